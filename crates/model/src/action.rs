@@ -1,0 +1,98 @@
+//! An action: one capability on one target, from an observed state to a desired one.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{ActionId, PlanId, TargetId, Timestamp, target::TargetRef};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    Planned,
+    Running,
+    /// Accepted by the target, not yet in force.
+    Settling,
+    Verified,
+    /// Could not be read back: neither in force nor not.
+    Unverified,
+    Failed,
+    Skipped,
+    /// The state drifted before apply: nothing was done.
+    Aborted,
+    Drifted,
+    /// Its time is over and its undo was verified.
+    Expired,
+    Undoing,
+    Undone,
+    UndoFailed,
+}
+
+/// A line of a diff: a path into the state and what stands there before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiffLine {
+    pub path: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// A live action that wants an effect, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Owner {
+    pub action_id: ActionId,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What a probe of the target saw, at one moment of an action's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Proof {
+    /// `before`, `after`, `after_undo`.
+    pub moment: String,
+    pub at: Timestamp,
+    /// `reachable`, `refused`, or `unknown`.
+    pub result: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Action {
+    pub id: ActionId,
+    pub plan_id: PlanId,
+    pub capability: String,
+    pub target_id: TargetId,
+    pub target: TargetRef,
+    pub simulated: bool,
+    pub demo: bool,
+    #[schema(value_type = Object)]
+    pub params: serde_json::Value,
+    pub state: ActionState,
+    /// What of the target it is about (`target id/capability/address`): actions with one key share an effect and own it together.
+    pub state_key: String,
+    /// The observed state that the plan was made against.
+    #[schema(value_type = Object)]
+    pub from: serde_json::Value,
+    /// The state it should become.
+    #[schema(value_type = Object)]
+    pub to: serde_json::Value,
+    pub diff: Vec<DiffLine>,
+    /// The state before the first live owner: what the undo of the last owner restores.
+    #[schema(value_type = Object)]
+    pub baseline: serde_json::Value,
+    /// The action that this one undoes.
+    pub undo_of: Option<ActionId>,
+    /// Nothing had to change.
+    pub changed: bool,
+    /// What undo will do, in a sentence.
+    pub undo: String,
+    /// `read_only`, `reversible`, `transient` or `irreversible`.
+    pub class: String,
+    /// Why it stands in its state.
+    pub detail: Option<String>,
+    /// The live actions that want the same effect, this one included.
+    pub owners: Vec<Owner>,
+    pub proofs: Vec<Proof>,
+    pub expires_at: Option<Timestamp>,
+    pub applied_at: Option<Timestamp>,
+    pub verified_at: Option<Timestamp>,
+    pub updated_at: Timestamp,
+    pub version: i64,
+}

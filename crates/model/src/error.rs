@@ -1,0 +1,77 @@
+//! The stable error codes: one table from which HTTP statuses and documentation pages come.
+
+use serde::Serialize;
+
+/// A stable code of the public surface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code {
+    /// `plan_hash_mismatch`.
+    pub name: &'static str,
+    /// The HTTP status that carries it.
+    pub status: u16,
+    pub title: &'static str,
+    /// What it means and what to do about it.
+    pub help: &'static str,
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+macro_rules! codes {
+    ($($ident:ident $status:literal $name:literal $title:literal $help:literal;)*) => {
+        impl Code {
+            $(pub const $ident: Self = Self { name: $name, status: $status, title: $title, help: $help };)*
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$ident),*];
+        }
+    };
+}
+
+codes! {
+    INVALID_REQUEST 400 "invalid_request" "The request is not valid" "The detail names the field and what it takes.";
+    INVALID_CURSOR 400 "invalid_cursor" "The cursor is not of this list" "Take `next_cursor` from the page before, unchanged.";
+    INVALID_JSON 400 "invalid_json" "The line or body is not JSON" "The detail says where parsing stopped.";
+    UNAUTHENTICATED 401 "unauthenticated" "Sign in first" "Send a bearer token or sign in; the credential may have been revoked or have expired.";
+    WRONG_CREDENTIALS 401 "wrong_credentials" "Name or password is wrong" "Check both; an administrator can make a new admin link by restarting the server without a password set.";
+    FORBIDDEN 403 "forbidden" "Not permitted" "The detail names the permission; an administrator can grant a role that has it.";
+    CSRF 403 "csrf" "The request did not come from the dashboard" "Send the `Shieldops-Csrf` header with the value from `/api/v1/me`.";
+    REQUESTER_CANNOT_APPROVE 403 "requester_cannot_approve" "A requester cannot approve its own plan" "Another person with the permission `plan.approve` must approve; add a user in Settings.";
+    NOT_FOUND 404 "not_found" "There is no such object" "It does not exist here, or it is not yours to see.";
+    METHOD_NOT_ALLOWED 405 "method_not_allowed" "The path does not take this method" "See the API reference for the methods of this path.";
+    CONFLICT 409 "conflict" "The object is not in a state that allows this" "The detail names the state; read the object again.";
+    PLAN_HASH_MISMATCH 409 "plan_hash_mismatch" "The plan changed since you read it" "Read the plan again and approve its present hash.";
+    PLAN_EXPIRED 409 "plan_expired" "The plan has expired" "Plan again: the new plan has fresh diffs and its own hash.";
+    ALREADY_EXISTS 409 "already_exists" "That name is taken" "Choose another name.";
+    PRECONDITION_FAILED 412 "precondition_failed" "The object changed since you read it" "Read it again and repeat the change with its present ETag.";
+    BODY_TOO_LARGE 413 "body_too_large" "The body is over its limit" "Send smaller batches; the detail has the limit.";
+    LINE_TOO_LARGE 413 "line_too_large" "An event is over its limit" "The detail has the limit in bytes; the first 64 KiB are kept as a dead letter.";
+    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body's type or encoding is not supported" "Send NDJSON, plain, gzip or zstd.";
+    POLICY_DENIED 422 "policy_denied" "Policy denies this" "The reasons are listed; any matching deny wins.";
+    UNKNOWN_CAPABILITY 422 "unknown_capability" "There is no such capability" "See the list of capabilities.";
+    INVALID_PARAMS 422 "invalid_params" "The parameters do not fit the capability" "The detail names the parameter and what it takes.";
+    UNKNOWN_TARGET 422 "unknown_target" "No such target is registered" "Register the target in Settings first: a target exists only when a person registers it.";
+    CONFIRMATION_REQUIRED 422 "confirmation_required" "This needs a typed confirmation" "Repeat the request with `confirm` set to the text in the detail.";
+    RATE_LIMITED 429 "rate_limited" "Too many requests" "Wait as long as `Retry-After` says.";
+    BACK_PRESSURE 429 "back_pressure" "Events come faster than they are processed" "Wait as long as `Retry-After` says; nothing of this request was stored.";
+    AUTOMATION_HALTED 409 "automation_halted" "Automation is halted" "A person must resume it before anything runs.";
+    INTERNAL 500 "internal" "Something failed here" "The request id finds the cause in the server's log.";
+    STORAGE 500 "storage" "Storage failed" "Check disk space and permissions of the data directory; the request id finds the cause in the log.";
+    TARGET_UNAVAILABLE 502 "target_unavailable" "The target could not be observed" "Nothing was changed; check that the target is up.";
+    TIMEOUT 504 "timeout" "The request took too long" "It may still finish; read the object before you repeat it.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

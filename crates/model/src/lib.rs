@@ -1,0 +1,36 @@
+//! The nouns of ShieldOps: typed ids, times, and the records that the other crates pass around.
+//!
+//! No I/O here: the clock and the source of randomness are parameters.
+
+pub mod action;
+pub mod address;
+pub mod alert;
+pub mod attack;
+pub mod clock;
+pub mod entity;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod incident;
+pub mod investigation;
+pub mod plan;
+pub mod severity;
+pub mod target;
+pub mod time;
+
+pub use action::{Action, ActionState, DiffLine, Owner, Proof};
+pub use alert::{Alert, AlertKey, AlertStatus, Attack, Verdict};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use entity::{Entity, EntityKind};
+pub use error::Code;
+pub use event::{Event, Http, LogSource, Normalised, Ocsf, Process, TimeQuality};
+pub use id::{
+    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, Id, IncidentId, IdMint, InvestigationId, LedgerId, NoteId,
+    PlanId, RuleId, SegmentId, SessionId, TargetId, TenantId, TokenId, UserId,
+};
+pub use incident::{Incident, IncidentStatus, Note, RiskTerm};
+pub use investigation::{Evidence, Hypothesis, Investigation, NotChecked, ProposedAction, ProposedPlan};
+pub use plan::{Approval, Decision, Plan, PlanState, Reason, Risk};
+pub use severity::Severity;
+pub use target::{Criticality, Environment, Target, TargetKind, TargetRef};
+pub use time::Timestamp;

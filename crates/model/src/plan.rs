@@ -1,0 +1,91 @@
+//! A plan: ordered actions with live diffs, one decision, and a hash that approvals bind to.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Action, ApprovalId, IncidentId, PlanId, RiskTerm, Timestamp, UserId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanState {
+    Proposed,
+    Approved,
+    Executing,
+    /// Ended, whatever its actions say.
+    Executed,
+    Rejected,
+    Denied,
+    Expired,
+    Superseded,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// What policy said, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Decision {
+    pub allow: bool,
+    pub denies: Vec<Reason>,
+    /// Distinct people, none of them the requester, who must approve before anything runs.
+    pub approvals_needed: u8,
+    pub risk: Risk,
+    pub risk_terms: Vec<RiskTerm>,
+    /// SHA-256 of the typed input and of the policy set, hex.
+    pub input_hash: String,
+    pub policy_hash: String,
+}
+
+/// A reason with a stable code.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    pub code: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Approval {
+    pub id: ApprovalId,
+    pub user: UserId,
+    pub user_name: String,
+    pub at: Timestamp,
+    /// The approver's own address, which no plan may cut off.
+    pub client_addr: Option<String>,
+    /// The hash that was approved.
+    pub plan_hash: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Plan {
+    pub id: PlanId,
+    /// SHA-256, hex, over everything an approver sees, the target rows included.
+    pub hash: String,
+    pub state: PlanState,
+    pub title: String,
+    pub why: String,
+    pub risk: Risk,
+    /// Any of its targets is simulated.
+    pub simulated: bool,
+    pub demo: bool,
+    pub incident_id: Option<IncidentId>,
+    /// `usr_…`, or `system:investigation`, `system:expiry`.
+    pub requester: String,
+    pub requester_addr: Option<String>,
+    pub actions: Vec<Action>,
+    pub decision: Decision,
+    pub approvals: Vec<Approval>,
+    pub rejected_reason: Option<String>,
+    /// The plan this one undoes.
+    pub undo_of: Option<PlanId>,
+    pub not_checkable: Vec<String>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: i64,
+}

@@ -1,0 +1,75 @@
+//! What an action acts on: a row that a person registered. Policy reads only these rows, never the caller's word.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{TargetId, Timestamp};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    LinuxHost,
+}
+
+impl TargetKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LinuxHost => "linux_host",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    Development,
+    Staging,
+    #[default]
+    Production,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Criticality {
+    Low,
+    #[default]
+    Medium,
+    High,
+}
+
+/// How a caller names a target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+pub struct TargetRef {
+    /// `linux_host`.
+    pub kind: String,
+    /// `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`.
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Target {
+    pub id: TargetId,
+    pub kind: TargetKind,
+    pub name: String,
+    /// The host name that telemetry gives this target, by which an investigation finds it.
+    pub host: Option<String>,
+    pub environment: Environment,
+    pub criticality: Criticality,
+    pub labels: BTreeMap<String, String>,
+    pub owner: Option<String>,
+    /// Nothing real happens on it; every surface says so.
+    pub simulated: bool,
+    /// Never touched by any action.
+    pub protected: bool,
+    pub demo: bool,
+    pub created_at: Timestamp,
+    pub version: i64,
+}
+
+impl Target {
+    pub fn reference(&self) -> TargetRef {
+        TargetRef { kind: self.kind.as_str().to_owned(), name: self.name.clone() }
+    }
+}

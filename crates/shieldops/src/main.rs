@@ -1,0 +1,2 @@
+//! The ShieldOps binary: configuration, wiring and the command line.
+fn main() {}
