@@ -1,0 +1,5 @@
+use shieldops_policy::Permit;
+
+fn main() {
+    let _permit = Permit::default();
+}

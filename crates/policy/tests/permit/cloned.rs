@@ -1,0 +1,6 @@
+use shieldops_policy::Permit;
+
+fn main() {
+    let twice = |permit: Permit| (permit.clone(), permit);
+    let _ = twice;
+}

@@ -1,0 +1,6 @@
+use shieldops_policy::Evaluation;
+
+fn main() {
+    let force = |mut evaluation: Evaluation| evaluation.decision().allow = true;
+    let _ = force;
+}

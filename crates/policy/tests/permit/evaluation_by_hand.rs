@@ -1,0 +1,9 @@
+use shieldops_policy::{Evaluation, Input};
+
+fn forge(input: Input, decision: shieldops_model::Decision) -> Evaluation {
+    Evaluation { input, decision }
+}
+
+fn main() {
+    let _ = forge;
+}

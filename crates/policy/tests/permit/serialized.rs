@@ -1,0 +1,6 @@
+use shieldops_policy::Permit;
+
+fn main() {
+    let write = |permit: Permit| serde_json::to_string(&permit);
+    let _ = write;
+}

@@ -1,0 +1,11 @@
+use shieldops_policy::Permit;
+
+fn apply(_: Permit) {}
+
+fn main() {
+    let twice = |permit: Permit| {
+        apply(permit);
+        apply(permit);
+    };
+    let _ = twice;
+}

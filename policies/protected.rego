@@ -1,0 +1,69 @@
+# What no action may touch: targets that a person protected, and the addresses whose loss would cut off the
+# target, the network or the people who operate it. A range is denied when it holds any of them.
+package shieldops.protected
+
+deny contains {"code": "protected_target", "detail": sprintf("target %s is protected", [action.target.name])} if {
+	some action in changing
+	action.target.protected
+}
+
+deny contains {"code": "loopback_address", "detail": sprintf("%s reaches loopback", [net_])} if {
+	some net_ in reached
+	some loopback in {"127.0.0.0/8", "::1/128"}
+	overlap(net_, loopback)
+}
+
+deny contains {"code": "unspecified_address", "detail": sprintf("%s reaches the unspecified address", [net_])} if {
+	some net_ in reached
+	some unspecified in {"0.0.0.0/8", "::/128"}
+	overlap(net_, unspecified)
+}
+
+deny contains {"code": "multicast_address", "detail": sprintf("%s reaches multicast or broadcast", [net_])} if {
+	some net_ in reached
+	some multicast in {"224.0.0.0/4", "255.255.255.255/32", "ff00::/8"}
+	overlap(net_, multicast)
+}
+
+deny contains {"code": "whole_internet", "detail": sprintf("%s is everything", [net_])} if {
+	some net_ in reached
+	endswith(net_, "/0")
+}
+
+deny contains {"code": "own_address", "detail": sprintf("%s holds %s, an address of target %s", [net_, address, action.target.name])} if {
+	some action in changing
+	some net_ in action.reach
+	some address in action.facts.own_addresses
+	net.cidr_contains(net_, address)
+}
+
+deny contains {"code": "gateway_address", "detail": sprintf("%s holds %s, a gateway of target %s", [net_, address, action.target.name])} if {
+	some action in changing
+	some net_ in action.reach
+	some address in action.facts.gateways
+	net.cidr_contains(net_, address)
+}
+
+deny contains {"code": "dns_address", "detail": sprintf("%s holds %s, a name server of target %s", [net_, address, action.target.name])} if {
+	some action in changing
+	some net_ in action.reach
+	some address in action.facts.dns_servers
+	net.cidr_contains(net_, address)
+}
+
+deny contains {"code": "operator_address", "detail": sprintf("%s holds the client address of the person who asks or approves", [net_])} if {
+	some net_ in reached
+	some address in input.operator_addresses
+	net.cidr_contains(net_, address)
+}
+
+changing := [action | some action in input.actions; action.capability.class != "read_only"]
+
+reached contains net_ if {
+	some action in changing
+	some net_ in action.reach
+}
+
+overlap(a, b) if net.cidr_contains(a, b)
+
+overlap(a, b) if net.cidr_contains(b, a)
