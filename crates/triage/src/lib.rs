@@ -1,0 +1,26 @@
+//! Fingerprints, deduplication, risk scores and correlation: matches to alerts to incidents. Pure.
+//!
+//! Nothing here reads a store, a clock or randomness: rows come in as values, changed rows go out, and ids are minted by
+//! the caller. So the same matches give the same alerts and incidents, also in a replay.
+
+mod correlate;
+mod entities;
+mod finding;
+mod fingerprint;
+mod fold;
+mod merge;
+pub mod risk;
+mod rollup;
+mod stage;
+mod story;
+
+pub use correlate::{Correlation, GAP, IncidentSummary, correlate};
+pub use finding::{Finding, GroupKey, RuleFacts};
+pub use fingerprint::fingerprint;
+pub use fold::{AlertChange, FoldKey, MAX_EVENT_IDS, WINDOW, fold, key, keys, reach};
+pub use merge::{MergeError, Merged, merge};
+pub use rollup::{Rollup, open, refresh, rollup};
+pub use story::title;
+
+#[cfg(test)]
+mod testing;
