@@ -1,0 +1,230 @@
+//! Rules made ready: one set, immutable, shared by every worker.
+
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use shieldops_model::LogSource;
+
+use super::{
+    detection::{Block, Detection},
+    field_map::FieldMap,
+    item::{Item, Placeholders, Test},
+    route,
+    rule::Rule,
+};
+use crate::diagnostic::{Diagnostic, Place, Report};
+
+/// How rules are compiled.
+#[derive(Debug, Clone)]
+pub struct CompileOptions {
+    /// Rules that name no log source run on every event, instead of being refused.
+    pub allow_sourceless: bool,
+    /// Lists for `|expand`, by name without the percent signs.
+    pub placeholders: Placeholders,
+    pub field_map: FieldMap,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self { allow_sourceless: false, placeholders: Placeholders::new(), field_map: FieldMap::shipped() }
+    }
+}
+
+#[derive(Debug)]
+pub struct CompiledRule {
+    pub rule: Arc<Rule>,
+    pub(crate) detection: Arc<Detection>,
+    /// The field id of each item, by the item's number; `None` is a keyword.
+    pub(crate) fields: Vec<Option<usize>>,
+}
+
+impl Deref for CompiledRule {
+    type Target = Rule;
+
+    fn deref(&self) -> &Rule {
+        &self.rule
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    /// Told apart by workers, which keep routes between batches.
+    pub(crate) id: u64,
+    rules: Vec<CompiledRule>,
+    by_id: HashMap<String, usize>,
+    fields: Vec<String>,
+    field_ids: HashMap<String, usize>,
+    field_map: FieldMap,
+}
+
+/// What the rules that see a log source need to know of it.
+#[derive(Debug, Default)]
+pub(crate) struct Route {
+    pub(crate) rules: Vec<usize>,
+    /// Other names of a field in events of this source.
+    pub(crate) names: HashMap<usize, Vec<String>>,
+}
+
+static NEXT_SET: AtomicU64 = AtomicU64::new(1);
+
+impl RuleSet {
+    /// The set of these rules. Of rules with one id the last counts.
+    pub fn compile(rules: Vec<Rule>, options: &CompileOptions) -> (Self, Vec<Diagnostic>) {
+        let mut diagnostics = Vec::new();
+        let mut set = Self {
+            id: NEXT_SET.fetch_add(1, Ordering::Relaxed),
+            field_map: options.field_map.clone(),
+            ..Self::default()
+        };
+        for rule in without_duplicates(rules, &mut diagnostics) {
+            let mut report = Report::new(&rule.file);
+            if rule.log_source.is_empty() && !options.allow_sourceless {
+                let message = format!("the rule `{}` names no log source and would see every event", rule.title);
+                report.error(place(&rule), "no-log-source", message, "Add `logsource` with product, category or service.");
+            } else {
+                set.add(rule, &options.placeholders, &mut report);
+            }
+            diagnostics.extend(report.into_found());
+        }
+        (set, diagnostics)
+    }
+
+    /// In the order of compilation, which is the order of matches.
+    pub fn rules(&self) -> &[CompiledRule] {
+        &self.rules
+    }
+
+    pub fn get(&self, id: &str) -> Option<&CompiledRule> {
+        self.rules.get(*self.by_id.get(id)?)
+    }
+
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    pub(crate) fn field_id(&self, name: &str) -> Option<usize> {
+        self.field_ids.get(name).copied()
+    }
+
+    pub(crate) fn field_name(&self, id: usize) -> &str {
+        self.fields.get(id).map_or("", String::as_str)
+    }
+
+    pub(crate) fn field_count(&self) -> usize {
+        self.fields.len()
+    }
+
+    pub(crate) fn route(&self, source: &LogSource) -> Route {
+        let sees = |rule: &CompiledRule| route::sees(&rule.log_source, source);
+        let rules: Vec<usize> =
+            self.rules.iter().enumerate().filter(|(_, rule)| sees(rule)).map(|(index, _)| index).collect();
+        let mut names = HashMap::new();
+        for (id, field) in self.fields.iter().enumerate() {
+            let others: Vec<String> = self.field_map.names(source, field).map(str::to_owned).collect();
+            if !others.is_empty() {
+                names.insert(id, others);
+            }
+        }
+        Route { rules, names }
+    }
+
+    fn add(&mut self, rule: Rule, placeholders: &Placeholders, report: &mut Report) {
+        let detection = resolved(&rule, placeholders, report);
+        let mut fields = vec![None; detection.items];
+        for selection in &detection.selections {
+            selection.block.each_item(&mut |item| {
+                if let Some(slot) = fields.get_mut(item.index) {
+                    *slot = item.field.as_ref().map(|name| self.intern(name));
+                }
+                for candidate in &item.values {
+                    if let Test::FieldRef { other, .. } = &candidate.test {
+                        self.intern(other);
+                    }
+                }
+            });
+        }
+        self.by_id.insert(rule.id.clone(), self.rules.len());
+        self.rules.push(CompiledRule { rule: Arc::new(rule), detection, fields });
+    }
+
+    fn intern(&mut self, name: &str) -> usize {
+        if let Some(id) = self.field_ids.get(name) {
+            return *id;
+        }
+        let id = self.fields.len();
+        self.fields.push(name.to_owned());
+        self.field_ids.insert(name.to_owned(), id);
+        id
+    }
+}
+
+impl Block {
+    fn each_item(&self, visit: &mut impl FnMut(&Item)) {
+        match self {
+            Self::All(blocks) | Self::Any(blocks) => blocks.iter().for_each(|block| block.each_item(visit)),
+            Self::Item(item) => visit(item),
+        }
+    }
+
+    fn each_item_mut(&mut self, visit: &mut impl FnMut(&mut Item)) {
+        match self {
+            Self::All(blocks) | Self::Any(blocks) => blocks.iter_mut().for_each(|block| block.each_item_mut(visit)),
+            Self::Item(item) => visit(item),
+        }
+    }
+}
+
+fn place(rule: &Rule) -> Place {
+    Place { line: rule.line, column: 1 }
+}
+
+fn without_duplicates(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
+    let last: HashMap<String, usize> =
+        rules.iter().enumerate().map(|(index, rule)| (rule.id.clone(), index)).collect();
+    let winners: HashMap<String, String> =
+        last.iter().filter_map(|(id, index)| rules.get(*index).map(|rule| (id.clone(), rule.file.clone()))).collect();
+    let mut kept = Vec::with_capacity(last.len());
+    for (index, rule) in rules.into_iter().enumerate() {
+        if last.get(&rule.id) == Some(&index) {
+            kept.push(rule);
+            continue;
+        }
+        let mut report = Report::new(&rule.file);
+        let winner = winners.get(&rule.id).map_or("", String::as_str);
+        let message = format!("the id `{}` comes again in {winner}; this rule is not used", rule.id);
+        report.warning(place(&rule), "duplicate-id", message, "Give one of them another id, or remove one.");
+        diagnostics.extend(report.into_found());
+    }
+    kept
+}
+
+/// The detection with the lists of its placeholders.
+fn resolved(rule: &Rule, placeholders: &Placeholders, report: &mut Report) -> Arc<Detection> {
+    if placeholders.is_empty() {
+        return Arc::clone(&rule.detection);
+    }
+    let mut waits = false;
+    for selection in &rule.detection.selections {
+        selection.block.each_item(&mut |item| waits |= item.values.iter().any(|c| matches!(c.test, Test::Unresolved)));
+    }
+    if !waits {
+        return Arc::clone(&rule.detection);
+    }
+    let mut detection = Detection::clone(&rule.detection);
+    for selection in &mut detection.selections {
+        selection.block.each_item_mut(&mut |item| {
+            item.resolve(placeholders, report);
+        });
+    }
+    Arc::new(detection)
+}

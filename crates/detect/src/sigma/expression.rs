@@ -1,0 +1,61 @@
+//! Regular expressions under `re`: searched, not matched whole, in linear time, with limits.
+
+use regex::{Regex, RegexBuilder};
+use regex_syntax::ast;
+
+use super::modifiers::Flags;
+
+/// Characters of an expression.
+const MAX_CHARS: usize = 8_192;
+/// Bytes of a compiled expression.
+const MAX_PROGRAM_BYTES: usize = 4 * 1_024 * 1_024;
+/// Bytes of the cache of one expression's automaton.
+const MAX_CACHE_BYTES: usize = 1_024 * 1_024;
+
+/// Why an expression is refused, and where in it.
+pub(crate) struct Problem {
+    pub(crate) offset: usize,
+    pub(crate) message: String,
+    pub(crate) fix: &'static str,
+}
+
+pub(crate) fn compile(text: &str, flags: Flags) -> Result<Regex, Problem> {
+    if text.chars().nth(MAX_CHARS).is_some() {
+        let message = format!("the expression is longer than {MAX_CHARS} characters");
+        return Err(Problem { offset: 0, message, fix: "Use several values instead of one expression." });
+    }
+    if let Err(error) = ast::parse::Parser::new().parse(text) {
+        return Err(problem(&error));
+    }
+    RegexBuilder::new(text)
+        .case_insensitive(flags.ignore_case)
+        .multi_line(flags.multi_line)
+        .dot_matches_new_line(flags.dot_all)
+        .size_limit(MAX_PROGRAM_BYTES)
+        .dfa_size_limit(MAX_CACHE_BYTES)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(limit) => Problem {
+                offset: 0,
+                message: format!("the expression needs more than {limit} bytes when compiled"),
+                fix: "Lower its repetition counts.",
+            },
+            other => Problem { offset: 0, message: last_line(&other.to_string()), fix: "Correct the expression." },
+        })
+}
+
+fn problem(error: &ast::Error) -> Problem {
+    let fix = match error.kind() {
+        ast::ErrorKind::UnsupportedLookAround => {
+            "Look-around needs backtracking, which is not offered: match without it and exclude by a filter selection."
+        }
+        ast::ErrorKind::UnsupportedBackreference => "Backreferences need backtracking, which is not offered.",
+        _ => "Correct the expression; the syntax is that of Rust's regex crate.",
+    };
+    let offset = error.span().start.column.saturating_sub(1);
+    Problem { offset, message: format!("invalid regular expression: {}", error.kind()), fix }
+}
+
+fn last_line(text: &str) -> String {
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}

@@ -1,0 +1,251 @@
+//! One line of a selection: a field and what its value must be, ready to be compared.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use regex::Regex;
+
+use super::{
+    date::Part,
+    decimal::Decimal,
+    encode::{as_text, encode, spelled_out, with_any_dash},
+    expression,
+    modifiers::{Comparison, Flags, Kind, Modifiers},
+    net,
+    pattern::{Anchor, Pattern, Token, plain_text, tokens},
+    scalar::Scalar,
+};
+use crate::diagnostic::{Place, Report};
+
+/// Values that the rule names by `%name%`, each with what stands for it.
+pub type Placeholders = BTreeMap<String, Vec<String>>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// Numbered within the rule, so that a compiled rule can keep field ids beside it.
+    pub(crate) index: usize,
+    /// `None`: a keyword, looked for in every value.
+    pub(crate) field: Option<String>,
+    pub(crate) modifiers: Modifiers,
+    pub(crate) values: Vec<Candidate>,
+    pub(crate) at: Place,
+}
+
+/// One value of the rule.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// As the rule writes it.
+    pub(crate) shown: Box<str>,
+    pub(crate) test: Test,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Test {
+    Pattern(Pattern),
+    /// Several forms of one value.
+    Either(Vec<Test>),
+    /// A number: equal by value, whatever its spelling.
+    Number { text: Box<str>, value: Decimal },
+    Compare { with: Comparison, value: Decimal },
+    Date { part: Part, with: Option<Comparison>, value: Decimal },
+    Regex(Regex),
+    Network(IpNet),
+    Null,
+    Exists(bool),
+    FieldRef { other: Box<str>, anchor: Anchor, cased: bool },
+    /// `%name%` without a list: never true until compiled with one.
+    Unresolved,
+}
+
+/// Texts that one value may stand for; more are refused.
+const MAX_FORMS: usize = 1_000;
+
+/// The test that a value is under these modifiers; problems are reported.
+pub(crate) fn test(value: &Scalar, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
+    if modifiers.expand && matches!(value, Scalar::Text(text) if has_placeholder(text)) {
+        return Some(Test::Unresolved);
+    }
+    if let Some(part) = modifiers.part {
+        return date(value, part, modifiers, at, report);
+    }
+    match modifiers.kind {
+        Kind::Value => plain(value, modifiers, keyword, at, report),
+        Kind::Regex(flags) => regex(value, flags, at, report),
+        Kind::Cidr => cidr(value, at, report),
+        Kind::Exists => exists(value, at, report),
+        Kind::FieldRef => field_ref(value, modifiers, keyword, at, report),
+        Kind::Compare(with) => number(value, at, report).map(|value| Test::Compare { with, value }),
+    }
+}
+
+fn plain(value: &Scalar, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
+    let text = match value {
+        Scalar::Null if keyword => {
+            report.error(at, "invalid-value", "a keyword cannot be null", "Name the field that must be null.");
+            return None;
+        }
+        Scalar::Null => return Some(Test::Null),
+        Scalar::Bool(value) => value.to_string(),
+        Scalar::Number(text, value) if !keyword && is_bare(modifiers) => {
+            return Some(Test::Number { text: text.as_str().into(), value: value.clone() });
+        }
+        Scalar::Number(text, _) => return pattern(vec![Token::Text(text.clone())], modifiers, keyword, at, report),
+        Scalar::Text(text) => text.clone(),
+    };
+    pattern(tokens(&text), modifiers, keyword, at, report)
+}
+
+fn is_bare(modifiers: &Modifiers) -> bool {
+    modifiers.anchor == Anchor::Whole && modifiers.encodings.is_empty()
+}
+
+/// Keywords stand anywhere in a value.
+fn pattern(tokens: Vec<Token>, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
+    let anchor = if keyword && modifiers.anchor == Anchor::Whole { Anchor::Anywhere } else { modifiers.anchor };
+    let tokens = if modifiers.windash { with_any_dash(tokens) } else { tokens };
+    if modifiers.encodings.is_empty() {
+        return Some(Test::Pattern(Pattern::new(tokens, anchor, modifiers.cased)));
+    }
+    let texts = match plain_text(&tokens) {
+        Some(text) => Some(vec![text]),
+        None if modifiers.windash => spelled_out(&tokens, MAX_FORMS),
+        None => None,
+    };
+    let Some(texts) = texts else {
+        let message = "a wildcard, or too many dashes, in a value that is encoded";
+        report.error(at, "invalid-value", message, "Escape it with a backslash, or use several values.");
+        return None;
+    };
+    let forms = texts.iter().flat_map(|text| encode(text, &modifiers.encodings));
+    let pattern = |form: Vec<u8>| Pattern::new(vec![Token::Text(as_text(&form))], anchor, modifiers.cased);
+    Some(Test::Either(forms.map(|form| Test::Pattern(pattern(form))).collect()))
+}
+
+fn regex(value: &Scalar, flags: Flags, at: Place, report: &mut Report) -> Option<Test> {
+    let text = match value {
+        Scalar::Text(text) | Scalar::Number(text, _) => text,
+        Scalar::Null | Scalar::Bool(_) => {
+            report.error(at, "invalid-regex", "`re` needs a regular expression", "Quote the expression.");
+            return None;
+        }
+    };
+    match expression::compile(text, flags) {
+        Ok(regex) => Some(Test::Regex(regex)),
+        Err(problem) => {
+            report.error(at.right(problem.offset), "invalid-regex", problem.message, problem.fix);
+            None
+        }
+    }
+}
+
+fn cidr(value: &Scalar, at: Place, report: &mut Report) -> Option<Test> {
+    let text = value.shown();
+    let Some(network) = net::parse_network(&text) else {
+        let message = format!("`{text}` is not a network");
+        report.error(at, "invalid-cidr", message, "Write it as `10.0.0.0/8` or `fe80::/10`.");
+        return None;
+    };
+    if net::has_host_bits(&text) {
+        let message = format!("`{text}` has address bits behind its prefix");
+        report.warning(at, "cidr-host-bits", message, format!("It is read as `{network}`."));
+    }
+    Some(Test::Network(network))
+}
+
+fn exists(value: &Scalar, at: Place, report: &mut Report) -> Option<Test> {
+    if let Scalar::Bool(wanted) = value {
+        return Some(Test::Exists(*wanted));
+    }
+    report.error(at, "invalid-value", "`exists` takes true or false", "Write `true` or `false` without quotes.");
+    None
+}
+
+fn field_ref(value: &Scalar, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
+    match value {
+        Scalar::Text(other) if !keyword && !other.is_empty() => {
+            let other = other.as_str().into();
+            Some(Test::FieldRef { other, anchor: modifiers.anchor, cased: modifiers.cased })
+        }
+        _ => {
+            report.error(at, "invalid-value", "`fieldref` compares two fields", "Give the other field's name.");
+            None
+        }
+    }
+}
+
+fn date(value: &Scalar, part: Part, modifiers: &Modifiers, at: Place, report: &mut Report) -> Option<Test> {
+    let value = number(value, at, report)?;
+    let with = match modifiers.kind {
+        Kind::Compare(with) => Some(with),
+        Kind::Value | Kind::Regex(_) | Kind::Cidr | Kind::Exists | Kind::FieldRef => None,
+    };
+    Some(Test::Date { part, with, value })
+}
+
+fn number(value: &Scalar, at: Place, report: &mut Report) -> Option<Decimal> {
+    let number = match value {
+        Scalar::Number(_, number) => Some(number.clone()),
+        Scalar::Text(text) => Decimal::parse(text),
+        Scalar::Null | Scalar::Bool(_) => None,
+    };
+    if number.is_none() {
+        let message = format!("`{}` is not a number", value.shown());
+        report.error(at, "invalid-value", message, "This modifier compares numbers.");
+    }
+    number
+}
+
+/// `%name%` with at least one character between.
+fn has_placeholder(text: &str) -> bool {
+    next_placeholder(text).is_some()
+}
+
+impl Item {
+    /// The lists put in for the placeholders; `false` when some are still without.
+    pub(crate) fn resolve(&mut self, placeholders: &Placeholders, report: &mut Report) -> bool {
+        let modifiers = Modifiers { expand: false, ..self.modifiers.clone() };
+        let keyword = self.field.is_none();
+        let mut complete = true;
+        for candidate in &mut self.values {
+            if !matches!(candidate.test, Test::Unresolved) {
+                continue;
+            }
+            let Some(texts) = expanded(&candidate.shown, placeholders) else {
+                complete = false;
+                continue;
+            };
+            let texts = texts.into_iter().map(Scalar::Text);
+            let tests = texts.filter_map(|text| test(&text, &modifiers, keyword, self.at, report)).collect();
+            candidate.test = Test::Either(tests);
+        }
+        complete
+    }
+}
+
+/// What stands before the first placeholder, its name, and what follows.
+fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('%')?;
+    let (name, after) = rest.split_once('%')?;
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    (!name.is_empty() && name.chars().all(is_name)).then_some((before, name, after))
+}
+
+/// Every text that `text` stands for; `None` where a placeholder has no list, or there are too many.
+fn expanded(text: &str, placeholders: &Placeholders) -> Option<Vec<String>> {
+    let mut done = Vec::new();
+    let mut open = vec![(String::new(), text.to_owned())];
+    while let Some((head, tail)) = open.pop() {
+        if done.len().saturating_add(open.len()) > MAX_FORMS {
+            return None;
+        }
+        match next_placeholder(&tail) {
+            None => done.push(format!("{head}{tail}")),
+            Some((before, name, after)) => {
+                for value in placeholders.get(name)?.iter().rev() {
+                    open.push((format!("{head}{before}{value}"), after.to_owned()));
+                }
+            }
+        }
+    }
+    Some(done)
+}

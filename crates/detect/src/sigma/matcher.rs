@@ -1,0 +1,320 @@
+//! Rules over events: a batch of JSON objects in, matches out.
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use shieldops_model::LogSource;
+
+use super::{
+    compile::{CompiledRule, Route, RuleSet},
+    condition::Expr,
+    decimal::Decimal,
+    detection::Block,
+    event::{Doc, Kind},
+    item::{Candidate, Item, Test},
+    net,
+    pattern::Anchor,
+};
+
+/// One event of a batch.
+#[derive(Debug, Clone)]
+pub struct EventRef<'a> {
+    /// The bytes of its JSON object in the batch.
+    pub line: Range<usize>,
+    pub source: &'a LogSource,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScanStats {
+    pub events: u64,
+    /// Events that are not one JSON object, too long or too deep: no rule saw them.
+    pub bad_events: u64,
+    pub matches: u64,
+    /// Rules evaluated, over all events.
+    pub evaluated: u64,
+}
+
+/// What one thread needs to scan: buffers that live from batch to batch, for any rule set.
+#[derive(Debug, Default)]
+pub struct Worker {
+    pub(super) doc: Doc,
+    /// Nodes of the fields looked up in this event, one after the other.
+    pub(super) found: Vec<usize>,
+    fields: Vec<Memo>,
+    keywords: Memo,
+    /// Counts events; a memo of another number is void.
+    epoch: u64,
+    set: u64,
+    routes: HashMap<LogSource, Arc<Route>>,
+    stats: ScanStats,
+}
+
+/// Where a field's values are in `found`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Memo {
+    epoch: u64,
+    pub(super) present: bool,
+    start: usize,
+    end: usize,
+}
+
+impl Memo {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// Log sources that a worker remembers; hostile input could name any number.
+const MAX_ROUTES: usize = 4_096;
+
+impl Worker {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts since the worker was made.
+    pub fn stats(&self) -> ScanStats {
+        self.stats
+    }
+
+    fn begin(&mut self, set: &RuleSet) {
+        if self.set != set.id {
+            self.set = set.id;
+            self.routes.clear();
+            self.fields.clear();
+            self.fields.resize(set.field_count(), Memo::default());
+        }
+    }
+
+    fn route(&mut self, set: &RuleSet, source: &LogSource) -> Arc<Route> {
+        if let Some(route) = self.routes.get(source) {
+            return Arc::clone(route);
+        }
+        if self.routes.len() >= MAX_ROUTES {
+            self.routes.clear();
+        }
+        let route = Arc::new(set.route(source));
+        self.routes.insert(source.clone(), Arc::clone(&route));
+        route
+    }
+}
+
+impl RuleSet {
+    /// Every match of every event, in the order of the events and, within one, of the rules.
+    pub fn scan(
+        &self,
+        worker: &mut Worker,
+        events: &[EventRef<'_>],
+        bytes: &[u8],
+        sink: &mut impl FnMut(usize, &CompiledRule),
+    ) {
+        worker.begin(self);
+        for (index, event) in events.iter().enumerate() {
+            worker.stats.events = worker.stats.events.saturating_add(1);
+            let route = worker.route(self, event.source);
+            if route.rules.is_empty() {
+                continue;
+            }
+            let line = bytes.get(event.line.clone()).unwrap_or_default();
+            let Some(mut view) = View::open(self, &route, worker, line) else {
+                worker.stats.bad_events = worker.stats.bad_events.saturating_add(1);
+                continue;
+            };
+            let mut matches = 0_u64;
+            for rule in route.rules.iter().filter_map(|rule| self.rules().get(*rule)) {
+                if view.matches(rule) {
+                    matches = matches.saturating_add(1);
+                    sink(index, rule);
+                }
+            }
+            let evaluated = u64::try_from(route.rules.len()).unwrap_or(u64::MAX);
+            worker.stats.matches = worker.stats.matches.saturating_add(matches);
+            worker.stats.evaluated = worker.stats.evaluated.saturating_add(evaluated);
+        }
+    }
+
+    /// Whether a rule matches one event, its log source aside.
+    pub(crate) fn view_of<T>(
+        &self,
+        source: &LogSource,
+        line: &[u8],
+        look: impl FnOnce(&mut View<'_>) -> T,
+    ) -> Option<T> {
+        let mut worker = Worker::new();
+        worker.begin(self);
+        let route = worker.route(self, source);
+        View::open(self, &route, &mut worker, line).map(|mut view| look(&mut view))
+    }
+}
+
+/// One event as the rules of its route see it.
+pub(crate) struct View<'a> {
+    set: &'a RuleSet,
+    route: &'a Route,
+    pub(super) worker: &'a mut Worker,
+}
+
+impl<'a> View<'a> {
+    fn open(set: &'a RuleSet, route: &'a Route, worker: &'a mut Worker, line: &[u8]) -> Option<Self> {
+        worker.epoch = worker.epoch.saturating_add(1);
+        worker.found.clear();
+        worker.doc.read(line).ok()?;
+        Some(Self { set, route, worker })
+    }
+
+    pub(crate) fn matches(&mut self, rule: &CompiledRule) -> bool {
+        self.holds(rule, &rule.detection.condition)
+    }
+
+    pub(super) fn holds(&mut self, rule: &CompiledRule, expr: &Expr) -> bool {
+        match expr {
+            Expr::Selection(index) => self.selection(rule, *index),
+            Expr::Not(inner) => !self.holds(rule, inner),
+            Expr::All(parts) => parts.iter().all(|part| self.holds(rule, part)),
+            Expr::Any(parts) => parts.iter().any(|part| self.holds(rule, part)),
+            Expr::AtLeast(count, chosen) => {
+                let mut missing = *count;
+                for index in chosen {
+                    missing = missing.saturating_sub(usize::from(self.selection(rule, *index)));
+                    if missing == 0 {
+                        return true;
+                    }
+                }
+                false
+            }
+        }
+    }
+
+    pub(super) fn selection(&mut self, rule: &CompiledRule, index: usize) -> bool {
+        rule.detection.selections.get(index).is_some_and(|selection| self.block(rule, &selection.block))
+    }
+
+    pub(super) fn block(&mut self, rule: &CompiledRule, block: &Block) -> bool {
+        match block {
+            Block::All(blocks) => blocks.iter().all(|block| self.block(rule, block)),
+            Block::Any(blocks) => blocks.iter().any(|block| self.block(rule, block)),
+            Block::Item(item) => self.item(rule, item),
+        }
+    }
+
+    fn item(&mut self, rule: &CompiledRule, item: &Item) -> bool {
+        let values = self.values(rule, item);
+        let mut candidates = item.values.iter();
+        let holds = if item.modifiers.all {
+            candidates.all(|candidate| self.candidate(candidate, values))
+        } else {
+            candidates.any(|candidate| self.candidate(candidate, values))
+        };
+        holds != item.modifiers.negated
+    }
+
+    /// Where the values are that an item looks at.
+    pub(super) fn values(&mut self, rule: &CompiledRule, item: &Item) -> Memo {
+        match rule.fields.get(item.index).copied().flatten() {
+            Some(field) => self.field(field),
+            None => self.keywords(),
+        }
+    }
+
+    pub(super) fn candidate(&mut self, candidate: &Candidate, values: Memo) -> bool {
+        match &candidate.test {
+            Test::Exists(wanted) => values.present == *wanted,
+            Test::Null => self.nodes(values).iter().all(|node| self.worker.doc.kind(*node) == Kind::Null),
+            Test::Unresolved => false,
+            Test::FieldRef { other, anchor, cased } => {
+                let Some(other) = self.set.field_id(other) else { return false };
+                let others = self.field(other);
+                self.nodes(values).iter().any(|node| self.refers(*node, others, *anchor, *cased))
+            }
+            test => self.nodes(values).iter().any(|node| self.node_passes(*node, test)),
+        }
+    }
+
+    pub(super) fn node_passes(&self, node: usize, test: &Test) -> bool {
+        let doc = &self.worker.doc;
+        doc.kind(node) == Kind::Scalar && test.passes(doc.text(node), doc.folded(node))
+    }
+
+    pub(super) fn nodes(&self, values: Memo) -> &[usize] {
+        self.worker.found.get(values.range()).unwrap_or_default()
+    }
+
+    fn refers(&self, node: usize, others: Memo, anchor: Anchor, cased: bool) -> bool {
+        let doc = &self.worker.doc;
+        let text = |node: usize| if cased { doc.text(node) } else { doc.folded(node) };
+        let scalar = |node: usize| doc.kind(node) == Kind::Scalar;
+        scalar(node)
+            && self.nodes(others).iter().filter(|other| scalar(**other)).any(|other| match anchor {
+                Anchor::Whole => text(node) == text(*other),
+                Anchor::Start => text(node).starts_with(text(*other)),
+                Anchor::End => text(node).ends_with(text(*other)),
+                Anchor::Anywhere => text(node).contains(text(*other)),
+            })
+    }
+
+    /// The values of a field: under its own name, or else under the first name of the map that the event has.
+    fn field(&mut self, field: usize) -> Memo {
+        if let Some(memo) = self.worker.fields.get(field)
+            && memo.epoch == self.worker.epoch
+        {
+            return *memo;
+        }
+        let start = self.worker.found.len();
+        let own = std::iter::once(self.set.field_name(field));
+        let others = self.route.names.get(&field).into_iter().flatten().map(String::as_str);
+        let Worker { doc, found, .. } = &mut *self.worker;
+        let present = own.chain(others).any(|name| doc.find(name, found));
+        self.remember(start, present, Some(field))
+    }
+
+    fn keywords(&mut self) -> Memo {
+        if self.worker.keywords.epoch == self.worker.epoch {
+            return self.worker.keywords;
+        }
+        let start = self.worker.found.len();
+        let Worker { doc, found, .. } = &mut *self.worker;
+        doc.scalars(found);
+        self.remember(start, true, None)
+    }
+
+    fn remember(&mut self, start: usize, present: bool, field: Option<usize>) -> Memo {
+        let Worker { doc, found, .. } = &mut *self.worker;
+        for node in found.get(start..).unwrap_or_default() {
+            doc.fold_node(*node);
+        }
+        let memo = Memo { epoch: self.worker.epoch, present, start, end: self.worker.found.len() };
+        match field {
+            None => self.worker.keywords = memo,
+            Some(field) => {
+                if let Some(slot) = self.worker.fields.get_mut(field) {
+                    *slot = memo;
+                }
+            }
+        }
+        memo
+    }
+}
+
+impl Test {
+    /// Whether one value passes; `folded` is the text in lower case.
+    fn passes(&self, text: &str, folded: &str) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(text, folded),
+            Self::Either(tests) => tests.iter().any(|test| test.passes(text, folded)),
+            Self::Number { text: own, value } => is_number(text, own, value),
+            Self::Compare { with, value } => Decimal::parse(text).is_some_and(|number| with.holds(number.cmp(value))),
+            Self::Date { part, with, value } => part.of(text).is_some_and(|part| {
+                let order = Decimal::from_number(part).cmp(value);
+                with.map_or(order.is_eq(), |with| with.holds(order))
+            }),
+            Self::Regex(regex) => regex.is_match(text),
+            Self::Network(network) => net::parse_address(text).is_some_and(|address| network.contains(&address)),
+            Self::Null | Self::Exists(_) | Self::FieldRef { .. } | Self::Unresolved => false,
+        }
+    }
+}
+
+/// Equal by value; the comparison of plain integers needs no parsing.
+fn is_number(text: &str, own: &str, value: &Decimal) -> bool {
+    let is_plain = |text: &str| !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    text == own || !(is_plain(text) && is_plain(own)) && Decimal::parse(text).is_some_and(|number| number == *value)
+}

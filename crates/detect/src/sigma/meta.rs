@@ -1,0 +1,144 @@
+//! Everything in a rule beside its detection: title, level, tags, log source, our own keys.
+
+use sha2::{Digest, Sha256};
+use shieldops_model::{Attack, EntityKind, Severity};
+
+use super::{
+    rule::RuleSource,
+    yaml::{Entry, Kind, Node},
+};
+use crate::diagnostic::{Place, Report, nearest};
+
+/// The text of a key; empty when it is absent.
+pub(crate) fn text(root: &Node, key: &str) -> String {
+    root.get(key).and_then(|entry| entry.value.text()).unwrap_or_default().trim().to_owned()
+}
+
+/// The texts of a list, or a text alone.
+pub(crate) fn texts(root: &Node, key: &str) -> Vec<String> {
+    let Some(entry) = root.get(key) else { return Vec::new() };
+    let nodes = match &entry.value.kind {
+        Kind::List(nodes) => nodes.as_slice(),
+        Kind::Scalar { .. } | Kind::Map(_) => std::slice::from_ref(&entry.value),
+    };
+    nodes.iter().filter_map(Node::text).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
+pub(crate) fn title(root: &Node, report: &mut Report) -> String {
+    let title = text(root, "title");
+    if title.is_empty() {
+        report.error(root.at, "missing-title", "the rule has no `title`", "Add a short title: it names the alert.");
+    }
+    title
+}
+
+/// The rule's id, or one that its title makes.
+pub(crate) fn id(root: &Node, title: &str, report: &mut Report) -> String {
+    let id = text(root, "id");
+    if !id.is_empty() {
+        return id;
+    }
+    let digest = hex::encode(Sha256::digest(title.as_bytes()));
+    let derived = format!("title-{}", digest.get(..16).unwrap_or_default());
+    let message = format!("the rule has no `id`; `{derived}` is made of its title");
+    report.warning(root.at, "missing-id", message, "Add a random UUID as `id`, so that a new title keeps its history.");
+    derived
+}
+
+pub(crate) fn level(root: &Node, report: &mut Report) -> Severity {
+    let Some(entry) = root.get("level") else {
+        report.warning(root.at, "missing-level", "the rule has no `level`; medium is taken", "Add `level: medium`.");
+        return Severity::Medium;
+    };
+    let word = entry.value.text().unwrap_or_default().trim();
+    Severity::parse(&word.to_ascii_lowercase()).unwrap_or_else(|| {
+        let names = Severity::ALL.map(Severity::as_str);
+        let fix = match nearest(word, names) {
+            Some(name) => format!("Did you mean `{name}`?"),
+            None => format!("The levels are: {}.", names.join(", ")),
+        };
+        report.error(entry.value.at, "unknown-level", format!("there is no level `{word}`"), fix);
+        Severity::Medium
+    })
+}
+
+pub(crate) fn log_source(root: &Node, report: &mut Report) -> RuleSource {
+    let Some(entry) = root.get("logsource") else { return RuleSource::default() };
+    if entry.value.entries().is_none() {
+        let fix = "For example `logsource: {product: linux, service: sshd}`.";
+        report.error(entry.at, "invalid-log-source", "`logsource` must be a map", fix);
+        return RuleSource::default();
+    }
+    let mut part = |key: &str| source_part(&entry.value, key, report);
+    RuleSource { product: part("product"), category: part("category"), service: part("service") }
+}
+
+fn source_part(node: &Node, key: &str, report: &mut Report) -> Option<String> {
+    let Entry { value, at, .. } = node.get(key)?;
+    let Some(text) = value.text() else {
+        report.error(*at, "invalid-log-source", format!("`{key}` must be one word"), "Use one rule for each.");
+        return None;
+    };
+    let text = text.trim().to_lowercase();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Tactics and techniques that the tags name; groups and software are not among them.
+pub(crate) fn attack(tags: &[String]) -> Attack {
+    let mut attack = Attack::default();
+    for tag in tags {
+        let lower = tag.to_ascii_lowercase();
+        let Some(name) = lower.strip_prefix("attack.") else { continue };
+        let numbered = |letter: char| {
+            name.strip_prefix(letter).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let (list, name) = if numbered('t') {
+            (&mut attack.techniques, name.to_ascii_uppercase())
+        } else if numbered('g') || numbered('s') || numbered('c') || numbered('m') || name.starts_with("ta0") {
+            continue;
+        } else {
+            (&mut attack.tactics, name.replace('_', "-"))
+        };
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+    attack
+}
+
+/// `shieldops: {group_by: [src_ip, user]}`.
+pub(crate) fn group_by(root: &Node, report: &mut Report) -> Vec<EntityKind> {
+    let Some(own) = root.get("shieldops") else { return Vec::new() };
+    let Some(entries) = own.value.entries() else {
+        report.error(own.at, "invalid-extension", "`shieldops` must be a map", "For example `shieldops: {group_by: [src_ip]}`.");
+        return Vec::new();
+    };
+    for entry in entries.iter().filter(|entry| entry.key != "group_by") {
+        let message = format!("`shieldops` has no key `{}`", entry.key);
+        report.error(entry.at, "invalid-extension", message, "The only key is `group_by`.");
+    }
+    let place = own.value.get("group_by").map_or(own.at, |entry| entry.value.at);
+    let mut kinds = Vec::new();
+    for word in texts(&own.value, "group_by") {
+        if let Some(kind) = entity_kind(&word, place, report)
+            && !kinds.contains(&kind)
+        {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+fn entity_kind(word: &str, at: Place, report: &mut Report) -> Option<EntityKind> {
+    let kind = match word {
+        "src_ip" | "dst_ip" => Some(EntityKind::Ip),
+        "hostname" | "device" => Some(EntityKind::Host),
+        other => EntityKind::parse(other),
+    };
+    if kind.is_none() {
+        let names = EntityKind::ALL.map(EntityKind::as_str).join(", ");
+        let message = format!("`{word}` is no kind of entity");
+        report.error(at, "invalid-extension", message, format!("The kinds are: src_ip, {names}."));
+    }
+    kind
+}
