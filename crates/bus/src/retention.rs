@@ -1,0 +1,127 @@
+//! What has been deleted by age and size. A small file beside the segments remembers where the log begins, so that
+//! offsets, ids and the count of accepted events go on when nothing else is left.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use shieldops_model::{EventId, SegmentId, Timestamp};
+
+use crate::{
+    Deleted, Disk, Error,
+    disk::{read_all, replace},
+    error::{Result, io_error},
+    partition::{Log, Partition},
+    segment::{Segment, State},
+};
+
+const NAME: &str = "retired.json";
+const VERSION: u8 = 1;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retired {
+    version: u8,
+    /// Where the log begins now.
+    pub(crate) offset: u64,
+    /// The last id that was ever deleted.
+    pub(crate) last: Option<EventId>,
+    segments: u64,
+    bytes: u64,
+    events: u64,
+}
+
+impl Retired {
+    pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Self> {
+        let path = dir.join(NAME);
+        let Some(bytes) = read_all(disk, &path, 64 * 1024).map_err(io_error("reading", &path))? else {
+            return Ok(Self::default());
+        };
+        let retired: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            let why = format!("{error}; it says where the log begins");
+            Error::Damaged { path: path.clone(), position: 0, why }
+        })?;
+        if retired.version > VERSION {
+            return Err(Error::Newer { path, version: retired.version });
+        }
+        Ok(retired)
+    }
+
+    fn take(&mut self, segment: &Segment) {
+        self.version = VERSION;
+        self.offset = segment.end;
+        self.last = Some(segment.last);
+        self.segments = self.segments.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(segment.bytes);
+        self.events = self.events.saturating_add(segment.events);
+    }
+}
+
+impl Log {
+    /// The oldest segment when it is sealed and all of it is processed.
+    fn deletable(&self) -> Option<&Segment> {
+        self.segments.front().filter(|segment| segment.state == State::Sealed && segment.end <= self.processed)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).fold(0, u64::saturating_add)
+    }
+}
+
+/// Deletes what is processed and older than `retention`, then the oldest of the largest tenants down to `max_bytes`.
+pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) -> Result<Deleted> {
+    let mut deleted = Deleted::default();
+    for partition in partitions {
+        let oldest = now.minus(partition.context.limits.retention);
+        while let Some(id) = aged(&partition.log(), oldest) {
+            delete(partition, id, &mut deleted)?;
+        }
+    }
+    loop {
+        let sizes: Vec<(u64, Option<SegmentId>)> = partitions
+            .iter()
+            .map(|partition| {
+                let log = partition.log();
+                (log.bytes(), log.deletable().map(|segment| segment.id))
+            })
+            .collect();
+        let total = sizes.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
+        let largest = partitions.iter().zip(sizes).filter(|(_, (_, id))| id.is_some()).max_by_key(|(_, (bytes, _))| *bytes);
+        let Some((partition, (_, Some(id)))) = largest else { return Ok(deleted) };
+        if total <= partition.context.limits.max_bytes {
+            return Ok(deleted);
+        }
+        delete(partition, id, &mut deleted)?;
+    }
+}
+
+fn aged(log: &Log, oldest: Timestamp) -> Option<SegmentId> {
+    log.deletable().filter(|segment| segment.last_ingested_at < oldest).map(|segment| segment.id)
+}
+
+/// Says first that the segment is gone, then removes it: an interruption is finished at the next open.
+fn delete(partition: &Partition, id: SegmentId, deleted: &mut Deleted) -> Result<()> {
+    let disk = partition.context.disk.as_ref();
+    let (mut retired, segment) = {
+        let log = partition.log();
+        let Some(segment) = log.deletable().filter(|segment| segment.id == id) else { return Ok(()) };
+        (log.retired.clone(), segment.clone())
+    };
+    retired.take(&segment);
+    let bytes = serde_json::to_vec(&retired).unwrap_or_default();
+    replace(disk, &partition.dir, NAME, &bytes).map_err(io_error("writing", &partition.dir.join(NAME)))?;
+    partition.change(|log| {
+        log.segments.pop_front();
+        log.retired = retired;
+    });
+    for extension in ["seg", "idx", "sealed"] {
+        let path = partition.dir.join(Segment::name(id, extension));
+        match disk.remove(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io_error("removing", &path)(error)),
+            _ => {}
+        }
+    }
+    disk.sync_dir(&partition.dir).map_err(io_error("syncing", &partition.dir))?;
+    deleted.segments = deleted.segments.saturating_add(1);
+    deleted.bytes = deleted.bytes.saturating_add(segment.bytes);
+    deleted.events = deleted.events.saturating_add(segment.events);
+    Ok(())
+}
