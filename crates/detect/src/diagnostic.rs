@@ -82,7 +82,13 @@ impl Report {
         self.push(DiagnosticSeverity::Error, at, code, message.into(), fix.into());
     }
 
-    pub(crate) fn warning(&mut self, at: Place, code: &'static str, message: impl Into<String>, fix: impl Into<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        at: Place,
+        code: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
         self.push(DiagnosticSeverity::Warning, at, code, message.into(), fix.into());
     }
 

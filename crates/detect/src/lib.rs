@@ -1,9 +1,12 @@
 //! The Sigma engine and indicator matching: batches of events to matches. Pure: no I/O, no clock, no storage.
 
 mod diagnostic;
+mod indicators;
 mod sigma;
+pub mod testing;
 
 pub use diagnostic::{Diagnostic, DiagnosticSeverity};
+pub use indicators::{IndicatorHit, IndicatorKind, Indicators, MAX_INDICATORS};
 pub use sigma::{
     CompileOptions, CompiledRule, EventRef, FieldAlias, FieldHit, FieldMap, MAX_EVENT_BYTES, MAX_FILE_BYTES,
     Placeholders, Rule, RuleSet, RuleSource, ScanStats, Worker, parse,

@@ -17,7 +17,7 @@ mod item;
 mod matcher;
 mod meta;
 mod modifiers;
-mod net;
+pub(crate) mod net;
 mod parse;
 mod pattern;
 mod route;

@@ -86,7 +86,12 @@ impl RuleSet {
             let mut report = Report::new(&rule.file);
             if rule.log_source.is_empty() && !options.allow_sourceless {
                 let message = format!("the rule `{}` names no log source and would see every event", rule.title);
-                report.error(place(&rule), "no-log-source", message, "Add `logsource` with product, category or service.");
+                report.error(
+                    place(&rule),
+                    "no-log-source",
+                    message,
+                    "Add `logsource` with product, category or service.",
+                );
             } else {
                 set.add(rule, &options.placeholders, &mut report);
             }
@@ -189,8 +194,7 @@ fn place(rule: &Rule) -> Place {
 }
 
 fn without_duplicates(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
-    let last: HashMap<String, usize> =
-        rules.iter().enumerate().map(|(index, rule)| (rule.id.clone(), index)).collect();
+    let last: HashMap<String, usize> = rules.iter().enumerate().map(|(index, rule)| (rule.id.clone(), index)).collect();
     let winners: HashMap<String, String> =
         last.iter().filter_map(|(id, index)| rules.get(*index).map(|rule| (id.clone(), rule.file.clone()))).collect();
     let mut kept = Vec::with_capacity(last.len());

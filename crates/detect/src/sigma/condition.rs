@@ -230,7 +230,13 @@ impl Count {
 }
 
 fn single_or(mut parts: Vec<Expr>, join: impl Fn(Vec<Expr>) -> Expr) -> Expr {
-    if parts.len() == 1 && let Some(only) = parts.pop() { only } else { join(parts) }
+    if parts.len() == 1
+        && let Some(only) = parts.pop()
+    {
+        only
+    } else {
+        join(parts)
+    }
 }
 
 /// A name against a pattern whose only special character is `*`.

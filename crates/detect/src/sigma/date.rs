@@ -2,11 +2,7 @@
 //!
 //! A time with an offset is turned to UTC first; one without is taken as it is written. `week` is the ISO week.
 
-use jiff::{
-    Timestamp,
-    civil::DateTime,
-    tz::TimeZone,
-};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {

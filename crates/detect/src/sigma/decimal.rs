@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn numbers_are_equal_by_value_and_never_rounded() {
-        for (one, other) in [("1", "1.0"), ("1", "0001"), ("1e3", "1000"), ("-0", "0"), ("0.10", ".1e0x"), (" 5 ", "5")] {
+        for (one, other) in [("1", "1.0"), ("1", "0001"), ("1e3", "1000"), ("-0", "0"), ("0.10", ".1e0x"), (" 5 ", "5")]
+        {
             if let Some(other) = Decimal::parse(other) {
                 assert_eq!(number(one), other, "{one}");
             }

@@ -40,7 +40,12 @@ const MAX_FIELD_CHARS: usize = 256;
 /// The detection that the node is, or `None` after a report of why not.
 pub(crate) fn parse(node: &Entry, report: &mut Report) -> Option<Detection> {
     let Some(entries) = node.value.entries() else {
-        report.error(node.at, "invalid-detection", "`detection` must be a map of selections", "Name a selection and a condition.");
+        report.error(
+            node.at,
+            "invalid-detection",
+            "`detection` must be a map of selections",
+            "Name a selection and a condition.",
+        );
         return None;
     };
     let errors = report.errors();
@@ -50,13 +55,23 @@ pub(crate) fn parse(node: &Entry, report: &mut Report) -> Option<Detection> {
     for entry in entries {
         match entry.key.as_str() {
             "condition" => condition = Some(entry),
-            "timeframe" => builder.report.info(entry.at, "unused-timeframe", "`timeframe` belongs to aggregations, which are not supported yet", ""),
+            "timeframe" => builder.report.info(
+                entry.at,
+                "unused-timeframe",
+                "`timeframe` belongs to aggregations, which are not supported yet",
+                "",
+            ),
             _ => selections.extend(builder.selection(entry)),
         }
     }
     let items = builder.items;
     let Some(condition) = condition else {
-        report.error(node.at, "missing-condition", "there is no `condition`", "Add `condition:` with the names of the selections.");
+        report.error(
+            node.at,
+            "missing-condition",
+            "there is no `condition`",
+            "Add `condition:` with the names of the selections.",
+        );
         return None;
     };
     if report.errors() > errors {
@@ -76,7 +91,12 @@ fn conditions(entry: &Entry, selections: &[Selection], report: &mut Report) -> O
     let mut parts = Vec::new();
     for node in nodes {
         let Some(text) = node.text() else {
-            report.error(node.at, "invalid-condition", "a condition is text", "For example `selection and not filter`.");
+            report.error(
+                node.at,
+                "invalid-condition",
+                "a condition is text",
+                "For example `selection and not filter`.",
+            );
             return None;
         };
         match condition::parse(text, text_place(node), &names) {
@@ -102,7 +122,9 @@ fn warn_of_unused(parts: &[Expr], selections: &[Selection], at: Place, report: &
             *used = true;
         }
     };
-    parts.iter().for_each(|part| visit(part, &mut mark));
+    for part in parts {
+        visit(part, &mut mark);
+    }
     for (selection, _) in selections.iter().zip(used).filter(|(_, used)| !used) {
         let message = format!("the condition does not use the selection `{}`", selection.name);
         report.warning(at, "unused-selection", message, "Add it to the condition or remove it.");
@@ -140,13 +162,20 @@ impl Builder<'_> {
     /// A map is all of its items, a list any of its members, a scalar a keyword.
     fn block(&mut self, node: &Node, at: Place) -> Option<Block> {
         match &node.kind {
-            Kind::Map(entries) if !entries.is_empty() => self.joined(entries, Block::All, |me, entry| me.entry(entry)),
-            Kind::List(nodes) if !nodes.is_empty() => self.joined(nodes, Block::Any, |me, node| me.block(node, node.at)),
+            Kind::Map(entries) if !entries.is_empty() => self.joined(entries, Block::All, Self::entry),
+            Kind::List(nodes) if !nodes.is_empty() => {
+                self.joined(nodes, Block::Any, |me, node| me.block(node, node.at))
+            }
             Kind::Scalar { .. } if Scalar::of(node) != Some(Scalar::Null) => {
                 self.item(None, Modifiers::default(), std::slice::from_ref(node), at)
             }
             Kind::Map(_) | Kind::List(_) | Kind::Scalar { .. } => {
-                self.report.error(at, "empty-selection", "there is nothing in here", "Add fields or keywords, or remove it.");
+                self.report.error(
+                    at,
+                    "empty-selection",
+                    "there is nothing in here",
+                    "Add fields or keywords, or remove it.",
+                );
                 None
             }
         }
@@ -170,7 +199,12 @@ impl Builder<'_> {
         let mut words = entry.key.split('|');
         let field = words.next().unwrap_or_default();
         if field.chars().count() > MAX_FIELD_CHARS {
-            self.report.error(entry.at, "invalid-field", format!("a field name of over {MAX_FIELD_CHARS} characters"), "Shorten it.");
+            self.report.error(
+                entry.at,
+                "invalid-field",
+                format!("a field name of over {MAX_FIELD_CHARS} characters"),
+                "Shorten it.",
+            );
             return None;
         }
         let mut at = entry.at.right(field.chars().count());
@@ -198,7 +232,12 @@ impl Builder<'_> {
 
     fn item(&mut self, field: Option<String>, modifiers: Modifiers, nodes: &[Node], at: Place) -> Option<Block> {
         if nodes.is_empty() {
-            self.report.error(at, "empty-list", "a list without values matches nothing", "Add a value or remove the field.");
+            self.report.error(
+                at,
+                "empty-list",
+                "a list without values matches nothing",
+                "Add a value or remove the field.",
+            );
             return None;
         }
         if self.items >= MAX_ITEMS {
@@ -218,7 +257,12 @@ impl Builder<'_> {
 
     fn candidate(&mut self, node: &Node, modifiers: &Modifiers, keyword: bool) -> Option<Candidate> {
         let Some(value) = Scalar::of(node) else {
-            self.report.error(node.at, "invalid-value", "a list or map where a value is expected", "Give text or numbers.");
+            self.report.error(
+                node.at,
+                "invalid-value",
+                "a list or map where a value is expected",
+                "Give text or numbers.",
+            );
             return None;
         };
         if scalar::is_ambiguous(node) {
@@ -241,7 +285,12 @@ impl Builder<'_> {
         }
         if values.iter().any(|value| matches!(value.test, Test::Unresolved)) {
             let message = "a placeholder is false until a list is given for it";
-            self.report.warning(at, "unresolved-placeholder", message, "Give the list in the settings, or write the values out.");
+            self.report.warning(
+                at,
+                "unresolved-placeholder",
+                message,
+                "Give the list in the settings, or write the values out.",
+            );
         }
     }
 }

@@ -145,7 +145,7 @@ impl Doc {
     fn descend(&self, node: usize, path: &str, out: &mut Vec<usize>) -> bool {
         match self.kind(node) {
             Kind::Map => self.find_in(node, path, out),
-            Kind::List => self.children(node).fold(false, |found, child| self.descend(child, path, out) || found),
+            Kind::List => self.children(node).filter(|child| self.descend(*child, path, out)).count() > 0,
             Kind::Null | Kind::Scalar => false,
         }
     }
@@ -410,6 +410,6 @@ impl Reader<'_> {
         let digits = self.bytes.get(self.next..end).and_then(|digits| std::str::from_utf8(digits).ok());
         let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit())).ok_or(Unreadable)?;
         self.next = end;
-        u16::from_str_radix(digits, 16).map_err(|_| Unreadable)
+        u16::from_str_radix(digits, 16).ok().ok_or(Unreadable)
     }
 }

@@ -67,7 +67,7 @@ impl FieldMap {
 
     /// Later entries come after earlier ones for the same field.
     #[must_use]
-    pub fn add(mut self, alias: FieldAlias) -> Self {
+    pub fn with(mut self, alias: FieldAlias) -> Self {
         self.aliases.push(alias);
         self
     }

@@ -45,14 +45,28 @@ pub(crate) enum Test {
     /// Several forms of one value.
     Either(Vec<Test>),
     /// A number: equal by value, whatever its spelling.
-    Number { text: Box<str>, value: Decimal },
-    Compare { with: Comparison, value: Decimal },
-    Date { part: Part, with: Option<Comparison>, value: Decimal },
+    Number {
+        text: Box<str>,
+        value: Decimal,
+    },
+    Compare {
+        with: Comparison,
+        value: Decimal,
+    },
+    Date {
+        part: Part,
+        with: Option<Comparison>,
+        value: Decimal,
+    },
     Regex(Regex),
     Network(IpNet),
     Null,
     Exists(bool),
-    FieldRef { other: Box<str>, anchor: Anchor, cased: bool },
+    FieldRef {
+        other: Box<str>,
+        anchor: Anchor,
+        cased: bool,
+    },
     /// `%name%` without a list: never true until compiled with one.
     Unresolved,
 }
@@ -61,7 +75,13 @@ pub(crate) enum Test {
 const MAX_FORMS: usize = 1_000;
 
 /// The test that a value is under these modifiers; problems are reported.
-pub(crate) fn test(value: &Scalar, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
+pub(crate) fn test(
+    value: &Scalar,
+    modifiers: &Modifiers,
+    keyword: bool,
+    at: Place,
+    report: &mut Report,
+) -> Option<Test> {
     if modifiers.expand && matches!(value, Scalar::Text(text) if has_placeholder(text)) {
         return Some(Test::Unresolved);
     }

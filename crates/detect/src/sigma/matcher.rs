@@ -132,7 +132,16 @@ impl RuleSet {
         }
     }
 
-    /// Whether a rule matches one event, its log source aside.
+    /// Whether one event matches the rule of this id; `None` when the event cannot be read.
+    pub(crate) fn matches_one(&self, source: &LogSource, line: &[u8], id: &str) -> Option<bool> {
+        self.view_of(source, line, |view| {
+            let route = view.route;
+            let mut rules = route.rules.iter().filter_map(|rule| view.set.rules().get(*rule));
+            rules.find(|rule| rule.id == id).is_some_and(|rule| view.matches(rule))
+        })
+    }
+
+    /// One event, with a worker of its own.
     pub(crate) fn view_of<T>(
         &self,
         source: &LogSource,

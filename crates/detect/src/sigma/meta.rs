@@ -89,9 +89,8 @@ pub(crate) fn attack(tags: &[String]) -> Attack {
     for tag in tags {
         let lower = tag.to_ascii_lowercase();
         let Some(name) = lower.strip_prefix("attack.") else { continue };
-        let numbered = |letter: char| {
-            name.strip_prefix(letter).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-        };
+        let numbered =
+            |letter: char| name.strip_prefix(letter).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         let (list, name) = if numbered('t') {
             (&mut attack.techniques, name.to_ascii_uppercase())
         } else if numbered('g') || numbered('s') || numbered('c') || numbered('m') || name.starts_with("ta0") {
@@ -110,7 +109,12 @@ pub(crate) fn attack(tags: &[String]) -> Attack {
 pub(crate) fn group_by(root: &Node, report: &mut Report) -> Vec<EntityKind> {
     let Some(own) = root.get("shieldops") else { return Vec::new() };
     let Some(entries) = own.value.entries() else {
-        report.error(own.at, "invalid-extension", "`shieldops` must be a map", "For example `shieldops: {group_by: [src_ip]}`.");
+        report.error(
+            own.at,
+            "invalid-extension",
+            "`shieldops` must be a map",
+            "For example `shieldops: {group_by: [src_ip]}`.",
+        );
         return Vec::new();
     };
     for entry in entries.iter().filter(|entry| entry.key != "group_by") {

@@ -4,6 +4,7 @@ use super::{date::Part, encode::Encoding, pattern::Anchor};
 use crate::diagnostic::{Place, Report, nearest};
 
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a modifier of the specification")]
 pub(crate) struct Modifiers {
     pub(crate) kind: Kind,
     pub(crate) anchor: Anchor,
@@ -58,9 +59,39 @@ impl Comparison {
 
 /// Every modifier, for suggestions.
 const NAMES: [&str; 33] = [
-    "all", "base64", "base64offset", "cased", "cidr", "contains", "day", "endswith", "exists", "expand", "fieldref",
-    "gt", "gte", "hour", "i", "ignorecase", "lt", "lte", "m", "minute", "month", "multiline", "neq", "re", "s",
-    "startswith", "utf16", "utf16be", "utf16le", "week", "wide", "windash", "year",
+    "all",
+    "base64",
+    "base64offset",
+    "cased",
+    "cidr",
+    "contains",
+    "day",
+    "endswith",
+    "exists",
+    "expand",
+    "fieldref",
+    "gt",
+    "gte",
+    "hour",
+    "i",
+    "ignorecase",
+    "lt",
+    "lte",
+    "m",
+    "minute",
+    "month",
+    "multiline",
+    "neq",
+    "re",
+    "s",
+    "startswith",
+    "utf16",
+    "utf16be",
+    "utf16le",
+    "week",
+    "wide",
+    "windash",
+    "year",
 ];
 
 /// The modifiers of these words, each with its place. Problems are reported; `None` when the item cannot be used.
@@ -172,7 +203,9 @@ fn is_consistent(modifiers: &Modifiers, at: Place, report: &mut Report) -> bool 
     let changes_text = !modifiers.encodings.is_empty() || modifiers.windash || modifiers.expand;
     let clash = match modifiers.kind {
         Kind::Value => modifiers.part.is_some() && (changes_text || modifiers.anchor != Anchor::Whole),
-        Kind::Regex(_) => changes_text && !modifiers.expand || modifiers.anchor != Anchor::Whole || modifiers.part.is_some(),
+        Kind::Regex(_) => {
+            changes_text && !modifiers.expand || modifiers.anchor != Anchor::Whole || modifiers.part.is_some()
+        }
         Kind::FieldRef => changes_text || modifiers.part.is_some(),
         Kind::Cidr => modifiers.anchor != Anchor::Whole || !modifiers.encodings.is_empty() || modifiers.windash,
         Kind::Exists | Kind::Compare(_) => changes_text || modifiers.anchor != Anchor::Whole,

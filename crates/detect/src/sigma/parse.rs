@@ -48,7 +48,12 @@ impl Reader<'_> {
         let own = self.text.get(document.span.clone()).unwrap_or_default().to_owned();
         let Document { root, span } = document;
         if root.entries().is_none() {
-            report.error(root.at, "not-a-rule", "the document is not a map", "A rule is a map with `title` and `detection`.");
+            report.error(
+                root.at,
+                "not-a-rule",
+                "the document is not a map",
+                "A rule is a map with `title` and `detection`.",
+            );
             return;
         }
         let action = meta::text(&root, "action");
@@ -147,7 +152,8 @@ fn read(root: &Node, file: &str, report: &mut Report) -> Option<Rule> {
 }
 
 fn unsupported(root: &Node) -> Option<((&'static str, &'static str), Place)> {
-    let kinds = [("correlation", ("unsupported-correlation", "correlation")), ("filter", ("unsupported-filter", "filter"))];
+    let kinds =
+        [("correlation", ("unsupported-correlation", "correlation")), ("filter", ("unsupported-filter", "filter"))];
     kinds.into_iter().find_map(|(key, kind)| root.get(key).map(|entry| (kind, entry.at)))
 }
 

@@ -153,7 +153,7 @@ impl Wild {
     fn matches(&self, value: &str) -> bool {
         match self.runs.as_slice() {
             [] => value.is_empty(),
-            [only] => at_start(only, value).is_some_and(|rest| rest.is_empty()),
+            [only] => at_start(only, value).is_some_and(str::is_empty),
             [first, middle @ .., last] => {
                 let Some(mut rest) = at_start(first, value) else { return false };
                 for run in middle {
@@ -318,12 +318,7 @@ mod tests {
     }
 
     fn any_token() -> impl Strategy<Value = Token> {
-        prop_oneof![
-            "[abü/]{1,3}".prop_map(Token::Text),
-            Just(Token::One),
-            Just(Token::Many),
-            Just(Token::Dash)
-        ]
+        prop_oneof!["[abü/]{1,3}".prop_map(Token::Text), Just(Token::One), Just(Token::Many), Just(Token::Dash)]
     }
 
     proptest! {

@@ -6,7 +6,17 @@ use super::rule::RuleSource;
 
 /// Services whose lines reach the `auth` facility of syslog: rules for `service: auth` see them.
 const AUTH: [&str; 12] = [
-    "auth", "sshd", "sudo", "su", "login", "pam", "useradd", "usermod", "groupadd", "passwd", "chpasswd",
+    "auth",
+    "sshd",
+    "sudo",
+    "su",
+    "login",
+    "pam",
+    "useradd",
+    "usermod",
+    "groupadd",
+    "passwd",
+    "chpasswd",
     "systemd-logind",
 ];
 
@@ -16,7 +26,10 @@ const NOT_SYSLOG: [&str; 4] = ["auditd", "sysmon", "osquery", "falco"];
 /// Whether a rule for `rule` sees events of `event`. What the rule does not name is open.
 pub(crate) fn sees(rule: &RuleSource, event: &LogSource) -> bool {
     rule.product.as_ref().is_none_or(|product| is_same(event.product.as_ref(), product))
-        && rule.category.as_ref().is_none_or(|wanted| event.categories.iter().any(|have| have.eq_ignore_ascii_case(wanted)))
+        && rule
+            .category
+            .as_ref()
+            .is_none_or(|wanted| event.categories.iter().any(|have| have.eq_ignore_ascii_case(wanted)))
         && rule.service.as_ref().is_none_or(|service| serves(service, event))
 }
 

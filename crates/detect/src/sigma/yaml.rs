@@ -24,7 +24,10 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// `plain`: written without quotes, so it may be a number, a boolean or null.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
@@ -79,7 +82,12 @@ pub(crate) fn documents(text: &str, report: &mut Report) -> Vec<Document> {
     for (count, chunk) in chunks(text).into_iter().enumerate() {
         let place = Place { line: chunk.first_line, column: 1 };
         if count >= MAX_DOCUMENTS {
-            report.error(place, "too-many-documents", format!("more than {MAX_DOCUMENTS} documents"), "Split the file.");
+            report.error(
+                place,
+                "too-many-documents",
+                format!("more than {MAX_DOCUMENTS} documents"),
+                "Split the file.",
+            );
             break;
         }
         let Some(own) = text.get(chunk.span.clone()) else { continue };
@@ -172,10 +180,7 @@ impl<'r> Builder<'r> {
     }
 
     fn place(&self, marker: Marker) -> Place {
-        Place {
-            line: marker.line().saturating_add(self.line_offset),
-            column: marker.col().saturating_add(1),
-        }
+        Place { line: marker.line().saturating_add(self.line_offset), column: marker.col().saturating_add(1) }
     }
 
     fn take(&mut self, event: Event<'_>, at: Place) -> Result<(), Problem> {
@@ -244,7 +249,12 @@ impl<'r> Builder<'r> {
                 Some((key, plain, at)) => {
                     if entries.iter().any(|entry| entry.key == key) && !(plain && key == "<<") {
                         let message = format!("the key `{key}` is there twice: one of them would be lost");
-                        self.report.error(at, "duplicate-key", message, "Put both values in one list, or use two selections.");
+                        self.report.error(
+                            at,
+                            "duplicate-key",
+                            message,
+                            "Put both values in one list, or use two selections.",
+                        );
                     }
                     entries.push(Entry { key, at, value: node });
                 }

@@ -42,7 +42,9 @@ fn rule_files(shared: &Path) -> Vec<(String, String)> {
     fs::write(&tar, unpack(&shared.join("data/detect/sigma-rules.tar.zst"))).unwrap();
     assert!(Command::new("tar").arg("-xf").arg(&tar).arg("-C").arg(&dir).status().unwrap().success());
     let mut files = Vec::new();
-    ACTIVE.iter().for_each(|folder| walk(&dir.join(folder), &dir, &mut files));
+    for folder in ACTIVE {
+        walk(&dir.join(folder), &dir, &mut files);
+    }
     fs::remove_dir_all(&dir).unwrap();
     files.sort();
     files
