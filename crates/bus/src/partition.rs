@@ -66,7 +66,7 @@ pub(crate) struct Log {
     pub(crate) truncated_bytes: u64,
     pub(crate) duplicates: u64,
     /// What this partition adds to the unprocessed bytes of the bus.
-    counted: u64,
+    pub(crate) counted: u64,
 }
 
 /// An extent of a segment's file to read, taken under the lock and read without it.
