@@ -29,6 +29,9 @@ pub struct TimelineEntry {
     pub time: Timestamp,
     pub event_id: EventId,
     pub title: String,
+    /// What the event itself says (a command, a path, a request): written by others, escaped, at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The lane this entry is drawn in.
     pub entity: Option<Entity>,
     pub severity: Option<Severity>,

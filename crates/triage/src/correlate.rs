@@ -15,7 +15,7 @@ use shieldops_model::{
 use crate::stage;
 
 /// How far apart in event time an alert and an incident may be.
-pub const GAP: Duration = Duration::from_secs(30 * 60);
+pub const GAP: Duration = Duration::from_mins(30);
 /// The weight at which an alert joins.
 const ENOUGH: u32 = 3;
 /// What an attack that progresses on a shared host adds.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long matches of one fingerprint stay one alert, from the first.
-pub const WINDOW: Duration = Duration::from_secs(300);
+pub const WINDOW: Duration = Duration::from_mins(5);
 /// Events that an alert names; `count` counts all.
 pub const MAX_EVENT_IDS: usize = 50;
 
