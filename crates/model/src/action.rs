@@ -74,9 +74,6 @@ pub struct Action {
     #[schema(value_type = Object)]
     pub to: serde_json::Value,
     pub diff: Vec<DiffLine>,
-    /// The state before the first live owner: what the undo of the last owner restores.
-    #[schema(value_type = Object)]
-    pub baseline: serde_json::Value,
     /// The action that this one undoes.
     pub undo_of: Option<ActionId>,
     /// Nothing had to change.

@@ -28,6 +28,9 @@ pub struct RiskTerm {
 pub struct Incident {
     pub id: IncidentId,
     pub title: String,
+    /// A person named it: the pipeline leaves the title alone.
+    #[serde(default)]
+    pub title_by_person: bool,
     pub severity: Severity,
     pub status: IncidentStatus,
     pub verdict: Option<Verdict>,

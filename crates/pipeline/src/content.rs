@@ -1,0 +1,284 @@
+//! Rules in use: built in, and from directories that are looked at again by content hash. A swap is atomic between two
+//! batches; a rule that does not load is a diagnostic and never stops the others.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use sha2::{Digest as _, Sha256};
+use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Indicators, Rule, RuleSet, parse};
+use shieldops_model::EntityKind;
+use shieldops_triage::{GroupKey, RuleFacts};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of one rule file that are read.
+const FILE_BYTES: u64 = 1024 * 1024;
+/// Files of one directory tree.
+const FILES: usize = 50_000;
+
+/// A rule that comes with the binary, with its samples.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn {
+    pub file: &'static str,
+    pub text: &'static str,
+    pub matches: &'static str,
+    pub misses: &'static str,
+}
+
+/// What the lists show beside the rule itself.
+#[derive(Debug, Clone)]
+pub struct RuleEntry {
+    pub rule: Arc<Rule>,
+    pub built_in: bool,
+    pub file: String,
+    pub matches: Vec<String>,
+    pub misses: Vec<String>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One compiled state of all content.
+pub struct RuleBook {
+    pub set: RuleSet,
+    pub entries: BTreeMap<String, RuleEntry>,
+    pub diagnostics: Vec<Diagnostic>,
+    pub indicators: Indicators,
+    pub indicator_version: String,
+    pub took: Duration,
+    facts: HashMap<String, Arc<RuleFacts>>,
+    hash: [u8; 32],
+}
+
+impl RuleBook {
+    pub fn facts(&self, rule_id: &str) -> Option<Arc<RuleFacts>> {
+        self.facts.get(rule_id).map(Arc::clone)
+    }
+
+    /// Errors among the diagnostics: rules that did not load.
+    pub fn failed(&self) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).count()
+    }
+}
+
+/// The content of this process, and where it comes from.
+pub struct Content {
+    built_in: &'static [BuiltIn],
+    dirs: Vec<PathBuf>,
+    indicator_files: Vec<PathBuf>,
+    book: ArcSwap<RuleBook>,
+    reloading: Mutex<()>,
+}
+
+impl Content {
+    pub fn load(built_in: &'static [BuiltIn], dirs: Vec<PathBuf>, indicator_files: Vec<PathBuf>) -> Self {
+        let files = gather(built_in, &dirs);
+        let lists = read_lists(&indicator_files);
+        let book = build(files, &lists);
+        Self { built_in, dirs, indicator_files, book: ArcSwap::from_pointee(book), reloading: Mutex::new(()) }
+    }
+
+    pub fn book(&self) -> Arc<RuleBook> {
+        self.book.load_full()
+    }
+
+    /// Reads everything again and swaps when anything changed; says what is loaded now. Blocking.
+    pub fn reload(&self) -> Arc<RuleBook> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = gather(self.built_in, &self.dirs);
+        let lists = read_lists(&self.indicator_files);
+        if content_hash(&files, &lists) != self.book.load().hash {
+            self.book.store(Arc::new(build(files, &lists)));
+        }
+        self.book()
+    }
+}
+
+/// Polls the directories until `stop`.
+pub(crate) async fn watch(content: Arc<Content>, every: Duration, stop: CancellationToken) {
+    if content.dirs.is_empty() && content.indicator_files.is_empty() {
+        return;
+    }
+    loop {
+        tokio::select! { () = tokio::time::sleep(every) => {}, () = stop.cancelled() => return }
+        let before = content.book();
+        let again = Arc::clone(&content);
+        if let Ok(book) = tokio::task::spawn_blocking(move || again.reload()).await
+            && !Arc::ptr_eq(&before, &book)
+        {
+            tracing::info!(rules = book.set.len(), failed = book.failed(), "rules reloaded");
+        }
+    }
+}
+
+struct SourceFile {
+    name: String,
+    text: String,
+    built_in: bool,
+    matches: String,
+    misses: String,
+    problem: Option<String>,
+}
+
+fn gather(built_in: &[BuiltIn], dirs: &[PathBuf]) -> Vec<SourceFile> {
+    let own = |rule: &BuiltIn| SourceFile {
+        name: rule.file.to_owned(),
+        text: rule.text.to_owned(),
+        built_in: true,
+        matches: rule.matches.to_owned(),
+        misses: rule.misses.to_owned(),
+        problem: None,
+    };
+    let mut files: Vec<_> = built_in.iter().map(own).collect();
+    for dir in dirs {
+        let mut paths = Vec::new();
+        if let Err(error) = walk(dir, &mut paths, 0) {
+            files.push(SourceFile { problem: Some(format!("cannot read the directory: {error}")), ..empty(dir) });
+        }
+        paths.sort();
+        files.extend(paths.iter().map(|path| read_rule(path)));
+    }
+    files
+}
+
+fn empty(path: &Path) -> SourceFile {
+    SourceFile { name: path.display().to_string(), text: String::new(), built_in: false, matches: String::new(), misses: String::new(), problem: None }
+}
+
+fn walk(dir: &Path, paths: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        // Links are not followed: a tree of rules has no business outside itself.
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth < 16 {
+            walk(&path, paths, depth + 1)?;
+        } else if kind.is_file() && path.extension().is_some_and(|ext| ext == "yml" || ext == "yaml") && paths.len() < FILES {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read_rule(path: &Path) -> SourceFile {
+    match read_limited(path) {
+        Ok(text) => {
+            let sample = |name: &str| path.parent().and_then(|dir| read_limited(&dir.join(name)).ok()).unwrap_or_default();
+            SourceFile { text, matches: sample("match.ndjson"), misses: sample("miss.ndjson"), ..empty(path) }
+        }
+        Err(problem) => SourceFile { problem: Some(problem), ..empty(path) },
+    }
+}
+
+fn read_limited(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > FILE_BYTES {
+        return Err(format!("{size} bytes are over the limit of {FILE_BYTES}"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|_invalid| "not UTF-8".to_owned())
+}
+
+fn read_lists(paths: &[PathBuf]) -> Vec<(String, Result<String, String>)> {
+    let name = |path: &PathBuf| path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned());
+    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    paths.iter().map(|path| (name(path), read(path))).collect()
+}
+
+fn content_hash(files: &[SourceFile], lists: &[(String, Result<String, String>)]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update(u64::try_from(text.len()).unwrap_or(0).to_be_bytes());
+        hash.update(text);
+    };
+    for file in files {
+        for text in [&file.name, &file.text, &file.matches, &file.misses] {
+            part(text);
+        }
+        part(file.problem.as_deref().unwrap_or(""));
+    }
+    for (name, text) in lists {
+        part(name);
+        part(text.as_ref().map_or_else(String::as_str, String::as_str));
+    }
+    hash.finalize().into()
+}
+
+fn build(files: Vec<SourceFile>, lists: &[(String, Result<String, String>)]) -> RuleBook {
+    let started = Instant::now();
+    let hash = content_hash(&files, lists);
+    let mut rules = Vec::new();
+    let mut diagnostics = Vec::new();
+    let mut entries = BTreeMap::new();
+    for file in files {
+        diagnostics.extend(file.problem.as_ref().map(|problem| file_problem(&file.name, problem)));
+        let (found, said) = parse(&file.text, &file.name);
+        for rule in &found {
+            entries.insert(rule.id.clone(), entry(rule, &file, &said));
+        }
+        diagnostics.extend(said);
+        rules.extend(found);
+    }
+    let (set, said) = RuleSet::compile(rules, &CompileOptions::default());
+    diagnostics.extend(said);
+    entries.retain(|id, _| set.get(id).is_some());
+    let facts = set.rules().iter().map(|rule| (rule.id.clone(), Arc::new(facts_of(rule)))).collect();
+    let mut indicators = Indicators::new();
+    for (name, text) in lists {
+        match text {
+            Ok(text) => diagnostics.extend(indicators.add_list(name, text)),
+            Err(problem) => diagnostics.push(file_problem(name, problem)),
+        }
+    }
+    let indicator_version = hex::encode(hash.get(..6).unwrap_or_default());
+    RuleBook { set, entries, diagnostics, indicators, indicator_version, took: started.elapsed(), facts, hash }
+}
+
+fn entry(rule: &Rule, file: &SourceFile, said: &[Diagnostic]) -> RuleEntry {
+    let lines = |text: &str| text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    RuleEntry {
+        rule: Arc::new(rule.clone()),
+        built_in: file.built_in,
+        file: file.name.clone(),
+        matches: lines(&file.matches),
+        misses: lines(&file.misses),
+        diagnostics: said.to_vec(),
+    }
+}
+
+fn file_problem(file: &str, problem: &str) -> Diagnostic {
+    Diagnostic {
+        severity: DiagnosticSeverity::Error,
+        code: "unreadable-file",
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        message: problem.to_owned(),
+        fix: "check that the file exists, is UTF-8 text and can be read by the server".to_owned(),
+    }
+}
+
+fn facts_of(rule: &Rule) -> RuleFacts {
+    RuleFacts {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        version: rule.version.clone(),
+        level: rule.level,
+        attack: rule.attack.clone(),
+        group_by: rule.group_by.iter().filter_map(|kind| group_key(*kind)).collect(),
+    }
+}
+
+fn group_key(kind: EntityKind) -> Option<GroupKey> {
+    match kind {
+        EntityKind::Ip => Some(GroupKey::SrcIp),
+        EntityKind::Host => Some(GroupKey::Host),
+        EntityKind::User => Some(GroupKey::User),
+        EntityKind::Process => Some(GroupKey::Process),
+        EntityKind::File => Some(GroupKey::File),
+        EntityKind::Domain => Some(GroupKey::Domain),
+        EntityKind::Url | EntityKind::Hash => None,
+    }
+}

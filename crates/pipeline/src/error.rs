@@ -1,0 +1,14 @@
+//! What stops a worker's step; it is logged and tried again.
+
+pub type Result<T> = std::result::Result<T, PipelineError>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    #[error(transparent)]
+    Store(#[from] shieldops_store::StoreError),
+    #[error(transparent)]
+    Bus(#[from] shieldops_bus::Error),
+    /// The blocking pool is gone: the process is ending.
+    #[error("the worker was stopped")]
+    Stopped,
+}

@@ -1,0 +1,116 @@
+//! The one door for events: prepare, append durably, answer line by line; what is refused is kept as a dead letter.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shieldops_bus::{Appended, Bus, NewEvent};
+use shieldops_ingest::{Hints, LineError, Limits, Prepared, prepare};
+use shieldops_model::{DeadLetterId, TenantId, Timestamp, id};
+use shieldops_store::{Job, Store, bookkeeping, dead_letters};
+use tokio::sync::oneshot;
+
+use crate::{PipelineError, Result};
+
+/// What the sender is told.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    pub accepted: u64,
+    pub rejected: u64,
+    pub errors: Vec<RefusedLine>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RefusedLine {
+    pub line: u64,
+    pub code: &'static str,
+    pub detail: String,
+}
+
+#[derive(Clone)]
+pub struct Intake {
+    pub store: Store,
+    pub bus: Arc<Bus>,
+    pub limits: Limits,
+}
+
+impl Intake {
+    /// Takes a body of lines for a tenant. An answer means: the accepted ones are durable.
+    ///
+    /// # Errors
+    /// The bus's own (`is_pressure` tells overload apart); nothing of the body was stored then.
+    pub async fn accept(&self, tenant: TenantId, body: Bytes, source: Option<&str>, content_type: Option<&str>, demo: bool) -> Result<Answer> {
+        let received = self.store.clock().now();
+        let prepared = prepare(&body, Hints { source, content_type }, received, &self.limits);
+        self.take(tenant, prepared, demo, received).await
+    }
+
+    /// Takes what another protocol's parser prepared.
+    pub async fn take(&self, tenant: TenantId, prepared: Prepared, demo: bool, received: Timestamp) -> Result<Answer> {
+        let events: Vec<NewEvent> = prepared.events.into_iter().map(|event| new_event(event, demo)).collect();
+        if !events.is_empty() {
+            self.append(tenant, events).await?;
+        }
+        if prepared.rejected > 0 {
+            self.keep_refused(tenant, prepared.rejected, &prepared.errors, received).await?;
+        }
+        let refused = |error: LineError| RefusedLine { line: error.line, code: error.code, detail: error.detail };
+        let errors = prepared.errors.into_iter().map(refused).collect();
+        Ok(Answer { accepted: prepared.accepted_lines, rejected: prepared.rejected, errors })
+    }
+
+    async fn append(&self, tenant: TenantId, events: Vec<NewEvent>) -> Result<Appended> {
+        let (tell, told) = oneshot::channel();
+        self.bus.append_then(tenant, events, None, move |result| {
+            // The request may have ended meanwhile; the events are durable all the same.
+            drop(tell.send(result));
+        });
+        Ok(told.await.map_err(|_closed| PipelineError::Stopped)??)
+    }
+
+    async fn keep_refused(&self, tenant: TenantId, rejected: u64, errors: &[LineError], at: Timestamp) -> Result<()> {
+        let mut tx = self.store.job(tenant, Job::Pipeline)?.begin().await?;
+        bookkeeping::count(&mut tx, "rejected", i64::try_from(rejected).unwrap_or(i64::MAX)).await?;
+        let letters: Vec<_> = errors.iter().map(|error| letter(error, at)).collect();
+        dead_letters::insert(&mut tx, &letters).await?;
+        tx.commit(at).await?;
+        Ok(())
+    }
+}
+
+fn new_event(event: shieldops_ingest::PreparedEvent, demo: bool) -> NewEvent {
+    NewEvent { source: event.source, format: event.format.to_owned(), time: event.time, time_quality: event.time_quality, demo, raw: event.raw }
+}
+
+fn letter(error: &LineError, at: Timestamp) -> dead_letters::DeadLetter {
+    let id: DeadLetterId = id::mint(at, &mut rand::rng());
+    dead_letters::DeadLetter {
+        id,
+        at,
+        source: String::new(),
+        stage: "intake".to_owned(),
+        code: error.code.to_owned(),
+        detail: format!("line {}: {}", error.line, error.detail),
+        sample: String::from_utf8_lossy(&error.sample).into_owned(),
+        size: error.size,
+        event_id: None,
+    }
+}
+
+/// The sink that listeners and tailers push into.
+pub struct TenantSink {
+    pub intake: Intake,
+    pub tenant: TenantId,
+}
+
+#[async_trait::async_trait]
+impl shieldops_ingest::sources::Sink for TenantSink {
+    async fn accept(&self, hint: Option<&str>, bytes: Bytes) -> std::result::Result<(), shieldops_ingest::sources::SinkError> {
+        use shieldops_ingest::sources::SinkError;
+        match self.intake.accept(self.tenant, bytes, hint, Some("text/plain"), false).await {
+            Ok(_answer) => Ok(()),
+            Err(PipelineError::Bus(error)) if error.is_pressure() => Err(SinkError::Full),
+            Err(PipelineError::Stopped) => Err(SinkError::Closed),
+            Err(error) => Err(SinkError::Refused(error.to_string())),
+        }
+    }
+}

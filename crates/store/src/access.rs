@@ -1,0 +1,90 @@
+//! Reading a tenant's rows, inside a transaction or outside, and sealing what rests in them.
+
+use serde::{Serialize, de::DeserializeOwned};
+use shieldops_model::TenantId;
+use shieldops_seal::{DataKey, Purpose};
+use sqlx::{Sqlite, SqliteConnection, pool::PoolConnection};
+
+use crate::{Result, StoreError, TenantScope, Tx};
+
+/// A connection bound to one tenant.
+pub trait Access: Send {
+    fn tenant(&self) -> TenantId;
+    #[doc(hidden)]
+    fn conn(&mut self) -> &mut SqliteConnection;
+    #[doc(hidden)]
+    fn key(&self) -> &DataKey;
+
+    /// The tenant as every query binds it.
+    #[doc(hidden)]
+    fn t(&self) -> Vec<u8> {
+        self.tenant().to_bytes().to_vec()
+    }
+}
+
+/// A connection for reading.
+pub struct Reader {
+    conn: PoolConnection<Sqlite>,
+    tenant: TenantId,
+    key: DataKey,
+}
+
+impl Reader {
+    pub(crate) async fn open(scope: &TenantScope) -> Result<Self> {
+        let conn = scope.store.readers().acquire().await?;
+        Ok(Self { conn, tenant: scope.tenant, key: scope.key.clone() })
+    }
+}
+
+impl Access for Reader {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+    fn conn(&mut self) -> &mut SqliteConnection {
+        &mut self.conn
+    }
+    fn key(&self) -> &DataKey {
+        &self.key
+    }
+}
+
+impl Access for Tx {
+    fn tenant(&self) -> TenantId {
+        self.scope.tenant
+    }
+    fn conn(&mut self) -> &mut SqliteConnection {
+        &mut self.inner
+    }
+    fn key(&self) -> &DataKey {
+        &self.scope.key
+    }
+}
+
+/// What binds a sealed body to its row: tenant, table and row key. A body moved to another row does not open.
+fn aad(tenant: TenantId, table: &str, row: &[u8]) -> Vec<u8> {
+    let mut aad = tenant.to_bytes().to_vec();
+    aad.extend_from_slice(table.as_bytes());
+    aad.push(0);
+    aad.extend_from_slice(row);
+    aad
+}
+
+pub(crate) fn seal<T: Serialize>(access: &impl Access, table: &'static str, row: &[u8], value: &T) -> Result<Vec<u8>> {
+    let plain = serde_json::to_vec(value).map_err(StoreError::damaged)?;
+    let key = access.key().subkey(Purpose::Row(table));
+    Ok(key.seal(&aad(access.tenant(), table, row), &plain, &mut rand::rng()))
+}
+
+pub(crate) fn open<T: DeserializeOwned>(access: &impl Access, table: &'static str, row: &[u8], sealed: &[u8]) -> Result<T> {
+    let key = access.key().subkey(Purpose::Row(table));
+    let plain = key.open(&aad(access.tenant(), table, row), sealed).map_err(|error| StoreError::damaged(format!("{table}: {error}")))?;
+    serde_json::from_slice(&plain).map_err(|error| StoreError::damaged(format!("{table}: {error}")))
+}
+
+/// The word of an enum as its JSON has it.
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,284 @@
+//! Actions, their journal, the owners of each state on a target, and the baseline before the first owner.
+
+use serde::{Deserialize, Serialize};
+use shieldops_model::{Action, ActionId, ActionState, Owner, PlanId, TargetId, Timestamp, id};
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use crate::{
+    Access, Page, PageRequest, Result, StoreError, Tx,
+    access::{open, seal, word},
+    alerts::id_of,
+};
+
+const TABLE: &str = "actions";
+const JOURNAL: &str = "action_journal";
+const BASELINES: &str = "baselines";
+
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub plan: Option<PlanId>,
+    pub state: Option<String>,
+}
+
+/// One step of an action's journal, written before or after what it tells of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Step {
+    pub step: i64,
+    pub at: Timestamp,
+    /// `intent`, `child`, `observed`, `outcome`, …
+    pub kind: String,
+    #[schema(value_type = Object)]
+    pub detail: serde_json::Value,
+}
+
+pub(crate) async fn insert(tx: &mut Tx, action: &Action, place: usize) -> Result<()> {
+    let row = action.id.to_bytes();
+    let body = seal(tx, TABLE, &row, action)?;
+    sqlx::query(
+        "INSERT INTO actions (tenant_id, id, plan_id, place, capability, target_id, state, state_key, expires_at, simulated, \
+         updated_at, version, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
+    )
+    .bind(tx.t())
+    .bind(row.to_vec())
+    .bind(action.plan_id.to_bytes().to_vec())
+    .bind(i64::try_from(place).unwrap_or(i64::MAX))
+    .bind(&action.capability)
+    .bind(action.target_id.to_bytes().to_vec())
+    .bind(word(&action.state))
+    .bind(&action.state_key)
+    .bind(action.expires_at.map(Timestamp::as_micros))
+    .bind(action.simulated)
+    .bind(action.updated_at.as_micros())
+    .bind(action.version)
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
+    tx.touched("action", action.id, action.version);
+    Ok(())
+}
+
+/// Writes a changed action over the version it was read at; `action.version` grows by one.
+pub async fn update(tx: &mut Tx, action: &mut Action) -> Result<()> {
+    let row = action.id.to_bytes();
+    let read_at = action.version;
+    action.version += 1;
+    let body = seal(tx, TABLE, &row, action)?;
+    let done = sqlx::query("UPDATE actions SET state=$4, expires_at=$5, updated_at=$6, version=$7, body=$8 WHERE tenant_id=$1 AND id=$2 AND version=$3")
+        .bind(tx.t())
+        .bind(row.to_vec())
+        .bind(read_at)
+        .bind(word(&action.state))
+        .bind(action.expires_at.map(Timestamp::as_micros))
+        .bind(action.updated_at.as_micros())
+        .bind(action.version)
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::Conflict);
+    }
+    tx.touched("action", action.id, action.version);
+    Ok(())
+}
+
+pub async fn find(access: &mut impl Access, id: ActionId) -> Result<Option<Action>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT id, body FROM actions WHERE tenant_id=$1 AND id=$2")
+        .bind(tenant)
+        .bind(id.to_bytes().to_vec())
+        .fetch_optional(access.conn())
+        .await?;
+    match row {
+        None => Ok(None),
+        Some(row) => read(access, &row).await.map(Some),
+    }
+}
+
+pub async fn get(access: &mut impl Access, id: ActionId) -> Result<Action> {
+    find(access, id).await?.ok_or(StoreError::NotFound)
+}
+
+/// The actions of a plan, in its order.
+pub async fn of_plan(access: &mut impl Access, plan: PlanId) -> Result<Vec<Action>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT id, body FROM actions WHERE tenant_id=$1 AND plan_id=$2 ORDER BY place")
+        .bind(tenant)
+        .bind(plan.to_bytes().to_vec())
+        .fetch_all(access.conn())
+        .await?;
+    all(access, &rows).await
+}
+
+/// Actions in any of these states, oldest first.
+pub async fn in_states(access: &mut impl Access, states: &[ActionState]) -> Result<Vec<Action>> {
+    let mut found = Vec::new();
+    for state in states {
+        let tenant = access.t();
+        let rows = sqlx::query("SELECT id, body FROM actions WHERE tenant_id=$1 AND state=$2 ORDER BY id LIMIT 10000")
+            .bind(tenant)
+            .bind(word(state))
+            .fetch_all(access.conn())
+            .await?;
+        found.extend(all(access, &rows).await?);
+    }
+    found.sort_by_key(|action| action.id);
+    Ok(found)
+}
+
+pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Action>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT id, body FROM actions WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR plan_id=$4) AND ($5 IS NULL OR state=$5) \
+         ORDER BY id DESC LIMIT $3",
+    )
+    .bind(tenant)
+    .bind(page.below::<id::ActionKind>()?)
+    .bind(page.fetch())
+    .bind(filter.plan.map(|id| id.to_bytes().to_vec()))
+    .bind(&filter.state)
+    .fetch_all(access.conn())
+    .await?;
+    let items = all(access, &rows).await?;
+    Ok(page.page(items, |action| action.id.to_string()))
+}
+
+/// How many actions stand in each state, simulated ones left out.
+pub async fn count_by_state(access: &mut impl Access) -> Result<Vec<(String, u64)>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT state, count(*) AS n FROM actions WHERE tenant_id=$1 AND simulated=0 GROUP BY state ORDER BY state")
+        .bind(tenant)
+        .fetch_all(access.conn())
+        .await?;
+    let read = |row: &SqliteRow| -> Result<_> {
+        let n: i64 = row.try_get("n")?;
+        Ok((row.try_get("state")?, u64::try_from(n).unwrap_or(0)))
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn all(access: &mut impl Access, rows: &[SqliteRow]) -> Result<Vec<Action>> {
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        items.push(read(access, row).await?);
+    }
+    Ok(items)
+}
+
+async fn read(access: &mut impl Access, row: &SqliteRow) -> Result<Action> {
+    let id: Vec<u8> = row.try_get("id")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    let mut action: Action = open(access, TABLE, &id, &body)?;
+    action.owners = owners(access, &action.state_key).await?;
+    Ok(action)
+}
+
+fn step_key(action: ActionId, step: i64) -> Vec<u8> {
+    [action.to_bytes().as_slice(), &step.to_be_bytes()].concat()
+}
+
+/// Appends a step to an action's journal. Bookkeeping of the executor: the outcome has its own ledger entry.
+pub async fn journal(tx: &mut Tx, action: ActionId, kind: &str, detail: &serde_json::Value, at: Timestamp) -> Result<i64> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(step) FROM action_journal WHERE tenant_id=$1 AND action_id=$2")
+        .bind(tx.t())
+        .bind(action.to_bytes().to_vec())
+        .fetch_one(tx.conn())
+        .await?;
+    let step = last.unwrap_or(0) + 1;
+    let body = seal(tx, JOURNAL, &step_key(action, step), detail)?;
+    sqlx::query("INSERT INTO action_journal (tenant_id, action_id, step, at, kind, body) VALUES ($1,$2,$3,$4,$5,$6)")
+        .bind(tx.t())
+        .bind(action.to_bytes().to_vec())
+        .bind(step)
+        .bind(at.as_micros())
+        .bind(kind)
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    Ok(step)
+}
+
+pub async fn journal_of(access: &mut impl Access, action: ActionId) -> Result<Vec<Step>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT step, at, kind, body FROM action_journal WHERE tenant_id=$1 AND action_id=$2 ORDER BY step LIMIT 1000")
+        .bind(tenant)
+        .bind(action.to_bytes().to_vec())
+        .fetch_all(access.conn())
+        .await?;
+    let read = |row: &SqliteRow| -> Result<Step> {
+        let step: i64 = row.try_get("step")?;
+        let body: Vec<u8> = row.try_get("body")?;
+        let detail = open(access, JOURNAL, &step_key(action, step), &body)?;
+        Ok(Step { step, at: Timestamp::from_micros(row.try_get("at")?), kind: row.try_get("kind")?, detail })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The live actions that want this state.
+pub async fn owners(access: &mut impl Access, state_key: &str) -> Result<Vec<Owner>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT action_id, expires_at FROM owners WHERE tenant_id=$1 AND state_key=$2 ORDER BY action_id")
+        .bind(tenant)
+        .bind(state_key)
+        .fetch_all(access.conn())
+        .await?;
+    let read = |row: &SqliteRow| -> Result<Owner> {
+        let expires_at: Option<i64> = row.try_get("expires_at")?;
+        Ok(Owner { action_id: id_of(row, "action_id")?, expires_at: expires_at.map(Timestamp::from_micros) })
+    };
+    rows.iter().map(read).collect()
+}
+
+pub async fn add_owner(tx: &mut Tx, state_key: &str, owner: &Owner) -> Result<()> {
+    sqlx::query("INSERT OR REPLACE INTO owners (tenant_id, state_key, action_id, expires_at) VALUES ($1,$2,$3,$4)")
+        .bind(tx.t())
+        .bind(state_key)
+        .bind(owner.action_id.to_bytes().to_vec())
+        .bind(owner.expires_at.map(Timestamp::as_micros))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+pub async fn remove_owner(tx: &mut Tx, state_key: &str, action: ActionId) -> Result<()> {
+    sqlx::query("DELETE FROM owners WHERE tenant_id=$1 AND state_key=$2 AND action_id=$3")
+        .bind(tx.t())
+        .bind(state_key)
+        .bind(action.to_bytes().to_vec())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The state before the first owner.
+pub async fn baseline(access: &mut impl Access, state_key: &str) -> Result<Option<serde_json::Value>> {
+    let tenant = access.t();
+    let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM baselines WHERE tenant_id=$1 AND state_key=$2")
+        .bind(tenant)
+        .bind(state_key)
+        .fetch_optional(access.conn())
+        .await?;
+    body.map(|body| open(access, BASELINES, state_key.as_bytes(), &body)).transpose()
+}
+
+/// Keeps the state before the first owner; a baseline that stands is left alone.
+pub async fn keep_baseline(tx: &mut Tx, state_key: &str, state: &serde_json::Value) -> Result<()> {
+    let body = seal(tx, BASELINES, state_key.as_bytes(), state)?;
+    sqlx::query("INSERT OR IGNORE INTO baselines (tenant_id, state_key, body) VALUES ($1,$2,$3)")
+        .bind(tx.t())
+        .bind(state_key)
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+pub async fn drop_baseline(tx: &mut Tx, state_key: &str) -> Result<()> {
+    sqlx::query("DELETE FROM baselines WHERE tenant_id=$1 AND state_key=$2").bind(tx.t()).bind(state_key).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whether any action was ever planned on this target.
+pub async fn any_on_target(access: &mut impl Access, target: TargetId, states: &[ActionState]) -> Result<bool> {
+    let live = in_states(access, states).await?;
+    Ok(live.iter().any(|action| action.target_id == target))
+}

@@ -1,0 +1,291 @@
+//! Alerts: found by key, by fingerprint and window, by incident; listed newest first.
+
+use shieldops_model::{Alert, AlertId, AlertKey, Entity, EventId, IncidentId, Severity, Timestamp, UserId, id};
+use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
+
+use crate::{
+    Access, Page, PageRequest, Result, StoreError, Tx,
+    access::{open, seal, word},
+};
+
+const TABLE: &str = "alerts";
+
+/// What a list shows; absent means any.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub status: Option<String>,
+    pub severity: Option<Severity>,
+    pub verdict: Option<String>,
+    pub rule_id: Option<String>,
+    pub incident: Option<IncidentId>,
+    pub assignee: Option<UserId>,
+    pub entity: Option<Entity>,
+    /// Part of the title, without regard to ASCII case.
+    pub title: Option<String>,
+}
+
+/// Inserts an alert.
+///
+/// # Errors
+/// `AlreadyExists` when its key is known: a replay, which is a no-op for the caller.
+pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
+    let row = alert.id.to_bytes();
+    let body = seal(tx, TABLE, &row, alert)?;
+    let fingerprint = hex::decode(&alert.fingerprint).map_err(StoreError::damaged)?;
+    sqlx::query(
+        "INSERT INTO alerts (tenant_id, id, rule_id, rule_version, fingerprint, window_start, title, severity, status, \
+         verdict, incident_id, assignee, first_seen, last_seen, count, risk_score, demo, created_at, updated_at, version, \
+         body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)",
+    )
+    .bind(tx.t())
+    .bind(row.to_vec())
+    .bind(&alert.rule_id)
+    .bind(&alert.rule_version)
+    .bind(fingerprint)
+    .bind(alert.window_start.as_micros())
+    .bind(&alert.rule_title)
+    .bind(alert.severity.id())
+    .bind(word(&alert.status))
+    .bind(alert.verdict.as_ref().map(word))
+    .bind(alert.incident_id.map(|id| id.to_bytes().to_vec()))
+    .bind(alert.assignee.map(|id| id.to_bytes().to_vec()))
+    .bind(alert.first_seen.as_micros())
+    .bind(alert.last_seen.as_micros())
+    .bind(count(alert.count))
+    .bind(alert.risk_score)
+    .bind(alert.demo)
+    .bind(alert.created_at.as_micros())
+    .bind(alert.updated_at.as_micros())
+    .bind(alert.version)
+    .bind(body)
+    .execute(tx.conn())
+    .await
+    .map_err(|error| StoreError::unique(error, "alert"))?;
+    index_entities(tx, alert).await?;
+    tx.touched("alert", alert.id, alert.version);
+    Ok(())
+}
+
+/// Writes a changed alert over the version it was read at; `alert.version` grows by one.
+pub async fn update(tx: &mut Tx, alert: &mut Alert) -> Result<()> {
+    let row = alert.id.to_bytes();
+    let read_at = alert.version;
+    alert.version += 1;
+    let body = seal(tx, TABLE, &row, alert)?;
+    let done = sqlx::query(
+        "UPDATE alerts SET severity=$4, status=$5, verdict=$6, incident_id=$7, assignee=$8, first_seen=$9, last_seen=$10, \
+         count=$11, risk_score=$12, updated_at=$13, version=$14, body=$15 WHERE tenant_id=$1 AND id=$2 AND version=$3",
+    )
+    .bind(tx.t())
+    .bind(row.to_vec())
+    .bind(read_at)
+    .bind(alert.severity.id())
+    .bind(word(&alert.status))
+    .bind(alert.verdict.as_ref().map(word))
+    .bind(alert.incident_id.map(|id| id.to_bytes().to_vec()))
+    .bind(alert.assignee.map(|id| id.to_bytes().to_vec()))
+    .bind(alert.first_seen.as_micros())
+    .bind(alert.last_seen.as_micros())
+    .bind(count(alert.count))
+    .bind(alert.risk_score)
+    .bind(alert.updated_at.as_micros())
+    .bind(alert.version)
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::Conflict);
+    }
+    index_entities(tx, alert).await?;
+    tx.touched("alert", alert.id, alert.version);
+    Ok(())
+}
+
+async fn index_entities(tx: &mut Tx, alert: &Alert) -> Result<()> {
+    for entity in &alert.entities {
+        sqlx::query("INSERT OR IGNORE INTO alert_entities (tenant_id, alert_id, kind, value) VALUES ($1,$2,$3,$4)")
+            .bind(tx.t())
+            .bind(alert.id.to_bytes().to_vec())
+            .bind(entity.kind.as_str())
+            .bind(&entity.value)
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(())
+}
+
+/// Remembers which event raised which alert. A pair that is known is left alone.
+pub async fn link_event(tx: &mut Tx, event: EventId, alert: AlertId) -> Result<()> {
+    sqlx::query("INSERT OR IGNORE INTO alert_events (tenant_id, event_id, alert_id) VALUES ($1,$2,$3)")
+        .bind(tx.t())
+        .bind(event.to_bytes().to_vec())
+        .bind(alert.to_bytes().to_vec())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The alerts that an event raised.
+pub async fn of_event(access: &mut impl Access, event: EventId) -> Result<Vec<AlertId>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT alert_id FROM alert_events WHERE tenant_id=$1 AND event_id=$2 ORDER BY alert_id")
+        .bind(tenant)
+        .bind(event.to_bytes().to_vec())
+        .fetch_all(access.conn())
+        .await?;
+    rows.iter().map(|row| id_of(row, "alert_id")).collect()
+}
+
+pub async fn find(access: &mut impl Access, id: AlertId) -> Result<Option<Alert>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT id, body FROM alerts WHERE tenant_id=$1 AND id=$2")
+        .bind(tenant)
+        .bind(id.to_bytes().to_vec())
+        .fetch_optional(access.conn())
+        .await?;
+    row.map(|row| read(access, &row)).transpose()
+}
+
+pub async fn get(access: &mut impl Access, id: AlertId) -> Result<Alert> {
+    find(access, id).await?.ok_or(StoreError::NotFound)
+}
+
+/// The alert of this key, if there is one.
+pub async fn find_by_key(access: &mut impl Access, key: &AlertKey) -> Result<Option<Alert>> {
+    let tenant = access.t();
+    let row = sqlx::query(
+        "SELECT id, body FROM alerts WHERE tenant_id=$1 AND rule_id=$2 AND rule_version=$3 AND fingerprint=$4 AND window_start=$5",
+    )
+    .bind(tenant)
+    .bind(&key.rule_id)
+    .bind(&key.rule_version)
+    .bind(key.fingerprint.to_vec())
+    .bind(key.window_start.as_micros())
+    .fetch_optional(access.conn())
+    .await?;
+    row.map(|row| read(access, &row)).transpose()
+}
+
+/// Alerts of a fingerprint whose window began at or after `since`, oldest first.
+pub async fn of_fingerprint(access: &mut impl Access, fingerprint: [u8; 32], since: Timestamp) -> Result<Vec<Alert>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT id, body FROM alerts WHERE tenant_id=$1 AND fingerprint=$2 AND last_seen>=$3 ORDER BY window_start, id LIMIT 100",
+    )
+    .bind(tenant)
+    .bind(fingerprint.to_vec())
+    .bind(since.as_micros())
+    .fetch_all(access.conn())
+    .await?;
+    rows.iter().map(|row| read(access, row)).collect()
+}
+
+/// The alerts of an incident, oldest first, at most 1,000.
+pub async fn of_incident(access: &mut impl Access, incident: IncidentId) -> Result<Vec<Alert>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT id, body FROM alerts WHERE tenant_id=$1 AND incident_id=$2 ORDER BY id LIMIT 1000")
+        .bind(tenant)
+        .bind(incident.to_bytes().to_vec())
+        .fetch_all(access.conn())
+        .await?;
+    rows.iter().map(|row| read(access, row)).collect()
+}
+
+pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Alert>> {
+    let entity = filter.entity.as_ref();
+    let sql = "SELECT id, body FROM alerts a WHERE tenant_id=$1 AND id<$2 \
+        AND ($4 IS NULL OR status=$4) AND ($5 IS NULL OR severity=$5) AND ($6 IS NULL OR rule_id=$6) \
+        AND ($7 IS NULL OR incident_id=$7) AND ($8 IS NULL OR assignee=$8) AND ($9 IS NULL OR verdict=$9) \
+        AND ($10 IS NULL OR instr(lower(title), lower($10))>0) \
+        AND ($11 IS NULL OR EXISTS (SELECT 1 FROM alert_entities e WHERE e.tenant_id=a.tenant_id AND e.alert_id=a.id AND e.kind=$11 AND e.value=$12)) \
+        ORDER BY id DESC LIMIT $3";
+    let tenant = access.t();
+    let rows = sqlx::query(sql)
+        .bind(tenant)
+        .bind(page.below::<id::AlertKind>()?)
+        .bind(page.fetch())
+        .bind(&filter.status)
+        .bind(filter.severity.map(Severity::id))
+        .bind(&filter.rule_id)
+        .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
+        .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
+        .bind(&filter.verdict)
+        .bind(&filter.title)
+        .bind(entity.map(|entity| entity.kind.as_str()))
+        .bind(entity.map(|entity| entity.value.as_str()))
+        .fetch_all(access.conn())
+        .await?;
+    let items: Result<Vec<Alert>> = rows.iter().map(|row| read(access, row)).collect();
+    Ok(page.page(items?, |alert| alert.id.to_string()))
+}
+
+/// Alerts and last firing of each rule.
+pub async fn by_rule(access: &mut impl Access) -> Result<Vec<(String, u64, Timestamp)>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT rule_id, count(*) AS alerts, max(last_seen) AS last FROM alerts WHERE tenant_id=$1 GROUP BY rule_id")
+        .bind(tenant)
+        .fetch_all(access.conn())
+        .await?;
+    let read = |row: &SqliteRow| -> Result<_> {
+        let alerts: i64 = row.try_get("alerts")?;
+        Ok((row.try_get("rule_id")?, u64::try_from(alerts).unwrap_or(0), Timestamp::from_micros(row.try_get("last")?)))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Counts by a clear column: `severity`, `status` or `verdict`, of alerts that are open (or of all).
+pub async fn count_by(access: &mut impl Access, column: CountBy, open_only: bool) -> Result<Vec<(String, u64)>> {
+    let column = match column {
+        CountBy::Severity => "severity",
+        CountBy::Status => "status",
+        CountBy::Verdict => "verdict",
+    };
+    let open = if open_only { "AND status IN ('new','in_progress')" } else { "" };
+    let sql = format!(
+        "SELECT CAST({column} AS TEXT) AS word, count(*) AS n FROM alerts WHERE tenant_id=$1 AND {column} IS NOT NULL {open} GROUP BY 1 ORDER BY 1"
+    );
+    let tenant = access.t();
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(tenant).fetch_all(access.conn()).await?;
+    let read = |row: &SqliteRow| -> Result<_> {
+        let n: i64 = row.try_get("n")?;
+        Ok((row.try_get("word")?, u64::try_from(n).unwrap_or(0)))
+    };
+    rows.iter().map(read).collect()
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum CountBy {
+    Severity,
+    Status,
+    Verdict,
+}
+
+/// Time of first sight and severity of each alert since `from`, for charts.
+pub async fn series(access: &mut impl Access, from: Timestamp) -> Result<Vec<(Timestamp, u8)>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT first_seen, severity FROM alerts WHERE tenant_id=$1 AND first_seen>=$2 ORDER BY first_seen LIMIT 100000")
+        .bind(tenant)
+        .bind(from.as_micros())
+        .fetch_all(access.conn())
+        .await?;
+    let read = |row: &SqliteRow| -> Result<_> {
+        Ok((Timestamp::from_micros(row.try_get("first_seen")?), row.try_get("severity")?))
+    };
+    rows.iter().map(read).collect()
+}
+
+fn read(access: &impl Access, row: &SqliteRow) -> Result<Alert> {
+    let id: Vec<u8> = row.try_get("id")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    open(access, TABLE, &id, &body)
+}
+
+fn count(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn id_of<K: id::Kind>(row: &SqliteRow, column: &str) -> Result<shieldops_model::Id<K>> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_wrong| StoreError::damaged(format!("{column} is not an id")))?;
+    Ok(shieldops_model::Id::from_bytes(bytes))
+}

@@ -1,0 +1,124 @@
+//! Places of consumers and counts of events: no domain change, so no ledger entry, but committed in the same
+//! transaction as the output they belong to.
+
+use serde::Serialize;
+use shieldops_model::Timestamp;
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use crate::{Access, Result, Tx};
+
+/// Where a consumer of the bus stands.
+pub async fn offset(access: &mut impl Access, consumer: &str) -> Result<Option<Vec<u8>>> {
+    let tenant = access.t();
+    Ok(sqlx::query_scalar("SELECT place FROM offsets WHERE tenant_id=$1 AND consumer=$2")
+        .bind(tenant)
+        .bind(consumer)
+        .fetch_optional(access.conn())
+        .await?)
+}
+
+pub async fn set_offset(tx: &mut Tx, consumer: &str, place: &[u8]) -> Result<()> {
+    sqlx::query("INSERT INTO offsets (tenant_id, consumer, place) VALUES ($1,$2,$3) ON CONFLICT (tenant_id, consumer) DO UPDATE SET place=excluded.place")
+        .bind(tx.t())
+        .bind(consumer)
+        .bind(place)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Adds to a counter.
+pub async fn count(tx: &mut Tx, name: &str, by: i64) -> Result<()> {
+    sqlx::query("INSERT INTO counters (tenant_id, name, value) VALUES ($1,$2,$3) ON CONFLICT (tenant_id, name) DO UPDATE SET value=value+excluded.value")
+        .bind(tx.t())
+        .bind(name)
+        .bind(by)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+pub async fn counter(access: &mut impl Access, name: &str) -> Result<u64> {
+    let tenant = access.t();
+    let value: Option<i64> = sqlx::query_scalar("SELECT value FROM counters WHERE tenant_id=$1 AND name=$2")
+        .bind(tenant)
+        .bind(name)
+        .fetch_optional(access.conn())
+        .await?;
+    Ok(u64::try_from(value.unwrap_or(0)).unwrap_or(0))
+}
+
+/// What a source sent, and how its clock stands to ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct SourceStats {
+    pub source: String,
+    pub events: u64,
+    pub last_event_at: Timestamp,
+    pub last_ingested_at: Timestamp,
+    /// Time of ingest minus event time of the last event, milliseconds.
+    pub skew_ms: i64,
+}
+
+/// Adds `events` to a source.
+pub async fn source_seen(tx: &mut Tx, source: &str, events: u64, event_at: Timestamp, ingested_at: Timestamp) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us) VALUES ($1,$2,$3,$4,$5,$6) \
+         ON CONFLICT (tenant_id, source) DO UPDATE SET events=events+excluded.events, last_event_at=excluded.last_event_at, \
+         last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us",
+    )
+    .bind(tx.t())
+    .bind(source)
+    .bind(i64::try_from(events).unwrap_or(i64::MAX))
+    .bind(event_at.as_micros())
+    .bind(ingested_at.as_micros())
+    .bind(ingested_at.as_micros().saturating_sub(event_at.as_micros()))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub async fn sources(access: &mut impl Access) -> Result<Vec<SourceStats>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT source, events, last_event_at, last_ingested_at, skew_us FROM source_stats WHERE tenant_id=$1 ORDER BY source")
+        .bind(tenant)
+        .fetch_all(access.conn())
+        .await?;
+    let read = |row: &SqliteRow| -> Result<SourceStats> {
+        let (events, skew_us): (i64, i64) = (row.try_get("events")?, row.try_get("skew_us")?);
+        Ok(SourceStats {
+            source: row.try_get("source")?,
+            events: u64::try_from(events).unwrap_or(0),
+            last_event_at: Timestamp::from_micros(row.try_get("last_event_at")?),
+            last_ingested_at: Timestamp::from_micros(row.try_get("last_ingested_at")?),
+            skew_ms: skew_us / 1_000,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Adds events to the minute they were processed in.
+pub async fn minute_seen(tx: &mut Tx, at: Timestamp, events: u64) -> Result<()> {
+    let minute = at.as_secs().div_euclid(60);
+    sqlx::query("INSERT INTO event_minutes (tenant_id, minute, events) VALUES ($1,$2,$3) ON CONFLICT (tenant_id, minute) DO UPDATE SET events=events+excluded.events")
+        .bind(tx.t())
+        .bind(minute)
+        .bind(i64::try_from(events).unwrap_or(i64::MAX))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Events per minute since `from`, minutes without events left out.
+pub async fn minutes(access: &mut impl Access, from: Timestamp) -> Result<Vec<(Timestamp, u64)>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT minute, events FROM event_minutes WHERE tenant_id=$1 AND minute>=$2 ORDER BY minute")
+        .bind(tenant)
+        .bind(from.as_secs().div_euclid(60))
+        .fetch_all(access.conn())
+        .await?;
+    let read = |row: &SqliteRow| -> Result<_> {
+        let (minute, events): (i64, i64) = (row.try_get("minute")?, row.try_get("events")?);
+        Ok((Timestamp::from_secs(minute * 60), u64::try_from(events).unwrap_or(0)))
+    };
+    rows.iter().map(read).collect()
+}

@@ -1,0 +1,71 @@
+//! Copies of cited events, size-capped, so that citations outlive the retention of the bus.
+
+use serde::{Deserialize, Serialize};
+use shieldops_model::{Event, EventId, TimeQuality, Timestamp};
+use sqlx::Row as _;
+
+use crate::{
+    Access, Result, Tx,
+    access::{open, seal},
+};
+
+const TABLE: &str = "cited_events";
+/// Bytes of an event that are copied.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+#[derive(Serialize, Deserialize)]
+struct Copy {
+    source: String,
+    format: String,
+    time: Timestamp,
+    ingested_at: Timestamp,
+    time_quality: TimeQuality,
+    demo: bool,
+    raw: Vec<u8>,
+}
+
+/// Copies an event; one that is kept already is left alone.
+pub async fn keep(tx: &mut Tx, event: &Event) -> Result<()> {
+    let row = event.id.to_bytes();
+    let copy = Copy {
+        source: event.source.clone(),
+        format: event.format.clone(),
+        time: event.time,
+        ingested_at: event.ingested_at,
+        time_quality: event.time_quality,
+        demo: event.demo,
+        raw: event.raw.iter().take(MAX_BYTES).copied().collect(),
+    };
+    let body = seal(tx, TABLE, &row, &copy)?;
+    sqlx::query("INSERT OR IGNORE INTO cited_events (tenant_id, event_id, time, body) VALUES ($1,$2,$3,$4)")
+        .bind(tx.t())
+        .bind(row.to_vec())
+        .bind(event.time.as_micros())
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+pub async fn find(access: &mut impl Access, id: EventId) -> Result<Option<Event>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT body FROM cited_events WHERE tenant_id=$1 AND event_id=$2")
+        .bind(tenant)
+        .bind(id.to_bytes().to_vec())
+        .fetch_optional(access.conn())
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let body: Vec<u8> = row.try_get("body")?;
+    let copy: Copy = open(access, TABLE, &id.to_bytes(), &body)?;
+    Ok(Some(Event {
+        id,
+        tenant: access.tenant(),
+        source: copy.source,
+        format: copy.format,
+        time: copy.time,
+        ingested_at: copy.ingested_at,
+        time_quality: copy.time_quality,
+        demo: copy.demo,
+        raw: copy.raw.into(),
+    }))
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with state, by what it means for the caller.
+
+use std::path::PathBuf;
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("no such object")]
+    NotFound,
+    #[error("`{what}` exists already")]
+    AlreadyExists { what: String },
+    /// The row changed since it was read.
+    #[error("the object changed since it was read")]
+    Conflict,
+    #[error("the cursor is not of this list")]
+    InvalidCursor,
+    /// A domain change was about to be committed without its ledger entry: an error in our code, refused.
+    #[error("a change without a ledger entry was refused")]
+    Unrecorded,
+    #[error("the data directory {path} is in use by another server")]
+    InUse { path: PathBuf },
+    #[error("the data directory {path} was written by a newer version (format {found}, this one knows {known})")]
+    TooNew { path: PathBuf, found: u32, known: u32 },
+    #[error("{path}: {doing} failed; check that the directory exists, is writable and has space")]
+    Io { path: PathBuf, doing: &'static str, #[source] source: std::io::Error },
+    #[error("key file {path} is damaged: {detail}")]
+    Key { path: PathBuf, detail: String },
+    #[error("stored data cannot be opened: {detail}")]
+    Damaged { detail: String },
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    #[error("the ledger failed: {detail}")]
+    Ledger { detail: String },
+}
+
+impl StoreError {
+    pub(crate) fn damaged(detail: impl std::fmt::Display) -> Self {
+        Self::Damaged { detail: detail.to_string() }
+    }
+
+    /// Turns a unique-key violation into `AlreadyExists`.
+    pub(crate) fn unique(error: sqlx::Error, what: &str) -> Self {
+        match &error {
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => Self::AlreadyExists { what: what.to_owned() },
+            _ => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Incidents: candidates for correlation, the work list of the investigator, and lists of those that have a revision.
+
+use shieldops_model::{Incident, IncidentId, Severity, Timestamp, UserId, id};
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use crate::{
+    Access, Page, PageRequest, Result, StoreError, Tx,
+    access::{open, seal, word},
+    alerts::id_of,
+};
+
+const TABLE: &str = "incidents";
+
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub status: Option<String>,
+    pub severity: Option<Severity>,
+    pub assignee: Option<UserId>,
+    pub title: Option<String>,
+}
+
+pub async fn insert(tx: &mut Tx, incident: &Incident, changed_at: Timestamp, due_at: Option<Timestamp>) -> Result<()> {
+    let row = incident.id.to_bytes();
+    let body = seal(tx, TABLE, &row, incident)?;
+    sqlx::query(
+        "INSERT INTO incidents (tenant_id, id, title, severity, status, verdict, assignee, first_seen, last_seen, revision, \
+         merged_into, risk_score, demo, created_at, updated_at, version, body, changed_at, due_at) \
+         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)",
+    )
+    .bind(tx.t())
+    .bind(row.to_vec())
+    .bind(&incident.title)
+    .bind(incident.severity.id())
+    .bind(word(&incident.status))
+    .bind(incident.verdict.as_ref().map(word))
+    .bind(incident.assignee.map(|id| id.to_bytes().to_vec()))
+    .bind(incident.first_seen.as_micros())
+    .bind(incident.last_seen.as_micros())
+    .bind(incident.revision)
+    .bind(incident.merged_into.map(|id| id.to_bytes().to_vec()))
+    .bind(incident.risk_score)
+    .bind(incident.demo)
+    .bind(incident.created_at.as_micros())
+    .bind(incident.updated_at.as_micros())
+    .bind(incident.version)
+    .bind(body)
+    .bind(changed_at.as_micros())
+    .bind(due_at.map(Timestamp::as_micros))
+    .execute(tx.conn())
+    .await?;
+    tx.touched("incident", incident.id, incident.version);
+    Ok(())
+}
+
+/// Writes a changed incident over the version it was read at; `incident.version` grows by one.
+pub async fn update(tx: &mut Tx, incident: &mut Incident) -> Result<()> {
+    let row = incident.id.to_bytes();
+    let read_at = incident.version;
+    incident.version += 1;
+    let body = seal(tx, TABLE, &row, incident)?;
+    let done = sqlx::query(
+        "UPDATE incidents SET title=$4, severity=$5, status=$6, verdict=$7, assignee=$8, first_seen=$9, last_seen=$10, \
+         revision=$11, merged_into=$12, risk_score=$13, demo=$14, updated_at=$15, version=$16, body=$17 \
+         WHERE tenant_id=$1 AND id=$2 AND version=$3",
+    )
+    .bind(tx.t())
+    .bind(row.to_vec())
+    .bind(read_at)
+    .bind(&incident.title)
+    .bind(incident.severity.id())
+    .bind(word(&incident.status))
+    .bind(incident.verdict.as_ref().map(word))
+    .bind(incident.assignee.map(|id| id.to_bytes().to_vec()))
+    .bind(incident.first_seen.as_micros())
+    .bind(incident.last_seen.as_micros())
+    .bind(incident.revision)
+    .bind(incident.merged_into.map(|id| id.to_bytes().to_vec()))
+    .bind(incident.risk_score)
+    .bind(incident.demo)
+    .bind(incident.updated_at.as_micros())
+    .bind(incident.version)
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::Conflict);
+    }
+    tx.touched("incident", incident.id, incident.version);
+    Ok(())
+}
+
+/// Says when alerts last changed an incident and when its next revision is due.
+pub async fn schedule(tx: &mut Tx, id: IncidentId, changed_at: Timestamp, due_at: Option<Timestamp>) -> Result<()> {
+    sqlx::query("UPDATE incidents SET changed_at=$3, due_at=$4 WHERE tenant_id=$1 AND id=$2")
+        .bind(tx.t())
+        .bind(id.to_bytes().to_vec())
+        .bind(changed_at.as_micros())
+        .bind(due_at.map(Timestamp::as_micros))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Since when a change of this incident waits for its revision; none waits when there is no such time.
+pub async fn pending_since(access: &mut impl Access, id: IncidentId) -> Result<Option<Timestamp>> {
+    let tenant = access.t();
+    let since: Option<i64> =
+        sqlx::query_scalar("SELECT changed_at FROM incidents WHERE tenant_id=$1 AND id=$2 AND due_at IS NOT NULL")
+            .bind(tenant)
+            .bind(id.to_bytes().to_vec())
+            .fetch_optional(access.conn())
+            .await?;
+    Ok(since.map(Timestamp::from_micros))
+}
+
+/// Incidents whose next revision is due, the longest waiting first.
+pub async fn due(access: &mut impl Access, now: Timestamp) -> Result<Vec<IncidentId>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT id FROM incidents WHERE tenant_id=$1 AND due_at<=$2 ORDER BY due_at LIMIT 100")
+        .bind(tenant)
+        .bind(now.as_micros())
+        .fetch_all(access.conn())
+        .await?;
+    rows.iter().map(|row| id_of(row, "id")).collect()
+}
+
+/// When the next revision is due, whatever the incident.
+pub async fn next_due(access: &mut impl Access) -> Result<Option<Timestamp>> {
+    let tenant = access.t();
+    let due: Option<i64> = sqlx::query_scalar("SELECT min(due_at) FROM incidents WHERE tenant_id=$1")
+        .bind(tenant)
+        .fetch_one(access.conn())
+        .await?;
+    Ok(due.map(Timestamp::from_micros))
+}
+
+/// Open incidents seen at or after `since`: what an alert may join.
+pub async fn candidates(access: &mut impl Access, since: Timestamp) -> Result<Vec<Incident>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT id, body FROM incidents WHERE tenant_id=$1 AND last_seen>=$2 AND merged_into IS NULL \
+         AND status NOT IN ('resolved','closed') ORDER BY id LIMIT 500",
+    )
+    .bind(tenant)
+    .bind(since.as_micros())
+    .fetch_all(access.conn())
+    .await?;
+    rows.iter().map(|row| read(access, row)).collect()
+}
+
+pub async fn find(access: &mut impl Access, id: IncidentId) -> Result<Option<Incident>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT id, body FROM incidents WHERE tenant_id=$1 AND id=$2")
+        .bind(tenant)
+        .bind(id.to_bytes().to_vec())
+        .fetch_optional(access.conn())
+        .await?;
+    row.map(|row| read(access, &row)).transpose()
+}
+
+pub async fn get(access: &mut impl Access, id: IncidentId) -> Result<Incident> {
+    find(access, id).await?.ok_or(StoreError::NotFound)
+}
+
+/// Incidents that have a first revision, newest first. Merged ones are left out unless `merged` is asked for by status.
+pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Incident>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT id, body FROM incidents WHERE tenant_id=$1 AND id<$2 AND revision>0 AND merged_into IS NULL \
+         AND ($4 IS NULL OR status=$4) AND ($5 IS NULL OR severity=$5) AND ($6 IS NULL OR assignee=$6) \
+         AND ($7 IS NULL OR instr(lower(title), lower($7))>0) ORDER BY id DESC LIMIT $3",
+    )
+    .bind(tenant)
+    .bind(page.below::<id::IncidentKind>()?)
+    .bind(page.fetch())
+    .bind(&filter.status)
+    .bind(filter.severity.map(Severity::id))
+    .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
+    .bind(&filter.title)
+    .fetch_all(access.conn())
+    .await?;
+    let items: Result<Vec<Incident>> = rows.iter().map(|row| read(access, row)).collect();
+    Ok(page.page(items?, |incident| incident.id.to_string()))
+}
+
+/// Open and all incidents that are listed.
+pub async fn counts(access: &mut impl Access) -> Result<(u64, u64)> {
+    let tenant = access.t();
+    let row = sqlx::query(
+        "SELECT count(*) FILTER (WHERE status NOT IN ('resolved','closed')) AS open, count(*) AS total FROM incidents \
+         WHERE tenant_id=$1 AND revision>0 AND merged_into IS NULL",
+    )
+    .bind(tenant)
+    .fetch_one(access.conn())
+    .await?;
+    let (open, total): (i64, i64) = (row.try_get("open")?, row.try_get("total")?);
+    Ok((u64::try_from(open).unwrap_or(0), u64::try_from(total).unwrap_or(0)))
+}
+
+fn read(access: &impl Access, row: &SqliteRow) -> Result<Incident> {
+    let id: Vec<u8> = row.try_get("id")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    open(access, TABLE, &id, &body)
+}

@@ -1,0 +1,98 @@
+//! Key files: the installation key, the data keys it wraps, and the ledger's signing key. All of mode 0600.
+
+use std::{
+    collections::HashMap,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use shieldops_model::TenantId;
+use shieldops_seal::{DataKey, InstallationKey};
+use zeroize::Zeroizing;
+
+use crate::{Result, StoreError};
+
+pub struct Keys {
+    dir: PathBuf,
+    installation: InstallationKey,
+    signing: Zeroizing<[u8; 32]>,
+    data: Mutex<HashMap<TenantId, DataKey>>,
+}
+
+impl Keys {
+    /// Opens `dir`, making it and its keys when it is new.
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
+        let fail = |source| StoreError::Io { path: dir.to_owned(), doing: "making the key directory", source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join("tenants")).map_err(fail)?;
+        let installation = InstallationKey::from_bytes(*secret(&dir.join("installation.key"))?);
+        let signing = secret(&dir.join("ledger.key"))?;
+        Ok(Self { dir: dir.to_owned(), installation, signing, data: Mutex::new(HashMap::new()) })
+    }
+
+    /// The seed of the Ed25519 key that signs checkpoints.
+    pub fn signing_seed(&self) -> &[u8; 32] {
+        &self.signing
+    }
+
+    /// A tenant's data key.
+    ///
+    /// # Errors
+    /// `NotFound` when the tenant has none (it was never made, or was shredded).
+    pub fn data_key(&self, tenant: TenantId) -> Result<DataKey> {
+        let mut cache = self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = cache.get(&tenant) {
+            return Ok(key.clone());
+        }
+        let path = self.path(tenant);
+        let wrapped = match std::fs::read(&path) {
+            Ok(wrapped) => wrapped,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NotFound),
+            Err(source) => return Err(StoreError::Io { path, doing: "reading a key", source }),
+        };
+        let key = DataKey::unwrap(&self.installation, &tenant.to_bytes(), &wrapped)
+            .map_err(|error| StoreError::Key { path, detail: error.to_string() })?;
+        cache.insert(tenant, key.clone());
+        Ok(key)
+    }
+
+    pub(crate) fn create(&self, tenant: TenantId) -> Result<()> {
+        let mut rng = rand::rng();
+        let wrapped = DataKey::generate(&mut rng).wrap(&self.installation, &tenant.to_bytes(), &mut rng);
+        write_new(&self.path(tenant), &wrapped)
+    }
+
+    fn path(&self, tenant: TenantId) -> PathBuf {
+        self.dir.join("tenants").join(format!("{tenant}.key"))
+    }
+}
+
+/// Reads a key file of 32 bytes, or makes it. Two processes that start together agree: the loser reads the winner's.
+fn secret(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
+    if !path.exists() {
+        let fresh = Zeroizing::new(rand::random::<[u8; 32]>());
+        match write_new(path, fresh.as_slice()) {
+            Ok(()) => return Ok(fresh),
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let fail = |source| StoreError::Io { path: path.to_owned(), doing: "reading a key", source };
+    let bytes = Zeroizing::new(std::fs::read(path).map_err(fail)?);
+    let wrong = |_error| StoreError::Key { path: path.to_owned(), detail: format!("want 32 bytes, found {}", bytes.len()) };
+    Ok(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(wrong)?))
+}
+
+/// Writes a whole new file durably: a hidden sibling first, then a link, which fails when the name is taken.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fail = |doing| move |source| StoreError::Io { path: path.to_owned(), doing, source };
+    let staging = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&staging).map_err(fail("writing a key"))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail("writing a key"))?;
+    let linked = std::fs::hard_link(&staging, path).map_err(fail("writing a key"));
+    std::fs::remove_file(&staging).map_err(fail("removing a staging file"))?;
+    linked?;
+    let parent = path.parent().unwrap_or(path);
+    std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(fail("syncing the key directory"))
+}

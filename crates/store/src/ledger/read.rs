@@ -1,0 +1,93 @@
+//! Reading the ledger: entries newest first, their payload opened for those who may read it.
+
+use serde::Serialize;
+use shieldops_ledger::Leaf;
+use shieldops_model::Timestamp;
+use shieldops_seal::Purpose;
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use crate::{Access, Page, PageRequest, Result, StoreError};
+
+/// An entry with its payload opened.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Entry {
+    pub seq: u64,
+    pub time: Timestamp,
+    pub kind: String,
+    pub subjects: Vec<String>,
+    /// `usr_…`, `tok_…` or `system:…`.
+    pub actor: String,
+    pub actor_name: String,
+    /// Hash of the leaf, hex.
+    pub hash: String,
+    #[schema(value_type = Object)]
+    pub payload: serde_json::Value,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// A kind, or its beginning (`plan.`).
+    pub kind: Option<String>,
+    pub subject: Option<String>,
+}
+
+/// One page, newest first; the cursor is a sequence number.
+pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Entry>> {
+    let below = match &page.cursor {
+        None => i64::MAX,
+        Some(cursor) => cursor.parse::<i64>().map_err(|_nan| StoreError::InvalidCursor)?,
+    };
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT leaf, hash FROM ledger_entries e WHERE tenant_id=$1 AND seq<$2 AND ($4 IS NULL OR substr(kind,1,length($4))=$4) \
+         AND ($5 IS NULL OR EXISTS (SELECT 1 FROM ledger_subjects s WHERE s.tenant_id=e.tenant_id AND s.subject=$5 AND s.seq=e.seq)) \
+         ORDER BY seq DESC LIMIT $3",
+    )
+    .bind(tenant)
+    .bind(below)
+    .bind(page.fetch())
+    .bind(&filter.kind)
+    .bind(&filter.subject)
+    .fetch_all(access.conn())
+    .await?;
+    let items: Result<Vec<Entry>> = rows.iter().map(|row| read(access, row)).collect();
+    Ok(page.page(items?, |entry| entry.seq.to_string()))
+}
+
+/// The entries about an object, oldest first, at most 1,000.
+pub async fn of_subject(access: &mut impl Access, subject: &str) -> Result<Vec<Entry>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT e.leaf, e.hash FROM ledger_subjects s JOIN ledger_entries e ON e.tenant_id=s.tenant_id AND e.seq=s.seq \
+         WHERE s.tenant_id=$1 AND s.subject=$2 ORDER BY e.seq LIMIT 1000",
+    )
+    .bind(tenant)
+    .bind(subject)
+    .fetch_all(access.conn())
+    .await?;
+    rows.iter().map(|row| read(access, row)).collect()
+}
+
+fn read(access: &impl Access, row: &SqliteRow) -> Result<Entry> {
+    let (leaf, hash): (Vec<u8>, Vec<u8>) = (row.try_get("leaf")?, row.try_get("hash")?);
+    let leaf = Leaf::parse(&leaf).map_err(|error| StoreError::Ledger { detail: error.to_string() })?;
+    let payload = open(access, &leaf)?;
+    let actor = |field: &str| payload.pointer(&format!("/actor/{field}")).and_then(|text| text.as_str()).unwrap_or("unknown").to_owned();
+    let header = &leaf.header;
+    Ok(Entry {
+        seq: header.seq,
+        time: header.time.parse().map_err(StoreError::damaged)?,
+        kind: header.kind.clone(),
+        subjects: header.subjects.clone(),
+        actor: actor("id"),
+        actor_name: actor("name"),
+        hash: hex::encode(hash),
+        payload: payload.get("body").cloned().unwrap_or(serde_json::Value::Null),
+    })
+}
+
+pub(super) fn open(access: &impl Access, leaf: &Leaf) -> Result<serde_json::Value> {
+    let key = access.key().subkey(Purpose::LedgerEntry(leaf.header.seq));
+    let plain = key.open(&leaf.header.to_canonical(), &leaf.sealed).map_err(|error| StoreError::Ledger { detail: format!("entry {}: {error}", leaf.header.seq) })?;
+    serde_json::from_slice(&plain).map_err(StoreError::damaged)
+}

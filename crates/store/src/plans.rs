@@ -1,0 +1,159 @@
+//! Plans. Their actions are rows of their own (`actions`) and are put together here.
+
+use shieldops_model::{IncidentId, Plan, PlanId, PlanState, Timestamp, id};
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use crate::{
+    Access, Page, PageRequest, Result, StoreError, Tx,
+    access::{open, seal, word},
+    actions,
+};
+
+const TABLE: &str = "plans";
+
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub incident: Option<IncidentId>,
+    pub state: Option<String>,
+}
+
+/// Inserts a plan and its actions. `proposal` is the hash of the proposed actions, by which a later revision finds it.
+pub async fn insert(tx: &mut Tx, plan: &Plan, proposal: Option<&str>) -> Result<()> {
+    let row = plan.id.to_bytes();
+    let body = seal(tx, TABLE, &row, &without_actions(plan))?;
+    sqlx::query(
+        "INSERT INTO plans (tenant_id, id, hash, state, incident_id, undo_of, proposal, created_at, expires_at, updated_at, \
+         version, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)",
+    )
+    .bind(tx.t())
+    .bind(row.to_vec())
+    .bind(&plan.hash)
+    .bind(word(&plan.state))
+    .bind(plan.incident_id.map(|id| id.to_bytes().to_vec()))
+    .bind(plan.undo_of.map(|id| id.to_bytes().to_vec()))
+    .bind(proposal)
+    .bind(plan.created_at.as_micros())
+    .bind(plan.expires_at.as_micros())
+    .bind(plan.updated_at.as_micros())
+    .bind(plan.version)
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
+    tx.touched("plan", plan.id, plan.version);
+    for (place, action) in plan.actions.iter().enumerate() {
+        actions::insert(tx, action, place).await?;
+    }
+    Ok(())
+}
+
+/// Writes the plan's own row over the version it was read at (its actions are updated by themselves).
+pub async fn update(tx: &mut Tx, plan: &mut Plan) -> Result<()> {
+    let row = plan.id.to_bytes();
+    let read_at = plan.version;
+    plan.version += 1;
+    let body = seal(tx, TABLE, &row, &without_actions(plan))?;
+    let done = sqlx::query("UPDATE plans SET state=$4, hash=$5, expires_at=$6, updated_at=$7, version=$8, body=$9 WHERE tenant_id=$1 AND id=$2 AND version=$3")
+        .bind(tx.t())
+        .bind(row.to_vec())
+        .bind(read_at)
+        .bind(word(&plan.state))
+        .bind(&plan.hash)
+        .bind(plan.expires_at.as_micros())
+        .bind(plan.updated_at.as_micros())
+        .bind(plan.version)
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::Conflict);
+    }
+    tx.touched("plan", plan.id, plan.version);
+    Ok(())
+}
+
+fn without_actions(plan: &Plan) -> Plan {
+    Plan { actions: Vec::new(), ..plan.clone() }
+}
+
+pub async fn find(access: &mut impl Access, id: PlanId) -> Result<Option<Plan>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND id=$2")
+        .bind(tenant)
+        .bind(id.to_bytes().to_vec())
+        .fetch_optional(access.conn())
+        .await?;
+    match row {
+        None => Ok(None),
+        Some(row) => read(access, &row).await.map(Some),
+    }
+}
+
+pub async fn get(access: &mut impl Access, id: PlanId) -> Result<Plan> {
+    find(access, id).await?.ok_or(StoreError::NotFound)
+}
+
+/// The newest plan made for this proposal of this incident.
+pub async fn find_by_proposal(access: &mut impl Access, incident: IncidentId, proposal: &str) -> Result<Option<Plan>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND incident_id=$2 AND proposal=$3 ORDER BY id DESC LIMIT 1")
+        .bind(tenant)
+        .bind(incident.to_bytes().to_vec())
+        .bind(proposal)
+        .fetch_optional(access.conn())
+        .await?;
+    match row {
+        None => Ok(None),
+        Some(row) => read(access, &row).await.map(Some),
+    }
+}
+
+pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Plan>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT id, body FROM plans WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR incident_id=$4) AND ($5 IS NULL OR state=$5) \
+         ORDER BY id DESC LIMIT $3",
+    )
+    .bind(tenant)
+    .bind(page.below::<id::PlanKind>()?)
+    .bind(page.fetch())
+    .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
+    .bind(&filter.state)
+    .fetch_all(access.conn())
+    .await?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        items.push(read(access, row).await?);
+    }
+    Ok(page.page(items, |plan| plan.id.to_string()))
+}
+
+/// Plans in a state, oldest first: what recovery and expiry walk.
+pub async fn in_state(access: &mut impl Access, state: PlanState) -> Result<Vec<Plan>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state=$2 ORDER BY id LIMIT 1000")
+        .bind(tenant)
+        .bind(word(&state))
+        .fetch_all(access.conn())
+        .await?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        items.push(read(access, row).await?);
+    }
+    Ok(items)
+}
+
+/// Proposed and approved plans whose time is over.
+pub async fn overdue(access: &mut impl Access, now: Timestamp) -> Result<Vec<Plan>> {
+    let mut items = in_state(access, PlanState::Proposed).await?;
+    items.extend(in_state(access, PlanState::Approved).await?);
+    items.retain(|plan| plan.expires_at <= now);
+    Ok(items)
+}
+
+async fn read(access: &mut impl Access, row: &SqliteRow) -> Result<Plan> {
+    let id: Vec<u8> = row.try_get("id")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    let mut plan: Plan = open(access, TABLE, &id, &body)?;
+    plan.actions = actions::of_plan(access, plan.id).await?;
+    Ok(plan)
+}

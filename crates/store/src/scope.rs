@@ -1,0 +1,125 @@
+//! Who asks, and for which tenant. A [`TenantScope`] comes only from the installation tables or from a job.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use shieldops_model::{SessionId, TenantId, Timestamp, TokenId, UserId};
+use shieldops_seal::DataKey;
+
+use crate::{Reader, Result, Store, Tx};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    Session,
+    Personal,
+    Ingest,
+}
+
+/// An authenticated caller, read in its own request from the installation tables.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    pub kind: PrincipalKind,
+    pub tenant: TenantId,
+    /// Absent for an ingest token.
+    pub user: Option<UserId>,
+    pub user_name: String,
+    /// The role of the user in this tenant; `ingest` for an ingest token.
+    pub role: String,
+    pub session: Option<SessionId>,
+    pub token: Option<TokenId>,
+    /// The default source of an ingest token.
+    pub source: Option<String>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A worker that acts for a tenant.
+#[derive(Debug, Clone, Copy)]
+pub enum Job {
+    Pipeline,
+    Investigation,
+    Response,
+    Demo,
+    Cli,
+}
+
+impl Job {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pipeline => "system:pipeline",
+            Self::Investigation => "system:investigation",
+            Self::Response => "system:response",
+            Self::Demo => "system:demo",
+            Self::Cli => "system:cli",
+        }
+    }
+}
+
+/// Who did it, as the ledger says it: `usr_…`, `tok_…` or `system:…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    pub id: String,
+    pub name: String,
+}
+
+/// The one way to a tenant's rows.
+#[derive(Clone)]
+pub struct TenantScope {
+    pub(crate) store: Store,
+    pub(crate) tenant: TenantId,
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) key: DataKey,
+}
+
+impl TenantScope {
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A snapshot to read from.
+    pub async fn read(&self) -> Result<Reader> {
+        Reader::open(self).await
+    }
+
+    /// A transaction that may change things; it holds the one writer until it ends.
+    pub async fn begin(&self) -> Result<Tx> {
+        Tx::begin(self).await
+    }
+}
+
+impl Store {
+    /// The scope of an authenticated principal.
+    pub fn scope(&self, principal: &Principal) -> Result<TenantScope> {
+        let id = match (principal.user, principal.token) {
+            (Some(user), _) => user.to_string(),
+            (None, Some(token)) => token.to_string(),
+            (None, None) => "unknown".to_owned(),
+        };
+        self.scope_for(principal.tenant, Actor { id, name: principal.user_name.clone() })
+    }
+
+    /// The scope of a worker of this process.
+    pub fn job(&self, tenant: TenantId, job: Job) -> Result<TenantScope> {
+        self.scope_for(tenant, Actor { id: job.as_str().to_owned(), name: job.as_str().to_owned() })
+    }
+
+    fn scope_for(&self, tenant: TenantId, actor: Actor) -> Result<TenantScope> {
+        let key = self.keys().data_key(tenant)?;
+        Ok(TenantScope { store: self.clone(), tenant, actor: Arc::new(actor), key })
+    }
+}
+
+impl std::fmt::Debug for TenantScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TenantScope").field("tenant", &self.tenant).field("actor", &self.actor.id).finish_non_exhaustive()
+    }
+}
+

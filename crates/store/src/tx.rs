@@ -1,0 +1,86 @@
+//! A transaction: domain changes and their ledger entries, committed together.
+
+use serde::Serialize;
+use shieldops_model::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use crate::{Actor, Change, Result, StoreError, TenantScope, ledger::append};
+
+/// An entry to be appended at commit.
+pub(crate) struct Pending {
+    pub(crate) kind: &'static str,
+    pub(crate) subjects: Vec<String>,
+    pub(crate) payload: serde_json::Value,
+}
+
+/// Holds the one writer. Dropped without a commit, nothing happened.
+pub struct Tx {
+    pub(crate) scope: TenantScope,
+    pub(crate) inner: Transaction<'static, Sqlite>,
+    pending: Vec<Pending>,
+    changes: Vec<(&'static str, String, i64)>,
+    /// A domain row was changed: commit wants an entry.
+    dirty: bool,
+}
+
+impl Tx {
+    pub(crate) async fn begin(scope: &TenantScope) -> Result<Self> {
+        let inner = scope.store.writer().begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Self { scope: scope.clone(), inner, pending: Vec::new(), changes: Vec::new(), dirty: false })
+    }
+
+    pub fn scope(&self) -> &TenantScope {
+        &self.scope
+    }
+
+    /// Queues a ledger entry. `kind` is dotted (`plan.approved`); `subjects` are the ids it is about; the payload is
+    /// sealed. The actor is the scope's.
+    pub fn record(&mut self, kind: &'static str, subjects: &[&dyn std::fmt::Display], payload: impl Serialize) -> Result<()> {
+        let actor = Actor::clone(&self.scope.actor);
+        self.record_as(&actor, kind, subjects, payload)
+    }
+
+    /// Queues an entry of somebody else than the scope's actor: a worker that carries out what a person asked for.
+    pub fn record_as(&mut self, actor: &Actor, kind: &'static str, subjects: &[&dyn std::fmt::Display], payload: impl Serialize) -> Result<()> {
+        let body = serde_json::to_value(payload).map_err(StoreError::damaged)?;
+        let payload = serde_json::json!({"actor": {"id": actor.id, "name": actor.name}, "body": body});
+        self.pending.push(Pending { kind, subjects: subjects.iter().map(ToString::to_string).collect(), payload });
+        Ok(())
+    }
+
+    /// Notes a change of a domain row: an entry is owed, and watchers will hear of it.
+    pub(crate) fn touched(&mut self, kind: &'static str, id: impl ToString, version: i64) {
+        self.dirty = true;
+        self.changes.push((kind, id.to_string(), version));
+    }
+
+    /// Tells watchers of something that is no domain change (counts, places).
+    pub fn announce(&mut self, kind: &'static str, id: impl ToString) {
+        self.changes.push((kind, id.to_string(), 0));
+    }
+
+    /// Commits rows and entries as one, then the signed checkpoint. `now` is the time the entries carry.
+    ///
+    /// # Errors
+    /// `Unrecorded` when a domain row changed and no entry was queued; nothing is committed then.
+    pub async fn commit(mut self, now: Timestamp) -> Result<()> {
+        if self.dirty && self.pending.is_empty() {
+            return Err(StoreError::Unrecorded);
+        }
+        let store = self.scope.store.clone();
+        let tenant = self.scope.tenant;
+        let pending = std::mem::take(&mut self.pending);
+        let changes = std::mem::take(&mut self.changes);
+        let seq = if pending.is_empty() {
+            self.inner.commit().await?;
+            None
+        } else {
+            Some(append::commit(self, pending, now).await?)
+        };
+        let seq = seq.unwrap_or(0);
+        for (kind, id, version) in changes {
+            store.publish(Change { tenant, kind, id, version, seq });
+        }
+        Ok(())
+    }
+}
