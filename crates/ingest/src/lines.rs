@@ -1,0 +1,157 @@
+//! A body taken apart: NDJSON and text lines, or one JSON array; every line with its number and its own verdict.
+
+use bytes::Bytes;
+
+use crate::{
+    Hints, Limits, LineError,
+    formats::{
+        recognise::text_shape,
+        shape::Shape,
+    },
+    limits::INVALID_JSON,
+};
+
+/// One line or array element that is not blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// From 1; blank lines count.
+    pub number: u64,
+    /// The bytes without the line end, or why the line is refused.
+    pub bytes: Result<Bytes, LineError>,
+}
+
+/// Takes a body apart and judges each line.
+pub fn split(body: &Bytes, hints: Hints<'_>, limits: &Limits) -> Vec<Line> {
+    pieces(body, hints)
+        .map(|(number, bytes)| {
+            let verdict = judge(&bytes, hints, limits).map_err(|refusal| refusal.at(number, &bytes, limits));
+            Line { number, bytes: verdict.map(|()| bytes) }
+        })
+        .collect()
+}
+
+/// Why a line is refused, before it has a number.
+pub(crate) enum Refusal {
+    TooLarge,
+    Invalid(String),
+}
+
+impl Refusal {
+    pub(crate) fn at(self, number: u64, bytes: &Bytes, limits: &Limits) -> LineError {
+        match self {
+            Self::TooLarge => LineError::too_large(number, bytes, limits),
+            Self::Invalid(detail) => LineError::new(number, INVALID_JSON, detail, bytes, limits),
+        }
+    }
+}
+
+fn judge(bytes: &Bytes, hints: Hints<'_>, limits: &Limits) -> Result<(), Refusal> {
+    if bytes.len() > limits.event_bytes {
+        return Err(Refusal::TooLarge);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim();
+    if text.starts_with('{') {
+        return Shape::read_limited(text, limits.depth).map(|_| ()).map_err(|error| Refusal::Invalid(error.to_string()));
+    }
+    judge_text(text, hints)
+}
+
+/// A line that is no object: taken when the sender said it is text, or when its shape is known.
+pub(crate) fn judge_text(text: &str, hints: Hints<'_>) -> Result<(), Refusal> {
+    if hints.accepts_text() || text_shape(text).is_some() {
+        return Ok(());
+    }
+    Err(Refusal::Invalid("neither a JSON object nor a known kind of text; name its source with `?source=`".to_owned()))
+}
+
+/// The numbered pieces of a body that are not blank.
+pub(crate) fn pieces(body: &Bytes, hints: Hints<'_>) -> Box<dyn Iterator<Item = (u64, Bytes)>> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").map_or_else(|| body.clone(), |rest| body.slice_ref(rest));
+    if !hints.accepts_text() || hints.source == Some("json") {
+        if let Some(items) = array(&body) {
+            return Box::new((1..).zip(items));
+        }
+    }
+    Box::new(lines(body).filter(|(_, line)| !line.trim_ascii().is_empty()))
+}
+
+/// The elements of a body that is one JSON array.
+fn array(body: &Bytes) -> Option<Vec<Bytes>> {
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        return None;
+    }
+    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(body).ok()?;
+    Some(items.into_iter().map(|item| body.slice_ref(item.get().as_bytes())).collect())
+}
+
+fn lines(body: Bytes) -> impl Iterator<Item = (u64, Bytes)> {
+    let mut rest = Some(body);
+    let cut = move || {
+        let mut body = rest.take().filter(|body| !body.is_empty())?;
+        let line = match memchr::memchr(b'\n', &body) {
+            Some(at) => {
+                let line = body.split_to(at);
+                rest = Some(body.slice(1..));
+                line
+            }
+            None => body,
+        };
+        Some(match line.strip_suffix(b"\r") {
+            Some(bare) => line.slice_ref(bare),
+            None => line,
+        })
+    };
+    (1..).zip(std::iter::from_fn(cut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, hints: Hints<'_>) -> Vec<String> {
+        let lines = split(&Bytes::copy_from_slice(body.as_bytes()), hints, &Limits::default());
+        lines
+            .into_iter()
+            .map(|line| match line.bytes {
+                Ok(bytes) => format!("{} {}", line.number, String::from_utf8_lossy(&bytes)),
+                Err(error) => format!("{} {}", line.number, error.code),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn blank_lines_count_and_bad_lines_do_not_stop_the_rest() {
+        let body = "{\"a\":1}\r\n\n  \n{broken\nwords\n{\"b\":2}";
+        assert_eq!(check(body, Hints::default()), ["1 {\"a\":1}", "4 invalid_json", "5 invalid_json", "6 {\"b\":2}"]);
+    }
+
+    #[test]
+    fn text_is_taken_when_the_sender_says_so_or_its_shape_is_known() {
+        let words = "some words";
+        let sshd = "Nov 21 08:00:01 web1 sshd[1]: x";
+        assert_eq!(check(sshd, Hints::default()), [format!("1 {sshd}")]);
+        assert_eq!(check(words, Hints { source: Some("x"), content_type: None }), ["1 some words"]);
+        assert_eq!(check(words, Hints { source: None, content_type: Some("Text/Plain; charset=utf-8") }), ["1 some words"]);
+        assert_eq!(check(words, Hints { source: None, content_type: Some("application/x-ndjson") }), ["1 invalid_json"]);
+        assert_eq!(check("{broken", Hints { source: Some("x"), content_type: None }), ["1 invalid_json"]);
+    }
+
+    #[test]
+    fn an_array_gives_its_elements_by_number() {
+        assert_eq!(check("\u{feff} [ {\"a\":1},\n{\"b\":[2]}, 7]", Hints::default()), ["1 {\"a\":1}", "2 {\"b\":[2]}", "3 invalid_json"]);
+    }
+
+    #[test]
+    fn limits_hold() {
+        let limits = Limits { event_bytes: 10, sample_bytes: 4, ..Limits::default() };
+        let body = Bytes::from_static(b"{\"a\":\"0123456789\"}\n{}");
+        let lines = split(&body, Hints::default(), &limits);
+        let error = lines[0].bytes.clone().unwrap_err();
+        assert_eq!((error.code, error.size, &error.sample[..]), ("line_too_large", 18, &b"{\"a\""[..]));
+        assert!(lines[1].bytes.is_ok());
+        let deep = format!("{}1{}", "{\"a\":".repeat(65), "}".repeat(65));
+        let error = split(&Bytes::from(deep), Hints::default(), &Limits::default())[0].bytes.clone().unwrap_err();
+        assert_eq!((error.code, error.detail.as_str()), ("invalid_json", "nested deeper than 64 levels"));
+    }
+}

@@ -1,0 +1,218 @@
+//! A body made ready for the bus: each line recognised, timed and cut from the shared buffer; audit records merged.
+
+use std::collections::HashMap;
+
+use bytes::{Bytes, BytesMut};
+use shieldops_model::{TimeQuality, Timestamp};
+
+use crate::{
+    Hints, Limits, LineError,
+    formats::{
+        AUDIT, Recognised, TEXT,
+        audit::{self, merge::is_alone},
+        recognise::{of_object, of_text},
+        shape::Shape,
+        time::{judge, own_time},
+    },
+    lines::{Refusal, judge_text, pieces},
+};
+
+/// What a body holds. The caller adds tenant, ids and the demo label.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prepared {
+    pub events: Vec<PreparedEvent>,
+    /// Lines accepted; more than the events where audit records were merged.
+    pub accepted_lines: u64,
+    /// Lines refused.
+    pub rejected: u64,
+    /// The first refused lines, up to `Limits::errors`.
+    pub errors: Vec<LineError>,
+}
+
+/// One event, ready for the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedEvent {
+    pub source: String,
+    pub format: &'static str,
+    pub time: Timestamp,
+    pub time_quality: TimeQuality,
+    /// A slice of the body.
+    pub raw: Bytes,
+    /// Its first line, from 1.
+    pub line: u64,
+    /// How many lines it was made of.
+    pub lines: u32,
+}
+
+/// Takes a body apart, judges and recognises each line. Audit records of one serial become one event.
+pub fn prepare(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Limits) -> Prepared {
+    let mut prepared = Prepared::default();
+    let mut serials = Serials::default();
+    for (number, bytes) in pieces(body, hints) {
+        match event(&bytes, number, hints, received, limits) {
+            Ok((event, serial)) => {
+                prepared.accepted_lines = prepared.accepted_lines.saturating_add(1);
+                serials.add(event, serial, body, &mut prepared.events);
+            }
+            Err(refusal) => {
+                prepared.rejected = prepared.rejected.saturating_add(1);
+                if prepared.errors.len() < limits.errors {
+                    prepared.errors.push(refusal.at(number, &bytes, limits));
+                }
+            }
+        }
+    }
+    prepared
+}
+
+/// One line as an event, and the audit serial it belongs to, if others may belong to it too.
+fn event(
+    bytes: &Bytes,
+    line: u64,
+    hints: Hints<'_>,
+    received: Timestamp,
+    limits: &Limits,
+) -> Result<(PreparedEvent, Option<String>), Refusal> {
+    if bytes.len() > limits.event_bytes {
+        return Err(Refusal::TooLarge);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim();
+    let (shape, seen) = if text.starts_with('{') {
+        let shape = Shape::read_limited(text, limits.depth).map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let seen = of_object(&shape, hints.source);
+        (Some(shape), seen)
+    } else {
+        (None, text_line(text, hints)?)
+    };
+    let own = own_time(seen.format, text, shape.as_ref(), received, limits);
+    let (time, time_quality) = judge(own, received, limits);
+    let serial = (seen.format == AUDIT).then(|| serial(text, shape.as_ref())).flatten();
+    let Recognised { source, format } = seen;
+    Ok((PreparedEvent { source, format, time, time_quality, raw: bytes.clone(), line, lines: 1 }, serial))
+}
+
+fn text_line(text: &str, hints: Hints<'_>) -> Result<Recognised, Refusal> {
+    match of_text(text, hints.source) {
+        Some(seen) => Ok(seen),
+        None => judge_text(text, hints).map(|()| Recognised { source: "text".to_owned(), format: TEXT }),
+    }
+}
+
+/// Node and serial of an audit record that others may complete.
+fn serial(text: &str, shape: Option<&Shape<'_>>) -> Option<String> {
+    let inner = shape.and_then(Shape::inner_text);
+    let line = inner.as_deref().unwrap_or(text);
+    let header = audit::header(line).filter(|_| !is_alone(line))?;
+    Some(format!("{}\u{0}{}\u{0}{}", header.node.unwrap_or(""), header.time, header.serial))
+}
+
+/// More records than this are never one event.
+const MAX_RECORDS: u32 = 512;
+
+/// Nor are more bytes than this.
+const MAX_MERGED_BYTES: usize = 1024 * 1024;
+
+/// Where the open event of each audit serial stands.
+#[derive(Debug, Default)]
+struct Serials(HashMap<String, usize>);
+
+impl Serials {
+    fn add(&mut self, event: PreparedEvent, serial: Option<String>, body: &Bytes, events: &mut Vec<PreparedEvent>) {
+        let Some(serial) = serial else { return events.push(event) };
+        let known = self.0.get(&serial).copied().and_then(|at| events.get_mut(at));
+        match known {
+            Some(open) if open.lines < MAX_RECORDS && open.raw.len().saturating_add(event.raw.len()) < MAX_MERGED_BYTES => {
+                open.raw = joined(&open.raw, &event.raw, body);
+                open.lines = open.lines.saturating_add(1);
+            }
+            _ => {
+                self.0.insert(serial, events.len());
+                events.push(event);
+            }
+        }
+    }
+}
+
+/// Two pieces as lines of one: still a slice of the body when only a line end lies between them.
+fn joined(first: &Bytes, second: &Bytes, body: &Bytes) -> Bytes {
+    let offset = |piece: &Bytes| piece.as_ptr().addr().checked_sub(body.as_ptr().addr());
+    if let (Some(start), Some(next)) = (offset(first), offset(second)) {
+        let gap = start.checked_add(first.len()).and_then(|end| body.get(end..next));
+        let end = next.checked_add(second.len()).filter(|end| *end <= body.len());
+        if let (Some(b"\n" | b"\r\n"), Some(end)) = (gap, end) {
+            return body.slice(start..end);
+        }
+    }
+    let mut whole = BytesMut::with_capacity(first.len().saturating_add(second.len()).saturating_add(1));
+    whole.extend_from_slice(first);
+    whole.extend_from_slice(b"\n");
+    whole.extend_from_slice(second);
+    whole.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-21T12:00:00Z".parse().unwrap()
+    }
+
+    fn run(body: &str) -> Prepared {
+        prepare(&Bytes::copy_from_slice(body.as_bytes()), Hints::default(), now(), &Limits::default())
+    }
+
+    #[test]
+    fn each_line_has_its_source_format_and_time() {
+        let body = concat!(
+            "Nov 21 11:59:01 web1 sshd[1]: Failed password for root from 203.0.113.9 port 1 ssh2\n",
+            "{\"message\":\"203.0.113.9 - - [21/Nov/2026:11:58:01 +0000] \\\"GET / HTTP/1.1\\\" 200 1\",\"host\":\"web1\"}\n",
+            "{\"EventID\":4625,\"Channel\":\"Security\",\"TimeCreated\":\"2026-11-21T11:57:00.5Z\"}\n",
+            "{\"x\":1}\n",
+        );
+        let shown: Vec<_> = run(body)
+            .events
+            .iter()
+            .map(|event| format!("{} {} {} {} {:?}", event.line, event.source, event.format, event.time, event.time_quality))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "1 sshd syslog/1 2026-11-21T11:59:01.000000Z Good",
+                "2 nginx access/1 2026-11-21T11:58:01.000000Z Good",
+                "3 windows windows/1 2026-11-21T11:57:00.500000Z Good",
+                "4 json json/1 2026-11-21T12:00:00.000000Z Missing",
+            ]
+        );
+    }
+
+    #[test]
+    fn audit_records_of_one_serial_are_one_event_in_text_and_in_json() {
+        let text = "type=SYSCALL msg=audit(1795262300.1:7): a=1\ntype=EXECVE msg=audit(1795262300.1:7): argc=1 a0=\"id\"\ntype=USER_AUTH msg=audit(1795262300.1:8): pid=1 msg='op=x'\n";
+        let prepared = run(text);
+        assert_eq!((prepared.accepted_lines, prepared.events.len()), (3, 2));
+        assert_eq!(prepared.events[0].lines, 2);
+        assert_eq!(prepared.events[0].raw.split(|byte| *byte == b'\n').count(), 2);
+        let json = "{\"message\":\"type=SYSCALL msg=audit(1795262300.1:7): a=1\"}\n{\"x\":1}\n{\"message\":\"type=EXECVE msg=audit(1795262300.1:7): argc=1 a0=\\\"id\\\"\"}";
+        let prepared = run(json);
+        assert_eq!((prepared.accepted_lines, prepared.events.len()), (3, 2));
+        assert_eq!(prepared.events[0].lines, 2);
+    }
+
+    #[test]
+    fn only_the_first_errors_are_kept_but_all_are_counted() {
+        let limits = Limits { errors: 2, ..Limits::default() };
+        let body = Bytes::from("x\n".repeat(5));
+        let prepared = prepare(&body, Hints::default(), now(), &limits);
+        assert_eq!((prepared.rejected, prepared.errors.len(), prepared.accepted_lines), (5, 2, 0));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_kept_as_they_came() {
+        let raw = b"Nov 21 11:59:01 web1 sshd[1]: Invalid user \xff\0x from 203.0.113.9 port 1";
+        let prepared = prepare(&Bytes::from_static(raw), Hints::default(), now(), &Limits::default());
+        assert_eq!(&prepared.events[0].raw[..], raw);
+        assert_eq!(prepared.events[0].source, "sshd");
+    }
+}

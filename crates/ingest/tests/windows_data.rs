@@ -1,0 +1,105 @@
+//! EVTX files of real attacks, against the flat events that the shared data set says they hold.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use shieldops_ingest::formats::evtx_file;
+
+fn shared() -> Option<PathBuf> {
+    let base = std::env::var_os("SHIELDOPS_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let data = base.join("data/detect");
+    if data.is_dir() {
+        return Some(data);
+    }
+    eprintln!("SKIPPED: no shared data at {}; set SHIELDOPS_SHARED", data.display());
+    None
+}
+
+fn unpacked(path: &Path) -> Vec<u8> {
+    let mut decoder = zstd::Decoder::new(std::fs::File::open(path).unwrap()).unwrap();
+    decoder.window_log_max(27).unwrap();
+    let mut bytes = Vec::new();
+    decoder.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// The regular files of a tar archive, by name.
+fn files(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut at = 0;
+    let mut long_name = None;
+    while at + 512 <= tar.len() && tar[at] != 0 {
+        let header = &tar[at..at + 512];
+        let text = |range: std::ops::Range<usize>| String::from_utf8_lossy(&header[range]).trim_end_matches(['\0', ' ']).to_owned();
+        let size = usize::from_str_radix(text(124..136).trim(), 8).unwrap();
+        let body = &tar[at + 512..at + 512 + size];
+        let prefix = text(345..500);
+        match header[156] {
+            b'L' => long_name = Some(String::from_utf8_lossy(body).trim_end_matches('\0').to_owned()),
+            b'0' | 0 => {
+                let name = if prefix.is_empty() || !header[257..].starts_with(b"ustar\0") { text(0..100) } else { format!("{prefix}/{}", text(0..100)) };
+                files.push((long_name.take().unwrap_or(name), body.to_vec()));
+            }
+            _ => {}
+        }
+        at += 512 + size.div_ceil(512) * 512;
+    }
+    files
+}
+
+fn events(bytes: &[u8]) -> (Vec<String>, usize) {
+    let mut errors = 0;
+    let mut events = Vec::new();
+    for record in evtx_file::read(bytes.to_vec()).unwrap() {
+        match record {
+            Ok(record) => events.push(record.json),
+            Err(_) => errors += 1,
+        }
+    }
+    (events, errors)
+}
+
+#[test]
+fn the_attack_samples_give_the_events_that_the_data_set_holds() {
+    let Some(data) = shared() else { return };
+    let wanted = String::from_utf8(unpacked(&data.join("eas.ndjson.zst"))).unwrap();
+    let mut wanted = wanted.lines();
+    let archive = files(&unpacked(&data.join("evtx-attack-samples.tar.zst")));
+    let mut compared = 0;
+    for row in std::fs::read_to_string(data.join("eas.files.tsv")).unwrap().lines().skip(1) {
+        let (name, count) = row.split_once('\t').unwrap();
+        let (_, bytes) = archive.iter().find(|(path, _)| path.ends_with(name)).unwrap_or_else(|| panic!("{name} is not in the archive"));
+        let (got, _) = events(bytes);
+        let expected: Vec<&str> = wanted.by_ref().take(count.parse().unwrap()).collect();
+        assert_eq!(got.len(), expected.len(), "{name}");
+        for (got, expected) in got.iter().zip(expected) {
+            let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            assert_eq!(parse(got), parse(expected), "{name}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 8_255);
+}
+
+#[test]
+fn a_cut_or_damaged_file_gives_its_good_records_and_an_error() {
+    let Some(data) = shared() else { return };
+    let archive = files(&unpacked(&data.join("regression/evtx.tar.zst")));
+    let (_, bytes) = archive.iter().find(|(path, bytes)| path.ends_with(".evtx") && bytes.len() > 60_000).unwrap();
+    let (whole, _) = events(bytes);
+    assert!(!whole.is_empty());
+    let mut damaged = bytes.clone();
+    let end = damaged.len();
+    damaged.truncate(end - 3_000);
+    let _ = events(&damaged);
+    for at in (4_096..bytes.len()).step_by(997) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0xff;
+        let _ = events(&damaged);
+    }
+    assert!(evtx_file::read(b"ElfFile\0".to_vec()).is_err());
+    assert!(evtx_file::read(b"not a log".to_vec()).is_err());
+    assert!(evtx_file::read(Vec::new()).is_err());
+}
