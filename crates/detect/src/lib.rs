@@ -1,5 +1,7 @@
 //! The Sigma engine and indicator matching: batches of events to matches. Pure: no I/O, no clock, no storage.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions))]
+
 mod diagnostic;
 mod indicators;
 mod sigma;

@@ -8,4 +8,10 @@
     reason = "a test fails by panicking; the allowances for tests do not reach the functions that tests share"
 )]
 
+mod check;
 mod conformance;
+mod hostile;
+mod modifiers;
+mod selections;
+mod sources;
+mod values;

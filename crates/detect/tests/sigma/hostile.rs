@@ -1,0 +1,167 @@
+//! Bad input is normal: nothing panics, nothing grows without bound, and the neighbours are not affected.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use shieldops_detect::{CompileOptions, EventRef, RuleSet, Worker, parse};
+
+use crate::check::{check, marks, rule_for, rule_text, source};
+
+fn any_rule() -> RuleSet {
+    let (set, _) = RuleSet::compile(vec![rule_for("r", "{category: test}")], &CompileOptions::default());
+    set
+}
+
+#[test]
+fn an_event_that_is_no_json_object_is_counted_and_its_neighbours_match() {
+    let bad: [&[u8]; 12] = [
+        b"",
+        b"null",
+        b"[1]",
+        b"{",
+        br#"{"a""#,
+        br#"{"a":1"#,
+        br#"{"a":1}x"#,
+        br#"{"a":tru}"#,
+        br#"{"a":"\x"}"#,
+        br#"{"a":"\u12"}"#,
+        br"{a:1}",
+        br#"{"a":1,}"#,
+    ];
+    let set = any_rule();
+    assert_eq!(marks(&set, &source("/test/"), &bad), "!".repeat(bad.len()));
+    let bytes = b"{\"a\":1}\n{oops\n{\"a\":1}";
+    let test = source("/test/");
+    let events = [0..7, 8..13, 14..21, 0..99].map(|line| EventRef { line, source: &test });
+    let mut found = Vec::new();
+    let mut worker = Worker::new();
+    set.scan(&mut worker, &events, bytes, &mut |event, _| found.push(event));
+    assert_eq!(found, [0, 2]);
+    assert_eq!(worker.stats().bad_events, 2);
+}
+
+#[test]
+fn what_can_be_matched_in_damaged_text_is_matched() {
+    let set = any_rule();
+    let events: [&[u8]; 5] = [
+        b"{\"a\":1,\"x\":\"\xff\xfe\"}",
+        br#"{"a":1,"x":"\ud800"}"#,
+        br#"{"a":1,"x":"\ud800\ud800"}"#,
+        b"{\"a\":1,\"x\":\"\x00\x01\t\"}",
+        br#"{"a":1,"x":"\u0000"}"#,
+    ];
+    assert_eq!(marks(&set, &source("/test/"), &events), "xxxxx");
+    assert_eq!(
+        check("sel: {x|contains: a}\ncondition: sel", &[r#"{"x":"\ud800a"}"#, r#"{"x":"\ud83d\ude00a"}"#]),
+        "xx"
+    );
+    assert_eq!(check("sel: {x: 😀}\ncondition: sel", &[r#"{"x":"\ud83d\ude00"}"#]), "x");
+}
+
+#[test]
+fn huge_deep_and_wide_events_are_bounded() {
+    let set = any_rule();
+    let test = source("/test/");
+    let keys: String = (0..100_000).flat_map(|key| ["\"k".to_owned(), key.to_string(), "\":1,".to_owned()]).collect();
+    let same: String = "\"a\":0,".repeat(100_000);
+    let long = "y".repeat(10 * 1_024 * 1_024);
+    let events = [
+        format!("{}{}", "{\"a\":".repeat(10_000), "}".repeat(10_000)),
+        format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000)),
+        format!("{{{keys}\"a\":1}}"),
+        format!("{{{same}\"a\":1}}"),
+        format!("{{\"x\":\"{long}\",\"a\":1}}"),
+        format!("{{\"x\":\"{}\",\"a\":1}}", "y".repeat(17 * 1_024 * 1_024)),
+        format!("{{\"a\":\"{long}"),
+    ];
+    let bytes: Vec<&[u8]> = events.iter().map(String::as_bytes).collect();
+    let start = Instant::now();
+    assert_eq!(marks(&set, &test, &bytes), "!!xxx!!");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_rule_file_over_the_limit_is_refused() {
+    let (rules, found) = parse(&"# x\n".repeat(1_000_000), "big.yml");
+    assert!(rules.is_empty());
+    assert_eq!(found[0].code, "file-too-large");
+    let (_, found) = parse(&"---\na\n".repeat(2_000), "many.yml");
+    assert!(found.iter().any(|d| d.code == "too-many-documents") || found.len() == 500);
+}
+
+const SEED: &str = "title: T\nid: r\nlevel: low\nstatus: test\ntags: [attack.t1110, attack.impact]\nlogsource: {category: test}\n\
+detection:\n  sel:\n    - a|contains|all: ['x*', \"y\\n\", 1.5]\n      b|re|i: '^a(b|c)+$'\n    - c|cidr: 10.0.0.0/8\n  kw: ['k?', &v 7]\n  \
+f_1: {d|windash|endswith: ' -x', e|base64offset|contains: *v, g|exists: true, h|expand: '%p%', i: null}\n  \
+condition: sel and not 1 of f_* or (kw and all of them)\nshieldops: {group_by: [src_ip]}\n";
+
+fn run(text: &str, event: &[u8]) {
+    let (rules, found) = parse(text, "r.yml");
+    for diagnostic in &found {
+        assert!(!diagnostic.message.is_empty() && !diagnostic.code.is_empty());
+    }
+    let options = CompileOptions { allow_sourceless: true, ..CompileOptions::default() };
+    let (set, _) = RuleSet::compile(rules, &options);
+    let test = source("/test/");
+    let events = [EventRef { line: 0..event.len(), source: &test }];
+    set.scan(&mut Worker::new(), &events, event, &mut |_, rule| {
+        // A match by absence alone has nothing to show.
+        assert!(!set.explain(rule, &test, event).is_empty() || rule.text.contains("not"));
+    });
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_makes_the_parser_panic(text: String) {
+        run(&text, b"{}");
+    }
+
+    #[test]
+    fn arbitrary_detections_never_make_the_engine_panic(
+        key in "[a-z|*' ]{0,12}(\\|(contains|re|all|cidr|windash|base64offset|wide|neq|exists|fieldref|lt|hour|expand|cased|i))*",
+        value in "\\PC{0,20}",
+        condition in "(not |and |or |sel |1 of |all of |them |\\(|\\)|s\\* ){0,6}",
+    ) {
+        let detection = format!("sel: {{\"{key}\": {value:?}}}\ncondition: sel or {condition}");
+        run(&rule_text(&detection), br#"{"a":"x","b":[1,{"c":null}]}"#);
+    }
+
+    #[test]
+    fn a_damaged_rule_never_makes_the_engine_panic(
+        cuts in prop::collection::vec((0..SEED.len(), 0..12usize, "\\PC{0,6}"), 1..6),
+    ) {
+        let mut text = SEED.to_owned();
+        for (at, length, with) in cuts {
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, &with);
+            }
+        }
+        run(&text, br#"{"a":"x y\n 1.5","b":"abc","c":"10.0.0.1","k":"k7"}"#);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_make_the_matcher_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        run(SEED, &bytes);
+    }
+
+    #[test]
+    fn damaged_json_never_makes_the_matcher_panic(
+        at in 0..70usize,
+        with in prop::collection::vec(any::<u8>(), 0..4),
+    ) {
+        let mut bytes = br#"{"a":"x\u00e4\\ y","b":[1,{"c":null}],"d":{"e":[true,-1.5e3]},"k":"k7"}"#.to_vec();
+        bytes.splice(at..=at, with);
+        run(SEED, &bytes);
+    }
+
+    #[test]
+    fn text_survives_its_json_spelling(text: String) {
+        let event = serde_json::json!({ "f": text }).to_string();
+        let quoted = serde_json::to_string(&text.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?")).unwrap();
+        let detection = format!("sel: {{f|cased: {quoted}}}\ncondition: sel");
+        let (rules, _) = parse(&rule_text(&detection), "r.yml");
+        prop_assume!(!rules.is_empty());
+        prop_assert_eq!(check(&detection, &[&event]), "x");
+    }
+}
