@@ -1,0 +1,86 @@
+/** What the pages read, one place for each path and cache key. */
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { get, type Query } from './client'
+import type * as T from './types'
+
+/** A list that is read page by page. */
+function list<Item, P extends T.Page<Item> = T.Page<Item>>(key: string, path: string, filter: Query = {}, limit = 50) {
+  return infiniteQueryOptions({
+    queryKey: [key, filter] as const,
+    initialPageParam: '' as string,
+    queryFn: ({ pageParam, signal }) => get<P>(path, { ...filter, limit, cursor: pageParam }, signal),
+    getNextPageParam: page => page.next_cursor || undefined,
+  })
+}
+
+const one = <Item>(key: string, id: string, path: string, query: Query = {}) =>
+  queryOptions({
+    queryKey: [key, id, query] as const,
+    queryFn: ({ signal }) => get<Item>(path, query, signal),
+    enabled: id !== '',
+  })
+
+export const meQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: ({ signal }) => get<T.Me>('/me', {}, signal),
+  staleTime: 5 * 60_000,
+  retry: (count, error) => (error as { status?: number }).status !== 401 && count < 2,
+})
+
+export const overviewQuery = (hours: number) =>
+  queryOptions({
+    queryKey: ['overview', hours],
+    queryFn: ({ signal }) => get<T.Overview>('/overview', { hours }, signal),
+    refetchInterval: 60_000,
+  })
+
+export const alertsQuery = (filter: Query) => list<T.Alert>('alerts', '/alerts', filter, 200)
+export const alertQuery = (id: string) => one<T.AlertDetail>('alert', id, `/alerts/${id}`)
+
+export const incidentsQuery = (filter: Query) => list<T.Incident>('incidents', '/incidents', filter, 100)
+export const incidentQuery = (id: string) => one<T.Incident>('incident', id, `/incidents/${id}`)
+export const investigationQuery = (id: string, revision?: number) =>
+  one<T.Investigation>('investigation', id, `/incidents/${id}/investigation`, { revision })
+export const notesQuery = (id: string) => one<T.Page<T.Note> | T.Note[]>('notes', id, `/incidents/${id}/notes`)
+export const incidentLedgerQuery = (id: string) =>
+  list<T.LedgerEntry>('incident-ledger', `/incidents/${id}/ledger`, {}, 100)
+
+export const plansQuery = (filter: Query) => list<T.Plan>('plans', '/plans', filter)
+export const planQuery = (id: string) => one<T.Plan>('plan', id, `/plans/${id}`)
+export const actionQuery = (id: string) => one<T.Action>('action', id, `/actions/${id}`)
+
+export const eventsQuery = (filter: Query) => list<T.EventView, T.EventPage>('events', '/events', filter, 100)
+export const eventQuery = (id: string) => ({
+  ...one<T.EventView>('event', id, `/events/${id}`),
+  staleTime: Number.POSITIVE_INFINITY,
+})
+
+export const rulesQuery = (filter: Query) => list<T.Rule>('rules', '/rules', filter, 200)
+export const ruleQuery = (id: string) => one<T.Rule>('rule', id, `/rules/${encodeURIComponent(id)}`)
+
+export const ingestQuery = queryOptions({
+  queryKey: ['ingest'],
+  queryFn: ({ signal }) => get<T.IngestStats>('/ingest/stats', {}, signal),
+  refetchInterval: 5_000,
+})
+export const deadLettersQuery = list<T.DeadLetter>('dead-letters', '/dead-letters')
+
+export const ledgerQuery = (filter: Query) => list<T.LedgerEntry>('ledger', '/ledger', filter, 100)
+export const ledgerVerifyQuery = queryOptions({
+  queryKey: ['ledger-verify'],
+  queryFn: ({ signal }) => get<T.LedgerVerify>('/ledger/verify', {}, signal),
+  staleTime: 60_000,
+})
+
+export const automationQuery = queryOptions({
+  queryKey: ['automation'],
+  queryFn: ({ signal }) => get<T.Automation>('/automation', {}, signal),
+})
+export const targetsQuery = list<T.Target>('targets', '/targets', {}, 200)
+export const tokensQuery = list<T.Token>('tokens', '/tokens', {}, 200)
+export const usersQuery = list<T.User>('users', '/users', {}, 200)
+export const capabilitiesQuery = queryOptions({
+  queryKey: ['capabilities'],
+  queryFn: ({ signal }) => get<T.Capability[] | T.Page<T.Capability>>('/capabilities', {}, signal),
+  staleTime: Number.POSITIVE_INFINITY,
+})

@@ -1,0 +1,67 @@
+/** From frames to the cache: which readings a change makes stale, and the channel that the alert queue listens on. */
+import { meQuery } from '@/api/queries'
+import { type Frame, Live } from './live'
+import { queryClient } from './query-client'
+
+type Listener = (frames: Frame[]) => void
+const alertListeners = new Set<Listener>()
+
+/** The alert queue decides itself what to read: its rows never move under the analyst. */
+export function onAlertFrames(f: Listener) {
+  alertListeners.add(f)
+  return () => {
+    alertListeners.delete(f)
+  }
+}
+
+const WHOLE: Record<string, string[]> = {
+  incident: ['incidents', 'incident-ledger', 'notes'],
+  investigation: ['incidents'],
+  plan: ['plans', 'incidents', 'incident-ledger', 'ledger'],
+  action: ['plans', 'incidents', 'incident-ledger', 'ledger'],
+  rule: ['rules'],
+  ingest: ['ingest'],
+  dead_letter: ['dead-letters', 'ingest'],
+  automation: ['automation', 'plans'],
+  target: ['targets', 'plans'],
+}
+const BY_ID: Record<string, string[]> = {
+  alert: ['alert'],
+  incident: ['incident', 'investigation'],
+  investigation: ['incident', 'investigation'],
+  plan: ['plan'],
+  action: ['action', 'plan'],
+  rule: ['rule'],
+}
+const OVERVIEW_MS = 2_000
+let overviewTimer: ReturnType<typeof setTimeout> | undefined
+
+function refreshOverview() {
+  overviewTimer ??= setTimeout(() => {
+    overviewTimer = undefined
+    void queryClient.invalidateQueries({ queryKey: ['overview'] })
+  }, OVERVIEW_MS)
+}
+
+export function applyFrames(frames: Frame[]) {
+  const keys = new Map<string, unknown[]>()
+  for (const { kind, id } of frames) {
+    for (const key of WHOLE[kind] ?? []) keys.set(key, [key])
+    for (const key of BY_ID[kind] ?? [])
+      keys.set(`${key}/${id}`, kind === 'action' && key === 'plan' ? [key] : [key, id])
+    // A plan's or action's change shows in its incident's phase, whichever incident is open.
+    if (kind === 'plan' || kind === 'action') keys.set('incident', ['incident'])
+  }
+  for (const queryKey of keys.values()) void queryClient.invalidateQueries({ queryKey })
+  const alerts = frames.filter(f => f.kind === 'alert')
+  if (alerts.length) for (const listener of alertListeners) listener(alerts)
+  refreshOverview()
+}
+
+export const live = new Live({
+  onFrames: applyFrames,
+  onLost: attempt => {
+    if (attempt > 0) void queryClient.invalidateQueries({ queryKey: meQuery.queryKey })
+  },
+})
+export const useLive = live.status.use

@@ -1,0 +1,73 @@
+/** The pages that exist, in the order of the sidebar; the palette and the `g` shortcuts read the same list. */
+import {
+  Activity,
+  Bell,
+  FileCode,
+  Gauge,
+  type LucideIcon,
+  ScrollText,
+  Search,
+  Settings,
+  ShieldAlert,
+  ShieldCheck,
+} from 'lucide-react'
+
+export type NavItem = {
+  to: string
+  label: string
+  icon: LucideIcon
+  keys: string
+  needs: string
+  words?: string
+  badge?: 'alerts' | 'incidents' | 'plans' | 'dead_letters'
+}
+
+export const NAV: { group: string; items: NavItem[] }[] = [
+  {
+    group: 'Respond',
+    items: [
+      { to: '/', label: 'Command', icon: Gauge, keys: 'g c', needs: 'incident.read', words: 'home overview' },
+      { to: '/alerts', label: 'Alerts', icon: Bell, keys: 'g a', needs: 'alert.read', badge: 'alerts' },
+      {
+        to: '/incidents',
+        label: 'Incidents',
+        icon: ShieldAlert,
+        keys: 'g i',
+        needs: 'incident.read',
+        badge: 'incidents',
+      },
+      { to: '/approvals', label: 'Approvals', icon: ShieldCheck, keys: 'g p', needs: 'plan.read', badge: 'plans' },
+    ],
+  },
+  {
+    group: 'Investigate',
+    items: [
+      { to: '/events', label: 'Events', icon: Search, keys: 'g e', needs: 'event.read', words: 'search hunt logs' },
+      { to: '/detections', label: 'Detections', icon: FileCode, keys: 'g d', needs: 'rule.read', words: 'rules sigma' },
+    ],
+  },
+  {
+    group: 'Admin',
+    items: [
+      {
+        to: '/ingest',
+        label: 'Ingest',
+        icon: Activity,
+        keys: 'g n',
+        needs: 'ingest.read',
+        words: 'health dead letters sources',
+        badge: 'dead_letters',
+      },
+      { to: '/ledger', label: 'Ledger', icon: ScrollText, keys: 'g l', needs: 'ledger.read', words: 'audit verify' },
+      {
+        to: '/settings',
+        label: 'Settings',
+        icon: Settings,
+        keys: 'g s',
+        needs: 'target.read',
+        words: 'tokens targets users automation',
+      },
+    ],
+  },
+]
+export const NAV_ITEMS = NAV.flatMap(g => g.items)

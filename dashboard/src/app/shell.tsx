@@ -1,0 +1,123 @@
+/** The frame of every page: navigation, header, banner, page, event panel, palette. */
+import { Outlet, useNavigate } from '@tanstack/react-router'
+import { Moon, PanelLeft, Search, Sun } from 'lucide-react'
+import { lazy, Suspense, useEffect, useState } from 'react'
+import { Btn, Kbd } from '@/ui/basic'
+import { Tip } from '@/ui/tip'
+import { AutomationDialog, HaltBanner, HaltButton } from './automation'
+import { useHotkeys } from './hotkeys'
+import { LivePill } from './live-pill'
+import { live } from './live-sync'
+import { NAV_ITEMS } from './nav'
+import { toggleSidebar, toggleTheme, useTheme } from './prefs'
+import { useSearchParams } from './search'
+import { useCan } from './session'
+import { Sidebar } from './sidebar'
+import { Toasts } from './toast'
+
+const loadPalette = () => import('./palette')
+const Palette = lazy(loadPalette)
+const Help = lazy(() => import('./help'))
+const EventPanel = lazy(() => import('@/features/events/panel'))
+const PALETTE_IDLE_MS = 1_200
+
+function Header({ onSearch }: { onSearch: () => void }) {
+  const theme = useTheme()
+  return (
+    <header className="flex h-12 shrink-0 items-center gap-2 border-b border-line px-3">
+      <Tip label="Sidebar" keys="[">
+        <Btn v="ghost" icon aria-label="Toggle sidebar" onClick={toggleSidebar}>
+          <PanelLeft size={15} />
+        </Btn>
+      </Tip>
+      <button
+        type="button"
+        onClick={onSearch}
+        onPointerEnter={() => void loadPalette()}
+        className="mx-auto flex h-7.5 w-[min(480px,40vw)] items-center gap-2 rounded-md border border-line-strong bg-surface px-2.5 text-sm text-fg-3 hover:border-control"
+      >
+        <Search size={14} aria-hidden="true" />
+        <span className="truncate">Search or run a command</span>
+        <Kbd k="mod+k" className="ml-auto" />
+      </button>
+      <LivePill />
+      <HaltButton />
+      <Tip label={theme === 'dark' ? 'Light theme' : 'Dark theme'} keys="t">
+        <Btn v="ghost" icon aria-label="Toggle theme" onClick={toggleTheme}>
+          {theme === 'dark' ? <Sun size={15} /> : <Moon size={15} />}
+        </Btn>
+      </Tip>
+    </header>
+  )
+}
+
+export function Shell() {
+  const [palette, setPalette] = useState(false)
+  const [paletteReady, setPaletteReady] = useState(false)
+  const [help, setHelp] = useState(false)
+  const { event } = useSearchParams()
+  const navigate = useNavigate()
+  const can = useCan()
+  useEffect(() => {
+    live.start()
+    return () => live.stop()
+  }, [])
+  useEffect(() => {
+    const timer = setTimeout(() => void loadPalette().then(() => setPaletteReady(true)), PALETTE_IDLE_MS)
+    return () => clearTimeout(timer)
+  }, [])
+  const openPalette = () => {
+    setPaletteReady(true)
+    setPalette(true)
+  }
+  useHotkeys([
+    {
+      keys: 'mod+k',
+      label: 'Search and commands',
+      group: 'General',
+      run: () => (palette ? setPalette(false) : openPalette()),
+    },
+    { keys: '?', label: 'Keyboard shortcuts', group: 'General', run: () => setHelp(shown => !shown) },
+    { keys: '[', label: 'Toggle sidebar', group: 'General', run: toggleSidebar },
+    { keys: 't', label: 'Toggle theme', group: 'General', run: toggleTheme },
+    ...NAV_ITEMS.filter(item => can(item.needs)).map(item => ({
+      keys: item.keys,
+      label: `Go to ${item.label.toLowerCase()}`,
+      group: 'Go to',
+      run: () => void navigate({ to: item.to }),
+    })),
+  ])
+  return (
+    <div className="flex h-full">
+      <a
+        href="#main"
+        className="sr-only focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-50 focus:rounded-md focus:bg-accent-solid focus:px-3 focus:py-1.5 focus:text-white"
+      >
+        Skip to content
+      </a>
+      <Sidebar />
+      <div className="flex min-w-0 flex-1 flex-col">
+        <Header onSearch={openPalette} />
+        <HaltBanner />
+        <div className="flex min-h-0 flex-1">
+          <main id="main" tabIndex={-1} className="min-h-0 min-w-0 flex-1 outline-none">
+            <Suspense>
+              <Outlet />
+            </Suspense>
+          </main>
+          {event && (
+            <Suspense>
+              <EventPanel key={event} id={event} />
+            </Suspense>
+          )}
+        </div>
+      </div>
+      <Toasts />
+      <AutomationDialog />
+      <Suspense>
+        {paletteReady && <Palette open={palette} onOpenChange={setPalette} onHelp={() => setHelp(true)} />}
+        {help && <Help open={help} onOpenChange={setHelp} />}
+      </Suspense>
+    </div>
+  )
+}

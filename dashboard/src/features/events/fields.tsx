@@ -1,0 +1,39 @@
+/** Fields of an event in two columns; a value can be searched for. */
+import { Link } from '@tanstack/react-router'
+
+export type FieldRow = [field: string, value: string]
+
+/** One level of dotted names out of any JSON. */
+export function flatten(value: unknown, prefix = ''): FieldRow[] {
+  if (value === null || value === undefined || value === '') return []
+  if (Array.isArray(value) && value.every(v => typeof v !== 'object')) return [[prefix, value.join(', ')]]
+  if (typeof value === 'object') {
+    return Object.entries(value).flatMap(([key, inner]) => flatten(inner, prefix ? `${prefix}.${key}` : key))
+  }
+  return [[prefix, String(value)]]
+}
+
+export function FieldTable({ rows }: { rows: FieldRow[] }) {
+  if (!rows.length) return <p className="text-xs text-fg-3">None.</p>
+  return (
+    <dl className="grid grid-cols-[132px_minmax(0,1fr)] gap-x-2 gap-y-0.5 text-xs">
+      {rows.map(([field, value]) => (
+        <div key={field} className="contents">
+          <dt className="truncate font-mono text-fg-3" title={field}>
+            {field}
+          </dt>
+          <dd className="font-mono break-all">
+            <Link
+              to="/events"
+              search={{ q: value.slice(0, 200) }}
+              className="rounded-sm hover:bg-hover hover:underline"
+              title="Search events with this text"
+            >
+              {value}
+            </Link>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

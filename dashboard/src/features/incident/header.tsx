@@ -1,0 +1,150 @@
+/** Title, state and everything one can do with the incident as a whole. */
+import { Download, GitMerge, UserPlus } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
+import { apiPath } from '@/api/client'
+import type { Incident, IncidentStatus, Plan, Verdict } from '@/api/types'
+import { useHotkeys } from '@/app/hotkeys'
+import { useNames } from '@/app/names'
+import { useCan, useUser } from '@/app/session'
+import { toast } from '@/app/toast'
+import {
+  Ago,
+  Avatar,
+  Btn,
+  Chip,
+  cap,
+  clockSeconds,
+  DemoTag,
+  INCIDENT_STATUS,
+  Kbd,
+  Menu,
+  SevIcon,
+  sevTone,
+  short,
+  VERDICTS,
+  verdictLabel,
+} from '@/ui'
+import { change, verdict } from './acts'
+import { PhaseStepper } from './phase-stepper'
+import { phaseOf } from './phases'
+
+const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
+const MergeDialog = lazy(() => import('./merge-dialog'))
+const STATUSES: IncidentStatus[] = ['new', 'in_progress', 'on_hold', 'resolved', 'closed']
+
+export function IncidentHeader({ incident, plans }: { incident: Incident; plans: Plan[] }) {
+  return (
+    <>
+      <div className="flex items-center gap-2.5">
+        <SevIcon s={incident.severity} />
+        <span className="font-mono text-xs text-fg-3" title={incident.id}>
+          {short(incident.id)}
+        </span>
+        <h1 className="min-w-0 truncate text-lg font-semibold tracking-tight" title={incident.title}>
+          {incident.title}
+        </h1>
+        <Chip tone={sevTone(incident.severity)}>{cap(incident.severity)}</Chip>
+        {incident.demo && <DemoTag />}
+        {incident.verdict && (
+          <Chip tone="neutral" title={incident.verdict_reason ?? undefined}>
+            {verdictLabel(incident.verdict)}
+          </Chip>
+        )}
+        <Actions incident={incident} />
+      </div>
+      <div className="mt-2.5 flex items-center gap-4 pb-2.5 text-xs text-fg-3">
+        <PhaseStepper phase={phaseOf(incident, plans)} />
+        <span className="num ml-auto truncate">
+          First seen {clockSeconds(incident.first_seen)} · last <Ago at={incident.last_seen} suffix /> ·{' '}
+          {incident.alert_count} alerts · {incident.event_count} events
+        </span>
+      </div>
+    </>
+  )
+}
+
+function Actions({ incident }: { incident: Incident }) {
+  const can = useCan()
+  const names = useNames()
+  const { user } = useUser()
+  const [judging, setJudging] = useState<Verdict | null>(null)
+  const [merging, setMerging] = useState(false)
+  const run = (act: Promise<unknown>, done: string) =>
+    act.then(() => toast({ text: done })).catch((e: Error) => toast({ text: e.message, tone: 'critical' }))
+  const assign = () => void run(change(incident.id, { assignee: user.id }), 'Assigned to you')
+  const write = can('incident.write')
+  useHotkeys([{ keys: 'a', label: 'Assign to me', group: 'Incident', run: assign, when: () => write }])
+  return (
+    <div className="ml-auto flex shrink-0 items-center gap-1.5">
+      {incident.assignee && <Avatar name={names(incident.assignee)} size={24} />}
+      {write && (
+        <>
+          {incident.assignee !== user.id && (
+            <Btn onClick={assign}>
+              <UserPlus size={14} aria-hidden="true" />
+              Take
+              <Kbd k="a" />
+            </Btn>
+          )}
+          <Menu
+            label="Status"
+            trigger={INCIDENT_STATUS[incident.status]}
+            items={STATUSES.map(status => ({
+              id: status,
+              label: INCIDENT_STATUS[status],
+              disabled: status === incident.status,
+              run: () => void run(change(incident.id, { status }), `Status: ${INCIDENT_STATUS[status].toLowerCase()}`),
+            }))}
+          />
+          <Menu
+            label="Verdict"
+            trigger="Verdict…"
+            items={VERDICTS.map(v => ({ id: v.id, label: v.label, hint: v.hint, run: () => setJudging(v.id) }))}
+          />
+          <Btn
+            icon
+            aria-label="Merge into another incident"
+            title="Merge into another incident"
+            onClick={() => setMerging(true)}
+          >
+            <GitMerge size={14} aria-hidden="true" />
+          </Btn>
+        </>
+      )}
+      <ExportMenu id={incident.id} />
+      <Suspense>
+        {judging && (
+          <ReasonDialog
+            open
+            onClose={() => setJudging(null)}
+            title={`Verdict: ${verdictLabel(judging).toLowerCase()}`}
+            note={VERDICTS.find(v => v.id === judging)?.hint}
+            verb="Give verdict"
+            act={reason => verdict(incident.id, judging, reason)}
+          />
+        )}
+        {merging && <MergeDialog incident={incident} onClose={() => setMerging(false)} />}
+      </Suspense>
+    </div>
+  )
+}
+
+function ExportMenu({ id }: { id: string }) {
+  const open = (format: 'json' | 'html') =>
+    window.open(apiPath(`/incidents/${id}/export`, { format }), '_blank', 'noopener')
+  return (
+    <Menu
+      label="Export"
+      trigger={
+        <>
+          <Download size={14} aria-hidden="true" />
+          Export
+        </>
+      }
+      items={[
+        { id: 'html', label: 'One HTML page', hint: 'Self-contained, for reading and filing', run: () => open('html') },
+        { id: 'json', label: 'JSON', hint: 'Everything, for other tools', run: () => open('json') },
+      ]}
+    />
+  )
+}

@@ -1,0 +1,13 @@
+/** Phases derive from status and actions, never from a field that someone sets. */
+import type { Incident, Phase, Plan } from '@/api/types'
+import { PHASES } from '@/ui/format'
+
+export function phaseOf(incident: Incident, plans: Plan[] = []): Phase {
+  if (incident.status === 'resolved' || incident.status === 'closed') return 'resolved'
+  if (plans.some(p => p.actions.some(a => a.state === 'verified'))) return 'contained'
+  // With the plans at hand they decide; the server's word may be a moment older.
+  if (incident.phase && !(plans.length && incident.phase === 'contained')) return incident.phase
+  return incident.revision > 0 ? 'investigated' : 'detected'
+}
+
+export const phaseIndex = (phase: Phase) => PHASES.findIndex(p => p.id === phase)

@@ -1,0 +1,70 @@
+/** Ledger entries as rows: when, who, what, about which objects; a row opens its whole entry. */
+import { useState } from 'react'
+import type { LedgerEntry } from '@/api/types'
+import { useNames } from '@/app/names'
+import { Ago, cn, dayClock, fmt, short, words } from '@/ui'
+import { SubjectLink } from './subject'
+
+export function LedgerRows({ entries }: { entries: LedgerEntry[] }) {
+  return (
+    <ol>
+      {entries.map(entry => (
+        <Row key={entry.id} entry={entry} />
+      ))}
+    </ol>
+  )
+}
+
+function Row({ entry }: { entry: LedgerEntry }) {
+  const [open, setOpen] = useState(false)
+  const names = useNames()
+  return (
+    <li className="border-b border-line/60">
+      <div
+        className={cn(
+          'grid min-h-9 grid-cols-[64px_124px_170px_130px_minmax(0,1fr)_96px_44px] items-center gap-2 px-4 text-xs',
+          open && 'bg-active',
+        )}
+      >
+        <button
+          type="button"
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+          className="num h-6 text-left font-mono text-2xs text-accent hover:underline"
+        >
+          #{fmt(entry.seq)}
+        </button>
+        <time className="num text-fg-3">{dayClock(entry.time)}</time>
+        <span className="truncate font-medium">{words(entry.kind)}</span>
+        <span className="truncate text-fg-2">{names(entry.actor)}</span>
+        <span className="flex min-w-0 gap-2 truncate">
+          {entry.subjects.slice(0, 5).map(id => (
+            <SubjectLink key={id} id={id} />
+          ))}
+          {entry.subjects.length > 5 && <span className="text-fg-3">+{entry.subjects.length - 5}</span>}
+        </span>
+        <span className="truncate font-mono text-2xs text-fg-3" title={entry.hash}>
+          {entry.hash.slice(0, 12)}
+        </span>
+        <Ago at={entry.time} className="num text-right text-fg-3" />
+      </div>
+      {open && (
+        <pre
+          tabIndex={0}
+          className="scroll mx-4 mb-2 max-h-72 overflow-auto rounded-md border border-line bg-bg p-2.5 font-mono text-[11.5px] leading-4.5 text-fg-2"
+        >
+          {JSON.stringify(
+            {
+              id: entry.id,
+              hash: entry.hash,
+              subjects: entry.subjects.map(s => `${s} (${short(s)})`),
+              payload: entry.payload,
+            },
+            null,
+            2,
+          )}
+        </pre>
+      )}
+    </li>
+  )
+}

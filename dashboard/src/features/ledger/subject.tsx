@@ -1,0 +1,34 @@
+/** An object's short label; a link where it has a page. */
+import { Link } from '@tanstack/react-router'
+import { useOpenEvent } from '@/app/search'
+import { short } from '@/ui/format'
+
+const CLASS = 'inline-flex h-6 items-center font-mono text-2xs text-accent hover:underline'
+
+export function SubjectLink({ id }: { id: string }) {
+  const openEvent = useOpenEvent()
+  const label = `${id.split('_')[0]} ${short(id)}`
+  if (id.startsWith('inc_'))
+    return (
+      <Link to="/incidents/$id" params={{ id }} className={CLASS}>
+        {label}
+      </Link>
+    )
+  if (id.startsWith('alt_'))
+    return (
+      <Link to="/alerts/$id" params={{ id }} className={CLASS}>
+        {label}
+      </Link>
+    )
+  if (id.startsWith('evt_'))
+    return (
+      <button type="button" className={CLASS} onClick={() => openEvent(id)}>
+        {label}
+      </button>
+    )
+  return (
+    <span className="inline-flex h-6 items-center font-mono text-2xs text-fg-3" title={id}>
+      {label}
+    </span>
+  )
+}

@@ -1,0 +1,87 @@
+/** One action of a plan: the change, its state on the target, the proofs, and the way back. */
+import { Undo2 } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
+import type { Action } from '@/api/types'
+import { useCan } from '@/app/session'
+import { ACTION_STATE, Ago, Btn, plural, short, Until } from '@/ui'
+import { undo } from './acts'
+import { ActionStateChip, Diff, Proofs, TargetLine, UndoLine } from './parts'
+import { canUndo } from './view'
+
+const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
+
+/** `address 203.0.113.66, expires_in 24h`: the parameters in a line. */
+export function paramsText(params: unknown) {
+  if (!params || typeof params !== 'object') return ''
+  return Object.entries(params)
+    .map(([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(', ')
+}
+
+export function ActionBlock({ action }: { action: Action }) {
+  const can = useCan()
+  const [asking, setAsking] = useState(false)
+  const others = action.owners.filter(o => o.action_id !== action.id)
+  return (
+    <section
+      className="space-y-2 rounded-md border border-line px-2.5 py-2"
+      aria-label={`Action ${action.capability}`}
+      data-action={action.id}
+      data-state={action.state}
+    >
+      <div className="flex items-center gap-2">
+        <code className="shrink-0 font-mono text-xs font-medium">{action.capability}</code>
+        <span className="min-w-0 flex-1 truncate font-mono text-xs text-fg-2" title={paramsText(action.params)}>
+          {paramsText(action.params)}
+        </span>
+        <ActionStateChip action={action} />
+      </div>
+      <TargetLine action={action} />
+      <Diff action={action} />
+      <UndoLine action={action} />
+      {action.state !== 'planned' && (
+        <p className="text-xs text-fg-2" role="status">
+          {ACTION_STATE[action.state].means}{' '}
+          {action.detail && action.detail !== ACTION_STATE[action.state].means && action.detail}
+          {action.verified_at && action.state === 'verified' && (
+            <span className="text-fg-3">
+              {' '}
+              Read back <Ago at={action.verified_at} suffix />.
+            </span>
+          )}
+        </p>
+      )}
+      {action.expires_at && action.state === 'verified' && (
+        <p className="text-xs text-fg-2">
+          Undoes itself in <Until at={action.expires_at} over="a moment" />.
+        </p>
+      )}
+      {others.length > 0 && (
+        <p className="text-xs text-fg-2">
+          {plural(others.length, 'other live action')} want the same effect (
+          {others.map(o => short(o.action_id)).join(', ')}): undo leaves it in force for them.
+        </p>
+      )}
+      <Proofs proofs={action.proofs} />
+      {canUndo(action, can) && (
+        <Btn size="sm" onClick={() => setAsking(true)}>
+          <Undo2 size={13} aria-hidden="true" />
+          Undo…
+        </Btn>
+      )}
+      {asking && (
+        <Suspense>
+          <ReasonDialog
+            open
+            onClose={() => setAsking(false)}
+            title="Undo this action"
+            note={action.undo}
+            verb="Undo"
+            optional
+            act={reason => undo(action, reason)}
+          />
+        </Suspense>
+      )}
+    </section>
+  )
+}

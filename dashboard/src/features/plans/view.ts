@@ -1,0 +1,48 @@
+/** What a plan card offers, from the plan's state and the person's permissions. Pure, so that tests can walk it. */
+import type { Action, Plan } from '@/api/types'
+
+export type PlanView = {
+  canApprove: boolean
+  /** Why the button is not there, in words for the person who looks. */
+  whyNot: string | null
+  canReject: boolean
+  canExecute: boolean
+  canReplan: boolean
+}
+
+const UNDOABLE: Action['state'][] = ['verified', 'unverified', 'drifted', 'undo_failed', 'settling']
+export const canUndo = (action: Action, may: (permission: string) => boolean) =>
+  may('action.undo') &&
+  UNDOABLE.includes(action.state) &&
+  action.class !== 'read_only' &&
+  action.class !== 'irreversible'
+
+function approverList(plan: Plan) {
+  if (plan.approvers?.length) return `These people may: ${plan.approvers.join(', ')}.`
+  return 'Nobody else may yet: add a user with the analyst or admin role under Settings, Users.'
+}
+
+function whyNotApprove(plan: Plan, may: (permission: string) => boolean, userId: string): string | null {
+  if (!may('plan.approve')) return `Your role may not approve plans. ${approverList(plan)}`
+  if (plan.can_approve === false)
+    return `${plan.cannot_approve_why ?? 'You may not approve this plan.'} ${approverList(plan)}`
+  if (plan.requester === userId)
+    return `You asked for this plan, so another person must approve it. ${approverList(plan)}`
+  if (plan.approvals.some(a => a.user === userId))
+    return `You have approved it; another person must too. ${approverList(plan)}`
+  return null
+}
+
+export function planView(plan: Plan, may: (permission: string) => boolean, userId: string, now = Date.now()): PlanView {
+  const expired = plan.state === 'expired' || (plan.state === 'proposed' && Date.parse(plan.expires_at) <= now)
+  const waiting = plan.state === 'proposed' && !expired
+  const free = waiting && plan.decision.allow && plan.decision.approvals_needed === 0
+  const whyNot = waiting && !free ? whyNotApprove(plan, may, userId) : null
+  return {
+    canApprove: waiting && !free && plan.decision.allow && whyNot === null,
+    whyNot,
+    canReject: waiting && may('plan.approve'),
+    canExecute: (plan.state === 'approved' || free) && may('plan.create'),
+    canReplan: (expired || plan.state === 'superseded') && may('plan.create'),
+  }
+}

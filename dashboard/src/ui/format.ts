@@ -1,0 +1,138 @@
+/** Words and numbers as every page prints them. */
+import type { ActionState, AlertStatus, EntityKind, IncidentStatus, Phase, PlanState, Verdict } from '@/api/types'
+
+/** The short label of an object: the last six characters of its id. */
+export const short = (id: string) => id.slice(-6)
+
+export const cap = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
+
+/** `credential-access` -> `Credential access`. */
+export const words = (text: string) => cap(text.replace(/[-_.]+/g, ' '))
+
+export const fmt = (n: number) => n.toLocaleString('en-US')
+
+export const plural = (n: number, one: string, many = `${one}s`) => `${fmt(n)} ${n === 1 ? one : many}`
+
+const UNITS: [number, string][] = [
+  [86_400, 'd'],
+  [3_600, 'h'],
+  [60, 'm'],
+]
+
+/** A span in one unit, always rounded down: `14s`, `3m`, `2h`, `5d`. */
+export function span(seconds: number) {
+  const whole = Math.max(0, Math.floor(seconds))
+  for (const [size, unit] of UNITS) if (whole >= size) return `${Math.floor(whole / size)}${unit}`
+  return `${Math.max(1, whole)}s`
+}
+
+/** Two units, for counting down: `4m 12s`, `23h 59m`. */
+export function countdown(seconds: number) {
+  const whole = Math.max(0, Math.floor(seconds))
+  if (whole >= 86_400) return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3_600)}h`
+  if (whole >= 3_600) return `${Math.floor(whole / 3_600)}h ${Math.floor((whole % 3_600) / 60)}m`
+  if (whole >= 60) return `${Math.floor(whole / 60)}m ${whole % 60}s`
+  return `${whole}s`
+}
+
+export const since = (iso: string, now: number) => span((now - Date.parse(iso)) / 1000)
+
+/** Milliseconds and finer as they came: 250 ms, 1.2 s. */
+export const took = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`)
+
+const DATE: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' }
+const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
+
+export const clock = (iso: string | number) => new Date(iso).toLocaleTimeString('en-GB', CLOCK)
+export const clockSeconds = (iso: string | number) =>
+  new Date(iso).toLocaleTimeString('en-GB', { ...CLOCK, second: '2-digit' })
+export const dayClock = (iso: string | number) =>
+  `${new Date(iso).toLocaleDateString('en-GB', DATE)} ${clockSeconds(iso)}`
+/** The whole truth, with the zone: for hover texts. */
+export const absolute = (iso: string | number) =>
+  new Date(iso).toLocaleString('en-GB', {
+    ...DATE,
+    ...CLOCK,
+    year: 'numeric',
+    second: '2-digit',
+    fractionalSecondDigits: 3,
+    timeZoneName: 'short',
+  })
+
+export function bytes(n: number) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = n
+  let unit = 0
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
+}
+
+export const VERDICTS: { id: Verdict; label: string; hint: string }[] = [
+  { id: 'true_positive', label: 'True positive', hint: 'Hostile, and the rule was right' },
+  { id: 'benign_positive', label: 'Benign positive', hint: 'The rule was right, the act was allowed' },
+  { id: 'false_positive', label: 'False positive', hint: 'The rule was wrong' },
+  { id: 'duplicate', label: 'Duplicate', hint: 'Told already by another alert' },
+]
+export const verdictLabel = (verdict: Verdict) => VERDICTS.find(v => v.id === verdict)?.label ?? words(verdict)
+
+export const ALERT_STATUS: Record<AlertStatus, string> = {
+  new: 'New',
+  in_progress: 'In progress',
+  suppressed: 'Suppressed',
+  resolved: 'Resolved',
+}
+export const INCIDENT_STATUS: Record<IncidentStatus, string> = {
+  new: 'New',
+  in_progress: 'In progress',
+  on_hold: 'On hold',
+  resolved: 'Resolved',
+  closed: 'Closed',
+}
+
+export const PHASES: { id: Phase; label: string }[] = [
+  { id: 'detected', label: 'Detected' },
+  { id: 'investigated', label: 'Investigated' },
+  { id: 'contained', label: 'Contained' },
+  { id: 'resolved', label: 'Resolved' },
+]
+
+type Tone = 'accent' | 'ok' | 'critical' | 'high' | 'medium' | 'low' | 'info' | 'neutral'
+export const PLAN_STATE: Record<PlanState, { label: string; tone: Tone }> = {
+  proposed: { label: 'Waiting for approval', tone: 'accent' },
+  approved: { label: 'Approved', tone: 'ok' },
+  executing: { label: 'Running', tone: 'accent' },
+  executed: { label: 'Executed', tone: 'ok' },
+  rejected: { label: 'Rejected', tone: 'neutral' },
+  denied: { label: 'Denied by policy', tone: 'critical' },
+  expired: { label: 'Expired', tone: 'neutral' },
+  superseded: { label: 'Superseded', tone: 'neutral' },
+}
+export const ACTION_STATE: Record<ActionState, { label: string; tone: Tone; means: string }> = {
+  planned: { label: 'Planned', tone: 'neutral', means: 'Nothing has been done yet.' },
+  running: { label: 'Running', tone: 'accent', means: 'Being applied now.' },
+  settling: { label: 'Settling', tone: 'medium', means: 'Accepted by the target, not yet in force.' },
+  verified: { label: 'Verified', tone: 'ok', means: 'Read back from the target: in force.' },
+  unverified: { label: 'Unverified', tone: 'high', means: 'Could not be read back: neither in force nor not.' },
+  failed: { label: 'Failed', tone: 'critical', means: 'The target refused it or it is not in force.' },
+  skipped: { label: 'Skipped', tone: 'neutral', means: 'An earlier action stopped the run.' },
+  aborted: { label: 'Aborted', tone: 'medium', means: 'The target changed since the plan: nothing was done.' },
+  drifted: { label: 'Drifted', tone: 'high', means: 'Was in force; someone changed it since.' },
+  expired: { label: 'Expired', tone: 'neutral', means: 'Its time is over and its undo was verified.' },
+  undoing: { label: 'Undoing', tone: 'accent', means: 'Being taken back now.' },
+  undone: { label: 'Undone', tone: 'info', means: 'Taken back, and read back from the target.' },
+  undo_failed: { label: 'Undo failed', tone: 'critical', means: 'Still in force: taking it back did not work.' },
+}
+
+export const ENTITY_KIND: Record<EntityKind, string> = {
+  ip: 'Address',
+  host: 'Host',
+  user: 'User',
+  process: 'Process',
+  file: 'File',
+  domain: 'Domain',
+  url: 'URL',
+  hash: 'Hash',
+}
