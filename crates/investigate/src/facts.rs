@@ -158,7 +158,7 @@ pub(crate) fn ids(events: &[&CaseEvent]) -> Vec<EventId> {
 }
 
 fn ordered(input: &CaseFile) -> (Vec<&CaseEvent>, usize) {
-    let mut events: Vec<&CaseEvent> = input.events.iter().collect();
+    let mut events: Vec<&CaseEvent> = input.events.iter().filter(|event| !is_miss(event)).collect();
     events.sort_by_key(|event| (event.id, std::cmp::Reverse(event.alerts.len())));
     events.dedup_by_key(|event| event.id);
     events.sort_by_key(|event| (event.alerts.is_empty(), event.time, event.id));
@@ -186,18 +186,24 @@ fn sources<'a>(events: &[&'a CaseEvent]) -> BTreeMap<&'a str, Source<'a>> {
         }
     }
     for source in sources.values_mut() {
-        count_tries_once(&mut source.failures);
+        count_once(&mut source.failures, "Failed ");
+        count_once(&mut source.successes, "Accepted ");
     }
     sources
 }
 
-/// One refused password leaves several records (`Invalid user`, the PAM module, the audit, `Failed password`): where the
-/// last of these is there, only it counts.
-fn count_tries_once(failures: &mut Vec<&CaseEvent>) {
-    let is_try = |event: &&CaseEvent| event.ocsf.message.as_deref().is_some_and(|text| text.starts_with("Failed "));
-    if failures.iter().any(is_try) {
-        failures.retain(is_try);
+/// One try of a password leaves several records (sshd's `Failed password` or `Accepted password`, `Invalid user`, the PAM
+/// module's, the audit's): where sshd's own is there, only it counts.
+fn count_once(tries: &mut Vec<&CaseEvent>, start: &str) {
+    let is_own = |event: &&CaseEvent| event.ocsf.message.as_deref().is_some_and(|text| text.starts_with(start));
+    if tries.iter().any(is_own) {
+        tries.retain(is_own);
     }
+}
+
+/// A program that was looked for and not found: a shell walks its search path so, and every miss is recorded.
+fn is_miss(event: &CaseEvent) -> bool {
+    event.ocsf.class_uid == class::PROCESS && event.ocsf.status.as_deref() == Some("failure") && event.alerts.is_empty()
 }
 
 fn breaches<'a>(source: &Source<'a>, events: &[&'a CaseEvent]) -> Vec<Breach<'a>> {

@@ -92,6 +92,7 @@ pub(crate) fn ideas<'a>(facts: &Facts<'a>) -> Vec<Idea<'a>> {
         ideas.extend(credentials::as_rules_read_it(source));
         ideas.extend(benign::authorised_test(facts, source));
         ideas.extend(benign::misconfigured_job(source));
+        ideas.extend(benign::slips(facts, source));
     }
     ideas.extend(facts.breaches.iter().map(credentials::compromise));
     ideas.extend(inside::hands_on_keyboard(facts));

@@ -105,7 +105,7 @@ fn block(ip: &str, host: &str, target: TargetRef, percent: i32) -> ProposedPlan 
     ProposedPlan {
         title: format!("Block {ip} on {}", name(Some(host), "the victim host")),
         why: format!(
-            "Traffic from {ip} is what the likeliest hypothesis rests on. The address is the one that the logs of the host name; \
+            "The investigation takes {ip} for the address of the attacker. It is the one that the logs of the host name; \
              others may share it (a proxy, a mobile network), and the attacker may come back from another. Sessions that are \
              open through other addresses, and accounts already taken over, are not ended by this."
         ),

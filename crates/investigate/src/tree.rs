@@ -91,7 +91,7 @@ fn by_session<'a>(facts: &Facts<'a>) -> BTreeMap<SessionKey<'a>, Vec<&'a CaseEve
 
 /// Drafts a session that signs in or runs something; a session of refused passwords has nothing below it.
 fn session<'a>(drafts: &mut Vec<Draft<'a>>, id: &str, events: Vec<&'a CaseEvent>) -> Option<Session<'a>> {
-    let sign_in = events.iter().copied().find(|event| is_sign_in(event));
+    let sign_in = events.iter().copied().find(|event| !id.is_empty() && is_sign_in(event));
     let acts: Vec<&CaseEvent> = events.iter().copied().filter(|event| is_act(event)).collect();
     let first = sign_in.or_else(|| acts.first().copied())?;
     let root = drafts.len();
@@ -116,8 +116,10 @@ fn session<'a>(drafts: &mut Vec<Draft<'a>>, id: &str, events: Vec<&'a CaseEvent>
     Some(Session { root, events, sign_in })
 }
 
+/// A sign-in as the service itself reports it; the audit's record of it belongs to the session that it begins.
 fn is_sign_in(event: &CaseEvent) -> bool {
-    event.ocsf.class_uid == class::AUTHENTICATION
+    event.log_source.service.as_deref() != Some("auditd")
+        && event.ocsf.class_uid == class::AUTHENTICATION
         && event.ocsf.status.as_deref() == Some("success")
         && event.ocsf.src_ip.is_some()
 }

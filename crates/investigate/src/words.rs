@@ -11,12 +11,16 @@ pub(crate) const DETAIL_MAX: usize = 200;
 /// escaped.
 pub(crate) fn detail(text: &str) -> String {
     let mut shown = String::new();
-    for (length, letter) in text.chars().enumerate() {
-        if length == DETAIL_MAX {
+    let mut room = DETAIL_MAX;
+    for letter in text.chars() {
+        let hidden = letter.is_control() || is_invisible(letter);
+        let width = if hidden { letter.escape_default().count() } else { 1 };
+        if width > room {
             shown.push('…');
             break;
         }
-        if letter.is_control() || is_invisible(letter) {
+        room -= width;
+        if hidden {
             shown.extend(letter.escape_default());
         } else {
             shown.push(letter);

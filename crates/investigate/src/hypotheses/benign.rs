@@ -9,14 +9,16 @@ use super::{
     Idea,
     credentials::{SPRAY_USERS, at_most, is_regular},
     inside::leaves_a_way_back,
-    weights::{administration as admin, authorised, job},
+    weights::{administration as admin, authorised, job, slips as slip},
 };
 use crate::{
     case::{CaseEvent, class},
     facts::{Facts, Source, account_on},
-    words::number,
+    words::{name, number},
 };
 
+/// Failures that a person's slips explain.
+const MOST_SLIPS: usize = 5;
 /// Words by which scanners name themselves.
 const SCANNERS: [&str; 12] = [
     "acunetix", "burp", "masscan", "nessus", "nikto", "nmap", "nuclei", "openvas", "qualys", "sqlmap", "wpscan",
@@ -68,6 +70,34 @@ pub(super) fn misconfigured_job<'a>(source: &Source<'a>) -> Option<Idea<'a>> {
     idea.weigh_if(!regular, job::IRREGULAR, tries, "the tries come at uneven intervals");
     idea.weigh_if(!source.is_public(), job::PRIVATE, &first, "the address is inside");
     idea.weigh(job::ALSO_WEB, &source.web_alerted(), "the same address also sent requests that rules take for attacks");
+    Some(idea)
+}
+
+/// A person who mistypes a password and then gets it right.
+pub(super) fn slips<'a>(facts: &Facts<'a>, source: &Source<'a>) -> Option<Idea<'a>> {
+    let (users, failures) = (source.users(), source.failures.as_slice());
+    let (user, last) = (users.keys().next()?, failures.last()?);
+    let then =
+        source.successes.iter().copied().find(|success| success.who() == Some(*user) && success.time >= last.time)?;
+    if users.len() > 1 || failures.len() > MOST_SLIPS {
+        return None;
+    }
+    let title = format!("A person at {} mistyped the password of {}", source.address, name(Some(user), "an account"));
+    let mut idea = Idea::new(title, slip::BASE);
+    idea.weigh(slip::FEW, failures, format!("{} for one account", number(failures.len(), "failure", "failures")));
+    idea.weigh(slip::THEN_IN, &[then], "the same account then signed in");
+    let usual =
+        source.successes.first().filter(|first| failures.first().is_some_and(|failed| first.time < failed.time));
+    idea.weigh(
+        slip::USUAL_PLACE,
+        usual.map_or(&[][..], std::slice::from_ref),
+        "the address signed in before the first failure",
+    );
+    idea.weigh_if(source.is_public(), slip::PUBLIC, &[then], "the address is on the internet");
+    let breach = facts.breaches.iter().find(|breach| breach.address == source.address);
+    let inside = breach.map(|breach| breach.inside.as_slice()).unwrap_or_default();
+    let alerted: Vec<&CaseEvent> = inside.iter().copied().filter(|event| !event.alerts.is_empty()).collect();
+    idea.weigh(slip::ALERTS_INSIDE, &alerted, "what the account did afterwards raised alerts");
     Some(idea)
 }
 

@@ -76,8 +76,8 @@ pub(super) fn brute_force<'a>(source: &Source<'a>) -> Option<Idea<'a>> {
 /// Failures, then a success from the same address.
 pub(super) fn compromise<'a>(breach: &Breach<'a>) -> Idea<'a> {
     let account = account_on(Some(breach.user), breach.host);
-    let title = format!("{account} was taken over from {}", breach.address);
-    let mut idea = Idea::new(capital(&title), comp::BASE).by(breach.address);
+    let title = format!("The account {account} was taken over from {}", breach.address);
+    let mut idea = Idea::new(title, comp::BASE).by(breach.address);
     let (failures, success) = (breach.failures.as_slice(), std::slice::from_ref(&breach.success));
     let users: BTreeSet<&str> = failures.iter().filter_map(|event| event.who()).collect();
     let many = failures.len() >= MORE_THAN_SLIPS;
@@ -197,9 +197,4 @@ pub(super) fn is_regular(events: &[&CaseEvent]) -> bool {
     let mean = pauses.iter().fold(0_i64, |sum, pause| sum.saturating_add(*pause)) / count;
     let off: i64 = pauses.iter().fold(0_i64, |sum, pause| sum.saturating_add((pause - mean).abs())) / count;
     mean >= 5_000_000 && off.saturating_mul(10) < mean
-}
-
-pub(super) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use shieldops_model::Severity;
 
 use super::{
     Idea,
-    credentials::{at_most, capital, is_regular},
+    credentials::{at_most, is_regular},
     weights::{hands_on as hands, persistence as stay},
 };
 use crate::{
@@ -113,8 +113,8 @@ pub(super) fn leaves_a_way_back(event: &CaseEvent) -> bool {
 }
 
 fn persisted<'a>(facts: &Facts<'a>, host: Option<&str>, events: &[&'a CaseEvent]) -> Idea<'a> {
-    let title = format!("a way back was left on {}", name(host, "an unnamed host"));
-    let mut idea = Idea::new(capital(&title), stay::BASE);
+    let title = format!("A way back was left on {}", name(host, "an unnamed host"));
+    let mut idea = Idea::new(title, stay::BASE);
     let ways: BTreeSet<&str> = events
         .iter()
         .flat_map(|event| &event.alerts)

@@ -121,6 +121,17 @@ pub(super) mod job {
     pub(crate) const ALSO_WEB: i32 = -10;
 }
 
+/// Somebody mistyped a password.
+pub(super) mod slips {
+    pub(crate) const BASE: i32 = 35;
+    pub(crate) const FEW: i32 = 20;
+    pub(crate) const THEN_IN: i32 = 15;
+    pub(crate) const USUAL_PLACE: i32 = 15;
+    pub(crate) const PUBLIC: i32 = -10;
+    /// Other alerts on what the account did afterwards.
+    pub(crate) const ALERTS_INSIDE: i32 = -30;
+}
+
 /// Somebody administers the host.
 pub(super) mod administration {
     pub(crate) const BASE: i32 = 30;
