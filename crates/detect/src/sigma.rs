@@ -1,7 +1,14 @@
 //! Sigma: rules read with places and reasons, compiled once, and evaluated over batches of events.
 //!
-//! What the specification leaves open is decided in `docs` of the modules: scalars (`scalar`), wildcards (`pattern`),
-//! paths and lists (`event`), null and absence (`matcher`), log sources (`route`).
+//! What the specification leaves open is decided so:
+//! - `field: null` holds when the field has no value but null: absent, null, `[]`, `[null]`. `exists` looks at presence
+//!   alone. A test of a value never holds for an absent field, so its negation (`not`, `neq`) does.
+//! - Numbers of a rule are equal by value, text by text; only decimal numbers are numbers (`scalar`).
+//! - Lists match when any element does, at any depth; a path goes through the elements of a list; a key that is the
+//!   whole path wins over a path; of equal keys the last one counts (`event`).
+//! - Case folds character by character, in Unicode's lower case (`pattern`).
+//! - An address mapped into IPv6 is the IPv4 address; ports and zones are ignored (`net`).
+//! - Log sources route, and are never fields (`route`).
 
 mod compile;
 mod condition;
