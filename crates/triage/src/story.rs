@@ -3,7 +3,7 @@
 //! Attackers choose user names and what they send; only entity values that pass [`word`] reach a title, and its length is
 //! bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shieldops_model::{Alert, EntityKind, Severity, address, attack};
 
@@ -94,11 +94,10 @@ fn opening(alerts: &[&Alert]) -> Option<String> {
     Some(capital(&text))
 }
 
+/// Many accounts from one place. Rules cannot tell a spray by one event, so their technique does not decide.
 fn is_spray(alerts: &[&Alert]) -> bool {
-    let mut guesses = alerts.iter().filter(|alert| stage::is_guessing(alert));
-    guesses.any(|alert| {
-        stage::has_technique(&alert.attack, "T1110.003") || values(alert, EntityKind::User).count() >= SPRAY_USERS
-    })
+    let guesses = alerts.iter().filter(|alert| stage::is_guessing(alert));
+    guesses.flat_map(|alert| values(alert, EntityKind::User)).collect::<BTreeSet<_>>().len() >= SPRAY_USERS
 }
 
 /// The furthest stage inside, in words: by ATT&CK order among alerts above low, else among all.
