@@ -1,0 +1,279 @@
+//! How a Linux host is reached: this host, a named network namespace, a running twin, or the simulator.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use shieldops_model::{Clock, Target};
+use shieldops_policy::Facts;
+use shieldops_respond::{Fault, Probe, ProbeResult, Watch};
+
+use super::{
+    exec::{self, Spawner},
+    facts,
+    nft::{self, Table},
+    sim,
+    twin::{Twin, TwinOptions, Unavailable},
+};
+
+/// The longest name of a namespace, twin or simulator.
+const MAX_NAME: usize = 64;
+
+#[derive(Clone)]
+pub struct LinuxOptions {
+    /// Simulators live in `sim/` below it.
+    pub data_dir: PathBuf,
+    /// The installation's id: effects carry it, so that another installation's are told apart.
+    pub installation: String,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for LinuxOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinuxOptions").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+/// The ways to every Linux host that this process can reach.
+#[derive(Debug)]
+pub struct Linux {
+    pub(super) with: LinuxOptions,
+    spawner: Spawner,
+    /// `shieldops:` and 16 hex digits of the installation.
+    marker: String,
+    twins: Mutex<HashMap<String, Arc<Twin>>>,
+    sims: tokio::sync::Mutex<()>,
+}
+
+/// One way.
+#[derive(Debug, Clone)]
+pub(super) enum Access {
+    /// A command prefix that enters the host's network, and the resolv.conf that holds there.
+    Real { prefix: Vec<String>, resolv_conf: PathBuf },
+    Sim(PathBuf),
+}
+
+fn words(text: &[&str]) -> Vec<String> {
+    text.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A child of the program dies with us, wherever it runs.
+const DIE_WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+impl Access {
+    pub(super) fn twin(pid: u32) -> Self {
+        let mut prefix = words(&["nsenter", "-U", "-n", "--preserve-credentials", "-t", &pid.to_string()]);
+        prefix.extend(words(&DIE_WITH_US));
+        Self::Real { prefix, resolv_conf: RESOLV_CONF.into() }
+    }
+
+    fn netns(name: &str) -> Self {
+        let mut prefix = words(&["nsenter", &format!("--net=/run/netns/{name}")]);
+        prefix.extend(words(&DIE_WITH_US));
+        let own = PathBuf::from(format!("/etc/netns/{name}/resolv.conf"));
+        let resolv_conf = if own.exists() { own } else { RESOLV_CONF.into() };
+        Self::Real { prefix, resolv_conf }
+    }
+}
+
+impl Linux {
+    pub fn new(with: LinuxOptions) -> io::Result<Arc<Self>> {
+        let digest = hex::encode(Sha256::digest(with.installation.as_bytes()));
+        let marker = format!("shieldops:{}", digest.chars().take(16).collect::<String>());
+        Ok(Arc::new(Self { with, spawner: Spawner::new()?, marker, twins: Mutex::default(), sims: tokio::sync::Mutex::default() }))
+    }
+
+    pub(super) fn marker(&self) -> &str {
+        &self.marker
+    }
+
+    /// Whether a target may have this name.
+    pub fn check_target_name(name: &str) -> Result<(), String> {
+        let Some((kind, rest)) = name.split_once('/') else {
+            return if name == "local" { Ok(()) } else { Err(want(name)) };
+        };
+        let letters = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        let plain = !rest.is_empty() && rest.len() <= MAX_NAME && rest.chars().all(letters) && !rest.starts_with('.') && !rest.starts_with('-');
+        if plain && matches!(kind, "netns" | "twin" | "sim") { Ok(()) } else { Err(want(name)) }
+    }
+
+    pub(super) fn access(&self, target: &Target) -> Result<Access, Fault> {
+        Self::check_target_name(&target.name).map_err(Fault::Params)?;
+        match target.name.split_once('/') {
+            None => Ok(Access::Real { prefix: words(&DIE_WITH_US), resolv_conf: RESOLV_CONF.into() }),
+            Some(("netns", name)) => Ok(Access::netns(name)),
+            Some(("twin", name)) => {
+                let twin = self.twin(name).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))?;
+                Ok(Access::twin(twin.pid()))
+            }
+            // Whether it is simulated is a property of the row; a row that denies it is not believed either.
+            Some(("sim", name)) if target.simulated => Ok(Access::Sim(self.with.data_dir.join("sim").join(format!("{name}.json")))),
+            Some(_) => Err(Fault::Refused(format!("{} is not registered as simulated", target.name))),
+        }
+    }
+
+    async fn ask(&self, prefix: &[String], program: &[&str]) -> Result<Vec<u8>, Fault> {
+        let mut argv = prefix.to_vec();
+        argv.extend(words(program));
+        let output = exec::run(&self.spawner, &argv, b"", None).await?;
+        if !output.success {
+            return Err(Fault::Unavailable(format!("{}: {}", program.join(" "), output.stderr)));
+        }
+        Ok(output.stdout)
+    }
+
+    /// Our table, read from the target; `None` where there is none.
+    pub(super) async fn table(&self, access: &Access) -> Result<Option<Table>, Fault> {
+        let odd = |why: String| Fault::Unavailable(format!("nft: {why}"));
+        let listing = match access {
+            Access::Real { prefix, .. } => {
+                let tables = json_of(&self.ask(prefix, &["nft", "-j", "list", "tables"]).await?)?;
+                if !nft::has_table(&tables).map_err(odd)? {
+                    return Ok(None);
+                }
+                json_of(&self.ask(prefix, &["nft", "-j", "list", "table", nft::FAMILY, nft::TABLE]).await?)?
+            }
+            Access::Sim(path) => {
+                let _one_at_a_time = self.sims.lock().await;
+                let Some(listing) = load(path)?.list(self.with.clock.now()) else { return Ok(None) };
+                listing
+            }
+        };
+        Table::parse(&listing, &self.marker).map(Some).map_err(odd)
+    }
+
+    /// Gives nft one batch. That nft took it is not evidence of anything.
+    pub(super) async fn batch(&self, access: &Access, batch: &Value, watch: Option<&dyn Watch>) -> Result<(), Fault> {
+        match access {
+            Access::Real { prefix, .. } => {
+                let mut argv = prefix.clone();
+                argv.extend(words(&["nft", "-j", "-f", "-"]));
+                let output = exec::run(&self.spawner, &argv, batch.to_string().as_bytes(), watch).await?;
+                if output.success { Ok(()) } else { Err(Fault::Failed(format!("nft: {}", output.stderr))) }
+            }
+            Access::Sim(path) => {
+                let _one_at_a_time = self.sims.lock().await;
+                let mut host = load(path)?;
+                host.apply(batch, self.with.clock.now()).map_err(|why| Fault::Failed(format!("simulated nft: {why}")))?;
+                host.save(path).map_err(|error| Fault::Unavailable(format!("{}: {error}", path.display())))
+            }
+        }
+    }
+
+    /// The addresses that the target must not lose.
+    pub(super) async fn facts(&self, access: &Access) -> Result<Facts, Fault> {
+        let Access::Real { prefix, resolv_conf } = access else {
+            let Access::Sim(path) = access else { return Err(Fault::Failed("no such access".to_owned())) };
+            return Ok(load(path)?.facts);
+        };
+        let odd = |error: serde_json::Error| Fault::Unavailable(format!("ip: {error}"));
+        let own_addresses = facts::own_addresses(&self.ask(prefix, &["ip", "-j", "addr"]).await?).map_err(odd)?;
+        let mut gateways = facts::gateways(&self.ask(prefix, &["ip", "-j", "route"]).await?).map_err(odd)?;
+        gateways.extend(facts::gateways(&self.ask(prefix, &["ip", "-j", "-6", "route"]).await?).map_err(odd)?);
+        let resolv = match fs::read_to_string(resolv_conf) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Fault::Unavailable(format!("{}: {error}", resolv_conf.display()))),
+        };
+        Ok(Facts { own_addresses, gateways: facts::tidy(gateways), dns_servers: facts::dns_servers(&resolv) })
+    }
+
+    /// A real connection from the address that is to be blocked, where there is somebody to make it.
+    pub(super) async fn probe(&self, target: &Target, from: IpAddr) -> Option<Probe> {
+        if let Ok(Access::Sim(path)) = self.access(target) {
+            let _one_at_a_time = self.sims.lock().await;
+            let dropped = load(&path).ok()?.drops(from, self.with.clock.now());
+            let result = if dropped { ProbeResult::Refused } else { ProbeResult::Reachable };
+            return Some(Probe { result, detail: "simulated: no packet was sent".to_owned() });
+        }
+        let twin = self.twin(target.name.strip_prefix("twin/")?)?;
+        if !twin.speaks_from(from) {
+            return None;
+        }
+        let unknown = |why: String| Probe { result: ProbeResult::Unknown, detail: why };
+        Some(tokio::task::spawn_blocking(move || twin.probe_from(from)).await.unwrap_or_else(|error| unknown(error.to_string())))
+    }
+
+    pub fn twin(&self, name: &str) -> Option<Arc<Twin>> {
+        let twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        twins.get(name).filter(|twin| twin.runs()).map(Arc::clone)
+    }
+
+    /// Starts a twin and tries on it all that a block needs: namespaces alone do not promise that nft works.
+    pub async fn start_twin(self: &Arc<Self>, options: TwinOptions) -> Result<Arc<Twin>, Unavailable> {
+        let unavailable = |why: String| Unavailable { why };
+        let name = options.name.clone();
+        Self::check_target_name(&format!("twin/{name}")).map_err(unavailable)?;
+        self.stop_twin(&name);
+        let data_dir = self.with.data_dir.clone();
+        let started = tokio::task::spawn_blocking(move || Twin::start(&data_dir, &options)).await;
+        let twin = Arc::new(started.map_err(|error| unavailable(error.to_string()))??);
+        self.rehearse(&twin).await.map_err(|fault| unavailable(format!("nft does not work in a twin here: {fault}")))?;
+        self.twins.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&twin));
+        Ok(twin)
+    }
+
+    /// The whole batch, read back, undone, read back.
+    async fn rehearse(&self, twin: &Twin) -> Result<(), Fault> {
+        let access = Access::twin(twin.pid());
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let wrong = || Fault::Unavailable("nft took a batch and did not do it".to_owned());
+        self.batch(&access, &nft::block(&self.marker, None, address, Some(60), &nft::mark(&self.marker, "rehearsal")), None).await?;
+        let table = self.table(&access).await?.filter(|table| table.intact && table.find(address).is_some()).ok_or_else(wrong)?;
+        self.batch(&access, &nft::unblock(&table, address), None).await?;
+        if self.table(&access).await?.is_some() { Err(wrong()) } else { Ok(()) }
+    }
+
+    pub fn stop_twin(&self, name: &str) {
+        let twin = self.twins.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(twin) = twin {
+            twin.stop();
+        }
+    }
+
+    pub fn stop_twins(&self) {
+        let twins: Vec<Arc<Twin>> = self.twins.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, twin)| twin).collect();
+        for twin in twins {
+            twin.stop();
+        }
+    }
+}
+
+fn want(name: &str) -> String {
+    format!("`{name}`: want `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`, the name of up to {MAX_NAME} letters, digits, `-`, `_`, `.`")
+}
+
+fn load(path: &std::path::Path) -> Result<sim::Host, Fault> {
+    sim::Host::load(path).map_err(|error| Fault::Unavailable(format!("{}: {error}", path.display())))
+}
+
+fn json_of(bytes: &[u8]) -> Result<Value, Fault> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        // nft prints nothing at all where there is nothing to list.
+        return Ok(json!({"nftables": [{"metainfo": {}}]}));
+    }
+    serde_json::from_slice(bytes).map_err(|error| Fault::Unavailable(format!("nft: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_leave_their_folder_are_refused() {
+        for good in ["local", "netns/blue", "twin/demo", "sim/a.b-c_1"] {
+            Linux::check_target_name(good).unwrap();
+        }
+        for bad in ["", "here", "netns/", "netns/../x", "sim/a/b", "twin/-t", "sim/.hidden", "vm/x", "netns/a b", "sim/\0"] {
+            assert!(Linux::check_target_name(bad).is_err(), "{bad}");
+        }
+        assert!(Linux::check_target_name(&format!("sim/{}", "a".repeat(MAX_NAME + 1))).is_err());
+    }
+}

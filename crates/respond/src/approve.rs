@@ -1,0 +1,171 @@
+//! What people say to a plan: approve, reject, execute; and the one switch that halts all runs.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shieldops_model::{Approval, Plan, PlanId, PlanState, Reason};
+
+use crate::{
+    Automation, Engine, Entry, Error, Person, Write,
+    engine::{address, door, entry},
+    plan::word,
+};
+
+impl Engine {
+    /// One person's yes to exactly this hash. The last approval that is needed starts the run.
+    pub async fn approve(self: &Arc<Self>, id: PlanId, hash: &str, person: &Person) -> Result<Plan, Error> {
+        let plan = self.vote(id, hash, person).await?;
+        if plan.state == PlanState::Approved {
+            self.start(id);
+        }
+        Ok(plan)
+    }
+
+    async fn vote(&self, id: PlanId, hash: &str, person: &Person) -> Result<Plan, Error> {
+        let _one_at_a_time = self.votes.lock().await;
+        let mut plan = self.get_plan(id).await?;
+        if plan.hash != hash {
+            return Err(Error::HashMismatch { actual: plan.hash });
+        }
+        let voted = plan.approvals.iter().any(|approval| approval.user == person.user);
+        if voted && !matches!(plan.state, PlanState::Rejected | PlanState::Denied | PlanState::Expired | PlanState::Superseded) {
+            return Ok(plan);
+        }
+        if plan.state != PlanState::Proposed {
+            return Err(Error::State { what: "the plan", state: word(&plan.state) });
+        }
+        if plan.expires_at <= self.now() {
+            self.expire_plan(&mut plan).await?;
+            return Err(Error::Expired);
+        }
+        if plan.requester == person.user.to_string() {
+            return Err(Error::OwnPlan);
+        }
+        self.spare_voter(&plan, person)?;
+        plan.approvals.push(Approval {
+            id: self.mint(),
+            user: person.user,
+            user_name: person.name.clone(),
+            at: self.now(),
+            client_addr: person.client_addr.clone(),
+            plan_hash: hash.to_owned(),
+        });
+        if plan.approvals.len() >= usize::from(plan.decision.approvals_needed) {
+            plan.state = PlanState::Approved;
+        }
+        let payload = json!({"hash": hash, "by": person.name, "client_addr": person.client_addr,
+            "approvals": plan.approvals.len(), "needed": plan.decision.approvals_needed});
+        let what = entry("plan.approved", &person.user.to_string(), &plan, payload);
+        self.save_plan(&mut plan, Vec::new(), what).await?;
+        Ok(plan)
+    }
+
+    /// Nobody approves the loss of their own way in.
+    fn spare_voter(&self, plan: &Plan, person: &Person) -> Result<(), Error> {
+        let Some(own) = person.client_addr.as_deref().and_then(address) else { return Ok(()) };
+        if plan.undo_of.is_some() {
+            return Ok(());
+        }
+        for action in &plan.actions {
+            let reach = self.capability(&action.capability)?.reach(&action.params)?;
+            if let Some(net) = reach.iter().find(|net| net.contains(&own)) {
+                let detail = format!("{net} holds {own}, your own client address");
+                return Err(Error::Denied(vec![Reason { code: "operator_address".to_owned(), detail }]));
+            }
+        }
+        Ok(())
+    }
+
+    /// One person's no ends the plan.
+    pub async fn reject(&self, id: PlanId, reason: &str, person: &Person) -> Result<Plan, Error> {
+        let _one_at_a_time = self.votes.lock().await;
+        let mut plan = self.get_plan(id).await?;
+        if plan.state == PlanState::Rejected {
+            return Ok(plan);
+        }
+        if plan.state != PlanState::Proposed {
+            return Err(Error::State { what: "the plan", state: word(&plan.state) });
+        }
+        plan.state = PlanState::Rejected;
+        plan.rejected_reason = Some(reason.to_owned());
+        let what = entry("plan.rejected", &person.user.to_string(), &plan, json!({"hash": plan.hash, "reason": reason}));
+        self.save_plan(&mut plan, Vec::new(), what).await?;
+        Ok(plan)
+    }
+
+    /// Starts the run of a plan that has what it needs. Once it runs or ran, this changes nothing.
+    pub async fn execute(self: &Arc<Self>, id: PlanId, person: &Person) -> Result<Plan, Error> {
+        let plan = self.release(id, person).await?;
+        if plan.state == PlanState::Approved {
+            self.start(id);
+        }
+        Ok(plan)
+    }
+
+    async fn release(&self, id: PlanId, person: &Person) -> Result<Plan, Error> {
+        let _one_at_a_time = self.votes.lock().await;
+        let mut plan = self.get_plan(id).await?;
+        match plan.state {
+            PlanState::Executing | PlanState::Executed => return Ok(plan),
+            PlanState::Proposed | PlanState::Approved => {}
+            other => return Err(Error::State { what: "the plan", state: word(&other) }),
+        }
+        if plan.expires_at <= self.now() {
+            self.expire_plan(&mut plan).await?;
+            return Err(Error::Expired);
+        }
+        if door(&plan) == shieldops_policy::Entry::Action && self.halted().await? {
+            return Err(Error::Halted);
+        }
+        if plan.state == PlanState::Proposed {
+            let (have, need) = (plan.approvals.len(), plan.decision.approvals_needed);
+            if have < usize::from(need) {
+                return Err(Error::State { what: "the plan", state: format!("proposed, with {have} of {need} approvals") });
+            }
+            plan.state = PlanState::Approved;
+            let what = entry("plan.approved", &person.user.to_string(), &plan, json!({"hash": plan.hash, "approvals": have, "needed": need}));
+            self.save_plan(&mut plan, Vec::new(), what).await?;
+        }
+        Ok(plan)
+    }
+
+    pub(crate) async fn expire_plan(&self, plan: &mut Plan) -> Result<(), Error> {
+        plan.state = PlanState::Expired;
+        let what = entry("plan.expired", "system:expiry", plan, json!({"hash": plan.hash}));
+        self.save_plan(plan, Vec::new(), what).await
+    }
+
+    pub(crate) fn start(self: &Arc<Self>, id: PlanId) {
+        let engine = Arc::clone(self);
+        self.with.tracker.spawn(async move {
+            if let Err(error) = engine.run(id).await {
+                tracing::error!(plan.id = %id, %error, "a run ended early");
+            }
+            engine.ended.notify_waiters();
+        });
+    }
+
+    /// Stops all automation and every run that has not begun. Undo and expiry go on.
+    pub async fn halt(&self, person: &Person, reason: &str) -> Result<Automation, Error> {
+        self.switch(true, person, reason).await
+    }
+
+    /// Only a person resumes; what was approved meanwhile then runs.
+    pub async fn resume(self: &Arc<Self>, person: &Person, reason: &str) -> Result<Automation, Error> {
+        let automation = self.switch(false, person, reason).await?;
+        for plan in self.with.journal.plans_in(&[PlanState::Approved]).await? {
+            self.start(plan.id);
+        }
+        Ok(automation)
+    }
+
+    async fn switch(&self, halted: bool, person: &Person, reason: &str) -> Result<Automation, Error> {
+        let actor = person.user.to_string();
+        let automation =
+            Automation { halted, by: Some(actor.clone()), at: Some(self.now()), reason: Some(reason.to_owned()) };
+        let kind = if halted { "automation.halted" } else { "automation.resumed" };
+        let what = Entry { kind, subjects: Vec::new(), actor, payload: json!({"reason": reason, "by": person.name}) };
+        self.commit(vec![Write::Automation(automation.clone())], what).await?;
+        Ok(automation)
+    }
+}

@@ -1,0 +1,300 @@
+//! The capability contract: one thing that ShieldOps can do to one kind of target.
+//!
+//! An author writes four small typed things (describe, observe, desired, apply) and overrides a default where the
+//! capability has more to say. [`Typed`] makes it object-safe; the engine sees JSON values only.
+
+use std::{marker::PhantomData, time::Duration};
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use shieldops_model::{ActionId, Target, Timestamp};
+use shieldops_policy::{Class, Facts, Permit, Purpose, Refused};
+
+/// Why a capability did not do or could not say something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The parameters do not fit.
+    #[error("{0}")]
+    Params(String),
+    /// The target cannot be reached or read now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It could be done and will not be: something there is not ours.
+    #[error("{0}")]
+    Refused(String),
+    /// It was tried and the target said no.
+    #[error("{0}")]
+    Failed(String),
+    #[error(transparent)]
+    Permit(#[from] Refused),
+}
+
+/// What a capability is, for planners, approvers and documentation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Description {
+    /// `linux.block_ip`.
+    pub name: &'static str,
+    pub title: &'static str,
+    /// `linux_host`.
+    pub target_kind: &'static str,
+    pub params_schema: Value,
+    pub class: Class,
+    pub purpose: Purpose,
+    pub effects: &'static [&'static str],
+    /// How long an accepted change may take until it is in force, in milliseconds.
+    pub settle_ms: u64,
+    /// 1 to 3.
+    pub base_risk: u8,
+    pub docs: &'static str,
+}
+
+/// The real state of a target, and what policy must know of it. Facts are not compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed<S> {
+    pub state: S,
+    pub facts: Facts,
+}
+
+/// A process that acts for us. It is journaled before it is told what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Child {
+    pub pid: u32,
+    /// Clock ticks after boot: with the boot id it tells this process from a later one of the same pid.
+    pub start_ticks: u64,
+    pub boot_id: String,
+}
+
+/// Told of the children of an apply, so that recovery can find them.
+#[async_trait]
+pub trait Watch: Send + Sync {
+    /// Returns before the child is told anything; an error means that it must not be.
+    async fn started(&self, child: &Child) -> Result<(), Fault>;
+    async fn ended(&self, child: &Child) -> Result<(), Fault>;
+}
+
+/// Where and when an apply happens.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    pub target: &'a Target,
+    pub now: Timestamp,
+    pub watch: &'a dyn Watch,
+}
+
+/// An effect on a target that carries our mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub action: ActionId,
+    /// The capability's own key of the effect: see [`Capability::key`].
+    pub key: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeResult {
+    Reachable,
+    Refused,
+    Unknown,
+}
+
+impl ProbeResult {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a real attempt saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub result: ProbeResult,
+    pub detail: String,
+}
+
+#[async_trait]
+pub trait Capability: Send + Sync + 'static {
+    /// Parsed strictly: unknown fields must be refused.
+    type Params: Serialize + DeserializeOwned + Send + Sync;
+    /// `PartialEq` ignores counters and remaining time.
+    type State: Serialize + DeserializeOwned + PartialEq + Clone + Send + Sync;
+
+    fn describe(&self) -> Description;
+
+    /// The real state, read from the target: never an exit status, never a memory.
+    async fn observe(&self, target: &Target, params: &Self::Params) -> Result<Observed<Self::State>, Fault>;
+
+    /// What the state should become. Pure.
+    fn desired(&self, state: &Self::State, params: &Self::Params) -> Self::State;
+
+    /// Makes it so. What it returns is not believed: the engine observes.
+    async fn apply(&self, site: Site<'_>, from: &Self::State, to: &Self::State, permit: Permit) -> Result<(), Fault>;
+
+    /// What undo will do, in a sentence.
+    fn undo_text(&self, params: &Self::Params) -> String;
+
+    /// What of the target it is about: actions with one key own one effect together.
+    fn key(&self, params: &Self::Params) -> String {
+        serde_json::to_value(params).map(|value| shieldops_policy::canonical::text(&value)).unwrap_or_default()
+    }
+
+    /// The addresses that the effect reaches.
+    fn reach(&self, _params: &Self::Params) -> Vec<IpNet> {
+        Vec::new()
+    }
+
+    /// After this time the effect undoes itself.
+    fn lasts(&self, _params: &Self::Params) -> Option<Duration> {
+        None
+    }
+
+    /// The wanted state when its owners want it for so long (`None`: until undone).
+    fn hold(&self, state: Self::State, _span: Option<Duration>) -> Self::State {
+        state
+    }
+
+    /// Whether what is observed is what is wanted, remaining time included.
+    fn holds(&self, observed: &Self::State, wanted: &Self::State) -> bool {
+        observed == wanted
+    }
+
+    /// What cannot be checked afterwards, for the approver.
+    fn not_checkable(&self, _params: &Self::Params) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A real attempt at what the effect should stop, where the target can make one.
+    async fn probe(&self, _target: &Target, _params: &Self::Params) -> Option<Probe> {
+        None
+    }
+
+    /// The effects on this target that carry this installation's mark.
+    async fn marks(&self, _target: &Target) -> Result<Vec<Mark>, Fault> {
+        Ok(Vec::new())
+    }
+
+    /// Ends or awaits a child that an earlier process of ours left.
+    async fn end_child(&self, _child: &Child) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// A capability as the engine sees it. Implemented by [`Typed`] only.
+#[async_trait]
+pub trait AnyCapability: Send + Sync {
+    fn describe(&self) -> Description;
+    /// Parses the parameters and prints them again as their type does.
+    fn canonical(&self, params: &Value) -> Result<Value, Fault>;
+    async fn observe(&self, target: &Target, params: &Value) -> Result<Observed<Value>, Fault>;
+    fn desired(&self, state: &Value, params: &Value) -> Result<Value, Fault>;
+    async fn apply(&self, site: Site<'_>, from: &Value, to: &Value, permit: Permit) -> Result<(), Fault>;
+    fn undo_text(&self, params: &Value) -> Result<String, Fault>;
+    fn key(&self, params: &Value) -> Result<String, Fault>;
+    fn reach(&self, params: &Value) -> Result<Vec<IpNet>, Fault>;
+    fn lasts(&self, params: &Value) -> Result<Option<Duration>, Fault>;
+    fn hold(&self, state: &Value, span: Option<Duration>) -> Result<Value, Fault>;
+    fn holds(&self, observed: &Value, wanted: &Value) -> Result<bool, Fault>;
+    /// Equal, counters and remaining time aside.
+    fn same(&self, a: &Value, b: &Value) -> Result<bool, Fault>;
+    fn not_checkable(&self, params: &Value) -> Result<Vec<String>, Fault>;
+    async fn probe(&self, target: &Target, params: &Value) -> Option<Probe>;
+    async fn marks(&self, target: &Target) -> Result<Vec<Mark>, Fault>;
+    async fn end_child(&self, child: &Child) -> Result<(), Fault>;
+}
+
+/// Makes a typed capability object-safe.
+#[derive(Debug)]
+pub struct Typed<C> {
+    inner: C,
+    kind: PhantomData<fn() -> C>,
+}
+
+impl<C: Capability> Typed<C> {
+    pub fn new(inner: C) -> Self {
+        Self { inner, kind: PhantomData }
+    }
+}
+
+fn params<T: DeserializeOwned>(value: &Value) -> Result<T, Fault> {
+    T::deserialize(value).map_err(|error| Fault::Params(error.to_string()))
+}
+
+fn state<T: DeserializeOwned>(value: &Value) -> Result<T, Fault> {
+    T::deserialize(value).map_err(|error| Fault::Failed(format!("not a state of this capability: {error}")))
+}
+
+fn value(thing: &impl Serialize) -> Result<Value, Fault> {
+    serde_json::to_value(thing).map_err(|error| Fault::Failed(format!("cannot be written: {error}")))
+}
+
+#[async_trait]
+impl<C: Capability> AnyCapability for Typed<C> {
+    fn describe(&self) -> Description {
+        self.inner.describe()
+    }
+
+    fn canonical(&self, given: &Value) -> Result<Value, Fault> {
+        value(&params::<C::Params>(given)?)
+    }
+
+    async fn observe(&self, target: &Target, given: &Value) -> Result<Observed<Value>, Fault> {
+        let observed = self.inner.observe(target, &params(given)?).await?;
+        Ok(Observed { state: value(&observed.state)?, facts: observed.facts })
+    }
+
+    fn desired(&self, from: &Value, given: &Value) -> Result<Value, Fault> {
+        value(&self.inner.desired(&state(from)?, &params(given)?))
+    }
+
+    async fn apply(&self, site: Site<'_>, from: &Value, to: &Value, permit: Permit) -> Result<(), Fault> {
+        let permit = permit.fitting(site.target.id, from)?;
+        self.inner.apply(site, &state(from)?, &state(to)?, permit).await
+    }
+
+    fn undo_text(&self, given: &Value) -> Result<String, Fault> {
+        Ok(self.inner.undo_text(&params(given)?))
+    }
+
+    fn key(&self, given: &Value) -> Result<String, Fault> {
+        Ok(self.inner.key(&params(given)?))
+    }
+
+    fn reach(&self, given: &Value) -> Result<Vec<IpNet>, Fault> {
+        Ok(self.inner.reach(&params(given)?))
+    }
+
+    fn lasts(&self, given: &Value) -> Result<Option<Duration>, Fault> {
+        Ok(self.inner.lasts(&params(given)?))
+    }
+
+    fn hold(&self, wanted: &Value, span: Option<Duration>) -> Result<Value, Fault> {
+        value(&self.inner.hold(state(wanted)?, span))
+    }
+
+    fn holds(&self, observed: &Value, wanted: &Value) -> Result<bool, Fault> {
+        Ok(self.inner.holds(&state(observed)?, &state(wanted)?))
+    }
+
+    fn same(&self, a: &Value, b: &Value) -> Result<bool, Fault> {
+        Ok(state::<C::State>(a)? == state::<C::State>(b)?)
+    }
+
+    fn not_checkable(&self, given: &Value) -> Result<Vec<String>, Fault> {
+        Ok(self.inner.not_checkable(&params(given)?))
+    }
+
+    async fn probe(&self, target: &Target, given: &Value) -> Option<Probe> {
+        self.inner.probe(target, &params(given).ok()?).await
+    }
+
+    async fn marks(&self, target: &Target) -> Result<Vec<Mark>, Fault> {
+        self.inner.marks(target).await
+    }
+
+    async fn end_child(&self, child: &Child) -> Result<(), Fault> {
+        self.inner.end_child(child).await
+    }
+}

@@ -1,0 +1,277 @@
+//! The engine of one tenant: what it holds, and the small steps that its operations share.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use serde_json::Value;
+use shieldops_model::{Action, ActionId, Clock, Id, Owner, Plan, PlanId, PlanState, Target, TargetId, TenantId, Timestamp, id};
+use shieldops_policy::{ActionInput, CapabilityInput, Entry as Door, Evaluation, Input, Policy, Requester, RequesterKind, Stage, canonical};
+use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    AnyCapability, Automation, Change, CrashPoints, Entry, Error, Finding, Journal, Observed, Registry, Step, Write,
+};
+
+/// What an engine is made of.
+pub struct EngineOptions {
+    pub tenant: TenantId,
+    pub journal: Arc<dyn Journal>,
+    pub registry: Arc<Registry>,
+    pub policy: Arc<Policy>,
+    pub clock: Arc<dyn Clock>,
+    /// Runs are spawned here, so that a drain waits for them.
+    pub tracker: TaskTracker,
+    pub crash: CrashPoints,
+    /// Told of drift and orphans. A full queue drops the notice, never the ledger entry.
+    pub findings: Option<mpsc::Sender<Finding>>,
+}
+
+impl std::fmt::Debug for EngineOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineOptions").field("tenant", &self.tenant).field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+/// Plans, runs, verifies, watches and undoes: the one gate to the outside world.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) with: EngineOptions,
+    /// One run per target.
+    targets: Mutex<HashMap<TargetId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Votes and state changes of plans, one at a time.
+    pub(crate) votes: tokio::sync::Mutex<()>,
+    pub(crate) ended: Notify,
+    /// Orphans that were already reported.
+    pub(crate) orphans: Mutex<std::collections::HashSet<String>>,
+}
+
+/// One action, resolved against the world: its capability, its target's row, and what was just read.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    pub(crate) capability: Arc<dyn AnyCapability>,
+    pub(crate) target: Target,
+    pub(crate) reach: Vec<IpNet>,
+    pub(crate) observed: Observed<Value>,
+}
+
+impl Engine {
+    pub fn new(with: EngineOptions) -> Arc<Self> {
+        Arc::new(Self {
+            with,
+            targets: Mutex::default(),
+            votes: tokio::sync::Mutex::default(),
+            ended: Notify::new(),
+            orphans: Mutex::default(),
+        })
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.with.registry
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.with.clock.now()
+    }
+
+    pub(crate) fn mint<K: id::Kind>(&self) -> Id<K> {
+        id::mint(self.now(), &mut rand::rng())
+    }
+
+    pub(crate) fn crash(&self, name: &'static str) -> Result<(), Error> {
+        self.with.crash.reach(name)
+    }
+
+    pub(crate) fn capability(&self, name: &str) -> Result<&Arc<dyn AnyCapability>, Error> {
+        self.with.registry.find(name).ok_or_else(|| Error::UnknownCapability(name.to_owned()))
+    }
+
+    pub(crate) async fn get_plan(&self, id: PlanId) -> Result<Plan, Error> {
+        self.with.journal.plan(id).await?.ok_or(Error::NotFound)
+    }
+
+    pub(crate) async fn get_action(&self, id: ActionId) -> Result<Action, Error> {
+        self.with.journal.action(id).await?.ok_or(Error::NotFound)
+    }
+
+    pub(crate) async fn get_target(&self, id: TargetId) -> Result<Target, Error> {
+        self.with.journal.target(id).await?.ok_or_else(|| Error::UnknownTarget(id.to_string()))
+    }
+
+    /// The plan's targets, held for one run; in one order, so that two runs never wait for each other.
+    pub(crate) async fn hold_targets(&self, targets: impl IntoIterator<Item = TargetId>) -> Vec<OwnedMutexGuard<()>> {
+        let mut ids: Vec<TargetId> = targets.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut held = Vec::with_capacity(ids.len());
+        for id in ids {
+            let lock = Arc::clone(self.targets.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default());
+            held.push(lock.lock_owned().await);
+        }
+        held
+    }
+
+    /// Reads the target now.
+    pub(crate) async fn look(&self, capability: &str, target: Target, params: &Value) -> Result<Ready, Error> {
+        let capability = Arc::clone(self.capability(capability)?);
+        let wants = capability.describe().target_kind;
+        if wants != target.kind.as_str() {
+            return Err(Error::Params(format!("this capability is for a {wants}, not for a {}", target.kind.as_str())));
+        }
+        let reach = capability.reach(params)?;
+        let observed = capability.observe(&target, params).await?;
+        Ok(Ready { capability, target, reach, observed })
+    }
+
+    pub(crate) fn action_input(ready: &Ready, id: ActionId, from: &Value, params: &Value) -> ActionInput {
+        let described = ready.capability.describe();
+        ActionInput {
+            id,
+            from_hash: canonical::hash(from),
+            capability: CapabilityInput {
+                name: described.name.to_owned(),
+                class: described.class,
+                purpose: described.purpose,
+                base_risk: described.base_risk,
+                effects: described.effects.iter().map(|effect| (*effect).to_owned()).collect(),
+            },
+            target: (&ready.target).into(),
+            params: params.clone(),
+            reach: ready.reach.clone(),
+            facts: Some(ready.observed.facts.clone()),
+        }
+    }
+
+    /// Asks policy about a plan as it stands, with fresh facts.
+    pub(crate) async fn evaluate(&self, plan: &Plan, ready: &[Ready], stage: Stage, drifted: bool) -> Result<Evaluation, Error> {
+        let pairs = plan.actions.iter().zip(ready);
+        let actions = pairs.map(|(action, ready)| Self::action_input(ready, action.id, &action.from, &action.params)).collect();
+        let (operator_addresses, operators_complete) = operators(plan);
+        let input = Input {
+            tenant: self.with.tenant,
+            now: self.now(),
+            entry: door(plan),
+            stage,
+            drifted,
+            automation_halted: self.with.journal.automation().await?.halted,
+            requester: requester(plan),
+            operator_addresses,
+            operators_complete,
+            plan_hash: plan.hash.clone(),
+            plan_expires_at: plan.expires_at,
+            actions,
+        };
+        Ok(self.with.policy.evaluate(input))
+    }
+
+    pub(crate) async fn halted(&self) -> Result<bool, Error> {
+        Ok(self.with.journal.automation().await?.halted)
+    }
+
+    /// One transaction: writes and their entry.
+    pub(crate) async fn commit(&self, writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
+        Ok(self.with.journal.commit(Change { writes, entry: Some(entry) }).await?)
+    }
+
+    pub(crate) fn step(&self, action: ActionId, kind: &str, detail: Value) -> Write {
+        Write::Step(Step { action, at: self.now(), kind: kind.to_owned(), detail })
+    }
+
+    /// Writes the plan's row and advances the copy in hand.
+    pub(crate) async fn save_plan(&self, plan: &mut Plan, mut writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
+        plan.updated_at = self.now();
+        writes.push(Write::UpdatePlan(Box::new(plan.clone())));
+        self.commit(writes, entry).await?;
+        plan.version += 1;
+        Ok(())
+    }
+
+    /// Writes the action's row and advances the copy in hand.
+    pub(crate) async fn save_action(&self, action: &mut Action, mut writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
+        action.updated_at = self.now();
+        writes.push(Write::UpdateAction(Box::new(action.clone())));
+        self.commit(writes, entry).await?;
+        action.version += 1;
+        Ok(())
+    }
+
+    /// Waits until the plan's run ended or the time is over, and says how it stands.
+    pub async fn wait(&self, id: PlanId, at_most: Duration) -> Result<Plan, Error> {
+        let deadline = tokio::time::Instant::now() + at_most;
+        loop {
+            let ended = self.ended.notified();
+            let plan = self.get_plan(id).await?;
+            let over = !matches!(plan.state, PlanState::Approved | PlanState::Executing);
+            if over || tokio::time::timeout_at(deadline, ended).await.is_err() {
+                return Ok(plan);
+            }
+        }
+    }
+
+    pub async fn automation(&self) -> Result<Automation, Error> {
+        Ok(self.with.journal.automation().await?)
+    }
+}
+
+/// What the ledger says of a plan and its actions.
+pub(crate) fn entry(kind: &'static str, actor: &str, plan: &Plan, payload: Value) -> Entry {
+    let mut subjects = vec![plan.id.to_string()];
+    subjects.extend(plan.incident_id.map(|id| id.to_string()));
+    Entry { kind, subjects, actor: actor.to_owned(), payload }
+}
+
+/// What the ledger says of one action.
+pub(crate) fn action_entry(kind: &'static str, actor: &str, action: &Action, payload: Value) -> Entry {
+    let mut subjects = vec![action.id.to_string(), action.plan_id.to_string(), action.target_id.to_string()];
+    subjects.extend(action.undo_of.map(|id| id.to_string()));
+    let mut payload = payload;
+    if let Value::Object(fields) = &mut payload {
+        fields.insert("simulated".to_owned(), action.simulated.into());
+        fields.insert("capability".to_owned(), action.capability.clone().into());
+        fields.insert("target".to_owned(), action.target.name.clone().into());
+    }
+    Entry { kind, subjects, actor: actor.to_owned(), payload }
+}
+
+pub(crate) fn door(plan: &Plan) -> Door {
+    if plan.undo_of.is_some() { Door::Undo } else { Door::Action }
+}
+
+pub(crate) fn requester(plan: &Plan) -> Requester {
+    let kind = if plan.requester.starts_with("system:") { RequesterKind::System } else { RequesterKind::User };
+    Requester { id: plan.requester.clone(), kind }
+}
+
+/// The client addresses of everybody who asked or approved, and whether every person's is known.
+pub(crate) fn operators(plan: &Plan) -> (Vec<IpAddr>, bool) {
+    let mut texts: Vec<Option<&str>> = plan.approvals.iter().map(|approval| approval.client_addr.as_deref()).collect();
+    if requester(plan).kind == RequesterKind::User {
+        texts.push(plan.requester_addr.as_deref());
+    }
+    let parsed: Vec<Option<IpAddr>> = texts.into_iter().map(|text| text.and_then(address)).collect();
+    let complete = parsed.iter().all(Option::is_some);
+    let mut addresses: Vec<IpAddr> = parsed.into_iter().flatten().collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    (addresses, complete)
+}
+
+/// An address, with or without a port; an IPv4 address in IPv6 clothes is IPv4.
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
+    let parsed = text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    parsed.map(|ip| ip.to_canonical())
+}
+
+/// How long from `now` the last of these owners wants the effect; `None` when one wants it until undone.
+pub(crate) fn span(owners: &[Owner], now: Timestamp) -> Option<Duration> {
+    let mut latest = now;
+    for owner in owners {
+        latest = latest.max(owner.expires_at?);
+    }
+    Some(latest.since(now))
+}

@@ -1,0 +1,93 @@
+//! What the engine remembers, behind a narrow door: each commit is one transaction with its ledger entry.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp};
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// The row changed since it was read.
+    #[error("the object changed meanwhile")]
+    Conflict,
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The one switch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Automation {
+    pub halted: bool,
+    pub by: Option<String>,
+    pub at: Option<Timestamp>,
+    pub reason: Option<String>,
+}
+
+/// A step of an action, written before or after what it tells of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub action: ActionId,
+    pub at: Timestamp,
+    /// `run_started`, `intent`, `child`, `child_ended`, `observed`, `outcome`.
+    pub kind: String,
+    pub detail: Value,
+}
+
+/// One write of a commit. A row is written over the version it was read at; stored, its version is one more.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// The plan and its actions, at the versions they have.
+    InsertPlan { plan: Box<Plan>, proposal: Option<String> },
+    /// The plan's own row.
+    UpdatePlan(Box<Plan>),
+    UpdateAction(Box<Action>),
+    Step(Step),
+    AddOwner { state_key: String, owner: Owner },
+    RemoveOwner { state_key: String, action: ActionId },
+    /// The state before the first owner; one that stands is left alone.
+    KeepBaseline { state_key: String, state: Value },
+    DropBaseline { state_key: String },
+    Automation(Automation),
+}
+
+/// What the ledger is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub kind: &'static str,
+    pub subjects: Vec<String>,
+    /// `usr_…` or `system:…`.
+    pub actor: String,
+    pub payload: Value,
+}
+
+/// One transaction. Only bookkeeping (steps alone) has no entry.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub writes: Vec<Write>,
+    pub entry: Option<Entry>,
+}
+
+/// The memory of one tenant's engine. Reads see every commit that returned.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// With its actions and their owners.
+    async fn plan(&self, id: PlanId) -> Result<Option<Plan>, JournalError>;
+    async fn action(&self, id: ActionId) -> Result<Option<Action>, JournalError>;
+    /// Oldest first.
+    async fn plans_in(&self, states: &[PlanState]) -> Result<Vec<Plan>, JournalError>;
+    /// Oldest first.
+    async fn actions_in(&self, states: &[ActionState]) -> Result<Vec<Action>, JournalError>;
+    /// The newest plan that was made for this proposal.
+    async fn plan_for(&self, incident: IncidentId, proposal: &str) -> Result<Option<Plan>, JournalError>;
+    async fn plans_of(&self, incident: IncidentId) -> Result<Vec<Plan>, JournalError>;
+    async fn target(&self, id: TargetId) -> Result<Option<Target>, JournalError>;
+    async fn find_target(&self, name: &TargetRef) -> Result<Option<Target>, JournalError>;
+    async fn targets(&self) -> Result<Vec<Target>, JournalError>;
+    async fn owners(&self, state_key: &str) -> Result<Vec<Owner>, JournalError>;
+    async fn baseline(&self, state_key: &str) -> Result<Option<Value>, JournalError>;
+    /// Oldest first.
+    async fn steps(&self, action: ActionId) -> Result<Vec<Step>, JournalError>;
+    async fn automation(&self) -> Result<Automation, JournalError>;
+    /// All of it or nothing.
+    async fn commit(&self, change: Change) -> Result<(), JournalError>;
+}

@@ -1,0 +1,34 @@
+//! Response as reconciliation: the capability contract, planner, executor, verifier and undo.
+//!
+//! A capability says how one thing is observed and made so; the engine here does all the rest, once, for every
+//! capability. Nothing here knows a provider, and nothing acts without a permit from `policy`.
+
+mod approve;
+mod capability;
+mod crash;
+mod diff;
+mod engine;
+mod error;
+mod guard;
+mod journal;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+mod plan;
+mod proposals;
+mod recover;
+mod registry;
+mod run;
+mod undo;
+mod watch;
+
+pub use capability::{AnyCapability, Capability, Child, Description, Fault, Mark, Observed, Probe, ProbeResult, Site, Typed, Watch};
+pub use crash::CrashPoints;
+pub use engine::{Engine, EngineOptions};
+pub use error::Error;
+pub use journal::{Automation, Change, Entry, Journal, JournalError, Step, Write};
+pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
+pub use proposals::proposal_key;
+pub use registry::{Registry, RegistryError};
+pub use shieldops_policy::{Class, Facts, Permit, Purpose, Requester, RequesterKind};
+pub use undo::Person;
+pub use watch::{Finding, FindingKind};

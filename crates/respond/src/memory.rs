@@ -1,0 +1,207 @@
+//! A journal in memory: for tests of the engine and of capabilities, where a lost process is a dropped engine.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef};
+
+use crate::{Automation, Change, Entry, Journal, JournalError, Step, Write};
+
+type Stored<T> = Result<T, JournalError>;
+
+#[derive(Debug, Clone, Default)]
+struct Tables {
+    plans: BTreeMap<PlanId, (Plan, Option<String>)>,
+    actions: BTreeMap<ActionId, Action>,
+    steps: Vec<Step>,
+    owners: BTreeMap<(String, ActionId), Owner>,
+    baselines: BTreeMap<String, Value>,
+    targets: BTreeMap<TargetId, Target>,
+    automation: Automation,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Default)]
+pub struct MemoryJournal(Mutex<Tables>);
+
+impl MemoryJournal {
+    pub fn with_targets(targets: impl IntoIterator<Item = Target>) -> Self {
+        let targets = targets.into_iter().map(|target| (target.id, target)).collect();
+        Self(Mutex::new(Tables { targets, ..Tables::default() }))
+    }
+
+    pub fn put_target(&self, target: Target) {
+        self.lock().targets.insert(target.id, target);
+    }
+
+    /// The ledger entries so far.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.lock().entries.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn write(&mut self, write: Write) -> Stored<()> {
+        match write {
+            Write::InsertPlan { plan, proposal } => {
+                for action in &plan.actions {
+                    self.actions.insert(action.id, action.clone());
+                }
+                self.plans.insert(plan.id, (*plan, proposal));
+            }
+            Write::UpdatePlan(plan) => {
+                let (stored, _) = self.plans.get_mut(&plan.id).ok_or(JournalError::Conflict)?;
+                check(stored.version, plan.version)?;
+                *stored = Plan { version: plan.version + 1, ..*plan };
+            }
+            Write::UpdateAction(action) => {
+                let stored = self.actions.get_mut(&action.id).ok_or(JournalError::Conflict)?;
+                check(stored.version, action.version)?;
+                *stored = Action { version: action.version + 1, ..*action };
+            }
+            Write::Step(step) => self.steps.push(step),
+            Write::AddOwner { state_key, owner } => {
+                self.owners.insert((state_key, owner.action_id), owner);
+            }
+            Write::RemoveOwner { state_key, action } => {
+                self.owners.remove(&(state_key, action));
+            }
+            Write::KeepBaseline { state_key, state } => {
+                self.baselines.entry(state_key).or_insert(state);
+            }
+            Write::DropBaseline { state_key } => {
+                self.baselines.remove(&state_key);
+            }
+            Write::Automation(automation) => self.automation = automation,
+        }
+        Ok(())
+    }
+
+    fn owners_of(&self, state_key: &str) -> Vec<Owner> {
+        self.owners.iter().filter(|((key, _), _)| key == state_key).map(|(_, owner)| owner.clone()).collect()
+    }
+
+    fn full_action(&self, action: &Action) -> Action {
+        Action { owners: self.owners_of(&action.state_key), ..action.clone() }
+    }
+
+    fn full_plan(&self, plan: &Plan) -> Plan {
+        let actions = plan.actions.iter().filter_map(|action| self.actions.get(&action.id)).map(|action| self.full_action(action));
+        Plan { actions: actions.collect(), ..plan.clone() }
+    }
+}
+
+fn check(stored: i64, read_at: i64) -> Stored<()> {
+    if stored == read_at { Ok(()) } else { Err(JournalError::Conflict) }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn plan(&self, id: PlanId) -> Stored<Option<Plan>> {
+        let tables = self.lock();
+        Ok(tables.plans.get(&id).map(|(plan, _)| tables.full_plan(plan)))
+    }
+
+    async fn action(&self, id: ActionId) -> Stored<Option<Action>> {
+        let tables = self.lock();
+        Ok(tables.actions.get(&id).map(|action| tables.full_action(action)))
+    }
+
+    async fn plans_in(&self, states: &[PlanState]) -> Stored<Vec<Plan>> {
+        let tables = self.lock();
+        Ok(tables.plans.values().filter(|(plan, _)| states.contains(&plan.state)).map(|(plan, _)| tables.full_plan(plan)).collect())
+    }
+
+    async fn actions_in(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
+        let tables = self.lock();
+        Ok(tables.actions.values().filter(|action| states.contains(&action.state)).map(|action| tables.full_action(action)).collect())
+    }
+
+    async fn plan_for(&self, incident: IncidentId, proposal: &str) -> Stored<Option<Plan>> {
+        let tables = self.lock();
+        let mut found = tables.plans.values().rev();
+        Ok(found
+            .find(|(plan, key)| plan.incident_id == Some(incident) && key.as_deref() == Some(proposal))
+            .map(|(plan, _)| tables.full_plan(plan)))
+    }
+
+    async fn plans_of(&self, incident: IncidentId) -> Stored<Vec<Plan>> {
+        let tables = self.lock();
+        Ok(tables.plans.values().filter(|(plan, _)| plan.incident_id == Some(incident)).map(|(plan, _)| tables.full_plan(plan)).collect())
+    }
+
+    async fn target(&self, id: TargetId) -> Stored<Option<Target>> {
+        Ok(self.lock().targets.get(&id).cloned())
+    }
+
+    async fn find_target(&self, name: &TargetRef) -> Stored<Option<Target>> {
+        Ok(self.lock().targets.values().find(|target| target.reference() == *name).cloned())
+    }
+
+    async fn targets(&self) -> Stored<Vec<Target>> {
+        Ok(self.lock().targets.values().cloned().collect())
+    }
+
+    async fn owners(&self, state_key: &str) -> Stored<Vec<Owner>> {
+        Ok(self.lock().owners_of(state_key))
+    }
+
+    async fn baseline(&self, state_key: &str) -> Stored<Option<Value>> {
+        Ok(self.lock().baselines.get(state_key).cloned())
+    }
+
+    async fn steps(&self, action: ActionId) -> Stored<Vec<Step>> {
+        Ok(self.lock().steps.iter().filter(|step| step.action == action).cloned().collect())
+    }
+
+    async fn automation(&self) -> Stored<Automation> {
+        Ok(self.lock().automation.clone())
+    }
+
+    async fn commit(&self, change: Change) -> Stored<()> {
+        let mut tables = self.lock();
+        let mut next = tables.clone();
+        if change.entry.is_none() && change.writes.iter().any(|write| !matches!(write, Write::Step(_))) {
+            return Err(JournalError::Failed("a change without its entry".to_owned()));
+        }
+        for write in change.writes {
+            next.write(write)?;
+        }
+        next.entries.extend(change.entry);
+        *tables = next;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use shieldops_model::{Criticality, Environment, Id, Target, TargetKind, Timestamp};
+
+    pub(crate) fn target(name: &str) -> Target {
+        Target {
+            id: Id::from_bits(u128::from(name.bytes().map(u32::from).sum::<u32>())),
+            kind: TargetKind::LinuxHost,
+            name: name.to_owned(),
+            host: None,
+            environment: Environment::Production,
+            criticality: Criticality::Medium,
+            labels: BTreeMap::new(),
+            owner: None,
+            simulated: name.starts_with("sim/"),
+            protected: false,
+            demo: false,
+            created_at: Timestamp::from_secs(0),
+            version: 1,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Planning: what would change, seen against the live state, decided by policy, and bound by one hash.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use shieldops_model::{
+    Action, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan, Target, TargetId,
+};
+use shieldops_policy::{Requester, RequesterKind, Stage, canonical};
+
+use crate::{
+    Engine, Error, Write,
+    diff::diff,
+    engine::{Ready, entry, span},
+    proposal_key,
+};
+
+/// A plan that nobody approved is void after this time.
+pub const PLAN_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// The most actions of one plan.
+pub const MAX_ACTIONS: usize = 16;
+/// Who requests what an investigation proposes.
+pub(crate) const INVESTIGATION: &str = "system:investigation";
+
+/// What somebody wants done.
+#[derive(Debug, Clone)]
+pub struct PlanRequest {
+    pub title: String,
+    pub why: String,
+    pub actions: Vec<ProposedAction>,
+    pub requester: Requester,
+    pub requester_addr: Option<String>,
+    pub incident_id: Option<IncidentId>,
+    pub not_checkable: Vec<String>,
+    pub demo: bool,
+}
+
+/// SHA-256, hex, over everything an approver sees: the plan, its actions, its decision, and the rows of its targets.
+pub fn plan_hash(plan: &Plan, targets: &BTreeMap<TargetId, Target>) -> Result<String, Error> {
+    let actions: Vec<Value> = plan
+        .actions
+        .iter()
+        .map(|action| {
+            json!({
+                "id": action.id, "capability": action.capability, "params": action.params, "from": action.from, "to": action.to,
+                "diff": action.diff, "undo": action.undo, "class": action.class, "state_key": action.state_key,
+                "undo_of": action.undo_of, "target": targets.get(&action.target_id),
+            })
+        })
+        .collect();
+    let seen = json!({
+        "v": 1, "id": plan.id, "title": plan.title, "why": plan.why, "simulated": plan.simulated, "demo": plan.demo,
+        "incident_id": plan.incident_id, "requester": plan.requester, "undo_of": plan.undo_of, "decision": plan.decision,
+        "not_checkable": plan.not_checkable, "created_at": plan.created_at, "expires_at": plan.expires_at, "actions": actions,
+    });
+    Ok(canonical::hash(&seen))
+}
+
+pub(crate) fn rows(ready: &[Ready]) -> BTreeMap<TargetId, Target> {
+    ready.iter().map(|ready| (ready.target.id, ready.target.clone())).collect()
+}
+
+impl Engine {
+    /// Makes a plan: observes, computes what would change, asks policy. A denied plan is kept, with its reasons.
+    pub async fn propose(&self, request: PlanRequest) -> Result<Plan, Error> {
+        self.insert(request, None).await
+    }
+
+    pub(crate) async fn insert(&self, request: PlanRequest, proposal: Option<String>) -> Result<Plan, Error> {
+        let plan = self.draw_up(request).await?;
+        let kind = if plan.state == PlanState::Denied { "plan.denied" } else { "plan.proposed" };
+        let payload = json!({"hash": plan.hash, "title": plan.title, "risk": plan.risk, "simulated": plan.simulated,
+            "decision": plan.decision, "actions": plan.actions.iter().map(described).collect::<Vec<_>>()});
+        let what = entry(kind, &plan.requester, &plan, payload);
+        self.commit(vec![Write::InsertPlan { plan: Box::new(plan.clone()), proposal }], what).await?;
+        Ok(plan)
+    }
+
+    async fn draw_up(&self, request: PlanRequest) -> Result<Plan, Error> {
+        if request.actions.is_empty() || request.actions.len() > MAX_ACTIONS {
+            return Err(Error::Invalid(format!("actions: want 1 to {MAX_ACTIONS}, got {}", request.actions.len())));
+        }
+        let mut plan = self.blank(&request);
+        let mut ready = Vec::with_capacity(request.actions.len());
+        for proposed in &request.actions {
+            let (action, seen) = self.draw_up_action(&plan, proposed).await?;
+            plan.not_checkable.extend(seen.capability.not_checkable(&action.params)?);
+            plan.simulated |= action.simulated;
+            plan.actions.push(action);
+            ready.push(seen);
+        }
+        self.decide(plan, &ready, false).await
+    }
+
+    /// Puts the decision and the hash on a plan whose actions are complete.
+    pub(crate) async fn decide(&self, mut plan: Plan, ready: &[Ready], drifted: bool) -> Result<Plan, Error> {
+        plan.decision = self.evaluate(&plan, ready, Stage::Plan, drifted).await?.into_decision();
+        plan.risk = plan.decision.risk;
+        plan.state = if plan.decision.allow { PlanState::Proposed } else { PlanState::Denied };
+        plan.hash = plan_hash(&plan, &rows(ready))?;
+        Ok(plan)
+    }
+
+    pub(crate) fn blank(&self, request: &PlanRequest) -> Plan {
+        let now = self.now();
+        Plan {
+            id: self.mint(),
+            hash: String::new(),
+            state: PlanState::Proposed,
+            title: request.title.clone(),
+            why: request.why.clone(),
+            risk: shieldops_model::Risk::Critical,
+            simulated: false,
+            demo: request.demo,
+            incident_id: request.incident_id,
+            requester: request.requester.id.clone(),
+            requester_addr: request.requester_addr.clone(),
+            actions: Vec::new(),
+            decision: shieldops_model::Decision {
+                allow: false,
+                denies: Vec::new(),
+                approvals_needed: 0,
+                risk: shieldops_model::Risk::Critical,
+                risk_terms: Vec::new(),
+                input_hash: String::new(),
+                policy_hash: String::new(),
+            },
+            approvals: Vec::new(),
+            rejected_reason: None,
+            undo_of: None,
+            not_checkable: request.not_checkable.clone(),
+            created_at: now,
+            expires_at: now.plus(PLAN_LIFE),
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    async fn draw_up_action(&self, plan: &Plan, proposed: &ProposedAction) -> Result<(Action, Ready), Error> {
+        let capability = Arc::clone(self.capability(&proposed.capability)?);
+        let params = capability.canonical(&proposed.params)?;
+        let named = self.with.journal.find_target(&proposed.target).await?;
+        let target = named.ok_or_else(|| Error::UnknownTarget(format!("{} {}", proposed.target.kind, proposed.target.name)))?;
+        let ready = self.look(&proposed.capability, target, &params).await?;
+        let mut action = self.action(plan, &ready, params)?;
+        let now = self.now();
+        action.owners = self.with.journal.owners(&action.state_key).await?;
+        let mut wanting = action.owners.clone();
+        let expires_at = capability.lasts(&action.params)?.map(|span| now.plus(span));
+        wanting.push(Owner { action_id: action.id, expires_at });
+        let desired = capability.desired(&action.from, &action.params)?;
+        action.to = capability.hold(&desired, span(&wanting, now))?;
+        action.changed = !capability.holds(&action.from, &action.to)?;
+        action.diff = if action.changed { diff(&action.from, &action.to) } else { Vec::new() };
+        Ok((action, ready))
+    }
+
+    /// An action row that starts from what was just read and goes nowhere yet.
+    pub(crate) fn action(&self, plan: &Plan, ready: &Ready, params: Value) -> Result<Action, Error> {
+        let described = ready.capability.describe();
+        let key = ready.capability.key(&params)?;
+        Ok(Action {
+            id: self.mint(),
+            plan_id: plan.id,
+            capability: described.name.to_owned(),
+            target_id: ready.target.id,
+            target: ready.target.reference(),
+            simulated: ready.target.simulated,
+            demo: plan.demo || ready.target.demo,
+            undo: ready.capability.undo_text(&params)?,
+            params,
+            state: ActionState::Planned,
+            state_key: format!("{}/{}/{key}", ready.target.id, described.name),
+            from: ready.observed.state.clone(),
+            to: ready.observed.state.clone(),
+            diff: Vec::new(),
+            undo_of: None,
+            changed: false,
+            class: described.class.as_str().to_owned(),
+            detail: None,
+            owners: Vec::new(),
+            proofs: Vec::new(),
+            expires_at: None,
+            applied_at: None,
+            verified_at: None,
+            updated_at: self.now(),
+            version: 1,
+        })
+    }
+
+    /// Plans again what a plan wanted, against the state of now: for plans that expired, were denied or aborted.
+    pub async fn replan(&self, id: PlanId, requester: Requester, requester_addr: Option<String>) -> Result<Plan, Error> {
+        let old = self.get_plan(id).await?;
+        if old.undo_of.is_some() {
+            return Err(Error::Invalid("an undo is not planned again: undo the action again".to_owned()));
+        }
+        if matches!(old.state, PlanState::Proposed | PlanState::Approved | PlanState::Executing) {
+            return Err(Error::State { what: "the plan", state: word(&old.state) });
+        }
+        let request = PlanRequest { requester, requester_addr, incident_id: old.incident_id, demo: old.demo, ..request_of(&old) };
+        self.propose(request).await
+    }
+
+    /// Plans what a revision proposes. An unchanged proposal keeps its plan, whatever became of it; a proposed plan
+    /// of the investigation that is proposed no more is superseded.
+    pub async fn propose_revision(
+        &self,
+        incident: IncidentId,
+        proposals: &[ProposedPlan],
+        demo: bool,
+    ) -> Result<Vec<Result<Plan, Error>>, Error> {
+        let mut plans = Vec::with_capacity(proposals.len());
+        let mut kept = Vec::new();
+        for proposal in proposals {
+            let plan = self.propose_one(incident, proposal, demo).await;
+            kept.extend(plan.as_ref().ok().map(|plan| plan.id));
+            plans.push(plan);
+        }
+        let _one_at_a_time = self.votes.lock().await;
+        for mut old in self.with.journal.plans_of(incident).await? {
+            let gone = old.state == PlanState::Proposed && old.requester == INVESTIGATION && old.undo_of.is_none() && !kept.contains(&old.id);
+            if gone {
+                old.state = PlanState::Superseded;
+                let what = entry("plan.superseded", INVESTIGATION, &old, json!({"hash": old.hash}));
+                self.save_plan(&mut old, Vec::new(), what).await?;
+            }
+        }
+        Ok(plans)
+    }
+
+    async fn propose_one(&self, incident: IncidentId, proposal: &ProposedPlan, demo: bool) -> Result<Plan, Error> {
+        let mut canonical = Vec::with_capacity(proposal.actions.len());
+        for action in &proposal.actions {
+            canonical.push(self.capability(&action.capability)?.canonical(&action.params)?);
+        }
+        let parts = proposal.actions.iter().zip(&canonical);
+        let key = proposal_key(parts.map(|(action, params)| (action.capability.as_str(), &action.target, params)));
+        let known = self.with.journal.plan_for(incident, &key).await?;
+        if let Some(plan) = known.filter(|plan| plan.state != PlanState::Superseded) {
+            return Ok(plan);
+        }
+        let request = PlanRequest {
+            title: proposal.title.clone(),
+            why: proposal.why.clone(),
+            actions: proposal.actions.clone(),
+            requester: Requester { id: INVESTIGATION.to_owned(), kind: RequesterKind::System },
+            requester_addr: None,
+            incident_id: Some(incident),
+            not_checkable: Vec::new(),
+            demo,
+        };
+        self.insert(request, Some(key)).await
+    }
+}
+
+fn request_of(plan: &Plan) -> PlanRequest {
+    let proposed = |action: &Action| ProposedAction {
+        capability: action.capability.clone(),
+        target: action.target.clone(),
+        params: action.params.clone(),
+    };
+    PlanRequest {
+        title: plan.title.clone(),
+        why: plan.why.clone(),
+        actions: plan.actions.iter().map(proposed).collect(),
+        requester: crate::engine::requester(plan),
+        requester_addr: None,
+        incident_id: plan.incident_id,
+        not_checkable: Vec::new(),
+        demo: plan.demo,
+    }
+}
+
+fn described(action: &Action) -> Value {
+    json!({"id": action.id, "capability": action.capability, "target": action.target, "params": action.params, "diff": action.diff})
+}
+
+/// A state as the surfaces spell it.
+pub(crate) fn word(state: &impl serde::Serialize) -> String {
+    serde_json::to_value(state).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

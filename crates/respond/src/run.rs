@@ -1,0 +1,435 @@
+//! The executor: intent journaled, drift checked, permitted, applied, and verified by observing again.
+
+use std::{collections::BTreeMap, sync::Mutex, sync::PoisonError, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use shieldops_model::{Action, ActionId, ActionState, Owner, Plan, PlanId, PlanState, Proof, Reason, Target};
+use shieldops_policy::{Entry as Door, Evaluation, Grant, Stage};
+
+use crate::{
+    Change, Child, Engine, Error, Fault, Site, Step, Watch, Write,
+    engine::{Ready, action_entry, door, entry, operators, span},
+    guard,
+    plan::{plan_hash, rows, word},
+};
+
+/// Between two looks while an effect settles.
+const SETTLE_STEP: Duration = Duration::from_millis(50);
+
+/// What reading back said.
+pub(crate) enum Seen {
+    InForce,
+    /// The state that is there instead.
+    Not(Value),
+    Unreadable(String),
+}
+
+/// How an action ended, and why.
+pub(crate) struct End {
+    pub(crate) state: ActionState,
+    pub(crate) detail: Option<String>,
+    /// Which side of the intent the target is on: `to`, `from`, `other`, or `unknown`.
+    pub(crate) side: &'static str,
+}
+
+/// Journals the children of one apply.
+struct Children<'a> {
+    engine: &'a Engine,
+    action: ActionId,
+    crashed: Mutex<Option<Error>>,
+}
+
+impl Children<'_> {
+    async fn write(&self, kind: &'static str, child: &Child, points: [&'static str; 2]) -> Result<(), Error> {
+        let [before, after] = points;
+        self.engine.crash(before)?;
+        let detail = serde_json::to_value(child).unwrap_or_default();
+        let step = Step { action: self.action, at: self.engine.now(), kind: kind.to_owned(), detail };
+        self.engine.with.journal.commit(Change { writes: vec![Write::Step(step)], entry: None }).await?;
+        self.engine.crash(after)
+    }
+
+    fn told(&self, result: Result<(), Error>) -> Result<(), Fault> {
+        result.map_err(|error| {
+            let fault = Fault::Failed(format!("the child could not be journaled: {error}"));
+            *self.crashed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            fault
+        })
+    }
+}
+
+#[async_trait]
+impl Watch for Children<'_> {
+    async fn started(&self, child: &Child) -> Result<(), Fault> {
+        self.told(self.write("child", child, ["before_child", "after_child"]).await)
+    }
+
+    async fn ended(&self, child: &Child) -> Result<(), Fault> {
+        self.told(self.write("child_ended", child, ["before_child_ended", "after_child_ended"]).await)
+    }
+}
+
+impl Engine {
+    pub(crate) async fn run(&self, id: PlanId) -> Result<Plan, Error> {
+        let targets = self.get_plan(id).await?.actions.into_iter().map(|action| action.target_id);
+        let _held = self.hold_targets(targets).await;
+        self.run_held(id).await
+    }
+
+    /// Runs an approved plan, or goes on with one that a lost process left. The targets are held.
+    pub(crate) async fn run_held(&self, id: PlanId) -> Result<Plan, Error> {
+        let mut plan = self.get_plan(id).await?;
+        let resumed = plan.state == PlanState::Executing;
+        if !matches!(plan.state, PlanState::Approved | PlanState::Executing) {
+            return Ok(plan);
+        }
+        if door(&plan) == Door::Action && !resumed && self.halted().await? {
+            return Ok(plan);
+        }
+        let ready = match self.look_at_all(&plan).await {
+            Ok(ready) => ready,
+            Err(error) => return self.give_up(plan, &error).await,
+        };
+        let drifted = self.undo_drifted(&plan, &ready).await?;
+        let evaluation = self.evaluate(&plan, &ready, Stage::Run, drifted).await?;
+        if let Some(reasons) = self.refusal(&plan, &ready, &evaluation)? {
+            return self.deny(plan, reasons).await;
+        }
+        if !resumed {
+            self.crash("before_run_started")?;
+            plan.state = PlanState::Executing;
+            let steps = plan.actions.iter().map(|action| self.step(action.id, "run_started", json!({"plan": plan.id}))).collect();
+            let payload = json!({"hash": plan.hash, "decision": evaluation.decision()});
+            let what = entry("run.started", "system:executor", &plan, payload);
+            self.save_plan(&mut plan, steps, what).await?;
+            self.crash("after_run_started")?;
+        }
+        let mut stopped = false;
+        for place in 0..plan.actions.len() {
+            let (Some(action), Some(ready)) = (plan.actions.get(place).cloned(), ready.get(place)) else { break };
+            let state = self.one(&plan, action, ready, &evaluation, stopped).await?;
+            stopped |= state != ActionState::Verified;
+        }
+        self.end_run(id).await
+    }
+
+    /// What stands against the run: the rows changed since the approval, or policy says no now.
+    fn refusal(&self, plan: &Plan, ready: &[Ready], evaluation: &Evaluation) -> Result<Option<Vec<Reason>>, Error> {
+        let decision = evaluation.decision();
+        if !decision.allow {
+            return Ok(Some(decision.denies.clone()));
+        }
+        let one = |code: &str, detail: String| Ok(Some(vec![Reason { code: code.to_owned(), detail }]));
+        if plan_hash(plan, &rows(ready))? != plan.hash {
+            return one("plan_changed", "a target's row changed since the plan was made; plan again".to_owned());
+        }
+        let (have, need) = (plan.approvals.len(), usize::from(decision.approvals_needed));
+        if have < need {
+            return one("approvals_missing", format!("policy now asks for {need} approvals and has {have}; plan again"));
+        }
+        Ok(None)
+    }
+
+    async fn look_at_all(&self, plan: &Plan) -> Result<Vec<Ready>, Error> {
+        let mut rows: BTreeMap<_, Target> = BTreeMap::new();
+        let mut ready = Vec::with_capacity(plan.actions.len());
+        for action in &plan.actions {
+            let target = match rows.get(&action.target_id) {
+                Some(target) => target.clone(),
+                None => self.get_target(action.target_id).await?,
+            };
+            rows.insert(target.id, target.clone());
+            ready.push(self.look(&action.capability, target, &action.params).await?);
+        }
+        Ok(ready)
+    }
+
+    /// One action, from wherever it stands to its end.
+    async fn one(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, stopped: bool) -> Result<ActionState, Error> {
+        match action.state {
+            ActionState::Planned if stopped => {
+                let end = End { state: ActionState::Skipped, detail: Some("an action before it did not succeed".to_owned()), side: "from" };
+                self.outcome(plan, &mut action, ready, end, None).await
+            }
+            ActionState::Planned => self.act(plan, action, ready, evaluation).await,
+            ActionState::Running | ActionState::Settling => self.pick_up(plan, action, ready, evaluation, stopped).await,
+            done => Ok(done),
+        }
+    }
+
+    pub(crate) async fn act(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation) -> Result<ActionState, Error> {
+        let now_there = match ready.capability.observe(&ready.target, &action.params).await {
+            Ok(observed) => observed,
+            Err(fault) => return self.abort(plan, action, ready, format!("could not be observed, nothing was done: {fault}")).await,
+        };
+        if door(plan) == Door::Action {
+            let class = ready.capability.describe().class;
+            let reasons = guard::protected(&ready.target, class, &ready.reach, &now_there.facts, &operators(plan).0);
+            if let Some(reason) = reasons.first() {
+                return self.abort(plan, action, ready, format!("{}: {}", reason.code, reason.detail)).await;
+            }
+        }
+        let wanted = self.wanted(&action, ready).await?;
+        let in_force = ready.capability.holds(&now_there.state, &wanted)?;
+        if !in_force && !ready.capability.same(&now_there.state, &action.from)? {
+            let detail = format!("the state changed since the plan, nothing was done: now {}", now_there.state);
+            return self.abort(plan, action, ready, detail).await;
+        }
+        if action.undo_of.is_none() && !action.proofs.iter().any(|proof| proof.moment == "before") {
+            self.prove(&mut action, ready, "before").await;
+        }
+        if in_force {
+            action.changed = false;
+            return self.join(plan, action, ready, &now_there.state).await;
+        }
+        let grant = Grant { approvals: &plan.approvals, nonce: rand::random() };
+        let permit = match evaluation.permit(action.id, grant) {
+            Ok(permit) => permit,
+            Err(refused) => return self.abort(plan, action, ready, format!("not permitted: {refused}")).await,
+        };
+        self.intend(plan, &mut action, ready, &wanted, &permit.nonce()).await?;
+        let children = Children { engine: self, action: action.id, crashed: Mutex::new(None) };
+        let site = Site { target: &ready.target, now: self.now(), watch: &children };
+        let applied = ready.capability.apply(site, &action.from, &wanted, permit).await;
+        if let Some(error) = children.crashed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        self.crash("after_apply")?;
+        let seen = self.settle(&mut action, ready, &wanted).await?;
+        let end = conclude(ready, &action, seen, applied.err())?;
+        self.outcome(plan, &mut action, ready, end, Some(&wanted)).await
+    }
+
+    /// What the target should hold, now: an effect lasts until its latest live owner's expiry.
+    pub(crate) async fn wanted(&self, action: &Action, ready: &Ready) -> Result<Value, Error> {
+        let mut owners = self.with.journal.owners(&action.state_key).await?;
+        let me = action.undo_of.unwrap_or(action.id);
+        owners.retain(|owner| owner.action_id != me);
+        let now = self.now();
+        if action.undo_of.is_none() {
+            let expires_at = match action.expires_at {
+                Some(time) => Some(time),
+                None if action.applied_at.is_some() => None,
+                None => ready.capability.lasts(&action.params)?.map(|span| now.plus(span)),
+            };
+            owners.push(Owner { action_id: action.id, expires_at });
+        }
+        if owners.is_empty() {
+            return Ok(action.to.clone());
+        }
+        Ok(ready.capability.hold(&action.to, span(&owners, now))?)
+    }
+
+    /// Journals what is about to happen, before it happens.
+    async fn intend(&self, plan: &Plan, action: &mut Action, ready: &Ready, wanted: &Value, nonce: &str) -> Result<(), Error> {
+        self.crash("before_intent")?;
+        let detail = json!({"from": action.from, "to": wanted, "nonce": nonce});
+        let mut writes = vec![self.step(action.id, "intent", detail)];
+        action.state = ActionState::Running;
+        if action.undo_of.is_none() {
+            writes.extend(self.own(action, ready, &action.from.clone())?);
+        } else {
+            action.applied_at = Some(self.now());
+        }
+        let payload = json!({"plan_hash": plan.hash, "from": action.from, "to": wanted});
+        let what = action_entry("action.intent", "system:executor", action, payload);
+        self.save_action(action, writes, what).await?;
+        self.crash("after_intent")
+    }
+
+    /// From here on the action wants the effect, until its own time is over.
+    fn own(&self, action: &mut Action, ready: &Ready, before: &Value) -> Result<Vec<Write>, Error> {
+        if action.applied_at.is_none() {
+            action.applied_at = Some(self.now());
+            action.expires_at = ready.capability.lasts(&action.params)?.map(|span| self.now().plus(span));
+        }
+        let owner = Owner { action_id: action.id, expires_at: action.expires_at };
+        Ok(vec![
+            Write::KeepBaseline { state_key: action.state_key.clone(), state: before.clone() },
+            Write::AddOwner { state_key: action.state_key.clone(), owner },
+        ])
+    }
+
+    /// What is wanted is there already: nothing is applied, and the effect has one owner more (or, for an undo, less).
+    async fn join(&self, plan: &Plan, mut action: Action, ready: &Ready, there: &Value) -> Result<ActionState, Error> {
+        if action.undo_of.is_none() {
+            let writes = self.own(&mut action, ready, there)?;
+            let what = action_entry("action.intent", "system:executor", &action, json!({"plan_hash": plan.hash, "changed": false}));
+            self.save_action(&mut action, writes, what).await?;
+        }
+        let detail = Some("what was wanted was already so: nothing was changed".to_owned());
+        let wanted = self.wanted(&action, ready).await?;
+        self.outcome(plan, &mut action, ready, End { state: ActionState::Verified, detail, side: "to" }, Some(&wanted)).await
+    }
+
+    async fn abort(&self, plan: &Plan, mut action: Action, ready: &Ready, why: String) -> Result<ActionState, Error> {
+        let end = End { state: ActionState::Aborted, detail: Some(why), side: "from" };
+        self.outcome(plan, &mut action, ready, end, None).await
+    }
+
+    /// Reads back until the effect is in force or its settling time is over.
+    async fn settle(&self, action: &mut Action, ready: &Ready, wanted: &Value) -> Result<Seen, Error> {
+        let settle = Duration::from_millis(ready.capability.describe().settle_ms);
+        let deadline = tokio::time::Instant::now() + settle;
+        loop {
+            let seen = self.read_back(ready, &action.params, wanted).await?;
+            if matches!(seen, Seen::InForce) || tokio::time::Instant::now() >= deadline {
+                return Ok(seen);
+            }
+            if action.state != ActionState::Settling {
+                self.crash("before_settling")?;
+                action.state = ActionState::Settling;
+                let what = action_entry("action.settling", "system:executor", action, json!({}));
+                self.save_action(action, Vec::new(), what).await?;
+                self.crash("after_settling")?;
+            }
+            tokio::time::sleep(SETTLE_STEP).await;
+        }
+    }
+
+    pub(crate) async fn read_back(&self, ready: &Ready, params: &Value, wanted: &Value) -> Result<Seen, Error> {
+        match ready.capability.observe(&ready.target, params).await {
+            Err(fault) => Ok(Seen::Unreadable(fault.to_string())),
+            Ok(observed) if ready.capability.holds(&observed.state, wanted)? => Ok(Seen::InForce),
+            Ok(observed) => Ok(Seen::Not(observed.state)),
+        }
+    }
+
+    pub(crate) async fn prove(&self, action: &mut Action, ready: &Ready, moment: &str) {
+        if let Some(probe) = ready.capability.probe(&ready.target, &action.params).await {
+            let result = probe.result.as_str().to_owned();
+            action.proofs.push(Proof { moment: moment.to_owned(), at: self.now(), result, detail: probe.detail });
+        }
+    }
+
+    /// Writes how the action ended; an undo ends the action that it undoes as well.
+    pub(crate) async fn outcome(&self, plan: &Plan, action: &mut Action, ready: &Ready, end: End, wanted: Option<&Value>) -> Result<ActionState, Error> {
+        let verified = end.state == ActionState::Verified;
+        let mut writes = vec![self.step(action.id, "observed", json!({"side": end.side}))];
+        action.state = end.state;
+        action.detail = end.detail;
+        if verified {
+            action.verified_at = Some(self.now());
+        }
+        if let Some(original) = action.undo_of {
+            writes.extend(self.end_original(plan, original, action, ready, wanted).await?);
+        } else {
+            if verified {
+                self.prove(action, ready, "after").await;
+            }
+            if matches!(end.side, "from") {
+                writes.extend(self.disown(action).await?);
+            }
+        }
+        writes.push(self.step(action.id, "outcome", json!({"state": action.state, "detail": action.detail})));
+        self.crash("before_outcome")?;
+        let payload = json!({"plan_hash": plan.hash, "side": end.side, "detail": action.detail, "changed": action.changed, "proofs": action.proofs});
+        let what = action_entry(kind_of(action.state), "system:executor", action, payload);
+        self.save_action(action, writes, what).await?;
+        self.crash("after_outcome")?;
+        Ok(action.state)
+    }
+
+    /// An action that changed nothing wants nothing.
+    async fn disown(&self, action: &Action) -> Result<Vec<Write>, Error> {
+        let owners = self.with.journal.owners(&action.state_key).await?;
+        if !owners.iter().any(|owner| owner.action_id == action.id) {
+            return Ok(Vec::new());
+        }
+        let mut writes = vec![Write::RemoveOwner { state_key: action.state_key.clone(), action: action.id }];
+        if owners.len() == 1 {
+            writes.push(Write::DropBaseline { state_key: action.state_key.clone() });
+        }
+        Ok(writes)
+    }
+
+    /// The run cannot even look: what was begun is unverified, the rest was not done.
+    async fn give_up(&self, mut plan: Plan, error: &Error) -> Result<Plan, Error> {
+        let mut writes = Vec::new();
+        for action in &mut plan.actions {
+            let state = match action.state {
+                ActionState::Planned => ActionState::Aborted,
+                ActionState::Running | ActionState::Settling => ActionState::Unverified,
+                _ => continue,
+            };
+            action.state = state;
+            action.detail = Some(error.to_string());
+            action.updated_at = self.now();
+            writes.push(self.step(action.id, "outcome", json!({"state": state, "detail": action.detail})));
+            writes.push(Write::UpdateAction(Box::new(action.clone())));
+            if let Some(original) = action.undo_of {
+                writes.extend(self.fail_original(original, &error.to_string()).await?);
+            }
+        }
+        plan.state = PlanState::Executed;
+        let what = entry("run.ended", "system:executor", &plan, json!({"error": error.to_string()}));
+        self.save_plan(&mut plan, writes, what).await?;
+        self.get_plan(plan.id).await
+    }
+
+    /// Policy says no at the last moment: nothing (more) is done.
+    async fn deny(&self, mut plan: Plan, reasons: Vec<Reason>) -> Result<Plan, Error> {
+        let why = reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.detail)).collect::<Vec<_>>().join("; ");
+        if plan.state == PlanState::Executing || plan.undo_of.is_some() {
+            return self.give_up(plan, &Error::Denied(reasons)).await;
+        }
+        plan.state = PlanState::Denied;
+        plan.decision.allow = false;
+        let payload = json!({"hash": plan.hash, "denies": reasons, "why": why});
+        plan.decision.denies = reasons;
+        let what = entry("plan.denied", "system:executor", &plan, payload);
+        self.save_plan(&mut plan, Vec::new(), what).await?;
+        Ok(plan)
+    }
+
+    async fn end_run(&self, id: PlanId) -> Result<Plan, Error> {
+        self.crash("before_run_ended")?;
+        let mut plan = self.get_plan(id).await?;
+        plan.state = PlanState::Executed;
+        let states: Vec<Value> = plan.actions.iter().map(|action| json!({"id": action.id, "state": action.state})).collect();
+        let what = entry("run.ended", "system:executor", &plan, json!({"hash": plan.hash, "actions": states}));
+        self.save_plan(&mut plan, Vec::new(), what).await?;
+        self.crash("after_run_ended")?;
+        Ok(plan)
+    }
+}
+
+/// What reading back and the target's own answer come to. Reading back wins.
+pub(crate) fn conclude(ready: &Ready, action: &Action, seen: Seen, fault: Option<Fault>) -> Result<End, Error> {
+    let said = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
+    Ok(match seen {
+        Seen::InForce => End { state: ActionState::Verified, detail: None, side: "to" },
+        Seen::Unreadable(why) => {
+            End { state: ActionState::Unverified, detail: Some(format!("could not be read back: {why}{said}")), side: "unknown" }
+        }
+        Seen::Not(there) if ready.capability.same(&there, &action.from)? => {
+            End { state: ActionState::Failed, detail: Some(format!("the target is as it was before{said}")), side: "from" }
+        }
+        Seen::Not(there) => {
+            End { state: ActionState::Failed, detail: Some(format!("the target is in neither state, but {there}{said}")), side: "other" }
+        }
+    })
+}
+
+pub(crate) fn kind_of(state: ActionState) -> &'static str {
+    match state {
+        ActionState::Planned | ActionState::Running => "action.intent",
+        ActionState::Settling => "action.settling",
+        ActionState::Verified => "action.verified",
+        ActionState::Unverified => "action.unverified",
+        ActionState::Failed => "action.failed",
+        ActionState::Skipped => "action.skipped",
+        ActionState::Aborted => "action.aborted",
+        ActionState::Drifted => "action.drifted",
+        ActionState::Expired => "action.expired",
+        ActionState::Undoing => "action.undoing",
+        ActionState::Undone => "action.undone",
+        ActionState::UndoFailed => "action.undo_failed",
+    }
+}
+
+/// For messages: a state as the surfaces spell it.
+pub(crate) fn state_error(action: &Action) -> Error {
+    Error::State { what: "the action", state: word(&action.state) }
+}

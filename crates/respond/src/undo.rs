@@ -1,0 +1,218 @@
+//! Undo: planned and permitted like any action, back to the state before the first owner, and read back.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use shieldops_model::{Action, ActionId, ActionState, Owner, Plan, PlanId, PlanState, UserId};
+use shieldops_policy::{Requester, RequesterKind};
+
+use crate::{
+    Engine, Error, PlanRequest, Write,
+    diff::diff,
+    engine::{Ready, action_entry, entry, span},
+    run::{kind_of, state_error},
+};
+
+/// Who expires things.
+pub(crate) const EXPIRY: &str = "system:expiry";
+
+/// A person at the door: who, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    pub user: UserId,
+    pub name: String,
+    /// Its loss would cut this person off: a plan that reaches it is refused.
+    pub client_addr: Option<String>,
+}
+
+/// Undo for whom, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) requester: Requester,
+    pub(crate) addr: Option<String>,
+    pub(crate) why: String,
+}
+
+impl Engine {
+    /// Undoes an action, whatever became of it after its apply. Where nobody touched the state since, the first
+    /// approval covers it and it is done on return; else a plan that says so waits for approval.
+    pub async fn undo(self: &Arc<Self>, id: ActionId, person: &Person, reason: &str) -> Result<Action, Error> {
+        let requester = Requester { id: person.user.to_string(), kind: RequesterKind::User };
+        let wish = Wish { requester, addr: person.client_addr.clone(), why: reason.to_owned() };
+        let engine = Arc::clone(self);
+        // In a task of its own: a client that hangs up does not cut an undo in half.
+        let task = self.with.tracker.spawn(async move { engine.undo_as(id, wish).await });
+        task.await.map_err(|error| Error::Internal(error.to_string()))?
+    }
+
+    pub(crate) async fn undo_as(&self, id: ActionId, wish: Wish) -> Result<Action, Error> {
+        let target = self.get_action(id).await?.target_id;
+        let _held = self.hold_targets([target]).await;
+        let original = self.get_action(id).await?;
+        match original.state {
+            ActionState::Undone | ActionState::Expired | ActionState::Undoing => return Ok(original),
+            ActionState::Planned | ActionState::Running | ActionState::Skipped | ActionState::Aborted => return Err(state_error(&original)),
+            _ if original.undo_of.is_some() => return Err(Error::Invalid("an undo is not undone: plan the action again".to_owned())),
+            _ if original.class == "read_only" || original.class == "irreversible" => return Err(Error::Invalid(format!("the action is {}", original.class))),
+            _ if original.applied_at.is_none() => return Err(state_error(&original)),
+            _ => {}
+        }
+        if let Some(run) = self.plan_undo(original, wish).await? {
+            self.run_held(run).await?;
+        }
+        self.ended.notify_waiters();
+        self.get_action(id).await
+    }
+
+    /// Makes the undo's plan; its id when it may run at once.
+    async fn plan_undo(&self, original: Action, wish: Wish) -> Result<Option<PlanId>, Error> {
+        let target = self.get_target(original.target_id).await?;
+        let ready = self.look(&original.capability, target, &original.params).await?;
+        let (to, drifted) = self.way_back(&original, &ready).await?;
+        let open = self.with.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
+        let mut same = open.into_iter().filter(|plan| plan.actions.iter().any(|action| action.undo_of == Some(original.id)));
+        if let Some(mut plan) = same.next() {
+            if drifted || plan.state != PlanState::Proposed {
+                return Ok(None);
+            }
+            plan.state = PlanState::Superseded;
+            let what = entry("plan.superseded", &wish.requester.id, &plan, json!({"hash": plan.hash}));
+            self.save_plan(&mut plan, Vec::new(), what).await?;
+        }
+        let plan = self.draw_up_undo(&original, &ready, to, drifted, &wish).await?;
+        self.insert_undo(plan, original, drifted, &wish).await
+    }
+
+    /// The state to restore, and whether somebody changed the target since the action.
+    pub(crate) async fn way_back(&self, original: &Action, ready: &Ready) -> Result<(Value, bool), Error> {
+        let others = self.others(original).await?;
+        let there = &ready.observed.state;
+        let now = self.now();
+        let to = if others.is_empty() {
+            let baseline = self.with.journal.baseline(&original.state_key).await?;
+            baseline.unwrap_or_else(|| original.from.clone())
+        } else {
+            ready.capability.hold(&original.to, span(&others, now))?
+        };
+        if ready.capability.holds(there, &to)? {
+            return Ok((to, false));
+        }
+        let owners = self.with.journal.owners(&original.state_key).await?;
+        let expected = if owners.is_empty() { original.to.clone() } else { ready.capability.hold(&original.to, span(&owners, now))? };
+        // A failed or unverified action may have left either side: neither is anybody else's change.
+        let untouched = ready.capability.same(there, &expected)? || ready.capability.same(there, &original.from)?;
+        Ok((to, !untouched))
+    }
+
+    /// The other live actions that want the same effect.
+    pub(crate) async fn others(&self, action: &Action) -> Result<Vec<Owner>, Error> {
+        let mut owners = self.with.journal.owners(&action.state_key).await?;
+        owners.retain(|owner| owner.action_id != action.id);
+        Ok(owners)
+    }
+
+    async fn draw_up_undo(&self, original: &Action, ready: &Ready, to: Value, drifted: bool, wish: &Wish) -> Result<Plan, Error> {
+        let of = self.get_plan(original.plan_id).await?;
+        let request = PlanRequest {
+            title: format!("Undo: {}", of.title),
+            why: if drifted { format!("{} (the state changed since the action)", wish.why) } else { wish.why.clone() },
+            actions: Vec::new(),
+            requester: wish.requester.clone(),
+            requester_addr: wish.addr.clone(),
+            incident_id: of.incident_id,
+            not_checkable: Vec::new(),
+            demo: original.demo,
+        };
+        let mut plan = self.blank(&request);
+        plan.undo_of = Some(of.id);
+        let mut action = self.action(&plan, ready, original.params.clone())?;
+        action.undo_of = Some(original.id);
+        action.undo = "an undo is not undone: plan the action again".to_owned();
+        action.changed = !ready.capability.holds(&action.from, &to)?;
+        action.diff = if action.changed { diff(&action.from, &to) } else { Vec::new() };
+        action.to = to;
+        plan.simulated = action.simulated;
+        plan.actions.push(action);
+        self.decide(plan, std::slice::from_ref(ready), drifted).await
+    }
+
+    async fn insert_undo(&self, mut plan: Plan, mut original: Action, drifted: bool, wish: &Wish) -> Result<Option<PlanId>, Error> {
+        if plan.state == PlanState::Denied {
+            return Err(Error::Denied(plan.decision.denies));
+        }
+        let covered = plan.decision.approvals_needed == 0;
+        if covered {
+            plan.state = PlanState::Approved;
+        }
+        original.state = if drifted { ActionState::Drifted } else { ActionState::Undoing };
+        if covered {
+            original.state = ActionState::Undoing;
+        } else {
+            original.detail = Some(format!("somebody changed the state since: the undo waits for approval of {}", plan.id));
+        }
+        let payload = json!({"undo_plan": plan.id, "hash": plan.hash, "why": wish.why, "covered": covered, "decision": plan.decision});
+        let what = action_entry(kind_of(original.state), &wish.requester.id, &original, payload);
+        let id = plan.id;
+        let insert = Write::InsertPlan { plan: Box::new(plan), proposal: None };
+        self.save_action(&mut original, vec![insert], what).await?;
+        Ok(covered.then_some(id))
+    }
+
+    /// For an undo's run: whether the state is still none that the action left.
+    pub(crate) async fn undo_drifted(&self, plan: &Plan, ready: &[Ready]) -> Result<bool, Error> {
+        for (action, ready) in plan.actions.iter().zip(ready) {
+            let Some(original) = action.undo_of else { continue };
+            let original = self.get_action(original).await?;
+            let mut fresh = ready.clone();
+            fresh.observed.state = ready.observed.state.clone();
+            if self.way_back(&original, &fresh).await?.1 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends the action that an undo undoes, as the undo ended.
+    pub(crate) async fn end_original(
+        &self,
+        plan: &Plan,
+        id: ActionId,
+        undo: &mut Action,
+        ready: &Ready,
+        wanted: Option<&Value>,
+    ) -> Result<Vec<Write>, Error> {
+        if undo.state != ActionState::Verified {
+            let why = undo.detail.clone().unwrap_or_default();
+            return self.fail_original(id, &why).await;
+        }
+        let mut original = self.get_action(id).await?;
+        let others = self.others(&original).await?;
+        self.prove(&mut original, ready, "after_undo").await;
+        undo.proofs = original.proofs.iter().filter(|proof| proof.moment == "after_undo").cloned().collect();
+        original.state = if plan.requester == EXPIRY { ActionState::Expired } else { ActionState::Undone };
+        original.detail = match (others.len(), undo.changed, wanted) {
+            (0, true, _) => None,
+            (0, false, _) => Some("the effect was already gone".to_owned()),
+            (n, _, _) => Some(format!("{n} other live action{} want{} the effect: it stays in force", if n == 1 { "" } else { "s" }, if n == 1 { "s" } else { "" })),
+        };
+        original.updated_at = self.now();
+        let mut writes = vec![
+            Write::RemoveOwner { state_key: original.state_key.clone(), action: original.id },
+            self.step(original.id, kind_of(original.state), json!({"undo": undo.id, "others": others, "detail": original.detail})),
+        ];
+        if others.is_empty() {
+            writes.push(Write::DropBaseline { state_key: original.state_key.clone() });
+        }
+        writes.push(Write::UpdateAction(Box::new(original)));
+        Ok(writes)
+    }
+
+    pub(crate) async fn fail_original(&self, id: ActionId, why: &str) -> Result<Vec<Write>, Error> {
+        let mut original = self.get_action(id).await?;
+        original.state = ActionState::UndoFailed;
+        original.detail = Some(why.to_owned());
+        original.updated_at = self.now();
+        let step = self.step(id, "undo_failed", json!({"detail": why}));
+        Ok(vec![step, Write::UpdateAction(Box::new(original))])
+    }
+}

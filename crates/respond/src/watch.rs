@@ -1,0 +1,202 @@
+//! Watching what was done: plans and effects end on time, and live effects are observed again.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::json;
+use shieldops_model::{Action, ActionId, ActionState, PlanState, Target, TargetId};
+use shieldops_policy::{Requester, RequesterKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Engine, Entry, Error, Mark,
+    engine::{action_entry, span},
+    run::{Seen, kind_of},
+    undo::{EXPIRY, Wish},
+};
+
+const EXPIRY_STEP: Duration = Duration::from_secs(1);
+const OBSERVE_STEP: Duration = Duration::from_secs(60);
+/// Between two tries to undo what is over its time.
+const EXPIRY_RETRY: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A live effect is no longer as its owners want it.
+    Drifted,
+    /// A live effect could not be read.
+    Unverified,
+    /// An effect carries our mark and no live action wants it.
+    Orphaned,
+}
+
+/// Something that a person should see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub kind: FindingKind,
+    pub target_id: TargetId,
+    pub action_id: ActionId,
+    pub detail: String,
+}
+
+impl Engine {
+    /// Expires every second and observes every minute, until told to stop.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut expiry = tokio::time::interval(EXPIRY_STEP);
+        let mut observe = tokio::time::interval(OBSERVE_STEP);
+        loop {
+            let result = tokio::select! {
+                () = stop.cancelled() => return,
+                _ = expiry.tick() => self.expire_due().await,
+                _ = observe.tick() => self.reobserve().await.map(|_| ()),
+            };
+            if let Err(error) = result {
+                tracing::error!(%error, "watching live actions");
+            }
+        }
+    }
+
+    /// Ends plans that nobody approved in time, and undoes effects whose own time is over.
+    pub async fn expire_due(&self) -> Result<(), Error> {
+        let now = self.now();
+        for plan in self.with.journal.plans_in(&[PlanState::Proposed]).await? {
+            if plan.expires_at <= now {
+                let _one_at_a_time = self.votes.lock().await;
+                let mut plan = self.get_plan(plan.id).await?;
+                if plan.state == PlanState::Proposed {
+                    self.expire_plan(&mut plan).await?;
+                }
+            }
+        }
+        let mut states = LIVE.to_vec();
+        states.push(ActionState::UndoFailed);
+        for action in self.with.journal.actions_in(&states).await? {
+            let due = action.expires_at.is_some_and(|time| time <= now) && action.undo_of.is_none() && action.class != "irreversible";
+            let tried = matches!(action.state, ActionState::UndoFailed | ActionState::Drifted | ActionState::Unverified);
+            if !due || (tried && action.updated_at.plus(EXPIRY_RETRY) > now) {
+                continue;
+            }
+            let requester = Requester { id: EXPIRY.to_owned(), kind: RequesterKind::System };
+            let wish = Wish { requester, addr: None, why: "its time is over".to_owned() };
+            if let Err(error) = self.undo_as(action.id, wish).await {
+                self.expiry_failed(action.id, &error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn expiry_failed(&self, id: ActionId, error: &Error) -> Result<(), Error> {
+        if let Error::Crashed(name) = error {
+            return Err(Error::Crashed(name));
+        }
+        let mut action = self.get_action(id).await?;
+        action.state = ActionState::UndoFailed;
+        action.detail = Some(format!("its time is over and it could not be undone: {error}"));
+        let what = action_entry("action.undo_failed", EXPIRY, &action, json!({"detail": action.detail}));
+        self.save_action(&mut action, Vec::new(), what).await
+    }
+
+    /// Observes every live effect again, and looks for marked effects that nobody owns.
+    pub async fn reobserve(&self) -> Result<Vec<Finding>, Error> {
+        let mut findings = Vec::new();
+        for action in self.with.journal.actions_in(LIVE).await? {
+            if action.undo_of.is_none() {
+                findings.extend(self.observe_again(action.id, action.target_id).await?);
+            }
+        }
+        for target in self.with.journal.targets().await? {
+            findings.extend(self.orphans(&target).await?);
+        }
+        if let Some(queue) = &self.with.findings {
+            for finding in &findings {
+                if queue.try_send(finding.clone()).is_err() {
+                    tracing::warn!(target.id = %finding.target_id, "the queue of findings is full");
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    async fn observe_again(&self, id: ActionId, target: TargetId) -> Result<Option<Finding>, Error> {
+        let _held = self.hold_targets([target]).await;
+        let mut action = self.get_action(id).await?;
+        if !LIVE.contains(&action.state) {
+            return Ok(None);
+        }
+        let (state, detail) = match self.see(&action).await {
+            Ok(Seen::InForce) => (ActionState::Verified, None),
+            Ok(Seen::Not(there)) => (ActionState::Drifted, Some(format!("somebody changed it: now {there}"))),
+            Ok(Seen::Unreadable(why)) => (ActionState::Unverified, Some(format!("could not be read: {why}"))),
+            Err(error) => (ActionState::Unverified, Some(format!("could not be read: {error}"))),
+        };
+        if state == action.state {
+            return Ok(None);
+        }
+        action.state = state;
+        action.detail.clone_from(&detail);
+        let writes = vec![self.step(action.id, "observed", json!({"state": state, "detail": detail}))];
+        let what = action_entry(kind_of(state), "system:watch", &action, json!({"detail": detail}));
+        self.save_action(&mut action, writes, what).await?;
+        let kind = match state {
+            ActionState::Drifted => FindingKind::Drifted,
+            ActionState::Unverified => FindingKind::Unverified,
+            _ => return Ok(None),
+        };
+        Ok(Some(Finding { kind, target_id: target, action_id: id, detail: detail.unwrap_or_default() }))
+    }
+
+    async fn see(&self, action: &Action) -> Result<Seen, Error> {
+        let target = self.get_target(action.target_id).await?;
+        let ready = match self.look(&action.capability, target, &action.params).await {
+            Ok(ready) => ready,
+            Err(Error::Refused(why)) => return Ok(Seen::Not(why.into())),
+            Err(error) => return Ok(Seen::Unreadable(error.to_string())),
+        };
+        let owners = self.with.journal.owners(&action.state_key).await?;
+        let wanted = ready.capability.hold(&action.to, span(&owners, self.now()))?;
+        if ready.capability.holds(&ready.observed.state, &wanted)? {
+            return Ok(Seen::InForce);
+        }
+        Ok(Seen::Not(ready.observed.state))
+    }
+
+    async fn orphans(&self, target: &Target) -> Result<Vec<Finding>, Error> {
+        let mut findings = Vec::new();
+        for capability in self.with.registry.all() {
+            let described = capability.describe();
+            if described.target_kind != target.kind.as_str() {
+                continue;
+            }
+            let _held = self.hold_targets([target.id]).await;
+            // A target that is away has no orphans to show; its live actions say that it is away.
+            let Ok(marks) = capability.marks(target).await else { continue };
+            for mark in marks {
+                let state_key = format!("{}/{}/{}", target.id, described.name, mark.key);
+                if self.with.journal.owners(&state_key).await?.is_empty() {
+                    findings.extend(self.orphan(target, &state_key, mark).await?);
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    async fn orphan(&self, target: &Target, state_key: &str, mark: Mark) -> Result<Option<Finding>, Error> {
+        let known = |seen: &mut HashSet<String>| !seen.insert(format!("{state_key}/{}", mark.action));
+        if known(&mut self.orphans.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(None);
+        }
+        let payload = json!({"target": target.name, "simulated": target.simulated, "key": mark.key, "action": mark.action, "detail": mark.detail});
+        let subjects = vec![target.id.to_string(), mark.action.to_string()];
+        let what = Entry { kind: "target.orphaned", subjects, actor: "system:watch".to_owned(), payload };
+        self.commit(Vec::new(), what).await?;
+        Ok(Some(Finding { kind: FindingKind::Orphaned, target_id: target.id, action_id: mark.action, detail: mark.detail }))
+    }
+}
+
+/// States in which the effect should be there.
+const LIVE: &[ActionState] = &[ActionState::Settling, ActionState::Verified, ActionState::Unverified, ActionState::Drifted];
