@@ -3,7 +3,11 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, atomic::{AtomicU64, Ordering}, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -359,7 +363,9 @@ impl Bus {
         }
         for dir in dir.ancestors().take(2) {
             match disk.remove_dir(dir) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io_error("removing", dir)(error)),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io_error("removing", dir)(error));
+                }
                 _ => {}
             }
         }

@@ -1,11 +1,6 @@
 //! The disk as a parameter: what the log needs of a file system, so that tests can lose power or space.
 
-use std::{
-    fs, io,
-    os::unix::fs::FileExt as _,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io, os::unix::fs::FileExt as _, path::Path, sync::Arc};
 
 /// Directories and names. A created, renamed or removed name is durable after `sync_dir` of its directory.
 pub trait Disk: Send + Sync + 'static {

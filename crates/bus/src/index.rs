@@ -161,7 +161,8 @@ impl ActiveIndex {
     fn look_up(&mut self, partition: &Partition, extent: &Extent, key: u64) -> Result<Option<Hits>> {
         let path = partition.dir.join(Segment::name(extent.segment, "idx"));
         if !self.whole.contains(&extent.segment) {
-            let bytes = read_all(partition.context.disk.as_ref(), &path, CEILING).map_err(io_error("reading", &path))?;
+            let bytes =
+                read_all(partition.context.disk.as_ref(), &path, CEILING).map_err(io_error("reading", &path))?;
             if !bytes.is_some_and(|bytes| is_whole(bytes, partition, extent)) {
                 return Ok(None);
             }
@@ -232,7 +233,9 @@ fn find(file: &dyn DiskFile, path: &Path, key: u64) -> Result<Option<Hits>> {
         let middle = low.midpoint(high);
         let entry = read(ENTRY, table.saturating_add(middle.saturating_mul(len64(ENTRY))))?;
         let mut reader = Reader::new(&entry);
-        let (Some(found), Some(first), Some(count)) = (reader.u64(), reader.u32(), reader.u32()) else { return Ok(None) };
+        let (Some(found), Some(first), Some(count)) = (reader.u64(), reader.u32(), reader.u32()) else {
+            return Ok(None);
+        };
         match found.cmp(&key) {
             std::cmp::Ordering::Less => low = middle.saturating_add(1),
             std::cmp::Ordering::Greater => high = middle,
@@ -277,7 +280,9 @@ impl Jobs {
             }
             let job = waiting.0.pop_front();
             drop(waiting);
-            let Some((partition, id)) = job.and_then(|(partition, id)| Some((partition.upgrade()?, id))) else { continue };
+            let Some((partition, id)) = job.and_then(|(partition, id)| Some((partition.upgrade()?, id))) else {
+                continue;
+            };
             if let Err(error) = build(&partition, id) {
                 tracing::warn!(tenant.id = %partition.place.tenant, %error, "a side index could not be built");
             }

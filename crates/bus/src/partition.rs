@@ -186,7 +186,9 @@ impl Partition {
     pub(crate) fn walk<T>(&self, extent: &Extent, visit: impl FnOnce(&mut Walk<'_>) -> Result<T>) -> Result<Option<T>> {
         let file = match self.context.disk.open(&extent.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.holds(extent.segment) => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.holds(extent.segment) => {
+                return Ok(None);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let why = "the segment's file is missing".to_owned();
                 return Err(Error::Damaged { path: extent.path.clone(), position: 0, why });

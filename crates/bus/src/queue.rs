@@ -6,12 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    Appended, Error, NewEvent, SealedSegment,
-    error::Result,
-    frame::Sequence,
-    partition::lock,
-};
+use crate::{Appended, Error, NewEvent, SealedSegment, error::Result, frame::Sequence, partition::lock};
 
 pub(crate) type Done = Box<dyn FnOnce(Result<Appended>) + Send>;
 

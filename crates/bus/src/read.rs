@@ -149,9 +149,7 @@ pub(crate) fn get(partition: &Partition, id: EventId) -> Result<Option<Event>> {
             };
         }
         match damaged {
-            Some((position, why)) => {
-                Err(Error::Damaged { path: extent.path.clone(), position, why: why.to_owned() })
-            }
+            Some((position, why)) => Err(Error::Damaged { path: extent.path.clone(), position, why: why.to_owned() }),
             None => Ok(None),
         }
     })?;

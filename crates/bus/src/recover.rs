@@ -1,12 +1,7 @@
 //! Reads a partition back at open: sealed segments from their metadata, the others frame by frame. A torn tail, the bytes
 //! after the last whole batch of the last segment, was never acknowledged and is cut off; all other damage is named.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 
 use shieldops_model::{EventId, SegmentId, TenantId};
 
@@ -92,7 +87,9 @@ impl Recovery<'_> {
         };
         if segment.end <= self.result.log.retired.offset {
             // Retention was interrupted.
-            return ["seg", "idx", "sealed"].iter().try_for_each(|extension| self.remove(&Segment::name(id, extension)));
+            return ["seg", "idx", "sealed"]
+                .iter()
+                .try_for_each(|extension| self.remove(&Segment::name(id, extension)));
         }
         let path = Segment::path(self.dir, id);
         let len = match has_file {
@@ -145,7 +142,9 @@ impl Recovery<'_> {
         let len = file.len().map_err(io_error("reading", &path))?;
         let header = read_header(file.as_ref(), &path)?;
         let why = match header {
-            Ok(header) if (header.tenant, header.id) != (self.place.tenant, id) => Some("the segment belongs elsewhere"),
+            Ok(header) if (header.tenant, header.id) != (self.place.tenant, id) => {
+                Some("the segment belongs elsewhere")
+            }
             Ok(_) => None,
             Err(why) => Some(why),
         };
@@ -162,7 +161,13 @@ impl Recovery<'_> {
         }
         if let Some(why) = why {
             let offset = Offset(scan.segment.offset);
-            scan.segment.damage.push(Damage { path: path.clone(), position: 0, offset, events: 0, why: why.to_owned() });
+            scan.segment.damage.push(Damage {
+                path: path.clone(),
+                position: 0,
+                offset,
+                events: 0,
+                why: why.to_owned(),
+            });
         }
         scan.tail(is_last, len, &path);
         for mark in scan.producers.iter() {

@@ -71,7 +71,7 @@ pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) ->
     let mut deleted = Deleted::default();
     for partition in partitions {
         let oldest = now.minus(partition.context.limits.retention);
-        while let Some(id) = aged(&partition.log(), oldest) {
+        while let Some(id) = aged(partition, oldest) {
             delete(partition, id, &mut deleted)?;
         }
     }
@@ -84,7 +84,8 @@ pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) ->
             })
             .collect();
         let total = sizes.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
-        let largest = partitions.iter().zip(sizes).filter(|(_, (_, id))| id.is_some()).max_by_key(|(_, (bytes, _))| *bytes);
+        let largest =
+            partitions.iter().zip(sizes).filter(|(_, (_, id))| id.is_some()).max_by_key(|(_, (bytes, _))| *bytes);
         let Some((partition, (_, Some(id)))) = largest else { return Ok(deleted) };
         if total <= partition.context.limits.max_bytes {
             return Ok(deleted);
@@ -93,8 +94,8 @@ pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) ->
     }
 }
 
-fn aged(log: &Log, oldest: Timestamp) -> Option<SegmentId> {
-    log.deletable().filter(|segment| segment.last_ingested_at < oldest).map(|segment| segment.id)
+fn aged(partition: &Partition, oldest: Timestamp) -> Option<SegmentId> {
+    partition.log().deletable().filter(|segment| segment.last_ingested_at < oldest).map(|segment| segment.id)
 }
 
 /// Says first that the segment is gone, then removes it: an interruption is finished at the next open.
@@ -115,7 +116,9 @@ fn delete(partition: &Partition, id: SegmentId, deleted: &mut Deleted) -> Result
     for extension in ["seg", "idx", "sealed"] {
         let path = partition.dir.join(Segment::name(id, extension));
         match disk.remove(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io_error("removing", &path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io_error("removing", &path)(error));
+            }
             _ => {}
         }
     }

@@ -317,7 +317,10 @@ impl DiskFile for LossyFile {
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.contents(|contents, space| {
             let fits = space.map_or(bytes.len(), |space| usize::try_from(space).unwrap_or(usize::MAX).min(bytes.len()));
-            let write = Write::Bytes(usize::try_from(position).unwrap_or(usize::MAX), bytes.get(..fits).unwrap_or_default().to_vec());
+            let write = Write::Bytes(
+                usize::try_from(position).unwrap_or(usize::MAX),
+                bytes.get(..fits).unwrap_or_default().to_vec(),
+            );
             write.apply(&mut contents.now, usize::MAX);
             contents.unsynced.push(write);
             if let Some(space) = space {

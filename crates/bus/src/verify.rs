@@ -64,7 +64,9 @@ pub fn verify_on(disk: &dyn Disk, path: &Path, expected: Option<&[u8; 32]>) -> R
         match step {
             Step::Damage { position, until, .. } if until == len && expected.is_none() => torn_bytes = len - position,
             Step::Damage { position, why, .. } => return Err(damaged(position, why)),
-            Step::Frame { position, header, .. } if header.offset != end || last.is_some_and(|last| header.first <= last) => {
+            Step::Frame { position, header, .. }
+                if header.offset != end || last.is_some_and(|last| header.first <= last) =>
+            {
                 return Err(damaged(position, "the frame is not the one that belongs here"));
             }
             Step::Frame { header, bytes, .. } => {

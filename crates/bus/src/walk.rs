@@ -15,9 +15,17 @@ use crate::{
 const CHUNK: usize = 256 * 1024;
 
 pub(crate) enum Step<'a> {
-    Frame { position: u64, header: Header, bytes: &'a [u8] },
+    Frame {
+        position: u64,
+        header: Header,
+        bytes: &'a [u8],
+    },
     /// Nothing whole from `position` up to `until`, where a whole frame begins or the walk ends.
-    Damage { position: u64, until: u64, why: &'static str },
+    Damage {
+        position: u64,
+        until: u64,
+        why: &'static str,
+    },
 }
 
 pub(crate) struct Walk<'a> {

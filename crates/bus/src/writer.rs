@@ -236,7 +236,9 @@ impl Writer {
         let written = active.file.write_at(&group.bytes, position).map_err(io_error("writing", &active.path));
         let synced = written.and_then(|()| active.file.sync().map_err(io_error("syncing", &active.path)));
         let named = synced.and_then(|()| match fresh.is_some() {
-            true => self.partition.context.disk.sync_dir(&self.partition.dir).map_err(io_error("syncing", &active.path)),
+            true => {
+                self.partition.context.disk.sync_dir(&self.partition.dir).map_err(io_error("syncing", &active.path))
+            }
             false => Ok(()),
         });
         if let Err(error) = named {

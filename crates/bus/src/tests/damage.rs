@@ -47,7 +47,12 @@ fn damage_inside_the_last_segment_is_named_and_only_its_torn_tail_is_cut() {
         bus.append(tenant(), vec![text(&format!("event {n}"))], None).unwrap();
     }
     drop(bus);
-    let path = world.disk.paths().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "seg")).unwrap();
+    let path = world
+        .disk
+        .paths()
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "seg"))
+        .unwrap();
     world.disk.tamper(&path, |bytes| {
         bytes[80] ^= 1;
         bytes.extend_from_slice(&[1, 2, 3]);
@@ -66,7 +71,8 @@ fn segments_cut_short_taken_away_or_swapped_are_named() {
     let world = World::with(Limits { segment_bytes: 1, ..Limits::default() });
     let (paths, want) = five_frames(&world);
     let whole: Vec<_> = paths.iter().map(|path| world.disk.bytes(path)).collect();
-    let lost = |bus: &Bus| all(bus).into_iter().filter_map(|frame| frame.damage).map(|damage| damage.events).sum::<u64>();
+    let lost =
+        |bus: &Bus| all(bus).into_iter().filter_map(|frame| frame.damage).map(|damage| damage.events).sum::<u64>();
 
     world.disk.tamper(&paths[1], |bytes| bytes.truncate(100));
     let bus = world.open();
@@ -129,11 +135,20 @@ fn a_frame_of_another_tenant_does_not_open() {
     let other = TenantId::from_bits(tenant().bits() + 1);
     let bus = world.open();
     bus.append(other, vec![text("secret")], None).unwrap();
-    let path = world.disk.paths().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "seg")).unwrap();
+    let path = world
+        .disk
+        .paths()
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "seg"))
+        .unwrap();
     bus.append(tenant(), vec![text("own")], None).unwrap();
     drop(bus);
     let stolen = world.disk.bytes(&path)[72..].to_vec();
-    let own = world.disk.paths().into_iter().find(|own| own != &path && own.extension().is_some_and(|extension| extension == "seg"));
+    let own = world
+        .disk
+        .paths()
+        .into_iter()
+        .find(|own| own != &path && own.extension().is_some_and(|extension| extension == "seg"));
     world.disk.tamper(&own.unwrap(), |bytes| bytes.extend_from_slice(&stolen));
     let bus = world.open();
     assert_eq!(raws(&bus), ["own"]);
@@ -143,7 +158,12 @@ fn a_frame_of_another_tenant_does_not_open() {
 fn a_segment_of_a_newer_version_is_refused_at_open() {
     let world = World::new();
     world.open().append(tenant(), vec![text("x")], None).unwrap();
-    let path = world.disk.paths().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "seg")).unwrap();
+    let path = world
+        .disk
+        .paths()
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "seg"))
+        .unwrap();
     world.disk.tamper(&path, |bytes| {
         bytes[8] = 9;
         bytes[12..16].fill(0);

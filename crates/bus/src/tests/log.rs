@@ -10,7 +10,12 @@ fn what_was_appended_is_read_back_as_it_was() {
     let world = World::new();
     let bus = world.open();
     let first = NewEvent { demo: true, time_quality: TimeQuality::Missing, ..text("one") };
-    let second = NewEvent { source: "nginx".into(), format: "access/1".into(), time: START.plus(Duration::from_secs(5)), ..text("") };
+    let second = NewEvent {
+        source: "nginx".into(),
+        format: "access/1".into(),
+        time: START.plus(Duration::from_secs(5)),
+        ..text("")
+    };
     let appended = bus.append(tenant(), vec![first.clone(), second.clone()], None).unwrap();
     let frames = all(&bus);
     assert_eq!((frames.len(), frames[0].offset, frames[0].next), (1, Offset(0), Offset(2)));
@@ -57,7 +62,10 @@ fn each_event_is_found_by_its_id_and_none_by_another() {
         let events = (0..=batch).map(|n| text(&format!("event {batch} {n}"))).collect();
         bus.append(tenant(), events, None).unwrap();
     }
-    let reopened = { drop(bus); world.open() };
+    let reopened = {
+        drop(bus);
+        world.open()
+    };
     for event in all(&reopened).into_iter().flat_map(|frame| frame.events) {
         let id = event.id;
         assert_eq!(reopened.get(tenant(), id).unwrap(), Some(event));
@@ -263,7 +271,10 @@ fn the_log_works_on_a_real_file_system() {
     assert_eq!(raws(&bus).len(), 150);
     let sealed = bus.sealed_segments(tenant(), None);
     let files = crate::list_segments(&path).unwrap();
-    assert_eq!(files.iter().map(|file| file.id).collect::<Vec<_>>(), sealed.iter().map(|segment| segment.id).collect::<Vec<_>>());
+    assert_eq!(
+        files.iter().map(|file| file.id).collect::<Vec<_>>(),
+        sealed.iter().map(|segment| segment.id).collect::<Vec<_>>()
+    );
     for segment in sealed {
         let verified = crate::verify_segment(&segment.path, Some(&segment.root)).unwrap();
         assert_eq!((verified.count, verified.bytes), (segment.count, segment.bytes));

@@ -10,13 +10,19 @@ use super::*;
 #[derive(Debug, Clone)]
 enum Step {
     /// A batch of so many events; with a producer's number or without.
-    Append { events: usize, size: usize, numbered: bool },
+    Append {
+        events: usize,
+        size: usize,
+        numbered: bool,
+    },
     /// Several appends that may share a sync.
     Burst(usize),
     Retry,
     Seal,
     Advance(u64),
-    LosePower { after: u64 },
+    LosePower {
+        after: u64,
+    },
     Reopen,
 }
 
@@ -77,7 +83,11 @@ impl Sent {
             }
         }
         for (name, count) in &seen {
-            assert_eq!(self.batches.get(name).map(|(events, _)| *events), Some(*count), "{name}: whole and not invented");
+            assert_eq!(
+                self.batches.get(name).map(|(events, _)| *events),
+                Some(*count),
+                "{name}: whole and not invented"
+            );
         }
         order.retain(|name| self.batches[name].1);
         assert_eq!(order, self.order, "every acknowledged batch is there, in the order of the answers");
@@ -113,7 +123,8 @@ fn run(steps: Vec<Step>, seed: u64) {
                     // It may have been stored before batches that were acknowledged earlier than its retry.
                     sent.order.clear();
                     let stored = raws(open);
-                    let names = stored.iter().filter(|raw| raw.contains(":0:")).map(|raw| raw.split(':').next().unwrap());
+                    let names =
+                        stored.iter().filter(|raw| raw.contains(":0:")).map(|raw| raw.split(':').next().unwrap());
                     sent.order.extend(names.filter(|name| sent.batches[*name].1).map(ToOwned::to_owned));
                 }
             }
@@ -121,7 +132,8 @@ fn run(steps: Vec<Step>, seed: u64) {
             Step::Advance(seconds) => world.clock.advance(Duration::from_secs(seconds)),
             Step::LosePower { after } => {
                 world.disk.fail_after(after);
-                let batches: Vec<_> = (0..rng.random_range(0..4)).map(|_| sent.batch(rng.random_range(1..8), 150)).collect();
+                let batches: Vec<_> =
+                    (0..rng.random_range(0..4)).map(|_| sent.batch(rng.random_range(1..8), 150)).collect();
                 for (batch, name) in batches {
                     if open.append(tenant(), batch, None).is_ok() {
                         sent.acknowledge(&name);

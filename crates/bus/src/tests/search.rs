@@ -12,7 +12,10 @@ fn filled(world: &World) -> Bus {
         world.clock.advance(Duration::from_secs(5));
         let events = (0..5).map(|n| {
             let n = batch * 5 + n;
-            NewEvent { time: START.plus(Duration::from_secs(n as u64)), ..text(&format!("user {} of {}", n % 7, 1000 + n)) }
+            NewEvent {
+                time: START.plus(Duration::from_secs(n as u64)),
+                ..text(&format!("user {} of {}", n % 7, 1000 + n))
+            }
         });
         bus.append(tenant(), events.collect(), None).unwrap();
     }
