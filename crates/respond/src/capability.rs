@@ -219,6 +219,10 @@ impl<C: Capability> Typed<C> {
 }
 
 fn params<T: DeserializeOwned>(value: &Value) -> Result<T, Fault> {
+    // A derived parser would take a list for its fields in order.
+    if !value.is_object() {
+        return Err(Fault::Params("params: want an object".to_owned()));
+    }
     T::deserialize(value).map_err(|error| Fault::Params(error.to_string()))
 }
 

@@ -43,6 +43,11 @@ impl MemoryJournal {
         self.lock().entries.clone()
     }
 
+    /// The plans that undo actions of this one.
+    pub fn plans_of_undo(&self, plan: PlanId) -> Vec<PlanId> {
+        self.lock().plans.values().filter(|(undo, _)| undo.undo_of == Some(plan)).map(|(undo, _)| undo.id).collect()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

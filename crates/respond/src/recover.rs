@@ -4,12 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::json;
 use shieldops_model::{Action, ActionState, Plan, PlanState};
-use shieldops_policy::{Entry as Door, Evaluation};
 
 use crate::{
     Child, Engine, Error,
-    engine::{Ready, door},
-    run::{End, Seen, conclude},
+    engine::{Ready, action_entry},
+    run::{Seen, conclude},
 };
 
 impl Engine {
@@ -45,26 +44,33 @@ impl Engine {
         Ok(())
     }
 
-    /// An action that was begun: done, not done, or neither.
-    pub(crate) async fn pick_up(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, stopped: bool) -> Result<ActionState, Error> {
-        let wanted = self.wanted(&action, ready).await?;
-        let seen = self.read_back(ready, &action.params, &wanted).await?;
-        let untouched = match &seen {
-            Seen::Not(there) => ready.capability.same(there, &action.from)?,
-            _ => false,
-        };
-        if !untouched {
-            let end = conclude(ready, &action, seen, None)?;
-            return self.outcome(plan, &mut action, ready, end, Some(&wanted)).await;
+    /// What became of the actions that were begun: done, neither done nor not, or not done and so planned as before.
+    pub(crate) async fn reckon(&self, plan: &Plan, ready: &[Ready]) -> Result<Plan, Error> {
+        for (action, ready) in plan.actions.iter().zip(ready) {
+            if !matches!(action.state, ActionState::Running | ActionState::Settling) {
+                continue;
+            }
+            let mut action = action.clone();
+            let wanted = self.wanted(&action, ready).await?;
+            let seen = self.read_back(ready, &action.params, &wanted).await?;
+            let untouched = matches!(&seen, Seen::Not(there) if ready.capability.same(there, &action.from)?);
+            if untouched {
+                self.back_to_planned(&mut action).await?;
+            } else {
+                let end = conclude(ready, &action, seen, None)?;
+                self.outcome(plan, &mut action, ready, end).await?;
+            }
         }
-        let held_back = door(plan) == Door::Action && self.halted().await?;
-        if stopped || held_back {
-            let detail = Some("the process ended before anything was done".to_owned());
-            return self.outcome(plan, &mut action, ready, End { state: ActionState::Aborted, detail, side: "from" }, None).await;
-        }
-        tracing::info!(action.id = %action.id, "an intent was not carried out before the process ended: it is now");
-        let step = self.step(action.id, "observed", json!({"side": "from", "recovered": true}));
-        self.with.journal.commit(crate::Change { writes: vec![step], entry: None }).await?;
-        self.act(plan, action, ready, evaluation).await
+        self.get_plan(plan.id).await
+    }
+
+    async fn back_to_planned(&self, action: &mut Action) -> Result<(), Error> {
+        let mut writes = self.disown(action).await?;
+        writes.push(self.step(action.id, "observed", json!({"side": "from", "recovered": true})));
+        action.state = ActionState::Planned;
+        (action.applied_at, action.expires_at) = (None, None);
+        let detail = "the process ended before anything was done";
+        let what = action_entry("action.planned", "system:executor", action, json!({"side": "from", "detail": detail}));
+        self.save_action(action, writes, what).await
     }
 }

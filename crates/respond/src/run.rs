@@ -91,6 +91,9 @@ impl Engine {
             Ok(ready) => ready,
             Err(error) => return self.give_up(plan, &error).await,
         };
+        if resumed {
+            plan = self.reckon(&plan, &ready).await?;
+        }
         let drifted = self.undo_drifted(&plan, &ready).await?;
         let evaluation = self.evaluate(&plan, &ready, Stage::Run, drifted).await?;
         if let Some(reasons) = self.refusal(&plan, &ready, &evaluation)? {
@@ -145,20 +148,19 @@ impl Engine {
         Ok(ready)
     }
 
-    /// One action, from wherever it stands to its end.
+    /// One action, from its plan to its end.
     async fn one(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, stopped: bool) -> Result<ActionState, Error> {
         match action.state {
             ActionState::Planned if stopped => {
                 let end = End { state: ActionState::Skipped, detail: Some("an action before it did not succeed".to_owned()), side: "from" };
-                self.outcome(plan, &mut action, ready, end, None).await
+                self.outcome(plan, &mut action, ready, end).await
             }
             ActionState::Planned => self.act(plan, action, ready, evaluation).await,
-            ActionState::Running | ActionState::Settling => self.pick_up(plan, action, ready, evaluation, stopped).await,
             done => Ok(done),
         }
     }
 
-    pub(crate) async fn act(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation) -> Result<ActionState, Error> {
+    async fn act(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation) -> Result<ActionState, Error> {
         let now_there = match ready.capability.observe(&ready.target, &action.params).await {
             Ok(observed) => observed,
             Err(fault) => return self.abort(plan, action, ready, format!("could not be observed, nothing was done: {fault}")).await,
@@ -198,7 +200,7 @@ impl Engine {
         self.crash("after_apply")?;
         let seen = self.settle(&mut action, ready, &wanted).await?;
         let end = conclude(ready, &action, seen, applied.err())?;
-        self.outcome(plan, &mut action, ready, end, Some(&wanted)).await
+        self.outcome(plan, &mut action, ready, end).await
     }
 
     /// What the target should hold, now: an effect lasts until its latest live owner's expiry.
@@ -259,13 +261,12 @@ impl Engine {
             self.save_action(&mut action, writes, what).await?;
         }
         let detail = Some("what was wanted was already so: nothing was changed".to_owned());
-        let wanted = self.wanted(&action, ready).await?;
-        self.outcome(plan, &mut action, ready, End { state: ActionState::Verified, detail, side: "to" }, Some(&wanted)).await
+        self.outcome(plan, &mut action, ready, End { state: ActionState::Verified, detail, side: "to" }).await
     }
 
     async fn abort(&self, plan: &Plan, mut action: Action, ready: &Ready, why: String) -> Result<ActionState, Error> {
         let end = End { state: ActionState::Aborted, detail: Some(why), side: "from" };
-        self.outcome(plan, &mut action, ready, end, None).await
+        self.outcome(plan, &mut action, ready, end).await
     }
 
     /// Reads back until the effect is in force or its settling time is over.
@@ -304,7 +305,7 @@ impl Engine {
     }
 
     /// Writes how the action ended; an undo ends the action that it undoes as well.
-    pub(crate) async fn outcome(&self, plan: &Plan, action: &mut Action, ready: &Ready, end: End, wanted: Option<&Value>) -> Result<ActionState, Error> {
+    pub(crate) async fn outcome(&self, plan: &Plan, action: &mut Action, ready: &Ready, end: End) -> Result<ActionState, Error> {
         let verified = end.state == ActionState::Verified;
         let mut writes = vec![self.step(action.id, "observed", json!({"side": end.side}))];
         action.state = end.state;
@@ -313,7 +314,7 @@ impl Engine {
             action.verified_at = Some(self.now());
         }
         if let Some(original) = action.undo_of {
-            writes.extend(self.end_original(plan, original, action, ready, wanted).await?);
+            writes.extend(self.end_original(plan, original, action, ready).await?);
         } else {
             if verified {
                 self.prove(action, ready, "after").await;
@@ -332,7 +333,7 @@ impl Engine {
     }
 
     /// An action that changed nothing wants nothing.
-    async fn disown(&self, action: &Action) -> Result<Vec<Write>, Error> {
+    pub(crate) async fn disown(&self, action: &Action) -> Result<Vec<Write>, Error> {
         let owners = self.with.journal.owners(&action.state_key).await?;
         if !owners.iter().any(|owner| owner.action_id == action.id) {
             return Ok(Vec::new());

@@ -179,7 +179,6 @@ impl Engine {
         id: ActionId,
         undo: &mut Action,
         ready: &Ready,
-        wanted: Option<&Value>,
     ) -> Result<Vec<Write>, Error> {
         if undo.state != ActionState::Verified {
             let why = undo.detail.clone().unwrap_or_default();
@@ -190,10 +189,10 @@ impl Engine {
         self.prove(&mut original, ready, "after_undo").await;
         undo.proofs = original.proofs.iter().filter(|proof| proof.moment == "after_undo").cloned().collect();
         original.state = if plan.requester == EXPIRY { ActionState::Expired } else { ActionState::Undone };
-        original.detail = match (others.len(), undo.changed, wanted) {
-            (0, true, _) => None,
-            (0, false, _) => Some("the effect was already gone".to_owned()),
-            (n, _, _) => Some(format!("{n} other live action{} want{} the effect: it stays in force", if n == 1 { "" } else { "s" }, if n == 1 { "s" } else { "" })),
+        original.detail = match (others.len(), undo.changed) {
+            (0, true) => None,
+            (0, false) => Some("the effect was already gone".to_owned()),
+            (n, _) => Some(format!("{n} other live action{} want{} the effect: it stays in force", if n == 1 { "" } else { "s" }, if n == 1 { "s" } else { "" })),
         };
         original.updated_at = self.now();
         let mut writes = vec![

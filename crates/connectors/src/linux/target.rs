@@ -111,7 +111,7 @@ impl Linux {
             Some(("netns", name)) => Ok(Access::netns(name)),
             Some(("twin", name)) => {
                 let twin = self.twin(name).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))?;
-                Ok(Access::twin(twin.pid()))
+                Ok(Access::twin(twin.process_id()))
             }
             // Whether it is simulated is a property of the row; a row that denies it is not believed either.
             Some(("sim", name)) if target.simulated => Ok(Access::Sim(self.with.data_dir.join("sim").join(format!("{name}.json")))),
@@ -222,7 +222,7 @@ impl Linux {
 
     /// The whole batch, read back, undone, read back.
     async fn rehearse(&self, twin: &Twin) -> Result<(), Fault> {
-        let access = Access::twin(twin.pid());
+        let access = Access::twin(twin.process_id());
         let address = IpAddr::from([192, 0, 2, 1]);
         let wrong = || Fault::Unavailable("nft took a batch and did not do it".to_owned());
         self.batch(&access, &nft::block(&self.marker, None, address, Some(60), &nft::mark(&self.marker, "rehearsal")), None).await?;

@@ -135,7 +135,7 @@ impl Twin {
     }
 
     /// The process whose user and network namespaces are the victim's.
-    pub(super) fn pid(&self) -> u32 {
+    pub fn process_id(&self) -> u32 {
         self.pid
     }
 

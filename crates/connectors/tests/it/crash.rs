@@ -1,0 +1,82 @@
+//! A process that is lost at any journal write: nothing is repeated, nothing forgotten, nothing misreported.
+
+use serde_json::json;
+use shieldops_model::ActionState;
+use shieldops_respond::{CrashPoints, Journal as _};
+
+use crate::support::{ATTACKER, World, person};
+
+/// Blocks with a crash at `point`, begins again, and says how often nft was given a batch for it.
+async fn block_with_crash_at(world: &mut World, point: &str) {
+    world.restart(CrashPoints::give_up_at(point));
+    let plan = world.propose(json!({"address": ATTACKER})).await;
+    world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+    world.engine.wait(plan.id, std::time::Duration::from_millis(700)).await.unwrap();
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    let plan = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
+    let action = &plan.actions[0];
+    assert_eq!(action.state, ActionState::Verified, "{point}: {:?}", action.detail);
+    assert!(!world.reaches(ATTACKER).await, "{point}: not in force");
+    assert_eq!(action.owners.len(), 1, "{point}");
+    let undone = world.undo(action).await.unwrap();
+    assert_eq!(undone.state, ActionState::Undone, "{point}: {:?}", undone.detail);
+    assert!(world.reaches(ATTACKER).await, "{point}");
+}
+
+async fn undo_with_crash_at(world: &mut World, point: &str) {
+    let action = world.block(ATTACKER).await;
+    world.restart(CrashPoints::give_up_at(point));
+    let lost = world.engine.undo(action.id, &person(2), "a false alarm").await;
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    let plans = world.journal.plans_of_undo(action.plan_id);
+    for plan in plans {
+        world.engine.wait(plan, std::time::Duration::from_secs(10)).await.unwrap();
+    }
+    let undone = world.action(&action).await;
+    assert_eq!(undone.state, ActionState::Undone, "{point}: {lost:?} {:?}", undone.detail);
+    assert!(undone.owners.is_empty(), "{point}");
+    assert!(world.reaches(ATTACKER).await, "{point}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_finished_after_a_crash_at_every_point() {
+    let Some(mut world) = World::live().await else { return };
+    for point in CrashPoints::NAMES {
+        block_with_crash_at(&mut world, point).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_is_finished_after_a_crash_at_every_point() {
+    let Some(mut world) = World::live().await else { return };
+    for point in CrashPoints::NAMES {
+        undo_with_crash_at(&mut world, point).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_block_too() {
+    let mut world = World::new("sim/test");
+    for point in CrashPoints::NAMES {
+        block_with_crash_at(&mut world, point).await;
+        undo_with_crash_at(&mut world, point).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_halted_recovery_only_observes() {
+    for (point, state) in [("after_intent", ActionState::Aborted), ("after_apply", ActionState::Verified)] {
+        let mut world = World::new("sim/test");
+        world.restart(CrashPoints::give_up_at(point));
+        let plan = world.propose(json!({"address": ATTACKER})).await;
+        world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+        world.engine.wait(plan.id, std::time::Duration::from_millis(300)).await.unwrap();
+        world.restart(CrashPoints::none());
+        world.engine.halt(&person(1), "stop").await.unwrap();
+        world.engine.recover().await.unwrap();
+        let plan = world.journal.plan(plan.id).await.unwrap().unwrap();
+        assert_eq!(plan.actions[0].state, state, "{point}: {:?}", plan.actions[0].detail);
+    }
+}
