@@ -95,7 +95,9 @@ impl Bus {
     fn take_in(&self, tenant: TenantId, recovered: Recovered) -> Result<()> {
         let Recovered { log, active, unsealed, unindexed } = recovered;
         let partition = Arc::new(Partition::new(Arc::clone(&self.context), tenant, log));
-        unindexed.into_iter().for_each(|id| self.context.jobs.push(&partition, id));
+        for id in unindexed {
+            self.context.jobs.push(&partition, id);
+        }
         // A segment that is open must be sealed in time even if nothing is appended any more.
         let has_work = active.is_some() || !unsealed.is_empty();
         let writer = Some(Writer::new(Arc::clone(&partition), active, unsealed));
@@ -236,13 +238,12 @@ impl Bus {
     }
 
     fn search(&self, tenant: TenantId, key: Option<u64>, query: &Query, filter: Filter<'_>) -> Result<Page> {
-        match self.find(tenant) {
-            Some(partition) => search::search(&partition, key, query, filter),
-            None => {
-                let mut page = Page::default();
-                page.looked.complete = true;
-                Ok(page)
-            }
+        if let Some(partition) = self.find(tenant) {
+            search::search(&partition, key, query, filter)
+        } else {
+            let mut page = Page::default();
+            page.looked.complete = true;
+            Ok(page)
         }
     }
 

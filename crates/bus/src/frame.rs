@@ -163,5 +163,5 @@ pub(crate) fn checked(frame: &[u8]) -> Result<Header, &'static str> {
 /// The payload of a checked frame.
 pub(crate) fn open(frame: &[u8], header: &Header, place: Place, key: &SealKey) -> Result<Vec<u8>, &'static str> {
     let sealed = frame.get(header.header_len()..).unwrap_or_default();
-    key.open(&place.bind(header.encode()), sealed).map_err(|_| "the frame does not open with the tenant's key")
+    key.open(&place.bind(header.encode()), sealed).map_err(|_same| "the frame does not open with the tenant's key")
 }

@@ -168,12 +168,11 @@ impl ActiveIndex {
             }
             self.whole.insert(extent.segment);
         }
-        match partition.context.disk.open(&path) {
-            Ok(file) => find(file.as_ref(), &path, key),
-            Err(_) => {
-                self.whole.remove(&extent.segment);
-                Ok(None)
-            }
+        if let Ok(file) = partition.context.disk.open(&path) {
+            find(file.as_ref(), &path, key)
+        } else {
+            self.whole.remove(&extent.segment);
+            Ok(None)
         }
     }
 
@@ -185,9 +184,10 @@ impl ActiveIndex {
         offset: u64,
         then: impl FnOnce(&Growing) -> T,
     ) -> Result<T> {
-        let mut built = match self.growing.segment == Some(extent.segment) {
-            true => std::mem::take(&mut self.growing),
-            false => Growing::of(extent.segment),
+        let mut built = if self.growing.segment == Some(extent.segment) {
+            std::mem::take(&mut self.growing)
+        } else {
+            Growing::of(extent.segment)
         };
         built.catch_up(partition, extent, offset)?;
         let name = Segment::name(extent.segment, "idx");
@@ -251,34 +251,40 @@ fn find(file: &dyn DiskFile, path: &Path, key: u64) -> Result<Option<Hits>> {
     Ok(Some(Hits { ordinals: Vec::new(), covered }))
 }
 
+#[derive(Default)]
+struct Waiting {
+    segments: VecDeque<(Weak<Partition>, SegmentId)>,
+    closed: bool,
+}
+
 /// Segments that wait for their side index.
 #[derive(Default)]
 pub(crate) struct Jobs {
-    waiting: Mutex<(VecDeque<(Weak<Partition>, SegmentId)>, bool)>,
+    waiting: Mutex<Waiting>,
     news: Condvar,
 }
 
 impl Jobs {
     pub(crate) fn push(&self, partition: &Arc<Partition>, id: SegmentId) {
-        lock(&self.waiting).0.push_back((Arc::downgrade(partition), id));
+        lock(&self.waiting).segments.push_back((Arc::downgrade(partition), id));
         self.news.notify_all();
     }
 
     /// What is not built by then is built at the next open or the first question.
     pub(crate) fn close(&self) {
-        lock(&self.waiting).1 = true;
+        lock(&self.waiting).closed = true;
         self.news.notify_all();
     }
 
     /// Builds what comes until closed.
     pub(crate) fn run(&self) {
         loop {
-            let idle = |(jobs, closed): &mut (VecDeque<_>, bool)| jobs.is_empty() && !*closed;
+            let idle = |waiting: &mut Waiting| waiting.segments.is_empty() && !waiting.closed;
             let mut waiting = self.news.wait_while(lock(&self.waiting), idle).unwrap_or_else(PoisonError::into_inner);
-            if waiting.1 {
+            if waiting.closed {
                 return;
             }
-            let job = waiting.0.pop_front();
+            let job = waiting.segments.pop_front();
             drop(waiting);
             let Some((partition, id)) = job.and_then(|(partition, id)| Some((partition.upgrade()?, id))) else {
                 continue;

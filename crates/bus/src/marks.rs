@@ -57,10 +57,8 @@ impl Marks {
             return;
         }
         let continued = known.sequence == mark.sequence;
-        let (first, count) = match continued {
-            true => (known.first, known.count.saturating_add(mark.count)),
-            false => (mark.first, mark.count),
-        };
+        let (first, count) =
+            if continued { (known.first, known.count.saturating_add(mark.count)) } else { (mark.first, mark.count) };
         *known = ProducerMark { first, count, ..mark };
     }
 

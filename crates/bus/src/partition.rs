@@ -97,9 +97,12 @@ impl Log {
 
     pub(crate) fn unprocessed_bytes(&self) -> u64 {
         let waiting = self.segments.iter().rev().take_while(|segment| segment.end > self.processed);
-        let bytes = waiting.map(|segment| match segment.offset >= self.processed {
-            true => segment.bytes,
-            false => segment.bytes.saturating_sub(segment.mark_at(self.processed)),
+        let bytes = waiting.map(|segment| {
+            if segment.offset >= self.processed {
+                segment.bytes
+            } else {
+                segment.bytes.saturating_sub(segment.mark_at(self.processed))
+            }
         });
         bytes.fold(0, u64::saturating_add)
     }

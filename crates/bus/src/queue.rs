@@ -51,21 +51,23 @@ pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     work: Condvar,
     room: Condvar,
-    queue_bytes: usize,
-    commit_bytes: usize,
+    /// At most so many wait.
+    bytes_waiting: usize,
+    /// About so many are taken at once.
+    bytes_together: usize,
 }
 
 impl Queue {
-    pub(crate) fn new(queue_bytes: usize, commit_bytes: usize) -> Self {
+    pub(crate) fn new(bytes_waiting: usize, bytes_together: usize) -> Self {
         let (work, room) = (Condvar::new(), Condvar::new());
-        Self { waiting: Mutex::default(), work, room, queue_bytes, commit_bytes }
+        Self { waiting: Mutex::default(), work, room, bytes_waiting, bytes_together }
     }
 
     /// Enqueues, waiting for room at most `wait`; hands the append back with the error when it cannot.
     #[expect(clippy::result_large_err, reason = "the append must come back to be answered")]
     pub(crate) fn append(&self, append: Append, wait: Duration) -> Result<(), (Append, Error)> {
         let full = |waiting: &mut Waiting| {
-            !waiting.closed && waiting.bytes > 0 && waiting.bytes.saturating_add(append.bytes) > self.queue_bytes
+            !waiting.closed && waiting.bytes > 0 && waiting.bytes.saturating_add(append.bytes) > self.bytes_waiting
         };
         let waited = self.room.wait_timeout_while(lock(&self.waiting), wait, full);
         let (mut waiting, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +76,7 @@ impl Queue {
         }
         if timeout.timed_out() {
             let queued_bytes = waiting.bytes;
-            return Err((append, Error::Busy { queued_bytes, queue_bytes: self.queue_bytes }));
+            return Err((append, Error::Busy { queued_bytes, queue_bytes: self.bytes_waiting }));
         }
         waiting.bytes = waiting.bytes.saturating_add(append.bytes);
         waiting.items.push_back(Item::Append(append));
@@ -122,7 +124,7 @@ impl Queue {
         let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let mut appends = Vec::new();
         let mut bytes = 0_usize;
-        while bytes < self.commit_bytes {
+        while bytes < self.bytes_together {
             match waiting.items.pop_front() {
                 Some(Item::Append(append)) => {
                     bytes = bytes.saturating_add(append.bytes);

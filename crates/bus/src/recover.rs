@@ -56,7 +56,7 @@ pub(crate) fn recover(context: &Context, tenant: TenantId, dir: &Path) -> Result
 
 impl Recovery<'_> {
     fn remove_leftovers(&self) -> Result<()> {
-        for name in self.names.iter().filter(|name| name.ends_with(".tmp")) {
+        for name in self.names.iter().filter(|name| name.strip_suffix(".tmp").is_some()) {
             self.remove(name)?;
         }
         Ok(())
@@ -92,14 +92,12 @@ impl Recovery<'_> {
                 .try_for_each(|extension| self.remove(&Segment::name(id, extension)));
         }
         let path = Segment::path(self.dir, id);
-        let len = match has_file {
-            true => self.open(&path)?.len().map_err(io_error("reading", &path))?,
-            false => 0,
-        };
+        let len = if has_file { self.open(&path)?.len().map_err(io_error("reading", &path))? } else { 0 };
         if len != segment.bytes {
-            let why = match has_file {
-                true => format!("the segment has {len} bytes and was sealed with {}", segment.bytes),
-                false => "the segment's file is missing".to_owned(),
+            let why = if has_file {
+                format!("the segment has {len} bytes and was sealed with {}", segment.bytes)
+            } else {
+                "the segment's file is missing".to_owned()
             };
             let events = if has_file { 0 } else { segment.events };
             self.name_damage(&mut segment, len, events, why);
@@ -107,7 +105,9 @@ impl Recovery<'_> {
         if !has_index && has_file {
             self.result.unindexed.push(id);
         }
-        producers.into_iter().for_each(|mark| self.result.log.producers.put(mark));
+        for mark in producers {
+            self.result.log.producers.put(mark);
+        }
         self.add(segment);
         Ok(())
     }
@@ -173,9 +173,10 @@ impl Recovery<'_> {
         for mark in scan.producers.iter() {
             self.result.log.producers.put(*mark);
         }
-        match is_last {
-            true => self.reopen(scan, file, len)?,
-            false => self.close(scan),
+        if is_last {
+            self.reopen(scan, file, len)?;
+        } else {
+            self.close(scan);
         }
         Ok(())
     }

@@ -118,9 +118,10 @@ impl Search<'_> {
     fn has_key(&self, segment: &Segment, hits: Option<&Hits>, offset: u64, event: &Event) -> bool {
         let (Some(key), Some(hits)) = (self.key, hits) else { return true };
         let ordinal = u32::try_from(offset.saturating_sub(segment.offset)).unwrap_or(u32::MAX);
-        match ordinal < hits.covered {
-            true => hits.ordinals.binary_search(&ordinal).is_ok(),
-            false => (self.partition.context.indexer)(event).contains(&key),
+        if ordinal < hits.covered {
+            hits.ordinals.binary_search(&ordinal).is_ok()
+        } else {
+            (self.partition.context.indexer)(event).contains(&key)
         }
     }
 

@@ -37,7 +37,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let limits = Limits { queue_wait: Duration::from_secs(60), ..Limits::default() };
+        let limits = Limits { queue_wait: Duration::from_mins(1), ..Limits::default() };
         Self { disk: LossyDisk::default(), clock: FixedClock::at(START), limits }
     }
 

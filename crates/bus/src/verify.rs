@@ -92,7 +92,7 @@ pub fn list_segments(dir: &Path) -> Result<Vec<SegmentFile>> {
     for (tenant, name) in list(dir)?.into_iter().filter_map(|name| Some((name.parse::<TenantId>().ok()?, name))) {
         let dir = dir.join(name).join("0");
         let names = list(&dir)?;
-        for name in names.iter().filter(|name| name.ends_with(".seg")) {
+        for name in &names {
             let Some(id) = name.strip_suffix(".seg").and_then(|stem| stem.parse::<EventId>().ok()) else { continue };
             let sealed = names.contains(&format!("{id}.sealed"));
             let id = SegmentId::from_bits(id.bits());

@@ -227,19 +227,17 @@ impl Writer {
                 tracing::warn!(tenant.id = %self.partition.place.tenant, %error, "a segment could not be sealed");
             }
         }
-        let fresh = match self.active.is_none() {
-            true => Some(self.create(first, now)?),
-            false => None,
-        };
+        let fresh = if self.active.is_none() { Some(self.create(first, now)?) } else { None };
         let Some(active) = &mut self.active else { return Ok(()) };
         let position = active.len;
         let written = active.file.write_at(&group.bytes, position).map_err(io_error("writing", &active.path));
         let synced = written.and_then(|()| active.file.sync().map_err(io_error("syncing", &active.path)));
-        let named = synced.and_then(|()| match fresh.is_some() {
-            true => {
+        let named = synced.and_then(|()| {
+            if fresh.is_some() {
                 self.partition.context.disk.sync_dir(&self.partition.dir).map_err(io_error("syncing", &active.path))
+            } else {
+                Ok(())
             }
-            false => Ok(()),
         });
         if let Err(error) = named {
             self.torn = Some(if fresh.is_some() { Torn::File(active.path.clone()) } else { Torn::Tail });

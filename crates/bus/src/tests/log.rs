@@ -131,7 +131,9 @@ fn many_writers_share_syncs_and_nothing_is_lost() {
             })
         })
         .collect();
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
     let got = raws(&bus);
     for writer in 0..16 {
         let prefix = format!("{writer} ");
@@ -159,7 +161,7 @@ fn a_waiting_reader_wakes_when_data_comes() {
     let bus = Arc::new(world.open());
     assert!(!bus.wait(tenant(), Offset(0), Duration::from_millis(1)));
     let waiting = Arc::clone(&bus);
-    let reader = thread::spawn(move || waiting.wait(tenant(), Offset(0), Duration::from_secs(60)));
+    let reader = thread::spawn(move || waiting.wait(tenant(), Offset(0), Duration::from_mins(1)));
     bus.append(tenant(), vec![text("x")], None).unwrap();
     assert!(reader.join().unwrap());
 }

@@ -8,14 +8,11 @@ use crate::{Page, Query};
 /// 300 events over sealed and active segments: event n has keys n % 7 and 1000 + n, one second after the one before.
 fn filled(world: &World) -> Bus {
     let bus = world.open();
-    for batch in 0..60_i64 {
+    for batch in 0..60_u64 {
         world.clock.advance(Duration::from_secs(5));
         let events = (0..5).map(|n| {
             let n = batch * 5 + n;
-            NewEvent {
-                time: START.plus(Duration::from_secs(n as u64)),
-                ..text(&format!("user {} of {}", n % 7, 1000 + n))
-            }
+            NewEvent { time: START.plus(Duration::from_secs(n)), ..text(&format!("user {} of {}", n % 7, 1000 + n)) }
         });
         bus.append(tenant(), events.collect(), None).unwrap();
     }
@@ -44,10 +41,7 @@ fn pages_newest_first_and_oldest_first_give_everything_once() {
                 assert_eq!(page.next, None);
                 break;
             }
-            match newest_first {
-                true => query.before = page.next,
-                false => query.after = page.next,
-            }
+            if newest_first { query.before = page.next } else { query.after = page.next }
         }
         let mut want: Vec<u64> = (0..300).collect();
         if newest_first {
