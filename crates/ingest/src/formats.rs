@@ -3,11 +3,13 @@
 pub mod access;
 pub mod accounts;
 pub mod audit;
+pub mod bulk;
 pub mod class;
 pub mod cron;
 pub mod evtx_file;
 pub mod facts;
 pub mod flat;
+pub mod hec;
 mod normalise;
 pub mod pam;
 pub mod programs;

@@ -7,6 +7,7 @@ pub mod formats;
 pub mod limits;
 pub mod lines;
 pub mod prepare;
+pub mod sources;
 
 pub use formats::{
     Problem, Recognised, normalise, normalise_checked, normalise_parts,

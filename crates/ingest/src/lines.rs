@@ -31,6 +31,7 @@ pub fn split(body: &Bytes, hints: Hints<'_>, limits: &Limits) -> Vec<Line> {
 }
 
 /// Why a line is refused, before it has a number.
+#[derive(Debug, Clone)]
 pub(crate) enum Refusal {
     TooLarge,
     Invalid(String),

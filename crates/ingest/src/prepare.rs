@@ -46,50 +46,74 @@ pub struct PreparedEvent {
 
 /// Takes a body apart, judges and recognises each line. Audit records of one serial become one event.
 pub fn prepare(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Limits) -> Prepared {
-    let mut prepared = Prepared::default();
-    let mut serials = Serials::default();
+    let mut intake = Intake::new(hints, received, limits);
     for (number, bytes) in pieces(body, hints) {
-        match event(&bytes, number, hints, received, limits) {
+        let outcome = intake.judge(&bytes, number);
+        intake.record(outcome, number, &bytes, body);
+    }
+    intake.prepared
+}
+
+/// A body on its way to being prepared.
+pub(crate) struct Intake<'a> {
+    hints: Hints<'a>,
+    received: Timestamp,
+    limits: &'a Limits,
+    serials: Serials,
+    pub(crate) prepared: Prepared,
+}
+
+/// A line's event and the audit serial it belongs to, if others may belong to it too.
+pub(crate) type Judged = Result<(PreparedEvent, Option<String>), Refusal>;
+
+impl<'a> Intake<'a> {
+    pub(crate) fn new(hints: Hints<'a>, received: Timestamp, limits: &'a Limits) -> Self {
+        Self { hints, received, limits, serials: Serials::default(), prepared: Prepared::default() }
+    }
+
+    /// One line or object as an event.
+    pub(crate) fn judge(&self, bytes: &Bytes, line: u64) -> Judged {
+        if bytes.len() > self.limits.event_bytes {
+            return Err(Refusal::TooLarge);
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim();
+        let (shape, seen) = if text.starts_with('{') {
+            let shape = Shape::read_limited(text, self.limits.depth).map_err(|error| Refusal::Invalid(error.to_string()))?;
+            let seen = of_object(&shape, self.hints.source);
+            (Some(shape), seen)
+        } else {
+            (None, text_line(text, self.hints)?)
+        };
+        let own = own_time(seen.format, text, shape.as_ref(), self.received, self.limits);
+        let (time, time_quality) = judge(own, self.received, self.limits);
+        let serial = (seen.format == AUDIT).then(|| serial(text, shape.as_ref())).flatten();
+        let Recognised { source, format } = seen;
+        Ok((PreparedEvent { source, format, time, time_quality, raw: bytes.clone(), line, lines: 1 }, serial))
+    }
+
+    /// Sets the time that an envelope gives.
+    pub(crate) fn retime(&self, event: &mut PreparedEvent, own: Option<Timestamp>) {
+        if own.is_some() {
+            (event.time, event.time_quality) = judge(own, self.received, self.limits);
+        }
+    }
+
+    /// Keeps the outcome of a line.
+    pub(crate) fn record(&mut self, outcome: Judged, number: u64, bytes: &Bytes, body: &Bytes) {
+        match outcome {
             Ok((event, serial)) => {
-                prepared.accepted_lines = prepared.accepted_lines.saturating_add(1);
-                serials.add(event, serial, body, &mut prepared.events);
+                self.prepared.accepted_lines = self.prepared.accepted_lines.saturating_add(1);
+                self.serials.add(event, serial, body, &mut self.prepared.events);
             }
             Err(refusal) => {
-                prepared.rejected = prepared.rejected.saturating_add(1);
-                if prepared.errors.len() < limits.errors {
-                    prepared.errors.push(refusal.at(number, &bytes, limits));
+                self.prepared.rejected = self.prepared.rejected.saturating_add(1);
+                if self.prepared.errors.len() < self.limits.errors {
+                    self.prepared.errors.push(refusal.at(number, bytes, self.limits));
                 }
             }
         }
     }
-    prepared
-}
-
-/// One line as an event, and the audit serial it belongs to, if others may belong to it too.
-fn event(
-    bytes: &Bytes,
-    line: u64,
-    hints: Hints<'_>,
-    received: Timestamp,
-    limits: &Limits,
-) -> Result<(PreparedEvent, Option<String>), Refusal> {
-    if bytes.len() > limits.event_bytes {
-        return Err(Refusal::TooLarge);
-    }
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim();
-    let (shape, seen) = if text.starts_with('{') {
-        let shape = Shape::read_limited(text, limits.depth).map_err(|error| Refusal::Invalid(error.to_string()))?;
-        let seen = of_object(&shape, hints.source);
-        (Some(shape), seen)
-    } else {
-        (None, text_line(text, hints)?)
-    };
-    let own = own_time(seen.format, text, shape.as_ref(), received, limits);
-    let (time, time_quality) = judge(own, received, limits);
-    let serial = (seen.format == AUDIT).then(|| serial(text, shape.as_ref())).flatten();
-    let Recognised { source, format } = seen;
-    Ok((PreparedEvent { source, format, time, time_quality, raw: bytes.clone(), line, lines: 1 }, serial))
 }
 
 fn text_line(text: &str, hints: Hints<'_>) -> Result<Recognised, Refusal> {

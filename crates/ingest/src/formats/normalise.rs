@@ -11,7 +11,7 @@ use super::{
     flat::{Field, Flat, json_text},
     programs::program,
     shape::{Name, Shape},
-    syslog, windows,
+    syslog, time, windows,
 };
 
 /// Why an event could not be read as what it claims to be. It is kept and becomes a dead letter.
@@ -153,6 +153,7 @@ fn put_outer<'a>(raw: &'a str, flat: &mut Flat<'a>) {
         };
         let field = match (name.as_ref(), json_text(value)) {
             ("pid", Some(text)) => Field::scalar(text.into_owned()),
+            ("timestamp", Some(text)) => time::epoch(&text).map_or(Field::Json(Cow::Borrowed(value)), |time| Field::Text(time.to_string().into())),
             _ => Field::Json(Cow::Borrowed(value)),
         };
         flat.put(name, field);

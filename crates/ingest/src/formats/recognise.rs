@@ -14,7 +14,10 @@ const MAX_SOURCE: usize = 64;
 pub fn recognise(line: &[u8], hint: Option<&str>) -> Recognised {
     let text = String::from_utf8_lossy(line);
     let text = text.trim();
-    match if text.starts_with('{') { Shape::read(text).ok() } else { None } {
+    let object = |text| Shape::read(text).ok();
+    // Audit records that a shipper wrapped one by one are one event of several objects: the first tells.
+    let shape = text.starts_with('{').then(|| object(text).or_else(|| object(text.lines().next()?))).flatten();
+    match shape {
         Some(shape) => of_object(&shape, hint),
         None => of_text(text, hint).unwrap_or_else(|| named(hint, "text", TEXT)),
     }
@@ -83,11 +86,9 @@ fn carried(shape: &Shape<'_>, hint: Option<&str>) -> (&'static str, &'static str
     if let Some(tag) = named.filter(|_| !shape.has(Name::Image)) {
         return (program(&tag).source, SYSLOG);
     }
-    let told = hint.map(str::to_owned).or_else(|| shape.text(Name::Source).map(Into::into));
-    match told.as_deref().and_then(known_source) {
-        Some((source, format)) if format != WINDOWS && format != JSON => (source, format),
-        _ => ("json", JSON),
-    }
+    let told = [hint.map(Into::into), shape.text(Name::Source), shape.text(Name::SourceType)];
+    let known = told.into_iter().flatten().filter_map(|name| known_source(&name));
+    known.into_iter().find(|(_, format)| *format != WINDOWS && *format != JSON).unwrap_or(("json", JSON))
 }
 
 /// A text line's source and format by its shape alone.
@@ -118,13 +119,13 @@ fn format_of(source: &str) -> Option<&'static str> {
 
 fn known_source(source: &str) -> Option<(&'static str, &'static str)> {
     Some(match source.trim().to_ascii_lowercase().as_str() {
-        "nginx" | "access" | "web" => ("nginx", ACCESS),
-        "apache" | "apache2" | "httpd" => ("apache", ACCESS),
-        "auditd" | "audit" | "linux_audit" => ("auditd", AUDIT),
+        "nginx" | "access" | "web" | "access_combined" | "access_common" | "nginx:access" => ("nginx", ACCESS),
+        "apache" | "apache2" | "httpd" | "apache:access" => ("apache", ACCESS),
+        "auditd" | "audit" | "linux_audit" | "linux:audit" => ("auditd", AUDIT),
         "windows" | "wineventlog" => ("windows", WINDOWS),
         "journal" => ("journal", SYSLOG),
         "syslog" => ("syslog", SYSLOG),
-        "auth" | "authlog" => ("auth", SYSLOG),
+        "auth" | "authlog" | "linux_secure" => ("auth", SYSLOG),
         "json" => ("json", JSON),
         name => match program(name) {
             Program { source: "syslog", .. } => return None,

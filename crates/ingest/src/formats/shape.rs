@@ -22,6 +22,7 @@ pub enum Name {
     Line,
     Program,
     Source,
+    SourceType,
     Channel,
     EventId,
     Winlog,
@@ -56,6 +57,7 @@ fn name(key: &str) -> Option<Name> {
         "program" | "SYSLOG_IDENTIFIER" | "ident" | "appname" | "app_name" | "syslogtag" | "programname" => Name::Program,
         "_COMM" => Name::Program,
         "source" => Name::Source,
+        "sourcetype" => Name::SourceType,
         "Channel" => Name::Channel,
         "EventID" | "EventId" => Name::EventId,
         "winlog" => Name::Winlog,
@@ -111,7 +113,7 @@ impl<'a> Shape<'a> {
     /// The line that the object carries: `message`, the journal's `MESSAGE`, `event`, `log`, `line`, `raw`.
     pub fn inner_text(&self) -> Option<Cow<'a, str>> {
         let texts = [Name::Message, Name::JournalMessage, Name::Line].into_iter().filter_map(|name| self.raw(name));
-        texts.filter(|raw| raw.starts_with('"')).find_map(json_text)
+        texts.filter_map(line_text).next()
     }
 
     /// Time members, the most trusted first, then those inside the wrappers of Windows shippers.
@@ -127,6 +129,18 @@ impl<'a> Shape<'a> {
         let value = event.get(at..)?.strip_prefix("\"SystemTime\"")?.trim_start().strip_prefix(':')?.trim_start();
         let end = value.get(1..)?.find('"')?.checked_add(2)?;
         value.get(..end)
+    }
+}
+
+/// A line in a string, or in a list of byte values as the journal writes what is not UTF-8.
+fn line_text(raw: &str) -> Option<Cow<'_, str>> {
+    match raw.as_bytes().first()? {
+        b'"' => json_text(raw),
+        b'[' => {
+            let bytes: Vec<u8> = serde_json::from_str(raw).ok()?;
+            Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        _ => None,
     }
 }
 

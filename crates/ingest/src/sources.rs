@@ -1,0 +1,77 @@
+//! Sources: what listens, follows and unpacks, and pushes bytes into a sink. No parsing beyond frames and lines.
+
+pub mod decompress;
+mod frames;
+pub mod journal;
+pub mod syslog;
+pub mod tail;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+pub use decompress::{DecompressError, decompress};
+pub use journal::{Journal, JournalError};
+pub use syslog::{Counters, SyslogConfig, SyslogLimits, SyslogListener};
+pub use tail::Tail;
+
+/// Where bytes go: intake, which makes them durable before it answers.
+#[async_trait]
+pub trait Sink: Send + Sync + 'static {
+    /// Takes lines of one source. `Full` means: later, unchanged.
+    async fn accept(&self, hint: Option<&str>, bytes: Bytes) -> Result<(), SinkError>;
+}
+
+/// Why a sink takes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SinkError {
+    /// Back-pressure: try again later.
+    #[error("intake is full")]
+    Full,
+    /// Shutting down: nothing will be taken any more.
+    #[error("intake is closed")]
+    Closed,
+    /// These bytes will never be taken.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Where a source was when it last delivered. Saved only after the sink accepted.
+pub trait Checkpoints: Send + Sync + 'static {
+    fn load(&self, key: &str) -> Option<String>;
+    fn save(&self, key: &str, value: &str);
+}
+
+/// How long a full sink is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// What became of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    Accepted,
+    Refused,
+    /// Shut down before the sink took them.
+    Stopped,
+}
+
+/// Delivers, waiting while the sink is full.
+async fn deliver(sink: &dyn Sink, hint: Option<&str>, bytes: Bytes, cancel: &CancellationToken) -> Delivery {
+    loop {
+        match sink.accept(hint, bytes.clone()).await {
+            Ok(()) => return Delivery::Accepted,
+            Err(SinkError::Closed) => return Delivery::Stopped,
+            Err(SinkError::Refused(reason)) => {
+                tracing::warn!(source = hint, bytes = bytes.len(), reason, "intake refused bytes");
+                return Delivery::Refused;
+            }
+            Err(SinkError::Full) => {
+                tokio::select! {
+                    () = cancel.cancelled() => return Delivery::Stopped,
+                    () = tokio::time::sleep(FULL_PAUSE) => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Follows text files as they grow, through rotation and truncation, and resumes where it was.
+
+use std::{
+    io::{self, SeekFrom},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Checkpoints, Delivery, Sink, deliver};
+use crate::formats::audit;
+
+/// Files to follow.
+pub struct Tail {
+    pub paths: Vec<PathBuf>,
+    /// The source's name; by shape where there is none.
+    pub hint: Option<String>,
+    pub checkpoints: Arc<dyn Checkpoints>,
+    /// Whether a file that was never seen is read from its start; otherwise only what is added.
+    pub from_start: bool,
+    /// How often the files are looked at.
+    pub poll: Duration,
+    /// The longest line in bytes.
+    pub line_bytes: usize,
+}
+
+/// How much is read at once.
+const CHUNK: usize = 256 * 1024;
+/// Audit records at the end of a file wait so long for the rest of their serial.
+const AUDIT_HELD: Duration = Duration::from_secs(2);
+
+impl Tail {
+    pub fn new(paths: Vec<PathBuf>, hint: Option<String>, checkpoints: Arc<dyn Checkpoints>) -> Self {
+        Self { paths, hint, checkpoints, from_start: true, poll: Duration::from_millis(500), line_bytes: 1024 * 1024 }
+    }
+
+    /// Follows the files until cancelled.
+    pub async fn run(self, sink: Arc<dyn Sink>, cancel: CancellationToken) {
+        let mut files: Vec<Followed> = self.paths.iter().map(|path| Followed::new(path.clone())).collect();
+        loop {
+            for file in &mut files {
+                match self.follow(file, &*sink, &cancel).await {
+                    Ok(Delivery::Stopped) => return,
+                    Ok(_) => file.complained = false,
+                    Err(error) => file.complain(&error),
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(self.poll) => {}
+            }
+        }
+    }
+
+    /// Reads what is new in one file; at its end, changes over to the file that took its name.
+    async fn follow(&self, file: &mut Followed, sink: &dyn Sink, cancel: &CancellationToken) -> io::Result<Delivery> {
+        if file.open.is_none() {
+            file.open = Some(self.open(&file.path).await?);
+        }
+        loop {
+            let now_there = tokio::fs::metadata(&file.path).await.ok();
+            let Some(open) = file.open.as_mut() else { return Ok(Delivery::Accepted) };
+            let rotated = now_there.as_ref().is_some_and(|there| there.ino() != open.inode);
+            if self.drain(&file.path, open, rotated, sink, cancel).await? == Delivery::Stopped {
+                return Ok(Delivery::Stopped);
+            }
+            if !rotated {
+                return Ok(Delivery::Accepted);
+            }
+            let next = Open::at(File::open(&file.path).await?, 0).await?;
+            self.checkpoints.save(&key(&file.path), &next.place());
+            file.open = Some(next);
+        }
+    }
+
+    /// Opens a file where it was left: the same inode, or the one that rotation moved aside.
+    async fn open(&self, path: &Path) -> io::Result<Open> {
+        let file = File::open(path).await?;
+        let there = file.metadata().await?;
+        let Some((inode, offset)) = self.checkpoints.load(&key(path)).as_deref().and_then(parse_place) else {
+            let offset = if self.from_start { 0 } else { there.len() };
+            return Open::at(file, offset).await;
+        };
+        if there.ino() == inode {
+            return Open::at(file, if offset <= there.len() { offset } else { 0 }).await;
+        }
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".1");
+        if let Ok(old) = File::open(PathBuf::from(aside)).await {
+            let moved = old.metadata().await?;
+            if moved.ino() == inode && offset <= moved.len() {
+                return Open::at(old, offset).await;
+            }
+        }
+        Open::at(file, 0).await
+    }
+
+    /// Delivers every whole line to the end of the file; of a file that was rotated away also the last, unfinished one.
+    async fn drain(&self, path: &Path, open: &mut Open, ended: bool, sink: &dyn Sink, cancel: &CancellationToken) -> io::Result<Delivery> {
+        let length = open.file.metadata().await?.len();
+        if length < open.offset {
+            tracing::info!(path = %path.display(), "file was truncated: reading from its start");
+            open.offset = 0;
+        }
+        if length > open.seen {
+            open.grown = Instant::now();
+        }
+        open.seen = length;
+        loop {
+            let piece = open.read(self.line_bytes.saturating_add(1).max(CHUNK)).await?;
+            if piece.is_empty() {
+                return Ok(Delivery::Accepted);
+            }
+            let taken = self.whole_lines(&piece, open, ended);
+            if taken.0 == 0 {
+                return Ok(Delivery::Accepted);
+            }
+            let lines = piece.slice(..taken.0);
+            if !taken.1 && !lines.trim_ascii().is_empty() && deliver(sink, self.hint.as_deref(), lines, cancel).await == Delivery::Stopped {
+                return Ok(Delivery::Stopped);
+            }
+            open.offset = open.offset.saturating_add(u64::try_from(taken.0).unwrap_or(0));
+            self.checkpoints.save(&key(path), &open.place());
+        }
+    }
+
+    /// How many bytes of a piece are whole lines that need not wait, and whether they are the rest of a line already refused.
+    fn whole_lines(&self, piece: &Bytes, open: &mut Open, ended: bool) -> (usize, bool) {
+        let first_end = memchr::memchr(b'\n', piece);
+        if std::mem::take(&mut open.skipping) {
+            open.skipping = first_end.is_none() && !ended;
+            return (first_end.map_or(piece.len(), |at| at.saturating_add(1)), true);
+        }
+        let end = memchr::memrchr(b'\n', piece).map_or(0, |at| at.saturating_add(1));
+        if end == 0 {
+            open.skipping = piece.len() > self.line_bytes;
+            return (if ended || open.skipping { piece.len() } else { 0 }, false);
+        }
+        let read_to = open.offset.saturating_add(u64::try_from(end).unwrap_or(0));
+        let at_end = read_to >= open.seen;
+        let wait = at_end && !ended && open.grown.elapsed() < AUDIT_HELD;
+        (if wait { before_last_serial(piece, end) } else { end }, false)
+    }
+}
+
+/// Where the records of the last audit serial begin; the end where the last line is no audit record.
+fn before_last_serial(piece: &[u8], end: usize) -> usize {
+    let serial = |line: &[u8]| {
+        let text = String::from_utf8_lossy(line).into_owned();
+        audit::header(&text).filter(|_| !audit::merge::is_alone(&text)).map(|header| (header.time.to_owned(), header.serial.to_owned()))
+    };
+    let mut start = end;
+    let mut last = None;
+    while start > 0 {
+        let body = piece.get(..start.saturating_sub(1)).unwrap_or_default();
+        let from = memchr::memrchr(b'\n', body).map_or(0, |at| at.saturating_add(1));
+        let found = serial(piece.get(from..start).unwrap_or_default());
+        if found.is_none() || last.as_ref().is_some_and(|last| *last != found) {
+            return start;
+        }
+        last = Some(found);
+        start = from;
+    }
+    start
+}
+
+fn key(path: &Path) -> String {
+    format!("tail:{}", path.display())
+}
+
+/// `inode:offset`.
+fn parse_place(text: &str) -> Option<(u64, u64)> {
+    let (inode, offset) = text.split_once(':')?;
+    Some((inode.parse().ok()?, offset.parse().ok()?))
+}
+
+/// A path and the file that is read for it now.
+struct Followed {
+    path: PathBuf,
+    open: Option<Open>,
+    complained: bool,
+}
+
+impl Followed {
+    fn new(path: PathBuf) -> Self {
+        Self { path, open: None, complained: false }
+    }
+
+    /// Says once that a file cannot be read, until it can again.
+    fn complain(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::warn!(path = %self.path.display(), %error, "file cannot be followed; trying again");
+        }
+    }
+}
+
+/// An open file and how far it is delivered.
+struct Open {
+    file: File,
+    inode: u64,
+    offset: u64,
+    /// Its length when it was last looked at, and when that last grew.
+    seen: u64,
+    grown: Instant,
+    /// The rest of a line over the limit is being passed over.
+    skipping: bool,
+}
+
+impl Open {
+    async fn at(file: File, offset: u64) -> io::Result<Self> {
+        let inode = file.metadata().await?.ino();
+        Ok(Self { file, inode, offset, seen: offset, grown: Instant::now(), skipping: false })
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.inode, self.offset)
+    }
+
+    async fn read(&mut self, limit: usize) -> io::Result<Bytes> {
+        self.file.seek(SeekFrom::Start(self.offset)).await?;
+        let mut piece = Vec::with_capacity(CHUNK.min(limit));
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        (&mut self.file).take(limit).read_to_end(&mut piece).await?;
+        Ok(piece.into())
+    }
+}
