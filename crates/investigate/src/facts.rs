@@ -232,11 +232,16 @@ fn inside<'a>(events: &[&'a CaseEvent], success: &CaseEvent, user: &str) -> Vec<
         |event: &CaseEvent| event.ocsf.actor_user.as_deref() == Some(user) || event.ocsf.user.as_deref() == Some(user);
     let counts = |event: &&&CaseEvent| {
         event.time >= success.time
-            && event.host() == success.host()
+            && same_host(event.host(), success.host())
             && acts.contains(&event.ocsf.class_uid)
             && by_user(event)
     };
     events.iter().filter(counts).copied().collect()
+}
+
+/// Whether two events can be of one host: some sources name none.
+pub(crate) fn same_host(one: Option<&str>, other: Option<&str>) -> bool {
+    one.is_none() || other.is_none() || one == other
 }
 
 /// `deploy on web-01`, with words for what is not known.

@@ -36,7 +36,11 @@ pub(crate) fn propose(facts: &Facts<'_>, hostile: &Hostile<'_>) -> Proposals {
             proposals.without.push(inside(&ip));
             continue;
         }
-        for host in victims(facts, attacker) {
+        let victims = victims(facts, attacker);
+        if victims.is_empty() {
+            proposals.without.push(nowhere(&ip));
+        }
+        for host in victims {
             match target_of(facts, host) {
                 Err(reason) => proposals.without.push(reason),
                 Ok(target) if is_blocked(facts, target, &ip) => in_force.push(format!("{ip} on {}", target.name)),
@@ -98,6 +102,13 @@ fn inside(ip: &str) -> NotChecked {
     NotChecked {
         what: format!("No block proposed for {ip}"),
         why: "it is a private, loopback or shared address: a proxy, a gateway or a machine of ours may stand behind it; look there first".to_owned(),
+    }
+}
+
+fn nowhere(ip: &str) -> NotChecked {
+    NotChecked {
+        what: format!("No block proposed for {ip}"),
+        why: "its events do not name the host that they come from: let the sender add `host`".to_owned(),
     }
 }
 

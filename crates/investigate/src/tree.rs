@@ -10,7 +10,7 @@ use shieldops_model::investigation::TreeNode;
 
 use crate::{
     case::{CaseEvent, class},
-    facts::{Facts, account_on},
+    facts::{Facts, account_on, same_host},
     timeline::detail_of,
     words::{address_or, name, number, program},
 };
@@ -167,7 +167,7 @@ fn sign_in_of(session: &Session<'_>, sessions: &[Session<'_>]) -> Option<usize> 
     let first = session.events.first()?;
     let user = first.who()?;
     let began = |sign_in: &CaseEvent| {
-        sign_in.host() == first.host()
+        same_host(sign_in.host(), first.host())
             && sign_in.who() == Some(user)
             && sign_in.time <= first.time.plus(SKEW)
             && first.time.since(sign_in.time) <= SESSION_START

@@ -1,9 +1,10 @@
 //! Correlation: which incident an alert belongs to.
 //!
 //! An alert joins an incident when they are at most [`GAP`] apart in event time and what they share weighs [`ENOUGH`]:
-//! a public address, a hash or a domain alone; a private address or a named account together with the host. A host alone
-//! is too common: it joins only an attack that progresses, where one side acts inside the host with medium severity or
-//! above and the other shows an ATT&CK tactic there too. Accounts and addresses that are everywhere (`root`, `SYSTEM`,
+//! a public address, a hash or a domain alone; a private address or a named account together with the host (or a named
+//! account alone, where the alert's source names no host). A host alone is too common: it joins only an attack that
+//! progresses, where one side acts inside the host, the other shows an ATT&CK tactic there too, and both are of medium
+//! severity or above. Accounts and addresses that are everywhere (`root`, `SYSTEM`,
 //! service accounts, loopback) weigh nothing.
 
 use std::time::Duration;
@@ -89,7 +90,7 @@ pub enum Correlation {
         id: IncidentId,
         /// What they share.
         why: String,
-        /// Other incidents that the alert belongs to as well: it shows that they are one.
+        /// Other incidents with which the alert shares as much: it shows that they are one.
         also: Vec<IncidentId>,
     },
     /// It opens an incident.
@@ -98,8 +99,8 @@ pub enum Correlation {
     Alone,
 }
 
-/// The incident that an alert belongs to. The order of the candidates does not matter: the heaviest wins, then the one
-/// seen last, then the older.
+/// The incident that an alert belongs to. The order of the candidates does not matter: the heaviest wins, then the
+/// gravest, then the one seen last, then the older.
 pub fn correlate(alert: &Alert, candidates: &[IncidentSummary]) -> Correlation {
     let open = candidates
         .iter()
@@ -109,7 +110,7 @@ pub fn correlate(alert: &Alert, candidates: &[IncidentSummary]) -> Correlation {
         .filter(|(_, shared)| shared.weight >= ENOUGH)
         .collect();
     joined.sort_by_key(|(incident, shared)| {
-        let heaviest = std::cmp::Reverse((shared.weight, incident.last_seen));
+        let heaviest = std::cmp::Reverse((shared.weight, !shared.progression, incident.severity, incident.last_seen));
         (heaviest, incident.id)
     });
     match joined.split_first() {
@@ -158,17 +159,22 @@ fn shared<'a>(alert: &'a Alert, incident: &IncidentSummary) -> Shared<'a> {
     let of_kind =
         |kind: EntityKind| entities.iter().filter(move |entity| entity.kind == kind).map(|entity| weight(entity)).max();
     let sum: u32 = EntityKind::ALL.into_iter().filter_map(of_kind).sum();
+    let names_host = alert.entities.iter().any(|entity| entity.kind == EntityKind::Host);
+    let account_alone = !names_host && of_kind(EntityKind::User).is_some();
     let on_host = entities.iter().any(|entity| entity.kind == EntityKind::Host);
     let progression = on_host && sum < ENOUGH && progresses(alert, incident);
-    Shared { weight: sum + if progression { PROGRESSION } else { 0 }, entities, progression }
+    let weight = sum + u32::from(account_alone) + if progression { PROGRESSION } else { 0 };
+    Shared { weight, entities, progression }
 }
 
-/// One side acts inside with medium severity or above, the other shows a tactic.
+/// One side acts inside, the other shows a tactic, and both are of medium severity or above.
 fn progresses(alert: &Alert, incident: &IncidentSummary) -> bool {
-    let inside = |attack: &Attack, severity: Severity| severity >= Severity::Medium && stage::is_inside(attack);
     let shows = |attack: &Attack| stage::is_access(attack) || stage::is_inside(attack);
-    (inside(&alert.attack, alert.severity) && shows(&incident.attack))
-        || (inside(&incident.attack, incident.severity) && shows(&alert.attack))
+    let inside = stage::is_inside(&alert.attack) || stage::is_inside(&incident.attack);
+    inside
+        && shows(&alert.attack)
+        && shows(&incident.attack)
+        && alert.severity.min(incident.severity) >= Severity::Medium
 }
 
 fn weight(entity: &Entity) -> u32 {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     case::{CaseEvent, class},
-    facts::{Facts, Source, account_on},
+    facts::{Facts, Source, account_on, same_host},
     words::{name, number},
 };
 
@@ -114,7 +114,7 @@ pub(super) fn administration<'a>(facts: &Facts<'a>) -> Vec<Idea<'a>> {
 
 fn administers<'a>(facts: &Facts<'a>, who: Option<&str>, host: Option<&str>, acts: &[&CaseEvent]) -> Idea<'a> {
     let mut idea = Idea::new(format!("Ordinary administration as {}", account_on(who, host)), admin::BASE);
-    let breach = facts.breaches.iter().find(|breach| Some(breach.user) == who && breach.host == host);
+    let breach = facts.breaches.iter().find(|breach| Some(breach.user) == who && same_host(breach.host, host));
     if let Some(breach) = breach {
         idea.weigh(
             admin::AFTER_COMPROMISE,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     case::{CaseEvent, class},
-    facts::{Breach, Facts, account_on},
+    facts::{Breach, Facts, account_on, same_host},
     words::{name, number},
 };
 
@@ -40,7 +40,7 @@ fn at_keyboard<'a>(
     host: Option<&'a str>,
     events: &[&'a CaseEvent],
 ) -> Option<Idea<'a>> {
-    let breach = facts.breaches.iter().find(|breach| Some(breach.user) == who && breach.host == host);
+    let breach = facts.breaches.iter().find(|breach| Some(breach.user) == who && same_host(breach.host, host));
     let began = breach
         .map(|breach| breach.success.time)
         .or_else(|| events.iter().find(|event| !event.alerts.is_empty()).map(|event| event.time))?;
@@ -142,7 +142,7 @@ fn persisted<'a>(facts: &Facts<'a>, host: Option<&str>, events: &[&'a CaseEvent]
 
 fn before<'f, 'a>(facts: &'f Facts<'a>, host: Option<&str>, events: &[&CaseEvent]) -> Option<&'f Breach<'a>> {
     let last = events.last()?;
-    facts.breaches.iter().find(|breach| breach.host == host && breach.success.time <= last.time)
+    facts.breaches.iter().find(|breach| same_host(breach.host, host) && breach.success.time <= last.time)
 }
 
 fn image(event: &CaseEvent) -> Option<&str> {

@@ -35,13 +35,15 @@ fn what_is_shared_decides_and_what_is_everywhere_does_not() {
         ("public address", check(access, &[attacker], &spray)),
         ("private address", check(access, std::slice::from_ref(&inner), &spray)),
         ("private address and host", check(access, &[inner, web.clone()], &spray)),
-        ("named account", check(access, &[user("deploy")], &spray)),
+        ("named account, no host known", check(access, &[user("deploy")], &spray)),
+        ("named account of another host", check(access, &[user("deploy"), host("db-02")], &spray)),
         ("named account and host", check(access, &[user("deploy"), web.clone()], &spray)),
         ("root and host", check(access, &[user("root"), web.clone()], &spray)),
         ("another spray of the same names", check(access, &[user("admin"), user("root"), ip("198.51.100.9")], &spray)),
         ("host", check(access, std::slice::from_ref(&web), &spray)),
         ("host, execution after access", check(&["execution"], std::slice::from_ref(&web), &spray)),
         ("host, access beside low discovery", check(access, std::slice::from_ref(&web), &quiet)),
+        ("root, no host known", check(&["execution"], &[user("root")], &spray)),
         ("host, no tactic", check(&[], &[web], &spray)),
         ("loopback", check(access, &[ip("127.0.0.1")], &spray)),
         ("nothing", check(access, &[], &spray)),
@@ -125,6 +127,15 @@ fn incidents_of(alerts: &[Alert]) -> usize {
 #[test]
 fn the_recorded_attack_is_one_incident() {
     assert_eq!(incidents_of(&attack_alerts()), 1);
+}
+
+/// A slip of an administrator on the same host is not swallowed by the attack, and does not take the attacker's acts.
+#[test]
+fn a_slip_on_the_same_host_stays_apart() {
+    let slip = [ip("198.51.100.23"), host("web-01"), user("admin")];
+    let mut alerts = attack_alerts();
+    alerts.insert(0, with(alert("slip", Severity::Low, -9), &["credential-access"], &["T1110"], &slip));
+    assert_eq!(incidents_of(&alerts), 2);
 }
 
 #[test]
