@@ -260,7 +260,7 @@ fn init(attacker: &str, victim: &str) -> io::Result<()> {
     let mut lines = BufReader::new(answers).lines();
     lines.next().ok_or_else(|| io::Error::other("the attacker's namespace did not come up"))??;
     ip(&["addr", "add", victim, "peer", attacker, "dev", "victim"])?;
-    let v6 = ip(&["-6", "addr", "add", &VICTIM_V6.to_string(), "peer", &ATTACKER_V6.to_string(), "dev", "victim", "nodad"]).is_ok();
+    let v6 = ip(&["-6", "addr", "add", &format!("{VICTIM_V6}/64"), "dev", "victim", "nodad"]).is_ok();
     ip(&["link", "set", "victim", "up"])?;
     listen(SocketAddr::new(parse(victim)?, PORT))?;
     let v6 = v6 && listen(SocketAddr::new(IpAddr::V6(VICTIM_V6), PORT)).is_ok();
@@ -295,7 +295,7 @@ fn prober(attacker: &str, victim: &str) -> io::Result<()> {
     // Process 1 of this process namespace is the victim: the other end is made where it lives.
     ip(&["link", "add", "attacker", "type", "veth", "peer", "name", "victim", "netns", "1"])?;
     ip(&["addr", "add", attacker, "peer", victim, "dev", "attacker"])?;
-    if ip(&["-6", "addr", "add", &ATTACKER_V6.to_string(), "peer", &VICTIM_V6.to_string(), "dev", "attacker", "nodad"]).is_err() {
+    if ip(&["-6", "addr", "add", &format!("{ATTACKER_V6}/64"), "dev", "attacker", "nodad"]).is_err() {
         tracing::debug!("the twin has no IPv6");
     }
     ip(&["link", "set", "attacker", "up"])?;

@@ -11,7 +11,7 @@ async fn block_with_crash_at(world: &mut World, point: &str) {
     world.restart(CrashPoints::give_up_at(point));
     let plan = world.propose(json!({"address": ATTACKER})).await;
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-    world.engine.wait(plan.id, std::time::Duration::from_millis(700)).await.unwrap();
+    world.engine.wait(plan.id, std::time::Duration::from_millis(400)).await.unwrap();
     world.restart(CrashPoints::none());
     world.engine.recover().await.unwrap();
     let plan = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
