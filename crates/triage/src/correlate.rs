@@ -22,6 +22,9 @@ const ENOUGH: u32 = 3;
 /// What an attack that progresses on a shared host adds.
 const PROGRESSION: u32 = 2;
 
+/// Refused passwords within a window that open an incident.
+const GUESSES_MIN: u64 = 3;
+
 /// Accounts that every machine has: sharing one says nothing.
 const UBIQUITOUS: [&str; 26] = [
     "-",
@@ -95,7 +98,8 @@ pub enum Correlation {
     },
     /// It opens an incident.
     Open,
-    /// Informational and of no incident: it stays an alert.
+    /// Too slight to open an incident (informational, or a slip or two of a password): it stays an alert. It is looked
+    /// at again when it grows.
     Alone,
 }
 
@@ -119,9 +123,15 @@ pub fn correlate(alert: &Alert, candidates: &[IncidentSummary]) -> Correlation {
             why: shared.why(),
             also: rest.iter().map(|(other, _)| other.id).collect(),
         },
-        None if alert.severity == Severity::Informational => Correlation::Alone,
+        None if is_slight(alert) => Correlation::Alone,
         None => Correlation::Open,
     }
+}
+
+/// Informational, or so few refused passwords that a person's slips explain them.
+fn is_slight(alert: &Alert) -> bool {
+    let slips = alert.severity == Severity::Low && alert.count < GUESSES_MIN && stage::is_guessing(alert);
+    alert.severity == Severity::Informational || slips
 }
 
 fn is_open(incident: &IncidentSummary) -> bool {

@@ -135,6 +135,8 @@ fn a_slip_on_the_same_host_stays_apart() {
     let slip = [ip("198.51.100.23"), host("web-01"), user("admin")];
     let mut alerts = attack_alerts();
     alerts.insert(0, with(alert("slip", Severity::Low, -9), &["credential-access"], &["T1110"], &slip));
+    assert_eq!(incidents_of(&alerts), 1, "one slip opens no incident");
+    alerts.first_mut().unwrap().count = 3;
     assert_eq!(incidents_of(&alerts), 2);
 }
 
