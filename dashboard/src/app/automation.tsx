@@ -19,7 +19,7 @@ export const askResume = () => asking.set('resume')
 
 export const useAutomation = (): Automation | undefined => {
   const can = useCan()
-  return useQuery({ ...automationQuery, enabled: can('plan.read') }).data
+  return useQuery({ ...automationQuery, enabled: can('automation.read') }).data
 }
 
 async function change(to: 'halt' | 'resume', reason: string) {

@@ -48,8 +48,8 @@ export async function signIn(name: string, password: string) {
   await enter()
 }
 
-export async function claim(secret: string, name: string, password: string) {
-  await post('/session/claim', { secret, name: name || undefined, password })
+export async function claim(secret: string, password: string) {
+  await post('/session/claim', { secret, password })
   dropClaim()
   await enter()
 }

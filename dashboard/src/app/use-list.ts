@@ -1,6 +1,11 @@
 /** A cursor list as one array that keeps its identity until an answer changes it. */
-import { type InfiniteData, type UseInfiniteQueryOptions, useInfiniteQuery } from '@tanstack/react-query'
-import { useEffect, useMemo, useRef } from 'react'
+import {
+  type InfiniteData,
+  type UseInfiniteQueryOptions,
+  type UseInfiniteQueryResult,
+  useInfiniteQuery,
+} from '@tanstack/react-query'
+import { useEffect, useMemo } from 'react'
 import type { Page } from '@/api/types'
 
 // biome-ignore lint/suspicious/noExplicitAny: the key's and the error's types do not matter here
@@ -13,17 +18,23 @@ export function useList<P extends Page<unknown>>(options: ListOptions<P>) {
   return { query, items, more: query.hasNextPage, loadMore: () => void query.fetchNextPage() }
 }
 
-/** An element that asks for more when it comes into view. */
-export function useAutoMore(more: boolean, busy: boolean, loadMore: () => void) {
-  const mark = useRef<HTMLDivElement>(null)
-  const act = useRef(loadMore)
-  act.current = loadMore
+/** Pages to read on our own account when what was loaded holds too few rows that match. */
+const MAX_FILL_PAGES = 10
+const ENOUGH = 40
+
+/** Reads on while a filter that only the page knows leaves too few rows. */
+export function useFill(query: UseInfiniteQueryResult<InfiniteData<unknown>>, shown: number) {
+  const { hasNextPage, isFetching, fetchNextPage } = query
+  const pages = query.data?.pages.length ?? 0
   useEffect(() => {
-    const element = mark.current
-    if (!element || !more || busy || typeof IntersectionObserver === 'undefined') return
-    const watcher = new IntersectionObserver(entries => entries.some(e => e.isIntersecting) && act.current())
-    watcher.observe(element)
-    return () => watcher.disconnect()
-  }, [more, busy])
-  return mark
+    if (hasNextPage && !isFetching && shown < ENOUGH && pages < MAX_FILL_PAGES) void fetchNextPage()
+  }, [hasNextPage, isFetching, fetchNextPage, shown, pages])
 }
+
+/** Of a filter with several values, what the server takes: it filters by one value each. */
+export const single = (value: unknown): string | undefined => {
+  const text = typeof value === 'string' ? value : ''
+  return text && !text.includes(',') ? text : undefined
+}
+export const oneOf = (value: unknown, has: string) =>
+  typeof value !== 'string' || value === '' || value.split(',').includes(has)

@@ -91,7 +91,6 @@ function PasswordForm() {
 }
 
 function Claim({ secret, onDrop }: { secret: string; onDrop: () => void }) {
-  const [name, setName] = useState('admin')
   const [password, setPassword] = useState('')
   const [again, setAgain] = useState('')
   const { error, busy, run } = useAct()
@@ -99,7 +98,7 @@ function Claim({ secret, onDrop }: { secret: string; onDrop: () => void }) {
   const submit = (e: FormEvent) => {
     e.preventDefault()
     if (again !== password) return
-    void run(() => claim(secret, name.trim(), password))
+    void run(() => claim(secret, password))
   }
   const giveUp = () => {
     dropClaim()
@@ -108,15 +107,8 @@ function Claim({ secret, onDrop }: { secret: string; onDrop: () => void }) {
   return (
     <Frame title="Set the administrator's password" note="This one-time link works once and lives 30 minutes.">
       <form onSubmit={submit} className="flex flex-col gap-3">
-        <Field label="Name">
-          <input
-            className={wide}
-            name="username"
-            autoComplete="username"
-            required
-            value={name}
-            onChange={e => setName(e.target.value)}
-          />
+        <Field label="Name" hint="The built-in administrator; more people are added under Settings.">
+          <input className={wide} name="username" autoComplete="username" readOnly value="admin" />
         </Field>
         <Field label="New password" hint="Long beats clever: four random words do well.">
           <input

@@ -7,7 +7,7 @@ import { useHotkeys } from '@/app/hotkeys'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
 import { useStableRows } from '@/app/stable-rows'
-import { useList } from '@/app/use-list'
+import { oneOf, useFill, useList } from '@/app/use-list'
 import { Btn, cn, Empty, ErrorPanel, Kbd, NoPermission, plural, Skeleton } from '@/ui'
 import { NewPill } from '@/ui/new-pill'
 import { SearchBar } from '@/ui/search-bar'
@@ -24,10 +24,12 @@ function useIncidents() {
   const { view = 'open', q, severity, entity } = useSearchParams()
   const { user } = useUser()
   const chosen = VIEWS.find(v => v.id === view) ?? VIEWS[0]
-  const assignee = 'assignee' in chosen.filter ? user.id : undefined
-  const filter = { ...chosen.filter, q, severity, entity, assignee }
+  const statuses = 'status' in chosen.filter ? chosen.filter.status : ''
+  const filter = { q, severity, entity, assignee: 'assignee' in chosen.filter ? user.id : undefined }
   const { query, items } = useList(incidentsQuery(filter))
-  const stable = useStableRows<Incident>(items, JSON.stringify(filter))
+  const key = JSON.stringify([filter, chosen.id])
+  const stable = useStableRows<Incident>({ items, key, match: incident => oneOf(statuses, incident.status) })
+  useFill(query, stable.rows.length)
   return { query, view: chosen.id, ...stable }
 }
 

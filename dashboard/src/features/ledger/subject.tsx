@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useOpenEvent } from '@/app/search'
 import { short } from '@/ui/format'
 
-const CLASS = 'inline-flex h-6 items-center font-mono text-2xs text-accent hover:underline'
+const CLASS = 'inline-flex h-6 shrink-0 items-center whitespace-nowrap font-mono text-2xs text-accent hover:underline'
 
 export function SubjectLink({ id }: { id: string }) {
   const openEvent = useOpenEvent()
@@ -27,7 +27,7 @@ export function SubjectLink({ id }: { id: string }) {
       </button>
     )
   return (
-    <span className="inline-flex h-6 items-center font-mono text-2xs text-fg-3" title={id}>
+    <span className="inline-flex h-6 shrink-0 items-center whitespace-nowrap font-mono text-2xs text-fg-3" title={id}>
       {label}
     </span>
   )
