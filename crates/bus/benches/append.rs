@@ -1,6 +1,8 @@
 //! Acknowledged durable events a second on a real file system, one line of JSON:
 //! `cargo bench -p shieldops-bus --bench append`. The directory is `BUS_BENCH_DIR`, else the system's temporary one.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run stops")]
+
 use std::{
     path::Path,
     sync::{Arc, mpsc},

@@ -87,6 +87,14 @@ impl Write {
 }
 
 impl Names {
+    /// What is in a directory whose own name was lost is lost with it.
+    fn drop_orphans(&mut self) {
+        let dirs = self.dirs.clone();
+        let rooted = |path: &Path| path.ancestors().skip(1).all(|dir| dir.parent().is_none() || dirs.contains(dir));
+        self.dirs.retain(|dir| rooted(dir));
+        self.files.retain(|file, _| rooted(file));
+    }
+
     fn apply(&mut self, change: &ChangeKind) {
         match change {
             ChangeKind::Link(path, file) => {
@@ -142,6 +150,7 @@ impl LossyDisk {
         for change in changes.iter().take(keep) {
             inner.durable_names.apply(&change.kind);
         }
+        inner.durable_names.drop_orphans();
         inner.names = inner.durable_names.clone();
     }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use shieldops_model::{Event, FixedClock, TenantId, TimeQuality, Timestamp};
 use shieldops_seal::SealKey;
 
-use crate::{Bus, Frame, Keys, Limits, NewEvent, Offset, Parts, testing::LossyDisk};
+use crate::{Bus, Disk as _, Frame, Keys, Limits, NewEvent, Offset, Parts, testing::LossyDisk};
 
 const DIR: &str = "/data/bus";
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -38,7 +38,11 @@ struct World {
 impl World {
     fn new() -> Self {
         let limits = Limits { queue_wait: Duration::from_mins(1), ..Limits::default() };
-        Self { disk: LossyDisk::default(), clock: FixedClock::at(START), limits }
+        let disk = LossyDisk::default();
+        // The directory above the log is not the log's to keep.
+        disk.make_dir(Path::new("/data")).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        Self { disk, clock: FixedClock::at(START), limits }
     }
 
     fn with(limits: Limits) -> Self {
