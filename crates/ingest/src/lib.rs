@@ -10,9 +10,7 @@ pub mod prepare;
 pub mod sources;
 
 pub use formats::{
-    Problem, Recognised, normalise, normalise_checked, normalise_parts,
-    recognise::recognise,
-    time::event_time,
+    Problem, Recognised, normalise, normalise_checked, normalise_parts, recognise::recognise, time::event_time,
 };
 pub use limits::{Hints, Limits, LineError};
 pub use lines::{Line, split};

@@ -31,8 +31,8 @@ impl Default for Limits {
             depth: 64,
             sample_bytes: 64 * 1024,
             errors: 1_000,
-            retention: Duration::from_secs(7 * 24 * 3_600),
-            future: Duration::from_secs(600),
+            retention: Duration::from_hours(7 * 24),
+            future: Duration::from_mins(10),
             zone: TimeZone::UTC,
         }
     }

@@ -4,10 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     Hints, Limits, LineError,
-    formats::{
-        recognise::text_shape,
-        shape::Shape,
-    },
+    formats::{recognise::text_shape, shape::Shape},
     limits::INVALID_JSON,
 };
 
@@ -53,7 +50,9 @@ fn judge(bytes: &Bytes, hints: Hints<'_>, limits: &Limits) -> Result<(), Refusal
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim();
     if text.starts_with('{') {
-        return Shape::read_limited(text, limits.depth).map(|_| ()).map_err(|error| Refusal::Invalid(error.to_string()));
+        return Shape::read_limited(text, limits.depth)
+            .map(|_| ())
+            .map_err(|error| Refusal::Invalid(error.to_string()));
     }
     judge_text(text, hints)
 }
@@ -69,10 +68,9 @@ pub(crate) fn judge_text(text: &str, hints: Hints<'_>) -> Result<(), Refusal> {
 /// The numbered pieces of a body that are not blank.
 pub(crate) fn pieces(body: &Bytes, hints: Hints<'_>) -> Box<dyn Iterator<Item = (u64, Bytes)>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").map_or_else(|| body.clone(), |rest| body.slice_ref(rest));
-    if !hints.accepts_text() || hints.source == Some("json") {
-        if let Some(items) = array(&body) {
-            return Box::new((1..).zip(items));
-        }
+    let may_be_array = !hints.accepts_text() || hints.source == Some("json");
+    if let Some(items) = may_be_array.then(|| array(&body)).flatten() {
+        return Box::new((1..).zip(items));
     }
     Box::new(lines(body).filter(|(_, line)| !line.trim_ascii().is_empty()))
 }
@@ -133,14 +131,23 @@ mod tests {
         let sshd = "Nov 21 08:00:01 web1 sshd[1]: x";
         assert_eq!(check(sshd, Hints::default()), [format!("1 {sshd}")]);
         assert_eq!(check(words, Hints { source: Some("x"), content_type: None }), ["1 some words"]);
-        assert_eq!(check(words, Hints { source: None, content_type: Some("Text/Plain; charset=utf-8") }), ["1 some words"]);
-        assert_eq!(check(words, Hints { source: None, content_type: Some("application/x-ndjson") }), ["1 invalid_json"]);
+        assert_eq!(
+            check(words, Hints { source: None, content_type: Some("Text/Plain; charset=utf-8") }),
+            ["1 some words"]
+        );
+        assert_eq!(
+            check(words, Hints { source: None, content_type: Some("application/x-ndjson") }),
+            ["1 invalid_json"]
+        );
         assert_eq!(check("{broken", Hints { source: Some("x"), content_type: None }), ["1 invalid_json"]);
     }
 
     #[test]
     fn an_array_gives_its_elements_by_number() {
-        assert_eq!(check("\u{feff} [ {\"a\":1},\n{\"b\":[2]}, 7]", Hints::default()), ["1 {\"a\":1}", "2 {\"b\":[2]}", "3 invalid_json"]);
+        assert_eq!(
+            check("\u{feff} [ {\"a\":1},\n{\"b\":[2]}, 7]", Hints::default()),
+            ["1 {\"a\":1}", "2 {\"b\":[2]}", "3 invalid_json"]
+        );
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl<'a> Intake<'a> {
         let text = String::from_utf8_lossy(bytes);
         let text = text.trim();
         let (shape, seen) = if text.starts_with('{') {
-            let shape = Shape::read_limited(text, self.limits.depth).map_err(|error| Refusal::Invalid(error.to_string()))?;
+            let shape =
+                Shape::read_limited(text, self.limits.depth).map_err(|error| Refusal::Invalid(error.to_string()))?;
             let seen = of_object(&shape, self.hints.source);
             (Some(shape), seen)
         } else {
@@ -146,7 +147,9 @@ impl Serials {
         let Some(serial) = serial else { return events.push(event) };
         let known = self.0.get(&serial).copied().and_then(|at| events.get_mut(at));
         match known {
-            Some(open) if open.lines < MAX_RECORDS && open.raw.len().saturating_add(event.raw.len()) < MAX_MERGED_BYTES => {
+            Some(open)
+                if open.lines < MAX_RECORDS && open.raw.len().saturating_add(event.raw.len()) < MAX_MERGED_BYTES =>
+            {
                 open.raw = joined(&open.raw, &event.raw, body);
                 open.lines = open.lines.saturating_add(1);
             }
@@ -198,7 +201,9 @@ mod tests {
         let shown: Vec<_> = run(body)
             .events
             .iter()
-            .map(|event| format!("{} {} {} {} {:?}", event.line, event.source, event.format, event.time, event.time_quality))
+            .map(|event| {
+                format!("{} {} {} {} {:?}", event.line, event.source, event.format, event.time, event.time_quality)
+            })
             .collect();
         assert_eq!(
             shown,

@@ -1,4 +1,13 @@
 //! Sources against real sockets, files and journals.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::clone_on_ref_ptr,
+    clippy::disallowed_methods,
+    clippy::let_underscore_must_use,
+    clippy::print_stderr,
+    reason = "a test ends at the first surprise"
+)]
 
 use std::{
     collections::HashMap,
@@ -16,7 +25,9 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use shieldops_ingest::sources::{Checkpoints, Journal, Sink, SinkError, SyslogConfig, SyslogLimits, SyslogListener, Tail};
+use shieldops_ingest::sources::{
+    Checkpoints, Journal, Sink, SinkError, SyslogConfig, SyslogLimits, SyslogListener, Tail,
+};
 use shieldops_model::SystemClock;
 use tokio::{
     io::AsyncWriteExt as _,
@@ -117,7 +128,10 @@ async fn datagrams_and_both_stream_framings_arrive() {
 async fn audit_records_that_come_one_by_one_arrive_together() {
     let sink = Arc::new(Collect::default());
     let cancel = CancellationToken::new();
-    let listener = SyslogListener::bind(SyslogConfig { tcp: Some(any_port()), ..SyslogConfig::default() }, Arc::new(SystemClock)).await.unwrap();
+    let listener =
+        SyslogListener::bind(SyslogConfig { tcp: Some(any_port()), ..SyslogConfig::default() }, Arc::new(SystemClock))
+            .await
+            .unwrap();
     let at = listener.addresses().unwrap().tcp.unwrap();
     let task = spawn(listener.run(sink.clone(), cancel.clone()));
     let mut tcp = TcpStream::connect(at).await.unwrap();
@@ -293,7 +307,8 @@ fn journal_file(path: &Path) -> bool {
         eprintln!("SKIPPED: no systemd-journal-remote or journalctl here");
         return false;
     }
-    let mut child = Command::new(tool).arg("-o").arg(path).arg("-").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        Command::new(tool).arg("-o").arg(path).arg("-").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     for n in 0..3 {
         let time = 1_795_262_341_000_000_u64 + n;
@@ -318,6 +333,7 @@ async fn a_journal_file_is_read_once_and_not_again() {
     assert_eq!(shieldops_ingest::recognise(lines[0].as_bytes(), None).source, "sshd");
     journal().run(sink.clone(), CancellationToken::new()).await.unwrap();
     assert_eq!(sink.lines().len(), 3);
-    let missing = Journal { file: Some(dir.path().join("none.journal")), follow: false, hint: None, checkpoints: places.clone() };
+    let missing =
+        Journal { file: Some(dir.path().join("none.journal")), follow: false, hint: None, checkpoints: places.clone() };
     assert!(missing.run(sink.clone(), CancellationToken::new()).await.is_err());
 }

@@ -1,4 +1,5 @@
 //! EVTX files of real attacks, against the flat events that the shared data set says they hold.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test ends at the first surprise")]
 
 use std::{
     io::Read as _,
@@ -8,7 +9,8 @@ use std::{
 use shieldops_ingest::formats::evtx_file;
 
 fn shared() -> Option<PathBuf> {
-    let base = std::env::var_os("SHIELDOPS_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let base = std::env::var_os("SHIELDOPS_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let data = base.join("data/detect");
     if data.is_dir() {
         return Some(data);
@@ -32,14 +34,20 @@ fn files(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut long_name = None;
     while at + 512 <= tar.len() && tar[at] != 0 {
         let header = &tar[at..at + 512];
-        let text = |range: std::ops::Range<usize>| String::from_utf8_lossy(&header[range]).trim_end_matches(['\0', ' ']).to_owned();
+        let text = |range: std::ops::Range<usize>| {
+            String::from_utf8_lossy(&header[range]).trim_end_matches(['\0', ' ']).to_owned()
+        };
         let size = usize::from_str_radix(text(124..136).trim(), 8).unwrap();
         let body = &tar[at + 512..at + 512 + size];
         let prefix = text(345..500);
         match header[156] {
             b'L' => long_name = Some(String::from_utf8_lossy(body).trim_end_matches('\0').to_owned()),
             b'0' | 0 => {
-                let name = if prefix.is_empty() || !header[257..].starts_with(b"ustar\0") { text(0..100) } else { format!("{prefix}/{}", text(0..100)) };
+                let name = if prefix.is_empty() || !header[257..].starts_with(b"ustar\0") {
+                    text(0..100)
+                } else {
+                    format!("{prefix}/{}", text(0..100))
+                };
                 files.push((long_name.take().unwrap_or(name), body.to_vec()));
             }
             _ => {}
@@ -70,7 +78,10 @@ fn the_attack_samples_give_the_events_that_the_data_set_holds() {
     let mut compared = 0;
     for row in std::fs::read_to_string(data.join("eas.files.tsv")).unwrap().lines().skip(1) {
         let (name, count) = row.split_once('\t').unwrap();
-        let (_, bytes) = archive.iter().find(|(path, _)| path.ends_with(name)).unwrap_or_else(|| panic!("{name} is not in the archive"));
+        let (_, bytes) = archive
+            .iter()
+            .find(|(path, _)| path.ends_with(name))
+            .unwrap_or_else(|| panic!("{name} is not in the archive"));
         let (got, _) = events(bytes);
         let expected: Vec<&str> = wanted.by_ref().take(count.parse().unwrap()).collect();
         assert_eq!(got.len(), expected.len(), "{name}");
@@ -87,17 +98,26 @@ fn the_attack_samples_give_the_events_that_the_data_set_holds() {
 fn a_cut_or_damaged_file_gives_its_good_records_and_an_error() {
     let Some(data) = shared() else { return };
     let archive = files(&unpacked(&data.join("regression/evtx.tar.zst")));
-    let (_, bytes) = archive.iter().find(|(path, bytes)| path.ends_with(".evtx") && bytes.len() > 60_000).unwrap();
-    let (whole, _) = events(bytes);
-    assert!(!whole.is_empty());
-    let mut damaged = bytes.clone();
-    let end = damaged.len();
-    damaged.truncate(end - 3_000);
-    let _ = events(&damaged);
+    let (_, bytes) = archive.iter().find(|(path, bytes)| path.ends_with("evtx") && events(bytes).0.len() > 3).unwrap();
+    let (whole, errors) = events(bytes);
+    assert_eq!(errors, 0);
+    let mut some_lost = false;
+    for end in (4_700..bytes.len()).step_by(1_999) {
+        let (cut, errors) = events(&bytes[..end]);
+        assert!(
+            errors > 0 && whole.starts_with(&cut),
+            "cut at {end}: {} of {} records, {errors} errors",
+            cut.len(),
+            whole.len()
+        );
+        some_lost |= !cut.is_empty() && cut.len() < whole.len();
+    }
+    assert!(some_lost);
+    assert_eq!(events(&bytes[..4_096]).1, 1, "a header without any part");
     for at in (4_096..bytes.len()).step_by(997) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0xff;
-        let _ = events(&damaged);
+        assert!(events(&damaged).0.len() <= whole.len());
     }
     assert!(evtx_file::read(b"ElfFile\0".to_vec()).is_err());
     assert!(evtx_file::read(b"not a log".to_vec()).is_err());

@@ -6,6 +6,7 @@ use shieldops_model::Timestamp;
 
 use super::{
     flat::{Field, Flat},
+    syslog::shaped,
     time,
 };
 
@@ -43,10 +44,7 @@ fn bracketed_date(line: &str) -> Option<(&str, &str)> {
     line.match_indices(" [").find_map(|(at, _)| {
         let (head, rest) = line.split_at_checked(at)?;
         let rest = rest.get(2..)?;
-        let date = rest.as_bytes().get(..21)?;
-        let shaped = matches!(date, [a, b, b'/', _, _, _, b'/', c, d, e, f, b':', ..]
-            if [a, b, c, d, e, f].iter().all(|byte| byte.is_ascii_digit()));
-        shaped.then_some((head, rest))
+        shaped(rest.as_bytes(), b"00/???/0000:00:00:00").then_some((head, rest))
     })
 }
 
@@ -183,8 +181,10 @@ mod tests {
                 r#"www.example.com:443 2001:db8::1 - - [21/Nov/2026:12:00:01 +0000] "POST /x HTTP/2.0" 200 - "-" "a \"b\" c" "-""#,
                 r#"{"c-ip":"2001:db8::1","cs-username":"-","date":"21/Nov/2026:12:00:01 +0000","cs-host":"www.example.com:443","cs-method":"POST","cs-uri-stem":"/x","cs-uri-query":"","cs-uri":"/x","cs-version":"HTTP/2.0","sc-status":200,"sc-bytes":"-","cs-referer":"-","cs-user-agent":"a \\\"b\\\" c","cs-uri-decoded":"/x"}"#,
             ),
-            (r#"Nov 21 12:00:01 web1 nginx: 192.0.2.7 - - [21/Nov/2026:12:00:01 +0000] "" 400 0"#,
-                r#"{"c-ip":"192.0.2.7","cs-username":"-","date":"21/Nov/2026:12:00:01 +0000","cs-uri-stem":"","cs-uri-query":"","cs-uri":"","sc-status":400,"sc-bytes":0,"cs-uri-decoded":""}"#),
+            (
+                r#"Nov 21 12:00:01 web1 nginx: 192.0.2.7 - - [21/Nov/2026:12:00:01 +0000] "" 400 0"#,
+                r#"{"c-ip":"192.0.2.7","cs-username":"-","date":"21/Nov/2026:12:00:01 +0000","cs-uri-stem":"","cs-uri-query":"","cs-uri":"","sc-status":400,"sc-bytes":0,"cs-uri-decoded":""}"#,
+            ),
             ("192.0.2.7 - - [not a date] \"GET / HTTP/1.1\" 200 1", "none"),
             ("", "none"),
         ];

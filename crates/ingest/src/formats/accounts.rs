@@ -143,7 +143,11 @@ mod tests {
         for (message, wanted) in cases {
             let mut flat = Flat::new();
             let kind = read(message, &mut flat);
-            assert_eq!(format!("{} {}", kind.map_or("-", |(_, activity)| activity), flat.render()), wanted, "{message}");
+            assert_eq!(
+                format!("{} {}", kind.map_or("-", |(_, activity)| activity), flat.render()),
+                wanted,
+                "{message}"
+            );
         }
     }
 }

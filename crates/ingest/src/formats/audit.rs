@@ -81,14 +81,27 @@ fn put_record<'a>(record: &Record<'a>, flat: &mut Flat<'a>) {
         }
         let number = matches!(
             name,
-            "pid" | "ppid" | "uid" | "auid" | "euid" | "suid" | "fsuid" | "gid" | "egid" | "sgid" | "fsgid" | "ses" | "items" | "exit"
+            "pid"
+                | "ppid"
+                | "uid"
+                | "auid"
+                | "euid"
+                | "suid"
+                | "fsuid"
+                | "gid"
+                | "egid"
+                | "sgid"
+                | "fsgid"
+                | "ses"
+                | "items"
+                | "exit"
         );
         flat.put(name, if number { Field::scalar(value) } else { Field::Text(value) });
     }
 }
 
 /// The address of a `connect` or `bind`, from the raw socket address.
-fn put_socket<'a>(hex: &str, flat: &mut Flat<'a>) {
+fn put_socket(hex: &str, flat: &mut Flat<'_>) {
     if let Some((address, port)) = record::socket_address(hex) {
         flat.put_text("dst_ip", address);
         flat.put("dst_port", Field::Int(i64::from(port)));
@@ -151,7 +164,9 @@ fn kind(records: &[Record<'_>], flat: &Flat<'_>) -> Kind {
     match records.first().map_or("", |record| record.header.kind) {
         "USER_AUTH" | "USER_LOGIN" | "USER_ERR" => (Class::Authentication, "Logon"),
         "USER_LOGOUT" | "USER_END" => (Class::Authentication, "Logoff"),
-        "LOGIN" | "USER_START" | "CRED_ACQ" | "CRED_DISP" | "CRED_REFR" | "USER_ACCT" => (Class::AuthorizeSession, "Session"),
+        "LOGIN" | "USER_START" | "CRED_ACQ" | "CRED_DISP" | "CRED_REFR" | "USER_ACCT" => {
+            (Class::AuthorizeSession, "Session")
+        }
         "ADD_USER" => (Class::AccountChange, "Create"),
         "DEL_USER" => (Class::AccountChange, "Delete"),
         "USER_CHAUTHTOK" | "USER_MGMT" | "ACCT_LOCK" | "ACCT_UNLOCK" => (Class::AccountChange, "Update"),

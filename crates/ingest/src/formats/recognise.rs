@@ -45,7 +45,8 @@ fn named(hint: Option<&str>, source: &str, format: &'static str) -> Recognised {
 /// Objects whose own members tell what they are.
 fn own_format(shape: &Shape<'_>) -> Option<(&'static str, &'static str)> {
     let object = |name| shape.raw(name).is_some_and(|raw| raw.starts_with('{'));
-    let windows = (shape.has(Name::Channel) && shape.has(Name::EventId)) || object(Name::Winlog) || object(Name::System);
+    let windows =
+        (shape.has(Name::Channel) && shape.has(Name::EventId)) || object(Name::Winlog) || object(Name::System);
     if windows || shape.raw(Name::Event).is_some_and(|raw| raw.starts_with('{') && raw.contains("\"System\"")) {
         return Some(("windows", WINDOWS));
     }
@@ -160,13 +161,19 @@ mod tests {
             (r#"{"Channel":"Security","EventID":4625}"#, "windows windows/1"),
             (r#"{"winlog":{"event_id":1}}"#, "windows windows/1"),
             (r#"{"Event":{"System":{"EventID":1}}}"#, "windows windows/1"),
-            (r#"{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"x","_TRANSPORT":"syslog"}"#, "sshd syslog/1"),
+            (
+                r#"{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"x","_TRANSPORT":"syslog"}"#,
+                "sshd syslog/1",
+            ),
             (r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE":"x","_TRANSPORT":"kernel"}"#, "journal syslog/1"),
             (r#"{"type":"EXECVE","msg":"audit(1.0:2)","a0":"ls"}"#, "auditd audit/1"),
             (r#"{"type":["SYSCALL","EXECVE"],"exe":"/bin/ls"}"#, "auditd audit/1"),
             (r#"{"type":"user","exe":"/bin/ls"}"#, "json json/1"),
             (r#"{"message":"Nov 21 08:00:01 web1 sshd[1]: Invalid user x from 203.0.113.9 port 1"}"#, "sshd syslog/1"),
-            (r#"{"message":"203.0.113.9 - - [21/Nov/2026:12:00:01 +0000] \"GET / HTTP/1.1\" 200 1"}"#, "nginx access/1"),
+            (
+                r#"{"message":"203.0.113.9 - - [21/Nov/2026:12:00:01 +0000] \"GET / HTTP/1.1\" 200 1"}"#,
+                "nginx access/1",
+            ),
             (r#"{"message":"hello","program":"sshd","host":"web1"}"#, "sshd syslog/1"),
             (r#"{"message":"Connection closed","source":"sshd"}"#, "sshd syslog/1"),
             (r#"{"message":"hello","source":"my-app"}"#, "json json/1"),
@@ -185,6 +192,9 @@ mod tests {
         assert_eq!(check("some words", Some("auth")), "auth syslog/1");
         assert_eq!(check("Nov 21 08:00:01 web1 sshd[1]: x", Some("vm-7")), "vm-7 syslog/1");
         assert_eq!(check(r#"{"message":"session opened"}"#, Some("sshd")), "sshd syslog/1");
-        assert_eq!(check("203.0.113.9 - - [21/Nov/2026:12:00:01 +0000] \"GET / HTTP/1.1\" 200 1", Some("apache")), "apache access/1");
+        assert_eq!(
+            check("203.0.113.9 - - [21/Nov/2026:12:00:01 +0000] \"GET / HTTP/1.1\" 200 1", Some("apache")),
+            "apache access/1"
+        );
     }
 }

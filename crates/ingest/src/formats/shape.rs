@@ -54,7 +54,9 @@ fn name(key: &str) -> Option<Name> {
         "ts" => Name::Time(11),
         "message" => Name::Message,
         "event" | "log" | "line" | "raw" => Name::Line,
-        "program" | "SYSLOG_IDENTIFIER" | "ident" | "appname" | "app_name" | "syslogtag" | "programname" => Name::Program,
+        "program" | "SYSLOG_IDENTIFIER" | "ident" | "appname" | "app_name" | "syslogtag" | "programname" => {
+            Name::Program
+        }
         "_COMM" => Name::Program,
         "source" => Name::Source,
         "sourcetype" => Name::SourceType,
@@ -112,8 +114,8 @@ impl<'a> Shape<'a> {
 
     /// The line that the object carries: `message`, the journal's `MESSAGE`, `event`, `log`, `line`, `raw`.
     pub fn inner_text(&self) -> Option<Cow<'a, str>> {
-        let texts = [Name::Message, Name::JournalMessage, Name::Line].into_iter().filter_map(|name| self.raw(name));
-        texts.filter_map(line_text).next()
+        let mut texts = [Name::Message, Name::JournalMessage, Name::Line].into_iter().filter_map(|name| self.raw(name));
+        texts.find_map(line_text)
     }
 
     /// Time members, the most trusted first, then those inside the wrappers of Windows shippers.
@@ -200,7 +202,8 @@ mod tests {
     fn times_come_in_the_order_of_trust() {
         let shape = Shape::read(r#"{"ts":1,"timestamp":"t","@timestamp":"at","time":"first"}"#).unwrap();
         assert_eq!(shape.times().collect::<Vec<_>>(), [r#""first""#, r#""at""#, r#""t""#, "1"]);
-        let nested = Shape::read(r##"{"Event":{"System":{"TimeCreated":{"#attributes":{"SystemTime":"2020"}}}}}"##).unwrap();
+        let nested =
+            Shape::read(r##"{"Event":{"System":{"TimeCreated":{"#attributes":{"SystemTime":"2020"}}}}}"##).unwrap();
         assert_eq!(nested.times().collect::<Vec<_>>(), [r#""2020""#]);
     }
 

@@ -24,9 +24,19 @@ pub fn read<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
 
 /// Whether a bare message, without any header, is surely sshd's.
 pub fn is_message(text: &str) -> bool {
-    let starts = ["Failed password for ", "Failed publickey for ", "Failed none for ", "Accepted password for ", "Accepted publickey for ",
-        "Invalid user ", "pam_unix(sshd:", "Connection closed by authenticating user ", "Connection closed by invalid user ",
-        "Disconnected from ", "Received disconnect from "];
+    let starts = [
+        "Failed password for ",
+        "Failed publickey for ",
+        "Failed none for ",
+        "Accepted password for ",
+        "Accepted publickey for ",
+        "Invalid user ",
+        "pam_unix(sshd:",
+        "Connection closed by authenticating user ",
+        "Connection closed by invalid user ",
+        "Disconnected from ",
+        "Received disconnect from ",
+    ];
     starts.iter().any(|start| text.starts_with(start))
 }
 
@@ -70,8 +80,9 @@ fn session<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
         ("Received disconnect from ", false, "Logoff"),
         ("Starting session: ", false, "Session"),
     ];
-    let (start, rest, failed, activity) =
-        STARTS.into_iter().find_map(|(start, failed, activity)| Some((start, message.strip_prefix(start)?, failed, activity)))?;
+    let (start, rest, failed, activity) = STARTS
+        .into_iter()
+        .find_map(|(start, failed, activity)| Some((start, message.strip_prefix(start)?, failed, activity)))?;
     let end = endpoint(rest)?;
     let named = end.before.strip_suffix(" from").unwrap_or(end.before);
     match start {
@@ -95,7 +106,8 @@ fn session<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
 
 /// `User bob from 192.0.2.1 not allowed because ...`, and any other line with an address and a port.
 fn notice<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
-    if let Some((subject, _)) = message.strip_prefix("User ").and_then(|rest| rest.split_once(" not allowed because ")) {
+    if let Some((subject, _)) = message.strip_prefix("User ").and_then(|rest| rest.split_once(" not allowed because "))
+    {
         let (user, address) = subject.rsplit_once(" from ").unwrap_or((subject, ""));
         put_name(user, flat);
         if let Some(address) = parse_address(address) {
@@ -208,7 +220,10 @@ mod tests {
                 "Connection closed by invalid user test 203.0.113.9 port 5 [preauth]",
                 r#"Authentication {"invalid_user":true,"user":"test","src_ip":"203.0.113.9","src_port":5}"#,
             ),
-            ("Disconnected from user bob 192.0.2.4 port 9", r#"Authentication {"user":"bob","src_ip":"192.0.2.4","src_port":9}"#),
+            (
+                "Disconnected from user bob 192.0.2.4 port 9",
+                r#"Authentication {"user":"bob","src_ip":"192.0.2.4","src_port":9}"#,
+            ),
             (
                 "Received disconnect from 203.0.113.9 port 5:11: Bye Bye [preauth]",
                 r#"Authentication {"src_ip":"203.0.113.9","src_port":5}"#,
@@ -217,7 +232,10 @@ mod tests {
                 "User nobody from 203.0.113.9 not allowed because not listed in AllowUsers",
                 r#"Authentication {"user":"nobody","src_ip":"203.0.113.9","outcome":"failure"}"#,
             ),
-            ("Connection from 203.0.113.9 port 5 on 10.0.0.2 port 22 rdomain \"\"", r#"Network Activity {"src_ip":"203.0.113.9","src_port":5}"#),
+            (
+                "Connection from 203.0.113.9 port 5 on 10.0.0.2 port 22 rdomain \"\"",
+                r#"Network Activity {"src_ip":"203.0.113.9","src_port":5}"#,
+            ),
             (
                 "Unable to negotiate with 203.0.113.9 port 5: no matching key exchange method found. Their offer: x [preauth]",
                 r#"Network Activity {"src_ip":"203.0.113.9","src_port":5}"#,

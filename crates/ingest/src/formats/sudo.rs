@@ -81,7 +81,11 @@ mod tests {
         for (message, wanted) in cases {
             let mut flat = Flat::new();
             let kind = read(message, &mut flat);
-            assert_eq!(format!("{} {}", kind.map_or("-", |(class, _)| class.name()), flat.render()), *wanted, "{message}");
+            assert_eq!(
+                format!("{} {}", kind.map_or("-", |(class, _)| class.name()), flat.render()),
+                *wanted,
+                "{message}"
+            );
         }
     }
 
@@ -113,9 +117,18 @@ mod tests {
         check(
             |message, flat| read_su(message, flat),
             &[
-                ("(to root) bob on pts/0", r#"Authentication {"user":"bob","target_user":"root","tty":"pts/0","outcome":"success"}"#),
-                ("FAILED SU (to root) bob on pts/0", r#"Authentication {"user":"bob","target_user":"root","tty":"pts/0","outcome":"failure"}"#),
-                ("Successful su for root by bob", r#"Authentication {"user":"bob","target_user":"root","outcome":"success"}"#),
+                (
+                    "(to root) bob on pts/0",
+                    r#"Authentication {"user":"bob","target_user":"root","tty":"pts/0","outcome":"success"}"#,
+                ),
+                (
+                    "FAILED SU (to root) bob on pts/0",
+                    r#"Authentication {"user":"bob","target_user":"root","tty":"pts/0","outcome":"failure"}"#,
+                ),
+                (
+                    "Successful su for root by bob",
+                    r#"Authentication {"user":"bob","target_user":"root","outcome":"success"}"#,
+                ),
                 ("- /dev/pts/0 bob:root", r#"Authentication {"user":"bob","target_user":"root","outcome":"failure"}"#),
             ],
         );

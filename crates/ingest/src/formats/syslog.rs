@@ -56,10 +56,9 @@ impl<'a> Parts<'a> {
 pub fn parse(line: &str) -> Parts<'_> {
     let line = line.trim_end_matches(['\r', '\n', '\0']);
     let (priority, rest) = priority(line);
-    if priority.is_some() {
-        if let Some(parts) = rest.strip_prefix("1 ").and_then(|rest| rfc5424(priority, rest)) {
-            return parts;
-        }
+    let newer = rest.strip_prefix("1 ").filter(|_| priority.is_some());
+    if let Some(parts) = newer.and_then(|rest| rfc5424(priority, rest)) {
+        return parts;
     }
     let Some((stamp, rest)) = stamp(rest) else {
         let (program, pid, message) = if priority.is_some() { tag(rest) } else { (None, None, line) };
@@ -163,9 +162,7 @@ fn before<'a>(text: &'a str, tail: &str) -> Option<&'a str> {
 fn iso_stamp(text: &str) -> Option<(Stamp<'_>, &str)> {
     let (first, rest) = text.split_once(' ')?;
     let date = first.as_bytes();
-    let dated = matches!(date.get(..10)?, [a, b, c, d, b'-', e, f, b'-', g, h]
-        if [a, b, c, d, e, f, g, h].iter().all(|byte| byte.is_ascii_digit()));
-    if !dated {
+    if !shaped(date, b"0000-00-00") {
         return None;
     }
     if matches!(date.get(10), Some(b'T')) {
@@ -177,7 +174,17 @@ fn iso_stamp(text: &str) -> Option<(Stamp<'_>, &str)> {
 }
 
 fn is_clock(word: &str) -> bool {
-    matches!(word.as_bytes(), [a, b, b':', c, d, b':', e, f, ..] if [a, b, c, d, e, f].iter().all(|byte| byte.is_ascii_digit()))
+    shaped(word.as_bytes(), b"00:00:00")
+}
+
+/// Whether a text begins like a pattern, in which `0` stands for any digit and `?` for anything.
+pub(super) fn shaped(text: &[u8], pattern: &[u8]) -> bool {
+    let fits = |(byte, wanted): (&u8, &u8)| match wanted {
+        b'0' => byte.is_ascii_digit(),
+        b'?' => true,
+        wanted => byte == wanted,
+    };
+    text.len() >= pattern.len() && text.iter().zip(pattern).all(fits)
 }
 
 fn is_month(word: &str) -> bool {
@@ -200,7 +207,8 @@ fn tag(text: &str) -> (Option<&str>, Option<&str>, &str) {
         return (None, None, trimmed);
     }
     let end = trimmed.bytes().take(96).position(|byte| matches!(byte, b':' | b'[' | b' ' | b'"' | b'<' | b'{' | b'='));
-    let Some((name, rest)) = end.and_then(|end| trimmed.split_at_checked(end)).filter(|(name, _)| !name.is_empty()) else {
+    let Some((name, rest)) = end.and_then(|end| trimmed.split_at_checked(end)).filter(|(name, _)| !name.is_empty())
+    else {
         return (None, None, text);
     };
     if let Some(message) = rest.strip_prefix(':') {
@@ -218,8 +226,8 @@ fn tag(text: &str) -> (Option<&str>, Option<&str>, &str) {
 
 fn facility(priority: u8) -> &'static str {
     const NAMES: [&str; 24] = [
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
-        "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
+        "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
     ];
     NAMES.get(usize::from(priority >> 3)).copied().unwrap_or("unknown")
 }
@@ -263,7 +271,10 @@ mod tests {
                 "Nov 21 2026 08:00:01 fw1 app: hello",
                 r#"{"timestamp":"Nov 21 2026 08:00:01","hostname":"fw1","program":"app","message":"hello"}"#,
             ),
-            ("<13>Nov 21 08:00:01 su[9]: x", r#"{"timestamp":"Nov 21 08:00:01","program":"su","pid":9,"facility":"user","severity":"notice","message":"x"}"#),
+            (
+                "<13>Nov 21 08:00:01 su[9]: x",
+                r#"{"timestamp":"Nov 21 08:00:01","program":"su","pid":9,"facility":"user","severity":"notice","message":"x"}"#,
+            ),
             ("no header at all", r#"{"message":"no header at all"}"#),
             ("<999>x", r#"{"message":"<999>x"}"#),
             (

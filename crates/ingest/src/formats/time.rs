@@ -202,7 +202,7 @@ pub fn epoch(text: &str) -> Option<Timestamp> {
 pub fn short(text: &str, received: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let (month, day, rest) = month_day(text)?;
     let (clock, rest) = clock(rest)?;
-    let latest = received.plus(std::time::Duration::from_secs(86_400));
+    let latest = received.plus(std::time::Duration::from_hours(24));
     let year = jiff::Timestamp::from_microsecond(received.as_micros()).ok()?.to_zoned(zone.clone()).year();
     [year.checked_add(1)?, year, year.checked_sub(1)?]
         .into_iter()

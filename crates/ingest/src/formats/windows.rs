@@ -30,7 +30,9 @@ pub fn read(raw: &str) -> Option<Flat<'_>> {
 pub fn identity(flat: &Flat<'_>) -> Option<(String, i64)> {
     let id = flat.text("EventID").or_else(|| flat.text("EventId"))?.trim().parse().ok()?;
     let channel = flat.text("Channel").map(Cow::into_owned).or_else(|| {
-        flat.text("Provider_Name").filter(|name| name == "Microsoft-Windows-Sysmon").map(|_| "Microsoft-Windows-Sysmon/Operational".to_owned())
+        flat.text("Provider_Name")
+            .filter(|name| name == "Microsoft-Windows-Sysmon")
+            .map(|_| "Microsoft-Windows-Sysmon/Operational".to_owned())
     })?;
     Some((channel, id))
 }
@@ -114,10 +116,9 @@ fn nested(event: &str) -> Option<Flat<'_>> {
             put_data(body, &mut flat);
         }
     }
-    if let Some(rendering) = part("RenderingInfo").and_then(members) {
-        if let Some((_, message)) = rendering.into_iter().find(|(name, _)| name == "Message") {
-            flat.put("Message", text_of(message));
-        }
+    let rendering = part("RenderingInfo").and_then(members).unwrap_or_default();
+    if let Some((_, message)) = rendering.into_iter().find(|(name, _)| name == "Message") {
+        flat.put("Message", text_of(message));
     }
     Some(flat)
 }
@@ -155,7 +156,9 @@ fn attributes_of(raw: &str) -> Vec<(Cow<'_, str>, &str)> {
         None => own
             .into_iter()
             .filter(|(name, _)| name != "#text")
-            .map(|(name, value)| (name.strip_prefix('@').map(|bare| Cow::Owned(bare.to_owned())).unwrap_or(name), value))
+            .map(|(name, value)| {
+                (name.strip_prefix('@').map(|bare| Cow::Owned(bare.to_owned())).unwrap_or(name), value)
+            })
             .collect(),
     }
 }
@@ -191,7 +194,8 @@ fn put_named_data<'a>(raw: &'a str, flat: &mut Flat<'a>) -> bool {
         let inner = parts.iter().find(|(name, _)| name == "#attributes").and_then(|(_, raw)| members(raw));
         let named = parts.iter().chain(inner.iter().flatten()).find(|(name, _)| name == "@Name" || name == "Name");
         let Some(name) = named.and_then(|(_, name)| json_text(name)) else { continue };
-        let text = parts.iter().find(|(name, _)| name == "#text").map_or(Field::Text("".into()), |(_, text)| text_of(text));
+        let text =
+            parts.iter().find(|(name, _)| name == "#text").map_or(Field::Text("".into()), |(_, text)| text_of(text));
         flat.put(name, text);
         any = true;
     }
@@ -245,14 +249,20 @@ mod tests {
             r#"{"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Provider_Name":"Microsoft-Windows-Sysmon","Provider_Guid":"{57}","Computer":"A","Level":4,"Version":5,"EventRecordID":7,"TimeCreated":"2020-01-01T00:00:00.1Z","Security_UserID":"S-1-5-18","Image":"C:\\x.exe","Empty":"","ThreatName":"T"}"#
         );
         let from_xml = r##"{"Event":{"System":{"Provider":{"@Name":"P"},"EventID":{"#text":"4688","@Qualifiers":"0"},"Channel":"Security"},"EventData":{"Data":[{"@Name":"NewProcessName","#text":"C:\\a"},{"@Name":"B"}]}}}"##;
-        assert_eq!(check(from_xml), r#"{"EventID":4688,"Channel":"Security","Provider_Name":"P","NewProcessName":"C:\\a","B":""}"#);
+        assert_eq!(
+            check(from_xml),
+            r#"{"EventID":4688,"Channel":"Security","Provider_Name":"P","NewProcessName":"C:\\a","B":""}"#
+        );
         let beat = r#"{"@timestamp":"2020-01-01T00:00:00Z","message":"m","winlog":{"event_id":"4625","channel":"Security","computer_name":"A","event_data":{"IpAddress":"203.0.113.9"}}}"#;
         assert_eq!(
             check(beat),
             r#"{"EventID":4625,"Channel":"Security","Computer":"A","IpAddress":"203.0.113.9","TimeCreated":"2020-01-01T00:00:00Z","Message":"m"}"#
         );
         let shipped = r#"{"EventID":"1","Channel":"Security","SourceName":"S","Hostname":"H"}"#;
-        assert_eq!(check(shipped), r#"{"EventID":1,"Channel":"Security","SourceName":"S","Hostname":"H","Provider_Name":"S","Computer":"H"}"#);
+        assert_eq!(
+            check(shipped),
+            r#"{"EventID":1,"Channel":"Security","SourceName":"S","Hostname":"H","Provider_Name":"S","Computer":"H"}"#
+        );
     }
 
     #[test]

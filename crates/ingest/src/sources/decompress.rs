@@ -20,7 +20,7 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Unpacks a body by its `Content-Encoding`. The limit holds for bodies that are not packed, too.
 pub fn decompress(body: Bytes, encoding: Option<&str>, max_bytes: usize) -> Result<Bytes, DecompressError> {
-    let encoding = encoding.map(str::trim).unwrap_or("").to_ascii_lowercase();
+    let encoding = encoding.map_or("", str::trim).to_ascii_lowercase();
     let unpacked = match encoding.as_str() {
         "" | "identity" => body,
         "gzip" | "x-gzip" => unpack("gzip", flate2::read::MultiGzDecoder::new(body.as_ref()), max_bytes)?,
@@ -79,12 +79,18 @@ mod tests {
         let zeros = vec![0_u8; 10_000_000];
         for (body, encoding) in [(gzip(&zeros), "gzip"), (zstd::encode_all(&zeros[..], 3).unwrap().into(), "zstd")] {
             assert!(body.len() < 20_000);
-            assert!(matches!(decompress(body, Some(encoding), 100_000), Err(DecompressError::TooLarge { limit: 100_000 })));
+            assert!(matches!(
+                decompress(body, Some(encoding), 100_000),
+                Err(DecompressError::TooLarge { limit: 100_000 })
+            ));
         }
         let cut = gzip(&zeros).slice(..500);
         assert!(matches!(decompress(cut, Some("gzip"), 100_000_000), Err(DecompressError::Corrupt { .. })));
         assert!(matches!(decompress(Bytes::from_static(b"x"), Some("zstd"), 10), Err(DecompressError::Corrupt { .. })));
-        assert!(matches!(decompress(Bytes::from_static(b"x"), Some("br"), 10), Err(DecompressError::Unsupported { .. })));
+        assert!(matches!(
+            decompress(Bytes::from_static(b"x"), Some("br"), 10),
+            Err(DecompressError::Unsupported { .. })
+        ));
         assert!(matches!(decompress(Bytes::from_static(b"xxx"), None, 2), Err(DecompressError::TooLarge { .. })));
     }
 }

@@ -81,7 +81,8 @@ impl Frames {
                 let line = self.buffer.split_to(at).freeze();
                 self.buffer.advance(1);
                 let skipped = std::mem::take(&mut self.skipping);
-                let kept = if skipped { Bytes::new() } else { line.slice(..line.len().min(self.limit.saturating_add(1))) };
+                let kept =
+                    if skipped { Bytes::new() } else { line.slice(..line.len().min(self.limit.saturating_add(1))) };
                 Next::Message(kept)
             }
             None if self.skipping => {
@@ -114,7 +115,10 @@ fn counted(buffer: &[u8]) -> Counted {
     match (buffer.get(digits), buffer.get(digits.saturating_add(1))) {
         (None, _) | (Some(b' '), None) => Counted::Undecided,
         (Some(b' '), Some(b'<')) => {
-            let length = buffer.get(..digits).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+            let length = buffer
+                .get(..digits)
+                .and_then(|digits| std::str::from_utf8(digits).ok())
+                .and_then(|digits| digits.parse().ok());
             length.map_or(Counted::No, |length| Counted::Frame { header: digits.saturating_add(1), length })
         }
         _ => Counted::No,

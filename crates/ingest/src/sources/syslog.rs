@@ -61,7 +61,7 @@ impl Default for SyslogLimits {
             connections: 512,
             line_bytes: 1024 * 1024,
             queue: 8_192,
-            idle: Duration::from_secs(600),
+            idle: Duration::from_mins(10),
             handshake: Duration::from_secs(10),
             batch_bytes: 256 * 1024,
         }
@@ -126,7 +126,9 @@ impl SyslogListener {
             None => None,
         };
         let tls = match config.tls {
-            Some((address, server)) => Some((named(TcpListener::bind(address).await, "tls", address)?, TlsAcceptor::from(server))),
+            Some((address, server)) => {
+                Some((named(TcpListener::bind(address).await, "tls", address)?, TlsAcceptor::from(server)))
+            }
             None => None,
         };
         let shared = Shared {
@@ -221,7 +223,13 @@ async fn forward(mut queue: mpsc::Receiver<Bytes>, shared: Shared, sink: Arc<dyn
 }
 
 /// Takes connections, up to the limit.
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Shared, sink: Arc<dyn Sink>, cancel: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    shared: Shared,
+    sink: Arc<dyn Sink>,
+    cancel: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = cancel.cancelled() => return,
@@ -246,7 +254,13 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Shared,
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared, sink: &dyn Sink, cancel: &CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    shared: &Shared,
+    sink: &dyn Sink,
+    cancel: &CancellationToken,
+) {
     let Some(acceptor) = tls else { return read(stream, shared, sink, cancel).await };
     match timeout(shared.limits.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Box::pin(read(stream, shared, sink, cancel)).await,
@@ -319,7 +333,9 @@ impl<'a> Batch<'a> {
         for message in messages {
             if memchr::memmem::find(&message, b"msg=audit(").is_some() {
                 let complete = self.audit.push(&message, self.shared.clock.now());
-                complete.into_iter().for_each(|event| self.ready(event));
+                for event in complete {
+                    self.ready(event);
+                }
             } else {
                 self.ready(message);
             }
@@ -334,7 +350,9 @@ impl<'a> Batch<'a> {
     /// Delivers what is ready; at the end also what waits.
     async fn deliver(&mut self, sink: &dyn Sink, cancel: &CancellationToken, last: bool) -> Delivery {
         let due = if last { self.audit.drain() } else { self.audit.due(self.shared.clock.now()) };
-        due.into_iter().for_each(|event| self.ready(event));
+        for event in due {
+            self.ready(event);
+        }
         self.size = 0;
         let messages = std::mem::take(&mut self.ready);
         for chunk in chunks(messages, self.shared.limits.batch_bytes) {

@@ -105,7 +105,14 @@ impl Tail {
     }
 
     /// Delivers every whole line to the end of the file; of a file that was rotated away also the last, unfinished one.
-    async fn drain(&self, path: &Path, open: &mut Open, ended: bool, sink: &dyn Sink, cancel: &CancellationToken) -> io::Result<Delivery> {
+    async fn drain(
+        &self,
+        path: &Path,
+        open: &mut Open,
+        ended: bool,
+        sink: &dyn Sink,
+        cancel: &CancellationToken,
+    ) -> io::Result<Delivery> {
         let length = open.file.metadata().await?.len();
         if length < open.offset {
             tracing::info!(path = %path.display(), "file was truncated: reading from its start");
@@ -125,7 +132,10 @@ impl Tail {
                 return Ok(Delivery::Accepted);
             }
             let lines = piece.slice(..taken.0);
-            if !taken.1 && !lines.trim_ascii().is_empty() && deliver(sink, self.hint.as_deref(), lines, cancel).await == Delivery::Stopped {
+            if !taken.1
+                && !lines.trim_ascii().is_empty()
+                && deliver(sink, self.hint.as_deref(), lines, cancel).await == Delivery::Stopped
+            {
                 return Ok(Delivery::Stopped);
             }
             open.offset = open.offset.saturating_add(u64::try_from(taken.0).unwrap_or(0));
@@ -156,7 +166,9 @@ impl Tail {
 fn before_last_serial(piece: &[u8], end: usize) -> usize {
     let serial = |line: &[u8]| {
         let text = String::from_utf8_lossy(line).into_owned();
-        audit::header(&text).filter(|_| !audit::merge::is_alone(&text)).map(|header| (header.time.to_owned(), header.serial.to_owned()))
+        audit::header(&text)
+            .filter(|_| !audit::merge::is_alone(&text))
+            .map(|header| (header.time.to_owned(), header.serial.to_owned()))
     };
     let mut start = end;
     let mut last = None;

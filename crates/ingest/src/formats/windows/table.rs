@@ -87,7 +87,10 @@ const SERVICES: [(&str, &str); 48] = [
     ("Microsoft-Windows-BitLocker/BitLocker Management", "bitlocker"),
     ("Microsoft-Windows-Bits-Client/Operational", "bits-client"),
     ("Microsoft-Windows-CAPI2/Operational", "capi2"),
-    ("Microsoft-Windows-CertificateServicesClient-Lifecycle-System/Operational", "certificateservicesclient-lifecycle-system"),
+    (
+        "Microsoft-Windows-CertificateServicesClient-Lifecycle-System/Operational",
+        "certificateservicesclient-lifecycle-system",
+    ),
     ("Microsoft-Windows-CodeIntegrity/Operational", "codeintegrity-operational"),
     ("Microsoft-Windows-DHCP-Server/Operational", "dhcp"),
     ("Microsoft-Windows-DNS Client Events/Operational", "dns-client"),
@@ -214,9 +217,15 @@ mod tests {
     #[test]
     fn an_event_belongs_to_its_categories_and_its_service() {
         let source = log_source("microsoft-windows-sysmon/operational", 13);
-        assert_eq!((source.categories.as_slice(), source.service.as_deref()), (["registry_set".to_owned(), "registry_event".to_owned()].as_slice(), Some("sysmon")));
+        assert_eq!(
+            (source.categories.as_slice(), source.service.as_deref()),
+            (["registry_set".to_owned(), "registry_event".to_owned()].as_slice(), Some("sysmon"))
+        );
         assert_eq!(log_source("PowerShellCore/Operational", 4104).categories, ["ps_script"]);
         assert_eq!(log_source("Security", 4688).categories, Vec::<String>::new());
-        assert_eq!(log_source("Their-Own/Channel", 1), LogSource { product: Some("windows".into()), ..LogSource::default() });
+        assert_eq!(
+            log_source("Their-Own/Channel", 1),
+            LogSource { product: Some("windows".into()), ..LogSource::default() }
+        );
     }
 }
