@@ -115,6 +115,32 @@ impl<'a> Facts<'a> {
         self.events.iter().copied().filter(move |event| event.ocsf.class_uid == class_uid)
     }
 
+    /// The events that tell the story: those with alerts, what their sessions and taken-over accounts did, sign-ins, tries
+    /// of passwords, and requests of suspects. The rest is the ordinary work of the hosts.
+    pub(crate) fn telling(&self) -> Vec<&'a CaseEvent> {
+        let mut ids: BTreeSet<EventId> = BTreeSet::new();
+        ids.extend(self.breaches.iter().flat_map(|breach| &breach.inside).map(|event| event.id));
+        for source in self.sources.values() {
+            ids.extend(source.failures.iter().chain(&source.successes).map(|event| event.id));
+            ids.extend(source.web.iter().filter(|_| source.is_suspect()).map(|event| event.id));
+        }
+        let session = |event: &CaseEvent| {
+            Some((event.host().map(str::to_owned), event.source.clone(), event.ocsf.session.clone()?))
+        };
+        let alerted: BTreeSet<_> = self
+            .events
+            .iter()
+            .filter(|event| !event.alerts.is_empty() && is_act(event))
+            .filter_map(|event| session(event))
+            .collect();
+        let tells = |event: &&&CaseEvent| {
+            !event.alerts.is_empty()
+                || ids.contains(&event.id)
+                || (is_act(event) && session(event).is_some_and(|session| alerted.contains(&session)))
+        };
+        self.events.iter().filter(tells).copied().collect()
+    }
+
     /// Hosts on which alerted events happened.
     pub(crate) fn victims(&self) -> BTreeSet<&'a str> {
         self.events.iter().filter(|event| !event.alerts.is_empty()).filter_map(|event| event.host()).collect()
@@ -201,9 +227,11 @@ fn count_once(tries: &mut Vec<&CaseEvent>, start: &str) {
     }
 }
 
-/// A program that was looked for and not found: a shell walks its search path so, and every miss is recorded.
+/// A program or file that was looked for and not found: a shell walks its search path so, and every miss is recorded.
 fn is_miss(event: &CaseEvent) -> bool {
-    event.ocsf.class_uid == class::PROCESS && event.ocsf.status.as_deref() == Some("failure") && event.alerts.is_empty()
+    [class::PROCESS, class::FILE].contains(&event.ocsf.class_uid)
+        && event.ocsf.status.as_deref() == Some("failure")
+        && event.alerts.is_empty()
 }
 
 fn breaches<'a>(source: &Source<'a>, events: &[&'a CaseEvent]) -> Vec<Breach<'a>> {
@@ -227,16 +255,17 @@ fn breaches<'a>(source: &Source<'a>, events: &[&'a CaseEvent]) -> Vec<Breach<'a>
 
 /// What an account did on the host of its sign-in, from then on.
 fn inside<'a>(events: &[&'a CaseEvent], success: &CaseEvent, user: &str) -> Vec<&'a CaseEvent> {
-    let acts = [class::PROCESS, class::FILE, class::ACCOUNT_CHANGE, class::SCHEDULED_JOB];
     let by_user =
         |event: &CaseEvent| event.ocsf.actor_user.as_deref() == Some(user) || event.ocsf.user.as_deref() == Some(user);
     let counts = |event: &&&CaseEvent| {
-        event.time >= success.time
-            && same_host(event.host(), success.host())
-            && acts.contains(&event.ocsf.class_uid)
-            && by_user(event)
+        event.time >= success.time && same_host(event.host(), success.host()) && is_act(event) && by_user(event)
     };
     events.iter().filter(counts).copied().collect()
+}
+
+/// Something done on a host: a process, a change of a file, an account or a job.
+pub(crate) fn is_act(event: &CaseEvent) -> bool {
+    [class::PROCESS, class::FILE, class::ACCOUNT_CHANGE, class::SCHEDULED_JOB].contains(&event.ocsf.class_uid)
 }
 
 /// Whether two events can be of one host: some sources name none.

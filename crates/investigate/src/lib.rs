@@ -38,7 +38,12 @@ pub fn investigate(input: &CaseFile) -> Investigation {
     let mut steps = facts.steps();
     steps.push(step(
         "Ordered the timeline",
-        format!("{} entries for {} events", timeline.entries.len(), facts.events.len()),
+        format!(
+            "{} entries for {} events; {} of ordinary work left out",
+            timeline.entries.len(),
+            timeline.told,
+            facts.events.len().saturating_sub(timeline.told),
+        ),
     ));
     steps.push(step("Built sessions and processes", tree.found()));
     steps.push(step("Ordered the attack path", path::found(&attack_path)));

@@ -1,4 +1,4 @@
-//! The timeline: every event in order, alike ones in a row folded into one entry with a count.
+//! The timeline: the events that tell the story, in order; alike ones in a row are one entry with a count.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,6 +22,8 @@ pub(crate) struct Timeline {
     pub(crate) entries: Vec<TimelineEntry>,
     /// Entries beyond the limit.
     pub(crate) left_out: usize,
+    /// Events that the entries stand for.
+    pub(crate) told: usize,
 }
 
 /// What makes two events alike. Failed sign-ins are alike whatever the account and whichever line speaks of them.
@@ -53,7 +55,8 @@ struct Row<'a> {
 pub(crate) fn timeline(facts: &Facts<'_>) -> Timeline {
     let mut rows: Vec<Row<'_>> = Vec::new();
     let mut last_of: BTreeMap<Alike, usize> = BTreeMap::new();
-    for event in &facts.events {
+    let telling = facts.telling();
+    for event in &telling {
         let (alike, close) = (alike(event), close(event));
         let open = last_of.get(&alike).and_then(|place| rows.get_mut(*place));
         if let Some(row) = open.filter(|row| row.close == close && event.time.since(row.last) <= PAUSE) {
@@ -69,7 +72,7 @@ pub(crate) fn timeline(facts: &Facts<'_>) -> Timeline {
     entries.sort_by_key(|entry| (std::cmp::Reverse(entry.severity), entry.time, entry.event_id));
     entries.truncate(MAX_ENTRIES);
     entries.sort_by_key(|entry| (entry.time, entry.event_id));
-    Timeline { entries, left_out }
+    Timeline { entries, left_out, told: telling.len() }
 }
 
 fn alike(event: &CaseEvent) -> Alike {
@@ -122,17 +125,15 @@ fn entry(row: &Row<'_>) -> Option<TimelineEntry> {
         severity: worst.map(|alert| alert.severity),
         tactic: worst.and_then(earliest_tactic),
         technique: worst.and_then(|alert| alert.attack.techniques.iter().min().cloned()),
-        count: u64::try_from(tries(row)).unwrap_or(u64::MAX),
+        count: u64::try_from(tries(row).len()).unwrap_or(u64::MAX),
     })
 }
 
 /// A row of failures counts tries, not the lines that speak of them.
-fn tries(row: &Row<'_>) -> usize {
+fn tries<'r, 'a>(row: &'r Row<'a>) -> Vec<&'r &'a CaseEvent> {
     let is_try = |event: &&&CaseEvent| event.ocsf.message.as_deref().is_some_and(|text| text.starts_with("Failed "));
-    match row.events.iter().filter(is_try).count() {
-        tries if row.alike.family == Family::Failure && tries > 0 => tries,
-        _ => row.events.len(),
-    }
+    let tries: Vec<_> = row.events.iter().filter(is_try).collect();
+    if row.alike.family == Family::Failure && !tries.is_empty() { tries } else { row.events.iter().collect() }
 }
 
 pub(crate) fn earliest_tactic(alert: &AlertRef) -> Option<String> {
@@ -162,7 +163,7 @@ fn title(row: &Row<'_>, event: &CaseEvent, worst: Option<&AlertRef>) -> String {
 }
 
 fn failed(row: &Row<'_>) -> String {
-    let users: BTreeSet<&str> = row.events.iter().filter_map(|event| event.who()).collect();
+    let users: BTreeSet<&str> = tries(row).into_iter().filter_map(|event| event.who()).collect();
     match users.len() {
         0 => "Sign-in failed".to_owned(),
         1 => format!("Sign-in as {} failed", name(users.first().copied(), "an account")),

@@ -10,7 +10,7 @@ use shieldops_model::investigation::TreeNode;
 
 use crate::{
     case::{CaseEvent, class},
-    facts::{Facts, account_on, same_host},
+    facts::{Facts, account_on, is_act, same_host},
     timeline::detail_of,
     words::{address_or, name, number, program},
 };
@@ -60,6 +60,8 @@ struct Session<'a> {
     root: usize,
     events: Vec<&'a CaseEvent>,
     sign_in: Option<&'a CaseEvent>,
+    /// Not a session: the processes of none.
+    is_nameless: bool,
 }
 
 type SessionKey<'a> = (Option<&'a str>, &'a str, &'a str);
@@ -92,7 +94,8 @@ fn by_session<'a>(facts: &Facts<'a>) -> BTreeMap<SessionKey<'a>, Vec<&'a CaseEve
 /// Drafts a session that signs in or runs something; a session of refused passwords has nothing below it.
 fn session<'a>(drafts: &mut Vec<Draft<'a>>, id: &str, events: Vec<&'a CaseEvent>) -> Option<Session<'a>> {
     let sign_in = events.iter().copied().find(|event| !id.is_empty() && is_sign_in(event));
-    let acts: Vec<&CaseEvent> = events.iter().copied().filter(|event| is_act(event)).collect();
+    let counts = |event: &&CaseEvent| is_act(event) && !(id.is_empty() && event.alerts.is_empty());
+    let acts: Vec<&CaseEvent> = events.iter().copied().filter(counts).collect();
     let first = sign_in.or_else(|| acts.first().copied())?;
     let root = drafts.len();
     drafts.push(Draft { event: first, label: session_label(id, sign_in, first), children: Vec::new() });
@@ -113,7 +116,7 @@ fn session<'a>(drafts: &mut Vec<Draft<'a>>, id: &str, events: Vec<&'a CaseEvent>
             places.insert(pid, place);
         }
     }
-    Some(Session { root, events, sign_in })
+    Some(Session { root, events, sign_in, is_nameless: id.is_empty() })
 }
 
 /// A sign-in as the service itself reports it; the audit's record of it belongs to the session that it begins.
@@ -122,10 +125,6 @@ fn is_sign_in(event: &CaseEvent) -> bool {
         && event.ocsf.class_uid == class::AUTHENTICATION
         && event.ocsf.status.as_deref() == Some("success")
         && event.ocsf.src_ip.is_some()
-}
-
-fn is_act(event: &CaseEvent) -> bool {
-    [class::PROCESS, class::FILE, class::ACCOUNT_CHANGE, class::SCHEDULED_JOB].contains(&event.ocsf.class_uid)
 }
 
 fn session_label(id: &str, sign_in: Option<&CaseEvent>, first: &CaseEvent) -> String {
@@ -143,6 +142,7 @@ fn act_label(event: &CaseEvent) -> String {
     let image = event.ocsf.process.as_ref().and_then(|process| process.image.as_deref());
     match event.ocsf.class_uid {
         class::PROCESS => program(image.unwrap_or_default()).to_owned(),
+        class::FILE if event.ocsf.activity == "Open" => "opened a file".to_owned(),
         class::FILE => "changed a file".to_owned(),
         class::ACCOUNT_CHANGE => "changed an account".to_owned(),
         _ => "changed a scheduled job".to_owned(),
@@ -153,7 +153,7 @@ fn act_label(event: &CaseEvent) -> String {
 fn nest(drafts: &mut [Draft<'_>], sessions: &[Session<'_>]) -> Vec<usize> {
     let mut roots = Vec::new();
     for session in sessions {
-        let above = if session.sign_in.is_some() { None } else { sign_in_of(session, sessions) };
+        let above = if session.is_nameless || session.sign_in.is_some() { None } else { sign_in_of(session, sessions) };
         match above.and_then(|above| drafts.get_mut(above)) {
             Some(draft) => draft.children.push(session.root),
             None => roots.push(session.root),

@@ -124,10 +124,23 @@ fn administers<'a>(facts: &Facts<'a>, who: Option<&str>, host: Option<&str>, act
     }
     let began = acts.first().map(|event| event.time);
     let of_account = |event: &&CaseEvent| event.who() == who && event.host() == host;
+    let taken = facts
+        .breaches
+        .iter()
+        .find(|breach| Some(breach.user) != who && same_host(breach.host, host) && Some(breach.success.time) <= began);
+    if let Some(taken) = taken {
+        idea.weigh(
+            admin::HOST_TAKEN,
+            &[taken.success],
+            "another account of the host had been signed in to after failed tries",
+        );
+    }
     let signed_in: Vec<&CaseEvent> = facts
         .of_class(class::AUTHENTICATION)
         .filter(of_account)
-        .filter(|event| event.ocsf.status.as_deref() == Some("success") && Some(event.time) <= began)
+        .filter(|event| {
+            event.ocsf.status.as_deref() == Some("success") && event.ocsf.src_ip.is_some() && Some(event.time) <= began
+        })
         .collect();
     idea.weigh_if(breach.is_none(), admin::PLAIN_SIGN_IN, &signed_in, "the account signed in without a failure before");
     let programs: BTreeSet<Option<&str>> = acts.iter().map(|event| image(event)).collect();

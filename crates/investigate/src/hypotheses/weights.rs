@@ -138,5 +138,6 @@ pub(super) mod administration {
     pub(crate) const PLAIN_SIGN_IN: i32 = 25;
     pub(crate) const SEEN_BEFORE: i32 = 15;
     pub(crate) const AFTER_COMPROMISE: i32 = -30;
+    pub(crate) const HOST_TAKEN: i32 = -15;
     pub(crate) const HIGH_ALERTS: i32 = -15;
 }
