@@ -142,8 +142,11 @@ add_audit_rules() {
   AUDIT_BACKLOG=$(auditctl -s | awk '$1 == "backlog_limit" {print $2}')
   auditctl -b 8192 >/dev/null
   AUDIT_RULES=yes
-  auditctl -a always,exit -F arch=b64 -S execve,execveat -F 'auid>=1001' -F 'auid<=1003' -k exec
-  auditctl -a always,exit -F arch=b64 -S execve,execveat -F auid=0 -k exec
+  auditctl -a always,exclude -F msgtype=NETFILTER_CFG      # packet filters of this machine; the victim has none
+  auditctl -a always,exit -F arch=b64 -S execve,execveat -F success=1 -F 'auid>=1001' -F 'auid<=1003' -k exec
+  auditctl -a always,exit -F arch=b64 -S execve,execveat -F success=1 -F auid=0 -k exec
+  auditctl -a always,exit -F arch=b64 -S connect -F a2=16 -F 'auid>=1001' -F 'auid<=1003' -k net    # 16 bytes: IPv4
+  auditctl -a always,exit -F arch=b64 -S connect -F a2=16 -F auid=0 -k net
   on_web auditctl -w /etc/cron.d -p wa -k cron
   on_web auditctl -w /var/spool/cron/crontabs -p wa -k cron
   on_web auditctl -w /home/deploy/.ssh -p wa -k ssh_keys
