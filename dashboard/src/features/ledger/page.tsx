@@ -1,3 +1,137 @@
-export default function Page() {
-  return null
+/** The ledger: every step, who did it, and a proof that nothing was changed since. */
+import { useQuery } from '@tanstack/react-query'
+import { BadgeCheck, Download, ShieldAlert } from 'lucide-react'
+import { useRef } from 'react'
+import { apiPath } from '@/api/client'
+import { ledgerQuery, ledgerVerifyQuery } from '@/api/queries'
+import type { LedgerEntry, LedgerVerify } from '@/api/types'
+import { useHotkeys } from '@/app/hotkeys'
+import { useSearchParams, useSetSearch } from '@/app/search'
+import { useCan } from '@/app/session'
+import { useStableRows } from '@/app/stable-rows'
+import { useList } from '@/app/use-list'
+import { Ago, Btn, Empty, ErrorPanel, fmt, Loaded, NoPermission, plural, Skeleton } from '@/ui'
+import { NewPill } from '@/ui/new-pill'
+import { SearchBar } from '@/ui/search-bar'
+import { LedgerRows } from './entries'
+
+export default function LedgerPage() {
+  const can = useCan()
+  return can('ledger.read') ? <Ledger /> : <NoPermission need="ledger.read" />
+}
+
+/** One box for three filters: an id is a subject, a `usr_` or `system:` word an actor, anything else a kind. */
+export function toFilter(text: string) {
+  if (!text) return {}
+  if (text.startsWith('usr_') || text.startsWith('system')) return { actor: text }
+  return /^[a-z]{3}_/.test(text) ? { subject: text } : { kind: text }
+}
+
+function Ledger() {
+  const { q = '' } = useSearchParams()
+  const setSearch = useSetSearch()
+  const input = useRef<HTMLInputElement>(null)
+  const { query, items, more, loadMore } = useList(ledgerQuery(toFilter(q)))
+  const { rows, waiting, flush } = useStableRows<LedgerEntry>({ items, key: q })
+  useHotkeys([{ keys: '/', label: 'Filter', group: 'List', run: () => input.current?.focus() }])
+  return (
+    <div className="flex h-full min-h-0 flex-col">
+      <div className="flex h-11 shrink-0 items-center gap-2 border-b border-line px-4">
+        <h1 className="text-sm font-semibold">Ledger</h1>
+        <div className="ml-auto">
+          <a
+            href={apiPath('/ledger/export')}
+            download
+            className="inline-flex h-7.5 items-center gap-1.5 rounded-md border border-line-strong bg-surface px-2.5 text-sm font-medium hover:bg-hover"
+          >
+            <Download size={14} aria-hidden="true" />
+            Export
+          </a>
+        </div>
+      </div>
+      <Verified />
+      <SearchBar
+        ref={input}
+        label="Filter the ledger"
+        value={q}
+        onChange={text => setSearch({ q: text || undefined })}
+        hint="A kind (plan.approved), an object's id, or an actor (usr_…, system:…)"
+      >
+        <span className="num text-xs text-fg-3" role="status">
+          {items && `${plural(rows.length, 'entry', 'entries')}${more ? ' loaded' : ''}`}
+        </span>
+      </SearchBar>
+      <div className="relative min-h-0 flex-1 bg-surface">
+        <NewPill n={waiting} noun="entry" onShow={flush} />
+        <section className="scroll h-full overflow-y-auto" aria-label="Ledger entries" tabIndex={0}>
+          <Loaded query={query} what="Ledger" skeleton={<Skeleton rows={18} label="Loading the ledger" />}>
+            {() =>
+              rows.length ? <LedgerRows entries={rows} /> : <Empty title={q ? 'No entry matches' : 'No entry yet'} />
+            }
+          </Loaded>
+          {more && (
+            <div className="p-3 text-center">
+              <Btn onClick={loadMore} disabled={query.isFetchingNextPage}>
+                Load more
+              </Btn>
+            </div>
+          )}
+        </section>
+      </div>
+    </div>
+  )
+}
+
+/** The badge: proven now, by recomputing every hash; a broken chain blocks the view. */
+function Verified() {
+  const query = useQuery(ledgerVerifyQuery)
+  if (query.isError && !query.data)
+    return <ErrorPanel error={query.error} what="The verification" retry={() => query.refetch()} />
+  const result = query.data
+  return (
+    <div
+      role={result && !result.ok ? 'alert' : 'status'}
+      data-verified={result ? String(result.ok) : 'pending'}
+      className={`flex min-h-11 shrink-0 items-center gap-3 border-b border-line px-4 py-1.5 ${result ? (result.ok ? '' : 'soft-critical') : ''}`}
+    >
+      {result ? <Verdict result={result} /> : <span className="text-fg-3">Recomputing every hash…</span>}
+      <Btn size="sm" className="ml-auto" disabled={query.isFetching} onClick={() => void query.refetch()}>
+        {query.isFetching ? 'Verifying…' : 'Verify again'}
+      </Btn>
+    </div>
+  )
+}
+
+function Verdict({ result }: { result: LedgerVerify }) {
+  if (!result.ok) {
+    return (
+      <>
+        <ShieldAlert size={16} aria-hidden="true" />
+        <p>
+          <b className="font-semibold">The ledger was tampered with.</b>{' '}
+          {result.first_bad && `First bad entry: #${fmt(result.first_bad.seq)}, ${result.first_bad.why}`}
+        </p>
+      </>
+    )
+  }
+  return (
+    <>
+      <span className="inline-flex h-6 items-center gap-1.5 rounded-full px-2.5 text-xs font-medium soft-ok">
+        <BadgeCheck size={14} aria-hidden="true" />
+        Verified
+      </span>
+      <p className="num min-w-0 truncate text-xs text-fg-2">
+        {plural(result.entries, 'entry', 'entries')}
+        {result.head && (
+          <>
+            {' '}
+            · root <span className="font-mono text-2xs">{result.head.root.slice(0, 16)}</span>
+          </>
+        )}
+        {result.checkpoint_size != null && ` · signed up to #${fmt(result.checkpoint_size)}`}
+        {!!result.uncovered_events && ` · ${plural(result.uncovered_events, 'event')} not under a checkpoint yet`} ·{' '}
+        <Ago at={result.checked_at} suffix />
+      </p>
+    </>
+  )
 }

@@ -1,0 +1,112 @@
+/** Targets: rows that people register. Policy reads only these; `local`, this very host, wants a typed confirmation. */
+import { lazy, Suspense, useState } from 'react'
+import { del } from '@/api/client'
+import { targetsQuery } from '@/api/queries'
+import type { Target } from '@/api/types'
+import { useCan } from '@/app/session'
+import { useList } from '@/app/use-list'
+import { Btn, Card, Chip, cap, InlineError, Loaded, Marks } from '@/ui'
+import { useSubmit } from './form'
+
+const TargetDialog = lazy(() => import('./target-dialog'))
+
+export function Targets() {
+  const { query, items } = useList(targetsQuery)
+  const can = useCan()
+  const [editing, setEditing] = useState<Target | 'new' | null>(null)
+  const write = can('target.write')
+  return (
+    <Card
+      title="Targets"
+      extra={
+        write && (
+          <Btn size="sm" v="primary" onClick={() => setEditing('new')}>
+            Register a target
+          </Btn>
+        )
+      }
+    >
+      <p className="border-b border-line px-3 py-2 text-xs text-fg-3">
+        Nothing can be acted on that is not registered here. The host name is how an investigation finds a target.
+      </p>
+      <Loaded query={query} what="Targets">
+        {() =>
+          items?.length ? (
+            <table className="w-full text-left text-xs">
+              <thead className="text-fg-3">
+                <tr className="h-8 border-b border-line">
+                  <th className="px-3 font-medium">Target</th>
+                  <th className="font-medium">Host name</th>
+                  <th className="font-medium">Environment</th>
+                  <th className="font-medium">Criticality</th>
+                  <th className="font-medium">Owner</th>
+                  <th className="px-3">
+                    <span className="sr-only">Change</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {items.map(target => (
+                  <Row key={target.id} target={target} write={write} onEdit={() => setEditing(target)} />
+                ))}
+              </tbody>
+            </table>
+          ) : (
+            <p className="p-4 text-fg-3">No target is registered: plans cannot be made.</p>
+          )
+        }
+      </Loaded>
+      {editing && (
+        <Suspense>
+          <TargetDialog target={editing === 'new' ? null : editing} onClose={() => setEditing(null)} />
+        </Suspense>
+      )}
+    </Card>
+  )
+}
+
+function Row({ target, write, onEdit }: { target: Target; write: boolean; onEdit: () => void }) {
+  const { error, busy, run } = useSubmit(['targets'])
+  const [sure, setSure] = useState(false)
+  const labels = Object.entries(target.labels)
+  return (
+    <tr className="border-b border-line/60 align-top last:border-0">
+      <td className="px-3 py-2">
+        <span className="flex flex-wrap items-center gap-1.5">
+          <span className="font-mono font-medium">{target.name}</span>
+          <span className="text-fg-3">{target.kind}</span>
+          <Marks demo={target.demo} simulated={target.simulated} />
+          {target.protected && <Chip tone="ok">protected</Chip>}
+          {labels.map(([key, value]) => (
+            <Chip key={key} tone="neutral">
+              {key}={value}
+            </Chip>
+          ))}
+        </span>
+        <InlineError error={error} className="mt-1" />
+      </td>
+      <td className="py-2 font-mono">{target.host ?? ''}</td>
+      <td className="py-2">{cap(target.environment)}</td>
+      <td className="py-2">{cap(target.criticality)}</td>
+      <td className="py-2 text-fg-2">{target.owner}</td>
+      <td className="px-3 py-1.5 text-right whitespace-nowrap">
+        {write && (
+          <>
+            <Btn size="sm" v="ghost" onClick={onEdit}>
+              Edit
+            </Btn>
+            <Btn
+              size="sm"
+              v={sure ? 'danger' : 'ghost'}
+              disabled={busy}
+              onBlur={() => setSure(false)}
+              onClick={() => (sure ? void run(() => del(`/targets/${target.id}`)) : setSure(true))}
+            >
+              {sure ? 'Really remove' : 'Remove'}
+            </Btn>
+          </>
+        )}
+      </td>
+    </tr>
+  )
+}
