@@ -196,6 +196,9 @@ fn the_page_escapes_everything_and_asks_for_nothing() {
             && page.contains("&quot;quoted&quot; &amp; &lt;b&gt;")
     );
     assert_eq!(page, render_html(&export()));
+    let first = export().events.first().unwrap().id;
+    assert!(page.contains(&format!("id=\"{first}\"")), "cited events have their place");
+    assert!(!page.contains("[evt_") && page.contains("href=\"#evt_"), "citations are links");
     for tag in ["section", "table", "div", "ul", "li", "pre", "h2", "main", "tr", "td", "span", "code"] {
         let (opened, closed) = (
             page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count(),

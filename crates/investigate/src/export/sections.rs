@@ -1,6 +1,6 @@
 //! The sections of the page, in reading order: what happened, what may explain it, what was done, what proves it.
 
-use shieldops_model::{Alert, Hypothesis, Investigation, Plan, Severity};
+use shieldops_model::{Alert, EventId, Hypothesis, Investigation, Plan, Severity, Timestamp};
 
 use super::{
     Export, ExportEvent, LedgerRow,
@@ -47,8 +47,8 @@ fn head(page: &mut String, export: &Export) {
     if let Some(verdict) = &incident.verdict {
         fact(page, "Verdict", &escape(&word(verdict)));
     }
-    fact(page, "First seen", &incident.first_seen.to_string());
-    fact(page, "Last seen", &incident.last_seen.to_string());
+    fact(page, "First seen", &time(incident.first_seen));
+    fact(page, "Last seen", &time(incident.last_seen));
     fact(page, "Alerts", &incident.alert_count.to_string());
     fact(page, "Matches", &incident.event_count.to_string());
     fact(page, "Revision", &incident.revision.to_string());
@@ -69,6 +69,36 @@ fn head(page: &mut String, export: &Export) {
             ),
         );
     }
+}
+
+/// A time to the second; the JSON export holds the microseconds.
+fn time(time: Timestamp) -> String {
+    let text: String = time.to_string().chars().take(19).collect();
+    text.replace('T', " ")
+}
+
+/// The short label of an event, linked to where the page shows it.
+fn cite(event: &str) -> String {
+    let label = event.get(event.len().saturating_sub(6)..).unwrap_or(event);
+    format!("<a class=\"mono\" href=\"#{event}\" title=\"{event}\">{label}</a>")
+}
+
+/// Escaped text in which `[evt_…]` is a citation.
+fn cited(text: &str) -> String {
+    let mut html = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        html += &escape(before);
+        let event = after.split_once(']').filter(|(id, _)| id.parse::<EventId>().is_ok());
+        if let Some((id, tail)) = event {
+            html += &cite(id);
+            rest = tail;
+        } else {
+            html.push('[');
+            rest = after;
+        }
+    }
+    html + &escape(rest)
 }
 
 fn fact(page: &mut String, term: &str, html: &str) {
@@ -122,7 +152,7 @@ fn story(page: &mut String, investigation: &Investigation) {
         page,
         format_args!(
             "<p>{}</p>\n<p class=\"dim\">Found by rules and counts, without any language model.</p>\n",
-            escape(&investigation.summary)
+            cited(&investigation.summary)
         ),
     );
     end(page);
@@ -137,8 +167,8 @@ fn story(page: &mut String, investigation: &Investigation) {
                 format_args!(
                     "<tr><td>{}</td><td class=\"time\">{}</td><td class=\"time\">{}</td><td class=\"mono\">{}</td><td class=\"num\">{}</td></tr>\n",
                     escape(&stage.title),
-                    stage.first_seen,
-                    stage.last_seen,
+                    time(stage.first_seen),
+                    time(stage.last_seen),
                     escape(&stage.techniques.join(" ")),
                     stage.event_ids.len(),
                 ),
@@ -162,9 +192,9 @@ fn hypothesis(page: &mut String, hypothesis: &Hypothesis) {
         push(
             page,
             format_args!(
-                "<li><span class=\"{class}\">{word}</span> {} <code>{}</code></li>\n",
+                "<li><span class=\"{class}\">{word}</span> {} {}</li>\n",
                 escape(&evidence.why),
-                evidence.event_id
+                cite(&evidence.event_id.to_string())
             ),
         );
     }
@@ -184,12 +214,12 @@ fn timeline(page: &mut String, investigation: &Investigation) {
                 page,
                 format_args!(
                     "<tr><td class=\"time\">{}</td><td>{}{detail}</td><td class=\"num\">{}</td><td>{}</td><td class=\"mono\">{}</td><td class=\"mono\">{}</td></tr>\n",
-                    entry.time,
+                    time(entry.time),
                     escape(&entry.title),
                     entry.count,
                     entry.severity.map(badge).unwrap_or_default(),
                     escape(entry.technique.as_deref().or(entry.tactic.as_deref()).unwrap_or_default()),
-                    entry.event_id,
+                    cite(&entry.event_id.to_string()),
                 ),
             );
         }
@@ -213,7 +243,7 @@ fn tree(page: &mut String, investigation: &Investigation) {
             page,
             format_args!(
                 "{} {indent}{}{alert}  <span class=\"dim\">{}</span>\n",
-                node.time,
+                time(node.time),
                 escape(&node.label),
                 escape(&node.detail)
             ),
@@ -249,7 +279,7 @@ fn plan_card(page: &mut String, plan: &Plan) {
         ),
     );
     for approval in &plan.approvals {
-        push(page, format_args!("<p>Approved by {} at {}</p>\n", escape(&approval.user_name), approval.at));
+        push(page, format_args!("<p>Approved by {} at {}</p>\n", escape(&approval.user_name), time(approval.at)));
     }
     if let Some(reason) = &plan.rejected_reason {
         push(page, format_args!("<p>Rejected: {}</p>\n", escape(reason)));
@@ -275,7 +305,7 @@ fn plan_card(page: &mut String, plan: &Plan) {
                 page,
                 format_args!(
                     "{} {}: {} {}\n",
-                    proof.at,
+                    time(proof.at),
                     escape(&proof.moment),
                     escape(&proof.result),
                     escape(&proof.detail)
@@ -312,7 +342,7 @@ fn alerts(page: &mut String, alerts: &[Alert]) {
                 page,
                 format_args!(
                     "<tr><td class=\"time\">{}</td><td>{}</td><td>{}</td><td class=\"num\">{}</td><td class=\"mono\">{}</td><td class=\"mono\">{}</td></tr>\n",
-                    alert.first_seen,
+                    time(alert.first_seen),
                     escape(&alert.rule_title),
                     badge(alert.severity),
                     alert.count,
@@ -349,7 +379,7 @@ fn notes(page: &mut String, export: &Export) {
             page,
             format_args!(
                 "<div class=\"card\"><p class=\"dim\">{} · {}</p><pre>{}</pre></div>\n",
-                note.created_at,
+                time(note.created_at),
                 note.author,
                 escape(&note.text)
             ),
@@ -369,7 +399,7 @@ fn ledger(page: &mut String, rows: &[LedgerRow]) {
                 format_args!(
                     "<tr><td class=\"num\">{}</td><td class=\"time\">{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td></tr>\n",
                     row.seq,
-                    row.time,
+                    time(row.time),
                     escape(&row.kind),
                     escape(&row.actor),
                     escape(&row.summary),
@@ -389,7 +419,7 @@ fn event(page: &mut String, event: &ExportEvent) {
         format_args!(
             "<div class=\"card\" id=\"{0}\"><p class=\"dim\"><code>{0}</code> · {1} · {2}</p><pre>{3}{more}</pre></div>\n",
             event.id,
-            event.time,
+            time(event.time),
             escape(&event.source),
             escape(&shown),
         ),
