@@ -7,7 +7,7 @@ mod merkle;
 mod note;
 mod verify;
 
-pub use checkpoints::{CheckpointFile, Disk, FileDisk, read_all as read_checkpoints};
+pub use checkpoints::{CheckpointFile, Disk, FileDisk, Tail, read_all as read_checkpoints, tail as checkpoint_tail};
 pub use export::{ExportLine, VerifiedExport, verify_export};
 pub use leaf::{Header, Leaf};
 pub use merkle::{Frontier, Hash, consistency_proof, empty_root, inclusion_proof, leaf_hash, root_of, verify_consistency, verify_inclusion};

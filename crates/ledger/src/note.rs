@@ -1,7 +1,7 @@
 //! Signed checkpoints: C2SP tlog-checkpoint inside a C2SP signed-note, with Ed25519.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Hash, LedgerError};
@@ -88,7 +88,7 @@ impl VerifierKey {
     /// The C2SP text of the key: name, key id and key, joined by plus signs.
     pub fn to_text(&self) -> String {
         let public = self.key.as_bytes();
-        let id: String = key_id(&self.name, public).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(key_id(&self.name, public));
         let mut key = vec![ED25519];
         key.extend_from_slice(public);
         format!("{}+{id}+{}", self.name, STANDARD.encode(key))
@@ -101,8 +101,10 @@ impl VerifierKey {
         let key = STANDARD.decode(key).map_err(|_bad| bad())?;
         let Some((&ED25519, public)) = key.split_first() else { return Err(bad()) };
         let public = <[u8; 32]>::try_from(public).map_err(|_length| bad())?;
-        let known: String = key_id(name, &public).iter().map(|byte| format!("{byte:02x}")).collect();
-        if known != id {
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(bad());
+        }
+        if hex::encode(key_id(name, &public)) != id {
             return Err(wrong("the key id does not belong to the key".to_owned()));
         }
         Ok(Self { name: name.to_owned(), key: VerifyingKey::from_bytes(&public).map_err(|_bad| bad())? })
@@ -110,19 +112,36 @@ impl VerifierKey {
 
     /// The checkpoint of a note that this key signed.
     pub fn open(&self, note: &str) -> Result<Checkpoint, LedgerError> {
-        let (text, signatures) = note.rsplit_once("\n\n").ok_or_else(|| wrong("no signature".to_owned()))?;
-        let text = format!("{text}\n");
-        let ours = signatures.lines().filter_map(|line| line.strip_prefix("\u{2014} ")?.rsplit_once(' '));
-        let ours = ours.filter(|(name, _)| *name == self.name).filter_map(|(_, signature)| STANDARD.decode(signature).ok());
-        let good = ours.filter_map(|bytes| self.signature(&bytes)).any(|signature| self.key.verify(text.as_bytes(), &signature).is_ok());
-        if !good {
-            return Err(wrong("not signed by this log's key".to_owned()));
-        }
-        let checkpoint = Checkpoint::parse(&text)?;
+        let checkpoint = Checkpoint::parse(&self.signed_text(note)?)?;
         if checkpoint.origin != self.name {
             return Err(wrong(format!("of another log: {}", checkpoint.origin)));
         }
         Ok(checkpoint)
+    }
+
+    /// The checkpoint of a note that was kept elsewhere; nothing when it is of another log.
+    ///
+    /// # Errors
+    /// When it says it is of this log and this key did not sign it: then log and key were replaced together, which only
+    /// an outside note can show. A caller must never skip it.
+    pub fn open_outside(&self, note: &str) -> Result<Option<Checkpoint>, LedgerError> {
+        if note.lines().next() != Some(self.name.as_str()) {
+            return Ok(None);
+        }
+        self.open(note).map(Some)
+    }
+
+    /// The text of a note, when this key signed it.
+    fn signed_text(&self, note: &str) -> Result<String, LedgerError> {
+        let (text, signatures) = note.rsplit_once("\n\n").ok_or_else(|| wrong("no signature".to_owned()))?;
+        let text = format!("{text}\n");
+        let ours = signatures.lines().filter_map(|line| line.strip_prefix("\u{2014} ")?.rsplit_once(' '));
+        let ours = ours.filter(|(name, _)| *name == self.name).filter_map(|(_, signature)| STANDARD.decode(signature).ok());
+        let good = ours.filter_map(|bytes| self.signature(&bytes)).any(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok());
+        if !good {
+            return Err(wrong("not signed by this log's key".to_owned()));
+        }
+        Ok(text)
     }
 
     fn signature(&self, bytes: &[u8]) -> Option<Signature> {
@@ -145,6 +164,32 @@ mod tests {
         assert_eq!((head.size, head.root), (12, [3; 32]));
         assert!(Signer::new("shieldops/abc/tnt_1", &[8; 32]).verifier().open(&note).is_err());
         assert!(Signer::new("shieldops/abc/tnt_2", &[7; 32]).verifier().open(&note).is_err());
+    }
+
+    /// The example of the Go module `sumdb/note`, whose format C2SP wrote down.
+    #[test]
+    fn a_note_signed_by_another_implementation_verifies() {
+        let key = VerifierKey::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
+        assert_eq!(key.to_text(), "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW");
+        let note = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n\
+                    \u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+        assert!(key.signed_text(note).is_ok());
+        assert!(key.signed_text(&note.replace("problem,", "problem.")).is_err());
+    }
+
+    #[test]
+    fn a_note_kept_outside_is_refused_when_the_key_was_replaced() {
+        let note = Signer::new("shieldops/abc/tnt_1", &[7; 32]).sign(12, [3; 32]);
+        let replaced = Signer::new("shieldops/abc/tnt_1", &[8; 32]).verifier();
+        assert!(replaced.open_outside(&note).is_err());
+        assert!(Signer::new("shieldops/abc/tnt_2", &[8; 32]).verifier().open_outside(&note).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_key_text_with_a_blank_or_without_a_name_is_refused() {
+        let text = Signer::new("shieldops/abc/tnt_1", &[7; 32]).verifier().to_text();
+        assert!(VerifierKey::parse(&text.replace("abc", "a c")).is_err());
+        assert!(VerifierKey::parse(&text.replace("shieldops/abc/tnt_1", "")).is_err());
     }
 
     #[test]

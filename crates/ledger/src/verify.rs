@@ -38,6 +38,8 @@ pub struct Report {
     pub checkpoints: u64,
     /// Committed entries that no checkpoint covers: at most one commit, caught up at the next start.
     pub uncovered_entries: u64,
+    /// The commits they are of. More than one in a log at rest means that checkpoints were removed.
+    pub uncovered_commits: u64,
     pub first_bad: Option<Bad>,
 }
 
@@ -56,23 +58,55 @@ pub struct Verifier {
     wanted: BTreeMap<u64, Hash>,
     last: u64,
     checkpoints: u64,
+    /// The log was written while it was read: any number of commits may lack their checkpoint.
+    running: bool,
+    uncovered_commits: u64,
+    /// The time of the last uncovered entry: the entries of one commit carry one time.
+    uncovered_time: Option<String>,
     bad: Option<Bad>,
 }
 
 impl Verifier {
-    /// `heads` are the opened checkpoints in the file's order, and any from outside.
+    /// `heads` are the opened checkpoints in the file's order.
     pub fn new(tenant: impl Into<String>, heads: &[Checkpoint]) -> Self {
-        let mut verifier = Self { tenant: tenant.into(), frontier: Frontier::default(), wanted: BTreeMap::new(), last: 0, checkpoints: 0, bad: None };
+        let mut verifier = Self {
+            tenant: tenant.into(),
+            frontier: Frontier::default(),
+            wanted: BTreeMap::new(),
+            last: 0,
+            checkpoints: 0,
+            running: false,
+            uncovered_commits: 0,
+            uncovered_time: None,
+            bad: None,
+        };
         for head in heads {
+            verifier.checkpoints += 1;
+            verifier.last = verifier.last.max(head.size);
             verifier.expect(head);
         }
         verifier.meet();
         verifier
     }
 
+    /// Also wants the heads of checkpoints that were kept elsewhere. They cover nothing that the file should.
+    #[must_use]
+    pub fn outside(mut self, heads: &[Checkpoint]) -> Self {
+        for head in heads {
+            self.expect(head);
+        }
+        self.meet();
+        self
+    }
+
+    /// For a log that is written while it is read, where commits may have come between file and database.
+    #[must_use]
+    pub fn running(mut self) -> Self {
+        self.running = true;
+        self
+    }
+
     fn expect(&mut self, head: &Checkpoint) {
-        self.checkpoints += 1;
-        self.last = self.last.max(head.size);
         if let Some(other) = self.wanted.insert(head.size, head.root)
             && other != head.root
         {
@@ -89,6 +123,10 @@ impl Verifier {
 
     /// Takes the next entry.
     pub fn entry(&mut self, stored: &Stored) -> Option<Checked> {
+        if self.frontier.size() >= self.last && self.uncovered_time.as_ref() != Some(&stored.time) {
+            self.uncovered_commits += 1;
+            self.uncovered_time = Some(stored.time.clone());
+        }
         match check(stored, self.frontier.size(), &self.tenant) {
             Ok(checked) => {
                 self.frontier.append(checked.hash);
@@ -127,14 +165,19 @@ impl Verifier {
             let why = format!("a signed checkpoint has {missing} entries, the log has {size}: entries are missing at the end");
             self.fail(Some(size), why);
         }
+        if self.uncovered_commits > 1 && !self.running {
+            let why = format!("{} commits have no signed checkpoint, at most the last one may lack it: checkpoints were removed", self.uncovered_commits);
+            self.fail(Some(self.last), why);
+        }
         Report {
             tenant: self.tenant,
             ok: self.bad.is_none(),
             entries: size,
-            root: root.iter().map(|byte| format!("{byte:02x}")).collect(),
+            root: hex::encode(root),
             checkpoint_size: self.last,
             checkpoints: self.checkpoints,
             uncovered_entries: size.saturating_sub(self.last),
+            uncovered_commits: self.uncovered_commits,
             first_bad: self.bad,
         }
     }
