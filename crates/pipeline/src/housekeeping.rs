@@ -35,7 +35,7 @@ async fn round(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
 }
 
 /// One ledger entry for each sealed segment that has none yet: its count and the Merkle root of its frames.
-pub async fn record_segments(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
+pub(crate) async fn record_segments(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
     let scope = pipeline.store.job(tenant, Job::Pipeline)?;
     let last: Option<SegmentId> = facts::find(&mut scope.read().await?, LAST_SEGMENT).await?;
     for segment in pipeline.bus.sealed_segments(tenant, last) {

@@ -114,13 +114,13 @@ async fn absorb(tx: &mut Tx, into: IncidentId, other: IncidentId, now: Timestamp
     let from = incidents::get(tx, other).await?;
     let untouched = from.status == IncidentStatus::New && from.assignee.is_none();
     if untouched && into != other {
-        merge(tx, into, other, now).await?;
+        merge(tx, into, other, None, now).await?;
     }
     Ok(())
 }
 
 /// Merges `from` into `into`: its alerts move, and it closes.
-pub async fn merge(tx: &mut Tx, into: IncidentId, from: IncidentId, now: Timestamp) -> Result<()> {
+pub(crate) async fn merge(tx: &mut Tx, into: IncidentId, from: IncidentId, reason: Option<&str>, now: Timestamp) -> Result<()> {
     let (target, source) = (incidents::get(tx, into).await?, incidents::get(tx, from).await?);
     let Ok(merged) = triage::merge(&target, &source, now) else { return Ok(()) };
     for mut alert in alerts::of_incident(tx, from).await? {
@@ -132,14 +132,14 @@ pub async fn merge(tx: &mut Tx, into: IncidentId, from: IncidentId, now: Timesta
     incidents::schedule(tx, from, now, None).await?;
     let mut open = Incident { version: target.version, ..merged.into };
     incidents::update(tx, &mut open).await?;
-    tx.record("incident.merged", &[&into, &from], serde_json::json!({"into": into, "from": from}))?;
+    tx.record("incident.merged", &[&into, &from], serde_json::json!({"into": into, "from": from, "reason": reason}))?;
     Ok(())
 }
 
 async fn update_summary(tx: &mut Tx, summaries: &mut Vec<IncidentSummary>, id: IncidentId, now: Timestamp) -> Result<()> {
     let Some(incident) = incidents::find(tx, id).await? else { return Ok(()) };
     let alerts = alerts::of_incident(tx, id).await?;
-    let fresh = triage::refresh(&incident, &alerts, &triage::risk::Context::default(), incident.title_by_person, now);
+    let fresh = triage::refresh(&incident, &alerts, &triage::risk::Context::default(), now);
     summaries.retain(|summary| summary.id != id);
     summaries.push(IncidentSummary::from(&fresh));
     Ok(())
@@ -150,7 +150,7 @@ pub(crate) async fn refresh(tx: &mut Tx, id: IncidentId, settings: &Settings, no
     let Some(incident) = incidents::find(tx, id).await? else { return Ok(()) };
     let alerts = alerts::of_incident(tx, id).await?;
     let context = context(tx).await?;
-    let mut fresh = triage::refresh(&incident, &alerts, &context, incident.title_by_person, now);
+    let mut fresh = triage::refresh(&incident, &alerts, &context, now);
     fresh.version = incident.version;
     incidents::update(tx, &mut fresh).await?;
     let (changed_at, due) = next_revision(tx, &incident, settings, now).await?;

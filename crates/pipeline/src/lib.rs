@@ -23,7 +23,8 @@ pub use intake::{Answer, Intake, RefusedLine};
 use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::Bus;
-use shieldops_store::Store;
+use shieldops_model::IncidentId;
+use shieldops_store::{Store, Tx};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What the workers share.
@@ -62,6 +63,13 @@ impl Default for Settings {
 }
 
 impl Pipeline {
+    /// Merges an incident into another, for a person who gives a reason: the alerts move, and a revision is due.
+    pub async fn merge(&self, tx: &mut Tx, into: IncidentId, from: IncidentId, reason: &str) -> Result<()> {
+        let now = self.store.clock().now();
+        incidents::merge(tx, into, from, Some(reason), now).await?;
+        incidents::refresh(tx, into, &self.settings, now).await
+    }
+
     /// Starts the workers of every tenant; they end when `stop` is cancelled.
     pub async fn start(&self, tasks: &TaskTracker, stop: &CancellationToken) -> Result<()> {
         for tenant in self.store.tenants().await? {

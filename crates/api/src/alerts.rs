@@ -1,0 +1,279 @@
+//! Alerts: list, show, triage one by one and in bulk.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use shieldops_ingest::normalise;
+use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
+use shieldops_pipeline::events;
+use shieldops_store::{PageRequest, Tx, alerts};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App, List, Problem,
+    auth::Caller,
+    page::{Body, Params, PathId, parse},
+};
+
+/// Alerts in one bulk request.
+const BULK: usize = 1_000;
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    cursor: Option<String>,
+    #[param(value_type = Option<AlertStatus>)]
+    status: Option<String>,
+    #[param(value_type = Option<Severity>)]
+    severity: Option<String>,
+    #[param(value_type = Option<Verdict>)]
+    verdict: Option<String>,
+    rule_id: Option<String>,
+    incident_id: Option<String>,
+    assignee: Option<String>,
+    /// `kind:value`, as in `ip:203.0.113.66`.
+    entity: Option<String>,
+    /// Part of the title.
+    q: Option<String>,
+}
+
+/// `kind:value` to an entity.
+pub(crate) fn entity(text: &str) -> Result<Entity, Problem> {
+    let wrong = || Problem::invalid("`entity` is kind:value, as in ip:203.0.113.66");
+    let (kind, value) = text.split_once(':').ok_or_else(wrong)?;
+    Ok(Entity::new(EntityKind::parse(kind).ok_or_else(wrong)?, value))
+}
+
+pub(crate) fn severity(text: Option<&String>) -> Result<Option<Severity>, Problem> {
+    let wrong = |word: &String| Problem::invalid(format!("`severity` is informational, low, medium, high or critical, not `{word}`"));
+    text.map(|word| Severity::parse(word).ok_or_else(|| wrong(word))).transpose()
+}
+
+/// Alerts, newest first.
+#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "list_alerts", tag = "alerts", params(ListParams), responses((status = 200, body = List<Alert>)))]
+pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Alert>>, Problem> {
+    let page = crate::page::PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+    let filter = alerts::Filter {
+        status: params.status,
+        severity: severity(params.severity.as_ref())?,
+        verdict: params.verdict,
+        rule_id: params.rule_id,
+        incident: parse("incident_id", params.incident_id.as_ref())?,
+        assignee: parse("assignee", params.assignee.as_ref())?,
+        entity: params.entity.as_deref().map(entity).transpose()?,
+        title: params.q,
+    };
+    Ok(Json(alerts::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
+}
+
+/// An alert with what an analyst asks first: the rule's words, which fields matched, and how often it was seen.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AlertDetail {
+    #[serde(flatten)]
+    alert: Alert,
+    rule: Option<RuleWords>,
+    matches: Vec<EventMatch>,
+    /// Other alerts of this rule.
+    similar_count: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RuleWords {
+    level: Severity,
+    description: String,
+    references: Vec<String>,
+    falsepositives: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EventMatch {
+    event_id: EventId,
+    fields: Vec<FieldMatch>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FieldMatch {
+    pub(crate) selection: String,
+    pub(crate) field: String,
+    pub(crate) value: String,
+    pub(crate) pattern: String,
+}
+
+impl From<shieldops_detect::FieldHit> for FieldMatch {
+    fn from(hit: shieldops_detect::FieldHit) -> Self {
+        Self { selection: hit.selection, field: hit.field, value: hit.value, pattern: hit.pattern }
+    }
+}
+
+/// One alert.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}", operation_id = "get_alert", tag = "alerts", params(("id" = AlertId, Path)),
+    responses((status = 200, body = AlertDetail), (status = 404, body = Problem)))]
+pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::AlertKind>) -> Result<Json<AlertDetail>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    let alert = alerts::get(&mut reader, id).await?;
+    let known = alerts::by_rule(&mut reader).await?;
+    drop(reader);
+    let same = known.into_iter().find(|(rule, ..)| *rule == alert.rule_id).map_or(0, |(_, count, _)| count);
+    let book = app.pipeline.content.book();
+    let compiled = book.set.get(&alert.rule_id);
+    let rule = compiled.map(|rule| RuleWords {
+        level: rule.level,
+        description: rule.description.clone(),
+        references: rule.references.clone(),
+        falsepositives: rule.falsepositives.clone(),
+    });
+    let mut matches = Vec::new();
+    for event_id in alert.event_ids.iter().take(5).copied() {
+        let Some(event) = events::find(&app.pipeline.bus, &caller.scope, event_id).await? else { continue };
+        let seen = normalise(&event);
+        let hits = compiled.map(|rule| book.set.explain(rule, &seen.log_source, seen.flat.as_bytes())).unwrap_or_default();
+        matches.push(EventMatch { event_id, fields: hits.into_iter().map(FieldMatch::from).collect() });
+    }
+    Ok(Json(AlertDetail { similar_count: same.saturating_sub(1), alert, rule, matches }))
+}
+
+#[derive(Debug, Default, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AlertPatch {
+    status: Option<AlertStatus>,
+    /// A user's id, or null for nobody.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<UserId>)]
+    assignee: Option<Option<UserId>>,
+    severity: Option<Severity>,
+    /// Why; required to lower a severity.
+    reason: Option<String>,
+}
+
+/// Tells an absent field from a null one.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(from).map(Some)
+}
+
+/// Changes status, assignee or severity.
+#[utoipa::path(patch, path = "/api/v1/alerts/{id}", operation_id = "update_alert", tag = "alerts", params(("id" = AlertId, Path)), request_body = AlertPatch,
+    responses((status = 200, body = Alert), (status = 404, body = Problem)))]
+pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::AlertKind>, Body(patch): Body<AlertPatch>) -> Result<Json<Alert>, Problem> {
+    let mut tx = caller.scope.begin().await?;
+    let alert = change(&mut tx, id, &Change { patch, verdict: None }).await?;
+    tx.commit(caller.scope.store().clock().now()).await?;
+    Ok(Json(alert))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerdictBody {
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: String,
+}
+
+/// Gives a verdict with its reason; the alert is resolved by it.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/verdict", operation_id = "judge_alert", tag = "alerts", params(("id" = AlertId, Path)), request_body = VerdictBody,
+    responses((status = 200, body = Alert), (status = 404, body = Problem)))]
+pub(crate) async fn judge(caller: Caller, PathId(id): PathId<id::AlertKind>, Body(body): Body<VerdictBody>) -> Result<Json<Alert>, Problem> {
+    let mut tx = caller.scope.begin().await?;
+    let alert = change(&mut tx, id, &Change { patch: AlertPatch::default(), verdict: Some(body) }).await?;
+    tx.commit(caller.scope.store().clock().now()).await?;
+    Ok(Json(alert))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bulk {
+    /// At most 1,000.
+    ids: Vec<AlertId>,
+    status: Option<AlertStatus>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<UserId>)]
+    assignee: Option<Option<UserId>>,
+    verdict: Option<Verdict>,
+    reason: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BulkAnswer {
+    results: Vec<BulkResult>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BulkResult {
+    id: AlertId,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+}
+
+/// Changes many alerts with one reason; each has its own result.
+#[utoipa::path(post, path = "/api/v1/alerts/bulk", operation_id = "update_alerts", tag = "alerts", request_body = Bulk, responses((status = 200, body = BulkAnswer)))]
+pub(crate) async fn bulk(caller: Caller, Body(body): Body<Bulk>) -> Result<Json<BulkAnswer>, Problem> {
+    if body.ids.is_empty() || body.ids.len() > BULK {
+        return Err(Problem::invalid(format!("`ids` holds 1 to {BULK} ids")));
+    }
+    let verdict = match (body.verdict, &body.reason) {
+        (Some(verdict), Some(reason)) => Some(VerdictBody { verdict, reason: reason.clone() }),
+        (Some(_), None) => return Err(Problem::invalid("a verdict needs a `reason`")),
+        (None, _) => None,
+    };
+    let change_to = Change { patch: AlertPatch { status: body.status, assignee: body.assignee, severity: None, reason: body.reason }, verdict };
+    let mut tx = caller.scope.begin().await?;
+    let mut results = Vec::with_capacity(body.ids.len());
+    for id in body.ids {
+        results.push(match change(&mut tx, id, &change_to).await {
+            Ok(_) => BulkResult { id, ok: true, code: None },
+            Err(problem) => BulkResult { id, ok: false, code: Some(problem.code) },
+        });
+    }
+    tx.commit(caller.scope.store().clock().now()).await?;
+    Ok(Json(BulkAnswer { results }))
+}
+
+struct Change {
+    patch: AlertPatch,
+    verdict: Option<VerdictBody>,
+}
+
+async fn change(tx: &mut Tx, id: AlertId, change: &Change) -> Result<Alert, Problem> {
+    let mut alert = alerts::get(tx, id).await?;
+    let before = serde_json::json!({"status": alert.status, "severity": alert.severity, "assignee": alert.assignee, "verdict": alert.verdict});
+    if let Some(status) = change.patch.status {
+        alert.status = status;
+    }
+    if let Some(assignee) = change.patch.assignee {
+        alert.assignee = assignee;
+    }
+    if let Some(severity) = change.patch.severity {
+        if severity < alert.severity && change.patch.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+            return Err(Problem::invalid("lowering a severity needs a `reason`"));
+        }
+        alert.severity = severity;
+    }
+    if let Some(verdict) = &change.verdict {
+        reason(&verdict.reason)?;
+        alert.verdict = Some(verdict.verdict);
+        alert.verdict_reason = Some(verdict.reason.clone());
+        alert.status = AlertStatus::Resolved;
+    }
+    alert.updated_at = tx.scope().store().clock().now();
+    alerts::update(tx, &mut alert).await?;
+    let after = serde_json::json!({"status": alert.status, "severity": alert.severity, "assignee": alert.assignee, "verdict": alert.verdict});
+    let kind = if change.verdict.is_some() { "alert.judged" } else { "alert.updated" };
+    let why = change.verdict.as_ref().map(|verdict| verdict.reason.clone()).or_else(|| change.patch.reason.clone());
+    tx.record(kind, &[&alert.id], serde_json::json!({"before": before, "after": after, "reason": why}))?;
+    Ok(alert)
+}
+
+/// A reason says something and has an end.
+pub(crate) fn reason(text: &str) -> Result<(), Problem> {
+    if text.trim().is_empty() || text.len() > 4_096 {
+        return Err(Problem::invalid("`reason` is 1 to 4,096 bytes of text"));
+    }
+    Ok(())
+}
+
+/// The first page of the alerts of an incident.
+pub(crate) fn first_page(limit: u32) -> PageRequest {
+    PageRequest { limit: Some(limit), cursor: None }
+}

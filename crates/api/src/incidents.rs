@@ -1,0 +1,257 @@
+//! Incidents: list, show, change, judge, note, merge; their investigation, ledger and export.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use shieldops_model::{ActionState, Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Plan, Severity, UserId, Verdict, id};
+use shieldops_store::{ledger, Access, Tx, incidents, investigations, notes, plans};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App, List, Problem,
+    alerts::{VerdictBody, first_page, present, reason, severity},
+    auth::Caller,
+    page::{Body, PageParams, Params, PathId, parse},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    cursor: Option<String>,
+    #[param(value_type = Option<IncidentStatus>)]
+    status: Option<String>,
+    #[param(value_type = Option<Severity>)]
+    severity: Option<String>,
+    assignee: Option<String>,
+    /// Part of the title.
+    q: Option<String>,
+}
+
+/// An incident with its phase.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IncidentView {
+    #[serde(flatten)]
+    pub(crate) incident: Incident,
+    /// `detected`, `investigated`, `contained` or `resolved`: from its status, revision and actions.
+    pub(crate) phase: &'static str,
+    pub(crate) notes_count: usize,
+    pub(crate) plans_count: usize,
+}
+
+pub(crate) fn phase(incident: &Incident, plans: &[Plan]) -> &'static str {
+    let contained = plans.iter().flat_map(|plan| &plan.actions).any(|action| action.undo_of.is_none() && action.state == ActionState::Verified);
+    match incident.status {
+        IncidentStatus::Resolved | IncidentStatus::Closed => "resolved",
+        _ if contained => "contained",
+        _ if incident.revision > 0 => "investigated",
+        _ => "detected",
+    }
+}
+
+pub(crate) async fn view(access: &mut impl Access, incident: Incident) -> Result<IncidentView, Problem> {
+    let filter = plans::Filter { incident: Some(incident.id), state: None };
+    let plans = plans::list(access, &filter, &first_page(200)).await?.items;
+    let notes = notes::list(access, incident.id, &first_page(200)).await?.items;
+    Ok(IncidentView { phase: phase(&incident, &plans), notes_count: notes.len(), plans_count: plans.len(), incident })
+}
+
+/// Incidents that have a first revision, newest first.
+#[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents", params(ListParams), responses((status = 200, body = List<IncidentView>)))]
+pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<IncidentView>>, Problem> {
+    let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+    let filter = incidents::Filter {
+        status: params.status,
+        severity: severity(params.severity.as_ref())?,
+        assignee: parse("assignee", params.assignee.as_ref())?,
+        title: params.q,
+    };
+    let mut reader = caller.scope.read().await?;
+    let found = incidents::list(&mut reader, &filter, &page).await?;
+    let mut items = Vec::with_capacity(found.items.len());
+    for incident in found.items {
+        items.push(view(&mut reader, incident).await?);
+    }
+    Ok(Json(List { items, next_cursor: found.next_cursor }))
+}
+
+/// One incident.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", operation_id = "get_incident", tag = "incidents", params(("id" = IncidentId, Path)),
+    responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
+pub(crate) async fn show(caller: Caller, PathId(id): PathId<id::IncidentKind>) -> Result<Json<IncidentView>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    let incident = incidents::get(&mut reader, id).await?;
+    Ok(Json(view(&mut reader, incident).await?))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IncidentPatch {
+    status: Option<IncidentStatus>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<UserId>)]
+    assignee: Option<Option<UserId>>,
+    /// 1 to 200 characters.
+    title: Option<String>,
+    severity: Option<Severity>,
+    reason: Option<String>,
+}
+
+/// Changes status, assignee, title or severity.
+#[utoipa::path(patch, path = "/api/v1/incidents/{id}", operation_id = "update_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = IncidentPatch,
+    responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
+pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::IncidentKind>, Body(patch): Body<IncidentPatch>) -> Result<Json<IncidentView>, Problem> {
+    let mut tx = caller.scope.begin().await?;
+    let mut incident = incidents::get(&mut tx, id).await?;
+    let before = summary(&incident);
+    if let Some(status) = patch.status {
+        incident.status = status;
+    }
+    if let Some(assignee) = patch.assignee {
+        incident.assignee = assignee;
+    }
+    if let Some(title) = patch.title {
+        if title.trim().is_empty() || title.chars().count() > 200 || title.chars().any(char::is_control) {
+            return Err(Problem::invalid("`title` is 1 to 200 printable characters"));
+        }
+        incident.title = title;
+        incident.title_by_person = true;
+    }
+    if let Some(severity) = patch.severity {
+        if severity < incident.severity {
+            reason(patch.reason.as_deref().unwrap_or_default())?;
+        }
+        incident.severity = severity;
+    }
+    save(&mut tx, &mut incident, "incident.updated", &before, patch.reason.as_deref()).await?;
+    finish(caller, tx, incident).await
+}
+
+fn summary(incident: &Incident) -> serde_json::Value {
+    serde_json::json!({"status": incident.status, "assignee": incident.assignee, "title": incident.title, "severity": incident.severity, "verdict": incident.verdict})
+}
+
+async fn save(tx: &mut Tx, incident: &mut Incident, kind: &'static str, before: &serde_json::Value, why: Option<&str>) -> Result<(), Problem> {
+    incident.updated_at = tx.scope().store().clock().now();
+    incidents::update(tx, incident).await?;
+    tx.record(kind, &[&incident.id], serde_json::json!({"before": before, "after": summary(incident), "reason": why}))?;
+    Ok(())
+}
+
+async fn finish(caller: Caller, tx: Tx, incident: Incident) -> Result<Json<IncidentView>, Problem> {
+    tx.commit(caller.scope.store().clock().now()).await?;
+    Ok(Json(view(&mut caller.scope.read().await?, incident).await?))
+}
+
+/// Gives a verdict with its reason; the incident is resolved by it.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/verdict", operation_id = "judge_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = VerdictBody,
+    responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
+pub(crate) async fn judge(caller: Caller, PathId(id): PathId<id::IncidentKind>, Body(body): Body<VerdictBody>) -> Result<Json<IncidentView>, Problem> {
+    reason(&body.reason)?;
+    let mut tx = caller.scope.begin().await?;
+    let mut incident = incidents::get(&mut tx, id).await?;
+    let before = summary(&incident);
+    let verdict: Verdict = body.verdict;
+    incident.verdict = Some(verdict);
+    incident.verdict_reason = Some(body.reason.clone());
+    incident.status = IncidentStatus::Resolved;
+    save(&mut tx, &mut incident, "incident.judged", &before, Some(&body.reason)).await?;
+    finish(caller, tx, incident).await
+}
+
+/// Notes on an incident, newest first.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/notes", operation_id = "list_notes", tag = "incidents", params(("id" = IncidentId, Path), PageParams),
+    responses((status = 200, body = List<Note>)))]
+pub(crate) async fn list_notes(caller: Caller, PathId(id): PathId<id::IncidentKind>, Params(params): Params<PageParams>) -> Result<Json<List<Note>>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    incidents::get(&mut reader, id).await?;
+    Ok(Json(notes::list(&mut reader, id, &params.request()?).await?.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNote {
+    /// 1 to 65,536 bytes.
+    text: String,
+}
+
+/// Adds a note.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/notes", operation_id = "create_note", tag = "incidents", params(("id" = IncidentId, Path)), request_body = NewNote,
+    responses((status = 201, body = Note), (status = 404, body = Problem)))]
+pub(crate) async fn add_note(caller: Caller, PathId(incident): PathId<id::IncidentKind>, Body(body): Body<NewNote>) -> Result<(StatusCode, Json<Note>), Problem> {
+    if body.text.trim().is_empty() || body.text.len() > 65_536 {
+        return Err(Problem::invalid("`text` is 1 to 65,536 bytes"));
+    }
+    let now = caller.scope.store().clock().now();
+    let id: NoteId = id::mint(now, &mut rand::rng());
+    let note = Note { id, author: caller.user()?, created_at: now, text: body.text };
+    let mut tx = caller.scope.begin().await?;
+    incidents::get(&mut tx, incident).await?;
+    notes::insert(&mut tx, incident, &note).await?;
+    tx.record("incident.noted", &[&incident, &note.id], serde_json::json!({"text": note.text}))?;
+    tx.commit(now).await?;
+    Ok((StatusCode::CREATED, Json(note)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MergeBody {
+    /// The incident that stays.
+    into: IncidentId,
+    reason: String,
+}
+
+/// Merges this incident into another: its alerts move, and it closes.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/merge", operation_id = "merge_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = MergeBody,
+    responses((status = 200, body = IncidentView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn merge(State(app): State<Arc<App>>, caller: Caller, PathId(from): PathId<id::IncidentKind>, Body(body): Body<MergeBody>) -> Result<Json<IncidentView>, Problem> {
+    reason(&body.reason)?;
+    let mut tx = caller.scope.begin().await?;
+    let (into, gone) = (incidents::get(&mut tx, body.into).await?, incidents::get(&mut tx, from).await?);
+    if into.id == gone.id || into.merged_into.is_some() || gone.merged_into.is_some() || into.demo != gone.demo {
+        return Err(Problem::new(Code::CONFLICT, "two different incidents that are not merged, and both or neither of the demonstration, can be merged"));
+    }
+    app.pipeline.merge(&mut tx, body.into, from, &body.reason).await?;
+    let merged = incidents::get(&mut tx, body.into).await?;
+    finish(caller, tx, merged).await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RevisionParams {
+    /// The latest when absent.
+    revision: Option<u32>,
+}
+
+/// What is known of an incident.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/investigation", operation_id = "get_investigation", tag = "incidents", params(("id" = IncidentId, Path), RevisionParams),
+    responses((status = 200, body = Investigation), (status = 404, body = Problem)))]
+pub(crate) async fn investigation(caller: Caller, PathId(id): PathId<id::IncidentKind>, Params(params): Params<RevisionParams>) -> Result<Json<Investigation>, Problem> {
+    Ok(Json(investigations::get(&mut caller.scope.read().await?, id, params.revision).await?))
+}
+
+/// The ledger's entries about an incident, its plans and their actions, oldest first.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/ledger", operation_id = "list_incident_ledger", tag = "incidents", params(("id" = IncidentId, Path)),
+    responses((status = 200, body = List<ledger::Entry>)))]
+pub(crate) async fn entries(caller: Caller, PathId(id): PathId<id::IncidentKind>) -> Result<Json<List<ledger::Entry>>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    incidents::get(&mut reader, id).await?;
+    Ok(Json(List::whole(about(&mut reader, id).await?)))
+}
+
+/// Entries about an incident and what was planned and done for it, by sequence.
+pub(crate) async fn about(access: &mut impl Access, id: IncidentId) -> Result<Vec<ledger::Entry>, Problem> {
+    let mut found = ledger::of_subject(access, &id.to_string()).await?;
+    let filter = plans::Filter { incident: Some(id), state: None };
+    for plan in plans::list(access, &filter, &first_page(200)).await?.items {
+        found.extend(ledger::of_subject(access, &plan.id.to_string()).await?);
+        for action in plan.actions {
+            found.extend(ledger::of_subject(access, &action.id.to_string()).await?);
+        }
+    }
+    found.sort_by_key(|entry| entry.seq);
+    found.dedup_by_key(|entry| entry.seq);
+    Ok(found)
+}

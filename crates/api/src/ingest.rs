@@ -1,0 +1,66 @@
+//! How intake does: counts, sources, dead letters.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use shieldops_store::{
+    bookkeeping::{self, SourceStats},
+    dead_letters::{self, DeadLetter},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    App, List, Problem,
+    auth::Caller,
+    page::{PageParams, Params},
+};
+
+/// Counts since the data directory was made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IngestStats {
+    /// Events that were acknowledged: durable.
+    pub(crate) accepted: u64,
+    pub(crate) stored: u64,
+    pub(crate) processed: u64,
+    /// Lines that were refused in the answer.
+    pub(crate) rejected: u64,
+    pub(crate) dead_letters: u64,
+    /// Acknowledged and not yet processed.
+    pub(crate) lag_events: u64,
+    /// Bytes and segments of the log as they rest now.
+    pub(crate) bytes: u64,
+    pub(crate) segments: u64,
+    /// Stored events that cannot be read any more.
+    pub(crate) damaged_events: u64,
+    pub(crate) sources: Vec<SourceStats>,
+}
+
+pub(crate) async fn stats(app: &App, caller: &Caller) -> Result<IngestStats, Problem> {
+    let bus = app.pipeline.bus.stats(caller.principal.tenant);
+    let mut reader = caller.scope.read().await?;
+    Ok(IngestStats {
+        accepted: bus.accepted,
+        stored: bus.accepted,
+        processed: bus.processed.0,
+        rejected: bookkeeping::counter(&mut reader, "rejected").await?,
+        dead_letters: bookkeeping::counter(&mut reader, "dead_letters").await?,
+        lag_events: bus.lag_events,
+        bytes: bus.bytes,
+        segments: u64::try_from(bus.segments).unwrap_or(u64::MAX),
+        damaged_events: bus.damaged_events,
+        sources: bookkeeping::sources(&mut reader).await?,
+    })
+}
+
+/// Counts and sources.
+#[utoipa::path(get, path = "/api/v1/ingest/stats", operation_id = "get_ingest_stats", tag = "ingest", responses((status = 200, body = IngestStats)))]
+pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<IngestStats>, Problem> {
+    Ok(Json(stats(&app, &caller).await?))
+}
+
+/// What could not be taken or understood, newest first.
+#[utoipa::path(get, path = "/api/v1/dead-letters", operation_id = "list_dead_letters", tag = "ingest", params(PageParams), responses((status = 200, body = List<DeadLetter>)))]
+pub(crate) async fn letters(caller: Caller, Params(params): Params<PageParams>) -> Result<Json<List<DeadLetter>>, Problem> {
+    Ok(Json(dead_letters::list(&mut caller.scope.read().await?, &params.request()?).await?.into()))
+}

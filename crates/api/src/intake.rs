@@ -1,0 +1,177 @@
+//! The door for events: our own route, Splunk HEC, and Elasticsearch `_bulk`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shieldops_ingest::{
+    Hints, formats::{bulk, hec},
+    sources::{DecompressError, decompress},
+};
+use shieldops_model::Code;
+use shieldops_pipeline::Answer;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{App, Problem, auth::Caller, page::Params};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct IntakeParams {
+    /// What the lines are, where their shape does not say: `sshd`, `nginx`, `auditd`, …
+    source: Option<String>,
+}
+
+/// What became of each line. `accepted` means durable.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IntakeAnswer {
+    accepted: u64,
+    rejected: u64,
+    errors: Vec<IntakeError>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct IntakeError {
+    /// 1-based.
+    line: u64,
+    code: &'static str,
+    detail: String,
+}
+
+impl From<Answer> for IntakeAnswer {
+    fn from(answer: Answer) -> Self {
+        let error = |refused: shieldops_pipeline::RefusedLine| IntakeError { line: refused.line, code: refused.code, detail: refused.detail };
+        Self { accepted: answer.accepted, rejected: answer.rejected, errors: answer.errors.into_iter().map(error).collect() }
+    }
+}
+
+/// Takes events: NDJSON, or text lines. The body may be compressed with gzip or zstd.
+#[utoipa::path(post, path = "/api/v1/events", operation_id = "send_events", tag = "events", params(IntakeParams),
+    request_body(content((String = "application/x-ndjson"), (String = "text/plain"))),
+    responses((status = 200, body = IntakeAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem)))]
+pub(crate) async fn events(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<IntakeParams>, headers: HeaderMap, body: Bytes) -> Result<Json<IntakeAnswer>, Problem> {
+    let body = open(&app, &headers, body)?;
+    let source = source(params.source, &caller)?;
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let answer = app.intake.accept(caller.principal.tenant, body, source.as_deref(), content_type, false).await?;
+    app.metrics.took(answer.accepted, answer.rejected);
+    Ok(Json(answer.into()))
+}
+
+/// The source of the request, else the token's own.
+fn source(given: Option<String>, caller: &Caller) -> Result<Option<String>, Problem> {
+    let source = given.or_else(|| caller.principal.source.clone());
+    let fits = |text: &String| (1..=64).contains(&text.len()) && text.chars().all(|character| character.is_ascii_alphanumeric() || "._-/:".contains(character));
+    match source {
+        Some(text) if !fits(&text) => Err(Problem::invalid("`source` is 1 to 64 letters, digits or ._-/:")),
+        source => Ok(source),
+    }
+}
+
+fn open(app: &App, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Problem> {
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    decompress(body, encoding, app.settings.max_body_bytes).map_err(|error| {
+        let code = match error {
+            DecompressError::TooLarge { .. } => Code::BODY_TOO_LARGE,
+            DecompressError::Corrupt { .. } => Code::INVALID_REQUEST,
+            DecompressError::Unsupported { .. } => Code::UNSUPPORTED_MEDIA_TYPE,
+        };
+        Problem::new(code, error.to_string())
+    })
+}
+
+/// Splunk HEC, JSON events.
+pub(crate) async fn hec_event(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<IntakeParams>, headers: HeaderMap, body: Bytes) -> Response {
+    hec_take(&app, &caller, params, &headers, body, hec::Endpoint::Event).await
+}
+
+/// Splunk HEC, raw lines.
+pub(crate) async fn hec_raw(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<IntakeParams>, headers: HeaderMap, body: Bytes) -> Response {
+    hec_take(&app, &caller, params, &headers, body, hec::Endpoint::Raw).await
+}
+
+pub(crate) async fn hec_health() -> Response {
+    Json(json!({"text": "HEC is healthy", "code": 17})).into_response()
+}
+
+async fn hec_take(app: &App, caller: &Caller, params: IntakeParams, headers: &HeaderMap, body: Bytes, endpoint: hec::Endpoint) -> Response {
+    match hec_answer(app, caller, params, headers, body, endpoint).await {
+        Ok(answer) if answer.rejected == 0 => Json(json!({"text": "Success", "code": 0})).into_response(),
+        Ok(answer) => {
+            let first = answer.errors.first();
+            let detail = first.map(|error| error.detail.clone()).unwrap_or_default();
+            let at = first.map(|error| error.line.saturating_sub(1));
+            let body = json!({"text": "Invalid data format", "code": 6, "invalid-event-number": at, "detail": detail, "accepted": answer.accepted, "rejected": answer.rejected});
+            (StatusCode::BAD_REQUEST, Json(body)).into_response()
+        }
+        // The codes of HEC: 9 is "server is busy".
+        Err(problem) if problem.status == 429 => {
+            let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(json!({"text": "Server is busy", "code": 9}))).into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn hec_answer(app: &App, caller: &Caller, params: IntakeParams, headers: &HeaderMap, body: Bytes, endpoint: hec::Endpoint) -> Result<Answer, Problem> {
+    let body = open(app, headers, body)?;
+    let source = source(params.source, caller)?;
+    let received = app.store.clock().now();
+    let batch = hec::parse(&body, endpoint, Hints { source: source.as_deref(), content_type: None }, received, &app.intake.limits);
+    let answer = app.intake.take(caller.principal.tenant, batch.prepared, false, received).await?;
+    app.metrics.took(answer.accepted, answer.rejected);
+    Ok(answer)
+}
+
+pub(crate) async fn bulk(State(app): State<Arc<App>>, caller: Caller, headers: HeaderMap, body: Bytes) -> Result<Json<serde_json::Value>, Problem> {
+    bulk_take(&app, &caller, None, &headers, body).await
+}
+
+pub(crate) async fn bulk_into(State(app): State<Arc<App>>, caller: Caller, Path(index): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Json<serde_json::Value>, Problem> {
+    bulk_take(&app, &caller, Some(&index), &headers, body).await
+}
+
+async fn bulk_take(app: &App, caller: &Caller, index: Option<&str>, headers: &HeaderMap, body: Bytes) -> Result<Json<serde_json::Value>, Problem> {
+    let body = open(app, headers, body)?;
+    let received = app.store.clock().now();
+    let batch = bulk::parse(&body, index, received, &app.intake.limits);
+    let answer = app.intake.take(caller.principal.tenant, batch.prepared, false, received).await?;
+    app.metrics.took(answer.accepted, answer.rejected);
+    let items: Vec<_> = batch.items.iter().map(bulk_item).collect();
+    Ok(Json(json!({"took": 0, "errors": answer.rejected > 0, "items": items})))
+}
+
+/// One item's result, as the bulk protocol names it.
+fn bulk_item(item: &bulk::Item) -> serde_json::Value {
+    let action = match item.action {
+        bulk::Action::Create => "create",
+        bulk::Action::Index => "index",
+        bulk::Action::Delete => "delete",
+        bulk::Action::Update => "update",
+    };
+    let result = match &item.result {
+        Ok(()) => json!({"_index": item.index, "_id": item.id, "status": 201, "result": "created"}),
+        Err(error) => json!({"_index": item.index, "_id": item.id, "status": 400, "error": {"type": error.code, "reason": error.detail}}),
+    };
+    json!({action: result})
+}
+
+/// What Elasticsearch senders ask before they send.
+pub(crate) async fn cat_health() -> &'static str {
+    "shieldops green\n"
+}
+
+pub(crate) async fn cluster_health() -> Response {
+    Json(json!({"cluster_name": "shieldops", "status": "green", "timed_out": false})).into_response()
+}
+
+pub(crate) async fn license() -> Response {
+    Json(json!({"license": {"status": "active", "type": "basic"}})).into_response()
+}

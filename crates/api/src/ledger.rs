@@ -1,0 +1,105 @@
+//! The ledger: list, verify, export.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use shieldops_model::Timestamp;
+use shieldops_store::ledger::{self, Entry, Filter, Uncovered};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App, List, Problem,
+    auth::Caller,
+    page::{PageParams, Params},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    cursor: Option<String>,
+    /// A kind or its beginning: `plan.approved`, `plan.`.
+    kind: Option<String>,
+    /// An id that the entry is about.
+    subject: Option<String>,
+}
+
+/// Entries, newest first.
+#[utoipa::path(get, path = "/api/v1/ledger", operation_id = "list_ledger", tag = "ledger", params(ListParams), responses((status = 200, body = List<Entry>)))]
+pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Entry>>, Problem> {
+    let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+    let filter = Filter { kind: params.kind, subject: params.subject };
+    Ok(Json(ledger::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Verification {
+    ok: bool,
+    entries: u64,
+    head: Head,
+    /// Entries that the last signed checkpoint covers.
+    checkpoint_size: u64,
+    first_bad: Option<FirstBad>,
+    /// What this proof does not reach.
+    uncovered: Vec<UncoveredView>,
+    /// Events stored and not yet covered by an entry of their segment.
+    uncovered_events: u64,
+    checked_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Head {
+    size: u64,
+    root: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct FirstBad {
+    seq: Option<u64>,
+    why: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct UncoveredView {
+    what: String,
+    why: String,
+}
+
+/// Proves the ledger from the first entry to the signed head, on a copy.
+#[utoipa::path(get, path = "/api/v1/ledger/verify", operation_id = "verify_ledger", tag = "ledger", responses((status = 200, body = Verification)))]
+pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Verification>, Problem> {
+    let report = ledger::verify_directory(app.store.data_dir(), &[]).await?;
+    let tenant = caller.principal.tenant.to_string();
+    let log = report.logs.into_iter().find(|log| log.tenant == tenant).ok_or_else(Problem::not_found)?;
+    let bus = app.pipeline.bus.stats(caller.principal.tenant);
+    Ok(Json(Verification {
+        ok: log.ok,
+        entries: log.entries,
+        head: Head { size: log.entries, root: log.root },
+        checkpoint_size: log.checkpoint_size,
+        first_bad: log.first_bad.map(|bad| FirstBad { seq: bad.seq, why: bad.why }),
+        uncovered: report.uncovered.into_iter().map(|Uncovered { what, why }| UncoveredView { what, why }).collect(),
+        uncovered_events: bus.unsealed_events,
+        checked_at: app.store.clock().now(),
+    }))
+}
+
+/// The whole ledger as NDJSON that `shieldops ledger verify` proves offline.
+#[utoipa::path(get, path = "/api/v1/ledger/export", operation_id = "export_ledger", tag = "ledger",
+    responses((status = 200, description = "NDJSON", body = String, content_type = "application/x-ndjson")))]
+pub(crate) async fn export(caller: Caller) -> Result<Response, Problem> {
+    let mut tx = caller.scope.begin().await?;
+    tx.record("ledger.exported", &[], serde_json::json!({}))?;
+    tx.commit(caller.scope.store().clock().now()).await?;
+    let mut body = ledger::export(&caller.scope).await?.join("\n");
+    body.push('\n');
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CONTENT_DISPOSITION, "attachment; filename=\"ledger.ndjson\"")];
+    Ok((headers, body).into_response())
+}

@@ -1,0 +1,38 @@
+//! REST, intake and live updates over axum. Thin: parse, authorise, call, render.
+//!
+//! Every route stands in one table with what it takes to call it ([`access::TABLE`]); a route that does not is refused
+//! at start-up. No business rule lives here.
+
+pub mod access;
+pub mod assets;
+
+mod actions;
+mod alerts;
+mod app;
+mod auth;
+mod automation;
+mod events;
+mod export;
+mod incidents;
+mod ingest;
+mod intake;
+mod ledger;
+mod live;
+mod meta;
+mod metrics;
+mod overview;
+mod page;
+mod plans;
+mod problem;
+mod router;
+mod rules;
+mod session;
+mod targets;
+mod tokens;
+mod users;
+
+pub use app::{App, Settings};
+pub use metrics::Metrics;
+pub use page::List;
+pub use problem::Problem;
+pub use router::{openapi, router};

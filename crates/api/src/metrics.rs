@@ -1,0 +1,61 @@
+//! Prometheus metrics: counters that the handlers move, and gauges read from their source at scrape time.
+
+use prometheus_client::{encoding::text::encode, metrics::counter::Counter, metrics::gauge::Gauge, registry::Registry};
+
+#[derive(Default)]
+pub struct Metrics {
+    accepted: Counter,
+    rejected: Counter,
+    requests: Counter,
+    failures: Counter,
+}
+
+/// What is read at scrape time, for one tenant or for all.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Scraped {
+    pub(crate) stored: u64,
+    pub(crate) lag: u64,
+    pub(crate) log_bytes: u64,
+    pub(crate) rules: u64,
+}
+
+impl Metrics {
+    pub(crate) fn took(&self, accepted: u64, rejected: u64) {
+        self.accepted.inc_by(accepted);
+        self.rejected.inc_by(rejected);
+    }
+
+    pub(crate) fn answered(&self, status: u16) {
+        self.requests.inc();
+        if status >= 500 {
+            self.failures.inc();
+        }
+    }
+
+    pub(crate) fn render(&self, scraped: Scraped) -> String {
+        let mut registry = Registry::with_prefix("shieldops");
+        registry.register("ingest_lines_accepted", "Lines acknowledged since the start", self.accepted.clone());
+        registry.register("ingest_lines_rejected", "Lines refused since the start", self.rejected.clone());
+        registry.register("http_requests", "Requests answered since the start", self.requests.clone());
+        registry.register("http_failures", "Requests answered with a server error since the start", self.failures.clone());
+        let gauges = [
+            ("bus_events_stored", "Events acknowledged since the data directory was made", scraped.stored),
+            ("bus_lag_events", "Events acknowledged and not yet processed", scraped.lag),
+            ("bus_size_bytes", "Bytes of the event log at rest", scraped.log_bytes),
+            ("rules_loaded", "Rules in use", scraped.rules),
+        ];
+        for (name, help, value) in gauges {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            registry.register(name, help, gauge);
+        }
+        let mut text = String::new();
+        match encode(&mut text, &registry) {
+            Ok(()) => text,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "metrics could not be written");
+                String::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the first page shows, computed from the rows it speaks of.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use shieldops_model::{Plan, Severity, Timestamp};
+use shieldops_store::{
+    Access, PageRequest, actions,
+    alerts::{self, CountBy},
+    bookkeeping,
+    facts::{self, Automation},
+    incidents, ledger, plans,
+};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App, Problem,
+    alerts::first_page,
+    auth::Caller,
+    incidents::{IncidentView, view},
+    ingest::{IngestStats, stats},
+    page::Params,
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OverviewParams {
+    /// The range of the charts: 1 to 168, 24 unless told.
+    hours: Option<u32>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Overview {
+    generated_at: Timestamp,
+    from: Timestamp,
+    to: Timestamp,
+    alerts: AlertCounts,
+    incidents: IncidentCounts,
+    plans: PlanCounts,
+    actions: ActionCounts,
+    events: EventCounts,
+    alert_series: Vec<AlertBucket>,
+    funnel: Funnel,
+    activity: Vec<ledger::Entry>,
+    automation: Automation,
+    ingest: IngestStats,
+    verdicts: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AlertCounts {
+    open: u64,
+    total: u64,
+    /// Open alerts.
+    by_severity: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct IncidentCounts {
+    open: u64,
+    total: u64,
+    items: Vec<IncidentView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct PlanCounts {
+    waiting_count: usize,
+    waiting: Vec<Plan>,
+}
+
+/// Real actions: simulated ones are left out.
+#[derive(Serialize, ToSchema)]
+struct ActionCounts {
+    live: u64,
+    drifted: u64,
+    undone: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EventCounts {
+    stored: u64,
+    per_minute: Vec<Minute>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Minute {
+    at: Timestamp,
+    count: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AlertBucket {
+    at: Timestamp,
+    critical: u64,
+    high: u64,
+    medium: u64,
+    low: u64,
+    informational: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Funnel {
+    events: u64,
+    alerts: u64,
+    incidents: u64,
+    plans_waiting: u64,
+}
+
+/// Counts, charts and what waits for a person.
+#[utoipa::path(get, path = "/api/v1/overview", operation_id = "get_overview", tag = "overview", params(OverviewParams), responses((status = 200, body = Overview)))]
+pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<OverviewParams>) -> Result<Json<Overview>, Problem> {
+    let hours = params.hours.unwrap_or(24);
+    if !(1..=168).contains(&hours) {
+        return Err(Problem::invalid("`hours` is 1 to 168"));
+    }
+    let now = app.store.clock().now();
+    let from = now.minus(Duration::from_secs(u64::from(hours) * 3_600));
+    let ingest = stats(&app, &caller).await?;
+    let mut reader = caller.scope.read().await?;
+    let alert_counts = alert_counts(&mut reader).await?;
+    let (open, total) = incidents::counts(&mut reader).await?;
+    let newest = incidents::list(&mut reader, &incidents::Filter::default(), &first_page(5)).await?.items;
+    let mut items = Vec::with_capacity(newest.len());
+    for incident in newest {
+        items.push(view(&mut reader, incident).await?);
+    }
+    let waiting = plans::list(&mut reader, &plans::Filter { incident: None, state: Some("proposed".to_owned()) }, &first_page(200)).await?.items;
+    let minutes = bookkeeping::minutes(&mut reader, from).await?;
+    let series = series(&alerts::series(&mut reader, from).await?, from, hours);
+    let activity = ledger::list(&mut reader, &ledger::Filter::default(), &PageRequest { limit: Some(12), cursor: None }).await?.items;
+    let verdicts = alerts::count_by(&mut reader, CountBy::Verdict, false).await?.into_iter().collect();
+    let waiting_count = waiting.len();
+    let funnel = Funnel { events: ingest.stored, alerts: alert_counts.total, incidents: total, plans_waiting: u64::try_from(waiting_count).unwrap_or(0) };
+    Ok(Json(Overview {
+        generated_at: now,
+        from,
+        to: now,
+        alerts: alert_counts,
+        incidents: IncidentCounts { open, total, items },
+        plans: PlanCounts { waiting_count, waiting: waiting.into_iter().take(5).collect() },
+        actions: action_counts(&mut reader).await?,
+        events: EventCounts { stored: ingest.stored, per_minute: minutes.into_iter().map(|(at, count)| Minute { at, count }).collect() },
+        alert_series: series,
+        funnel,
+        activity,
+        automation: facts::automation(&mut reader).await?,
+        ingest,
+        verdicts,
+    }))
+}
+
+async fn alert_counts(access: &mut impl Access) -> Result<AlertCounts, Problem> {
+    let by_id = alerts::count_by(access, CountBy::Severity, true).await?;
+    let of = |severity: Severity| by_id.iter().find(|(id, _)| *id == severity.id().to_string()).map_or(0, |(_, count)| *count);
+    let by_severity: BTreeMap<_, _> = Severity::ALL.into_iter().map(|severity| (severity.as_str(), of(severity))).collect();
+    let total = alerts::count_by(access, CountBy::Status, false).await?.iter().map(|(_, count)| count).sum();
+    Ok(AlertCounts { open: by_severity.values().sum(), total, by_severity })
+}
+
+async fn action_counts(access: &mut impl Access) -> Result<ActionCounts, Problem> {
+    let by_state = actions::count_by_state(access).await?;
+    let of = |words: &[&str]| by_state.iter().filter(|(state, _)| words.contains(&state.as_str())).map(|(_, count)| count).sum();
+    Ok(ActionCounts { live: of(&["settling", "verified", "unverified"]), drifted: of(&["drifted"]), undone: of(&["undone", "expired"]) })
+}
+
+/// Alerts by first sight in 48 equal buckets.
+fn series(alerts: &[(Timestamp, u8)], from: Timestamp, hours: u32) -> Vec<AlertBucket> {
+    let width = i64::from(hours) * 3_600_000_000 / 48;
+    let start = |at: i64| Timestamp::from_micros(from.as_micros() + at * width);
+    let mut buckets: Vec<_> =
+        (0..48).map(|at| AlertBucket { at: start(at), critical: 0, high: 0, medium: 0, low: 0, informational: 0 }).collect();
+    for (first_seen, severity) in alerts {
+        let at = usize::try_from((first_seen.as_micros() - from.as_micros()) / width).unwrap_or(0).min(47);
+        let Some(bucket) = buckets.get_mut(at) else { continue };
+        match severity {
+            5 => bucket.critical += 1,
+            4 => bucket.high += 1,
+            3 => bucket.medium += 1,
+            2 => bucket.low += 1,
+            _ => bucket.informational += 1,
+        }
+    }
+    buckets
+}

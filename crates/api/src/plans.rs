@@ -1,0 +1,166 @@
+//! Plans: propose, read, approve, reject, execute, plan again.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use shieldops_identity::permission::{self, Permission};
+use shieldops_model::{IncidentId, Plan, PlanId, PlanState, ProposedAction, id};
+use shieldops_policy::{Requester, RequesterKind};
+use shieldops_respond::PlanRequest;
+use shieldops_store::{Access, people, plans};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App, List, Problem,
+    auth::Caller,
+    page::{Body, PageParams, Params, PathId, parse},
+};
+
+/// How long an answer waits for a run to end; the run goes on after it.
+const RUN_WAIT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    cursor: Option<String>,
+    incident_id: Option<String>,
+    #[param(value_type = Option<PlanState>)]
+    state: Option<String>,
+}
+
+/// Plans, newest first.
+#[utoipa::path(get, path = "/api/v1/plans", operation_id = "list_plans", tag = "plans", params(ListParams), responses((status = 200, body = List<Plan>)))]
+pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Plan>>, Problem> {
+    let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+    let filter = plans::Filter { incident: parse("incident_id", params.incident_id.as_ref())?, state: params.state };
+    Ok(Json(plans::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
+}
+
+/// A plan, and whether the caller may approve it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlanDetail {
+    #[serde(flatten)]
+    plan: Plan,
+    can_approve: bool,
+    cannot_approve_why: Option<String>,
+    /// Who may approve it, by name.
+    approvers: Vec<String>,
+}
+
+async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result<PlanDetail, Problem> {
+    let me = caller.principal.user.map(|user| user.to_string());
+    let may = |role: &str| permission::allows(role, Permission::PlanApprove);
+    let users = people::users(access).await?;
+    let approvers: Vec<String> =
+        users.into_iter().filter(|user| may(&user.role) && !user.disabled && user.has_password && user.id.to_string() != plan.requester).map(|user| user.name).collect();
+    let why = if plan.state != PlanState::Proposed {
+        Some("the plan is not waiting for approval".to_owned())
+    } else if me.as_deref() == Some(plan.requester.as_str()) {
+        Some("you made this plan: another person must approve it; an administrator can add users in Settings".to_owned())
+    } else if !may(&caller.principal.role) || me.is_none() {
+        Some(format!("the role `{}` may not approve plans", caller.principal.role))
+    } else if plan.approvals.iter().any(|approval| Some(approval.user) == caller.principal.user) {
+        Some("you approved it already: another person is needed".to_owned())
+    } else {
+        None
+    };
+    Ok(PlanDetail { plan, can_approve: why.is_none(), cannot_approve_why: why, approvers })
+}
+
+/// One plan.
+#[utoipa::path(get, path = "/api/v1/plans/{id}", operation_id = "get_plan", tag = "plans", params(("id" = PlanId, Path)),
+    responses((status = 200, body = PlanDetail), (status = 404, body = Problem)))]
+pub(crate) async fn show(caller: Caller, PathId(id): PathId<id::PlanKind>) -> Result<Json<PlanDetail>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    let plan = plans::get(&mut reader, id).await?;
+    Ok(Json(detail(&mut reader, &caller, plan).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPlan {
+    actions: Vec<ProposedAction>,
+    incident_id: Option<IncidentId>,
+    title: Option<String>,
+    why: Option<String>,
+}
+
+/// Plans actions against the live state of their targets. Nothing is changed.
+#[utoipa::path(post, path = "/api/v1/plans", operation_id = "create_plan", tag = "plans", request_body = NewPlan,
+    responses((status = 201, body = Plan), (status = 422, body = Problem), (status = 502, body = Problem)))]
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<NewPlan>) -> Result<(StatusCode, Json<Plan>), Problem> {
+    let title = body.title.unwrap_or_else(|| body.actions.first().map_or_else(String::new, |action| format!("{} on {}", action.capability, action.target.name)));
+    let request = PlanRequest {
+        title,
+        why: body.why.unwrap_or_default(),
+        actions: body.actions,
+        requester: requester(&caller)?,
+        requester_addr: caller.client_addr.clone(),
+        incident_id: body.incident_id,
+        not_checkable: Vec::new(),
+        demo: false,
+    };
+    let plan = app.engine(caller.principal.tenant)?.propose(request).await?;
+    Ok((StatusCode::CREATED, Json(plan)))
+}
+
+fn requester(caller: &Caller) -> Result<Requester, Problem> {
+    Ok(Requester { id: caller.user()?.to_string(), kind: RequesterKind::User })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approve {
+    /// The hash of the plan as the approver saw it.
+    hash: String,
+}
+
+/// Approves a plan by its hash; the last approval that is needed starts the run.
+#[utoipa::path(post, path = "/api/v1/plans/{id}/approve", operation_id = "approve_plan", tag = "plans", params(("id" = PlanId, Path)), request_body = Approve,
+    responses((status = 200, body = Plan), (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn approve(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>, Body(body): Body<Approve>) -> Result<Json<Plan>, Problem> {
+    let engine = app.engine(caller.principal.tenant)?;
+    let plan = engine.approve(id, &body.hash, &caller.person()?).await?;
+    settled(engine, plan).await
+}
+
+async fn settled(engine: &Arc<shieldops_respond::Engine>, plan: Plan) -> Result<Json<Plan>, Problem> {
+    match plan.state {
+        PlanState::Approved | PlanState::Executing => Ok(Json(engine.wait(plan.id, RUN_WAIT).await?)),
+        _ => Ok(Json(plan)),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReasonBody {
+    pub(crate) reason: String,
+}
+
+/// Rejects a plan with a reason.
+#[utoipa::path(post, path = "/api/v1/plans/{id}/reject", operation_id = "reject_plan", tag = "plans", params(("id" = PlanId, Path)), request_body = ReasonBody,
+    responses((status = 200, body = Plan), (status = 409, body = Problem)))]
+pub(crate) async fn reject(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>, Body(body): Body<ReasonBody>) -> Result<Json<Plan>, Problem> {
+    crate::alerts::reason(&body.reason)?;
+    Ok(Json(app.engine(caller.principal.tenant)?.reject(id, &body.reason, &caller.person()?).await?))
+}
+
+/// Starts the run of an approved plan, or says how it ended: calling it twice is calling it once.
+#[utoipa::path(post, path = "/api/v1/plans/{id}/execute", operation_id = "execute_plan", tag = "plans", params(("id" = PlanId, Path)),
+    responses((status = 200, body = Plan), (status = 409, body = Problem)))]
+pub(crate) async fn execute(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>) -> Result<Json<Plan>, Problem> {
+    let engine = app.engine(caller.principal.tenant)?;
+    let plan = engine.execute(id, &caller.person()?).await?;
+    settled(engine, plan).await
+}
+
+/// Plans the same actions again, against the state as it is now.
+#[utoipa::path(post, path = "/api/v1/plans/{id}/replan", operation_id = "replan", tag = "plans", params(("id" = PlanId, Path)),
+    responses((status = 201, body = Plan), (status = 409, body = Problem)))]
+pub(crate) async fn replan(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>) -> Result<(StatusCode, Json<Plan>), Problem> {
+    let plan = app.engine(caller.principal.tenant)?.replan(id, requester(&caller)?, caller.client_addr.clone()).await?;
+    Ok((StatusCode::CREATED, Json(plan)))
+}

@@ -1,0 +1,152 @@
+//! Errors as RFC 9457 problem details with a stable code. Only the public part leaves the process; the chain is logged.
+
+use axum::{
+    Json,
+    extract::rejection::{JsonRejection, QueryRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use shieldops_identity::IdentityError;
+use shieldops_model::{Code, Reason};
+use shieldops_pipeline::PipelineError;
+use shieldops_store::StoreError;
+use utoipa::ToSchema;
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Address of the page about this code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    pub code: String,
+    pub detail: String,
+    /// Finds the cause in the server's log.
+    pub request_id: String,
+    /// Reasons of a policy's denial.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Reason>,
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("https://shieldops.dev/errors/{}", code.name),
+            title: code.title.to_owned(),
+            status: code.status,
+            code: code.name.to_owned(),
+            detail: detail.into(),
+            request_id: String::new(),
+            errors: Vec::new(),
+            retry_after_s: None,
+        }
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(Code::NOT_FOUND, "there is no such object")
+    }
+
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(Code::INVALID_REQUEST, detail)
+    }
+
+    fn internal(code: Code, error: &(dyn std::error::Error + 'static)) -> Self {
+        let request_id = hex::encode(rand::random::<[u8; 8]>());
+        tracing::error!(request.id = %request_id, error, "a request failed");
+        Self { request_id, ..Self::new(code, code.help) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        if self.request_id.is_empty() {
+            self.request_id = hex::encode(rand::random::<[u8; 8]>());
+        }
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry = self.retry_after_s;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound => Self::not_found(),
+            StoreError::AlreadyExists { what } => Self::new(Code::ALREADY_EXISTS, format!("`{what}` exists already")),
+            StoreError::Conflict => Self::new(Code::CONFLICT, "it changed at the same moment: read it again"),
+            StoreError::InvalidCursor => Self::new(Code::INVALID_CURSOR, Code::INVALID_CURSOR.help),
+            _ => Self::internal(Code::STORAGE, &error),
+        }
+    }
+}
+
+impl From<IdentityError> for Problem {
+    fn from(error: IdentityError) -> Self {
+        let detail = error.to_string();
+        match error {
+            IdentityError::WrongCredentials | IdentityError::LinkSpent => Self::new(Code::WRONG_CREDENTIALS, detail),
+            IdentityError::Wait(wait) => Self { retry_after_s: Some(wait.as_secs().max(1)), ..Self::new(Code::RATE_LIMITED, detail) },
+            IdentityError::InvalidName | IdentityError::UnknownRole(_) | IdentityError::Password(_) => Self::invalid(detail),
+            IdentityError::Store(error) => error.into(),
+            IdentityError::Stopped => Self::new(Code::INTERNAL, detail),
+        }
+    }
+}
+
+impl From<PipelineError> for Problem {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::Store(error) => error.into(),
+            PipelineError::Bus(error) if error.is_pressure() => {
+                Self { retry_after_s: Some(1), ..Self::new(Code::BACK_PRESSURE, error.to_string()) }
+            }
+            PipelineError::Bus(shieldops_bus::Error::EventTooLarge { .. } | shieldops_bus::Error::BatchTooLarge { .. }) => {
+                Self::new(Code::BODY_TOO_LARGE, error.to_string())
+            }
+            PipelineError::Bus(ref cause) => Self::internal(Code::STORAGE, cause),
+            PipelineError::Stopped => Self::new(Code::INTERNAL, error.to_string()),
+        }
+    }
+}
+
+impl From<shieldops_respond::Error> for Problem {
+    fn from(error: shieldops_respond::Error) -> Self {
+        let code = error.code();
+        if code.status == 500 {
+            return Self::internal(code, &error);
+        }
+        let errors = match &error {
+            shieldops_respond::Error::Denied(reasons) => reasons.clone(),
+            _ => Vec::new(),
+        };
+        Self { errors, ..Self::new(code, error.to_string()) }
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(Code::BODY_TOO_LARGE, "the body is over its limit"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(Code::UNSUPPORTED_MEDIA_TYPE, "send application/json"),
+            _ => Self::invalid(rejection.body_text()),
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}

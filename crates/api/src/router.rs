@@ -1,0 +1,187 @@
+//! The router: every handler, behind authorisation, limits and a catch for panics.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use shieldops_model::Code;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    App, Problem, actions, alerts, assets, auth, automation, events, export, incidents, ingest, intake, ledger, live, meta, overview, plans, rules, session,
+    targets, tokens, users,
+};
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(OpenApi)]
+#[openapi(info(title = "ShieldOps", description = "Autonomous security operations: detect, investigate, respond, prove.", license(name = "Apache-2.0")),
+    components(schemas(Problem)))]
+struct Description;
+
+fn documented() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(session::create, session::end))
+        .routes(routes!(session::spend))
+        .routes(routes!(session::me))
+        .routes(routes!(overview::show))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::bulk))
+        .routes(routes!(alerts::show, alerts::update))
+        .routes(routes!(alerts::judge))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show, incidents::update))
+        .routes(routes!(incidents::judge))
+        .routes(routes!(incidents::list_notes, incidents::add_note))
+        .routes(routes!(incidents::merge))
+        .routes(routes!(incidents::investigation))
+        .routes(routes!(export::incident))
+        .routes(routes!(incidents::entries))
+        .routes(routes!(events::search, intake::events))
+        .routes(routes!(events::show))
+        .routes(routes!(ingest::show))
+        .routes(routes!(ingest::letters))
+        .routes(routes!(rules::list))
+        .routes(routes!(rules::reload))
+        .routes(routes!(rules::show))
+        .routes(routes!(rules::test))
+        .routes(routes!(plans::list, plans::create))
+        .routes(routes!(plans::show))
+        .routes(routes!(plans::approve))
+        .routes(routes!(plans::reject))
+        .routes(routes!(plans::execute))
+        .routes(routes!(plans::replan))
+        .routes(routes!(actions::list))
+        .routes(routes!(actions::show))
+        .routes(routes!(actions::undo))
+        .routes(routes!(actions::capabilities))
+        .routes(routes!(targets::list, targets::create))
+        .routes(routes!(targets::update, targets::remove))
+        .routes(routes!(automation::show))
+        .routes(routes!(automation::halt))
+        .routes(routes!(automation::resume))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::update))
+        .routes(routes!(ledger::list))
+        .routes(routes!(ledger::verify))
+        .routes(routes!(ledger::export))
+}
+
+/// Routes that are no part of our own API's description.
+fn undocumented() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(meta::healthz))
+        .route("/readyz", get(meta::readyz))
+        .route("/metrics", get(meta::metrics))
+        .route("/api/v1/openapi.json", get(meta::openapi))
+        .route("/api/v1/live", get(live::connect))
+        .route("/services/collector", post(intake::hec_event))
+        .route("/services/collector/event", post(intake::hec_event))
+        .route("/services/collector/raw", post(intake::hec_raw))
+        .route("/services/collector/health", get(intake::hec_health))
+        .route("/_bulk", post(intake::bulk))
+        .route("/{index}/_bulk", post(intake::bulk_into))
+        .route("/_cat/health", get(intake::cat_health))
+        .route("/_cluster/health", get(intake::cluster_health))
+        .route("/_license", get(intake::license))
+}
+
+/// The description of the API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    documented().into_openapi()
+}
+
+/// The whole service.
+///
+/// # Errors
+/// The documented routes that have no line in the table of access.
+pub fn router(app: Arc<App>) -> Result<Router, Vec<String>> {
+    let (documented, description) = documented().split_for_parts();
+    let missing = undeclared(&description);
+    if !missing.is_empty() {
+        return Err(missing);
+    }
+    let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
+    let behind_authorisation = documented.merge(undocumented()).route_layer(from_fn_with_state(Arc::clone(&app), auth::authorise));
+    Ok(behind_authorisation
+        .fallback(fallback)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(limit)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), outermost))
+        .with_state(app))
+}
+
+/// Operations of the description that the table of access does not know.
+pub(crate) fn undeclared(description: &utoipa::openapi::OpenApi) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (path, item) in &description.paths.paths {
+        let operations =
+            [(Method::GET, &item.get), (Method::POST, &item.post), (Method::PATCH, &item.patch), (Method::PUT, &item.put), (Method::DELETE, &item.delete)];
+        for (method, operation) in operations {
+            if operation.is_some() && crate::access::of(&method, path).is_none() {
+                missing.push(format!("{method} {path}"));
+            }
+        }
+    }
+    missing
+}
+
+async fn fallback(State(app): State<Arc<App>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    assets::serve(app.settings.assets, &method, &uri, &headers)
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(Code::METHOD_NOT_ALLOWED, "this path does not take this method")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of the layer")]
+fn panicked(_cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(Code::INTERNAL, Code::INTERNAL.help).into_response()
+}
+
+/// Counts answers, bounds their time, and adds the headers that every answer carries.
+async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_late| Problem::new(Code::TIMEOUT, Code::TIMEOUT.help).into_response());
+    // Overload and plain-text refusals of the framework speak the same language as our own.
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !response.headers().get("content-type").is_some_and(|kind| kind == "application/problem+json") {
+        response = Problem::new(Code::BODY_TOO_LARGE, format!("a body has at most {} bytes", app.settings.max_body_bytes)).into_response();
+    }
+    app.metrics.answered(response.status().as_u16());
+    assets::harden(response.headers_mut());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_declares_its_authorisation() {
+        assert_eq!(undeclared(&openapi()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_line_of_the_table_is_without_a_route() {
+        let description = openapi();
+        let other: BTreeSet<&str> = ["/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/api/v1/live"].into();
+        for (method, path, _) in crate::access::TABLE {
+            let sender = path.starts_with("/_") || path.starts_with("/services/") || path.starts_with("/{index}");
+            assert!(sender || other.contains(path) || description.paths.paths.contains_key(*path), "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Rules: list, read, test against samples, reload.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::{Deserialize, Serialize};
+use shieldops_detect::{Diagnostic, RuleSource, testing::{Sample, check_samples}};
+use shieldops_ingest::{normalise_parts, recognise};
+use shieldops_model::{Attack, Normalised, Severity, Timestamp};
+use shieldops_pipeline::RuleEntry;
+use shieldops_store::alerts;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App, List, Problem,
+    alerts::FieldMatch,
+    auth::Caller,
+    page::{Body, Params},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    cursor: Option<String>,
+    /// Part of title or id.
+    q: Option<String>,
+    #[param(value_type = Option<Severity>)]
+    level: Option<String>,
+    /// Sigma's status.
+    status: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleView {
+    /// The Sigma id.
+    id: String,
+    title: String,
+    level: Severity,
+    status: String,
+    #[schema(value_type = Object)]
+    log_source: RuleSource,
+    tags: Vec<String>,
+    attack: Attack,
+    /// `built_in` or `directory`.
+    origin: &'static str,
+    file: String,
+    version: String,
+    tests: TestCounts,
+    alert_count: u64,
+    last_fired: Option<Timestamp>,
+    diagnostics: Vec<DiagnosticView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TestCounts {
+    #[serde(rename = "match")]
+    matches: usize,
+    miss: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DiagnosticView {
+    /// `error`, `warning` or `info`.
+    severity: String,
+    code: &'static str,
+    file: String,
+    line: usize,
+    column: usize,
+    message: String,
+    fix: String,
+}
+
+impl From<&Diagnostic> for DiagnosticView {
+    fn from(said: &Diagnostic) -> Self {
+        Self {
+            severity: format!("{:?}", said.severity).to_lowercase(),
+            code: said.code,
+            file: said.file.clone(),
+            line: said.line,
+            column: said.column,
+            message: said.message.clone(),
+            fix: said.fix.clone(),
+        }
+    }
+}
+
+type Fired = HashMap<String, (u64, Timestamp)>;
+
+fn view(entry: &RuleEntry, fired: &Fired) -> RuleView {
+    let rule = &entry.rule;
+    let (alert_count, last_fired) = fired.get(&rule.id).map_or((0, None), |(count, last)| (*count, Some(*last)));
+    RuleView {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        level: rule.level,
+        status: rule.status.clone(),
+        log_source: rule.log_source.clone(),
+        tags: rule.tags.clone(),
+        attack: rule.attack.clone(),
+        origin: if entry.built_in { "built_in" } else { "directory" },
+        file: entry.file.clone(),
+        version: rule.version.clone(),
+        tests: TestCounts { matches: entry.matches.len(), miss: entry.misses.len() },
+        alert_count,
+        last_fired,
+        diagnostics: entry.diagnostics.iter().map(DiagnosticView::from).collect(),
+    }
+}
+
+async fn fired(caller: &Caller) -> Result<Fired, Problem> {
+    let known = alerts::by_rule(&mut caller.scope.read().await?).await?;
+    Ok(known.into_iter().map(|(rule, count, last)| (rule, (count, last))).collect())
+}
+
+/// Rules in use, by id.
+#[utoipa::path(get, path = "/api/v1/rules", operation_id = "list_rules", tag = "rules", params(ListParams), responses((status = 200, body = List<RuleView>)))]
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<RuleView>>, Problem> {
+    let page = crate::page::PageParams { limit: params.limit, cursor: None }.request()?;
+    let level = crate::alerts::severity(params.level.as_ref())?;
+    let wanted = params.q.map(|text| text.to_lowercase());
+    let fired = fired(&caller).await?;
+    let book = app.pipeline.content.book();
+    let after = params.cursor.unwrap_or_default();
+    let matching = book.entries.iter().filter(|(id, entry)| {
+        **id > after
+            && level.is_none_or(|level| entry.rule.level == level)
+            && params.status.as_ref().is_none_or(|status| entry.rule.status == *status)
+            && wanted.as_ref().is_none_or(|text| entry.rule.title.to_lowercase().contains(text) || id.contains(text))
+    });
+    let mut items: Vec<RuleView> = matching.take(page.limit() + 1).map(|(_, entry)| view(entry, &fired)).collect();
+    let more = items.len() > page.limit();
+    items.truncate(page.limit());
+    let next_cursor = if more { items.last().map(|rule| rule.id.clone()) } else { None };
+    Ok(Json(List { items, next_cursor }))
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleDetail {
+    #[serde(flatten)]
+    rule: RuleView,
+    /// The rule's own text.
+    source: String,
+    description: String,
+    references: Vec<String>,
+    falsepositives: Vec<String>,
+    samples: Samples,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Samples {
+    #[serde(rename = "match")]
+    matches: Vec<String>,
+    miss: Vec<String>,
+}
+
+/// One rule, with its text and samples.
+#[utoipa::path(get, path = "/api/v1/rules/{id}", operation_id = "get_rule", tag = "rules", params(("id" = String, Path)),
+    responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
+pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<RuleDetail>, Problem> {
+    let fired = fired(&caller).await?;
+    let book = app.pipeline.content.book();
+    let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
+    Ok(Json(RuleDetail {
+        rule: view(entry, &fired),
+        source: entry.rule.text.clone(),
+        description: entry.rule.description.clone(),
+        references: entry.rule.references.clone(),
+        falsepositives: entry.rule.falsepositives.clone(),
+        samples: Samples { matches: entry.matches.clone(), miss: entry.misses.clone() },
+    }))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TestBody {
+    /// Events to try, as they would be sent; the rule's own samples when absent. At most 100.
+    #[schema(value_type = Option<Vec<Object>>)]
+    events: Option<Vec<serde_json::Value>>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TestAnswer {
+    results: Vec<TestResult>,
+    passed: usize,
+    failed: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TestResult {
+    event: String,
+    /// `match` or `miss` for a sample; absent for an event that was sent to try.
+    expected: Option<&'static str>,
+    matched: bool,
+    ok: bool,
+    fields: Vec<FieldMatch>,
+}
+
+/// Tries a rule on its samples, or on the events sent.
+#[utoipa::path(post, path = "/api/v1/rules/{id}/test", operation_id = "test_rule", tag = "rules", params(("id" = String, Path)), request_body = TestBody,
+    responses((status = 200, body = TestAnswer), (status = 404, body = Problem)))]
+pub(crate) async fn test(State(app): State<Arc<App>>, _caller: Caller, Path(id): Path<String>, Body(body): Body<TestBody>) -> Result<Json<TestAnswer>, Problem> {
+    let book = app.pipeline.content.book();
+    let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
+    if let Some(events) = body.events {
+        if events.len() > 100 {
+            return Err(Problem::invalid("`events` holds at most 100"));
+        }
+        let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+        let results = run(entry, &lines, &[]).into_iter().map(|result| TestResult { expected: None, ok: true, ..result }).collect();
+        return Ok(Json(TestAnswer { results, passed: 0, failed: 0 }));
+    }
+    let results = run(entry, &entry.matches, &entry.misses);
+    let passed = results.iter().filter(|result| result.ok).count();
+    Ok(Json(TestAnswer { failed: results.len() - passed, passed, results }))
+}
+
+/// Normalises samples as intake would, and tries the rule on them.
+fn run(entry: &RuleEntry, matches: &[String], misses: &[String]) -> Vec<TestResult> {
+    let normalised = |lines: &[String]| -> Vec<Normalised> {
+        let one = |line: &String| {
+            let seen = recognise(line.as_bytes(), None);
+            normalise_parts(&seen.source, seen.format, line.as_bytes()).0
+        };
+        lines.iter().map(one).collect()
+    };
+    let (hits, near) = (normalised(matches), normalised(misses));
+    let hit_samples: Vec<Sample<'_>> = hits.iter().map(sample).collect();
+    let miss_samples: Vec<Sample<'_>> = near.iter().map(sample).collect();
+    let report = check_samples(&entry.rule, &hit_samples, &miss_samples);
+    let mut lines = matches.iter().chain(misses);
+    let result = |result: shieldops_detect::testing::SampleResult| TestResult {
+        event: lines.next().cloned().unwrap_or_default(),
+        expected: Some(if result.expected { "match" } else { "miss" }),
+        matched: result.matched,
+        ok: result.ok,
+        fields: result.fields.into_iter().map(FieldMatch::from).collect(),
+    };
+    report.results.into_iter().map(result).collect()
+}
+
+fn sample(seen: &Normalised) -> Sample<'_> {
+    Sample { source: Some(&seen.log_source), line: &seen.flat }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReloadAnswer {
+    loaded: usize,
+    failed: usize,
+    diagnostics: Vec<DiagnosticView>,
+    took_ms: u64,
+}
+
+/// Looks at the directories of rules now.
+#[utoipa::path(post, path = "/api/v1/rules/reload", operation_id = "reload_rules", tag = "rules", responses((status = 200, body = ReloadAnswer)))]
+pub(crate) async fn reload(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<ReloadAnswer>, Problem> {
+    let content = Arc::clone(&app.pipeline.content);
+    let book = tokio::task::spawn_blocking(move || content.reload()).await.map_err(|_ended| Problem::new(shieldops_model::Code::INTERNAL, "the reload was stopped"))?;
+    let mut tx = caller.scope.begin().await?;
+    tx.record("rules.reloaded", &[], serde_json::json!({"loaded": book.set.len(), "failed": book.failed()}))?;
+    tx.announce("rule", "all");
+    tx.commit(caller.scope.store().clock().now()).await?;
+    Ok(Json(ReloadAnswer {
+        loaded: book.set.len(),
+        failed: book.failed(),
+        diagnostics: book.diagnostics.iter().take(1_000).map(DiagnosticView::from).collect(),
+        took_ms: u64::try_from(book.took.as_millis()).unwrap_or(u64::MAX),
+    }))
+}

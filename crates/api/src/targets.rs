@@ -1,0 +1,136 @@
+//! Targets: a target exists only when a person registers it; this very host needs a typed confirmation.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Deserialize;
+use shieldops_model::{ActionState, Code, Criticality, Environment, Target, TargetId, TargetKind, id};
+use shieldops_store::{Tx, actions, targets};
+use utoipa::ToSchema;
+
+use crate::{
+    App, List, Problem,
+    auth::Caller,
+    page::{Body, PageParams, Params, PathId},
+};
+
+/// What a person types to register the host the server runs on.
+const CONFIRM_LOCAL: &str = "act on this host";
+/// Actions in these states have touched their target.
+const LIVE: [ActionState; 6] =
+    [ActionState::Running, ActionState::Settling, ActionState::Verified, ActionState::Unverified, ActionState::Drifted, ActionState::Undoing];
+
+/// Registered targets, newest first.
+#[utoipa::path(get, path = "/api/v1/targets", operation_id = "list_targets", tag = "targets", params(PageParams), responses((status = 200, body = List<Target>)))]
+pub(crate) async fn list(caller: Caller, Params(params): Params<PageParams>) -> Result<Json<List<Target>>, Problem> {
+    Ok(Json(targets::list(&mut caller.scope.read().await?, &params.request()?).await?.into()))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTarget {
+    kind: TargetKind,
+    /// `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`.
+    name: String,
+    /// The host name in telemetry.
+    host: Option<String>,
+    #[serde(default)]
+    environment: Environment,
+    #[serde(default)]
+    criticality: Criticality,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    owner: Option<String>,
+    #[serde(default)]
+    protected: bool,
+    /// For `local`: the text that the refusal names.
+    confirm: Option<String>,
+}
+
+/// Registers a target.
+#[utoipa::path(post, path = "/api/v1/targets", operation_id = "create_target", tag = "targets", request_body = NewTarget,
+    responses((status = 201, body = Target), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<NewTarget>) -> Result<(StatusCode, Json<Target>), Problem> {
+    (app.settings.check_target_name)(&body.name).map_err(Problem::invalid)?;
+    if body.name == "local" && body.confirm.as_deref() != Some(CONFIRM_LOCAL) {
+        let detail = format!("`local` is the host this server runs on: repeat with `confirm` set to `{CONFIRM_LOCAL}`");
+        return Err(Problem::new(Code::CONFIRMATION_REQUIRED, detail));
+    }
+    check_words(&body)?;
+    let now = caller.scope.store().clock().now();
+    let id: TargetId = id::mint(now, &mut rand::rng());
+    let target = Target {
+        id,
+        kind: body.kind,
+        simulated: body.name.starts_with("sim/"),
+        name: body.name,
+        host: body.host.map(|host| host.to_lowercase()),
+        environment: body.environment,
+        criticality: body.criticality,
+        labels: body.labels,
+        owner: body.owner,
+        protected: body.protected,
+        demo: false,
+        created_at: now,
+        version: 1,
+    };
+    let mut tx = caller.scope.begin().await?;
+    targets::insert(&mut tx, &target).await?;
+    tx.record("target.created", &[&target.id], &target)?;
+    tx.commit(now).await?;
+    Ok((StatusCode::CREATED, Json(target)))
+}
+
+fn check_words(body: &NewTarget) -> Result<(), Problem> {
+    let fits = |text: &str| (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
+    let words = body.labels.iter().flat_map(|(name, value)| [name, value]).chain(&body.host).chain(&body.owner);
+    if body.labels.len() > 32 || !words.into_iter().all(|word| fits(word)) {
+        return Err(Problem::invalid("host, owner, and at most 32 labels are each 1 to 128 printable bytes"));
+    }
+    Ok(())
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TargetPatch {
+    host: Option<String>,
+    environment: Option<Environment>,
+    criticality: Option<Criticality>,
+    labels: Option<BTreeMap<String, String>>,
+    owner: Option<String>,
+    protected: Option<bool>,
+}
+
+/// Changes a target's row; plans made against the old row no longer match it.
+#[utoipa::path(patch, path = "/api/v1/targets/{id}", operation_id = "update_target", tag = "targets", params(("id" = TargetId, Path)), request_body = TargetPatch,
+    responses((status = 200, body = Target), (status = 404, body = Problem)))]
+pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::TargetKindId>, Body(patch): Body<TargetPatch>) -> Result<Json<Target>, Problem> {
+    let mut tx = caller.scope.begin().await?;
+    let before = targets::get(&mut tx, id).await?;
+    let mut target = before.clone();
+    target.host = patch.host.map(|host| host.to_lowercase()).or(target.host);
+    target.environment = patch.environment.unwrap_or(target.environment);
+    target.criticality = patch.criticality.unwrap_or(target.criticality);
+    target.labels = patch.labels.unwrap_or(target.labels);
+    target.owner = patch.owner.or(target.owner);
+    target.protected = patch.protected.unwrap_or(target.protected);
+    targets::update(&mut tx, &mut target).await?;
+    tx.record("target.updated", &[&id], serde_json::json!({"before": before, "after": target}))?;
+    tx.commit(caller.scope.store().clock().now()).await?;
+    Ok(Json(target))
+}
+
+/// Removes a target on which no action is live.
+#[utoipa::path(delete, path = "/api/v1/targets/{id}", operation_id = "delete_target", tag = "targets", params(("id" = TargetId, Path)),
+    responses((status = 204, description = "Removed"), (status = 409, body = Problem)))]
+pub(crate) async fn remove(caller: Caller, PathId(id): PathId<id::TargetKindId>) -> Result<StatusCode, Problem> {
+    let mut tx: Tx = caller.scope.begin().await?;
+    let target = targets::get(&mut tx, id).await?;
+    if actions::any_on_target(&mut tx, id, &LIVE).await? {
+        return Err(Problem::new(Code::CONFLICT, "actions on this target are live: undo them first"));
+    }
+    targets::remove(&mut tx, id).await?;
+    tx.record("target.removed", &[&id], &target)?;
+    tx.commit(caller.scope.store().clock().now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
