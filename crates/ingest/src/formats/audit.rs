@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use shieldops_model::Timestamp;
 
-pub use merge::AuditMerger;
+pub use merge::{AuditMerger, before_last_serial};
 pub use record::{Header, Record, header};
 
 use super::{
-    class::{Class, Kind},
+    class::{Class, Kind, PREAUTH},
     flat::{Field, Flat},
 };
 
@@ -161,8 +161,12 @@ fn kind(records: &[Record<'_>], flat: &Flat<'_>) -> Kind {
     if has("PATH") {
         return (Class::FileSystem, if writes_file(flat) { "Create" } else { "Open" });
     }
+    // A failed logon has one USER_AUTH and any number of USER_LOGIN; one that succeeds has several USER_AUTH and one USER_LOGIN.
+    let failed = flat.text("res").is_some_and(|result| result.starts_with("fail"));
     match records.first().map_or("", |record| record.header.kind) {
-        "USER_AUTH" | "USER_LOGIN" | "USER_ERR" => (Class::Authentication, "Logon"),
+        "USER_AUTH" if failed => (Class::Authentication, "Logon"),
+        "USER_LOGIN" if !failed => (Class::Authentication, "Logon"),
+        "USER_AUTH" | "USER_LOGIN" | "USER_ERR" => (Class::Authentication, PREAUTH),
         "USER_LOGOUT" | "USER_END" => (Class::Authentication, "Logoff"),
         "LOGIN" | "USER_START" | "CRED_ACQ" | "CRED_DISP" | "CRED_REFR" | "USER_ACCT" => {
             (Class::AuthorizeSession, "Session")

@@ -1,5 +1,9 @@
 //! OCSF 1.5 classes that events are given.
 
+/// The activity of a line that speaks of a logon which another line of the same source decides: it never has a status, so that
+/// one attempt counts once.
+pub const PREAUTH: &str = "Preauth";
+
 /// A class; `Base` where nothing more is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {

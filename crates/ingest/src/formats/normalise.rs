@@ -6,7 +6,7 @@ use shieldops_model::{Event, LogSource, Normalised, Ocsf, Process};
 
 use super::{
     ACCESS, AUDIT, JSON, SYSLOG, WINDOWS, access, audit,
-    class::{Class, Kind},
+    class::{Class, Kind, PREAUTH},
     facts::{Facts, entities},
     flat::{Field, Flat, json_text},
     programs::program,
@@ -78,6 +78,9 @@ fn finish(
     let facts = Facts::of(flat);
     let mut ocsf = facts.project(kind);
     adjust(&mut ocsf);
+    if kind.1 == PREAUTH {
+        ocsf.status = None;
+    }
     let entities = entities(&ocsf);
     let problem =
         (flat.dropped() > 0).then(|| Problem::new(format!("{} fields over the limit were left out", flat.dropped())));

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    class::{Class, Kind},
+    class::{Class, Kind, PREAUTH},
     flat::Flat,
 };
 
@@ -19,6 +19,11 @@ pub fn read<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
     let (service, text) = rest.split_once("):")?;
     let (_, stage) = service.rsplit_once(':').unwrap_or((service, ""));
     Some(stage_fields(stage, text.trim_start(), flat))
+}
+
+/// A module's word on a logon of a program that says the outcome itself.
+pub fn decided_elsewhere((class, activity): Kind) -> Kind {
+    (class, if class == Class::Authentication { PREAUTH } else { activity })
 }
 
 /// `PAM 2 more authentication failures; logname= ...`.

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::{
-    class::{Class, Kind},
+    class::{Class, Kind, PREAUTH},
     flat::{Field, Flat},
     pam,
 };
@@ -17,7 +17,7 @@ pub fn read<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
         return read(inner, flat);
     }
     if let Some(kind) = pam::read(message, flat) {
-        return Some(kind);
+        return Some(pam::decided_elsewhere(kind));
     }
     attempt(message, flat).or_else(|| session(message, flat)).or_else(|| notice(message, flat))
 }
@@ -64,15 +64,15 @@ fn attempt<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
     if let Some(outcome) = outcome {
         flat.put_text("outcome", outcome);
     }
-    Some((Class::Authentication, "Logon"))
+    Some((Class::Authentication, if method == "none" { PREAUTH } else { "Logon" }))
 }
 
 /// Lines that end one try or one session: they name the user but judge nothing new, except where they say so.
 fn session<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
     const STARTS: [(&str, bool, &str); 9] = [
-        ("Invalid user ", true, "Logon"),
-        ("Illegal user ", true, "Logon"),
-        ("maximum authentication attempts exceeded for ", true, "Logon"),
+        ("Invalid user ", true, PREAUTH),
+        ("Illegal user ", true, PREAUTH),
+        ("maximum authentication attempts exceeded for ", true, PREAUTH),
         ("Disconnecting ", false, "Logoff"),
         ("Connection closed by ", false, "Logoff"),
         ("Connection reset by ", false, "Logoff"),

@@ -10,7 +10,7 @@ use super::{
 pub fn read<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
     let message = message.trim_start();
     if let Some(kind) = pam::read(message, flat) {
-        return Some(kind);
+        return Some(pam::decided_elsewhere(kind));
     }
     let (user, rest) = message.split_once(" : ")?;
     let (rest, command) = match rest.split_once("COMMAND=") {
@@ -43,7 +43,7 @@ pub fn read<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
 /// `(to root) bob on pts/0`, `FAILED SU (to root) bob on pts/0` and the older ways to say it.
 pub fn read_su<'a>(message: &'a str, flat: &mut Flat<'a>) -> Option<Kind> {
     if let Some(kind) = pam::read(message, flat) {
-        return Some(kind);
+        return Some(pam::decided_elsewhere(kind));
     }
     let failed = message.starts_with("FAILED");
     let (target, user) = to_by(message).or_else(|| for_by(message)).or_else(|| plus_minus(message))?;

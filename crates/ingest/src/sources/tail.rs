@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Checkpoints, Delivery, Sink, deliver};
-use crate::formats::audit;
+use crate::formats::audit::before_last_serial;
 
 /// Files to follow.
 pub struct Tail {
@@ -158,31 +158,8 @@ impl Tail {
         let read_to = open.offset.saturating_add(u64::try_from(end).unwrap_or(0));
         let at_end = read_to >= open.seen;
         let wait = at_end && !ended && open.grown.elapsed() < AUDIT_HELD;
-        (if wait { before_last_serial(piece, end) } else { end }, false)
+        (if wait { before_last_serial(piece.get(..end).unwrap_or_default()) } else { end }, false)
     }
-}
-
-/// Where the records of the last audit serial begin; the end where the last line is no audit record.
-fn before_last_serial(piece: &[u8], end: usize) -> usize {
-    let serial = |line: &[u8]| {
-        let text = String::from_utf8_lossy(line).into_owned();
-        audit::header(&text)
-            .filter(|_| !audit::merge::is_alone(&text))
-            .map(|header| (header.time.to_owned(), header.serial.to_owned()))
-    };
-    let mut start = end;
-    let mut last = None;
-    while start > 0 {
-        let body = piece.get(..start.saturating_sub(1)).unwrap_or_default();
-        let from = memchr::memrchr(b'\n', body).map_or(0, |at| at.saturating_add(1));
-        let found = serial(piece.get(from..start).unwrap_or_default());
-        if found.is_none() || last.as_ref().is_some_and(|last| *last != found) {
-            return start;
-        }
-        last = Some(found);
-        start = from;
-    }
-    start
 }
 
 fn key(path: &Path) -> String {

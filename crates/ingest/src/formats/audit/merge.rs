@@ -103,6 +103,29 @@ pub(crate) fn is_alone(line: &str) -> bool {
     line.contains(" msg='")
 }
 
+/// Where the records of the last audit serial begin in whole lines; their end where the last line is no audit record that
+/// others may complete. A reader of pieces cuts there.
+pub fn before_last_serial(lines: &[u8]) -> usize {
+    let serial = |line: &[u8]| {
+        let text = String::from_utf8_lossy(line).into_owned();
+        let header = record::header(&text).filter(|_| !is_alone(&text))?;
+        Some((header.time.to_owned(), header.serial.to_owned()))
+    };
+    let mut start = lines.len();
+    let mut last = None;
+    while start > 0 {
+        let body = lines.get(..start.saturating_sub(1)).unwrap_or_default();
+        let from = memchr::memrchr(b'\n', body).map_or(0, |at| at.saturating_add(1));
+        let found = serial(lines.get(from..start).unwrap_or_default());
+        if found.is_none() || last.as_ref().is_some_and(|last| *last != found) {
+            return start;
+        }
+        last = Some(found);
+        start = from;
+    }
+    start
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
