@@ -14,6 +14,8 @@ const FREE: u32 = 5;
 const LONGEST: Duration = Duration::from_mins(15);
 /// Names remembered at once.
 const NAMES: usize = 10_000;
+/// No user has a longer name, so nothing is kept for one.
+const NAME_BYTES: usize = 64;
 
 #[derive(Debug, Clone, Copy)]
 struct Failures {
@@ -35,6 +37,9 @@ impl Backoff {
     }
 
     pub fn failed(&self, name: &str, now: Timestamp) {
+        if name.len() > NAME_BYTES {
+            return;
+        }
         let mut names = self.lock();
         if names.len() >= NAMES && !names.contains_key(name) {
             // A flood of made-up names pushes out those with the fewest failures, not the one under attack.
@@ -93,5 +98,7 @@ mod tests {
         (0..NAMES + 20).for_each(|number| backoff.failed(&format!("name{number}"), at(0)));
         assert_eq!(backoff.lock().len(), NAMES);
         assert!(backoff.wait("ada", at(0)).is_some());
+        backoff.failed(&"x".repeat(NAME_BYTES + 1), at(0));
+        assert!(backoff.lock().keys().all(|name| name.len() <= NAME_BYTES));
     }
 }

@@ -59,14 +59,14 @@ pub fn verify(password: &str, stored: Option<&str>) -> bool {
     let Ok(hasher) = hasher() else { return false };
     // No stored password is this long; the work is done all the same.
     let (password, stored) = if password.len() > MAX_BYTES { ("", None) } else { (password, stored) };
-    match stored.and_then(|stored| PasswordHash::new(stored).ok()) {
-        Some(hash) => hasher.verify_password(password.as_bytes(), &hash).is_ok(),
-        None => {
-            let mut out = [0; 32];
-            drop(hasher.hash_password_into(password.as_bytes(), &[0; SALT_BYTES], &mut out));
-            false
-        }
+    if let Some(hash) = stored.and_then(|stored| PasswordHash::new(stored).ok()) {
+        return hasher.verify_password(password.as_bytes(), &hash).is_ok();
     }
+    let mut out = [0; 32];
+    let done = hasher.hash_password_into(password.as_bytes(), &[0; SALT_BYTES], &mut out);
+    // Kept from being optimised away; the result belongs to nobody.
+    std::hint::black_box((done.is_ok(), out));
+    false
 }
 
 fn hasher() -> Result<Argon2<'static>, PasswordError> {

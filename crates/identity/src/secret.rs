@@ -116,7 +116,8 @@ mod tests {
     fn texts_that_cannot_be_credentials_are_refused() {
         let good = Secret::mint(CredentialKind::Personal, &mut StdRng::seed_from_u64(2));
         let good = good.expose();
-        let wrong = [String::new(), "sop_".into(), good[..46].into(), format!("{good}A"), good.replace("sop_", "sop-"), "sop_ä".into()];
+        let short: String = good.chars().take(46).collect();
+        let wrong = [String::new(), "sop_".into(), short, format!("{good}A"), good.replace("sop_", "sop-"), "sop_ä".into()];
         for text in wrong.iter().chain([&format!("sop_{}", "?".repeat(43))]) {
             assert_eq!(hash(text), None, "{text}");
         }
@@ -129,6 +130,6 @@ mod tests {
         let value = csrf(one.expose());
         assert!(csrf_matches(one.expose(), &value));
         assert!(!csrf_matches(other.expose(), &value));
-        assert!(!csrf_matches(one.expose(), "") && !csrf_matches(one.expose(), &value[1..]));
+        assert!(!csrf_matches(one.expose(), "") && !csrf_matches(one.expose(), value.split_at(1).1));
     }
 }
