@@ -1,6 +1,7 @@
 //! Sources: what listens, follows and unpacks, and pushes bytes into a sink. No parsing beyond frames and lines.
 
 pub mod decompress;
+pub mod file;
 mod frames;
 pub mod journal;
 pub mod syslog;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 pub use decompress::{DecompressError, decompress};
+pub use file::{FileError, FileEvent, FileOptions, read_file};
 pub use journal::{Journal, JournalError};
 pub use syslog::{Counters, SyslogConfig, SyslogLimits, SyslogListener};
 pub use tail::Tail;
