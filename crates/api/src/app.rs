@@ -28,8 +28,6 @@ pub struct Settings {
     pub max_body_bytes: usize,
     pub version: &'static str,
     pub assets: &'static [Asset],
-    /// The scheme that browsers use: cookies carry `Secure` either way, Chromium takes them on loopback.
-    pub origin_scheme: &'static str,
     /// A proxy in front terminates TLS and names the client in `X-Forwarded-For`.
     pub behind_proxy: bool,
     /// Whether a target's name is one that the connectors know.

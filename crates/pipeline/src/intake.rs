@@ -44,11 +44,21 @@ impl Intake {
         self.take(tenant, prepared, demo, received).await
     }
 
+    /// Takes a demonstration's body; the same producer and number again stores nothing.
+    pub async fn accept_once(&self, tenant: TenantId, body: Bytes, producer: (&str, u64)) -> Result<Answer> {
+        let received = self.store.clock().now();
+        let prepared = prepare(&body, Hints::default(), received, &self.limits);
+        let answer = Answer { accepted: prepared.accepted_lines, rejected: prepared.rejected, errors: Vec::new() };
+        let events = prepared.events.into_iter().map(|event| new_event(event, true)).collect();
+        let appended = self.append(tenant, events, Some((producer.0.to_owned(), producer.1))).await?;
+        Ok(if appended.duplicate { Answer::default() } else { answer })
+    }
+
     /// Takes what another protocol's parser prepared.
     pub async fn take(&self, tenant: TenantId, prepared: Prepared, demo: bool, received: Timestamp) -> Result<Answer> {
         let events: Vec<NewEvent> = prepared.events.into_iter().map(|event| new_event(event, demo)).collect();
         if !events.is_empty() {
-            self.append(tenant, events).await?;
+            self.append(tenant, events, None).await?;
         }
         if prepared.rejected > 0 {
             self.keep_refused(tenant, prepared.rejected, &prepared.errors, received).await?;
@@ -58,9 +68,9 @@ impl Intake {
         Ok(Answer { accepted: prepared.accepted_lines, rejected: prepared.rejected, errors })
     }
 
-    async fn append(&self, tenant: TenantId, events: Vec<NewEvent>) -> Result<Appended> {
+    async fn append(&self, tenant: TenantId, events: Vec<NewEvent>, producer: Option<(String, u64)>) -> Result<Appended> {
         let (tell, told) = oneshot::channel();
-        self.bus.append_then(tenant, events, None, move |result| {
+        self.bus.append_then(tenant, events, producer, move |result| {
             // The request may have ended meanwhile; the events are durable all the same.
             drop(tell.send(result));
         });

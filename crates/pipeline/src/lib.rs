@@ -63,6 +63,14 @@ impl Default for Settings {
 }
 
 impl Pipeline {
+    /// Writes the ledger entries of sealed segments now: the last step of a drain.
+    pub async fn record_segments(&self) -> Result<()> {
+        for tenant in self.store.tenants().await? {
+            housekeeping::record_segments(self, tenant.id).await?;
+        }
+        Ok(())
+    }
+
     /// Merges an incident into another, for a person who gives a reason: the alerts move, and a revision is due.
     pub async fn merge(&self, tx: &mut Tx, into: IncidentId, from: IncidentId, reason: &str) -> Result<()> {
         let now = self.store.clock().now();

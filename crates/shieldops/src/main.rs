@@ -1,2 +1,21 @@
 //! The ShieldOps binary: configuration, wiring and the command line.
-fn main() {}
+
+mod assets;
+mod bench;
+mod cli;
+mod client;
+mod config;
+mod content;
+mod output;
+mod scan;
+mod serve;
+mod tls;
+mod verify_cmd;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    cli::run(cli::Cli::parse())
+}

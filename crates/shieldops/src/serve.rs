@@ -1,0 +1,226 @@
+//! `shieldops serve`: opens everything, wires it, serves until told to stop, and drains.
+
+mod demo;
+mod listener;
+mod response;
+mod sources;
+
+use std::{collections::HashMap, io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use axum::{
+    extract::{ConnectInfo, Request},
+    middleware::{Next, from_fn},
+    response::Response,
+};
+use shieldops_api::{App, Metrics};
+use shieldops_bus::{Bus, Parts};
+use shieldops_connectors::linux::{Linux, LinuxOptions};
+use shieldops_identity::Backoff;
+use shieldops_model::{Clock, SystemClock, TenantId};
+use shieldops_pipeline::{Content, Intake, Pipeline, TenantSink};
+use shieldops_respond::{CrashPoints, Registry};
+use shieldops_seal::{Purpose, SealKey};
+use shieldops_store::{Options, Store, people::Tenant};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    assets::ASSETS,
+    config::Settings,
+    content::BUILT_IN,
+    serve::listener::{Listener, Peer},
+    tls::{self, Mode},
+};
+
+/// How long a drain may take.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
+    let _only_server = Store::lock(&settings.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(serve(settings, demo));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
+    let tcp = bind(settings.listen).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = Store::open(&Options { data_dir: settings.data_dir.clone(), demo }, Arc::clone(&clock)).await?;
+    let tenant = store.first().await?;
+    if demo && !tenant.demo {
+        bail!("--demo: {} holds a real tenant; the demonstration wants a data directory of its own", settings.data_dir.display());
+    }
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let bus = open_bus(&settings, &store)?;
+    let pipeline = pipeline(&settings, &store, &bus).await?;
+    let intake = Intake { store: store.clone(), bus: Arc::clone(&bus), limits: settings.ingest.limits() };
+    let linux = Linux::new(LinuxOptions { data_dir: settings.data_dir.clone(), installation: store.installation().to_owned(), clock });
+    let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
+    let mut engines = HashMap::new();
+    for tenant in store.tenants().await? {
+        let crash = settings.crash_at.clone().map_or_else(CrashPoints::none, CrashPoints::abort_at);
+        engines.insert(tenant.id, response::start(&store, tenant.id, Arc::clone(&registry), crash, &tasks, &stop).await?);
+    }
+    let app = Arc::new(App {
+        store: store.clone(),
+        intake: intake.clone(),
+        pipeline: pipeline.clone(),
+        engines: engines.clone(),
+        backoff: Backoff::default(),
+        metrics: Metrics::default(),
+        settings: api_settings(&settings),
+        stop: stop.clone(),
+    });
+    let router = shieldops_api::router(app).map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
+    pipeline.start(&tasks, &stop).await?;
+    sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;
+    let (listener, scheme) = listener(tcp, &settings, &tasks, &stop)?;
+    announce(&store, &tenant, scheme, axum::serve::Listener::local_addr(&listener)?).await?;
+    tasks.spawn(after_ready(AfterReady { store: store.clone(), intake, linux: Arc::clone(&linux), tenant, demo, engines, tasks: tasks.clone(), stop: stop.clone() }));
+    tasks.spawn(signalled(stop.clone()));
+    let service = router.layer(from_fn(peer)).into_make_service_with_connect_info::<Peer>();
+    let stopped = stop.clone();
+    axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await }).await.context("serving failed")?;
+    stop.cancel();
+    drain(&pipeline, &tasks, &linux).await
+}
+
+async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}: choose another address with --listen, or stop what uses it"))
+}
+
+struct BusKeys(Store);
+
+impl shieldops_bus::Keys for BusKeys {
+    fn frame_key(&self, tenant: TenantId) -> Result<Arc<SealKey>, String> {
+        let key = self.0.keys().data_key(tenant).map_err(|error| error.to_string())?;
+        Ok(Arc::new(key.subkey(Purpose::Frame)))
+    }
+}
+
+fn open_bus(settings: &Settings, store: &Store) -> anyhow::Result<Arc<Bus>> {
+    let indexer: shieldops_bus::Indexer =
+        Arc::new(|event| shieldops_ingest::normalise(event).entities.iter().map(shieldops_model::Entity::key).collect());
+    let parts = Parts::new(Arc::new(BusKeys(store.clone())), Arc::clone(store.clock()), indexer);
+    let bus = Bus::open(&settings.data_dir.join("bus"), settings.bus.limits(settings.ingest.max_event_bytes), parts);
+    Ok(Arc::new(bus.context("cannot open the event log")?))
+}
+
+async fn pipeline(settings: &Settings, store: &Store, bus: &Arc<Bus>) -> anyhow::Result<Pipeline> {
+    let (dirs, lists) = (settings.rules.dirs.clone(), settings.intel.indicator_files.clone());
+    let content = tokio::task::spawn_blocking(move || Content::load(BUILT_IN, dirs, lists)).await?;
+    let book = content.book();
+    tracing::info!(rules = book.set.len(), failed = book.failed(), indicators = book.indicators.len(), "rules loaded");
+    for said in book.diagnostics.iter().filter(|said| said.severity == shieldops_detect::DiagnosticSeverity::Error).take(20) {
+        tracing::warn!("{said}");
+    }
+    let settings = shieldops_pipeline::Settings {
+        dedupe_window: settings.detect.dedupe_window,
+        revise_after: settings.investigate.revise_after,
+        revise_within: settings.investigate.revise_within,
+        ..shieldops_pipeline::Settings::default()
+    };
+    Ok(Pipeline { store: store.clone(), bus: Arc::clone(bus), content: Arc::new(content), settings })
+}
+
+fn api_settings(settings: &Settings) -> shieldops_api::Settings {
+    shieldops_api::Settings {
+        max_body_bytes: settings.ingest.max_body_bytes,
+        version: env!("CARGO_PKG_VERSION"),
+        assets: ASSETS,
+        behind_proxy: settings.behind_proxy,
+        check_target_name: Linux::check_target_name,
+    }
+}
+
+fn listener(tcp: TcpListener, settings: &Settings, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<(Listener, &'static str)> {
+    match tls::mode(settings) {
+        Mode::Plain => Ok((Listener::Plain(tcp), "http")),
+        Mode::Tls => {
+            let config = tls::server_config(settings)?;
+            Ok((Listener::tls(tcp, config, tasks, stop.clone())?, "https"))
+        }
+    }
+}
+
+/// Says where it serves, and the admin link while no administrator has a password.
+async fn announce(store: &Store, tenant: &Tenant, scheme: &str, address: SocketAddr) -> anyhow::Result<()> {
+    let link = shieldops_identity::admin_link(store, tenant.id).await?;
+    let mut out = std::io::stdout().lock();
+    if let Some(link) = link {
+        let host = if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+        writeln!(out, "admin link (30 minutes, once): {scheme}://{host}/#claim={}", link.expose())?;
+    }
+    writeln!(out, "ready {scheme}://{address}")?;
+    out.flush()?;
+    Ok(())
+}
+
+struct AfterReady {
+    store: Store,
+    intake: Intake,
+    linux: Arc<Linux>,
+    tenant: Tenant,
+    demo: bool,
+    engines: HashMap<TenantId, Arc<shieldops_respond::Engine>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What need not hold up the first request: the demonstration's twin, recovery, and the watch over live actions.
+async fn after_ready(with: AfterReady) {
+    let AfterReady { store, intake, linux, tenant, demo, engines, tasks, stop } = with;
+    if demo {
+        let exe = crate::config::current_exe();
+        if let Err(error) = demo::run(store, intake, linux, tenant, exe).await {
+            tracing::error!(error = format!("{error:#}"), "the demonstration could not start");
+        }
+    }
+    for engine in engines.into_values() {
+        if let Err(error) = engine.recover().await {
+            tracing::error!(%error, "recovery failed");
+        }
+        tasks.spawn(engine.watch(stop.clone()));
+    }
+}
+
+async fn peer(mut request: Request, next: Next) -> Response {
+    if let Some(ConnectInfo(Peer(address))) = request.extensions().get::<ConnectInfo<Peer>>().copied() {
+        request.extensions_mut().insert(ConnectInfo(address));
+    }
+    next.run(request).await
+}
+
+async fn signalled(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard: stop the server with SIGKILL");
+        return;
+    };
+    tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {}, () = stop.cancelled() => {} }
+    tracing::info!("draining");
+    stop.cancel();
+}
+
+/// Ends the workers, seals the log, and closes the state.
+async fn drain(pipeline: &Pipeline, tasks: &TaskTracker, linux: &Arc<Linux>) -> anyhow::Result<()> {
+    let work = async {
+        tasks.close();
+        tasks.wait().await;
+        let bus = Arc::clone(&pipeline.bus);
+        tokio::task::spawn_blocking(move || bus.drain()).await.context("draining the event log")??;
+        pipeline.record_segments().await?;
+        anyhow::Ok(())
+    };
+    match tokio::time::timeout(DRAIN, work).await {
+        Ok(outcome) => outcome?,
+        Err(_late) => tracing::warn!("the drain took too long; the next start recovers what is left"),
+    }
+    let linux = Arc::clone(linux);
+    tokio::task::spawn_blocking(move || linux.stop_twins()).await.context("stopping the twins")?;
+    pipeline.store.close().await;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The response side of a tenant: its engine, the plans that revisions propose, and alerts for what drifted.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use shieldops_model::{Alert, AlertId, AlertStatus, Attack, Severity, TenantId, id};
+use shieldops_policy::Policy;
+use shieldops_respond::{CrashPoints, Engine, EngineOptions, Finding, FindingKind, Registry, StoreJournal};
+use shieldops_store::{Job, Store, TenantScope, alerts, incidents, investigations};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Findings that wait to become alerts.
+const FINDINGS: usize = 256;
+
+/// Makes the engine of a tenant, recovers what a crash left, and starts what watches.
+pub(crate) async fn start(store: &Store, tenant: TenantId, registry: Arc<Registry>, crash: CrashPoints, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Engine>> {
+    let scope = store.job(tenant, Job::Response)?;
+    let (findings, found) = mpsc::channel(FINDINGS);
+    let engine = Engine::new(EngineOptions {
+        tenant,
+        journal: Arc::new(StoreJournal::new(scope.clone())),
+        registry,
+        policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
+        clock: Arc::clone(store.clock()),
+        tracker: tasks.clone(),
+        crash,
+        findings: Some(findings),
+    });
+    tasks.spawn(raise(scope.clone(), found, stop.clone()));
+    tasks.spawn(propose(scope, Arc::clone(&engine), stop.clone()));
+    Ok(engine)
+}
+
+/// Plans what each new revision proposes, within a moment of the revision.
+async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToken) {
+    let mut changes = scope.store().watch();
+    loop {
+        if let Err(error) = propose_all(&scope, &engine).await {
+            tracing::error!(error = format!("{error:#}"), "proposed plans could not be made and will be tried again");
+        }
+        let woken = async {
+            while let Ok(change) = changes.recv().await {
+                if change.kind == "investigation" && change.tenant == scope.tenant() {
+                    return;
+                }
+            }
+        };
+        tokio::select! { () = woken => {}, () = tokio::time::sleep(Duration::from_secs(2)) => {}, () = stop.cancelled() => return }
+    }
+}
+
+async fn propose_all(scope: &TenantScope, engine: &Arc<Engine>) -> anyhow::Result<()> {
+    let waiting = investigations::unplanned(&mut scope.read().await?).await?;
+    for (incident, revision) in waiting {
+        let mut reader = scope.read().await?;
+        let known = investigations::get(&mut reader, incident, Some(revision)).await?;
+        let demo = incidents::get(&mut reader, incident).await?.demo;
+        drop(reader);
+        engine.propose_revision(incident, &known.proposed_plans, demo).await?;
+        let mut tx = scope.begin().await?;
+        investigations::mark_planned(&mut tx, incident, revision).await?;
+        tx.commit(scope.store().clock().now()).await?;
+    }
+    Ok(())
+}
+
+/// Turns drift and orphans into alerts, one an action and hour.
+async fn raise(scope: TenantScope, mut found: mpsc::Receiver<Finding>, stop: CancellationToken) {
+    loop {
+        let finding = tokio::select! { finding = found.recv() => finding, () = stop.cancelled() => None };
+        let Some(finding) = finding else { return };
+        if let Err(error) = alert(&scope, &finding).await {
+            tracing::error!(error = format!("{error:#}"), "an alert about an action could not be raised");
+        }
+    }
+}
+
+async fn alert(scope: &TenantScope, finding: &Finding) -> anyhow::Result<()> {
+    let (rule, title, severity) = match finding.kind {
+        FindingKind::Drifted => ("shieldops:action-drifted", "A response is no longer in force", Severity::High),
+        FindingKind::Orphaned => ("shieldops:effect-orphaned", "An effect of ours has no live action", Severity::Medium),
+        FindingKind::Unverified => ("shieldops:action-unverified", "A response could not be verified", Severity::Medium),
+    };
+    let now = scope.store().clock().now();
+    let subject = finding.action_id.map_or_else(|| finding.target_id.to_string(), |id| id.to_string());
+    let fingerprint = shieldops_triage::fingerprint(scope.tenant(), &format!("{rule}/{subject}"), &[]);
+    let hour = shieldops_model::Timestamp::from_secs(now.as_secs().div_euclid(3_600) * 3_600);
+    let id: AlertId = id::mint(now, &mut rand::rng());
+    let alert = Alert {
+        id,
+        rule_id: rule.to_owned(),
+        rule_title: format!("{title}: {}", finding.detail),
+        rule_version: "1".to_owned(),
+        severity,
+        status: AlertStatus::New,
+        verdict: None,
+        verdict_reason: None,
+        fingerprint: hex::encode(fingerprint),
+        window_start: hour,
+        first_seen: now,
+        last_seen: now,
+        count: 1,
+        entities: Vec::new(),
+        attack: Attack::default(),
+        event_ids: Vec::new(),
+        incident_id: None,
+        assignee: None,
+        risk_score: if severity == Severity::High { 60 } else { 40 },
+        risk_terms: Vec::new(),
+        demo: false,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    let mut tx = scope.begin().await?;
+    match alerts::insert(&mut tx, &alert).await {
+        Ok(()) => {}
+        // The same finding within the hour is the same alert.
+        Err(shieldops_store::StoreError::AlreadyExists { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    tx.record("alert.raised", &[&alert.id, &subject], serde_json::json!({"rule": rule, "detail": finding.detail}))?;
+    tx.commit(now).await?;
+    Ok(())
+}
