@@ -13,5 +13,6 @@ export default defineConfig({
     maxWorkers: 2,
     css: false,
     restoreMocks: true,
+    testTimeout: 30_000,
   },
 })

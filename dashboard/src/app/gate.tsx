@@ -1,9 +1,10 @@
 /** Lets nobody past without a session: sign-in page, or the app. The address stays, so that one lands where one wanted. */
 import { RouterProvider } from '@tanstack/react-router'
+import { useState } from 'react'
 import { ApiError } from '@/api/client'
 import { SignIn } from '@/features/sign-in'
 import { ErrorPanel, Skeleton } from '@/ui/states'
-import { router } from './router'
+import { makeRouter } from './router'
 import { claimSecret, session, useMe } from './session'
 
 export function Gate() {
@@ -13,7 +14,7 @@ export function Gate() {
   const claiming = claimSecret() !== null
   const refused = me.error instanceof ApiError && me.error.status === 401
   if (claiming || out || refused) return <SignIn key={claiming ? 'claim' : 'password'} />
-  if (me.data) return <RouterProvider key={turn} router={router} />
+  if (me.data) return <Routes key={turn} />
   return (
     <main className="h-full">
       {me.isError ? (
@@ -23,4 +24,9 @@ export function Gate() {
       )}
     </main>
   )
+}
+
+function Routes() {
+  const [router] = useState(makeRouter)
+  return <RouterProvider router={router} />
 }

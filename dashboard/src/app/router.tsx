@@ -78,16 +78,18 @@ export const stringifySearch = (search: Record<string, unknown>) => {
   return query ? `?${query}` : ''
 }
 
-export const router = createRouter({
-  routeTree: root.addChildren([...routes]),
-  defaultPreload: 'intent',
-  defaultPendingMs: 150,
-  parseSearch,
-  stringifySearch,
-})
+/** A router of its own for every sign-in: nothing of one person's navigation is left for the next. */
+export const makeRouter = () =>
+  createRouter({
+    routeTree: root.addChildren([...routes]),
+    defaultPreload: 'intent',
+    defaultPendingMs: 150,
+    parseSearch,
+    stringifySearch,
+  })
 
 declare module '@tanstack/react-router' {
   interface Register {
-    router: typeof router
+    router: ReturnType<typeof makeRouter>
   }
 }

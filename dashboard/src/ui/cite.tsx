@@ -3,7 +3,7 @@ import { Fragment, type ReactNode } from 'react'
 import { useOpenEvent } from '@/app/search'
 import { short } from './format'
 
-export function EventRef({ id }: { id: string }) {
+export function EventRef({ id, inline }: { id: string; inline?: boolean }) {
   const open = useOpenEvent()
   return (
     <button
@@ -11,7 +11,7 @@ export function EventRef({ id }: { id: string }) {
       onClick={() => open(id)}
       title={`Open event ${id}`}
       aria-label={`Event ${short(id)}`}
-      className="inline-flex h-6 items-center rounded-sm px-0.5 align-middle font-mono text-2xs text-accent hover:underline"
+      className={`rounded-sm px-0.5 font-mono text-2xs text-accent hover:underline ${inline ? 'inline leading-4' : 'inline-flex h-6 items-center align-middle'}`}
     >
       {short(id)}
     </button>
@@ -25,7 +25,7 @@ export function Cited({ text }: { text: string }) {
   let at = 0
   for (const match of text.matchAll(CITE)) {
     parts.push(<Fragment key={`t${at}`}>{text.slice(at, match.index)}</Fragment>)
-    parts.push(<EventRef key={`e${match.index}`} id={match[1] as string} />)
+    parts.push(<EventRef key={`e${match.index}`} id={match[1] as string} inline />)
     at = match.index + match[0].length
   }
   parts.push(<Fragment key={`t${at}`}>{text.slice(at)}</Fragment>)

@@ -17,6 +17,11 @@ export function useSelection(rows: Alert[]) {
   useEffect(() => () => clearTimeout(timer.current), [])
   const found = activeId ? rows.findIndex(a => a.id === activeId) : -1
   const active = found < 0 ? 0 : found
+  // The first row is pinned by its id too: new rows above it must not take its place.
+  const firstId = found < 0 ? rows[0]?.id : undefined
+  useEffect(() => {
+    if (firstId) setActiveId(firstId)
+  }, [firstId])
 
   const activate = useCallback(
     (index: number) => {

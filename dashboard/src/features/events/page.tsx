@@ -190,9 +190,9 @@ function EventRows({ items, more, busy, loadMore }: RowsProps) {
                 event.id === shown && 'shadow-[inset_2px_0_var(--accent)]',
               )}
             >
-              <time role="gridcell" className="num text-fg-3">
+              <span role="gridcell" tabIndex={-1} className="num text-fg-3">
                 {dayClock(event.time)}
-              </time>
+              </span>
               <span role="gridcell" className="truncate text-fg-2">
                 {event.source}
               </span>

@@ -49,7 +49,14 @@ function toneOf({ node, contained }: NodeData) {
   return 'fg-2'
 }
 
-export const nodeTitle = (d: Placed) => (d.group.length ? `${d.group.length} more` : d.node.entity.value)
+/** A path is told by its end: `…/authorized_keys`. */
+const tail = (path: string) => (path.length > 18 ? `…/${path.split('/').at(-1)}` : path)
+
+export const nodeTitle = (d: Placed) => {
+  if (d.group.length) return `${d.group.length} more`
+  const { kind, value } = d.node.entity
+  return kind === 'file' || kind === 'process' ? tail(value) : value
+}
 export const nodeNote = (d: Placed) => {
   if (d.group.length) return [...new Set(d.group.map(n => ENTITY_KIND[n.entity.kind].toLowerCase()))].join(', ')
   const role = d.node.role === 'other' ? ENTITY_KIND[d.node.entity.kind] : words(d.node.role)
@@ -69,6 +76,8 @@ export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps & {
       <Handle type="source" id="r" position={Position.Right} style={{ top: RING / 2, right: (NODE_W - RING) / 2 }} />
       <Handle type="target" id="t" position={Position.Top} />
       <Handle type="source" id="b" position={Position.Bottom} />
+      <Handle type="source" id="up" position={Position.Top} />
+      <Handle type="target" id="under" position={Position.Bottom} />
       <span
         className={cn(
           'relative grid place-items-center rounded-full border-2 bg-raised',

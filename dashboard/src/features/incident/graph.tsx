@@ -175,14 +175,11 @@ function toEdges(place: ReturnType<typeof layout>, lit: Set<string> | null, cont
   return place.edges.map(edge => {
     const from = byId.get(edge.from)
     const to = byId.get(edge.to)
-    const same = from?.column === to?.column
-    const back = (from?.column ?? 0) > (to?.column ?? 0)
     return {
       id: `${edge.from}>${edge.to}`,
       source: edge.from,
       target: edge.to,
-      sourceHandle: same || back ? 'b' : 'r',
-      targetHandle: same || back ? 't' : 'l',
+      ...handles(from, to),
       type: 'attack',
       focusable: false,
       data: {
@@ -194,4 +191,10 @@ function toEdges(place: ReturnType<typeof layout>, lit: Set<string> | null, cont
       },
     }
   })
+}
+
+/** To the right: side to side. In the same column or back: from the near edge to the near edge. */
+function handles(from?: Placed, to?: Placed) {
+  if (!from || !to || from.column < to.column) return { sourceHandle: 'r', targetHandle: 'l' }
+  return from.y < to.y ? { sourceHandle: 'b', targetHandle: 't' } : { sourceHandle: 'up', targetHandle: 'under' }
 }

@@ -20,7 +20,7 @@ import {
   PageBar,
   Skeleton,
   short,
-  took,
+  span,
 } from '@/ui'
 
 /** A source whose clock is off by more than this is named. */
@@ -151,7 +151,7 @@ function SourceRow({ source }: { source: NonNullable<IngestStats['sources']>[num
       <td className="num px-3 text-right">
         {Math.abs(skew) > SKEW_MS ? (
           <Chip tone="medium" title="The events' own time against ours at arrival">
-            {took(Math.abs(skew))} {skew > 0 ? 'ahead' : 'behind'}
+            {span(Math.abs(skew) / 1000)} {skew > 0 ? 'ahead' : 'behind'}
           </Chip>
         ) : (
           <span className="text-fg-3">in step</span>
@@ -203,7 +203,9 @@ function Letter({ letter }: { letter: DeadLetter }) {
         )}
       >
         <time className="num text-fg-3">{dayClock(letter.at)}</time>
-        <Chip tone="neutral">{letter.stage}</Chip>
+        <span>
+          <Chip tone="neutral">{letter.stage}</Chip>
+        </span>
         <span className="truncate text-fg-2">{letter.source ?? 'unknown'}</span>
         <code className="truncate font-mono text-2xs">{letter.code}</code>
         <span className="truncate">{letter.detail}</span>

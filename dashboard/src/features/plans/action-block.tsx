@@ -31,12 +31,11 @@ export function ActionBlock({ action }: { action: Action }) {
     >
       <div className="flex items-center gap-2">
         <code className="shrink-0 font-mono text-xs font-medium">{action.capability}</code>
-        <span className="min-w-0 flex-1 truncate font-mono text-xs text-fg-2" title={paramsText(action.params)}>
-          {paramsText(action.params)}
+        <span className="ml-auto">
+          <ActionStateChip action={action} />
         </span>
-        <ActionStateChip action={action} />
       </div>
-      <TargetLine action={action} />
+      <TargetLine action={action} params={paramsText(action.params)} />
       <Diff action={action} />
       <UndoLine action={action} />
       {action.state !== 'planned' && (

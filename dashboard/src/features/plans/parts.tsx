@@ -25,9 +25,10 @@ export function RiskTerms({ terms }: { terms: { name: string; points: number; wh
   )
 }
 
-export function TargetLine({ action }: { action: Action }) {
+export function TargetLine({ action, params }: { action: Action; params: string }) {
   return (
     <span className="flex min-w-0 flex-wrap items-center gap-1.5">
+      {params && <span className="font-mono text-xs break-all">{params}</span>}
       <span className="text-fg-3">on</span>
       <span className="font-mono text-xs">
         {action.target.kind} {action.target.name}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import { parseSearch, stringifySearch } from '@/app/router'
+import { parseEvents } from '@/features/detections/tester'
+import { tokens } from '@/features/detections/yaml'
+import { flatten } from '@/features/events/fields'
+import { toFilter } from '@/features/ledger/page'
+import { parseLabels } from '@/features/settings/target-dialog'
+import { bytes, countdown, plural, short, since, span, words } from '@/ui/format'
+
+describe('words and numbers', () => {
+  it('label an object by the last six characters of its id', () => {
+    expect(short('inc_01h455vb4pex5vsknk084sn02q')).toBe('4sn02q')
+  })
+  it('print a span in one unit, rounded down, at least a second', () => {
+    expect([0, 59, 60, 3599, 3600, 86_399, 200_000].map(span)).toEqual(['1s', '59s', '1m', '59m', '1h', '23h', '2d'])
+  })
+  it('do not count backwards when the server is ahead', () => {
+    expect(since('2026-11-21T12:00:05.000000Z', Date.parse('2026-11-21T12:00:00Z'))).toBe('1s')
+  })
+  it('count down in two units and stop at zero', () => {
+    expect([252, 86_340, 90_000, -5].map(countdown)).toEqual(['4m 12s', '23h 59m', '1d 1h', '0s'])
+  })
+  it('print sizes, plurals and tactics as people read them', () => {
+    expect([29, 52_428_801, 999].map(bytes)).toEqual(['29 B', '52.4 MB', '999 B'])
+    expect([plural(1, 'alert'), plural(1200, 'alert')]).toEqual(['1 alert', '1,200 alerts'])
+    expect(words('credential-access')).toBe('Credential access')
+  })
+})
+
+describe('addresses', () => {
+  it('keep filters as plain text, there and back', () => {
+    const search = { entity: 'ip:203.0.113.66', q: 'a & b', id: undefined }
+    const text = stringifySearch(search)
+    expect(text).toBe('?entity=ip:203.0.113.66&q=a+%26+b')
+    expect(parseSearch(text)).toEqual({ entity: 'ip:203.0.113.66', q: 'a & b' })
+  })
+})
+
+describe('what people type', () => {
+  it('a ledger filter is a subject, an actor or a kind by its shape', () => {
+    expect(toFilter('inc_01h4')).toEqual({ subject: 'inc_01h4' })
+    expect(toFilter('usr_01h4')).toEqual({ actor: 'usr_01h4' })
+    expect(toFilter('system:triage')).toEqual({ actor: 'system:triage' })
+    expect(toFilter('plan.approved')).toEqual({ kind: 'plan.approved' })
+  })
+  it('labels are pairs; a value may hold an equals sign', () => {
+    expect(parseLabels('team=web, q=a=b, =x, ')).toEqual({ team: 'web', q: 'a=b' })
+  })
+  it('pasted events are lines or one array, and a bad line is named', () => {
+    expect(parseEvents('{"a":1}\n\n{"a":2}')).toEqual([{ a: 1 }, { a: 2 }])
+    expect(parseEvents('[{"a":1}]')).toEqual([{ a: 1 }])
+    expect(() => parseEvents('{"a":1}\n{oops')).toThrow(/^Line 2/)
+  })
+})
+
+describe('fields and sources', () => {
+  it('flatten to dotted names; lists of words stay one value', () => {
+    expect(flatten({ a: { b: 1, c: null }, type: ['X', 'Y'], d: [{ e: 2 }] })).toEqual([
+      ['a.b', '1'],
+      ['type', 'X, Y'],
+      ['d.0.e', '2'],
+    ])
+  })
+  it('a rule line knows keys, strings and comments, and a # inside quotes is text', () => {
+    expect(tokens("  message|contains: 'a # b' # why")).toEqual([
+      { kind: 'text', text: '  ' },
+      { kind: 'key', text: 'message|contains' },
+      { kind: 'text', text: ': ' },
+      { kind: 'string', text: "'a # b'" },
+      { kind: 'text', text: ' ' },
+      { kind: 'comment', text: '# why' },
+    ])
+  })
+})

@@ -1,0 +1,149 @@
+import { screen, waitFor, within } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
+import { describe, expect, it } from 'vitest'
+import type { Plan } from '@/api/types'
+import { canUndo, planView } from '@/features/plans/view'
+import { INCIDENT, ME, makeWorld, type World } from './fixtures/api.mjs'
+import { openApp } from './harness'
+
+const all = () => true
+const basePlan = () => makeWorld().plans[0] as Plan
+const view = (change: Partial<Plan>, may = all as (p: string) => boolean, me = ME) =>
+  planView({ ...basePlan(), ...change }, may, me)
+
+describe('what a plan offers', () => {
+  it('a proposed plan can be approved and rejected', () => {
+    expect(view({})).toEqual({ canApprove: true, whyNot: null, canReject: true, canExecute: false, canReplan: false })
+  })
+  it('never by its requester, who is told who may', () => {
+    const v = view({ requester: ME, can_approve: undefined })
+    expect(v.canApprove).toBe(false)
+    expect(v.whyNot).toMatch(/You asked for this plan.*Mira Okafor, Lars Jensen/)
+  })
+  it('a lone administrator is told how to add a user', () => {
+    expect(view({ requester: ME, approvers: [] }).whyNot).toMatch(/add a user .* under Settings/)
+  })
+  it('the server has the last word on who may', () => {
+    const v = view({ can_approve: false, cannot_approve_why: 'Your own address would be cut off.' })
+    expect(v.canApprove).toBe(false)
+    expect(v.whyNot).toMatch(/^Your own address would be cut off\./)
+  })
+  it('a viewer sees neither button', () => {
+    const v = view({}, p => p.endsWith('.read'))
+    expect([v.canApprove, v.canReject, v.canExecute]).toEqual([false, false, false])
+    expect(v.whyNot).toMatch(/role may not approve/)
+  })
+  it('who approved once waits for another person', () => {
+    const approvals = [{ id: 'apr_1', user: ME, user_name: 'Mira', at: '', plan_hash: '' }]
+    expect(view({ approvals }).canApprove).toBe(false)
+  })
+  it('a denied plan cannot be approved', () => {
+    const decision = {
+      ...basePlan().decision,
+      allow: false,
+      denies: [{ code: 'protected_address', detail: 'It is the gateway.' }],
+    }
+    expect(view({ state: 'denied', decision }).canApprove).toBe(false)
+  })
+  it('an expired plan is planned again, not approved, also before the server noticed', () => {
+    for (const change of [{ state: 'expired' as const }, { expires_at: '2020-01-01T00:00:00Z' }]) {
+      const v = view(change)
+      expect([v.canApprove, v.canReplan]).toEqual([false, true])
+    }
+  })
+  it('an approved one that did not start can be run', () => {
+    expect(view({ state: 'approved' }).canExecute).toBe(true)
+  })
+  it('undo is offered while something may be in force', () => {
+    const action = basePlan().actions[0]
+    if (!action) throw new Error('no action')
+    const states = ['planned', 'verified', 'unverified', 'drifted', 'undo_failed', 'undone', 'failed'] as const
+    expect(states.filter(state => canUndo({ ...action, state }, all))).toEqual([
+      'verified',
+      'unverified',
+      'drifted',
+      'undo_failed',
+    ])
+    expect(canUndo({ ...action, state: 'verified', class: 'irreversible' }, all)).toBe(false)
+  })
+})
+
+const card = () => screen.findByRole('article', { name: /Plan: Block/ })
+
+describe('the plan card', () => {
+  it('shows the live diff, the risk terms, the undo, and that it is a demo', async () => {
+    await openApp(`/incidents/${INCIDENT}`)
+    const plan = within(await card())
+    expect(plan.getByText(/set blocked_v4/)).toBeInTheDocument()
+    expect(plan.getByText(/Removes 203.0.113.66 from our set/)).toBeInTheDocument()
+    expect(plan.getByText(/the target is production/)).toBeInTheDocument()
+    expect(plan.getAllByText('demo').length).toBeGreaterThan(0)
+    expect(plan.getByText(/Policy allows it with one approval/)).toBeInTheDocument()
+  })
+
+  it('says simulated wherever nothing real happens', async () => {
+    const world: World = makeWorld()
+    for (const plan of world.plans) {
+      plan.simulated = true
+      for (const action of plan.actions) action.simulated = true
+    }
+    await openApp(`/incidents/${INCIDENT}`, world)
+    expect(within(await card()).getAllByText('simulated')).toHaveLength(2)
+  })
+
+  it('approves with shift+Enter the very hash that is on the screen, then proves and undoes', async () => {
+    const user = userEvent.setup()
+    const { calls, world } = await openApp(`/incidents/${INCIDENT}`)
+    await card()
+    await user.keyboard('{Shift>}{Enter}{/Shift}')
+    expect(await screen.findByText('Verified')).toBeInTheDocument()
+    const approve = calls.find(c => c.path.endsWith('/approve'))
+    expect(approve?.body).toEqual({ hash: world.plans[0]?.hash })
+    expect(approve?.headers.get('shieldops-csrf')).toBe('fixture-csrf')
+    expect(screen.getByText('Refused')).toBeInTheDocument()
+    expect(
+      within(screen.getByRole('list', { name: 'Incident phase' }))
+        .getByText('Contained')
+        .closest('li'),
+    ).toHaveAttribute('aria-current', 'step')
+    await user.click(within(await card()).getByRole('button', { name: /Undo/ }))
+    await user.click(await within(await screen.findByRole('dialog')).findByRole('button', { name: 'Undo' }))
+    expect(await screen.findByText('Undone')).toBeInTheDocument()
+    expect(screen.getAllByText('Reachable')).toHaveLength(2)
+  })
+
+  it('rejects only with a reason, which it sends', async () => {
+    const user = userEvent.setup()
+    const { calls } = await openApp(`/incidents/${INCIDENT}`)
+    await user.click(within(await card()).getByRole('button', { name: /Reject/ }))
+    const dialog = within(await screen.findByRole('dialog'))
+    expect(dialog.getByRole('button', { name: 'Reject plan' })).toBeDisabled()
+    await user.type(dialog.getByLabelText(/Reason/), 'The address is a scanner of ours')
+    await user.click(dialog.getByRole('button', { name: 'Reject plan' }))
+    await waitFor(() =>
+      expect(calls.find(c => c.path.endsWith('/reject'))?.body).toEqual({ reason: 'The address is a scanner of ours' }),
+    )
+  })
+
+  it('shows why the server refused, with its code and request id', async () => {
+    const user = userEvent.setup()
+    await openApp(`/incidents/${INCIDENT}`, makeWorld(), call =>
+      call.path.endsWith('/approve')
+        ? {
+            status: 409,
+            body: {
+              title: 'The plan changed',
+              status: 409,
+              code: 'plan_hash_mismatch',
+              detail: 'Read the plan again.',
+              request_id: 'req42',
+            },
+          }
+        : undefined,
+    )
+    await user.click(within(await card()).getByRole('button', { name: /Approve/ }))
+    const alert = await within(await card()).findByRole('alert')
+    expect(alert).toHaveTextContent('Read the plan again.')
+    expect(alert).toHaveTextContent('plan_hash_mismatch · request req42')
+  })
+})
