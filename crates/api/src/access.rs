@@ -2,8 +2,9 @@
 
 use axum::http::Method;
 use shieldops_identity::Permission::{
-    self, ActionRead, ActionUndo, AlertRead, AlertWrite, AutomationRead, AutomationWrite, EventRead, EventWrite, IncidentRead, IncidentWrite, IngestRead,
-    LedgerRead, MetricsRead, PlanApprove, PlanCreate, PlanRead, RuleRead, RuleWrite, TargetRead, TargetWrite, TokenRead, TokenWrite, UserRead, UserWrite,
+    self, ActionRead, ActionUndo, AlertRead, AlertWrite, AutomationRead, AutomationWrite, EventRead, EventWrite,
+    IncidentRead, IncidentWrite, IngestRead, LedgerRead, MetricsRead, PlanApprove, PlanCreate, PlanRead, RuleRead,
+    RuleWrite, TargetRead, TargetWrite, TokenRead, TokenWrite, UserRead, UserWrite,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,17 +61,30 @@ pub(crate) struct Undo {
 /// Undoes an action: planned, permitted and verified like any other.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/undo", operation_id = "undo_action", tag = "actions", params(("id" = ActionId, Path)), request_body = Option<Undo>,
     responses((status = 200, body = Action), (status = 409, body = Problem)))]
-pub(crate) async fn undo(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::ActionKind>, body: Bytes) -> Result<Json<Action>, Problem> {
+pub(crate) async fn undo(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::ActionKind>,
+    body: Bytes,
+) -> Result<Json<Action>, Problem> {
     // The body is optional: an undo without a reason is an undo.
-    let body: Undo = if body.is_empty() { Undo::default() } else { serde_json::from_slice(&body).map_err(|error| Problem::invalid(error.to_string()))? };
+    let body: Undo = if body.is_empty() {
+        Undo::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|error| Problem::invalid(error.to_string()))?
+    };
     let reason = body.reason.unwrap_or_default();
     Ok(Json(app.engine(caller.principal.tenant)?.undo(id, &caller.person()?, &reason).await?))
 }
 
 /// A thing that can be done to a kind of target.
 #[utoipa::path(get, path = "/api/v1/capabilities", operation_id = "list_capabilities", tag = "actions", responses((status = 200, body = List<Object>)))]
-pub(crate) async fn capabilities(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<List<serde_json::Value>>, Problem> {
+pub(crate) async fn capabilities(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Json<List<serde_json::Value>>, Problem> {
     let described = app.engine(caller.principal.tenant)?.registry().describe();
-    let items = described.into_iter().map(|description| serde_json::to_value(description).unwrap_or_default()).collect();
+    let items =
+        described.into_iter().map(|description| serde_json::to_value(description).unwrap_or_default()).collect();
     Ok(Json(List::whole(items)))
 }

@@ -48,7 +48,9 @@ pub(crate) fn entity(text: &str) -> Result<Entity, Problem> {
 }
 
 pub(crate) fn severity(text: Option<&String>) -> Result<Option<Severity>, Problem> {
-    let wrong = |word: &String| Problem::invalid(format!("`severity` is informational, low, medium, high or critical, not `{word}`"));
+    let wrong = |word: &String| {
+        Problem::invalid(format!("`severity` is informational, low, medium, high or critical, not `{word}`"))
+    };
     text.map(|word| Severity::parse(word).ok_or_else(|| wrong(word))).transpose()
 }
 
@@ -111,7 +113,11 @@ impl From<shieldops_detect::FieldHit> for FieldMatch {
 /// One alert.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", operation_id = "get_alert", tag = "alerts", params(("id" = AlertId, Path)),
     responses((status = 200, body = AlertDetail), (status = 404, body = Problem)))]
-pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::AlertKind>) -> Result<Json<AlertDetail>, Problem> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::AlertKind>,
+) -> Result<Json<AlertDetail>, Problem> {
     let mut reader = caller.scope.read().await?;
     let alert = alerts::get(&mut reader, id).await?;
     let known = alerts::by_rule(&mut reader).await?;
@@ -129,7 +135,8 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, PathId(id)
     for event_id in alert.event_ids.iter().take(5).copied() {
         let Some(event) = events::find(&app.pipeline.bus, &caller.scope, event_id).await? else { continue };
         let seen = normalise(&event);
-        let hits = compiled.map(|rule| book.set.explain(rule, &seen.log_source, seen.flat.as_bytes())).unwrap_or_default();
+        let hits =
+            compiled.map(|rule| book.set.explain(rule, &seen.log_source, seen.flat.as_bytes())).unwrap_or_default();
         matches.push(EventMatch { event_id, fields: hits.into_iter().map(FieldMatch::from).collect() });
     }
     Ok(Json(AlertDetail { similar_count: same.saturating_sub(1), alert, rule, matches }))
@@ -140,23 +147,36 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, PathId(id)
 pub(crate) struct AlertPatch {
     status: Option<AlertStatus>,
     /// A user's id, or null for nobody.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<UserId>)]
-    assignee: Option<Option<UserId>>,
+    assignee: Patch<UserId>,
     severity: Option<Severity>,
     /// Why; required to lower a severity.
     reason: Option<String>,
 }
 
-/// Tells an absent field from a null one.
-pub(crate) fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(from).map(Some)
+/// A field of a change: absent leaves the value, null empties it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Patch<T> {
+    #[default]
+    Keep,
+    Set(Option<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::<T>::deserialize(from).map(Self::Set)
+    }
 }
 
 /// Changes status, assignee or severity.
 #[utoipa::path(patch, path = "/api/v1/alerts/{id}", operation_id = "update_alert", tag = "alerts", params(("id" = AlertId, Path)), request_body = AlertPatch,
     responses((status = 200, body = Alert), (status = 404, body = Problem)))]
-pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::AlertKind>, Body(patch): Body<AlertPatch>) -> Result<Json<Alert>, Problem> {
+pub(crate) async fn update(
+    caller: Caller,
+    PathId(id): PathId<id::AlertKind>,
+    Body(patch): Body<AlertPatch>,
+) -> Result<Json<Alert>, Problem> {
     let mut tx = caller.scope.begin().await?;
     let alert = change(&mut tx, id, &Change { patch, verdict: None }).await?;
     tx.commit(caller.scope.store().clock().now()).await?;
@@ -173,7 +193,11 @@ pub(crate) struct VerdictBody {
 /// Gives a verdict with its reason; the alert is resolved by it.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/verdict", operation_id = "judge_alert", tag = "alerts", params(("id" = AlertId, Path)), request_body = VerdictBody,
     responses((status = 200, body = Alert), (status = 404, body = Problem)))]
-pub(crate) async fn judge(caller: Caller, PathId(id): PathId<id::AlertKind>, Body(body): Body<VerdictBody>) -> Result<Json<Alert>, Problem> {
+pub(crate) async fn judge(
+    caller: Caller,
+    PathId(id): PathId<id::AlertKind>,
+    Body(body): Body<VerdictBody>,
+) -> Result<Json<Alert>, Problem> {
     let mut tx = caller.scope.begin().await?;
     let alert = change(&mut tx, id, &Change { patch: AlertPatch::default(), verdict: Some(body) }).await?;
     tx.commit(caller.scope.store().clock().now()).await?;
@@ -186,9 +210,9 @@ pub(crate) struct Bulk {
     /// At most 1,000.
     ids: Vec<AlertId>,
     status: Option<AlertStatus>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<UserId>)]
-    assignee: Option<Option<UserId>>,
+    assignee: Patch<UserId>,
     verdict: Option<Verdict>,
     reason: Option<String>,
 }
@@ -217,7 +241,10 @@ pub(crate) async fn bulk(caller: Caller, Body(body): Body<Bulk>) -> Result<Json<
         (Some(_), None) => return Err(Problem::invalid("a verdict needs a `reason`")),
         (None, _) => None,
     };
-    let change_to = Change { patch: AlertPatch { status: body.status, assignee: body.assignee, severity: None, reason: body.reason }, verdict };
+    let change_to = Change {
+        patch: AlertPatch { status: body.status, assignee: body.assignee, severity: None, reason: body.reason },
+        verdict,
+    };
     let mut tx = caller.scope.begin().await?;
     let mut results = Vec::with_capacity(body.ids.len());
     for id in body.ids {
@@ -241,7 +268,7 @@ async fn change(tx: &mut Tx, id: AlertId, change: &Change) -> Result<Alert, Prob
     if let Some(status) = change.patch.status {
         alert.status = status;
     }
-    if let Some(assignee) = change.patch.assignee {
+    if let Patch::Set(assignee) = change.patch.assignee {
         alert.assignee = assignee;
     }
     if let Some(severity) = change.patch.severity {

@@ -45,7 +45,10 @@ pub(crate) fn serve(assets: &'static [Asset], method: &Method, uri: &Uri, header
 
 fn file(asset: &Asset, headers: &HeaderMap) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
-    let takes_brotli = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("br"));
+    let takes_brotli = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("br"));
     let mut response = match (known, asset.brotli) {
         (true, _) => StatusCode::NOT_MODIFIED.into_response(),
         (false, Some(packed)) if takes_brotli => ([(header::CONTENT_ENCODING, "br")], packed).into_response(),
@@ -56,14 +59,18 @@ fn file(asset: &Asset, headers: &HeaderMap) -> Response {
     out.insert(header::ETAG, HeaderValue::from_static(asset.etag));
     out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     let forever = asset.path.starts_with("/assets/");
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(if forever { "public, max-age=31536000, immutable" } else { "no-cache" }));
+    out.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static(if forever { "public, max-age=31536000, immutable" } else { "no-cache" }),
+    );
     harden(out);
     response
 }
 
 /// The page, with a fresh nonce in place of `__CSP_NONCE__`.
 fn page(assets: &[Asset]) -> Response {
-    let index = assets.iter().find(|asset| asset.path == "/index.html").and_then(|asset| std::str::from_utf8(asset.bytes).ok());
+    let index =
+        assets.iter().find(|asset| asset.path == "/index.html").and_then(|asset| std::str::from_utf8(asset.bytes).ok());
     let Some(index) = index else { return Html(UNBUILT).into_response() };
     let nonce = hex::encode(rand::random::<[u8; 16]>());
     let mut response = Html(index.replace("__CSP_NONCE__", &nonce)).into_response();

@@ -14,7 +14,10 @@ use shieldops_model::{Code, UserId};
 use shieldops_respond::Person;
 use shieldops_store::{Principal, PrincipalKind, TenantScope};
 
-use crate::{App, Problem, access::{self, Access}};
+use crate::{
+    App, Problem,
+    access::{self, Access},
+};
 
 pub(crate) const COOKIE: &str = "__Host-session";
 pub(crate) const CSRF_HEADER: &str = "shieldops-csrf";
@@ -79,7 +82,11 @@ async fn check(app: &App, request: &mut Request) -> Result<(), Problem> {
     let needs = match access {
         None => return Err(Problem::new(Code::METHOD_NOT_ALLOWED, "this path does not take this method")),
         Some(Access::Public) => return Ok(()),
-        Some(Access::NeedsOrLoopback(_)) if peer.is_some_and(|peer| peer.ip().is_loopback()) && !app.settings.behind_proxy => return Ok(()),
+        Some(Access::NeedsOrLoopback(_))
+            if peer.is_some_and(|peer| peer.ip().is_loopback()) && !app.settings.behind_proxy =>
+        {
+            return Ok(());
+        }
         Some(Access::SignedIn) => None,
         Some(Access::Needs(permission) | Access::NeedsOrLoopback(permission)) => Some(permission),
     };
@@ -87,7 +94,10 @@ async fn check(app: &App, request: &mut Request) -> Result<(), Problem> {
     if let Some(permission) = needs
         && !permission::allows(&caller.principal.role, permission)
     {
-        return Err(Problem::new(Code::FORBIDDEN, format!("this needs the permission `{permission}`, which the role `{}` has not", caller.principal.role)));
+        return Err(Problem::new(
+            Code::FORBIDDEN,
+            format!("this needs the permission `{permission}`, which the role `{}` has not", caller.principal.role),
+        ));
     }
     request.extensions_mut().insert(caller);
     Ok(())
@@ -101,7 +111,12 @@ fn client_addr(app: &App, headers: &HeaderMap, peer: Option<SocketAddr>) -> Opti
     peer.map(|peer| peer.ip().to_canonical().to_string())
 }
 
-async fn identify(app: &App, headers: &HeaderMap, method: &Method, client_addr: Option<String>) -> Result<Caller, Problem> {
+async fn identify(
+    app: &App,
+    headers: &HeaderMap,
+    method: &Method,
+    client_addr: Option<String>,
+) -> Result<Caller, Problem> {
     let unauthenticated = || Problem::new(Code::UNAUTHENTICATED, Code::UNAUTHENTICATED.help);
     let (text, from_cookie) = credential(headers)?.ok_or_else(unauthenticated)?;
     let principal = authenticate(&app.store, &text).await?.ok_or_else(unauthenticated)?;
@@ -133,7 +148,8 @@ fn credential(headers: &HeaderMap) -> Result<Option<(String, bool)>, Problem> {
     if let Some(token) = socket_token(headers) {
         return Ok(Some((token, false)));
     }
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
+    let cookies =
+        headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
     let session = cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
     Ok(session.map(|(_, value)| (value.to_owned(), true)))
 }

@@ -15,7 +15,11 @@ pub(crate) async fn show(caller: Caller) -> Result<Json<Automation>, Problem> {
 
 /// Halts automation: no new run starts, running ones pause at their next journal point.
 #[utoipa::path(post, path = "/api/v1/automation/halt", operation_id = "halt_automation", tag = "automation", request_body = ReasonBody, responses((status = 200, body = Automation)))]
-pub(crate) async fn halt(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<ReasonBody>) -> Result<Json<Automation>, Problem> {
+pub(crate) async fn halt(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<ReasonBody>,
+) -> Result<Json<Automation>, Problem> {
     crate::alerts::reason(&body.reason)?;
     app.engine(caller.principal.tenant)?.halt(&caller.person()?, &body.reason).await?;
     show(caller).await
@@ -23,7 +27,11 @@ pub(crate) async fn halt(State(app): State<Arc<App>>, caller: Caller, Body(body)
 
 /// Resumes automation.
 #[utoipa::path(post, path = "/api/v1/automation/resume", operation_id = "resume_automation", tag = "automation", request_body = ReasonBody, responses((status = 200, body = Automation)))]
-pub(crate) async fn resume(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<ReasonBody>) -> Result<Json<Automation>, Problem> {
+pub(crate) async fn resume(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<ReasonBody>,
+) -> Result<Json<Automation>, Problem> {
     crate::alerts::reason(&body.reason)?;
     app.engine(caller.principal.tenant)?.resume(&caller.person()?, &body.reason).await?;
     show(caller).await

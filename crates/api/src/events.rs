@@ -102,12 +102,19 @@ struct Searched {
 
 /// Searches events, newest first.
 #[utoipa::path(get, path = "/api/v1/events", operation_id = "list_events", tag = "events", params(SearchParams), responses((status = 200, body = EventList)))]
-pub(crate) async fn search(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<SearchParams>) -> Result<Json<EventList>, Problem> {
+pub(crate) async fn search(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<SearchParams>,
+) -> Result<Json<EventList>, Problem> {
     let page = crate::page::PageParams { limit: params.limit, cursor: None }.request()?;
-    let before = match &params.cursor {
-        None => None,
-        Some(cursor) => Some(cursor.parse().map_err(|_bad| Problem::new(shieldops_model::Code::INVALID_CURSOR, "the cursor is not of this list"))?),
-    };
+    let before =
+        match &params.cursor {
+            None => None,
+            Some(cursor) => Some(cursor.parse().map_err(|_bad| {
+                Problem::new(shieldops_model::Code::INVALID_CURSOR, "the cursor is not of this list")
+            })?),
+        };
     let query = EventQuery {
         entity: params.entity.as_deref().map(entity).transpose()?,
         from: parse("from", params.from.as_ref())?,
@@ -131,7 +138,11 @@ pub(crate) async fn search(State(app): State<Arc<App>>, caller: Caller, Params(p
 /// One event: from the log, or the copy kept because it is cited.
 #[utoipa::path(get, path = "/api/v1/events/{id}", operation_id = "get_event", tag = "events", params(("id" = EventId, Path)),
     responses((status = 200, body = EventView), (status = 404, body = Problem)))]
-pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::EventKind>) -> Result<Json<EventView>, Problem> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::EventKind>,
+) -> Result<Json<EventView>, Problem> {
     let event = events::find(&app.pipeline.bus, &caller.scope, id).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(view(&mut caller.scope.read().await?, event).await?))
 }

@@ -35,21 +35,32 @@ pub(crate) struct ExportParams {
 /// Exports an incident.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/export", operation_id = "export_incident", tag = "incidents", params(("id" = IncidentId, Path), ExportParams),
     responses((status = 200, description = "The document", content((Object = "application/json"), (String = "text/html"))), (status = 404, body = Problem)))]
-pub(crate) async fn incident(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::IncidentKind>, Params(params): Params<ExportParams>) -> Result<Response, Problem> {
+pub(crate) async fn incident(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::IncidentKind>,
+    Params(params): Params<ExportParams>,
+) -> Result<Response, Problem> {
     let export = gather(&app, &caller, id).await?;
     let mut tx = caller.scope.begin().await?;
     let format = params.format.as_deref().unwrap_or("json");
     tx.record("incident.exported", &[&id], serde_json::json!({"format": format}))?;
     tx.commit(caller.scope.store().clock().now()).await?;
     let (body, content_type) = match format {
-        "json" => (serde_json::to_string(&export).map_err(|error| Problem::invalid(error.to_string()))?, "application/json"),
+        "json" => {
+            (serde_json::to_string(&export).map_err(|error| Problem::invalid(error.to_string()))?, "application/json")
+        }
         "html" => (render_html(&export), "text/html; charset=utf-8"),
         _ => return Err(Problem::invalid("`format` is json or html")),
     };
     let name = format!("attachment; filename=\"incident-{}.{format}\"", id.short());
     // The page carries its own styles and nothing else: it may run no script and fetch nothing.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-    let headers = [(header::CONTENT_TYPE, content_type), (header::CONTENT_DISPOSITION, name.as_str()), (header::CONTENT_SECURITY_POLICY, policy)];
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_DISPOSITION, name.as_str()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ];
     Ok((headers, body).into_response())
 }
 
@@ -58,7 +69,8 @@ async fn gather(app: &App, caller: &Caller, id: IncidentId) -> Result<Export, Pr
     let incident = incidents::get(&mut reader, id).await?;
     let alerts = alerts::of_incident(&mut reader, id).await?;
     let investigation = investigations::find(&mut reader, id, None).await?;
-    let plans = plans::list(&mut reader, &plans::Filter { incident: Some(id), state: None }, &first_page(200)).await?.items;
+    let plans =
+        plans::list(&mut reader, &plans::Filter { incident: Some(id), state: None }, &first_page(200)).await?.items;
     let notes = notes::list(&mut reader, id, &first_page(200)).await?.items;
     let ledger = about(&mut reader, id).await?.into_iter().map(row).collect();
     drop(reader);
@@ -74,7 +86,18 @@ async fn gather(app: &App, caller: &Caller, id: IncidentId) -> Result<Export, Pr
     }
     let generated_at = caller.scope.store().clock().now();
     let product = format!("ShieldOps {}", app.settings.version);
-    Ok(Export { version: 1, generated_at, product, incident, alerts, investigation, plans, notes, events: found, ledger })
+    Ok(Export {
+        version: 1,
+        generated_at,
+        product,
+        incident,
+        alerts,
+        investigation,
+        plans,
+        notes,
+        events: found,
+        ledger,
+    })
 }
 
 fn row(entry: ledger::Entry) -> LedgerRow {

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use shieldops_model::{ActionState, Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Plan, Severity, UserId, Verdict, id};
-use shieldops_store::{ledger, Access, Tx, incidents, investigations, notes, plans};
+use shieldops_model::{
+    ActionState, Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Plan, Severity, UserId,
+    Verdict, id,
+};
+use shieldops_store::{Access, Tx, incidents, investigations, ledger, notes, plans};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, List, Problem,
-    alerts::{VerdictBody, first_page, present, reason, severity},
+    alerts::{Patch, VerdictBody, first_page, reason, severity},
     auth::Caller,
     page::{Body, PageParams, Params, PathId, parse},
 };
@@ -42,7 +45,10 @@ pub(crate) struct IncidentView {
 }
 
 pub(crate) fn phase(incident: &Incident, plans: &[Plan]) -> &'static str {
-    let contained = plans.iter().flat_map(|plan| &plan.actions).any(|action| action.undo_of.is_none() && action.state == ActionState::Verified);
+    let contained = plans
+        .iter()
+        .flat_map(|plan| &plan.actions)
+        .any(|action| action.undo_of.is_none() && action.state == ActionState::Verified);
     match incident.status {
         IncidentStatus::Resolved | IncidentStatus::Closed => "resolved",
         _ if contained => "contained",
@@ -60,7 +66,10 @@ pub(crate) async fn view(access: &mut impl Access, incident: Incident) -> Result
 
 /// Incidents that have a first revision, newest first.
 #[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents", params(ListParams), responses((status = 200, body = List<IncidentView>)))]
-pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<IncidentView>>, Problem> {
+pub(crate) async fn list(
+    caller: Caller,
+    Params(params): Params<ListParams>,
+) -> Result<Json<List<IncidentView>>, Problem> {
     let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
     let filter = incidents::Filter {
         status: params.status,
@@ -90,9 +99,9 @@ pub(crate) async fn show(caller: Caller, PathId(id): PathId<id::IncidentKind>) -
 #[serde(deny_unknown_fields)]
 pub(crate) struct IncidentPatch {
     status: Option<IncidentStatus>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<UserId>)]
-    assignee: Option<Option<UserId>>,
+    assignee: Patch<UserId>,
     /// 1 to 200 characters.
     title: Option<String>,
     severity: Option<Severity>,
@@ -102,14 +111,18 @@ pub(crate) struct IncidentPatch {
 /// Changes status, assignee, title or severity.
 #[utoipa::path(patch, path = "/api/v1/incidents/{id}", operation_id = "update_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = IncidentPatch,
     responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
-pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::IncidentKind>, Body(patch): Body<IncidentPatch>) -> Result<Json<IncidentView>, Problem> {
+pub(crate) async fn update(
+    caller: Caller,
+    PathId(id): PathId<id::IncidentKind>,
+    Body(patch): Body<IncidentPatch>,
+) -> Result<Json<IncidentView>, Problem> {
     let mut tx = caller.scope.begin().await?;
     let mut incident = incidents::get(&mut tx, id).await?;
     let before = summary(&incident);
     if let Some(status) = patch.status {
         incident.status = status;
     }
-    if let Some(assignee) = patch.assignee {
+    if let Patch::Set(assignee) = patch.assignee {
         incident.assignee = assignee;
     }
     if let Some(title) = patch.title {
@@ -133,7 +146,13 @@ fn summary(incident: &Incident) -> serde_json::Value {
     serde_json::json!({"status": incident.status, "assignee": incident.assignee, "title": incident.title, "severity": incident.severity, "verdict": incident.verdict})
 }
 
-async fn save(tx: &mut Tx, incident: &mut Incident, kind: &'static str, before: &serde_json::Value, why: Option<&str>) -> Result<(), Problem> {
+async fn save(
+    tx: &mut Tx,
+    incident: &mut Incident,
+    kind: &'static str,
+    before: &serde_json::Value,
+    why: Option<&str>,
+) -> Result<(), Problem> {
     incident.updated_at = tx.scope().store().clock().now();
     incidents::update(tx, incident).await?;
     tx.record(kind, &[&incident.id], serde_json::json!({"before": before, "after": summary(incident), "reason": why}))?;
@@ -148,7 +167,11 @@ async fn finish(caller: Caller, tx: Tx, incident: Incident) -> Result<Json<Incid
 /// Gives a verdict with its reason; the incident is resolved by it.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/verdict", operation_id = "judge_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = VerdictBody,
     responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
-pub(crate) async fn judge(caller: Caller, PathId(id): PathId<id::IncidentKind>, Body(body): Body<VerdictBody>) -> Result<Json<IncidentView>, Problem> {
+pub(crate) async fn judge(
+    caller: Caller,
+    PathId(id): PathId<id::IncidentKind>,
+    Body(body): Body<VerdictBody>,
+) -> Result<Json<IncidentView>, Problem> {
     reason(&body.reason)?;
     let mut tx = caller.scope.begin().await?;
     let mut incident = incidents::get(&mut tx, id).await?;
@@ -164,7 +187,11 @@ pub(crate) async fn judge(caller: Caller, PathId(id): PathId<id::IncidentKind>, 
 /// Notes on an incident, newest first.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/notes", operation_id = "list_notes", tag = "incidents", params(("id" = IncidentId, Path), PageParams),
     responses((status = 200, body = List<Note>)))]
-pub(crate) async fn list_notes(caller: Caller, PathId(id): PathId<id::IncidentKind>, Params(params): Params<PageParams>) -> Result<Json<List<Note>>, Problem> {
+pub(crate) async fn list_notes(
+    caller: Caller,
+    PathId(id): PathId<id::IncidentKind>,
+    Params(params): Params<PageParams>,
+) -> Result<Json<List<Note>>, Problem> {
     let mut reader = caller.scope.read().await?;
     incidents::get(&mut reader, id).await?;
     Ok(Json(notes::list(&mut reader, id, &params.request()?).await?.into()))
@@ -180,7 +207,11 @@ pub(crate) struct NewNote {
 /// Adds a note.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/notes", operation_id = "create_note", tag = "incidents", params(("id" = IncidentId, Path)), request_body = NewNote,
     responses((status = 201, body = Note), (status = 404, body = Problem)))]
-pub(crate) async fn add_note(caller: Caller, PathId(incident): PathId<id::IncidentKind>, Body(body): Body<NewNote>) -> Result<(StatusCode, Json<Note>), Problem> {
+pub(crate) async fn add_note(
+    caller: Caller,
+    PathId(incident): PathId<id::IncidentKind>,
+    Body(body): Body<NewNote>,
+) -> Result<(StatusCode, Json<Note>), Problem> {
     if body.text.trim().is_empty() || body.text.len() > 65_536 {
         return Err(Problem::invalid("`text` is 1 to 65,536 bytes"));
     }
@@ -206,12 +237,20 @@ pub(crate) struct MergeBody {
 /// Merges this incident into another: its alerts move, and it closes.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/merge", operation_id = "merge_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = MergeBody,
     responses((status = 200, body = IncidentView), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(crate) async fn merge(State(app): State<Arc<App>>, caller: Caller, PathId(from): PathId<id::IncidentKind>, Body(body): Body<MergeBody>) -> Result<Json<IncidentView>, Problem> {
+pub(crate) async fn merge(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(from): PathId<id::IncidentKind>,
+    Body(body): Body<MergeBody>,
+) -> Result<Json<IncidentView>, Problem> {
     reason(&body.reason)?;
     let mut tx = caller.scope.begin().await?;
     let (into, gone) = (incidents::get(&mut tx, body.into).await?, incidents::get(&mut tx, from).await?);
     if into.id == gone.id || into.merged_into.is_some() || gone.merged_into.is_some() || into.demo != gone.demo {
-        return Err(Problem::new(Code::CONFLICT, "two different incidents that are not merged, and both or neither of the demonstration, can be merged"));
+        return Err(Problem::new(
+            Code::CONFLICT,
+            "two different incidents that are not merged, and both or neither of the demonstration, can be merged",
+        ));
     }
     app.pipeline.merge(&mut tx, body.into, from, &body.reason).await?;
     let merged = incidents::get(&mut tx, body.into).await?;
@@ -228,14 +267,21 @@ pub(crate) struct RevisionParams {
 /// What is known of an incident.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/investigation", operation_id = "get_investigation", tag = "incidents", params(("id" = IncidentId, Path), RevisionParams),
     responses((status = 200, body = Investigation), (status = 404, body = Problem)))]
-pub(crate) async fn investigation(caller: Caller, PathId(id): PathId<id::IncidentKind>, Params(params): Params<RevisionParams>) -> Result<Json<Investigation>, Problem> {
+pub(crate) async fn investigation(
+    caller: Caller,
+    PathId(id): PathId<id::IncidentKind>,
+    Params(params): Params<RevisionParams>,
+) -> Result<Json<Investigation>, Problem> {
     Ok(Json(investigations::get(&mut caller.scope.read().await?, id, params.revision).await?))
 }
 
 /// The ledger's entries about an incident, its plans and their actions, oldest first.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/ledger", operation_id = "list_incident_ledger", tag = "incidents", params(("id" = IncidentId, Path)),
     responses((status = 200, body = List<ledger::Entry>)))]
-pub(crate) async fn entries(caller: Caller, PathId(id): PathId<id::IncidentKind>) -> Result<Json<List<ledger::Entry>>, Problem> {
+pub(crate) async fn entries(
+    caller: Caller,
+    PathId(id): PathId<id::IncidentKind>,
+) -> Result<Json<List<ledger::Entry>>, Problem> {
     let mut reader = caller.scope.read().await?;
     incidents::get(&mut reader, id).await?;
     Ok(Json(List::whole(about(&mut reader, id).await?)))

@@ -47,7 +47,7 @@ pub(crate) async fn stats(app: &App, caller: &Caller) -> Result<IngestStats, Pro
         dead_letters: bookkeeping::counter(&mut reader, "dead_letters").await?,
         lag_events: bus.lag_events,
         bytes: bus.bytes,
-        segments: u64::try_from(bus.segments).unwrap_or(u64::MAX),
+        segments: bus.segments,
         damaged_events: bus.damaged_events,
         sources: bookkeeping::sources(&mut reader).await?,
     })
@@ -61,6 +61,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
 
 /// What could not be taken or understood, newest first.
 #[utoipa::path(get, path = "/api/v1/dead-letters", operation_id = "list_dead_letters", tag = "ingest", params(PageParams), responses((status = 200, body = List<DeadLetter>)))]
-pub(crate) async fn letters(caller: Caller, Params(params): Params<PageParams>) -> Result<Json<List<DeadLetter>>, Problem> {
+pub(crate) async fn letters(
+    caller: Caller,
+    Params(params): Params<PageParams>,
+) -> Result<Json<List<DeadLetter>>, Problem> {
     Ok(Json(dead_letters::list(&mut caller.scope.read().await?, &params.request()?).await?.into()))
 }

@@ -12,7 +12,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shieldops_ingest::{
-    Hints, formats::{bulk, hec},
+    Hints,
+    formats::{bulk, hec},
     sources::{DecompressError, decompress},
 };
 use shieldops_model::Code;
@@ -46,8 +47,16 @@ struct IntakeError {
 
 impl From<Answer> for IntakeAnswer {
     fn from(answer: Answer) -> Self {
-        let error = |refused: shieldops_pipeline::RefusedLine| IntakeError { line: refused.line, code: refused.code, detail: refused.detail };
-        Self { accepted: answer.accepted, rejected: answer.rejected, errors: answer.errors.into_iter().map(error).collect() }
+        let error = |refused: shieldops_pipeline::RefusedLine| IntakeError {
+            line: refused.line,
+            code: refused.code,
+            detail: refused.detail,
+        };
+        Self {
+            accepted: answer.accepted,
+            rejected: answer.rejected,
+            errors: answer.errors.into_iter().map(error).collect(),
+        }
     }
 }
 
@@ -55,7 +64,13 @@ impl From<Answer> for IntakeAnswer {
 #[utoipa::path(post, path = "/api/v1/events", operation_id = "send_events", tag = "events", params(IntakeParams),
     request_body(content((String = "application/x-ndjson"), (String = "text/plain"))),
     responses((status = 200, body = IntakeAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem)))]
-pub(crate) async fn events(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<IntakeParams>, headers: HeaderMap, body: Bytes) -> Result<Json<IntakeAnswer>, Problem> {
+pub(crate) async fn events(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<IntakeParams>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<IntakeAnswer>, Problem> {
     let body = open(&app, &headers, body)?;
     let source = source(params.source, &caller)?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -67,7 +82,10 @@ pub(crate) async fn events(State(app): State<Arc<App>>, caller: Caller, Params(p
 /// The source of the request, else the token's own.
 fn source(given: Option<String>, caller: &Caller) -> Result<Option<String>, Problem> {
     let source = given.or_else(|| caller.principal.source.clone());
-    let fits = |text: &String| (1..=64).contains(&text.len()) && text.chars().all(|character| character.is_ascii_alphanumeric() || "._-/:".contains(character));
+    let fits = |text: &String| {
+        (1..=64).contains(&text.len())
+            && text.chars().all(|character| character.is_ascii_alphanumeric() || "._-/:".contains(character))
+    };
     match source {
         Some(text) if !fits(&text) => Err(Problem::invalid("`source` is 1 to 64 letters, digits or ._-/:")),
         source => Ok(source),
@@ -87,12 +105,24 @@ fn open(app: &App, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Problem> {
 }
 
 /// Splunk HEC, JSON events.
-pub(crate) async fn hec_event(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<IntakeParams>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn hec_event(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<IntakeParams>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     hec_take(&app, &caller, params, &headers, body, hec::Endpoint::Event).await
 }
 
 /// Splunk HEC, raw lines.
-pub(crate) async fn hec_raw(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<IntakeParams>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn hec_raw(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<IntakeParams>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     hec_take(&app, &caller, params, &headers, body, hec::Endpoint::Raw).await
 }
 
@@ -100,7 +130,14 @@ pub(crate) async fn hec_health() -> Response {
     Json(json!({"text": "HEC is healthy", "code": 17})).into_response()
 }
 
-async fn hec_take(app: &App, caller: &Caller, params: IntakeParams, headers: &HeaderMap, body: Bytes, endpoint: hec::Endpoint) -> Response {
+async fn hec_take(
+    app: &App,
+    caller: &Caller,
+    params: IntakeParams,
+    headers: &HeaderMap,
+    body: Bytes,
+    endpoint: hec::Endpoint,
+) -> Response {
     match hec_answer(app, caller, params, headers, body, endpoint).await {
         Ok(answer) if answer.rejected == 0 => Json(json!({"text": "Success", "code": 0})).into_response(),
         Ok(answer) => {
@@ -112,7 +149,8 @@ async fn hec_take(app: &App, caller: &Caller, params: IntakeParams, headers: &He
         }
         // The codes of HEC: 9 is "server is busy".
         Err(problem) if problem.status == 429 => {
-            let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(json!({"text": "Server is busy", "code": 9}))).into_response();
+            let mut response =
+                (StatusCode::TOO_MANY_REQUESTS, Json(json!({"text": "Server is busy", "code": 9}))).into_response();
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
             response
         }
@@ -120,25 +158,55 @@ async fn hec_take(app: &App, caller: &Caller, params: IntakeParams, headers: &He
     }
 }
 
-async fn hec_answer(app: &App, caller: &Caller, params: IntakeParams, headers: &HeaderMap, body: Bytes, endpoint: hec::Endpoint) -> Result<Answer, Problem> {
+async fn hec_answer(
+    app: &App,
+    caller: &Caller,
+    params: IntakeParams,
+    headers: &HeaderMap,
+    body: Bytes,
+    endpoint: hec::Endpoint,
+) -> Result<Answer, Problem> {
     let body = open(app, headers, body)?;
     let source = source(params.source, caller)?;
     let received = app.store.clock().now();
-    let batch = hec::parse(&body, endpoint, Hints { source: source.as_deref(), content_type: None }, received, &app.intake.limits);
+    let batch = hec::parse(
+        &body,
+        endpoint,
+        Hints { source: source.as_deref(), content_type: None },
+        received,
+        &app.intake.limits,
+    );
     let answer = app.intake.take(caller.principal.tenant, batch.prepared, false, received).await?;
     app.metrics.took(answer.accepted, answer.rejected);
     Ok(answer)
 }
 
-pub(crate) async fn bulk(State(app): State<Arc<App>>, caller: Caller, headers: HeaderMap, body: Bytes) -> Result<Json<serde_json::Value>, Problem> {
+pub(crate) async fn bulk(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<serde_json::Value>, Problem> {
     bulk_take(&app, &caller, None, &headers, body).await
 }
 
-pub(crate) async fn bulk_into(State(app): State<Arc<App>>, caller: Caller, Path(index): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Json<serde_json::Value>, Problem> {
+pub(crate) async fn bulk_into(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(index): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<serde_json::Value>, Problem> {
     bulk_take(&app, &caller, Some(&index), &headers, body).await
 }
 
-async fn bulk_take(app: &App, caller: &Caller, index: Option<&str>, headers: &HeaderMap, body: Bytes) -> Result<Json<serde_json::Value>, Problem> {
+async fn bulk_take(
+    app: &App,
+    caller: &Caller,
+    index: Option<&str>,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Json<serde_json::Value>, Problem> {
     let body = open(app, headers, body)?;
     let received = app.store.clock().now();
     let batch = bulk::parse(&body, index, received, &app.intake.limits);
@@ -158,7 +226,9 @@ fn bulk_item(item: &bulk::Item) -> serde_json::Value {
     };
     let result = match &item.result {
         Ok(()) => json!({"_index": item.index, "_id": item.id, "status": 201, "result": "created"}),
-        Err(error) => json!({"_index": item.index, "_id": item.id, "status": 400, "error": {"type": error.code, "reason": error.detail}}),
+        Err(error) => {
+            json!({"_index": item.index, "_id": item.id, "status": 400, "error": {"type": error.code, "reason": error.detail}})
+        }
     };
     json!({action: result})
 }

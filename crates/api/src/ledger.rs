@@ -100,6 +100,9 @@ pub(crate) async fn export(caller: Caller) -> Result<Response, Problem> {
     tx.commit(caller.scope.store().clock().now()).await?;
     let mut body = ledger::export(&caller.scope).await?.join("\n");
     body.push('\n');
-    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CONTENT_DISPOSITION, "attachment; filename=\"ledger.ndjson\"")];
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"ledger.ndjson\""),
+    ];
     Ok((headers, body).into_response())
 }

@@ -21,7 +21,12 @@ use crate::{App, Problem, auth::Caller};
 const RECHECK: Duration = Duration::from_millis(900);
 
 /// Frames for what the caller may read.
-pub(crate) async fn connect(State(app): State<Arc<App>>, caller: Caller, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Result<Response, Problem> {
+pub(crate) async fn connect(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
     // A browser sends its page's origin: another page's script must not read along with this page's cookie.
     if caller.csrf.is_some() && !same_origin(&headers) {
         return Err(Problem::new(Code::FORBIDDEN, "the Origin is not this server"));
@@ -81,7 +86,9 @@ async fn forward(socket: &mut WebSocket, caller: &Caller, change: Result<Change,
         }
         Ok(_) => true,
         // Frames were missed: the client reads its lists again.
-        Err(RecvError::Lagged(missed)) => send(socket, &serde_json::json!({"kind": "missed", "count": missed})).await.is_ok(),
+        Err(RecvError::Lagged(missed)) => {
+            send(socket, &serde_json::json!({"kind": "missed", "count": missed})).await.is_ok()
+        }
         Err(RecvError::Closed) => false,
     }
 }

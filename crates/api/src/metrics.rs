@@ -37,7 +37,11 @@ impl Metrics {
         registry.register("ingest_lines_accepted", "Lines acknowledged since the start", self.accepted.clone());
         registry.register("ingest_lines_rejected", "Lines refused since the start", self.rejected.clone());
         registry.register("http_requests", "Requests answered since the start", self.requests.clone());
-        registry.register("http_failures", "Requests answered with a server error since the start", self.failures.clone());
+        registry.register(
+            "http_failures",
+            "Requests answered with a server error since the start",
+            self.failures.clone(),
+        );
         let gauges = [
             ("bus_events_stored", "Events acknowledged since the data directory was made", scraped.stored),
             ("bus_lag_events", "Events acknowledged and not yet processed", scraped.lag),

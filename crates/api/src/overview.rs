@@ -109,7 +109,11 @@ struct Funnel {
 
 /// Counts, charts and what waits for a person.
 #[utoipa::path(get, path = "/api/v1/overview", operation_id = "get_overview", tag = "overview", params(OverviewParams), responses((status = 200, body = Overview)))]
-pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<OverviewParams>) -> Result<Json<Overview>, Problem> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<OverviewParams>,
+) -> Result<Json<Overview>, Problem> {
     let hours = params.hours.unwrap_or(24);
     if !(1..=168).contains(&hours) {
         return Err(Problem::invalid("`hours` is 1 to 168"));
@@ -125,13 +129,27 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, Params(par
     for incident in newest {
         items.push(view(&mut reader, incident).await?);
     }
-    let waiting = plans::list(&mut reader, &plans::Filter { incident: None, state: Some("proposed".to_owned()) }, &first_page(200)).await?.items;
+    let waiting = plans::list(
+        &mut reader,
+        &plans::Filter { incident: None, state: Some("proposed".to_owned()) },
+        &first_page(200),
+    )
+    .await?
+    .items;
     let minutes = bookkeeping::minutes(&mut reader, from).await?;
     let series = series(&alerts::series(&mut reader, from).await?, from, hours);
-    let activity = ledger::list(&mut reader, &ledger::Filter::default(), &PageRequest { limit: Some(12), cursor: None }).await?.items;
+    let activity =
+        ledger::list(&mut reader, &ledger::Filter::default(), &PageRequest { limit: Some(12), cursor: None })
+            .await?
+            .items;
     let verdicts = alerts::count_by(&mut reader, CountBy::Verdict, false).await?.into_iter().collect();
     let waiting_count = waiting.len();
-    let funnel = Funnel { events: ingest.stored, alerts: alert_counts.total, incidents: total, plans_waiting: u64::try_from(waiting_count).unwrap_or(0) };
+    let funnel = Funnel {
+        events: ingest.stored,
+        alerts: alert_counts.total,
+        incidents: total,
+        plans_waiting: u64::try_from(waiting_count).unwrap_or(0),
+    };
     Ok(Json(Overview {
         generated_at: now,
         from,
@@ -140,7 +158,10 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, Params(par
         incidents: IncidentCounts { open, total, items },
         plans: PlanCounts { waiting_count, waiting: waiting.into_iter().take(5).collect() },
         actions: action_counts(&mut reader).await?,
-        events: EventCounts { stored: ingest.stored, per_minute: minutes.into_iter().map(|(at, count)| Minute { at, count }).collect() },
+        events: EventCounts {
+            stored: ingest.stored,
+            per_minute: minutes.into_iter().map(|(at, count)| Minute { at, count }).collect(),
+        },
         alert_series: series,
         funnel,
         activity,
@@ -152,24 +173,34 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, Params(par
 
 async fn alert_counts(access: &mut impl Access) -> Result<AlertCounts, Problem> {
     let by_id = alerts::count_by(access, CountBy::Severity, true).await?;
-    let of = |severity: Severity| by_id.iter().find(|(id, _)| *id == severity.id().to_string()).map_or(0, |(_, count)| *count);
-    let by_severity: BTreeMap<_, _> = Severity::ALL.into_iter().map(|severity| (severity.as_str(), of(severity))).collect();
+    let of = |severity: Severity| {
+        by_id.iter().find(|(id, _)| *id == severity.id().to_string()).map_or(0, |(_, count)| *count)
+    };
+    let by_severity: BTreeMap<_, _> =
+        Severity::ALL.into_iter().map(|severity| (severity.as_str(), of(severity))).collect();
     let total = alerts::count_by(access, CountBy::Status, false).await?.iter().map(|(_, count)| count).sum();
     Ok(AlertCounts { open: by_severity.values().sum(), total, by_severity })
 }
 
 async fn action_counts(access: &mut impl Access) -> Result<ActionCounts, Problem> {
     let by_state = actions::count_by_state(access).await?;
-    let of = |words: &[&str]| by_state.iter().filter(|(state, _)| words.contains(&state.as_str())).map(|(_, count)| count).sum();
-    Ok(ActionCounts { live: of(&["settling", "verified", "unverified"]), drifted: of(&["drifted"]), undone: of(&["undone", "expired"]) })
+    let of = |words: &[&str]| {
+        by_state.iter().filter(|(state, _)| words.contains(&state.as_str())).map(|(_, count)| count).sum()
+    };
+    Ok(ActionCounts {
+        live: of(&["settling", "verified", "unverified"]),
+        drifted: of(&["drifted"]),
+        undone: of(&["undone", "expired"]),
+    })
 }
 
 /// Alerts by first sight in 48 equal buckets.
 fn series(alerts: &[(Timestamp, u8)], from: Timestamp, hours: u32) -> Vec<AlertBucket> {
     let width = i64::from(hours) * 3_600_000_000 / 48;
     let start = |at: i64| Timestamp::from_micros(from.as_micros() + at * width);
-    let mut buckets: Vec<_> =
-        (0..48).map(|at| AlertBucket { at: start(at), critical: 0, high: 0, medium: 0, low: 0, informational: 0 }).collect();
+    let mut buckets: Vec<_> = (0..48)
+        .map(|at| AlertBucket { at: start(at), critical: 0, high: 0, medium: 0, low: 0, informational: 0 })
+        .collect();
     for (first_seen, severity) in alerts {
         let at = usize::try_from((first_seen.as_micros() - from.as_micros()) / width).unwrap_or(0).min(47);
         let Some(bucket) = buckets.get_mut(at) else { continue };

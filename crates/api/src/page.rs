@@ -82,12 +82,18 @@ impl<K: Kind, S: Send + Sync> FromRequestParts<S> for PathId<K> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_missing| Problem::not_found())?;
+        let Path(text) =
+            Path::<String>::from_request_parts(parts, state).await.map_err(|_missing| Problem::not_found())?;
         text.parse().map(Self).map_err(|_invalid| Problem::not_found())
     }
 }
 
 /// Parses an optional filter value, naming it when it is wrong.
 pub(crate) fn parse<T: std::str::FromStr>(name: &str, text: Option<&String>) -> Result<Option<T>, Problem> {
-    text.map(|text| text.parse().map_err(|_bad| Problem::invalid(format!("`{name}` is not valid: `{}`", text.chars().take(80).collect::<String>())))).transpose()
+    text.map(|text| {
+        text.parse().map_err(|_bad| {
+            Problem::invalid(format!("`{name}` is not valid: `{}`", text.chars().take(80).collect::<String>()))
+        })
+    })
+    .transpose()
 }

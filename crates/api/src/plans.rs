@@ -54,12 +54,17 @@ async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result
     let me = caller.principal.user.map(|user| user.to_string());
     let may = |role: &str| permission::allows(role, Permission::PlanApprove);
     let users = people::users(access).await?;
-    let approvers: Vec<String> =
-        users.into_iter().filter(|user| may(&user.role) && !user.disabled && user.has_password && user.id.to_string() != plan.requester).map(|user| user.name).collect();
+    let approvers: Vec<String> = users
+        .into_iter()
+        .filter(|user| may(&user.role) && !user.disabled && user.has_password && user.id.to_string() != plan.requester)
+        .map(|user| user.name)
+        .collect();
     let why = if plan.state != PlanState::Proposed {
         Some("the plan is not waiting for approval".to_owned())
     } else if me.as_deref() == Some(plan.requester.as_str()) {
-        Some("you made this plan: another person must approve it; an administrator can add users in Settings".to_owned())
+        Some(
+            "you made this plan: another person must approve it; an administrator can add users in Settings".to_owned(),
+        )
     } else if !may(&caller.principal.role) || me.is_none() {
         Some(format!("the role `{}` may not approve plans", caller.principal.role))
     } else if plan.approvals.iter().any(|approval| Some(approval.user) == caller.principal.user) {
@@ -91,8 +96,16 @@ pub(crate) struct NewPlan {
 /// Plans actions against the live state of their targets. Nothing is changed.
 #[utoipa::path(post, path = "/api/v1/plans", operation_id = "create_plan", tag = "plans", request_body = NewPlan,
     responses((status = 201, body = Plan), (status = 422, body = Problem), (status = 502, body = Problem)))]
-pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<NewPlan>) -> Result<(StatusCode, Json<Plan>), Problem> {
-    let title = body.title.unwrap_or_else(|| body.actions.first().map_or_else(String::new, |action| format!("{} on {}", action.capability, action.target.name)));
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<NewPlan>,
+) -> Result<(StatusCode, Json<Plan>), Problem> {
+    let title = body.title.unwrap_or_else(|| {
+        body.actions
+            .first()
+            .map_or_else(String::new, |action| format!("{} on {}", action.capability, action.target.name))
+    });
     let request = PlanRequest {
         title,
         why: body.why.unwrap_or_default(),
@@ -121,7 +134,12 @@ pub(crate) struct Approve {
 /// Approves a plan by its hash; the last approval that is needed starts the run.
 #[utoipa::path(post, path = "/api/v1/plans/{id}/approve", operation_id = "approve_plan", tag = "plans", params(("id" = PlanId, Path)), request_body = Approve,
     responses((status = 200, body = Plan), (status = 403, body = Problem), (status = 409, body = Problem)))]
-pub(crate) async fn approve(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>, Body(body): Body<Approve>) -> Result<Json<Plan>, Problem> {
+pub(crate) async fn approve(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::PlanKind>,
+    Body(body): Body<Approve>,
+) -> Result<Json<Plan>, Problem> {
     let engine = app.engine(caller.principal.tenant)?;
     let plan = engine.approve(id, &body.hash, &caller.person()?).await?;
     settled(engine, plan).await
@@ -143,7 +161,12 @@ pub(crate) struct ReasonBody {
 /// Rejects a plan with a reason.
 #[utoipa::path(post, path = "/api/v1/plans/{id}/reject", operation_id = "reject_plan", tag = "plans", params(("id" = PlanId, Path)), request_body = ReasonBody,
     responses((status = 200, body = Plan), (status = 409, body = Problem)))]
-pub(crate) async fn reject(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>, Body(body): Body<ReasonBody>) -> Result<Json<Plan>, Problem> {
+pub(crate) async fn reject(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::PlanKind>,
+    Body(body): Body<ReasonBody>,
+) -> Result<Json<Plan>, Problem> {
     crate::alerts::reason(&body.reason)?;
     Ok(Json(app.engine(caller.principal.tenant)?.reject(id, &body.reason, &caller.person()?).await?))
 }
@@ -151,7 +174,11 @@ pub(crate) async fn reject(State(app): State<Arc<App>>, caller: Caller, PathId(i
 /// Starts the run of an approved plan, or says how it ended: calling it twice is calling it once.
 #[utoipa::path(post, path = "/api/v1/plans/{id}/execute", operation_id = "execute_plan", tag = "plans", params(("id" = PlanId, Path)),
     responses((status = 200, body = Plan), (status = 409, body = Problem)))]
-pub(crate) async fn execute(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>) -> Result<Json<Plan>, Problem> {
+pub(crate) async fn execute(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::PlanKind>,
+) -> Result<Json<Plan>, Problem> {
     let engine = app.engine(caller.principal.tenant)?;
     let plan = engine.execute(id, &caller.person()?).await?;
     settled(engine, plan).await
@@ -160,7 +187,11 @@ pub(crate) async fn execute(State(app): State<Arc<App>>, caller: Caller, PathId(
 /// Plans the same actions again, against the state as it is now.
 #[utoipa::path(post, path = "/api/v1/plans/{id}/replan", operation_id = "replan", tag = "plans", params(("id" = PlanId, Path)),
     responses((status = 201, body = Plan), (status = 409, body = Problem)))]
-pub(crate) async fn replan(State(app): State<Arc<App>>, caller: Caller, PathId(id): PathId<id::PlanKind>) -> Result<(StatusCode, Json<Plan>), Problem> {
+pub(crate) async fn replan(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::PlanKind>,
+) -> Result<(StatusCode, Json<Plan>), Problem> {
     let plan = app.engine(caller.principal.tenant)?.replan(id, requester(&caller)?, caller.client_addr.clone()).await?;
     Ok((StatusCode::CREATED, Json(plan)))
 }

@@ -97,8 +97,12 @@ impl From<IdentityError> for Problem {
         let detail = error.to_string();
         match error {
             IdentityError::WrongCredentials | IdentityError::LinkSpent => Self::new(Code::WRONG_CREDENTIALS, detail),
-            IdentityError::Wait(wait) => Self { retry_after_s: Some(wait.as_secs().max(1)), ..Self::new(Code::RATE_LIMITED, detail) },
-            IdentityError::InvalidName | IdentityError::UnknownRole(_) | IdentityError::Password(_) => Self::invalid(detail),
+            IdentityError::Wait(wait) => {
+                Self { retry_after_s: Some(wait.as_secs().max(1)), ..Self::new(Code::RATE_LIMITED, detail) }
+            }
+            IdentityError::InvalidName | IdentityError::UnknownRole(_) | IdentityError::Password(_) => {
+                Self::invalid(detail)
+            }
             IdentityError::Store(error) => error.into(),
             IdentityError::Stopped => Self::new(Code::INTERNAL, detail),
         }
@@ -112,9 +116,9 @@ impl From<PipelineError> for Problem {
             PipelineError::Bus(error) if error.is_pressure() => {
                 Self { retry_after_s: Some(1), ..Self::new(Code::BACK_PRESSURE, error.to_string()) }
             }
-            PipelineError::Bus(shieldops_bus::Error::EventTooLarge { .. } | shieldops_bus::Error::BatchTooLarge { .. }) => {
-                Self::new(Code::BODY_TOO_LARGE, error.to_string())
-            }
+            PipelineError::Bus(
+                shieldops_bus::Error::EventTooLarge { .. } | shieldops_bus::Error::BatchTooLarge { .. },
+            ) => Self::new(Code::BODY_TOO_LARGE, error.to_string()),
             PipelineError::Bus(ref cause) => Self::internal(Code::STORAGE, cause),
             PipelineError::Stopped => Self::new(Code::INTERNAL, error.to_string()),
         }

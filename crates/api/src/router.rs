@@ -16,15 +16,21 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    App, Problem, actions, alerts, assets, auth, automation, events, export, incidents, ingest, intake, ledger, live, meta, overview, plans, rules, session,
-    targets, tokens, users,
+    App, Problem, actions, alerts, assets, auth, automation, events, export, incidents, ingest, intake, ledger, live,
+    meta, overview, plans, rules, session, targets, tokens, users,
 };
 
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(OpenApi)]
-#[openapi(info(title = "ShieldOps", description = "Autonomous security operations: detect, investigate, respond, prove.", license(name = "Apache-2.0")),
-    components(schemas(Problem)))]
+#[openapi(
+    info(
+        title = "ShieldOps",
+        description = "Autonomous security operations: detect, investigate, respond, prove.",
+        license(name = "Apache-2.0")
+    ),
+    components(schemas(Problem))
+)]
 struct Description;
 
 fn documented() -> OpenApiRouter<Arc<App>> {
@@ -112,7 +118,8 @@ pub fn router(app: Arc<App>) -> Result<Router, Vec<String>> {
         return Err(missing);
     }
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
-    let behind_authorisation = documented.merge(undocumented()).route_layer(from_fn_with_state(Arc::clone(&app), auth::authorise));
+    let behind_authorisation =
+        documented.merge(undocumented()).route_layer(from_fn_with_state(Arc::clone(&app), auth::authorise));
     Ok(behind_authorisation
         .fallback(fallback)
         .method_not_allowed_fallback(wrong_method)
@@ -126,8 +133,13 @@ pub fn router(app: Arc<App>) -> Result<Router, Vec<String>> {
 pub(crate) fn undeclared(description: &utoipa::openapi::OpenApi) -> Vec<String> {
     let mut missing = Vec::new();
     for (path, item) in &description.paths.paths {
-        let operations =
-            [(Method::GET, &item.get), (Method::POST, &item.post), (Method::PATCH, &item.patch), (Method::PUT, &item.put), (Method::DELETE, &item.delete)];
+        let operations = [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PATCH, &item.patch),
+            (Method::PUT, &item.put),
+            (Method::DELETE, &item.delete),
+        ];
         for (method, operation) in operations {
             if operation.is_some() && crate::access::of(&method, path).is_none() {
                 missing.push(format!("{method} {path}"));
@@ -145,7 +157,6 @@ async fn wrong_method() -> Problem {
     Problem::new(Code::METHOD_NOT_ALLOWED, "this path does not take this method")
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of the layer")]
 fn panicked(_cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     Problem::new(Code::INTERNAL, Code::INTERNAL.help).into_response()
@@ -156,8 +167,12 @@ async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) ->
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_late| Problem::new(Code::TIMEOUT, Code::TIMEOUT.help).into_response());
     // Overload and plain-text refusals of the framework speak the same language as our own.
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !response.headers().get("content-type").is_some_and(|kind| kind == "application/problem+json") {
-        response = Problem::new(Code::BODY_TOO_LARGE, format!("a body has at most {} bytes", app.settings.max_body_bytes)).into_response();
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE
+        && response.headers().get("content-type").is_none_or(|kind| kind != "application/problem+json")
+    {
+        response =
+            Problem::new(Code::BODY_TOO_LARGE, format!("a body has at most {} bytes", app.settings.max_body_bytes))
+                .into_response();
     }
     app.metrics.answered(response.status().as_u16());
     assets::harden(response.headers_mut());

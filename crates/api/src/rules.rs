@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
-use shieldops_detect::{Diagnostic, RuleSource, testing::{Sample, check_samples}};
+use shieldops_detect::{
+    Diagnostic, RuleSource,
+    testing::{Sample, check_samples},
+};
 use shieldops_ingest::{normalise_parts, recognise};
 use shieldops_model::{Attack, Normalised, Severity, Timestamp};
 use shieldops_pipeline::RuleEntry;
@@ -119,7 +122,11 @@ async fn fired(caller: &Caller) -> Result<Fired, Problem> {
 
 /// Rules in use, by id.
 #[utoipa::path(get, path = "/api/v1/rules", operation_id = "list_rules", tag = "rules", params(ListParams), responses((status = 200, body = List<RuleView>)))]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<RuleView>>, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<ListParams>,
+) -> Result<Json<List<RuleView>>, Problem> {
     let page = crate::page::PageParams { limit: params.limit, cursor: None }.request()?;
     let level = crate::alerts::severity(params.level.as_ref())?;
     let wanted = params.q.map(|text| text.to_lowercase());
@@ -161,7 +168,11 @@ struct Samples {
 /// One rule, with its text and samples.
 #[utoipa::path(get, path = "/api/v1/rules/{id}", operation_id = "get_rule", tag = "rules", params(("id" = String, Path)),
     responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
-pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<RuleDetail>, Problem> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<RuleDetail>, Problem> {
     let fired = fired(&caller).await?;
     let book = app.pipeline.content.book();
     let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
@@ -203,7 +214,12 @@ struct TestResult {
 /// Tries a rule on its samples, or on the events sent.
 #[utoipa::path(post, path = "/api/v1/rules/{id}/test", operation_id = "test_rule", tag = "rules", params(("id" = String, Path)), request_body = TestBody,
     responses((status = 200, body = TestAnswer), (status = 404, body = Problem)))]
-pub(crate) async fn test(State(app): State<Arc<App>>, _caller: Caller, Path(id): Path<String>, Body(body): Body<TestBody>) -> Result<Json<TestAnswer>, Problem> {
+pub(crate) async fn test(
+    State(app): State<Arc<App>>,
+    _caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<TestBody>,
+) -> Result<Json<TestAnswer>, Problem> {
     let book = app.pipeline.content.book();
     let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
     if let Some(events) = body.events {
@@ -211,7 +227,10 @@ pub(crate) async fn test(State(app): State<Arc<App>>, _caller: Caller, Path(id):
             return Err(Problem::invalid("`events` holds at most 100"));
         }
         let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
-        let results = run(entry, &lines, &[]).into_iter().map(|result| TestResult { expected: None, ok: true, ..result }).collect();
+        let results = run(entry, &lines, &[])
+            .into_iter()
+            .map(|result| TestResult { expected: None, ok: true, ..result })
+            .collect();
         return Ok(Json(TestAnswer { results, passed: 0, failed: 0 }));
     }
     let results = run(entry, &entry.matches, &entry.misses);
@@ -259,7 +278,9 @@ pub(crate) struct ReloadAnswer {
 #[utoipa::path(post, path = "/api/v1/rules/reload", operation_id = "reload_rules", tag = "rules", responses((status = 200, body = ReloadAnswer)))]
 pub(crate) async fn reload(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<ReloadAnswer>, Problem> {
     let content = Arc::clone(&app.pipeline.content);
-    let book = tokio::task::spawn_blocking(move || content.reload()).await.map_err(|_ended| Problem::new(shieldops_model::Code::INTERNAL, "the reload was stopped"))?;
+    let book = tokio::task::spawn_blocking(move || content.reload())
+        .await
+        .map_err(|_ended| Problem::new(shieldops_model::Code::INTERNAL, "the reload was stopped"))?;
     let mut tx = caller.scope.begin().await?;
     tx.record("rules.reloaded", &[], serde_json::json!({"loaded": book.set.len(), "failed": book.failed()}))?;
     tx.announce("rule", "all");

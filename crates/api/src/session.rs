@@ -38,7 +38,11 @@ pub(crate) struct Claim {
 /// Opens a session; its cookie is in the answer.
 #[utoipa::path(post, path = "/api/v1/session", operation_id = "sign_in", tag = "session", request_body = Login,
     responses((status = 204, description = "Signed in"), (status = 401, body = Problem), (status = 429, body = Problem)))]
-pub(crate) async fn create(State(app): State<Arc<App>>, Client(client): Client, Body(login): Body<Login>) -> Result<Response, Problem> {
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    Body(login): Body<Login>,
+) -> Result<Response, Problem> {
     let signed_in = sign_in(&app.store, &app.backoff, &login.name, login.password, client).await?;
     cookie(&signed_in)
 }
@@ -46,13 +50,21 @@ pub(crate) async fn create(State(app): State<Arc<App>>, Client(client): Client, 
 /// Spends the admin link: sets the administrator's password and opens a session.
 #[utoipa::path(post, path = "/api/v1/session/claim", operation_id = "claim_admin_link", tag = "session", request_body = Claim,
     responses((status = 204, description = "Signed in"), (status = 400, body = Problem), (status = 401, body = Problem)))]
-pub(crate) async fn spend(State(app): State<Arc<App>>, Client(client): Client, Body(body): Body<Claim>) -> Result<Response, Problem> {
+pub(crate) async fn spend(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    Body(body): Body<Claim>,
+) -> Result<Response, Problem> {
     let signed_in = claim(&app.store, &body.secret, body.password, client).await?;
     cookie(&signed_in)
 }
 
 fn cookie(signed_in: &SignedIn) -> Result<Response, Problem> {
-    let text = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}", signed_in.secret.expose(), SESSION_FOR.as_secs());
+    let text = format!(
+        "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}",
+        signed_in.secret.expose(),
+        SESSION_FOR.as_secs()
+    );
     set_cookie(&text)
 }
 
@@ -102,10 +114,16 @@ struct MeTenant {
 #[utoipa::path(get, path = "/api/v1/me", operation_id = "get_me", tag = "session", responses((status = 200, body = Me), (status = 401, body = Problem)))]
 pub(crate) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Me>, Problem> {
     let tenants = app.store.tenants().await?;
-    let Tenant { id, slug, name, demo } = tenants.into_iter().find(|tenant| tenant.id == caller.principal.tenant).ok_or_else(Problem::not_found)?;
-    let permissions = permission::of_role(&caller.principal.role).iter().map(|permission| permission.as_str()).collect();
+    let Tenant { id, slug, name, demo } =
+        tenants.into_iter().find(|tenant| tenant.id == caller.principal.tenant).ok_or_else(Problem::not_found)?;
+    let permissions =
+        permission::of_role(&caller.principal.role).iter().map(|permission| permission.as_str()).collect();
     Ok(Json(Me {
-        user: MeUser { id: caller.scope.actor().id.clone(), name: caller.principal.user_name.clone(), role: caller.principal.role.clone() },
+        user: MeUser {
+            id: caller.scope.actor().id.clone(),
+            name: caller.principal.user_name.clone(),
+            role: caller.principal.role.clone(),
+        },
         tenant: MeTenant { id, name, slug, demo },
         csrf: caller.csrf,
         permissions,

@@ -17,8 +17,14 @@ use crate::{
 /// What a person types to register the host the server runs on.
 const CONFIRM_LOCAL: &str = "act on this host";
 /// Actions in these states have touched their target.
-const LIVE: [ActionState; 6] =
-    [ActionState::Running, ActionState::Settling, ActionState::Verified, ActionState::Unverified, ActionState::Drifted, ActionState::Undoing];
+const LIVE: [ActionState; 6] = [
+    ActionState::Running,
+    ActionState::Settling,
+    ActionState::Verified,
+    ActionState::Unverified,
+    ActionState::Drifted,
+    ActionState::Undoing,
+];
 
 /// Registered targets, newest first.
 #[utoipa::path(get, path = "/api/v1/targets", operation_id = "list_targets", tag = "targets", params(PageParams), responses((status = 200, body = List<Target>)))]
@@ -50,7 +56,11 @@ pub(crate) struct NewTarget {
 /// Registers a target.
 #[utoipa::path(post, path = "/api/v1/targets", operation_id = "create_target", tag = "targets", request_body = NewTarget,
     responses((status = 201, body = Target), (status = 409, body = Problem), (status = 422, body = Problem)))]
-pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<NewTarget>) -> Result<(StatusCode, Json<Target>), Problem> {
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<NewTarget>,
+) -> Result<(StatusCode, Json<Target>), Problem> {
     (app.settings.check_target_name)(&body.name).map_err(Problem::invalid)?;
     if body.name == "local" && body.confirm.as_deref() != Some(CONFIRM_LOCAL) {
         let detail = format!("`local` is the host this server runs on: repeat with `confirm` set to `{CONFIRM_LOCAL}`");
@@ -104,7 +114,11 @@ pub(crate) struct TargetPatch {
 /// Changes a target's row; plans made against the old row no longer match it.
 #[utoipa::path(patch, path = "/api/v1/targets/{id}", operation_id = "update_target", tag = "targets", params(("id" = TargetId, Path)), request_body = TargetPatch,
     responses((status = 200, body = Target), (status = 404, body = Problem)))]
-pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::TargetKindId>, Body(patch): Body<TargetPatch>) -> Result<Json<Target>, Problem> {
+pub(crate) async fn update(
+    caller: Caller,
+    PathId(id): PathId<id::TargetKindId>,
+    Body(patch): Body<TargetPatch>,
+) -> Result<Json<Target>, Problem> {
     let mut tx = caller.scope.begin().await?;
     let before = targets::get(&mut tx, id).await?;
     let mut target = before.clone();

@@ -49,7 +49,10 @@ pub(crate) struct CreatedToken {
 
 /// Makes a token.
 #[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "tokens", request_body = NewToken, responses((status = 201, body = CreatedToken)))]
-pub(crate) async fn create(caller: Caller, Body(body): Body<NewToken>) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
+pub(crate) async fn create(
+    caller: Caller,
+    Body(body): Body<NewToken>,
+) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
     let kind = match body.kind {
         TokenKind::Personal => CredentialKind::Personal,
         TokenKind::Ingest if caller.principal.role == "admin" => CredentialKind::Ingest,
@@ -67,7 +70,10 @@ pub(crate) async fn revoke(caller: Caller, PathId(id): PathId<id::TokenKind>) ->
     let now = caller.scope.store().clock().now();
     let mut tx = caller.scope.begin().await?;
     if caller.principal.role != "admin" {
-        let own = people::tokens(&mut tx).await?.into_iter().any(|token| token.id == id && token.user_id == caller.principal.user);
+        let own = people::tokens(&mut tx)
+            .await?
+            .into_iter()
+            .any(|token| token.id == id && token.user_id == caller.principal.user);
         if !own {
             return Err(Problem::not_found());
         }

@@ -50,7 +50,11 @@ pub(crate) struct UserPatch {
 /// Changes role, password or state of a user.
 #[utoipa::path(patch, path = "/api/v1/users/{id}", operation_id = "update_user", tag = "users", params(("id" = UserId, Path)), request_body = UserPatch,
     responses((status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::UserKind>, Body(patch): Body<UserPatch>) -> Result<Json<User>, Problem> {
+pub(crate) async fn update(
+    caller: Caller,
+    PathId(id): PathId<id::UserKind>,
+    Body(patch): Body<UserPatch>,
+) -> Result<Json<User>, Problem> {
     let now = caller.scope.store().clock().now();
     let users = people::users(&mut caller.scope.read().await?).await?;
     let user = users.iter().find(|user| user.id == id).ok_or_else(Problem::not_found)?.clone();
@@ -60,9 +64,13 @@ pub(crate) async fn update(caller: Caller, PathId(id): PathId<id::UserKind>, Bod
     }
     let disabled = patch.disabled.unwrap_or(user.disabled);
     let stays_admin = role == "admin" && !disabled;
-    let others = users.iter().any(|other| other.id != id && other.role == "admin" && !other.disabled && other.has_password);
+    let others =
+        users.iter().any(|other| other.id != id && other.role == "admin" && !other.disabled && other.has_password);
     if user.role == "admin" && !stays_admin && !others {
-        return Err(Problem::new(Code::CONFLICT, "this is the last administrator who can sign in: make another one first"));
+        return Err(Problem::new(
+            Code::CONFLICT,
+            "this is the last administrator who can sign in: make another one first",
+        ));
     }
     let password_hash = match patch.password {
         None => None,

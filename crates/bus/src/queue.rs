@@ -64,7 +64,6 @@ impl Queue {
     }
 
     /// Enqueues, waiting for room at most `wait`; hands the append back with the error when it cannot.
-    #[expect(clippy::result_large_err, reason = "the append must come back to be answered")]
     pub(crate) fn append(&self, append: Append, wait: Duration) -> Result<(), (Append, Error)> {
         let full = |waiting: &mut Waiting| {
             !waiting.closed && waiting.bytes > 0 && waiting.bytes.saturating_add(append.bytes) > self.bytes_waiting

@@ -55,7 +55,8 @@ impl Entity {
     /// The opaque key under which the bus indexes this entity: the first eight bytes of a SHA-256.
     pub fn key(&self) -> u64 {
         use sha2::{Digest, Sha256};
-        let digest = Sha256::new().chain_update(self.kind.as_str()).chain_update([0]).chain_update(&self.value).finalize();
+        let digest =
+            Sha256::new().chain_update(self.kind.as_str()).chain_update([0]).chain_update(&self.value).finalize();
         digest.iter().take(8).fold(0, |key, byte| (key << 8) | u64::from(*byte))
     }
 }

@@ -252,7 +252,9 @@ mod tests {
 
     #[test]
     fn another_kind_or_a_damaged_text_is_refused() {
-        for text in ["alt_01h455vb4pex5vsknk084sn02q", "inc_81h455vb4pex5vsknk084sn02q", "inc_", "inc_01h455vb4pexiv", ""] {
+        for text in
+            ["alt_01h455vb4pex5vsknk084sn02q", "inc_81h455vb4pex5vsknk084sn02q", "inc_", "inc_01h455vb4pexiv", ""]
+        {
             assert!(text.parse::<IncidentId>().is_err(), "{text}");
         }
     }

@@ -25,7 +25,7 @@ pub use entity::{Entity, EntityKind};
 pub use error::Code;
 pub use event::{Event, Http, LogSource, Normalised, Ocsf, Process, TimeQuality};
 pub use id::{
-    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, Id, IncidentId, IdMint, InvestigationId, LedgerId, NoteId,
+    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, Id, IdMint, IncidentId, InvestigationId, LedgerId, NoteId,
     PlanId, RuleId, SegmentId, SessionId, TargetId, TenantId, TokenId, UserId,
 };
 pub use incident::{Incident, IncidentStatus, Note, RiskTerm};

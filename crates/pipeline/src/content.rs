@@ -144,7 +144,14 @@ fn gather(built_in: &[BuiltIn], dirs: &[PathBuf]) -> Vec<SourceFile> {
 }
 
 fn empty(path: &Path) -> SourceFile {
-    SourceFile { name: path.display().to_string(), text: String::new(), built_in: false, matches: String::new(), misses: String::new(), problem: None }
+    SourceFile {
+        name: path.display().to_string(),
+        text: String::new(),
+        built_in: false,
+        matches: String::new(),
+        misses: String::new(),
+        problem: None,
+    }
 }
 
 fn walk(dir: &Path, paths: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<()> {
@@ -155,7 +162,10 @@ fn walk(dir: &Path, paths: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<(
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < 16 {
             walk(&path, paths, depth + 1)?;
-        } else if kind.is_file() && path.extension().is_some_and(|ext| ext == "yml" || ext == "yaml") && paths.len() < FILES {
+        } else if kind.is_file()
+            && path.extension().is_some_and(|ext| ext == "yml" || ext == "yaml")
+            && paths.len() < FILES
+        {
             paths.push(path);
         }
     }
@@ -165,7 +175,8 @@ fn walk(dir: &Path, paths: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<(
 fn read_rule(path: &Path) -> SourceFile {
     match read_limited(path) {
         Ok(text) => {
-            let sample = |name: &str| path.parent().and_then(|dir| read_limited(&dir.join(name)).ok()).unwrap_or_default();
+            let sample =
+                |name: &str| path.parent().and_then(|dir| read_limited(&dir.join(name)).ok()).unwrap_or_default();
             SourceFile { text, matches: sample("match.ndjson"), misses: sample("miss.ndjson"), ..empty(path) }
         }
         Err(problem) => SourceFile { problem: Some(problem), ..empty(path) },
@@ -182,7 +193,9 @@ fn read_limited(path: &Path) -> Result<String, String> {
 }
 
 fn read_lists(paths: &[PathBuf]) -> Vec<(String, Result<String, String>)> {
-    let name = |path: &PathBuf| path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned());
+    let name = |path: &PathBuf| {
+        path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned())
+    };
     let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     paths.iter().map(|path| (name(path), read(path))).collect()
 }

@@ -33,7 +33,8 @@ pub struct EventSearch {
 /// An event of the log, or the copy that was kept because it is cited.
 pub async fn find(bus: &Arc<Bus>, scope: &TenantScope, id: EventId) -> Result<Option<Event>> {
     let (log, tenant) = (Arc::clone(bus), scope.tenant());
-    let found = tokio::task::spawn_blocking(move || log.get(tenant, id)).await.map_err(|_ended| PipelineError::Stopped)??;
+    let found =
+        tokio::task::spawn_blocking(move || log.get(tenant, id)).await.map_err(|_ended| PipelineError::Stopped)??;
     if found.is_some() {
         return Ok(found);
     }
@@ -49,7 +50,14 @@ pub async fn search(bus: &Arc<Bus>, scope: &TenantScope, query: EventQuery) -> R
             query.source.as_ref().is_none_or(|source| event.source == *source)
                 && text.as_ref().is_none_or(|text| contains(&event.raw, text))
         };
-        let range = Query { from: query.from, to: query.to, before: query.before, limit: query.limit, max_events: LOOK, ..Query::default() };
+        let range = Query {
+            from: query.from,
+            to: query.to,
+            before: query.before,
+            limit: query.limit,
+            max_events: LOOK,
+            ..Query::default()
+        };
         match &query.entity {
             Some(entity) => log.find_by_key(tenant, entity.key(), &range, &mut wanted),
             None => log.scan(tenant, &range, &mut wanted),
@@ -61,7 +69,10 @@ pub async fn search(bus: &Arc<Bus>, scope: &TenantScope, query: EventQuery) -> R
 
 /// Whether `raw` contains `lower` when its ASCII letters are lowered.
 fn contains(raw: &[u8], lower: &[u8]) -> bool {
-    lower.is_empty() || raw.windows(lower.len()).any(|window| window.iter().zip(lower).all(|(byte, want)| byte.to_ascii_lowercase() == *want))
+    lower.is_empty()
+        || raw
+            .windows(lower.len())
+            .any(|window| window.iter().zip(lower).all(|(byte, want)| byte.to_ascii_lowercase() == *want))
 }
 
 #[cfg(test)]

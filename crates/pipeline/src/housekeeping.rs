@@ -25,10 +25,16 @@ async fn round(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
     record_segments(pipeline, tenant).await?;
     let now = pipeline.store.clock().now();
     let bus = Arc::clone(&pipeline.bus);
-    let deleted = tokio::task::spawn_blocking(move || bus.apply_retention(now)).await.map_err(|_ended| PipelineError::Stopped)??;
+    let deleted = tokio::task::spawn_blocking(move || bus.apply_retention(now))
+        .await
+        .map_err(|_ended| PipelineError::Stopped)??;
     if deleted.segments > 0 {
         let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
-        tx.record("segments.retired", &[], serde_json::json!({"segments": deleted.segments, "bytes": deleted.bytes, "events": deleted.events}))?;
+        tx.record(
+            "segments.retired",
+            &[],
+            serde_json::json!({"segments": deleted.segments, "bytes": deleted.bytes, "events": deleted.events}),
+        )?;
         tx.commit(now).await?;
     }
     Ok(())

@@ -9,7 +9,13 @@ use shieldops_triage::{self as triage, Correlation, Finding, IncidentSummary};
 use crate::{Result, Settings};
 
 /// Applies findings; records one ledger entry for all that changed.
-pub(crate) async fn apply(tx: &mut Tx, findings: &[Finding], events: &[Event], settings: &Settings, now: Timestamp) -> Result<()> {
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    findings: &[Finding],
+    events: &[Event],
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<()> {
     if findings.is_empty() {
         return Ok(());
     }
@@ -21,7 +27,13 @@ pub(crate) async fn apply(tx: &mut Tx, findings: &[Finding], events: &[Event], s
     record(tx, &changed, &touched)
 }
 
-async fn fold(tx: &mut Tx, findings: &[Finding], events: &[Event], settings: &Settings, now: Timestamp) -> Result<Vec<Alert>> {
+async fn fold(
+    tx: &mut Tx,
+    findings: &[Finding],
+    events: &[Event],
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Vec<Alert>> {
     let tenant = tx.scope().tenant();
     let Some((since, _until)) = triage::reach(findings, settings.dedupe_window) else { return Ok(Vec::new()) };
     let mut open = Vec::new();
@@ -120,7 +132,13 @@ async fn absorb(tx: &mut Tx, into: IncidentId, other: IncidentId, now: Timestamp
 }
 
 /// Merges `from` into `into`: its alerts move, and it closes.
-pub(crate) async fn merge(tx: &mut Tx, into: IncidentId, from: IncidentId, reason: Option<&str>, now: Timestamp) -> Result<()> {
+pub(crate) async fn merge(
+    tx: &mut Tx,
+    into: IncidentId,
+    from: IncidentId,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
     let (target, source) = (incidents::get(tx, into).await?, incidents::get(tx, from).await?);
     let Ok(merged) = triage::merge(&target, &source, now) else { return Ok(()) };
     for mut alert in alerts::of_incident(tx, from).await? {
@@ -136,7 +154,12 @@ pub(crate) async fn merge(tx: &mut Tx, into: IncidentId, from: IncidentId, reaso
     Ok(())
 }
 
-async fn update_summary(tx: &mut Tx, summaries: &mut Vec<IncidentSummary>, id: IncidentId, now: Timestamp) -> Result<()> {
+async fn update_summary(
+    tx: &mut Tx,
+    summaries: &mut Vec<IncidentSummary>,
+    id: IncidentId,
+    now: Timestamp,
+) -> Result<()> {
     let Some(incident) = incidents::find(tx, id).await? else { return Ok(()) };
     let alerts = alerts::of_incident(tx, id).await?;
     let fresh = triage::refresh(&incident, &alerts, &triage::risk::Context::default(), now);
@@ -159,7 +182,12 @@ pub(crate) async fn refresh(tx: &mut Tx, id: IncidentId, settings: &Settings, no
 }
 
 /// The first revision is due at once; a later one after a quiet spell, but within a bound from the first change.
-async fn next_revision(tx: &mut Tx, incident: &Incident, settings: &Settings, now: Timestamp) -> Result<(Timestamp, Timestamp)> {
+async fn next_revision(
+    tx: &mut Tx,
+    incident: &Incident,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp)> {
     if incident.revision == 0 {
         return Ok((now, now));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use shieldops_bus::{Appended, Bus, NewEvent};
-use shieldops_ingest::{Hints, LineError, Limits, Prepared, prepare};
+use shieldops_ingest::{Hints, Limits, LineError, Prepared, prepare};
 use shieldops_model::{DeadLetterId, TenantId, Timestamp, id};
 use shieldops_store::{Job, Store, bookkeeping, dead_letters};
 use tokio::sync::oneshot;
@@ -38,7 +38,14 @@ impl Intake {
     ///
     /// # Errors
     /// The bus's own (`is_pressure` tells overload apart); nothing of the body was stored then.
-    pub async fn accept(&self, tenant: TenantId, body: Bytes, source: Option<&str>, content_type: Option<&str>, demo: bool) -> Result<Answer> {
+    pub async fn accept(
+        &self,
+        tenant: TenantId,
+        body: Bytes,
+        source: Option<&str>,
+        content_type: Option<&str>,
+        demo: bool,
+    ) -> Result<Answer> {
         let received = self.store.clock().now();
         let prepared = prepare(&body, Hints { source, content_type }, received, &self.limits);
         self.take(tenant, prepared, demo, received).await
@@ -68,7 +75,12 @@ impl Intake {
         Ok(Answer { accepted: prepared.accepted_lines, rejected: prepared.rejected, errors })
     }
 
-    async fn append(&self, tenant: TenantId, events: Vec<NewEvent>, producer: Option<(String, u64)>) -> Result<Appended> {
+    async fn append(
+        &self,
+        tenant: TenantId,
+        events: Vec<NewEvent>,
+        producer: Option<(String, u64)>,
+    ) -> Result<Appended> {
         let (tell, told) = oneshot::channel();
         self.bus.append_then(tenant, events, producer, move |result| {
             // The request may have ended meanwhile; the events are durable all the same.
@@ -88,7 +100,14 @@ impl Intake {
 }
 
 fn new_event(event: shieldops_ingest::PreparedEvent, demo: bool) -> NewEvent {
-    NewEvent { source: event.source, format: event.format.to_owned(), time: event.time, time_quality: event.time_quality, demo, raw: event.raw }
+    NewEvent {
+        source: event.source,
+        format: event.format.to_owned(),
+        time: event.time,
+        time_quality: event.time_quality,
+        demo,
+        raw: event.raw,
+    }
 }
 
 fn letter(error: &LineError, at: Timestamp) -> dead_letters::DeadLetter {
@@ -114,7 +133,11 @@ pub struct TenantSink {
 
 #[async_trait::async_trait]
 impl shieldops_ingest::sources::Sink for TenantSink {
-    async fn accept(&self, hint: Option<&str>, bytes: Bytes) -> std::result::Result<(), shieldops_ingest::sources::SinkError> {
+    async fn accept(
+        &self,
+        hint: Option<&str>,
+        bytes: Bytes,
+    ) -> std::result::Result<(), shieldops_ingest::sources::SinkError> {
         use shieldops_ingest::sources::SinkError;
         match self.intake.accept(self.tenant, bytes, hint, Some("text/plain"), false).await {
             Ok(_answer) => Ok(()),

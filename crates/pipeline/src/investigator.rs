@@ -6,7 +6,9 @@ use shieldops_bus::{Bus, Query};
 use shieldops_ingest::normalise;
 use shieldops_investigate::{CaseEvent, CaseFile, LiveBlock, MAX_EVENTS, Searched, investigate, pull, window};
 use shieldops_model::{ActionState, Alert, Event, EventId, Incident, IncidentId, Investigation, TenantId, Timestamp};
-use shieldops_store::{Access, Job, TenantScope, actions, alerts, bookkeeping, cited, incidents, investigations, targets};
+use shieldops_store::{
+    Access, Job, TenantScope, actions, alerts, bookkeeping, cited, incidents, investigations, targets,
+};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +70,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|_ended| PipelineError::Stopped)
 }
 
-async fn case_file(pipeline: &Pipeline, scope: &TenantScope, id: IncidentId) -> Result<(CaseFile, BTreeMap<EventId, Event>)> {
+async fn case_file(
+    pipeline: &Pipeline,
+    scope: &TenantScope,
+    id: IncidentId,
+) -> Result<(CaseFile, BTreeMap<EventId, Event>)> {
     let mut reader = scope.read().await?;
     let incident = incidents::get(&mut reader, id).await?;
     let alerts = alerts::of_incident(&mut reader, id).await?;
@@ -81,7 +87,17 @@ async fn case_file(pipeline: &Pipeline, scope: &TenantScope, id: IncidentId) -> 
     let case_events = events.values().map(|event| CaseEvent::new(event, &normalise(event), &alerts)).collect();
     let intel_configured = !pipeline.content.book().indicators.is_empty();
     let revision = incident.revision + 1;
-    let case = CaseFile { incident, alerts, events: case_events, targets, live_blocks, revision, searched, sources, intel_configured };
+    let case = CaseFile {
+        incident,
+        alerts,
+        events: case_events,
+        targets,
+        live_blocks,
+        revision,
+        searched,
+        sources,
+        intel_configured,
+    };
     Ok((case, events))
 }
 
@@ -90,7 +106,11 @@ fn cites(alerts: &[Alert]) -> Vec<EventId> {
 }
 
 async fn live_blocks(access: &mut impl Access) -> Result<Vec<LiveBlock>> {
-    let live = actions::in_states(access, &[ActionState::Verified, ActionState::Settling, ActionState::Unverified, ActionState::Drifted]).await?;
+    let live = actions::in_states(
+        access,
+        &[ActionState::Verified, ActionState::Settling, ActionState::Unverified, ActionState::Drifted],
+    )
+    .await?;
     let block = |action: &shieldops_model::Action| {
         let address = action.params.get("address")?.as_str()?.to_owned();
         Some(LiveBlock { target: action.target.clone(), address, action_id: action.id })
@@ -99,7 +119,12 @@ async fn live_blocks(access: &mut impl Access) -> Result<Vec<LiveBlock>> {
 }
 
 /// The cited events and those around each entity, by id.
-fn gather(bus: &Bus, tenant: TenantId, incident: &Incident, cites: &[EventId]) -> Result<(BTreeMap<EventId, Event>, Searched)> {
+fn gather(
+    bus: &Bus,
+    tenant: TenantId,
+    incident: &Incident,
+    cites: &[EventId],
+) -> Result<(BTreeMap<EventId, Event>, Searched)> {
     let (from, to) = window(incident);
     let mut events = BTreeMap::new();
     for id in cites {
@@ -125,7 +150,12 @@ fn gather(bus: &Bus, tenant: TenantId, incident: &Incident, cites: &[EventId]) -
     Ok((events, Searched { from, to, events: looked, complete, oldest_kept }))
 }
 
-async fn write(scope: &TenantScope, incident: &Incident, revision: &Investigation, events: &BTreeMap<EventId, Event>) -> Result<()> {
+async fn write(
+    scope: &TenantScope,
+    incident: &Incident,
+    revision: &Investigation,
+    events: &BTreeMap<EventId, Event>,
+) -> Result<()> {
     let now = scope.store().clock().now();
     let mut tx = scope.begin().await?;
     let mut current = incidents::get(&mut tx, incident.id).await?;
@@ -149,7 +179,8 @@ async fn write(scope: &TenantScope, incident: &Incident, revision: &Investigatio
 }
 
 fn cited_by(revision: &Investigation) -> std::collections::BTreeSet<EventId> {
-    let evidence = revision.hypotheses.iter().flat_map(|hypothesis| hypothesis.evidence.iter().map(|evidence| evidence.event_id));
+    let evidence =
+        revision.hypotheses.iter().flat_map(|hypothesis| hypothesis.evidence.iter().map(|evidence| evidence.event_id));
     let timeline = revision.timeline.iter().map(|entry| entry.event_id);
     let stages = revision.attack_path.iter().flat_map(|stage| stage.event_ids.iter().copied());
     let tree = revision.process_tree.iter().map(|node| node.event_id);

@@ -82,7 +82,13 @@ fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize) -> Result<(Vec<
     Ok((events, next, damaged))
 }
 
-async fn commit(pipeline: &Pipeline, tenant: TenantId, outcome: &Outcome, damaged: &[Frame], next: Offset) -> Result<()> {
+async fn commit(
+    pipeline: &Pipeline,
+    tenant: TenantId,
+    outcome: &Outcome,
+    damaged: &[Frame],
+    next: Offset,
+) -> Result<()> {
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     seen::count(&mut tx, &outcome.events, now).await?;
@@ -90,7 +96,11 @@ async fn commit(pipeline: &Pipeline, tenant: TenantId, outcome: &Outcome, damage
     for frame in damaged {
         let detail = frame.damage.as_ref().map(|damage| damage.why.clone());
         tracing::error!(tenant.id = %tenant, offset = frame.offset.0, ?detail, "stored events are unreadable");
-        tx.record("bus.damaged", &[], serde_json::json!({"offset": frame.offset.0, "events": frame.next.0 - frame.offset.0, "why": detail}))?;
+        tx.record(
+            "bus.damaged",
+            &[],
+            serde_json::json!({"offset": frame.offset.0, "events": frame.next.0 - frame.offset.0, "why": detail}),
+        )?;
     }
     incidents::apply(&mut tx, &outcome.findings, &outcome.events, &pipeline.settings, now).await?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &next.0.to_be_bytes()).await?;
@@ -109,7 +119,8 @@ async fn letters(tx: &mut Tx, outcome: &Outcome, now: shieldops_model::Timestamp
             stage: "normalise".to_owned(),
             code: problem.code.to_owned(),
             detail: problem.detail.clone(),
-            sample: String::from_utf8_lossy(event.raw.get(..dead_letters::SAMPLE_BYTES).unwrap_or(&event.raw)).into_owned(),
+            sample: String::from_utf8_lossy(event.raw.get(..dead_letters::SAMPLE_BYTES).unwrap_or(&event.raw))
+                .into_owned(),
             size: u64::try_from(event.raw.len()).unwrap_or(u64::MAX),
             event_id: Some(event.id),
         }
