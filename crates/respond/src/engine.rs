@@ -175,7 +175,7 @@ impl Engine {
 
     /// One transaction: writes and their entry.
     pub(crate) async fn commit(&self, writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
-        Ok(self.with.journal.commit(Change { writes, entry: Some(entry) }).await?)
+        Ok(self.with.journal.commit(Change { at: self.now(), writes, entry: Some(entry) }).await?)
     }
 
     pub(crate) fn step(&self, action: ActionId, kind: &str, detail: Value) -> Write {

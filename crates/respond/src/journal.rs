@@ -1,8 +1,12 @@
 //! What the engine remembers, behind a narrow door: each commit is one transaction with its ledger entry.
 
+mod store;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+pub use shieldops_store::facts::Automation;
+pub use store::StoreJournal;
 use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,15 +16,6 @@ pub enum JournalError {
     Conflict,
     #[error("{0}")]
     Failed(String),
-}
-
-/// The one switch.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Automation {
-    pub halted: bool,
-    pub by: Option<String>,
-    pub at: Option<Timestamp>,
-    pub reason: Option<String>,
 }
 
 /// A step of an action, written before or after what it tells of.
@@ -61,8 +56,9 @@ pub struct Entry {
 }
 
 /// One transaction. Only bookkeeping (steps alone) has no entry.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Change {
+    pub at: Timestamp,
     pub writes: Vec<Write>,
     pub entry: Option<Entry>,
 }

@@ -25,7 +25,7 @@ pub use capability::{AnyCapability, Capability, Child, Description, Fault, Mark,
 pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
-pub use journal::{Automation, Change, Entry, Journal, JournalError, Step, Write};
+pub use journal::{Automation, Change, Entry, Journal, JournalError, Step, StoreJournal, Write};
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;
 pub use registry::{Registry, RegistryError};

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A plan that nobody approved is void after this time.
-pub const PLAN_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const PLAN_LIFE: Duration = Duration::from_hours(24);
 /// The most actions of one plan.
 pub const MAX_ACTIONS: usize = 16;
 /// Who requests what an investigation proposes.

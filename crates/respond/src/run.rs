@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Mutex, sync::PoisonError, time::Duration}
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use shieldops_model::{Action, ActionId, ActionState, Owner, Plan, PlanId, PlanState, Proof, Reason, Target};
-use shieldops_policy::{Entry as Door, Evaluation, Grant, Stage};
+use shieldops_policy::{Entry as Door, Evaluation, Facts, Grant, Stage};
 
 use crate::{
     Change, Child, Engine, Error, Fault, Site, Step, Watch, Write,
@@ -46,7 +46,7 @@ impl Children<'_> {
         self.engine.crash(before)?;
         let detail = serde_json::to_value(child).unwrap_or_default();
         let step = Step { action: self.action, at: self.engine.now(), kind: kind.to_owned(), detail };
-        self.engine.with.journal.commit(Change { writes: vec![Write::Step(step)], entry: None }).await?;
+        self.engine.with.journal.commit(Change { at: step.at, writes: vec![Write::Step(step)], entry: None }).await?;
         self.engine.crash(after)
     }
 
@@ -96,7 +96,7 @@ impl Engine {
         }
         let drifted = self.undo_drifted(&plan, &ready).await?;
         let evaluation = self.evaluate(&plan, &ready, Stage::Run, drifted).await?;
-        if let Some(reasons) = self.refusal(&plan, &ready, &evaluation)? {
+        if let Some(reasons) = Self::refusal(&plan, &ready, &evaluation)? {
             return self.deny(plan, reasons).await;
         }
         if !resumed {
@@ -111,14 +111,16 @@ impl Engine {
         let mut stopped = false;
         for place in 0..plan.actions.len() {
             let (Some(action), Some(ready)) = (plan.actions.get(place).cloned(), ready.get(place)) else { break };
-            let state = self.one(&plan, action, ready, &evaluation, stopped).await?;
+            // What was read before the run is fresh for its first action; later ones look again.
+            let fresh = place == 0 && !resumed;
+            let state = if stopped { self.skip(&plan, action, ready).await? } else { self.one(&plan, action, ready, &evaluation, fresh).await? };
             stopped |= state != ActionState::Verified;
         }
         self.end_run(id).await
     }
 
     /// What stands against the run: the rows changed since the approval, or policy says no now.
-    fn refusal(&self, plan: &Plan, ready: &[Ready], evaluation: &Evaluation) -> Result<Option<Vec<Reason>>, Error> {
+    fn refusal(plan: &Plan, ready: &[Ready], evaluation: &Evaluation) -> Result<Option<Vec<Reason>>, Error> {
         let decision = evaluation.decision();
         if !decision.allow {
             return Ok(Some(decision.denies.clone()));
@@ -148,57 +150,57 @@ impl Engine {
         Ok(ready)
     }
 
-    /// One action, from its plan to its end.
-    async fn one(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, stopped: bool) -> Result<ActionState, Error> {
-        match action.state {
-            ActionState::Planned if stopped => {
-                let end = End { state: ActionState::Skipped, detail: Some("an action before it did not succeed".to_owned()), side: "from" };
-                self.outcome(plan, &mut action, ready, end).await
-            }
-            ActionState::Planned => self.act(plan, action, ready, evaluation).await,
-            done => Ok(done),
+    async fn skip(&self, plan: &Plan, mut action: Action, ready: &Ready) -> Result<ActionState, Error> {
+        if action.state != ActionState::Planned {
+            return Ok(action.state);
         }
+        let end = End { state: ActionState::Skipped, detail: Some("an action before it did not succeed".to_owned()), side: "from" };
+        self.outcome(plan, &mut action, ready, end).await
     }
 
-    async fn act(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation) -> Result<ActionState, Error> {
-        let now_there = match ready.capability.observe(&ready.target, &action.params).await {
+    /// One action, from its plan to its end.
+    async fn one(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, fresh: bool) -> Result<ActionState, Error> {
+        if action.state != ActionState::Planned {
+            return Ok(action.state);
+        }
+        let seen = if fresh { Ok(ready.observed.clone()) } else { ready.capability.observe(&ready.target, &action.params).await };
+        let there = match seen {
             Ok(observed) => observed,
             Err(fault) => return self.abort(plan, action, ready, format!("could not be observed, nothing was done: {fault}")).await,
         };
-        if door(plan) == Door::Action {
-            let class = ready.capability.describe().class;
-            let reasons = guard::protected(&ready.target, class, &ready.reach, &now_there.facts, &operators(plan).0);
-            if let Some(reason) = reasons.first() {
-                return self.abort(plan, action, ready, format!("{}: {}", reason.code, reason.detail)).await;
-            }
+        if let Some(why) = unsafe_now(plan, ready, &there.facts) {
+            return self.abort(plan, action, ready, why).await;
         }
         let wanted = self.wanted(&action, ready).await?;
-        let in_force = ready.capability.holds(&now_there.state, &wanted)?;
-        if !in_force && !ready.capability.same(&now_there.state, &action.from)? {
-            let detail = format!("the state changed since the plan, nothing was done: now {}", now_there.state);
+        let in_force = ready.capability.holds(&there.state, &wanted)?;
+        if !in_force && !ready.capability.same(&there.state, &action.from)? {
+            let detail = format!("the state changed since the plan, nothing was done: now {}", there.state);
             return self.abort(plan, action, ready, detail).await;
         }
         if action.undo_of.is_none() && !action.proofs.iter().any(|proof| proof.moment == "before") {
             self.prove(&mut action, ready, "before").await;
         }
         if in_force {
-            action.changed = false;
-            return self.join(plan, action, ready, &now_there.state).await;
+            return self.join(plan, action, ready, &there.state).await;
         }
+        self.act(plan, action, ready, evaluation, &wanted).await
+    }
+
+    async fn act(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, wanted: &Value) -> Result<ActionState, Error> {
         let grant = Grant { approvals: &plan.approvals, nonce: rand::random() };
         let permit = match evaluation.permit(action.id, grant) {
             Ok(permit) => permit,
             Err(refused) => return self.abort(plan, action, ready, format!("not permitted: {refused}")).await,
         };
-        self.intend(plan, &mut action, ready, &wanted, &permit.nonce()).await?;
+        self.intend(plan, &mut action, ready, wanted, &permit.nonce()).await?;
         let children = Children { engine: self, action: action.id, crashed: Mutex::new(None) };
         let site = Site { target: &ready.target, now: self.now(), watch: &children };
-        let applied = ready.capability.apply(site, &action.from, &wanted, permit).await;
+        let applied = ready.capability.apply(site, &action.from, wanted, permit).await;
         if let Some(error) = children.crashed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
         self.crash("after_apply")?;
-        let seen = self.settle(&mut action, ready, &wanted).await?;
+        let seen = self.settle(&mut action, ready, wanted).await?;
         let end = conclude(ready, &action, seen, applied.err())?;
         self.outcome(plan, &mut action, ready, end).await
     }
@@ -255,6 +257,7 @@ impl Engine {
 
     /// What is wanted is there already: nothing is applied, and the effect has one owner more (or, for an undo, less).
     async fn join(&self, plan: &Plan, mut action: Action, ready: &Ready, there: &Value) -> Result<ActionState, Error> {
+        action.changed = false;
         if action.undo_of.is_none() {
             let writes = self.own(&mut action, ready, there)?;
             let what = action_entry("action.intent", "system:executor", &action, json!({"plan_hash": plan.hash, "changed": false}));
@@ -315,13 +318,8 @@ impl Engine {
         }
         if let Some(original) = action.undo_of {
             writes.extend(self.end_original(plan, original, action, ready).await?);
-        } else {
-            if verified {
-                self.prove(action, ready, "after").await;
-            }
-            if matches!(end.side, "from") {
-                writes.extend(self.disown(action).await?);
-            }
+        } else if end.side == "from" {
+            writes.extend(self.disown(action).await?);
         }
         writes.push(self.step(action.id, "outcome", json!({"state": action.state, "detail": action.detail})));
         self.crash("before_outcome")?;
@@ -329,7 +327,19 @@ impl Engine {
         let what = action_entry(kind_of(action.state), "system:executor", action, payload);
         self.save_action(action, writes, what).await?;
         self.crash("after_outcome")?;
+        if verified && action.undo_of.is_none() {
+            self.prove_after(action, ready).await?;
+        }
         Ok(action.state)
+    }
+
+    /// A dropped packet shows by silence, which takes its time: the action is verified before it and proved after it.
+    async fn prove_after(&self, action: &mut Action, ready: &Ready) -> Result<(), Error> {
+        let known = action.proofs.len();
+        self.prove(action, ready, "after").await;
+        let Some(proof) = action.proofs.get(known) else { return Ok(()) };
+        let what = action_entry("action.proved", "system:executor", action, json!({"proof": proof}));
+        self.save_action(action, Vec::new(), what).await
     }
 
     /// An action that changed nothing wants nothing.
@@ -394,6 +404,16 @@ impl Engine {
         self.crash("after_run_ended")?;
         Ok(plan)
     }
+}
+
+/// The executor's own look at what may never be touched. An undo takes away, and is not held back by it.
+fn unsafe_now(plan: &Plan, ready: &Ready, facts: &Facts) -> Option<String> {
+    if door(plan) == Door::Undo {
+        return None;
+    }
+    let class = ready.capability.describe().class;
+    let reasons = guard::protected(&ready.target, class, &ready.reach, facts, &operators(plan).0);
+    reasons.first().map(|reason| format!("{}: {}", reason.code, reason.detail))
 }
 
 /// What reading back and the target's own answer come to. Reading back wins.

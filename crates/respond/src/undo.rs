@@ -127,7 +127,7 @@ impl Engine {
         plan.undo_of = Some(of.id);
         let mut action = self.action(&plan, ready, original.params.clone())?;
         action.undo_of = Some(original.id);
-        action.undo = "an undo is not undone: plan the action again".to_owned();
+        "an undo is not undone: plan the action again".clone_into(&mut action.undo);
         action.changed = !ready.capability.holds(&action.from, &to)?;
         action.diff = if action.changed { diff(&action.from, &to) } else { Vec::new() };
         action.to = to;

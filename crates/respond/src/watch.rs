@@ -20,9 +20,9 @@ use crate::{
 };
 
 const EXPIRY_STEP: Duration = Duration::from_secs(1);
-const OBSERVE_STEP: Duration = Duration::from_secs(60);
+const OBSERVE_STEP: Duration = Duration::from_mins(1);
 /// Between two tries to undo what is over its time.
-const EXPIRY_RETRY: Duration = Duration::from_secs(60);
+const EXPIRY_RETRY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

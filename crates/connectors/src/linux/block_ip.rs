@@ -35,7 +35,10 @@ pub struct Params {
 
 fn canonical_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let address: IpAddr = text.parse().map_err(|_| D::Error::custom(format!("address: `{}` is not an IP address", text.chars().take(64).collect::<String>())))?;
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let shown: String = text.chars().take(64).collect();
+        return Err(D::Error::custom(format!("address: `{shown}` is not an IP address")));
+    };
     Ok(address.to_canonical())
 }
 
@@ -81,7 +84,7 @@ impl BlockIp {
             let what = if table.foreign.is_empty() { "nothing of it is ours".to_owned() } else { table.foreign.join(", ") };
             return Err(Fault::Refused(format!("table {name} on {} is not ours: {what}", target.name)));
         }
-        let unmarked = |element: &&Element| !element.comment.as_deref().is_some_and(|comment| nft::action_of(self.linux.marker(), comment).is_some());
+        let unmarked = |element: &&Element| element.comment.as_deref().is_none_or(|comment| nft::action_of(self.linux.marker(), comment).is_none());
         if let Some(element) = table.find(address).filter(|element| unmarked(element)) {
             let said = element.comment.as_deref().unwrap_or("no mark");
             return Err(Fault::Refused(format!("{address} is blocked in table {name} by somebody else ({said})")));
@@ -125,8 +128,7 @@ impl Capability for BlockIp {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let table = self.ours(target, params.address).await?;
-        let facts = self.linux.facts(&access).await?;
+        let (table, facts) = tokio::try_join!(self.ours(target, params.address), self.linux.facts(&access))?;
         Ok(Observed { state: state(table.as_ref(), params.address), facts })
     }
 

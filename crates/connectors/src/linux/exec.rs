@@ -132,7 +132,7 @@ pub(super) async fn run(spawner: &Spawner, argv: &[String], stdin: &[u8], watch:
         }
     };
     let talk = async { tokio::join!(feed, read(out), read(err)) };
-    let ((), stdout, stderr) = tokio::time::timeout_at(deadline, talk).await.map_err(|_| late())?;
+    let ((), stdout, stderr) = tokio::time::timeout_at(deadline, talk).await.map_err(|_elapsed| late())?;
     let status = child.ended(deadline).await?;
     if let Some(watch) = watch {
         watch.ended(&identity).await?;

@@ -157,7 +157,7 @@ impl Table {
             let body = item.get("elem").unwrap_or(item);
             let value = body.get("val").unwrap_or(body);
             let text = value.as_str().ok_or_else(|| format!("an element that is no address: {value}"))?;
-            let address = text.parse().map_err(|_| format!("an element that is no address: {text}"))?;
+            let address = text.parse().map_err(|_invalid| format!("an element that is no address: {text}"))?;
             let comment = body["comment"].as_str().map(str::to_owned);
             self.marked |= comment.as_deref().is_some_and(|comment| action_of(marker, comment).is_some());
             let timed = body.get("timeout").is_some();

@@ -133,15 +133,15 @@ impl Host {
 
     fn command(&mut self, verb: &str, kind: &str, body: &Value, now: Timestamp) -> Result<(), String> {
         if kind == "table" {
-            return match (verb, self.table.is_some()) {
-                ("add", true) => Ok(()),
-                ("add", false) => Ok(self.table = Some(Table::default())),
-                ("create", true) => Err("File exists".to_owned()),
-                ("create", false) => Ok(self.table = Some(Table::default())),
-                ("delete", true) => Ok(self.table = None),
-                ("delete", false) => Err("No such file or directory".to_owned()),
-                _ => Err(format!("the simulator cannot {verb} a table")),
-            };
+            match (verb, self.table.is_some()) {
+                ("add", true) => {}
+                ("add" | "create", false) => self.table = Some(Table::default()),
+                ("create", true) => return Err("File exists".to_owned()),
+                ("delete", true) => self.table = None,
+                ("delete", false) => return Err("No such file or directory".to_owned()),
+                _ => return Err(format!("the simulator cannot {verb} a table")),
+            }
+            return Ok(());
         }
         let table = self.table.as_mut().ok_or("No such file or directory")?;
         let name = body["name"].as_str().or_else(|| body["chain"].as_str()).ok_or("an object without a name")?.to_owned();
@@ -178,7 +178,7 @@ impl Set {
         for item in body["elem"].as_array().ok_or("an element without values")? {
             let fields = item.get("elem").unwrap_or(item);
             let value = fields.get("val").unwrap_or(fields).as_str().ok_or("an element that is no text")?;
-            let address: IpAddr = value.parse().map_err(|_| format!("Could not resolve hostname: {value}"))?;
+            let address: IpAddr = value.parse().map_err(|_invalid| format!("Could not resolve hostname: {value}"))?;
             if address.is_ipv4() != (self.spec["type"] == "ipv4_addr") {
                 return Err("datatype mismatch".to_owned());
             }

@@ -174,9 +174,14 @@ impl Linux {
             return Ok(load(path)?.facts);
         };
         let odd = |error: serde_json::Error| Fault::Unavailable(format!("ip: {error}"));
-        let own_addresses = facts::own_addresses(&self.ask(prefix, &["ip", "-j", "addr"]).await?).map_err(odd)?;
-        let mut gateways = facts::gateways(&self.ask(prefix, &["ip", "-j", "route"]).await?).map_err(odd)?;
-        gateways.extend(facts::gateways(&self.ask(prefix, &["ip", "-j", "-6", "route"]).await?).map_err(odd)?);
+        let (addresses, routes, routes6) = tokio::try_join!(
+            self.ask(prefix, &["ip", "-j", "addr"]),
+            self.ask(prefix, &["ip", "-j", "route"]),
+            self.ask(prefix, &["ip", "-j", "-6", "route"]),
+        )?;
+        let own_addresses = facts::own_addresses(&addresses).map_err(odd)?;
+        let mut gateways = facts::gateways(&routes).map_err(odd)?;
+        gateways.extend(facts::gateways(&routes6).map_err(odd)?);
         let resolv = match fs::read_to_string(resolv_conf) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),

@@ -36,8 +36,8 @@ async fn every_step_is_a_ledger_entry() {
     assert_eq!(
         kinds,
         [
-            "plan.proposed", "plan.approved", "run.started", "action.intent", "action.verified", "run.ended",
-            "action.undoing", "run.started", "action.intent", "action.verified", "run.ended",
+            "plan.proposed", "plan.approved", "run.started", "action.intent", "action.verified", "action.proved",
+            "run.ended", "action.undoing", "run.started", "action.intent", "action.verified", "run.ended",
         ]
     );
 }
@@ -189,7 +189,7 @@ async fn an_unchanged_proposal_keeps_its_plan_and_one_that_is_gone_is_superseded
     let (a, b) = (proposal(ATTACKER), proposal("198.51.100.9"));
     let first = world.engine.propose_revision(incident, &[a.clone(), b.clone()], true).await.unwrap();
     let first: Vec<_> = first.into_iter().map(Result::unwrap).collect();
-    let second = world.engine.propose_revision(incident, &[a.clone()], true).await.unwrap();
+    let second = world.engine.propose_revision(incident, std::slice::from_ref(&a), true).await.unwrap();
     let kept = second[0].as_ref().unwrap();
     assert_eq!((kept.id, &kept.hash, kept.demo), (first[0].id, &first[0].hash, true));
     assert_eq!(world.journal.plan(first[1].id).await.unwrap().unwrap().state, PlanState::Superseded);

@@ -66,7 +66,7 @@ async fn a_block_with_an_expiry_undoes_itself_when_its_last_owner_expires() {
     let short = world.action(&short).await;
     assert_eq!(short.state, ActionState::Expired, "{:?}", short.detail);
     assert!(!world.reaches(ATTACKER).await, "the second owner still wants it");
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     world.engine.expire_due().await.unwrap();
     let long = world.action(&long).await;
     assert_eq!(long.state, ActionState::Expired, "{:?}", long.detail);

@@ -55,6 +55,23 @@ pub(crate) fn exe() -> PathBuf {
     exe
 }
 
+pub(crate) fn request_on(target: &str, params: Value) -> PlanRequest {
+    PlanRequest {
+        title: "Block the attacker".to_owned(),
+        why: "it attacks".to_owned(),
+        actions: vec![ProposedAction {
+            capability: "linux.block_ip".to_owned(),
+            target: TargetRef { kind: "linux_host".to_owned(), name: target.to_owned() },
+            params,
+        }],
+        requester: Requester { id: "system:investigation".to_owned(), kind: RequesterKind::System },
+        requester_addr: None,
+        incident_id: None,
+        not_checkable: Vec::new(),
+        demo: false,
+    }
+}
+
 impl World {
     pub(crate) fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -94,20 +111,7 @@ impl World {
     }
 
     pub(crate) fn request(&self, params: Value) -> PlanRequest {
-        PlanRequest {
-            title: "Block the attacker".to_owned(),
-            why: "it attacks".to_owned(),
-            actions: vec![ProposedAction {
-                capability: "linux.block_ip".to_owned(),
-                target: TargetRef { kind: "linux_host".to_owned(), name: self.target.clone() },
-                params,
-            }],
-            requester: Requester { id: "system:investigation".to_owned(), kind: RequesterKind::System },
-            requester_addr: None,
-            incident_id: None,
-            not_checkable: Vec::new(),
-            demo: false,
-        }
+        request_on(&self.target, params)
     }
 
     pub(crate) async fn propose(&self, params: Value) -> Plan {

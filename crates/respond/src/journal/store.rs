@@ -1,0 +1,145 @@
+//! The journal in the state database: each commit is one transaction with its ledger entry.
+
+use std::fmt::Display;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef};
+use shieldops_store::{Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, facts, people, plans, targets};
+
+use super::{Automation, Change, Entry, Journal, JournalError, Step, Write};
+
+/// The memory of one tenant's engine, in the store.
+#[derive(Debug, Clone)]
+pub struct StoreJournal {
+    scope: TenantScope,
+}
+
+impl From<StoreError> for JournalError {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Conflict) {
+            return Self::Conflict;
+        }
+        tracing::error!(%error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "the journal's store failed");
+        Self::Failed(error.to_string())
+    }
+}
+
+type Stored<T> = Result<T, JournalError>;
+
+impl StoreJournal {
+    pub fn new(scope: TenantScope) -> Self {
+        Self { scope }
+    }
+
+    async fn read(&self) -> Stored<Reader> {
+        Ok(self.scope.read().await?)
+    }
+}
+
+#[async_trait]
+impl Journal for StoreJournal {
+    async fn plan(&self, id: PlanId) -> Stored<Option<Plan>> {
+        Ok(plans::find(&mut self.read().await?, id).await?)
+    }
+
+    async fn action(&self, id: ActionId) -> Stored<Option<Action>> {
+        Ok(actions::find(&mut self.read().await?, id).await?)
+    }
+
+    async fn plans_in(&self, states: &[PlanState]) -> Stored<Vec<Plan>> {
+        let mut reader = self.read().await?;
+        let mut found = Vec::new();
+        for state in states {
+            found.extend(plans::in_state(&mut reader, *state).await?);
+        }
+        found.sort_by_key(|plan| plan.id);
+        Ok(found)
+    }
+
+    async fn actions_in(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
+        Ok(actions::in_states(&mut self.read().await?, states).await?)
+    }
+
+    async fn plan_for(&self, incident: IncidentId, proposal: &str) -> Stored<Option<Plan>> {
+        Ok(plans::find_by_proposal(&mut self.read().await?, incident, proposal).await?)
+    }
+
+    async fn plans_of(&self, incident: IncidentId) -> Stored<Vec<Plan>> {
+        let filter = plans::Filter { incident: Some(incident), ..plans::Filter::default() };
+        let mut reader = self.read().await?;
+        let (mut found, mut page) = (Vec::new(), PageRequest::default());
+        loop {
+            let got = plans::list(&mut reader, &filter, &page).await?;
+            found.extend(got.items);
+            match got.next_cursor {
+                Some(cursor) => page.cursor = Some(cursor),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn target(&self, id: TargetId) -> Stored<Option<Target>> {
+        Ok(targets::find(&mut self.read().await?, id).await?)
+    }
+
+    async fn find_target(&self, name: &TargetRef) -> Stored<Option<Target>> {
+        Ok(targets::find_named(&mut self.read().await?, name).await?)
+    }
+
+    async fn targets(&self) -> Stored<Vec<Target>> {
+        Ok(targets::all(&mut self.read().await?).await?)
+    }
+
+    async fn owners(&self, state_key: &str) -> Stored<Vec<Owner>> {
+        Ok(actions::owners(&mut self.read().await?, state_key).await?)
+    }
+
+    async fn baseline(&self, state_key: &str) -> Stored<Option<Value>> {
+        Ok(actions::baseline(&mut self.read().await?, state_key).await?)
+    }
+
+    async fn steps(&self, action: ActionId) -> Stored<Vec<Step>> {
+        let steps = actions::journal_of(&mut self.read().await?, action).await?;
+        Ok(steps.into_iter().map(|step| Step { action, at: step.at, kind: step.kind, detail: step.detail }).collect())
+    }
+
+    async fn automation(&self) -> Stored<Automation> {
+        Ok(facts::automation(&mut self.read().await?).await?)
+    }
+
+    async fn commit(&self, change: Change) -> Stored<()> {
+        let mut tx = self.scope.begin().await?;
+        for write in change.writes {
+            carry_out(&mut tx, write).await?;
+        }
+        if let Some(entry) = change.entry {
+            record(&mut tx, entry).await?;
+        }
+        Ok(tx.commit(change.at).await?)
+    }
+}
+
+async fn carry_out(tx: &mut Tx, write: Write) -> Stored<()> {
+    match write {
+        Write::InsertPlan { plan, proposal } => plans::insert(tx, &plan, proposal.as_deref()).await?,
+        Write::UpdatePlan(mut plan) => plans::update(tx, &mut plan).await?,
+        Write::UpdateAction(mut action) => actions::update(tx, &mut action).await?,
+        Write::Step(step) => {
+            actions::journal(tx, step.action, &step.kind, &step.detail, step.at).await?;
+        }
+        Write::AddOwner { state_key, owner } => actions::add_owner(tx, &state_key, &owner).await?,
+        Write::RemoveOwner { state_key, action } => actions::remove_owner(tx, &state_key, action).await?,
+        Write::KeepBaseline { state_key, state } => actions::keep_baseline(tx, &state_key, &state).await?,
+        Write::DropBaseline { state_key } => actions::drop_baseline(tx, &state_key).await?,
+        Write::Automation(automation) => facts::set_automation(tx, &automation).await?,
+    }
+    Ok(())
+}
+
+async fn record(tx: &mut Tx, entry: Entry) -> Stored<()> {
+    let known = if entry.actor.starts_with("usr_") { people::users(tx).await? } else { Vec::new() };
+    let name = known.into_iter().find(|user| user.id.to_string() == entry.actor).map_or_else(|| entry.actor.clone(), |user| user.name);
+    let subjects: Vec<&dyn Display> = entry.subjects.iter().map(|subject| subject as &dyn Display).collect();
+    Ok(tx.record_as(&Actor { id: entry.actor, name }, entry.kind, &subjects, entry.payload)?)
+}
