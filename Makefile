@@ -1,0 +1,41 @@
+# What a newcomer types. Everything else is in CONTRIBUTING.md.
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+BINARY := $(TARGET)/release/shieldops
+DATA   ?= ./data
+LISTEN ?= 127.0.0.1:8420
+NODE   := $(shell command -v node)
+
+.PHONY: help build dashboard run test e2e
+
+help:
+	@echo "make run     set up, build, and serve the demo on http://$(LISTEN)"
+	@echo "make test    set up, and run every test"
+	@echo "make build   the dashboard and the release binary: $(BINARY)"
+	@echo "make e2e     the browser's journey through the demo"
+
+build: dashboard
+	cargo build --release --locked -p shieldops
+
+ifeq ($(NODE),)
+dashboard:
+	@echo "No node here: the binary is built without the dashboard. Install Node 20.19 or newer and npm 11 for it."
+else
+dashboard:
+	scripts/npm-ci
+	cd dashboard && npm run --silent build
+endif
+
+run:
+	scripts/setup run
+	$(MAKE) build
+	$(BINARY) serve --data-dir $(DATA) --listen $(LISTEN) --demo
+
+test:
+	scripts/setup test
+	scripts/test
+
+# In the debug binary, which the tests build anyway. It embeds the dashboard that is built before it.
+e2e: dashboard
+	cargo build --locked -p shieldops
+	scripts/e2e $(TARGET)/debug/shieldops
