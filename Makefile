@@ -21,7 +21,9 @@ ifeq ($(NODE),)
 dashboard:
 	@echo "No node here: the binary is built without the dashboard. Install Node 20.19 or newer and npm 11 for it."
 else
-dashboard:
+dashboard: dashboard/dist/index.html
+
+dashboard/dist/index.html: $(shell find dashboard/src dashboard/public dashboard/scripts -type f) $(wildcard dashboard/*.json dashboard/*.ts dashboard/index.html)
 	scripts/npm-ci
 	cd dashboard && npm run --silent build
 endif
@@ -31,11 +33,12 @@ run:
 	$(MAKE) build
 	$(BINARY) serve --data-dir $(DATA) --listen $(LISTEN) --demo
 
+# The dashboard first: the binary embeds it, so building it later would build the binary twice.
 test:
 	scripts/setup test
+	$(MAKE) dashboard
 	scripts/test
 
-# In the debug binary, which the tests build anyway. It embeds the dashboard that is built before it.
 e2e: dashboard
 	cargo build --locked -p shieldops
 	scripts/e2e $(TARGET)/debug/shieldops
