@@ -62,7 +62,10 @@ fn events(bytes: &[u8]) -> (Vec<String>, usize) {
     let mut events = Vec::new();
     for record in evtx_file::read(bytes.to_vec()).unwrap() {
         match record {
-            Ok(record) => events.push(record.json),
+            Ok(record) => {
+                assert!(record.json.contains(&format!("\"EventRecordID\":{}", record.id)), "{}", record.json);
+                events.push(record.json);
+            }
             Err(_) => errors += 1,
         }
     }

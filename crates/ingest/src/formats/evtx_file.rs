@@ -116,6 +116,8 @@ fn flat(record: &SerializedEvtxRecord<String>) -> Result<Record, EvtxError> {
     let flat = windows::read(&record.data).filter(|flat| flat.has("EventID")).ok_or(EvtxError::NotAnEvent { id })?;
     let created = flat.text("TimeCreated").and_then(|text| time::iso(&text, &TimeZone::UTC));
     let header_time = Timestamp::from_micros(record.timestamp.as_microsecond());
+    // An exported log counts its records anew in their headers; the event keeps the number it had.
+    let id = flat.text("EventRecordID").and_then(|text| text.parse().ok()).unwrap_or(id);
     let json = flat.render();
     Ok(Record { id, time: created.unwrap_or(header_time), json })
 }
