@@ -99,7 +99,9 @@ pub(super) fn find(rules: &RuleSet, inputs: Vec<Input>, options: &Options, progr
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((at, input)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, inputs.get(at)?))) {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(input) = inputs.get(at) else { break };
                     let one = scan_one(rules, input, options);
                     progress.inc(input.size);
                     found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, one));
@@ -116,7 +118,14 @@ pub(super) fn find(rules: &RuleSet, inputs: Vec<Input>, options: &Options, progr
 }
 
 fn scan_one(rules: &RuleSet, input: &Input, options: &Options) -> Found {
-    let mut batch = Batch { rules, options, file: &input.name, worker: Worker::new(), waiting: Vec::new(), found: Found::default() };
+    let mut batch = Batch {
+        rules,
+        options,
+        file: &input.name,
+        worker: Worker::new(),
+        waiting: Vec::new(),
+        found: Found::default(),
+    };
     let mut problems = 0_usize;
     let modified = input.modified.map_or_else(now, Timestamp::from_secs);
     let file_options = FileOptions { hint: options.source.clone(), ..FileOptions::new(modified) };
@@ -187,11 +196,16 @@ impl Batch<'_> {
             bytes.push(b'\n');
         }
         let sources = self.waiting.iter().map(|(_, _, normalised)| &normalised.log_source);
-        let events: Vec<EventRef<'_>> = ranges.into_iter().zip(sources).map(|(line, source)| EventRef { line, source }).collect();
+        let events: Vec<EventRef<'_>> =
+            ranges.into_iter().zip(sources).map(|(line, source)| EventRef { line, source }).collect();
         let mut findings = Vec::new();
         let (rules, waiting, file) = (self.rules, &self.waiting, self.file);
         rules.scan(&mut self.worker, &events, &bytes, &mut |at, rule| {
-            findings.extend(waiting.get(at).map(|(record, time, normalised)| finding(rules, rule, file, *record, *time, normalised)));
+            findings.extend(
+                waiting
+                    .get(at)
+                    .map(|(record, time, normalised)| finding(rules, rule, file, *record, *time, normalised)),
+            );
         });
         self.found.findings.extend(findings);
         self.waiting.clear();

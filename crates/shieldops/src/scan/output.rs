@@ -54,7 +54,15 @@ fn json_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
 fn csv(found: &Found, out: &mut impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record([
-        "time", "rule.level", "rule.id", "rule.title", "source.file", "source.record", "host", "user", "src_ip",
+        "time",
+        "rule.level",
+        "rule.id",
+        "rule.title",
+        "source.file",
+        "source.record",
+        "host",
+        "user",
+        "src_ip",
     ])?;
     for finding in &found.findings {
         let text = |value: &Option<String>| value.as_deref().map(cell).unwrap_or_default();
@@ -130,7 +138,7 @@ fn summary(found: &Found, rules: usize) -> String {
         count(rules, "rule"),
     );
     if found.passed_over > 0 {
-        text.push_str(&format!("; {} passed over: no log", count(found.passed_over, "file")));
+        text = format!("{text}; {} passed over: no log", count(found.passed_over, "file"));
     }
     if !found.problems.is_empty() {
         text.push_str("; not everything could be read");

@@ -47,7 +47,8 @@ fn rule_files(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::R
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (path, kind) = (entry.path(), entry.file_type()?);
-        let yaml = path.extension().is_some_and(|name| name.eq_ignore_ascii_case("yml") || name.eq_ignore_ascii_case("yaml"));
+        let yaml =
+            path.extension().is_some_and(|name| name.eq_ignore_ascii_case("yml") || name.eq_ignore_ascii_case("yaml"));
         if kind.is_dir() && depth < MAX_DEPTH {
             rule_files(&path, depth.saturating_add(1), files)?;
         } else if kind.is_file() && yaml {
