@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseSearch, stringifySearch } from '@/app/router'
+import { textOrEntity } from '@/features/alerts/filters'
 import { parseEvents } from '@/features/detections/tester'
 import { tokens } from '@/features/detections/yaml'
 import { flatten } from '@/features/events/fields'
@@ -37,10 +38,8 @@ describe('addresses', () => {
 })
 
 describe('what people type', () => {
-  it('a ledger filter is a subject, an actor or a kind by its shape', () => {
+  it('a ledger filter is an object or a kind, by its shape', () => {
     expect(toFilter('inc_01h4')).toEqual({ subject: 'inc_01h4' })
-    expect(toFilter('usr_01h4')).toEqual({ actor: 'usr_01h4' })
-    expect(toFilter('system:triage')).toEqual({ actor: 'system:triage' })
     expect(toFilter('plan.approved')).toEqual({ kind: 'plan.approved' })
   })
   it('labels are pairs; a value may hold an equals sign', () => {
@@ -50,6 +49,13 @@ describe('what people type', () => {
     expect(parseEvents('{"a":1}\n\n{"a":2}')).toEqual([{ a: 1 }, { a: 2 }])
     expect(parseEvents('[{"a":1}]')).toEqual([{ a: 1 }])
     expect(() => parseEvents('{"a":1}\n{oops')).toThrow(/^Line 2/)
+  })
+})
+
+describe('the search of alerts and events', () => {
+  it('reads kind:value as an entity, anything else as text', () => {
+    expect(textOrEntity({ q: 'ip:203.0.113.66' })).toEqual({ entity: 'ip:203.0.113.66' })
+    expect(textOrEntity({ q: 'Accepted password: no' })).toEqual({ q: 'Accepted password: no', entity: undefined })
   })
 })
 

@@ -57,12 +57,12 @@ describe('shortcuts', () => {
 
   it('can be switched off, all but Ctrl keys and Escape', async () => {
     const user = userEvent.setup()
-    const [j, escape] = [key('j'), key('escape')]
-    render(<Page keys={[j, escape]} />)
+    const [j, leave] = [key('j'), key('escape')]
+    render(<Page keys={[j, leave]} />)
     setSingleKeys(false)
     await user.keyboard('j{Escape}')
     expect(j.run).not.toHaveBeenCalled()
-    expect(escape.run).toHaveBeenCalledTimes(1)
+    expect(leave.run).toHaveBeenCalledTimes(1)
   })
 
   it('are silent behind an open dialog and during composition', () => {

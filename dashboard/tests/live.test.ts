@@ -21,6 +21,7 @@ function start() {
   const sockets: FakeSocket[] = []
   const batches: Frame[][] = []
   const onLost = vi.fn()
+  const onMissed = vi.fn()
   const live = new Live({
     open: url => {
       const socket = new FakeSocket(url)
@@ -29,9 +30,10 @@ function start() {
     },
     onFrames: frames => batches.push(frames),
     onLost,
+    onMissed,
   })
   live.start()
-  return { live, sockets, batches, onLost }
+  return { live, sockets, batches, onLost, onMissed }
 }
 
 describe('the live connection', () => {
@@ -65,6 +67,18 @@ describe('the live connection', () => {
     expect(sockets[1]?.url).toMatch(/\/api\/v1\/live\?since=9$/)
     sockets[1]?.onopen?.()
     expect(live.status.get().state).toBe('live')
+  })
+
+  it('says that frames may be missed after a reconnect and when the server says so, not at the first connection', () => {
+    const { sockets, onMissed } = start()
+    sockets[0]?.onopen?.()
+    expect(onMissed).not.toHaveBeenCalled()
+    sockets[0]?.say({ kind: 'missed' })
+    expect(onMissed).toHaveBeenCalledTimes(1)
+    sockets[0]?.close()
+    vi.advanceTimersByTime(500)
+    sockets[1]?.onopen?.()
+    expect(onMissed).toHaveBeenCalledTimes(2)
   })
 
   it('waits longer each time, never longer than 15 s, and never in step with others', () => {

@@ -41,7 +41,7 @@ export const incidentsQuery = (filter: Query) => list<T.Incident>('incidents', '
 export const incidentQuery = (id: string) => one<T.Incident>('incident', id, `/incidents/${id}`)
 export const investigationQuery = (id: string, revision?: number) =>
   one<T.Investigation>('investigation', id, `/incidents/${id}/investigation`, { revision })
-export const notesQuery = (id: string) => one<T.Page<T.Note> | T.Note[]>('notes', id, `/incidents/${id}/notes`)
+export const notesQuery = (id: string) => one<T.Page<T.Note>>('notes', id, `/incidents/${id}/notes`)
 export const incidentLedgerQuery = (id: string) =>
   list<T.LedgerEntry>('incident-ledger', `/incidents/${id}/ledger`, {}, 100)
 
@@ -79,8 +79,3 @@ export const automationQuery = queryOptions({
 export const targetsQuery = list<T.Target>('targets', '/targets', {}, 200)
 export const tokensQuery = list<T.Token>('tokens', '/tokens', {}, 200)
 export const usersQuery = list<T.User>('users', '/users', {}, 200)
-export const capabilitiesQuery = queryOptions({
-  queryKey: ['capabilities'],
-  queryFn: ({ signal }) => get<T.Capability[] | T.Page<T.Capability>>('/capabilities', {}, signal),
-  staleTime: Number.POSITIVE_INFINITY,
-})

@@ -3,6 +3,9 @@ import type { components } from './schema'
 
 type S = components['schemas']
 
+/** The generator writes a free JSON object as an empty record; here it is what it is. */
+type Free<T, K extends keyof T> = Omit<T, K> & Record<K, unknown>
+
 export type Severity = S['Severity']
 export type RiskLevel = S['Risk']
 export type Verdict = S['Verdict']
@@ -14,11 +17,13 @@ export type EntityKind = S['EntityKind']
 export type Entity = S['Entity']
 export type RiskTerm = S['RiskTerm']
 export type Alert = S['Alert']
-export type AlertDetail = S['AlertDetail']
-export type Incident = S['Incident']
-export type Phase = NonNullable<Incident['phase']>
+/** A list's alert has the fields of `Alert` only. */
+export type AlertDetail = Alert & Partial<S['AlertDetail']>
+export type Phase = 'detected' | 'investigated' | 'contained' | 'resolved'
+export type Incident = Omit<S['IncidentView'], 'phase'> & { phase: string }
 export type Note = S['Note']
-export type Investigation = S['Investigation']
+/** Two schemas are called `Step`: the investigation's own is this one. */
+export type Investigation = Omit<S['Investigation'], 'steps'> & { steps: { name: string; found: string }[] }
 export type TimelineEntry = S['TimelineEntry']
 export type GraphNode = S['GraphNode']
 export type GraphEdge = S['GraphEdge']
@@ -26,29 +31,37 @@ export type TreeNode = S['TreeNode']
 export type Hypothesis = S['Hypothesis']
 export type DiffLine = S['DiffLine']
 export type Proof = S['Proof']
-export type Action = S['Action']
-export type Plan = S['Plan']
-export type EventView = S['EventView']
+export type Action = Free<S['Action'], 'params' | 'from' | 'to'>
+/** A list's plan lacks who may approve it. */
+export type Plan = Omit<S['Plan'], 'actions'> &
+  Partial<Pick<S['PlanDetail'], 'approvers' | 'can_approve' | 'cannot_approve_why'>> & { actions: Action[] }
+export type EventView = Free<S['EventView'], 'fields' | 'ocsf'>
 export type Target = S['Target']
 export type IngestStats = S['IngestStats']
 export type DeadLetter = S['DeadLetter']
-export type Diagnostic = S['Diagnostic']
-export type Rule = S['Rule']
-export type RuleTest = S['RuleTest']
-export type Capability = S['Capability']
+export type Diagnostic = S['DiagnosticView']
+type LogSource = { product?: string | null; category?: string | null; categories?: string[]; service?: string | null }
+export type Rule = Omit<S['RuleView'], 'log_source'> & { log_source: LogSource } & Partial<
+    Pick<S['RuleDetail'], 'source' | 'description' | 'references' | 'falsepositives' | 'samples'>
+  >
+export type RuleTest = S['TestAnswer']
+export type Reloaded = S['ReloadAnswer']
 export type Automation = S['Automation']
-export type Token = S['Token']
+export type Token = S['Token'] & Partial<Pick<S['CreatedToken'], 'token'>>
+export type TokenKind = S['TokenKind']
 export type User = S['User']
-export type LedgerEntry = S['LedgerEntry']
-export type LedgerVerify = S['LedgerVerify']
+export type LedgerEntry = Free<S['Entry'], 'payload'>
+export type LedgerVerify = S['Verification']
 export type Me = S['Me']
-export type Overview = S['Overview']
-export type Problem = S['Problem']
+export type Overview = Omit<S['Overview'], 'activity' | 'plans' | 'incidents'> & {
+  activity: LedgerEntry[]
+  plans: { waiting: Plan[]; waiting_count: number }
+  incidents: Omit<S['IncidentCounts'], 'items'> & { items: Incident[] }
+}
+export type Problem = Pick<S['Problem'], 'title' | 'status'> & Partial<S['Problem']>
 
 export type Page<T> = { items: T[]; next_cursor?: string | null }
-export type EventPage = Page<EventView> & {
-  searched?: { from?: string | null; to?: string | null; events: number; complete: boolean }
-}
-export type BulkResult = { results: { id: string; ok: boolean; code?: string | null }[] }
+export type EventPage = Page<EventView> & { searched: S['Searched'] }
+export type BulkResult = S['BulkAnswer']
 
 export const SEVERITIES: Severity[] = ['critical', 'high', 'medium', 'low', 'informational']

@@ -24,6 +24,8 @@ const WHOLE: Record<string, string[]> = {
   dead_letter: ['dead-letters', 'ingest'],
   automation: ['automation', 'plans'],
   target: ['targets', 'plans'],
+  token: ['tokens'],
+  user: ['users'],
 }
 const BY_ID: Record<string, string[]> = {
   alert: ['alert'],
@@ -34,11 +36,13 @@ const BY_ID: Record<string, string[]> = {
   rule: ['rule'],
 }
 const OVERVIEW_MS = 2_000
-let overviewTimer: ReturnType<typeof setTimeout> | undefined
+let overviewWaits = false
 
 function refreshOverview() {
-  overviewTimer ??= setTimeout(() => {
-    overviewTimer = undefined
+  if (overviewWaits) return
+  overviewWaits = true
+  setTimeout(() => {
+    overviewWaits = false
     void queryClient.invalidateQueries({ queryKey: ['overview'] })
   }, OVERVIEW_MS)
 }
@@ -58,8 +62,15 @@ export function applyFrames(frames: Frame[]) {
   refreshOverview()
 }
 
+/** Everything on the screen is read again; the alert queue reads its newest page, so that its rows stay where they are. */
+function readAll() {
+  void queryClient.invalidateQueries({ predicate: query => query.queryKey[0] !== 'alerts' })
+  for (const listener of alertListeners) listener([{ kind: 'alert' }])
+}
+
 export const live = new Live({
   onFrames: applyFrames,
+  onMissed: readAll,
   onLost: attempt => {
     if (attempt > 0) void queryClient.invalidateQueries({ queryKey: meQuery.queryKey })
   },

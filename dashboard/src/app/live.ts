@@ -1,7 +1,7 @@
 /**
  * The one WebSocket of the page. A frame says kind, id and version; the page then reads the object through the API.
- * Frames are gathered and handed over at most four times a second. It reconnects with growing, jittered waits and
- * continues from the last sequence number it saw.
+ * Frames are gathered and handed over at most four times a second. It reconnects with growing, jittered waits, names the
+ * last sequence number it saw, and says when something may have been missed.
  */
 import { store } from './store'
 
@@ -24,6 +24,8 @@ type Options = {
   onFrames: (frames: Frame[]) => void
   /** Called after a connection failed: the session may have ended. */
   onLost?: (attempt: number) => void
+  /** Called when frames may have been missed: after a reconnect, or when the server says so. */
+  onMissed?: () => void
 }
 
 export class Live {
@@ -36,6 +38,7 @@ export class Live {
   private retryTimer: ReturnType<typeof setTimeout> | undefined
   private stopped = true
   private paused = false
+  private wasLive = false
 
   constructor(private readonly options: Options) {}
 
@@ -47,6 +50,7 @@ export class Live {
 
   stop() {
     this.stopped = true
+    this.wasLive = false
     clearTimeout(this.retryTimer)
     clearTimeout(this.flushTimer)
     this.socket?.close()
@@ -74,6 +78,8 @@ export class Live {
     socket.onopen = () => {
       this.attempt = 0
       this.become(this.paused ? 'paused' : 'live')
+      if (this.wasLive) this.options.onMissed?.()
+      this.wasLive = true
     }
     socket.onmessage = event => this.receive(String(event.data))
     socket.onerror = () => socket.close()
@@ -104,6 +110,7 @@ export class Live {
     }
     if (typeof frame.seq === 'number') this.seq = Math.max(this.seq ?? 0, frame.seq)
     if (frame.kind === 'hello') return
+    if (frame.kind === 'missed') return this.options.onMissed?.()
     this.waiting.set(`${frame.kind}/${frame.id ?? ''}`, frame)
     this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_MS)
   }

@@ -14,14 +14,14 @@ setSessionHooks({
   signedOut: leave,
   renew: async () => {
     const me = await queryClient.fetchQuery({ ...meQuery, staleTime: 0 })
-    setCsrf(me.csrf)
-    return me.csrf
+    setCsrf(me.csrf ?? '')
+    return me.csrf ?? ''
   },
 })
 
 export function useMe() {
   const query = useQuery(meQuery)
-  if (query.data) setCsrf(query.data.csrf)
+  if (query.data) setCsrf(query.data.csrf ?? '')
   return query
 }
 

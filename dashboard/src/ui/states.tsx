@@ -95,9 +95,8 @@ export function InlineError({ error, className = '' }: { error: unknown; classNa
     <div role="alert" className={`rounded-md px-2.5 py-1.5 text-xs soft-critical ${className}`}>
       <p>{api ? api.message : String(error)}</p>
       {api?.problem.errors?.map(e => (
-        <p key={`${e.field}${e.detail}`}>
-          {e.field && <b className="font-medium">{e.field}: </b>}
-          {e.detail}
+        <p key={`${e.code}${e.detail}`}>
+          {e.detail} <code className="font-mono text-2xs">{e.code}</code>
         </p>
       ))}
       {api && (api.code || api.requestId) && (

@@ -25,6 +25,12 @@ export const FACETS: { id: FacetId; label: string }[] = [
 
 export const valuesOf = (search: Search, facet: FacetId) => search[facet]?.split(',').filter(Boolean) ?? []
 
+/** `ip:203.0.113.66` typed into the search is an entity, anything else text. */
+export function textOrEntity({ q, entity }: Search): { q?: string; entity?: string } {
+  if (!entity && q && /^(ip|host|user|process|file|domain|url|hash):\S/.test(q)) return { entity: q }
+  return { q, entity }
+}
+
 /** What the server is asked. Tactics are no parameter of the API: they are filtered here, over what is loaded. */
 export function toQuery(search: Search, me: string): Query {
   const view = VIEWS.find(v => v.id === search.view) ?? VIEWS[0]
@@ -35,9 +41,8 @@ export function toQuery(search: Search, me: string): Query {
     status: search.status ?? base.status,
     verdict: search.verdict,
     rule_id: search.rule,
-    entity: search.entity,
     incident_id: search.incident,
-    q: search.q,
+    ...textOrEntity(search),
   }
 }
 

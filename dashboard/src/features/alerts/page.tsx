@@ -87,7 +87,7 @@ function Queue() {
         label="Filter alerts"
         value={search.q ?? ''}
         onChange={q => setSearch({ q: q || undefined })}
-        hint="Filter by rule, entity or id"
+        hint="Filter by title, or by entity: ip:203.0.113.66, host:web-01"
         before={<FilterChips rows={rows} />}
       >
         <span className="num shrink-0 text-xs text-fg-3" role="status">

@@ -120,7 +120,6 @@ export const AlertRow = memo(function AlertRow({
           rest.onToggle(index, e.shiftKey)
         }}
       >
-        {/* biome-ignore lint/a11y/useSemanticElements: a native box per row would be a tab stop per row */}
         <span
           role="checkbox"
           tabIndex={-1}

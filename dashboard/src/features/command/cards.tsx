@@ -1,8 +1,7 @@
 /** The right column: plans that wait, the way from events to incidents, verdicts, what happened last. */
 import { Link } from '@tanstack/react-router'
-import type { Overview } from '@/api/types'
-import { useNames } from '@/app/names'
-import { SubjectLink } from '@/features/ledger/subject'
+import type { Overview, Verdict } from '@/api/types'
+import { actorName, SubjectLink } from '@/features/ledger/subject'
 import { RISK_TONE } from '@/features/plans/parts'
 import { Avatar, Card, Chip, clock, fmt, Marks, Until, verdictLabel, words } from '@/ui'
 
@@ -46,12 +45,12 @@ export function Waiting({ overview }: { overview: Overview }) {
 }
 
 export function Funnel({ overview, hours }: { overview: Overview; hours: number }) {
-  const { events, matches, alerts, incidents } = overview.funnel
+  const { events, alerts, incidents, plans_waiting: plans } = overview.funnel
   const steps: [string, number, string][] = [
     ['Events', events, 'accent'],
-    ['Rule matches', matches, 'accent'],
     ['Alerts', alerts, 'medium'],
     ['Incidents', incidents, 'critical'],
+    ['Plans waiting', plans, 'accent'],
   ]
   const most = Math.log10(Math.max(10, ...steps.map(s => s[1] + 1)))
   return (
@@ -79,7 +78,7 @@ export function Funnel({ overview, hours }: { overview: Overview; hours: number 
 }
 
 export function Verdicts({ overview }: { overview: Overview }) {
-  const entries = Object.entries(overview.verdicts) as [keyof Overview['verdicts'], number][]
+  const entries = Object.entries(overview.verdicts) as [Verdict, number][]
   if (!entries.some(([, n]) => n > 0)) return null
   return (
     <Card title="Verdicts by people" body="px-3 py-2">
@@ -96,7 +95,6 @@ export function Verdicts({ overview }: { overview: Overview }) {
 }
 
 export function Activity({ overview }: { overview: Overview }) {
-  const names = useNames()
   return (
     <Card
       title="Activity"
@@ -110,12 +108,12 @@ export function Activity({ overview }: { overview: Overview }) {
       {overview.activity.length === 0 && <p className="px-3 py-4 text-xs text-fg-3">Nothing has happened yet.</p>}
       <ol className="px-3 py-1.5">
         {overview.activity.map(entry => (
-          <li key={entry.id} className="grid grid-cols-[38px_18px_minmax(0,1fr)] items-center gap-2 py-0.5 text-xs">
+          <li key={entry.seq} className="grid grid-cols-[38px_18px_minmax(0,1fr)] items-center gap-2 py-0.5 text-xs">
             <time className="num text-2xs text-fg-3">{clock(entry.time)}</time>
-            <Avatar name={names(entry.actor)} size={18} />
+            <Avatar name={actorName(entry)} size={18} />
             <span className="flex min-w-0 items-center gap-1.5 text-fg-2">
               <span className="truncate">
-                <span className="font-medium text-fg">{names(entry.actor)}</span> {words(entry.kind).toLowerCase()}
+                <span className="font-medium text-fg">{actorName(entry)}</span> {words(entry.kind).toLowerCase()}
               </span>
               {entry.subjects[0] && <SubjectLink id={entry.subjects[0]} />}
             </span>

@@ -7,7 +7,7 @@ import { overviewQuery } from '@/api/queries'
 import type { Overview } from '@/api/types'
 import { useCan } from '@/app/session'
 import { IncidentRow } from '@/features/incidents/row'
-import { Card, DemoTag, Empty, Loaded, NoPermission, Skeleton } from '@/ui'
+import { Card, DemoTag, Empty, Loaded, NoPermission, plural, Skeleton } from '@/ui'
 import { Activity, Funnel, Verdicts, Waiting } from './cards'
 import { AlertVolume, IngestVolume } from './charts'
 import { Kpis } from './kpis'
@@ -28,7 +28,7 @@ export default function CommandPage() {
       <div className="mx-auto flex min-h-full max-w-[1680px] flex-col gap-3 p-4">
         <div className="flex items-center gap-2">
           <h1 className="text-lg font-semibold tracking-tight">Command centre</h1>
-          {query.data?.demo && <DemoTag />}
+          {query.data?.incidents.items.some(i => i.demo) && <DemoTag />}
           <select
             aria-label="Time range"
             value={hours}
@@ -53,7 +53,7 @@ export default function CommandPage() {
 function Board({ overview, hours }: { overview: Overview; hours: number }) {
   return (
     <>
-      <IngestStopped overview={overview} />
+      <Damaged overview={overview} />
       <Kpis overview={overview} />
       <div className="grid min-h-0 grid-cols-[minmax(0,1fr)_348px] gap-3">
         <div className="flex min-w-0 flex-col gap-3">
@@ -90,14 +90,13 @@ function Board({ overview, hours }: { overview: Overview; hours: number }) {
   )
 }
 
-/** A stopped intake is a banner, not a line at zero. */
-function IngestStopped({ overview }: { overview: Overview }) {
-  const { ingest } = overview
-  if (!ingest.halted) return null
+/** Events that were stored and cannot be read any more: a banner, not a number in a corner. */
+function Damaged({ overview }: { overview: Overview }) {
+  const { damaged_events: damaged } = overview.ingest
+  if (!damaged) return null
   return (
     <p role="alert" className="rounded-lg px-3 py-2 soft-critical">
-      <b className="font-semibold">Ingest has stopped.</b>{' '}
-      {typeof ingest.halted === 'string' ? ingest.halted : 'New events are not processed.'}{' '}
+      <b className="font-semibold">{plural(damaged, 'stored event')} cannot be read any more.</b>{' '}
       <Link to="/ingest" className="underline">
         See ingest health
       </Link>

@@ -6,15 +6,12 @@ export function DiagnosticList({ items }: { items: Diagnostic[] }) {
   return (
     <ul className="space-y-1.5 text-xs">
       {items.map(d => (
-        <li key={`${d.code}${d.line}${d.column}${d.message}`} className="flex gap-2">
+        <li key={`${d.file}${d.code}${d.line}${d.column}${d.message}`} className="flex gap-2">
           <Chip tone={d.severity === 'error' ? 'critical' : 'medium'}>{d.severity}</Chip>
           <span className="min-w-0">
-            {d.line != null && (
-              <span className="num font-mono text-2xs text-fg-3">
-                line {d.line}
-                {d.column != null && `:${d.column}`}{' '}
-              </span>
-            )}
+            <span className="num font-mono text-2xs text-fg-3">
+              {d.line > 0 ? `${d.file}:${d.line}:${d.column}` : d.file}{' '}
+            </span>
             {d.message}
             {d.fix && <span className="text-fg-3"> {d.fix}</span>}
           </span>

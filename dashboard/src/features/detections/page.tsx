@@ -4,7 +4,7 @@ import { RefreshCw } from 'lucide-react'
 import { useRef, useState } from 'react'
 import { post } from '@/api/client'
 import { rulesQuery } from '@/api/queries'
-import type { Diagnostic, Rule, Severity } from '@/api/types'
+import type { Diagnostic, Reloaded, Rule, Severity } from '@/api/types'
 import { SEVERITIES } from '@/api/types'
 import { useHotkeys } from '@/app/hotkeys'
 import { queryClient } from '@/app/query-client'
@@ -136,8 +136,6 @@ function RuleRow({ rule }: { rule: Rule }) {
     </li>
   )
 }
-
-type Reloaded = { loaded: number; failed: number; diagnostics: Diagnostic[]; took_ms: number }
 
 function Reload() {
   const [busy, setBusy] = useState(false)

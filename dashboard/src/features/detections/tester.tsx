@@ -71,8 +71,16 @@ function Results({ result }: { result: RuleTest }) {
   return (
     <div role="status">
       <p className="mb-2 text-xs text-fg-2">
-        <b className="num font-medium text-ok">{result.passed} as expected</b>
-        {result.failed > 0 && <b className="num font-medium text-critical">, {result.failed} not</b>}
+        {result.passed + result.failed === 0 ? (
+          <b className="num font-medium">
+            {result.results.filter(r => r.matched).length} of {plural(result.results.length, 'event')} match
+          </b>
+        ) : (
+          <>
+            <b className="num font-medium text-ok">{result.passed} as expected</b>
+            {result.failed > 0 && <b className="num font-medium text-critical">, {result.failed} not</b>}
+          </>
+        )}
       </p>
       <ol className="space-y-1.5">
         {result.results.map((r, i) => {
@@ -94,14 +102,12 @@ function Results({ result }: { result: RuleTest }) {
                 )}
               </p>
               {r.fields.length > 0 && (
-                <p className="mt-1 font-mono text-2xs break-all text-fg-2">
-                  {r.fields
-                    .map(f => `${f.field}: ${typeof f.value === 'string' ? f.value : JSON.stringify(f.value)}`)
-                    .join('  ')}
+                <p className="mt-1 font-mono text-2xs break-all whitespace-pre-wrap text-fg-2">
+                  {r.fields.map(f => `${f.field} ${f.value} ~ ${f.pattern}`).join('\n')}
                 </p>
               )}
               <pre tabIndex={0} className="scroll mt-1 max-h-24 overflow-auto font-mono text-2xs text-fg-3">
-                {JSON.stringify(r.event)}
+                {r.event}
               </pre>
             </li>
           )

@@ -7,6 +7,7 @@ import { useHotkeys } from '@/app/hotkeys'
 import { useOpenEvent, useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
 import { useList } from '@/app/use-list'
+import { textOrEntity } from '@/features/alerts/filters'
 import { Btn, cn, DemoTag, dayClock, Empty, fmt, Loaded, NoPermission, plural, Skeleton } from '@/ui'
 import { SearchBar } from '@/ui/search-bar'
 import { TimeRange } from './time-range'
@@ -24,7 +25,7 @@ function Events() {
   const search = useSearchParams()
   const setSearch = useSetSearch()
   const input = useRef<HTMLInputElement>(null)
-  const filter = { q: search.q, entity: search.entity, source: search.source, from: search.from, to: search.to }
+  const filter = { ...textOrEntity(search), source: search.source, from: search.from, to: search.to }
   const { query, items, more, loadMore } = useList(eventsQuery(filter))
   const searched = query.data?.pages.at(-1)?.searched
   useHotkeys([{ keys: '/', label: 'Search', group: 'List', run: () => input.current?.focus() }])
@@ -41,7 +42,7 @@ function Events() {
         label="Search events"
         value={search.q ?? ''}
         onChange={q => setSearch({ q: q || undefined })}
-        hint="Text in the raw event, for example an address, a user, part of a command"
+        hint="Text in the raw event, or an entity: ip:203.0.113.66, user:deploy"
         before={<Chips />}
       >
         <span className="num shrink-0 text-xs text-fg-3" role="status">
@@ -63,7 +64,7 @@ function Events() {
   )
 }
 
-function Found({ n, more, searched }: { n: number; more: boolean; searched: EventPage['searched'] }) {
+function Found({ n, more, searched }: { n: number; more: boolean; searched?: EventPage['searched'] }) {
   return (
     <>
       {plural(n, 'event')}
@@ -100,7 +101,7 @@ function Chips() {
   )
 }
 
-function NothingFound({ searched }: { searched: EventPage['searched'] }) {
+function NothingFound({ searched }: { searched?: EventPage['searched'] }) {
   const search = useSearchParams()
   const set = useSetSearch()
   const filtered = [search.q, search.entity, search.source, search.from, search.to].some(Boolean)

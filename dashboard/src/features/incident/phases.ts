@@ -6,7 +6,8 @@ export function phaseOf(incident: Incident, plans: Plan[] = []): Phase {
   if (incident.status === 'resolved' || incident.status === 'closed') return 'resolved'
   if (plans.some(p => p.actions.some(a => a.state === 'verified'))) return 'contained'
   // With the plans at hand they decide; the server's word may be a moment older.
-  if (incident.phase && !(plans.length && incident.phase === 'contained')) return incident.phase
+  const told = PHASES.find(p => p.id === incident.phase)?.id
+  if (told && !(plans.length && told === 'contained')) return told
   return incident.revision > 0 ? 'investigated' : 'detected'
 }
 

@@ -9,7 +9,7 @@ import { Ago, Cited, cn, EventRef, plural } from '@/ui'
 type Props = { incident: Incident; investigation: Investigation | undefined; plans: Plan[] | undefined }
 
 export function Rail({ incident, investigation, plans }: Props) {
-  const open = (plans ?? []).filter(p => !['superseded', 'rejected'].includes(p.state))
+  const open = (plans ?? []).filter(p => !['superseded', 'rejected'].includes(p.state) && !p.undo_of)
   const first = open.find(p => p.state === 'proposed') ?? open[0]
   return (
     <aside

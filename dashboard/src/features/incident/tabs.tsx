@@ -152,8 +152,7 @@ export function NotesTab({ incidentId }: { incidentId: string }) {
       <div className="mx-auto flex max-w-[720px] flex-col gap-4">
         {can('incident.write') && <NoteForm incidentId={incidentId} />}
         <Loaded query={query} what="Notes">
-          {data => {
-            const notes = Array.isArray(data) ? data : data.items
+          {({ items: notes }) => {
             return notes.length ? (
               <ol className="flex flex-col gap-3">
                 {notes.map(note => (

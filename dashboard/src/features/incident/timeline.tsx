@@ -146,7 +146,10 @@ function MarkButton({ mark, room, wide }: { mark: Mark; room: number; wide: bool
   const title = mark.entries.length
     ? mark.entries
         .slice(0, 8)
-        .map(e => `${clockSeconds(e.time)}  ${e.title}${e.count > 1 ? ` ×${fmt(e.count)}` : ''}`)
+        .map(
+          e =>
+            `${clockSeconds(e.time)}  ${e.title}${e.count > 1 ? ` ×${fmt(e.count)}` : ''}${e.detail ? `  ${e.detail}` : ''}`,
+        )
         .join('\n')
     : `${clockSeconds(mark.at)}  ${mark.title}`
   const first = mark.entries[0]
@@ -190,6 +193,7 @@ function TimelineList({ investigation, focus }: { investigation: Investigation; 
               <SevIcon s={entry.severity ?? 'informational'} />
               <span className="truncate">
                 {entry.title}
+                {entry.detail && <span className="ml-2 font-mono text-2xs text-fg-3">{entry.detail}</span>}
                 {entry.count > 1 && <span className="num text-fg-3"> ×{fmt(entry.count)}</span>}
               </span>
               <span className="truncate text-fg-3">{entry.tactic ? words(entry.tactic) : ''}</span>

@@ -21,11 +21,11 @@ const VIEWS = [
 ] as const
 
 function useIncidents() {
-  const { view = 'open', q, severity, entity } = useSearchParams()
+  const { view = 'open', q, severity } = useSearchParams()
   const { user } = useUser()
   const chosen = VIEWS.find(v => v.id === view) ?? VIEWS[0]
   const statuses = 'status' in chosen.filter ? chosen.filter.status : ''
-  const filter = { q, severity, entity, assignee: 'assignee' in chosen.filter ? user.id : undefined }
+  const filter = { q, severity, assignee: 'assignee' in chosen.filter ? user.id : undefined }
   const { query, items } = useList(incidentsQuery(filter))
   const key = JSON.stringify([filter, chosen.id])
   const stable = useStableRows<Incident>({ items, key, match: incident => oneOf(statuses, incident.status) })
@@ -70,7 +70,7 @@ function Incidents() {
         label="Filter incidents"
         value={q}
         onChange={text => setSearch({ q: text || undefined })}
-        hint="Filter by title, id or entity"
+        hint="Filter by title"
       >
         <span className="num text-xs text-fg-3" role="status">
           {query.data && `${plural(rows.length, 'incident')}${query.hasNextPage ? ' loaded' : ''}`}

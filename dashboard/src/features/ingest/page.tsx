@@ -18,6 +18,7 @@ import {
   Loaded,
   NoPermission,
   PageBar,
+  plural,
   Skeleton,
   short,
   span,
@@ -39,12 +40,12 @@ export default function IngestPage() {
           <Loaded query={query} what="Ingest figures" skeleton={<Skeleton rows={6} label="Loading ingest figures" />}>
             {stats => (
               <>
-                {stats.halted && (
+                {stats.damaged_events > 0 && (
                   <p role="alert" className="rounded-lg px-3 py-2 soft-critical">
-                    <b className="font-semibold">Processing has stopped.</b>{' '}
-                    {typeof stats.halted === 'string'
-                      ? stats.halted
-                      : 'Events are still stored; the server log says why they are not processed.'}
+                    <b className="font-semibold">
+                      {plural(stats.damaged_events, 'stored event')} cannot be read any more.
+                    </b>{' '}
+                    The server log names the segments; everything else is processed.
                   </p>
                 )}
                 <Figures stats={stats} />
@@ -62,11 +63,7 @@ export default function IngestPage() {
 function Figures({ stats }: { stats: IngestStats }) {
   const figures: [string, string, string, string?][] = [
     ['Accepted', fmt(stats.accepted), 'answered with 200'],
-    [
-      'Stored',
-      fmt(stats.stored),
-      stats.bytes === undefined ? 'on disk' : `${bytes(stats.bytes)} in ${fmt(stats.segments ?? 0)} segments`,
-    ],
+    ['Stored', fmt(stats.stored), `${bytes(stats.bytes)} in ${plural(stats.segments, 'segment')}`],
     [
       'Processed',
       fmt(stats.processed),
@@ -95,7 +92,7 @@ function Figures({ stats }: { stats: IngestStats }) {
 }
 
 function Sources({ stats }: { stats: IngestStats }) {
-  const sources = stats.sources ?? []
+  const { sources } = stats
   return (
     <Card title="Sources" extra={`${sources.length} known`}>
       {sources.length === 0 ? (
@@ -128,8 +125,8 @@ function Sources({ stats }: { stats: IngestStats }) {
   )
 }
 
-function SourceRow({ source }: { source: NonNullable<IngestStats['sources']>[number] }) {
-  const skew = source.skew_ms ?? 0
+function SourceRow({ source }: { source: IngestStats['sources'][number] }) {
+  const skew = source.skew_ms
   const silent = source.last_ingested_at ? (Date.now() - Date.parse(source.last_ingested_at)) / 1000 > SILENT_S : false
   return (
     <tr className="h-9 border-b border-line/60 last:border-0">
@@ -151,7 +148,7 @@ function SourceRow({ source }: { source: NonNullable<IngestStats['sources']>[num
       <td className="num px-3 text-right">
         {Math.abs(skew) > SKEW_MS ? (
           <Chip tone="medium" title="The events' own time against ours at arrival">
-            {span(Math.abs(skew) / 1000)} {skew > 0 ? 'ahead' : 'behind'}
+            {span(Math.abs(skew) / 1000)} {skew > 0 ? 'behind' : 'ahead'}
           </Chip>
         ) : (
           <span className="text-fg-3">in step</span>

@@ -1,15 +1,14 @@
 /** Ledger entries as rows: when, who, what, about which objects; a row opens its whole entry. */
 import { useState } from 'react'
 import type { LedgerEntry } from '@/api/types'
-import { useNames } from '@/app/names'
 import { Ago, cn, dayClock, fmt, short, words } from '@/ui'
-import { SubjectLink } from './subject'
+import { actorName, SubjectLink } from './subject'
 
 export function LedgerRows({ entries }: { entries: LedgerEntry[] }) {
   return (
     <ol>
       {entries.map(entry => (
-        <Row key={entry.id} entry={entry} />
+        <Row key={entry.seq} entry={entry} />
       ))}
     </ol>
   )
@@ -17,7 +16,6 @@ export function LedgerRows({ entries }: { entries: LedgerEntry[] }) {
 
 function Row({ entry }: { entry: LedgerEntry }) {
   const [open, setOpen] = useState(false)
-  const names = useNames()
   return (
     <li className="border-b border-line/60">
       <div
@@ -36,7 +34,7 @@ function Row({ entry }: { entry: LedgerEntry }) {
         </button>
         <time className="num text-fg-3">{dayClock(entry.time)}</time>
         <span className="truncate font-medium">{words(entry.kind)}</span>
-        <span className="truncate text-fg-2">{names(entry.actor)}</span>
+        <span className="truncate text-fg-2">{actorName(entry)}</span>
         <span className="flex min-w-0 gap-2 truncate">
           {entry.subjects.slice(0, 5).map(id => (
             <SubjectLink key={id} id={id} />
@@ -55,7 +53,6 @@ function Row({ entry }: { entry: LedgerEntry }) {
         >
           {JSON.stringify(
             {
-              id: entry.id,
               hash: entry.hash,
               subjects: entry.subjects.map(s => `${s} (${short(s)})`),
               payload: entry.payload,

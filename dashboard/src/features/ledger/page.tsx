@@ -1,10 +1,10 @@
 /** The ledger: every step, who did it, and a proof that nothing was changed since. */
 import { useQuery } from '@tanstack/react-query'
 import { BadgeCheck, Download, ShieldAlert } from 'lucide-react'
-import { useRef } from 'react'
+import { useMemo, useRef } from 'react'
 import { apiPath } from '@/api/client'
 import { ledgerQuery, ledgerVerifyQuery } from '@/api/queries'
-import type { LedgerEntry, LedgerVerify } from '@/api/types'
+import type { LedgerVerify } from '@/api/types'
 import { useHotkeys } from '@/app/hotkeys'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
@@ -20,10 +20,9 @@ export default function LedgerPage() {
   return can('ledger.read') ? <Ledger /> : <NoPermission need="ledger.read" />
 }
 
-/** One box for three filters: an id is a subject, a `usr_` or `system:` word an actor, anything else a kind. */
+/** One box for two filters: an id is what an entry is about, anything else a kind or its beginning. */
 export function toFilter(text: string) {
   if (!text) return {}
-  if (text.startsWith('usr_') || text.startsWith('system')) return { actor: text }
   return /^[a-z]{3}_/.test(text) ? { subject: text } : { kind: text }
 }
 
@@ -32,7 +31,10 @@ function Ledger() {
   const setSearch = useSetSearch()
   const input = useRef<HTMLInputElement>(null)
   const { query, items, more, loadMore } = useList(ledgerQuery(toFilter(q)))
-  const { rows, waiting, flush } = useStableRows<LedgerEntry>({ items, key: q })
+  const { rows, waiting, flush } = useStableRows({
+    items: useMemo(() => items?.map(entry => ({ ...entry, id: String(entry.seq) })), [items]),
+    key: q,
+  })
   useHotkeys([{ keys: '/', label: 'Filter', group: 'List', run: () => input.current?.focus() }])
   return (
     <div className="flex h-full min-h-0 flex-col">
@@ -55,7 +57,7 @@ function Ledger() {
         label="Filter the ledger"
         value={q}
         onChange={text => setSearch({ q: text || undefined })}
-        hint="A kind (plan.approved), an object's id, or an actor (usr_…, system:…)"
+        hint="A kind or its beginning (plan.approved, plan.), or an object's id"
       >
         <span className="num text-xs text-fg-3" role="status">
           {items && `${plural(rows.length, 'entry', 'entries')}${more ? ' loaded' : ''}`}
@@ -109,7 +111,8 @@ function Verdict({ result }: { result: LedgerVerify }) {
         <ShieldAlert size={16} aria-hidden="true" />
         <p>
           <b className="font-semibold">The ledger was tampered with.</b>{' '}
-          {result.first_bad && `First bad entry: #${fmt(result.first_bad.seq)}, ${result.first_bad.why}`}
+          {result.first_bad &&
+            `${result.first_bad.seq == null ? '' : `First bad entry: #${fmt(result.first_bad.seq)}. `}${result.first_bad.why}`}
         </p>
       </>
     )

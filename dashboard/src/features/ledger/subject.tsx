@@ -1,5 +1,6 @@
 /** An object's short label; a link where it has a page. */
 import { Link } from '@tanstack/react-router'
+import type { LedgerEntry } from '@/api/types'
 import { useOpenEvent } from '@/app/search'
 import { short } from '@/ui/format'
 
@@ -32,3 +33,6 @@ export function SubjectLink({ id }: { id: string }) {
     </span>
   )
 }
+
+/** A person's name, or what of the system it was: `triage`. */
+export const actorName = (entry: LedgerEntry) => (entry.actor_name || entry.actor).replace(/^system:/, '')

@@ -22,10 +22,13 @@ function approverList(plan: Plan) {
   return 'Nobody else may yet: add a user with the analyst or admin role under Settings, Users.'
 }
 
+/** The server's reasons are clauses; here they stand as sentences. */
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
+
 function whyNotApprove(plan: Plan, may: (permission: string) => boolean, userId: string): string | null {
   if (!may('plan.approve')) return `Your role may not approve plans. ${approverList(plan)}`
   if (plan.can_approve === false)
-    return `${plan.cannot_approve_why ?? 'You may not approve this plan.'} ${approverList(plan)}`
+    return `${sentence(plan.cannot_approve_why ?? 'You may not approve this plan')} ${approverList(plan)}`
   if (plan.requester === userId)
     return `You asked for this plan, so another person must approve it. ${approverList(plan)}`
   if (plan.approvals.some(a => a.user === userId))

@@ -3,7 +3,7 @@ import { Copy } from 'lucide-react'
 import { useState } from 'react'
 import { del, post } from '@/api/client'
 import { tokensQuery } from '@/api/queries'
-import type { Token } from '@/api/types'
+import type { Token, TokenKind } from '@/api/types'
 import { useCan } from '@/app/session'
 import { useList } from '@/app/use-list'
 import { Ago, Btn, Card, Chip, cn, Field, InlineError, inputClass, Loaded } from '@/ui'
@@ -37,7 +37,7 @@ export function Tokens() {
 }
 
 function NewToken({ onMade }: { onMade: (token: Token) => void }) {
-  const [kind, setKind] = useState<Token['kind']>('ingest')
+  const [kind, setKind] = useState<TokenKind>('ingest')
   const [name, setName] = useState('')
   const [source, setSource] = useState('')
   const { error, busy, onSubmit } = useSubmit(['tokens'])
@@ -55,7 +55,7 @@ function NewToken({ onMade }: { onMade: (token: Token) => void }) {
     <Card title="New token" body="p-3">
       <form onSubmit={onSubmit(send, done)} className="flex flex-wrap items-end gap-3">
         <Field label="Kind">
-          <select className={inputClass} value={kind} onChange={e => setKind(e.target.value as Token['kind'])}>
+          <select className={inputClass} value={kind} onChange={e => setKind(e.target.value as TokenKind)}>
             <option value="ingest">Ingest: may only send events</option>
             <option value="personal">Personal: may do what you may</option>
           </select>
@@ -115,7 +115,9 @@ function Row({ token, write }: { token: Token; write: boolean }) {
     <li className="border-b border-line/60 px-3 py-1.5 last:border-0">
       <div className="grid min-h-7 grid-cols-[minmax(0,1fr)_90px_150px_170px_90px] items-center gap-3 text-xs">
         <span className={cn('truncate font-medium', dead && 'text-fg-3 line-through')}>{token.name}</span>
-        <Chip tone="neutral">{token.kind}</Chip>
+        <span>
+          <Chip tone="neutral">{token.kind}</Chip>
+        </span>
         <span className="text-fg-3">
           made <Ago at={token.created_at} suffix />
         </span>

@@ -8,7 +8,8 @@ import { useList } from '@/app/use-list'
 import { Avatar, Btn, Card, Chip, Field, InlineError, inputClass, Loaded } from '@/ui'
 import { useSubmit } from './form'
 
-const ROLES: { id: User['role']; label: string }[] = [
+type Role = 'admin' | 'analyst' | 'viewer'
+const ROLES: { id: Role; label: string }[] = [
   { id: 'admin', label: 'Admin: everything' },
   { id: 'analyst', label: 'Analyst: triage, plans, approvals, undo' },
   { id: 'viewer', label: 'Viewer: read' },
@@ -41,7 +42,7 @@ export function Users() {
 
 function NewUser() {
   const [name, setName] = useState('')
-  const [role, setRole] = useState<User['role']>('analyst')
+  const [role, setRole] = useState<Role>('analyst')
   const [password, setPassword] = useState('')
   const { error, busy, onSubmit } = useSubmit(['users'])
   const send = () => post<User>('/users', { name: name.trim(), role, password })
@@ -64,7 +65,7 @@ function NewUser() {
         <Field label="Role">
           <RoleSelect value={role} onChange={setRole} />
         </Field>
-        <Field label="First password">
+        <Field label="First password (12 characters or more)">
           <input
             required
             type="password"
@@ -89,8 +90,8 @@ function RoleSelect({
   disabled,
   label,
 }: {
-  value: User['role']
-  onChange: (role: User['role']) => void
+  value: Role
+  onChange: (role: Role) => void
   disabled?: boolean
   label?: string
 }) {
@@ -100,7 +101,7 @@ function RoleSelect({
       value={value}
       disabled={disabled}
       aria-label={label}
-      onChange={e => onChange(e.target.value as User['role'])}
+      onChange={e => onChange(e.target.value as Role)}
     >
       {ROLES.map(r => (
         <option key={r.id} value={r.id}>
@@ -125,11 +126,12 @@ function Row({ user, write }: { user: User; write: boolean }) {
           {user.id === me.id && <span className="font-normal text-fg-3"> (you)</span>}
         </span>
         {user.disabled && <Chip tone="neutral">disabled</Chip>}
+        {!user.has_password && <Chip tone="medium">no password yet</Chip>}
         {write ? (
           <span className="ml-auto flex items-center gap-2">
             <RoleSelect
               label={`Role of ${user.name}`}
-              value={user.role}
+              value={user.role as Role}
               disabled={busy}
               onChange={role => change({ role })}
             />

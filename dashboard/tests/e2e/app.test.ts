@@ -1,0 +1,175 @@
+/** The journey of a person through a real browser, and no serious accessibility problem on any page in either theme. */
+import type { BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { axeSource, openBrowser } from './browser'
+import { type Server, signIn, startServer } from './server'
+
+let server: Server
+/** Under the real policy. */
+let strict: BrowserContext
+/** Without it, only so that axe can be injected. */
+let loose: BrowserContext
+let incidentPath = '/incidents'
+let rulePath = '/detections'
+let alertPath = '/alerts'
+
+beforeAll(async () => {
+  server = await startServer()
+  strict = await openBrowser()
+  loose = await openBrowser(true)
+  await signIn(strict, server)
+  await signIn(loose, server)
+  const first = async (list: string) => {
+    const answer = await strict.request.get(`${server.url}/api/v1/${list}?limit=1`)
+    return ((await answer.json()) as { items: { id: string }[] }).items[0]?.id
+  }
+  const [incident, rule, alert] = [await first('incidents'), await first('rules'), await first('alerts')]
+  if (incident) incidentPath = `/incidents/${incident}`
+  if (rule) rulePath = `/detections/${encodeURIComponent(rule)}`
+  if (alert) alertPath = `/alerts/${alert}`
+})
+
+afterAll(async () => {
+  await strict?.close()
+  await loose?.close()
+  server?.stop()
+})
+
+async function open(context: BrowserContext, path: string): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(server.url + path)
+  await page.locator('main h1').first().waitFor()
+  return page
+}
+
+const PAGES = [
+  '/',
+  '/alerts',
+  'alert',
+  '/incidents',
+  'incident',
+  'incident?tab=plans',
+  'incident?tab=alerts',
+  'incident?tab=processes',
+  'incident?tab=notes',
+  'incident?tab=ledger',
+  '/approvals?view=all',
+  '/events',
+  '/detections',
+  'rule',
+  '/ingest',
+  '/ledger',
+  '/settings',
+  '/settings?tab=tokens',
+  '/settings?tab=users',
+  '/settings?tab=automation',
+]
+const pathOf = (name: string) =>
+  name
+    .replace(/^incident/, incidentPath)
+    .replace(/^rule$/, rulePath)
+    .replace(/^alert$/, alertPath)
+
+type Violation = { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }
+
+async function violations(page: Page): Promise<string[]> {
+  await page.addScriptTag({ content: axeSource })
+  const found = await page.evaluate(async () => {
+    const values = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+    const axe = (
+      window as unknown as { axe: { run: (d: Document, o: object) => Promise<{ violations: Violation[] }> } }
+    ).axe
+    return (await axe.run(document, { runOnly: { type: 'tag', values } })).violations
+  })
+  return found.map(
+    v =>
+      `${v.impact} ${v.id}: ${v.nodes
+        .map(n => n.target.join(' '))
+        .slice(0, 4)
+        .join(' | ')}`,
+  )
+}
+
+test('no CSP, Trusted Types or script error on any page', async () => {
+  const bad: string[] = []
+  const page = await strict.newPage()
+  page.on('console', m => m.type() === 'error' && bad.push(m.text()))
+  page.on('pageerror', e => bad.push(String(e)))
+  for (const name of PAGES) {
+    await page.goto(server.url + pathOf(name))
+    await page.locator('main h1').first().waitFor()
+    await page.waitForTimeout(300)
+  }
+  await page.keyboard.press('Control+k')
+  await page.getByLabel('Search or run a command').waitFor()
+  await page.keyboard.press('Escape')
+  await page.close()
+  expect(bad).toEqual([])
+}, 120_000)
+
+describe.each(['dark', 'light'])('accessible in the %s theme', theme => {
+  test.each(PAGES)('%s', async name => {
+    const page = await loose.newPage()
+    await page.addInitScript(t => localStorage.setItem('theme', t), theme)
+    await page.goto(server.url + pathOf(name))
+    await page.locator('main h1').first().waitFor()
+    await page.waitForTimeout(500)
+    const found = await violations(page)
+    await page.close()
+    expect(found).toEqual([])
+  })
+})
+
+test('the palette, the shortcut sheet, the event panel and dialogs are accessible', async () => {
+  const page = await open(loose, '/events')
+  await page.getByRole('row').first().click()
+  await page.getByRole('complementary', { name: /^Event/ }).waitFor()
+  expect(await violations(page)).toEqual([])
+  await page.keyboard.press('?')
+  await page.getByRole('dialog').waitFor()
+  expect(await violations(page)).toEqual([])
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: 'Halt automation' }).click()
+  await page.getByRole('dialog').waitFor()
+  expect(await violations(page)).toEqual([])
+  await page.close()
+})
+
+test('everything by keyboard: triage, go to, palette', async () => {
+  const page = await open(strict, '/alerts')
+  const grid = page.getByRole('grid', { name: 'Alert triage queue' })
+  await grid.waitFor()
+  const active = () => grid.getAttribute('aria-activedescendant')
+  const first = await active()
+  await page.keyboard.press('j')
+  await expect.poll(active).not.toBe(first)
+  await page.keyboard.press('g')
+  await page.keyboard.press('d')
+  await page.waitForURL('**/detections')
+  await page.keyboard.press('Control+k')
+  await page.getByLabel('Search or run a command').fill('ledger')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/ledger')
+  await page.close()
+})
+
+test('open the incident, approve, see it verified, undo, verify the ledger', async () => {
+  const page = await open(strict, incidentPath)
+  const plan = page.getByRole('article', { name: /^Plan:/ }).first()
+  await plan.waitFor()
+  const action = plan.getByRole('region', { name: /^Action/ }).first()
+  if ((await plan.getAttribute('data-state')) === 'proposed') {
+    await plan.getByRole('button', { name: /Approve/ }).click()
+  }
+  await expect.poll(() => action.getAttribute('data-state'), { timeout: 15_000 }).toBe('verified')
+  await plan.getByText('Refused').waitFor()
+  const phase = page.getByRole('list', { name: 'Incident phase' }).locator('[aria-current=step]')
+  await expect.poll(() => phase.textContent()).toBe('Contained')
+  await action.getByRole('button', { name: /Undo/ }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).click()
+  await expect.poll(() => action.getAttribute('data-state'), { timeout: 15_000 }).toBe('undone')
+  await expect.poll(() => plan.getByText('Reachable').count()).toBe(2)
+  await page.goto(`${server.url}/ledger`)
+  await page.locator('[data-verified=true]').waitFor()
+  await page.close()
+})
