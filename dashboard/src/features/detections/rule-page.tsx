@@ -83,7 +83,7 @@ function About({ rule }: { rule: Rule }) {
         <dd>{logSourceText(rule) || 'any'}</dd>
         <dt className="text-fg-3">Alerts</dt>
         <dd>
-          <Link to="/alerts" search={{ view: 'all', rule: rule.id }} className="num text-accent hover:underline">
+          <Link to="/alerts" search={{ view: 'all', rule: rule.id }} className="num text-accent underline">
             {fmt(rule.alert_count)}
           </Link>
           {rule.last_fired ? (

@@ -16,17 +16,17 @@ export function flatten(value: unknown, prefix = ''): FieldRow[] {
 export function FieldTable({ rows }: { rows: FieldRow[] }) {
   if (!rows.length) return <p className="text-xs text-fg-3">None.</p>
   return (
-    <dl className="grid grid-cols-[132px_minmax(0,1fr)] gap-x-2 gap-y-0.5 text-xs">
+    <dl className="grid grid-cols-[132px_minmax(0,1fr)] gap-x-2 text-xs leading-6">
       {rows.map(([field, value]) => (
         <div key={field} className="contents">
           <dt className="truncate font-mono text-fg-3" title={field}>
             {field}
           </dt>
-          <dd className="font-mono break-all">
+          <dd className="font-mono break-all leading-6">
             <Link
               to="/events"
               search={{ q: value.slice(0, 200) }}
-              className="rounded-sm hover:bg-hover hover:underline"
+              className="inline-block min-h-6 min-w-6 rounded-sm hover:bg-hover hover:underline"
               title="Search events with this text"
             >
               {value}
