@@ -1,0 +1,177 @@
+//! The configuration as it is written. The comments here are the reference: `docs/reference/configuration.md` is made of
+//! this file, field by field.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Raw {
+    /// The folder that holds state, events, keys and checkpoints. It is made when absent, and should be readable by its owner only.
+    pub(super) data_dir: PathBuf,
+    /// The address and port to serve on. A loopback address is plain http; any other is TLS, unless `behind_proxy` is set.
+    pub(super) listen: String,
+    /// A proxy in front of the server ends TLS, so the server itself speaks plain http on every address.
+    pub(super) behind_proxy: bool,
+    pub(super) tls: Tls,
+    pub(super) log: Log,
+    pub(super) rules: Rules,
+    pub(super) intel: Intel,
+    pub(super) bus: Bus,
+    pub(super) ingest: Ingest,
+    pub(super) detect: Detect,
+    pub(super) investigate: Investigate,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            listen: "127.0.0.1:8420".to_owned(),
+            behind_proxy: false,
+            tls: Tls::default(),
+            log: Log::default(),
+            rules: Rules::default(),
+            intel: Intel::default(),
+            bus: Bus::default(),
+            ingest: Ingest::default(),
+            detect: Detect::default(),
+            investigate: Investigate::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tls {
+    /// The certificate chain, in PEM. Without it a self-signed certificate is made on first need, in `tls/` of the data directory.
+    pub(super) cert_file: Option<PathBuf>,
+    /// The private key of the certificate, in PEM.
+    pub(super) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    /// The least level that is logged to standard error: `error`, `warn`, `info`, `debug` or `trace`.
+    pub(super) level: String,
+    /// The form of a log line: `text` or `json`.
+    pub(super) format: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: "text".to_owned() }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Rules {
+    /// Folders of Sigma rules in any layout, used besides the built-in ones and looked at again every 5 s.
+    pub(super) dirs: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Intel {
+    /// Lists of indicators, one a line: addresses, networks, domains, URLs and file hashes.
+    pub(super) indicator_files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Bus {
+    /// The bytes that events may take on disk. Senders are told to wait when events not yet processed reach 90 % of it.
+    pub(super) max_bytes: u64,
+    /// Hours after which processed events are deleted.
+    pub(super) retention_hours: u64,
+    /// Bytes at which a segment of the event log is sealed and covered by the ledger, at most 1 GiB.
+    pub(super) segment_bytes: u64,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { max_bytes: 10 << 30, retention_hours: 168, segment_bytes: 64 << 20 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Ingest {
+    /// The largest body of a request, in bytes after decompression, at most 32 MiB.
+    pub(super) max_body_bytes: u64,
+    /// The largest event, in bytes, at most 8 MiB. A longer line is refused and its beginning kept as a dead letter.
+    pub(super) max_event_bytes: u64,
+    /// The time zone of stamps that name none, such as those of classic syslog: `UTC` or an IANA name.
+    pub(super) timezone: String,
+    pub(super) syslog: Syslog,
+    /// Files to follow, each a table of `path` and, when the lines do not show it, `source`. Rotation is noticed.
+    pub(super) files: Vec<Follow>,
+    /// Follow this machine's systemd journal.
+    pub(super) journal: bool,
+    /// A journal file to read in place of this machine's journal.
+    pub(super) journal_file: Option<PathBuf>,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 32 << 20,
+            max_event_bytes: 1 << 20,
+            timezone: "UTC".to_owned(),
+            syslog: Syslog::default(),
+            files: Vec::new(),
+            journal: false,
+            journal_file: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Syslog {
+    /// The address and port for syslog over UDP. Absent: off.
+    pub(super) udp: Option<String>,
+    /// The address and port for syslog over TCP. Absent: off.
+    pub(super) tcp: Option<String>,
+    /// The address and port for syslog over TLS, with the certificate of `tls`. Absent: off.
+    pub(super) tls: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Follow {
+    pub(super) path: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Detect {
+    /// Seconds in which matches of one rule about the same entities become one alert with a count.
+    pub(super) dedupe_window_s: u64,
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self { dedupe_window_s: 300 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Investigate {
+    /// Seconds after the last change of an incident until it is investigated again.
+    pub(super) revise_after_s: u64,
+    /// Seconds after which it is investigated again even while changes go on.
+    pub(super) revise_within_s: u64,
+}
+
+impl Default for Investigate {
+    fn default() -> Self {
+        Self { revise_after_s: 5, revise_within_s: 30 }
+    }
+}

@@ -1,0 +1,118 @@
+//! The configuration as the server uses it: typed, checked, and with nothing left to go wrong but the world.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use jiff::tz::TimeZone;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) behind_proxy: bool,
+    pub(crate) tls: Option<CertFiles>,
+    pub(crate) log: Log,
+    pub(crate) rules: Rules,
+    pub(crate) intel: Intel,
+    pub(crate) bus: Bus,
+    pub(crate) ingest: Ingest,
+    pub(crate) detect: Detect,
+    pub(crate) investigate: Investigate,
+    /// The crash point of a test of recovery.
+    pub(crate) crash_at: Option<String>,
+}
+
+/// Certificate chain and key, both in PEM.
+#[derive(Debug, Clone)]
+pub(crate) struct CertFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    pub(crate) level: tracing::Level,
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) dirs: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Intel {
+    pub(crate) indicator_files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Bus {
+    pub(super) max_bytes: u64,
+    pub(super) retention: Duration,
+    pub(super) segment_bytes: u64,
+}
+
+impl Bus {
+    pub(crate) fn limits(&self, max_event_bytes: usize) -> shieldops_bus::Limits {
+        shieldops_bus::Limits {
+            max_bytes: self.max_bytes,
+            retention: self.retention,
+            segment_bytes: self.segment_bytes,
+            event_bytes: max_event_bytes,
+            ..shieldops_bus::Limits::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Ingest {
+    pub(crate) max_body_bytes: usize,
+    pub(crate) max_event_bytes: usize,
+    pub(crate) syslog: Syslog,
+    pub(crate) files: Vec<Follow>,
+    pub(crate) journal: bool,
+    pub(crate) journal_file: Option<PathBuf>,
+    pub(super) zone: TimeZone,
+    /// Of the bus: an event older than what is kept is flagged.
+    pub(super) retention: Duration,
+}
+
+impl Ingest {
+    pub(crate) fn limits(&self) -> shieldops_ingest::Limits {
+        shieldops_ingest::Limits {
+            event_bytes: self.max_event_bytes,
+            retention: self.retention,
+            zone: self.zone.clone(),
+            ..shieldops_ingest::Limits::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Syslog {
+    pub(crate) udp: Option<SocketAddr>,
+    pub(crate) tcp: Option<SocketAddr>,
+    pub(crate) tls: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Follow {
+    pub(crate) path: PathBuf,
+    pub(crate) source: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Detect {
+    pub(crate) dedupe_window: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Investigate {
+    pub(crate) revise_after: Duration,
+    pub(crate) revise_within: Duration,
+}
