@@ -81,7 +81,9 @@ impl Locked {
     pub(crate) async fn last(self) -> Result<(Self, Option<String>)> {
         blocking(move || {
             let again = self.path.clone();
-            let (_file, last) = CheckpointFile::open(self.disk).map_err(io(&again, "reading the checkpoints"))?;
+            let (file, last) = CheckpointFile::open(self.disk).map_err(io(&again, "reading the checkpoints"))?;
+            // The lock ends with the file; kept, the next line would wait for itself.
+            drop(file);
             let disk = FileDisk::open(&again).map_err(io(&again, "opening the checkpoints"))?;
             disk.lock().map_err(io(&again, "locking the checkpoints"))?;
             Ok((Self { path: again, disk }, last))
