@@ -88,20 +88,19 @@ impl Engine {
         let others = self.others(original).await?;
         let there = &ready.observed.state;
         let now = self.now();
-        let to = if others.is_empty() {
-            let baseline = self.with.journal.baseline(&original.state_key).await?;
-            baseline.unwrap_or_else(|| original.from.clone())
-        } else {
-            ready.capability.hold(&original.to, span(&others, now))?
-        };
-        if ready.capability.holds(there, &to)? {
-            return Ok((to, false));
-        }
         let owners = self.with.journal.owners(&original.state_key).await?;
         let expected = if owners.is_empty() { original.to.clone() } else { ready.capability.hold(&original.to, span(&owners, now))? };
+        let as_left = ready.capability.same(there, &expected)?;
+        if !others.is_empty() {
+            // One owner less. What somebody else made of the state is the other owners' drift, and theirs to settle.
+            let to = if as_left { ready.capability.hold(&original.to, span(&others, now))? } else { there.clone() };
+            return Ok((to, false));
+        }
+        let baseline = self.with.journal.baseline(&original.state_key).await?;
+        let to = baseline.unwrap_or_else(|| original.from.clone());
         // A failed or unverified action may have left either side: neither is anybody else's change.
-        let untouched = ready.capability.same(there, &expected)? || ready.capability.same(there, &original.from)?;
-        Ok((to, !untouched))
+        let ours = as_left || ready.capability.holds(there, &to)? || ready.capability.same(there, &original.from)?;
+        Ok((to, !ours))
     }
 
     /// The other live actions that want the same effect.

@@ -30,8 +30,12 @@ const PORT: u16 = 8022;
 const PROBE_MS: u64 = 250;
 /// How long a twin may take to come up.
 const START: Duration = Duration::from_secs(10);
+/// How long the link may take to carry its first packet.
+const FIRST_PROBE: Duration = Duration::from_secs(3);
 /// Answers that may wait to be read.
 const QUEUE: usize = 16;
+const ATTACKER_MAC: &str = "02:00:00:00:00:66";
+const VICTIM_MAC: &str = "02:00:00:00:00:10";
 const ATTACKER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x66);
 const VICTIM_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 
@@ -126,12 +130,24 @@ impl Twin {
         };
         let talk = Mutex::new(Talk { stdin, answers, asked: 0 });
         let v6 = ready.ends_with("v6");
-        let twin = Self { pid, attacker: options.attacker, victim: options.victim, v6, talk, stop: Mutex::new(Some(stop)), gone };
-        let before = twin.probe();
+        let mut twin = Self { pid, attacker: options.attacker, victim: options.victim, v6, talk, stop: Mutex::new(Some(stop)), gone };
+        let before = twin.first_probe(options.attacker);
         if before.result != ProbeResult::Reachable {
             return Err(unavailable(&format!("the attacker does not reach the victim: {}", before.detail)));
         }
+        twin.v6 = v6 && twin.first_probe(IpAddr::V6(ATTACKER_V6)).result == ProbeResult::Reachable;
         Ok(twin)
+    }
+
+    /// A link that just came up may lose its first packets: a silence here says nothing yet.
+    fn first_probe(&self, from: IpAddr) -> Probe {
+        let deadline = Instant::now() + FIRST_PROBE;
+        loop {
+            let probe = self.probe_from(from);
+            if probe.result == ProbeResult::Reachable || Instant::now() >= deadline {
+                return probe;
+            }
+        }
     }
 
     /// The process whose user and network namespaces are the victim's.
@@ -262,6 +278,7 @@ fn init(attacker: &str, victim: &str) -> io::Result<()> {
     ip(&["addr", "add", victim, "peer", attacker, "dev", "victim"])?;
     let v6 = ip(&["-6", "addr", "add", &format!("{VICTIM_V6}/64"), "dev", "victim", "nodad"]).is_ok();
     ip(&["link", "set", "victim", "up"])?;
+    know("victim", ATTACKER_MAC, &[attacker, &ATTACKER_V6.to_string()]);
     listen(SocketAddr::new(parse(victim)?, PORT))?;
     let v6 = v6 && listen(SocketAddr::new(IpAddr::V6(VICTIM_V6), PORT)).is_ok();
     let mut out = io::stdout().lock();
@@ -273,6 +290,15 @@ fn init(attacker: &str, victim: &str) -> io::Result<()> {
         out.flush()?;
     }
     Ok(())
+}
+
+/// Neighbours are known from the start: a lost ARP request would look like a dropped packet for a second.
+fn know(device: &str, mac: &str, addresses: &[&str]) {
+    for address in addresses {
+        if let Err(error) = ip(&["neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "permanent"]) {
+            tracing::debug!(%error, "the twin asks for its neighbours");
+        }
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<()> {
@@ -293,12 +319,13 @@ pub fn prober_main(args: &[String]) -> i32 {
 fn prober(attacker: &str, victim: &str) -> io::Result<()> {
     ip(&["link", "set", "lo", "up"])?;
     // Process 1 of this process namespace is the victim: the other end is made where it lives.
-    ip(&["link", "add", "attacker", "type", "veth", "peer", "name", "victim", "netns", "1"])?;
+    ip(&["link", "add", "attacker", "address", ATTACKER_MAC, "type", "veth", "peer", "name", "victim", "address", VICTIM_MAC, "netns", "1"])?;
     ip(&["addr", "add", attacker, "peer", victim, "dev", "attacker"])?;
     if ip(&["-6", "addr", "add", &format!("{ATTACKER_V6}/64"), "dev", "attacker", "nodad"]).is_err() {
         tracing::debug!("the twin has no IPv6");
     }
     ip(&["link", "set", "attacker", "up"])?;
+    know("attacker", VICTIM_MAC, &[victim, &VICTIM_V6.to_string()]);
     let mut out = io::stdout().lock();
     writeln!(out, "linked")?;
     out.flush()?;

@@ -170,7 +170,7 @@ fn a_twin_runs_without_root() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() && (output.status.code() == Some(3) || output.stdout.is_empty()) {
+    if said.contains("here: ") || output.stdout.is_empty() {
         eprintln!("SKIPPED: {said} {}", String::from_utf8_lossy(&output.stderr));
         return;
     }

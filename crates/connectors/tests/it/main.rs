@@ -6,5 +6,6 @@
 mod crash;
 mod engine;
 mod live;
+mod model;
 mod stored;
 mod support;

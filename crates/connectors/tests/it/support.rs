@@ -89,6 +89,8 @@ impl World {
         match world.start_twin().await {
             Ok(()) => Some(world),
             Err(error) => {
+                // A kernel that forbids it is a reason to skip; a twin that does not work is not.
+                assert!(error.why.contains("do not work here") || error.why.contains("does not work in a twin here"), "{error}");
                 eprintln!("SKIPPED: no twin can run here: {error}");
                 None
             }
