@@ -99,7 +99,7 @@ export function Shell() {
       <div className="flex min-w-0 flex-1 flex-col">
         <Header onSearch={openPalette} />
         <HaltBanner />
-        <div className="flex min-h-0 flex-1">
+        <div className="relative flex min-h-0 flex-1">
           <main id="main" tabIndex={-1} className="min-h-0 min-w-0 flex-1 outline-none">
             <Suspense>
               <Outlet />

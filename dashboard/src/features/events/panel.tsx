@@ -1,13 +1,13 @@
 /** The side panel of one event, openable from anywhere an event id stands: the raw bytes first, then what was read in them. */
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useRouterState } from '@tanstack/react-router'
 import { Copy, X } from 'lucide-react'
 import { eventQuery } from '@/api/queries'
 import type { EventView } from '@/api/types'
 import { useHotkeys } from '@/app/hotkeys'
-import { useOpenEvent } from '@/app/search'
+import { useOpenEvent, useSearchParams } from '@/app/search'
 import { toast } from '@/app/toast'
-import { absolute, Btn, Chip, DemoTag, EntityLink, entityKey, Loaded, short, Tip } from '@/ui'
+import { absolute, Btn, Chip, cn, DemoTag, EntityLink, entityKey, Loaded, short, Tip } from '@/ui'
 import { FieldTable, flatten } from './fields'
 
 const QUALITY: Record<EventView['time_quality'], string | null> = {
@@ -17,15 +17,25 @@ const QUALITY: Record<EventView['time_quality'], string | null> = {
   old: 'Its time is older than the retention: windows use the time of ingest.',
 }
 
+/** Beside the page; where the page has its own right panel that cites events, over the page, left of that panel. */
+function usePlace() {
+  const path = useRouterState({ select: s => s.location.pathname })
+  const { tab } = useSearchParams()
+  if (path === '/alerts') return 'absolute inset-y-0 right-[416px] z-30 border-r shadow-pop'
+  if (path.startsWith('/incidents/') && !tab) return 'absolute inset-y-0 right-[364px] z-30 border-r shadow-pop'
+  return 'h-full shrink-0'
+}
+
 export default function EventPanel({ id }: { id: string }) {
   const query = useQuery(eventQuery(id))
   const open = useOpenEvent()
   const close = () => open(undefined)
+  const place = usePlace()
   useHotkeys([{ keys: 'escape', label: 'Close event', group: 'Event', run: close }])
   return (
     <aside
       aria-label={`Event ${short(id)}`}
-      className="flex h-full w-[440px] shrink-0 flex-col border-l border-line bg-surface"
+      className={cn('flex w-[440px] flex-col border-l border-line bg-surface', place)}
     >
       <header className="flex h-11 shrink-0 items-center gap-2 border-b border-line px-3">
         <h2 className="font-medium">Event</h2>

@@ -106,13 +106,13 @@ export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps & {
       </span>
       <span
         className={cn(
-          'mt-1 max-w-full truncate leading-4 font-medium',
+          'mt-1 max-w-full truncate rounded-sm bg-bg px-1 leading-4 font-medium',
           data.group.length ? 'text-xs' : 'font-mono text-[11px]',
         )}
       >
         {nodeTitle(data)}
       </span>
-      <span className="max-w-full truncate text-2xs leading-3.5 text-fg-3">
+      <span className="max-w-full truncate rounded-sm bg-bg px-1 text-2xs leading-3.5 text-fg-3">
         {data.contained ? 'Contained' : nodeNote(data)}
       </span>
     </div>

@@ -38,18 +38,7 @@ export function ActionBlock({ action }: { action: Action }) {
       <TargetLine action={action} params={paramsText(action.params)} />
       <Diff action={action} />
       <UndoLine action={action} />
-      {action.state !== 'planned' && (
-        <p className="text-xs text-fg-2" role="status">
-          {ACTION_STATE[action.state].means}{' '}
-          {action.detail && action.detail !== ACTION_STATE[action.state].means && action.detail}
-          {action.verified_at && action.state === 'verified' && (
-            <span className="text-fg-3">
-              {' '}
-              Read back <Ago at={action.verified_at} suffix />.
-            </span>
-          )}
-        </p>
-      )}
+      {action.state !== 'planned' && <StateLine action={action} />}
       {action.expires_at && action.state === 'verified' && (
         <p className="text-xs text-fg-2">
           Undoes itself in <Until at={action.expires_at} over="a moment" />.
@@ -82,5 +71,22 @@ export function ActionBlock({ action }: { action: Action }) {
         </Suspense>
       )}
     </section>
+  )
+}
+
+/** What its state means here, and since when. */
+function StateLine({ action }: { action: Action }) {
+  const { means } = ACTION_STATE[action.state]
+  return (
+    <p className="text-xs text-fg-2" role="status">
+      {action.state === 'verified' && action.verified_at ? (
+        <>
+          In force: read back from the target <Ago at={action.verified_at} suffix />.
+        </>
+      ) : (
+        means
+      )}
+      {action.detail && ` ${action.detail}`}
+    </p>
   )
 }
