@@ -21,6 +21,13 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: 'react', test: /node_modules[\\/](react|react-dom|scheduler)[\\/]/, priority: 30 },
+            // One file for what every page needs, so that a page is a few requests, not forty.
+            { name: 'tanstack', test: /node_modules[\\/]@tanstack[\\/](?!.*virtual)/, priority: 25 },
+            {
+              name: 'shell',
+              test: /[\\/]src[\\/](api|app|ui)[\\/](?!palette|help|modal|reason-dialog|time-chart)/,
+              priority: 10,
+            },
             { name: 'icons', test: /node_modules[\\/]lucide-react[\\/]/, priority: 20 },
           ],
         },
