@@ -229,3 +229,6 @@ fn only(object: &Value) -> Result<(&str, &Value), String> {
         _ => Err("a command is an object with one field".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,3 +176,33 @@ fn a_twin_runs_without_root() {
     }
     assert!(said.starts_with("reachable"), "{said}");
 }
+
+/// Deleted when it goes out of use.
+struct Namespace(String);
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        Command::new("ip").args(["netns", "del", &self.0]).status().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_namespace_is_blocked_and_left_as_it_was() {
+    let name = format!("shieldops-test-{}", std::process::id());
+    if !Command::new("ip").args(["netns", "add", &name]).output().unwrap().status.success() {
+        eprintln!("SKIPPED: a named namespace needs root");
+        return;
+    }
+    let namespace = Namespace(name);
+    let ruleset = || {
+        let output = Command::new("ip").args(["netns", "exec", &namespace.0, "nft", "list", "ruleset"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let world = World::new(&format!("netns/{}", namespace.0));
+    let action = world.block(ATTACKER).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert!(ruleset().contains(ATTACKER) && ruleset().contains(&action.id.to_string()));
+    assert!(action.proofs.is_empty(), "nobody can probe there, and nobody says so");
+    assert_eq!(world.undo(&action).await.unwrap().state, ActionState::Undone);
+    assert_eq!(ruleset(), "");
+}
