@@ -18,7 +18,7 @@ mod worker;
 pub use content::{BuiltIn, Content, RuleBook, RuleEntry};
 pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
-pub use intake::{Answer, Intake, RefusedLine};
+pub use intake::{Answer, Intake, RefusedLine, TenantSink};
 
 use std::{sync::Arc, time::Duration};
 

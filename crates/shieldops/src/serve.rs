@@ -57,7 +57,8 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     let bus = open_bus(&settings, &store)?;
     let pipeline = pipeline(&settings, &store, &bus).await?;
     let intake = Intake { store: store.clone(), bus: Arc::clone(&bus), limits: settings.ingest.limits() };
-    let linux = Linux::new(LinuxOptions { data_dir: settings.data_dir.clone(), installation: store.installation().to_owned(), clock });
+    let linux = Linux::new(LinuxOptions { data_dir: settings.data_dir.clone(), installation: store.installation().to_owned(), clock })
+        .context("cannot prepare what runs commands on targets")?;
     let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
     let mut engines = HashMap::new();
     for tenant in store.tenants().await? {

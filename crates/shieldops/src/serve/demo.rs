@@ -31,7 +31,7 @@ pub(crate) async fn run(store: Store, intake: Intake, linux: Arc<Linux>, tenant:
 async fn start_twin(linux: Arc<Linux>, exe: PathBuf) -> anyhow::Result<bool> {
     let (attacker, victim): (IpAddr, IpAddr) = (ATTACKER.parse()?, VICTIM.parse()?);
     let options = TwinOptions { name: "demo".to_owned(), attacker, victim, exe };
-    let started = tokio::task::spawn_blocking(move || linux.start_twin(&options)).await.context("starting the twin")?;
+    let started = linux.start_twin(options).await;
     if let Err(unavailable) = &started {
         tracing::warn!(why = %unavailable.why, "the live twin cannot run here: the demonstration uses the simulator");
     }

@@ -83,7 +83,7 @@ async fn alert(scope: &TenantScope, finding: &Finding) -> anyhow::Result<()> {
         FindingKind::Unverified => ("shieldops:action-unverified", "A response could not be verified", Severity::Medium),
     };
     let now = scope.store().clock().now();
-    let subject = finding.action_id.map_or_else(|| finding.target_id.to_string(), |id| id.to_string());
+    let subject = finding.action_id.to_string();
     let fingerprint = shieldops_triage::fingerprint(scope.tenant(), &format!("{rule}/{subject}"), &[]);
     let hour = shieldops_model::Timestamp::from_secs(now.as_secs().div_euclid(3_600) * 3_600);
     let id: AlertId = id::mint(now, &mut rand::rng());
