@@ -1,3 +1,5 @@
+//! What every investigation keeps to: the same bytes for the same case, limits, and no claim without evidence.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

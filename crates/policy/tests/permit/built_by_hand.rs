@@ -1,3 +1,4 @@
+//! A permit cannot be written down field by field.
 use shieldops_model::Id;
 use shieldops_policy::Permit;
 

@@ -1,3 +1,4 @@
+//! There is no default permit.
 use shieldops_policy::Permit;
 
 fn main() {

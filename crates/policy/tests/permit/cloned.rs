@@ -1,3 +1,4 @@
+//! A permit cannot be copied.
 use shieldops_policy::Permit;
 
 fn main() {

@@ -1,3 +1,4 @@
+//! What policy decided cannot be changed afterwards.
 use shieldops_policy::Evaluation;
 
 fn main() {

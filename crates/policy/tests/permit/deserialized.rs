@@ -1,3 +1,4 @@
+//! A permit cannot be read from text.
 use shieldops_policy::Permit;
 
 fn main() {

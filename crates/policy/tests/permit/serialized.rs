@@ -1,3 +1,4 @@
+//! A permit cannot be written to text.
 use shieldops_policy::Permit;
 
 fn main() {

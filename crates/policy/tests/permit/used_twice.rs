@@ -1,3 +1,4 @@
+//! A permit is moved into what it allows, and so used once.
 use shieldops_policy::Permit;
 
 fn apply(_: Permit) {}

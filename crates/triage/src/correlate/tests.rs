@@ -1,3 +1,5 @@
+//! Correlation told as cases: what joins, what stays apart, and that order does not matter.
+
 use proptest::prelude::*;
 
 use super::*;

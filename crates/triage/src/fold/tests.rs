@@ -1,3 +1,5 @@
+//! Deduplication told as cases: windows, counts, limits, and that a replay changes nothing.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
