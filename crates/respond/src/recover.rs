@@ -16,11 +16,8 @@ impl Engine {
     /// that was begun, and starts what was approved. While halted it only observes (undo goes on).
     pub async fn recover(self: &Arc<Self>) -> Result<(), Error> {
         for plan in self.with.journal.plans_in(&[PlanState::Executing]).await? {
-            for action in plan.actions.iter().filter(|action| matches!(action.state, ActionState::Running | ActionState::Settling)) {
-                self.end_children(action).await?;
-            }
-            if let Err(error) = self.run(plan.id).await {
-                tracing::error!(plan.id = %plan.id, %error, "a run could not be recovered");
+            if let Err(error) = self.recover_run(plan).await {
+                tracing::error!(%error, "a run could not be recovered");
                 if let Error::Crashed(_) = error {
                     return Err(error);
                 }
@@ -29,6 +26,20 @@ impl Engine {
         for plan in self.with.journal.plans_in(&[PlanState::Approved]).await? {
             self.start(plan.id);
         }
+        Ok(())
+    }
+
+    async fn recover_run(&self, plan: Plan) -> Result<(), Error> {
+        // Whoever holds the targets is a run of this process: it needs no recovery, and its children are its own.
+        let _held = self.hold_targets(plan.actions.iter().map(|action| action.target_id)).await;
+        let plan = self.get_plan(plan.id).await?;
+        if plan.state == PlanState::Executing {
+            for action in plan.actions.iter().filter(|action| matches!(action.state, ActionState::Running | ActionState::Settling)) {
+                self.end_children(action).await?;
+            }
+            self.run_held(plan.id).await?;
+        }
+        self.ended.notify_waiters();
         Ok(())
     }
 

@@ -52,8 +52,10 @@ fn batch() -> impl Strategy<Value = Batch> {
     ]
 }
 
+type Shape = (bool, Vec<String>, BTreeMap<IpAddr, (Option<u64>, Option<String>)>);
+
 /// A table without what runs or is numbered: timers in whole hours, elements in order.
-fn shape(table: Option<nft::Table>) -> Option<(bool, Vec<String>, BTreeMap<IpAddr, (Option<u64>, Option<String>)>)> {
+fn shape(table: Option<nft::Table>) -> Option<Shape> {
     let rounded = |element: nft::Element| (element.address, (element.remaining_s.map(|seconds| seconds.div_ceil(1800)), element.comment));
     table.map(|table| (table.intact, table.foreign, table.elements.into_iter().map(rounded).collect()))
 }
