@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import type { Overview } from '@/api/types'
 import { cn, fmt } from '@/ui'
+import { everyMinute } from './charts'
 
 type KpiProps = { label: string; value: string; note: ReactNode; to: string; spark?: number[]; tone?: string }
 
@@ -48,7 +49,7 @@ export function condense(values: number[], points = 24): number[] {
 
 export function Kpis({ overview: o }: { overview: Overview }) {
   const severe = (o.alerts.by_severity.critical ?? 0) + (o.alerts.by_severity.high ?? 0)
-  const perMinute = o.events.per_minute.map(p => p.count)
+  const perMinute = everyMinute(o).map(p => p.count)
   const alertSeries = o.alert_series.map(s => s.critical + s.high + s.medium + s.low + s.informational)
   return (
     <section aria-label="Key figures" className="flex rounded-lg border border-line bg-surface">

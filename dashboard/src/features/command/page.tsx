@@ -12,14 +12,24 @@ import { Activity, Funnel, Verdicts, Waiting } from './cards'
 import { AlertVolume, IngestVolume } from './charts'
 import { Kpis } from './kpis'
 
+const HOUR_MS = 3_600_000
 const RANGES = [
   [1, 'Last hour'],
   [24, 'Last 24 hours'],
   [168, 'Last 7 days'],
 ] as const
 
+/** An hour while nothing older is there: a day would be a flat line with a spike. */
+function fittingRange(day: Overview | undefined) {
+  const first = day?.events.per_minute.find(m => m.count > 0)
+  const old = day && first && Date.parse(day.to) - Date.parse(first.at) > HOUR_MS
+  return day && first && !old ? 1 : 24
+}
+
 export default function CommandPage() {
-  const [hours, setHours] = useState(24)
+  const [chosen, setChosen] = useState<number | null>(null)
+  const day = useQuery(overviewQuery(24)).data
+  const hours = chosen ?? fittingRange(day)
   const can = useCan()
   const query = useQuery({ ...overviewQuery(hours), placeholderData: before => before })
   if (!can('incident.read')) return <NoPermission need="incident.read" />
@@ -32,7 +42,7 @@ export default function CommandPage() {
           <select
             aria-label="Time range"
             value={hours}
-            onChange={e => setHours(Number(e.target.value))}
+            onChange={e => setChosen(Number(e.target.value))}
             className="ml-auto h-7.5 rounded-md border border-line-strong bg-surface px-1.5 text-xs text-fg-2"
           >
             {RANGES.map(([value, label]) => (

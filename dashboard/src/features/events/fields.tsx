@@ -1,6 +1,17 @@
 /** Fields of an event in two columns; a value can be searched for. */
 import { Link } from '@tanstack/react-router'
 
+/** The line itself: text that travelled as JSON (`{"message": "…"}`) is shown as the line it was. */
+export function lineOf(raw: string): string {
+  if (!raw.startsWith('{')) return raw
+  try {
+    const { message } = JSON.parse(raw) as { message?: unknown }
+    return typeof message === 'string' && message ? message : raw
+  } catch {
+    return raw
+  }
+}
+
 export type FieldRow = [field: string, value: string]
 
 /** One level of dotted names out of any JSON. */

@@ -10,11 +10,12 @@ import { useList } from '@/app/use-list'
 import { textOrEntity } from '@/features/alerts/filters'
 import { Btn, cn, DemoTag, dayClock, Empty, fmt, Loaded, NoPermission, plural, Skeleton } from '@/ui'
 import { SearchBar } from '@/ui/search-bar'
+import { lineOf } from './fields'
 import { TimeRange } from './time-range'
 
 const ROW = 34
 const NEAR_END = 20
-const GRID = 'grid-cols-[132px_78px_minmax(0,1fr)_76px]'
+const GRID = 'grid-cols-[132px_78px_minmax(0,1fr)_112px]'
 
 export default function EventsPage() {
   const can = useCan()
@@ -27,7 +28,7 @@ function Events() {
   const input = useRef<HTMLInputElement>(null)
   const filter = { ...textOrEntity(search), source: search.source, from: search.from, to: search.to }
   const { query, items, more, loadMore } = useList(eventsQuery(filter))
-  const searched = query.data?.pages.at(-1)?.searched
+  const searched = total(query.data?.pages)
   useHotkeys([{ keys: '/', label: 'Search', group: 'List', run: () => input.current?.focus() }])
   return (
     <div className="flex h-full min-h-0 flex-col">
@@ -62,6 +63,12 @@ function Events() {
       </div>
     </div>
   )
+}
+
+/** Each page says how far it looked; together they are the search. */
+function total(pages: EventPage[] | undefined): EventPage['searched'] | undefined {
+  const last = pages?.at(-1)?.searched
+  return last && { ...last, events: (pages ?? []).reduce((sum, page) => sum + page.searched.events, 0) }
 }
 
 function Found({ n, more, searched }: { n: number; more: boolean; searched?: EventPage['searched'] }) {
@@ -198,9 +205,9 @@ function EventRows({ items, more, busy, loadMore }: RowsProps) {
                 {event.source}
               </span>
               <span role="gridcell" className="truncate font-mono" title={event.raw.slice(0, 500)}>
-                {event.raw.slice(0, 400)}
+                {lineOf(event.raw).slice(0, 400)}
               </span>
-              <span role="gridcell" className="flex justify-end gap-1">
+              <span role="gridcell" className="flex items-center justify-end gap-2 whitespace-nowrap">
                 {event.alerts.length > 0 && (
                   <span className="num text-medium">{plural(event.alerts.length, 'alert')}</span>
                 )}

@@ -6,15 +6,17 @@
 import type { GraphEdge, GraphNode, Severity } from '@/api/types'
 import { SEVERITIES } from '@/api/types'
 
-export const NODE_W = 126
+export const NODE_W = 116
 export const NODE_H = 82
 export const RING = 44
-export const COLUMN = 148
+/** Columns stand closer when there are many, so that the whole stays readable. */
+export const columnWidth = (columns: number) => (columns > 6 ? 122 : 148)
 export const ROW = 112
 export const TOP = 46
 /** More nodes than this are gathered into groups. */
 export const MAX_NODES = 150
-const MAX_PER_COLUMN = 6
+/** The more there is, the fewer stand alone; the rest of a column is gathered until one asks for it. */
+const perColumn = (nodes: number) => (nodes > 20 ? 4 : 6)
 
 export const TACTICS = [
   'reconnaissance',
@@ -50,6 +52,7 @@ export type Placed = {
 }
 export type Layout = {
   columns: string[]
+  width: number
   nodes: Placed[]
   edges: GraphEdge[]
   height: number
@@ -59,12 +62,12 @@ export type Layout = {
 
 const worst = (nodes: GraphNode[]): Severity | null => SEVERITIES.find(s => nodes.some(n => n.severity === s)) ?? null
 
-/** Steps from where the attack comes in: from the nodes that nothing leads to, else from the attacker. */
+/** Steps from the attacker; without one, from the nodes that nothing leads to. */
 function depths(nodes: GraphNode[], edges: GraphEdge[]) {
   const depth = new Map<string, number>()
   const entered = new Set(edges.map(e => e.to))
-  let wave = nodes.filter(n => !entered.has(n.id)).map(n => n.id)
-  if (!wave.length) wave = nodes.filter(n => n.role === 'attacker').map(n => n.id)
+  let wave = nodes.filter(n => n.role === 'attacker').map(n => n.id)
+  if (!wave.length) wave = nodes.filter(n => !entered.has(n.id)).map(n => n.id)
   for (let d = 0; wave.length; d++) {
     for (const id of wave) depth.set(id, d)
     wave = [...new Set(edges.filter(e => depth.get(e.from) === d && !depth.has(e.to)).map(e => e.to))]
@@ -102,7 +105,7 @@ const importance = (node: GraphNode, hot: Set<string>) =>
 /** Gathers what is least important of a crowded column into one node per kind, unless that column was opened. */
 function gather(nodes: GraphNode[], edges: GraphEdge[], column: Map<string, number>, expanded: boolean) {
   const hot = new Set(edges.filter(e => e.hot).flatMap(e => [e.from, e.to]))
-  const limit = expanded ? Math.ceil(MAX_NODES / Math.max(1, new Set(column.values()).size)) : MAX_PER_COLUMN
+  const limit = expanded ? Math.ceil(MAX_NODES / Math.max(1, new Set(column.values()).size)) : perColumn(nodes.length)
   const result: { node: GraphNode; group: GraphNode[]; column: number }[] = []
   const alias = new Map<string, string>()
   for (const at of [...new Set(column.values())].sort((a, b) => a - b)) {
@@ -148,6 +151,7 @@ export function layout(graph: { nodes: GraphNode[]; edges: GraphEdge[] }, expand
   const { result, alias } = gather(graph.nodes, graph.edges, column, expanded)
   const ids = new Set(result.map(r => r.node.id))
   const edges = mergeEdges(graph.edges, alias).filter(e => ids.has(e.from) && ids.has(e.to))
+  const width = columnWidth(used.length)
   const rows = Math.max(1, ...used.map((_, i) => result.filter(r => r.column === i).length))
   const y = new Map<string, number>()
   const nodes: Placed[] = []
@@ -163,12 +167,13 @@ export function layout(graph: { nodes: GraphNode[]; edges: GraphEdge[] }, expand
     sorted.forEach((entry, i) => {
       const top = TOP + offset + i * ROW
       y.set(entry.node.id, top)
-      nodes.push({ id: entry.node.id, node: entry.node, group: entry.group, column: at, x: at * COLUMN, y: top })
+      nodes.push({ id: entry.node.id, node: entry.node, group: entry.group, column: at, x: at * width, y: top })
     })
   })
   const groups = result.filter(r => r.group.length).length
   return {
     columns: used,
+    width,
     nodes,
     edges,
     height: TOP + rows * ROW,

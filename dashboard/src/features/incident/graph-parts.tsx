@@ -26,7 +26,7 @@ import type { EntityKind } from '@/api/types'
 import { cn } from '@/ui/basic'
 import { ENTITY_KIND, fmt, plural, words } from '@/ui/format'
 import { sevTone } from '@/ui/severity'
-import { COLUMN, NODE_H, NODE_W, type Placed, RING } from './graph-layout'
+import { NODE_H, NODE_W, type Placed, RING } from './graph-layout'
 
 const ICON: Record<EntityKind, LucideIcon> = {
   ip: Globe,
@@ -40,7 +40,15 @@ const ICON: Record<EntityKind, LucideIcon> = {
 }
 
 export type NodeData = Placed & { dim: boolean; contained: boolean }
-export type EdgeData = { label: string; hot: boolean; contained: boolean; dim: boolean; show: boolean }
+export type EdgeData = {
+  label: string
+  hot: boolean
+  contained: boolean
+  dim: boolean
+  show: boolean
+  /** One of many: thinner, until a path is pointed at. */
+  faint: boolean
+}
 
 function toneOf({ node, contained }: NodeData) {
   if (contained) return 'ok'
@@ -121,10 +129,10 @@ export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps & {
 
 export const LaneNode = memo(function LaneNode({
   data,
-}: NodeProps & { data: { label: string; height: number; first: boolean } }) {
+}: NodeProps & { data: { label: string; height: number; width: number; first: boolean } }) {
   return (
     <div
-      style={{ width: COLUMN, height: data.height }}
+      style={{ width: data.width, height: data.height }}
       className={cn('border-line', !data.first && 'border-l border-dashed')}
     >
       <div className="pt-1 text-center text-2xs font-medium text-fg-3">{data.label}</div>
@@ -144,9 +152,9 @@ export function AttackEdge(props: EdgeProps) {
         path={path}
         style={{
           stroke: EDGE_COLOR[kind],
-          strokeWidth: d.hot ? 2 : 1.25,
+          strokeWidth: d.hot && !d.faint ? 2 : 1.25,
           strokeDasharray: d.contained ? '5 4' : undefined,
-          opacity: d.dim ? 0.1 : d.hot ? 1 : 0.75,
+          opacity: d.dim ? 0.1 : d.hot ? (d.faint ? 0.55 : 1) : 0.6,
         }}
         markerEnd={d.dim ? undefined : `url(#arrow-${kind})`}
       />

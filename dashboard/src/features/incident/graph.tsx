@@ -8,12 +8,15 @@ import { Btn, cn } from '@/ui/basic'
 import { entityKey } from '@/ui/entity'
 import { words } from '@/ui/format'
 import { Empty } from '@/ui/states'
-import { COLUMN, layout, NODE_W, type Placed, pathThrough } from './graph-layout'
+import { layout, NODE_W, type Placed, pathThrough } from './graph-layout'
 import { ArrowHeads, AttackEdge, LaneNode, NodeCard, nodeNote, nodeTitle } from './graph-parts'
 import { GraphTable } from './graph-table'
 
 const nodeTypes = { card: NodeCard, lane: LaneNode } as never
 const edgeTypes = { attack: AttackEdge } as never
+
+/** With more labels than this they cover each other: they then show for what is pointed at. */
+const MANY_LABELS = 12
 
 /** Entities that an action in force holds back: the blocked address. */
 export function containedBy(plans: Plan[]): Set<string> {
@@ -119,7 +122,7 @@ function Canvas({ place, plans, onSelect, onExpand }: CanvasProps) {
         nodeTypes={nodeTypes}
         edgeTypes={edgeTypes}
         fitView
-        fitViewOptions={{ padding: { top: '24px', bottom: '14px', left: '14px', right: '14px' }, maxZoom: 1.15 }}
+        fitViewOptions={{ padding: { top: '24px', bottom: '14px', left: '44px', right: '14px' }, maxZoom: 1.15 }}
         minZoom={0.3}
         maxZoom={1.6}
         nodesConnectable={false}
@@ -150,8 +153,8 @@ function toNodes(
   const lanes = place.columns.map((tactic, i) => ({
     id: `lane${i}`,
     type: 'lane',
-    position: { x: i * COLUMN - (COLUMN - NODE_W) / 2, y: 0 },
-    data: { label: tactic ? words(tactic) : 'Entities', height: place.height, first: i === 0 },
+    position: { x: i * place.width - (place.width - NODE_W) / 2, y: 0 },
+    data: { label: tactic ? words(tactic) : 'Entities', height: place.height, width: place.width, first: i === 0 },
     selectable: false,
     focusable: false,
     draggable: false,
@@ -172,6 +175,7 @@ function toNodes(
 
 function toEdges(place: ReturnType<typeof layout>, lit: Set<string> | null, contained: Set<string>) {
   const byId = new Map(place.nodes.map(n => [n.id, n]))
+  const few = place.edges.filter(e => e.hot).length <= MANY_LABELS
   return place.edges.map(edge => {
     const from = byId.get(edge.from)
     const to = byId.get(edge.to)
@@ -187,7 +191,8 @@ function toEdges(place: ReturnType<typeof layout>, lit: Set<string> | null, cont
         hot: edge.hot,
         contained: [from, to].some(n => n && contained.has(n.node.entity.value)),
         dim: lit ? !(lit.has(edge.from) && lit.has(edge.to)) : false,
-        show: lit ? true : edge.hot,
+        show: lit ? true : edge.hot && few,
+        faint: !few && !lit,
       },
     }
   })
