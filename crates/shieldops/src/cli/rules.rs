@@ -1,0 +1,258 @@
+//! `shieldops rules`: the rules of a server, and rules against their samples without one.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use shieldops_detect::{
+    Diagnostic, DiagnosticSeverity, Rule, parse,
+    testing::{Sample, check_samples},
+};
+use shieldops_ingest::{normalise_parts, recognise};
+use shieldops_model::Normalised;
+
+use super::{Outcome, see::print_list};
+use crate::{
+    client::{Client, ServerArgs},
+    content::BUILT_IN,
+    output::{self, Failure, Output, REFUSED},
+};
+
+/// Folders below a folder of rules.
+const MAX_DEPTH: usize = 32;
+/// Bytes of one file.
+const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// The rules that a server uses.
+    List(ListArgs),
+    /// Rules against the samples beside them. Exit codes: 0 all are right, 1 some are not, 2 could not be tested.
+    Test(TestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Part of title or id.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// A folder of rules, each a folder with rule.yml, match.ndjson and miss.ndjson [default: the built-in rules].
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) fn run(command: &RulesCommand) -> Outcome {
+    match command {
+        RulesCommand::List(args) => {
+            let filters = [("q", args.search.as_deref())];
+            let page = Client::new(&args.server)?.list("/api/v1/rules", &filters, args.limit)?;
+            print_list(&page, args.server.output, &["/id", "/level", "/status", "/origin", "/title", "/alert_count"])
+        }
+        RulesCommand::Test(args) => test(args),
+    }
+}
+
+/// A rule file and its samples.
+struct Subject {
+    file: String,
+    text: String,
+    matches: String,
+    misses: String,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    rules: usize,
+    /// Samples that came out as they should, and those that did not.
+    passed: usize,
+    failed: usize,
+    failures: Vec<SampleFailure>,
+}
+
+#[derive(Debug, Serialize)]
+struct SampleFailure {
+    rule_id: Option<String>,
+    file: String,
+    /// `match.ndjson:3`; absent when the rule itself is wrong.
+    sample: Option<String>,
+    why: String,
+}
+
+fn test(args: &TestArgs) -> Outcome {
+    let subjects = match &args.rules {
+        Some(dir) => subjects(dir)?,
+        None => BUILT_IN
+            .iter()
+            .map(|rule| Subject {
+                file: rule.file.to_owned(),
+                text: rule.text.to_owned(),
+                matches: rule.matches.to_owned(),
+                misses: rule.misses.to_owned(),
+            })
+            .collect(),
+    };
+    let report = examine(&subjects);
+    match args.output {
+        Output::Json => output::json(&report)?,
+        Output::Table => print(&report)?,
+    }
+    Ok(ExitCode::from(if report.failures.is_empty() { output::OK } else { REFUSED }))
+}
+
+fn print(report: &Report) -> Result<(), Failure> {
+    for failure in &report.failures {
+        let sample = failure.sample.as_deref().map(|sample| format!(" {sample}")).unwrap_or_default();
+        output::foreign_line(&format!("{}{sample}: {}", failure.file, failure.why))?;
+    }
+    let Report { rules, passed, failed, failures } = report;
+    output::line(&format!("{rules} rules, {passed} samples right, {failed} wrong, {} failures", failures.len()))
+}
+
+fn examine(subjects: &[Subject]) -> Report {
+    let mut report = Report::default();
+    for subject in subjects {
+        let (rules, diagnostics) = parse(&subject.text, &subject.file);
+        report.rules += rules.len();
+        report.failures.extend(diagnostics.iter().filter(|said| said.severity == DiagnosticSeverity::Error).map(wrong_rule));
+        for rule in &rules {
+            report.rule(rule, subject);
+        }
+    }
+    report
+}
+
+fn wrong_rule(said: &Diagnostic) -> SampleFailure {
+    SampleFailure { rule_id: None, file: said.file.clone(), sample: None, why: said.to_string() }
+}
+
+impl Report {
+    fn rule(&mut self, rule: &Rule, subject: &Subject) {
+        let fail = |sample: Option<String>, why: String| SampleFailure { rule_id: Some(rule.id.clone()), file: subject.file.clone(), sample, why };
+        for (name, samples) in [("match.ndjson", &subject.matches), ("miss.ndjson", &subject.misses)] {
+            if samples.trim().is_empty() {
+                self.failures.push(fail(None, format!("has no samples in {name} beside it: nothing proves it")));
+            }
+        }
+        let (matches, misses) = (normalised(&subject.matches), normalised(&subject.misses));
+        let checked = check_samples(rule, &samples(&matches), &samples(&misses));
+        self.passed += checked.passed;
+        self.failed += checked.failed;
+        let lines = matches.iter().map(|(line, _)| ("match.ndjson", line)).chain(misses.iter().map(|(line, _)| ("miss.ndjson", line)));
+        for (result, (name, line)) in checked.results.iter().zip(lines).filter(|(result, _)| !result.ok) {
+            let why = match (result.bad_json, result.expected) {
+                (true, _) => "is no JSON object".to_owned(),
+                (false, true) => format!("does not match `{}`, and should", rule.title),
+                (false, false) => format!("matches `{}`, and should not", rule.title),
+            };
+            self.failures.push(fail(Some(format!("{name}:{line}")), why));
+        }
+    }
+}
+
+/// Every line that holds something, with its number from 1, as ingest would read it.
+fn normalised(samples: &str) -> Vec<(usize, Normalised)> {
+    let one = |(index, line): (usize, &str)| {
+        let seen = recognise(line.as_bytes(), None);
+        (index + 1, normalise_parts(&seen.source, seen.format, line.as_bytes()).0)
+    };
+    samples.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(one).collect()
+}
+
+fn samples(seen: &[(usize, Normalised)]) -> Vec<Sample<'_>> {
+    seen.iter().map(|(_, seen)| Sample { source: Some(&seen.log_source), line: &seen.flat }).collect()
+}
+
+/// The rules under a folder: every `.yml` or `.yaml`, with the samples that lie beside it.
+fn subjects(dir: &Path) -> Result<Vec<Subject>, Failure> {
+    let mut files = Vec::new();
+    let walked = walk(dir, 0, &mut files);
+    walked.map_err(|error| Failure::unusable(format!("--rules {}: cannot be read", dir.display())).why(error.to_string()))?;
+    if files.is_empty() {
+        return Err(Failure::unusable(format!("--rules {}: holds no rule", dir.display())).fix("name a folder with *.yml files in it"));
+    }
+    files.iter().map(|file| subject(file)).collect()
+}
+
+fn subject(file: &Path) -> Result<Subject, Failure> {
+    let beside = |name: &str| {
+        let path = file.with_file_name(name);
+        if path.exists() { read(&path) } else { Ok(String::new()) }
+    };
+    let (matches, misses) = (beside("match.ndjson")?, beside("miss.ndjson")?);
+    Ok(Subject { file: file.display().to_string(), text: read(file)?, matches, misses })
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default();
+    if size > MAX_FILE_BYTES {
+        return Err(Failure::unusable(format!("{}: {size} bytes are over the limit of {MAX_FILE_BYTES}", path.display())));
+    }
+    std::fs::read_to_string(path).map_err(|error| Failure::unusable(format!("{}: cannot be read", path.display())).why(error.to_string()))
+}
+
+fn walk(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries = std::fs::read_dir(dir)?.collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() && depth < MAX_DEPTH {
+            walk(&path, depth + 1, files)?;
+        } else if kind.is_file() && path.extension().is_some_and(|found| found == "yml" || found == "yaml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built_in() -> Vec<Subject> {
+        subjects(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules")).ok().unwrap()
+    }
+
+    #[test]
+    fn every_built_in_rule_is_proved_by_its_samples() {
+        let report = examine(&built_in());
+        let failures: Vec<_> = report.failures.iter().map(|failure| format!("{} {:?}: {}", failure.file, failure.sample, failure.why)).collect();
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+        assert!(report.rules >= 60, "only {} rules", report.rules);
+    }
+
+    #[test]
+    fn the_binary_holds_every_rule_of_the_folder() {
+        assert_eq!(BUILT_IN.len(), built_in().len());
+        assert!(BUILT_IN.iter().all(|rule| !rule.matches.is_empty() && !rule.misses.is_empty()));
+    }
+
+    #[test]
+    fn a_rule_without_samples_and_a_sample_that_is_wrong_are_failures() {
+        let rule = built_in().swap_remove(0);
+        let swapped = Subject { matches: rule.misses.clone(), misses: rule.matches.clone(), ..rule };
+        let report = examine(&[swapped]);
+        assert!(report.failed > 0 && report.failures.iter().any(|failure| failure.sample.as_deref() == Some("miss.ndjson:1")));
+        let bare = Subject { matches: String::new(), misses: String::new(), ..built_in().swap_remove(0) };
+        assert_eq!(examine(&[bare]).failures.len(), 2);
+    }
+
+    #[test]
+    fn a_rule_that_does_not_parse_is_a_failure() {
+        let bad = Subject { file: "x.yml".to_owned(), text: "title: [".to_owned(), matches: String::new(), misses: String::new() };
+        assert!(!examine(&[bad]).failures.is_empty());
+    }
+}
