@@ -11,7 +11,8 @@ async fn block_with_crash_at(world: &mut World, point: &str) {
     world.restart(CrashPoints::give_up_at(point));
     let plan = world.propose(json!({"address": ATTACKER})).await;
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-    let lost = world.engine.wait(plan.id, std::time::Duration::from_millis(400)).await.unwrap();
+    world.idle().await;
+    let lost = world.journal.plan(plan.id).await.unwrap().unwrap();
     let reached = !(point.ends_with("settling") || (world.target.starts_with("sim/") && point.contains("child")));
     assert_eq!(lost.state != PlanState::Executed || point == "after_run_ended", reached, "{point}");
     world.restart(CrashPoints::none());
@@ -74,7 +75,7 @@ async fn while_halted_recovery_only_observes() {
         world.restart(CrashPoints::give_up_at(point));
         let plan = world.propose(json!({"address": ATTACKER})).await;
         world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-        world.engine.wait(plan.id, std::time::Duration::from_millis(300)).await.unwrap();
+        world.idle().await;
         world.restart(CrashPoints::none());
         world.engine.halt(&person(1), "stop").await.unwrap();
         world.engine.recover().await.unwrap();

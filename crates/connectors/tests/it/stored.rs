@@ -17,7 +17,7 @@ async fn open(folder: &Path) -> Store {
 }
 
 /// What a process has in memory: it is lost with it.
-async fn begin(store: &Store, folder: &Path, crash: CrashPoints) -> Arc<Engine> {
+async fn begin(store: &Store, folder: &Path, crash: CrashPoints, tracker: &TaskTracker) -> Arc<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tenant = store.first().await.unwrap().id;
     let scope = store.job(tenant, Job::Response).unwrap();
@@ -28,7 +28,7 @@ async fn begin(store: &Store, folder: &Path, crash: CrashPoints) -> Arc<Engine> 
         registry: Arc::new(Registry::new(shieldops_connectors::capabilities(linux)).unwrap()),
         policy: Arc::new(Policy::built_in().unwrap()),
         clock,
-        tracker: TaskTracker::new(),
+        tracker: tracker.clone(),
         crash,
         findings: None,
     })
@@ -53,7 +53,7 @@ async fn approved(engine: &Arc<Engine>, within: Duration) -> Plan {
 async fn two_owners_an_undo_and_their_entries_are_stored() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
-    let engine = begin(&store, folder.path(), CrashPoints::none()).await;
+    let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
     register(&store).await;
     let first = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
     let second = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
@@ -75,9 +75,12 @@ async fn a_lost_process_is_recovered_from_the_database_at_every_point() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).await;
         register(&store).await;
-        let engine = begin(&store, folder.path(), CrashPoints::give_up_at(*point)).await;
-        let lost = approved(&engine, Duration::from_millis(300)).await;
-        let engine = begin(&store, folder.path(), CrashPoints::none()).await;
+        let tracker = TaskTracker::new();
+        let engine = begin(&store, folder.path(), CrashPoints::give_up_at(*point), &tracker).await;
+        let lost = approved(&engine, Duration::ZERO).await;
+        tracker.close();
+        tracker.wait().await;
+        let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
         engine.recover().await.unwrap();
         let plan = engine.wait(lost.id, Duration::from_secs(10)).await.unwrap();
         assert_eq!(plan.actions[0].state, ActionState::Verified, "{point}: {:?}", plan.actions[0].detail);

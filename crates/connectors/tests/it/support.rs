@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) target: String,
+    tracker: TaskTracker,
 }
 
 pub(crate) fn target(name: &str) -> Target {
@@ -79,8 +80,9 @@ impl World {
         let options = LinuxOptions { data_dir: folder.path().to_owned(), installation: "test".to_owned(), clock: Arc::new(clock.clone()) };
         let linux = Linux::new(options).unwrap();
         let journal = Arc::new(MemoryJournal::with_targets([target(name)]));
-        let engine = engine(&linux, &journal, &clock, CrashPoints::none());
-        Self { folder, clock, linux, journal, engine, target: name.to_owned() }
+        let tracker = TaskTracker::new();
+        let engine = engine(&linux, &journal, &clock, CrashPoints::none(), &tracker);
+        Self { folder, clock, linux, journal, engine, target: name.to_owned(), tracker }
     }
 
     /// On a real twin; `None`, loudly, where none can run.
@@ -109,7 +111,14 @@ impl World {
 
     /// The same world after its process ended and another began.
     pub(crate) fn restart(&mut self, crash: CrashPoints) {
-        self.engine = engine(&self.linux, &self.journal, &self.clock, crash);
+        self.engine = engine(&self.linux, &self.journal, &self.clock, crash, &self.tracker);
+    }
+
+    /// Returns when nothing that was started runs any more: ended, or given up at a crash point.
+    pub(crate) async fn idle(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.tracker.reopen();
     }
 
     pub(crate) fn request(&self, params: Value) -> PlanRequest {
@@ -160,7 +169,7 @@ impl World {
     }
 }
 
-fn engine(linux: &Arc<Linux>, journal: &Arc<MemoryJournal>, clock: &FixedClock, crash: CrashPoints) -> Arc<Engine> {
+fn engine(linux: &Arc<Linux>, journal: &Arc<MemoryJournal>, clock: &FixedClock, crash: CrashPoints, tracker: &TaskTracker) -> Arc<Engine> {
     let registry = Registry::new(shieldops_connectors::capabilities(Arc::clone(linux))).unwrap();
     Engine::new(EngineOptions {
         tenant: Id::from_bits(1),
@@ -168,7 +177,7 @@ fn engine(linux: &Arc<Linux>, journal: &Arc<MemoryJournal>, clock: &FixedClock, 
         registry: Arc::new(registry),
         policy: Arc::new(Policy::built_in().unwrap()),
         clock: Arc::new(clock.clone()),
-        tracker: TaskTracker::new(),
+        tracker: tracker.clone(),
         crash,
         findings: None,
     })
