@@ -2,6 +2,7 @@ import { screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { describe, expect, it } from 'vitest'
 import type { Plan } from '@/api/types'
+import { phaseOf } from '@/features/incident/phases'
 import { canUndo, planView } from '@/features/plans/view'
 import { INCIDENT, ME, makeWorld, type World } from './fixtures/api.mjs'
 import { openApp } from './harness'
@@ -65,6 +66,26 @@ describe('what a plan offers', () => {
       'undo_failed',
     ])
     expect(canUndo({ ...action, state: 'verified', class: 'irreversible' }, all)).toBe(false)
+  })
+})
+
+describe('an undo', () => {
+  it('is an action of its own: verified, it neither contains the incident nor can be undone', () => {
+    const plan = basePlan()
+    const [action] = plan.actions
+    if (!action) throw new Error('no action')
+    const done = { ...action, state: 'undone' as const }
+    const undo = { ...action, id: 'act_undo', state: 'verified' as const, undo_of: action.id }
+    const incident = makeWorld().incidents[0]
+    if (!incident) throw new Error('no incident')
+    expect(phaseOf(incident, [{ ...plan, actions: [{ ...action, state: 'verified' }] }])).toBe('contained')
+    expect(
+      phaseOf(incident, [
+        { ...plan, actions: [done] },
+        { ...plan, undo_of: plan.id, actions: [undo] },
+      ]),
+    ).toBe('investigated')
+    expect(canUndo(undo, all)).toBe(false)
   })
 })
 

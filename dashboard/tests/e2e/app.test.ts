@@ -169,6 +169,7 @@ test('open the incident, approve, see it verified, undo, verify the ledger', asy
   await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).click()
   await expect.poll(() => action.getAttribute('data-state'), { timeout: 15_000 }).toBe('undone')
   await expect.poll(() => plan.getByText('Reachable').count()).toBe(2)
+  await expect.poll(() => phase.textContent()).toBe('Investigated')
   await page.goto(`${server.url}/ledger`)
   await page.locator('[data-verified=true]').waitFor()
   await page.close()

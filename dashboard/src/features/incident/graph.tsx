@@ -4,6 +4,7 @@ import { useMemo, useState } from 'react'
 import '@xyflow/react/dist/base.css'
 import { Table } from 'lucide-react'
 import type { Entity, Investigation, Plan } from '@/api/types'
+import { inForce } from '@/features/plans/view'
 import { Btn, cn } from '@/ui/basic'
 import { entityKey } from '@/ui/entity'
 import { words } from '@/ui/format'
@@ -20,7 +21,7 @@ const MANY_LABELS = 12
 
 /** Entities that an action in force holds back: the blocked address. */
 export function containedBy(plans: Plan[]): Set<string> {
-  const held = plans.flatMap(p => p.actions).filter(a => a.state === 'verified')
+  const held = plans.flatMap(p => p.actions).filter(inForce)
   const values = held.flatMap(a => Object.values((a.params ?? {}) as Record<string, unknown>))
   return new Set(values.filter((v): v is string => typeof v === 'string'))
 }

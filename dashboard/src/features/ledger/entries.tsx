@@ -35,7 +35,7 @@ function Row({ entry }: { entry: LedgerEntry }) {
         <time className="num text-fg-3">{dayClock(entry.time)}</time>
         <span className="truncate font-medium">{words(entry.kind)}</span>
         <span className="truncate text-fg-2">{actorName(entry)}</span>
-        <span className="flex min-w-0 gap-2 truncate">
+        <span className="flex min-w-0 items-center gap-2 overflow-hidden">
           {entry.subjects.slice(0, 5).map(id => (
             <SubjectLink key={id} id={id} />
           ))}

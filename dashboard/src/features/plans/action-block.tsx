@@ -6,7 +6,7 @@ import { useCan } from '@/app/session'
 import { ACTION_STATE, Ago, Btn, plural, short, Until } from '@/ui'
 import { undo } from './acts'
 import { ActionStateChip, Diff, Proofs, TargetLine, UndoLine } from './parts'
-import { canUndo } from './view'
+import { canUndo, inForce } from './view'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
 
@@ -37,9 +37,9 @@ export function ActionBlock({ action }: { action: Action }) {
       </div>
       <TargetLine action={action} params={paramsText(action.params)} />
       <Diff action={action} />
-      <UndoLine action={action} />
+      {!action.undo_of && <UndoLine action={action} />}
       {action.state !== 'planned' && <StateLine action={action} />}
-      {action.expires_at && action.state === 'verified' && (
+      {action.expires_at && inForce(action) && (
         <p className="text-xs text-fg-2">
           Undoes itself in <Until at={action.expires_at} over="a moment" />.
         </p>
@@ -50,7 +50,7 @@ export function ActionBlock({ action }: { action: Action }) {
           {others.map(o => short(o.action_id)).join(', ')}): undo leaves it in force for them.
         </p>
       )}
-      <Proofs proofs={action.proofs} />
+      <Proofs proofs={action.proofs} undo={!!action.undo_of} />
       {canUndo(action, can) && (
         <Btn size="sm" onClick={() => setAsking(true)}>
           <Undo2 size={13} aria-hidden="true" />
@@ -81,7 +81,8 @@ function StateLine({ action }: { action: Action }) {
     <p className="text-xs text-fg-2" role="status">
       {action.state === 'verified' && action.verified_at ? (
         <>
-          In force: read back from the target <Ago at={action.verified_at} suffix />.
+          {action.undo_of ? 'Taken back' : 'In force'}: read back from the target <Ago at={action.verified_at} suffix />
+          .
         </>
       ) : (
         means

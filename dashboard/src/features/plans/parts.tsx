@@ -135,11 +135,12 @@ const RESULT = {
 } as Record<string, { icon: typeof CircleHelp; tone: string }>
 
 /** What probes of the target saw: before, after, after undo. */
-export function Proofs({ proofs }: { proofs: Proof[] }) {
+export function Proofs({ proofs, undo }: { proofs: Proof[]; undo?: boolean }) {
   if (!proofs.length) return null
+  const moments = ['before', 'after', 'after_undo'].filter(m => !undo || proofs.some(p => p.moment === m))
   return (
     <div className="grid grid-cols-3 gap-1.5" role="group" aria-label="Proofs">
-      {['before', 'after', 'after_undo'].map(moment => {
+      {moments.map(moment => {
         const proof = proofs.findLast(p => p.moment === moment)
         const look = proof ? RESULT[proof.result] : undefined
         const Icon = look?.icon ?? CircleHelp

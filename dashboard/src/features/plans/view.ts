@@ -11,8 +11,12 @@ export type PlanView = {
 }
 
 const UNDOABLE: Action['state'][] = ['verified', 'unverified', 'drifted', 'undo_failed', 'settling']
+/** An undo is an action too: verified, it means that the effect is gone. */
+export const inForce = (action: Action) => action.state === 'verified' && !action.undo_of
+
 export const canUndo = (action: Action, may: (permission: string) => boolean) =>
   may('action.undo') &&
+  !action.undo_of &&
   UNDOABLE.includes(action.state) &&
   action.class !== 'read_only' &&
   action.class !== 'irreversible'
