@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use shieldops_connectors::linux::{Linux, TwinOptions};
 use shieldops_ingest::{Limits, event_time, recognise};
-use shieldops_model::{Clock as _, Criticality, Environment, Target, TargetId, TargetKind, TargetRef, Timestamp, id};
+use shieldops_model::{Criticality, Environment, Target, TargetId, TargetKind, TargetRef, Timestamp, id};
 use shieldops_pipeline::Intake;
 use shieldops_store::{Job, Store, people::Tenant, targets};
 
@@ -73,7 +73,9 @@ async fn replay(store: &Store, intake: &Intake, tenant: &Tenant) -> anyhow::Resu
     let body = lines(store.clock().now())?;
     // One producer and one sequence number for the life of the data directory: a second start stores nothing.
     let answer = intake.accept_once(tenant.id, Bytes::from(body), ("demonstration", 1)).await.context("replaying the recording")?;
-    tracing::info!(events = answer.accepted, "the recorded attack was replayed");
+    if answer.accepted > 0 {
+        tracing::info!(events = answer.accepted, "the recorded attack was replayed");
+    }
     Ok(())
 }
 

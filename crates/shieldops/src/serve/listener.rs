@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     extract::connect_info::Connected,
-    serve::{IncomingStream, Listener as _},
+    serve::IncomingStream,
 };
 use rustls::ServerConfig;
 use tokio::{

@@ -12,23 +12,23 @@ use std::{
 use serde_json::Value;
 use ureq::Agent;
 
-pub struct Server {
+pub(crate) struct Server {
     dir: tempfile::TempDir,
     child: Option<Child>,
     url: String,
     agent: Agent,
     /// The admin link that the last start printed.
-    pub admin_link: Option<String>,
+    pub(crate) admin_link: Option<String>,
 }
 
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Server {
-    pub fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
         let mut server =
             Self { dir: tempfile::tempdir().unwrap(), child: None, url: String::new(), agent: Agent::new_with_config(config), admin_link: None };
@@ -36,11 +36,11 @@ impl Server {
         server
     }
 
-    pub fn restart(&mut self, args: &[&str]) {
+    pub(crate) fn restart(&mut self, args: &[&str]) {
         self.restart_with(args, &[]);
     }
 
-    pub fn restart_with(&mut self, args: &[&str], env: &[(&str, &str)]) {
+    pub(crate) fn restart_with(&mut self, args: &[&str], env: &[(&str, &str)]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shieldops"));
         command.args(["serve", "--data-dir", self.data_dir(), "--listen", "127.0.0.1:0"]).args(args);
         command.envs(env.iter().copied());
@@ -59,75 +59,75 @@ impl Server {
         self.child = Some(child);
     }
 
-    pub fn data_dir(&self) -> &str {
+    pub(crate) fn data_dir(&self) -> &str {
         self.dir.path().to_str().unwrap()
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// As by a power cut of the process.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Whether the process is still there.
-    pub fn runs(&mut self) -> bool {
+    pub(crate) fn runs(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// SIGTERM: drains and exits with 0.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let mut child = self.child.take().unwrap();
         assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
         let status = child.wait().unwrap();
         assert!(status.success(), "{status}");
     }
 
-    pub fn cli(&self, args: &[&str]) -> Ran {
+    pub(crate) fn cli(&self, args: &[&str]) -> Ran {
         let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_shieldops")).args(args).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
 
     /// A token made by the CLI beside the running server.
-    pub fn token(&self, kind: &str) -> String {
+    pub(crate) fn token(&self, kind: &str) -> String {
         let ran = self.cli(&["token", "create", "--data-dir", self.data_dir(), "--kind", kind, "--name", "test"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.stdout.trim().to_owned()
     }
 
-    pub fn get(&self, path: &str, token: &str) -> Result<Value, Value> {
+    pub(crate) fn get(&self, path: &str, token: &str) -> Result<Value, Value> {
         answer(self.agent.get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {token}")).call().unwrap())
     }
 
-    pub fn post(&self, path: &str, token: &str, body: &Value) -> Result<Value, Value> {
+    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Result<Value, Value> {
         let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", format!("Bearer {token}"));
         answer(request.send_json(body).unwrap())
     }
 
-    pub fn post_text(&self, path: &str, token: &str, body: &str) -> Value {
+    pub(crate) fn post_text(&self, path: &str, token: &str, body: &str) -> Value {
         let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", format!("Bearer {token}"));
         answer(request.content_type("text/plain").send(body).unwrap()).unwrap()
     }
 
     /// Any request: its status and its body.
-    pub fn raw(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> (u16, Value) {
+    pub(crate) fn raw(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> (u16, Value) {
         let headers: Vec<(&str, String)> = token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
         let (status, _, value) = self.send(method, path, &headers, body);
         (status, value)
     }
 
     /// The session cookie that a request is answered with.
-    pub fn cookie(&self, path: &str, body: &str) -> Option<String> {
+    pub(crate) fn cookie(&self, path: &str, body: &str) -> Option<String> {
         let (_, cookie, _) = self.send("post", path, &[], Some(body));
         cookie.and_then(|cookie| cookie.split(';').next().map(str::to_owned))
     }
 
-    pub fn with_cookie(&self, method: &str, path: &str, cookie: &str, csrf: Option<&str>, body: Option<&str>) -> (u16, Value) {
+    pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str, csrf: Option<&str>, body: Option<&str>) -> (u16, Value) {
         let mut headers = vec![("cookie", cookie.to_owned())];
         headers.extend(csrf.map(|csrf| ("shieldops-csrf", csrf.to_owned())));
         let (status, _, value) = self.send(method, path, &headers, body);
@@ -150,7 +150,7 @@ impl Server {
     }
 
     /// The one incident of the demonstration, once it is listed.
-    pub fn demo_incident(&self, token: &str) -> String {
+    pub(crate) fn demo_incident(&self, token: &str) -> String {
         let incident = until(Duration::from_secs(60), || {
             let list = self.get("/api/v1/incidents", token).ok()?;
             list["items"].as_array()?.iter().find(|incident| incident["demo"] == true).cloned()
@@ -159,7 +159,7 @@ impl Server {
     }
 
     /// Changes the database behind the server's back.
-    pub fn sql(&self, statement: &str) {
+    pub(crate) fn sql(&self, statement: &str) {
         let path: PathBuf = self.dir.path().join("state.db");
         let status = Command::new("sqlite3").arg(path).arg(statement).status().unwrap();
         assert!(status.success());
@@ -183,7 +183,7 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<Value, Value
 }
 
 /// Tries until there is an answer, or fails at the deadline.
-pub fn until<T>(at_most: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(at_most: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + at_most;
     loop {
         if let Some(found) = attempt() {
