@@ -90,7 +90,7 @@ fn body() -> String {
             format!("192.0.2.{address} - - [21/Nov/2026:10:15:02 +0000] \\\"GET /items/{number} HTTP/1.1\\\" 200 {port} \\\"-\\\" \\\"Mozilla/5.0 (X11; Linux x86_64)\\\"")
         };
         // Writing to a string cannot fail.
-        drop(writeln!(body, "{{\"message\": \"{line}\"}}"));
+        let _written = writeln!(body, "{{\"message\": \"{line}\"}}");
     }
     body
 }

@@ -97,7 +97,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            drop(kill_process(pid, Signal::TERM));
+            // One that is gone already is ended.
+            let _told = kill_process(pid, Signal::TERM);
         }
         let deadline = Instant::now() + Duration::from_secs(12);
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
