@@ -22,7 +22,7 @@ pub trait Access: Send {
     }
 }
 
-/// A connection for reading.
+/// A connection for reading. Each read sees what was committed before it.
 pub struct Reader {
     conn: PoolConnection<Sqlite>,
     tenant: TenantId,

@@ -1,5 +1,7 @@
 //! Actions, their journal, the owners of each state on a target, and the baseline before the first owner.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Action, ActionId, ActionState, Owner, PlanId, TargetId, Timestamp, id};
 use sqlx::{Row as _, sqlite::SqliteRow};
@@ -90,7 +92,7 @@ pub async fn find(access: &mut impl Access, id: ActionId) -> Result<Option<Actio
         .await?;
     match row {
         None => Ok(None),
-        Some(row) => read(access, &row).await.map(Some),
+        Some(row) => Ok(all(access, &[row]).await?.pop()),
     }
 }
 
@@ -101,11 +103,26 @@ pub async fn get(access: &mut impl Access, id: ActionId) -> Result<Action> {
 /// The actions of a plan, in its order.
 pub async fn of_plan(access: &mut impl Access, plan: PlanId) -> Result<Vec<Action>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT id, body FROM actions WHERE tenant_id=$1 AND plan_id=$2 ORDER BY place")
+    let rows = sqlx::query("SELECT id, body FROM actions WHERE tenant_id=$1 AND plan_id=$2 ORDER BY place LIMIT 10000")
         .bind(tenant)
         .bind(plan.to_bytes().to_vec())
         .fetch_all(access.conn())
         .await?;
+    all(access, &rows).await
+}
+
+/// The actions of several plans, each plan's in its order.
+pub(crate) async fn of_plans(access: &mut impl Access, plans: &[PlanId]) -> Result<Vec<Action>> {
+    let tenant = access.t();
+    let ids: Vec<String> = plans.iter().map(|plan| hex::encode(plan.to_bytes())).collect();
+    let rows = sqlx::query(
+        "SELECT id, body FROM actions WHERE tenant_id=$1 AND plan_id IN (SELECT unhex(value) FROM json_each($2)) \
+         ORDER BY plan_id, place LIMIT 100000",
+    )
+    .bind(tenant)
+    .bind(serde_json::to_string(&ids).map_err(StoreError::damaged)?)
+    .fetch_all(access.conn())
+    .await?;
     all(access, &rows).await
 }
 
@@ -156,20 +173,44 @@ pub async fn count_by_state(access: &mut impl Access) -> Result<Vec<(String, u64
     rows.iter().map(read).collect()
 }
 
+/// Reads actions with the owners of all their states at once.
 async fn all(access: &mut impl Access, rows: &[SqliteRow]) -> Result<Vec<Action>> {
-    let mut items = Vec::with_capacity(rows.len());
-    for row in rows {
-        items.push(read(access, row).await?);
+    let read = |row: &SqliteRow| -> Result<Action> {
+        let id: Vec<u8> = row.try_get("id")?;
+        let body: Vec<u8> = row.try_get("body")?;
+        open(access, TABLE, &id, &body)
+    };
+    let mut items = rows.iter().map(read).collect::<Result<Vec<Action>>>()?;
+    let keys: BTreeSet<&str> = items.iter().map(|action| action.state_key.as_str()).collect();
+    let keys = serde_json::to_string(&keys).map_err(StoreError::damaged)?;
+    let owners = owners_of(access, keys).await?;
+    for action in &mut items {
+        action.owners = owners.get(&action.state_key).cloned().unwrap_or_default();
     }
     Ok(items)
 }
 
-async fn read(access: &mut impl Access, row: &SqliteRow) -> Result<Action> {
-    let id: Vec<u8> = row.try_get("id")?;
-    let body: Vec<u8> = row.try_get("body")?;
-    let mut action: Action = open(access, TABLE, &id, &body)?;
-    action.owners = owners(access, &action.state_key).await?;
-    Ok(action)
+/// The owners of each of these states (a JSON array of keys).
+async fn owners_of(access: &mut impl Access, keys: String) -> Result<HashMap<String, Vec<Owner>>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT state_key, action_id, expires_at FROM owners WHERE tenant_id=$1 AND state_key IN (SELECT value FROM json_each($2)) \
+         ORDER BY state_key, action_id LIMIT 100000",
+    )
+    .bind(tenant)
+    .bind(keys)
+    .fetch_all(access.conn())
+    .await?;
+    let mut owners: HashMap<String, Vec<Owner>> = HashMap::new();
+    for row in &rows {
+        owners.entry(row.try_get("state_key")?).or_default().push(owner(row)?);
+    }
+    Ok(owners)
+}
+
+fn owner(row: &SqliteRow) -> Result<Owner> {
+    let expires_at: Option<i64> = row.try_get("expires_at")?;
+    Ok(Owner { action_id: id_of(row, "action_id")?, expires_at: expires_at.map(Timestamp::from_micros) })
 }
 
 fn step_key(action: ActionId, step: i64) -> Vec<u8> {
@@ -216,16 +257,12 @@ pub async fn journal_of(access: &mut impl Access, action: ActionId) -> Result<Ve
 /// The live actions that want this state.
 pub async fn owners(access: &mut impl Access, state_key: &str) -> Result<Vec<Owner>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT action_id, expires_at FROM owners WHERE tenant_id=$1 AND state_key=$2 ORDER BY action_id")
+    let rows = sqlx::query("SELECT action_id, expires_at FROM owners WHERE tenant_id=$1 AND state_key=$2 ORDER BY action_id LIMIT 10000")
         .bind(tenant)
         .bind(state_key)
         .fetch_all(access.conn())
         .await?;
-    let read = |row: &SqliteRow| -> Result<Owner> {
-        let expires_at: Option<i64> = row.try_get("expires_at")?;
-        Ok(Owner { action_id: id_of(row, "action_id")?, expires_at: expires_at.map(Timestamp::from_micros) })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(owner).collect()
 }
 
 pub async fn add_owner(tx: &mut Tx, state_key: &str, owner: &Owner) -> Result<()> {
@@ -277,8 +314,16 @@ pub async fn drop_baseline(tx: &mut Tx, state_key: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether any action was ever planned on this target.
+/// Whether an action in one of these states is on this target.
 pub async fn any_on_target(access: &mut impl Access, target: TargetId, states: &[ActionState]) -> Result<bool> {
-    let live = in_states(access, states).await?;
-    Ok(live.iter().any(|action| action.target_id == target))
+    let tenant = access.t();
+    let states: Vec<String> = states.iter().map(word).collect();
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM actions WHERE tenant_id=$1 AND state IN (SELECT value FROM json_each($2)) AND target_id=$3 LIMIT 1")
+            .bind(tenant)
+            .bind(serde_json::to_string(&states).map_err(StoreError::damaged)?)
+            .bind(target.to_bytes().to_vec())
+            .fetch_optional(access.conn())
+            .await?;
+    Ok(found.is_some())
 }

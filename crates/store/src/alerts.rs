@@ -128,7 +128,7 @@ pub async fn link_event(tx: &mut Tx, event: EventId, alert: AlertId) -> Result<(
 /// The alerts that an event raised.
 pub async fn of_event(access: &mut impl Access, event: EventId) -> Result<Vec<AlertId>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT alert_id FROM alert_events WHERE tenant_id=$1 AND event_id=$2 ORDER BY alert_id")
+    let rows = sqlx::query("SELECT alert_id FROM alert_events WHERE tenant_id=$1 AND event_id=$2 ORDER BY alert_id LIMIT 1000")
         .bind(tenant)
         .bind(event.to_bytes().to_vec())
         .fetch_all(access.conn())
@@ -222,7 +222,7 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
 /// Alerts and last firing of each rule.
 pub async fn by_rule(access: &mut impl Access) -> Result<Vec<(String, u64, Timestamp)>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT rule_id, count(*) AS alerts, max(last_seen) AS last FROM alerts WHERE tenant_id=$1 GROUP BY rule_id")
+    let rows = sqlx::query("SELECT rule_id, count(*) AS alerts, max(last_seen) AS last FROM alerts WHERE tenant_id=$1 GROUP BY rule_id LIMIT 100000")
         .bind(tenant)
         .fetch_all(access.conn())
         .await?;

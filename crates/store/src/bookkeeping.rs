@@ -79,7 +79,7 @@ pub async fn source_seen(tx: &mut Tx, source: &str, events: u64, event_at: Times
 
 pub async fn sources(access: &mut impl Access) -> Result<Vec<SourceStats>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT source, events, last_event_at, last_ingested_at, skew_us FROM source_stats WHERE tenant_id=$1 ORDER BY source")
+    let rows = sqlx::query("SELECT source, events, last_event_at, last_ingested_at, skew_us FROM source_stats WHERE tenant_id=$1 ORDER BY source LIMIT 10000")
         .bind(tenant)
         .fetch_all(access.conn())
         .await?;
@@ -111,7 +111,7 @@ pub async fn minute_seen(tx: &mut Tx, at: Timestamp, events: u64) -> Result<()> 
 /// Events per minute since `from`, minutes without events left out.
 pub async fn minutes(access: &mut impl Access, from: Timestamp) -> Result<Vec<(Timestamp, u64)>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT minute, events FROM event_minutes WHERE tenant_id=$1 AND minute>=$2 ORDER BY minute")
+    let rows = sqlx::query("SELECT minute, events FROM event_minutes WHERE tenant_id=$1 AND minute>=$2 ORDER BY minute LIMIT 100000")
         .bind(tenant)
         .bind(from.as_secs().div_euclid(60))
         .fetch_all(access.conn())

@@ -10,8 +10,9 @@ use crate::{
 };
 
 const TABLE: &str = "dead_letters";
-/// Letters kept per tenant; the oldest go first, and the count of all stays.
+/// Letters kept per tenant, give or take `TRIM_EVERY`; the oldest go first, and the count of all stays.
 pub const KEEP: i64 = 100_000;
+const TRIM_EVERY: u64 = 1_000;
 /// Bytes of the offending input that are kept.
 pub const SAMPLE_BYTES: usize = 64 * 1024;
 
@@ -51,13 +52,19 @@ pub async fn insert(tx: &mut Tx, letters: &[DeadLetter]) -> Result<()> {
     if letters.is_empty() {
         return Ok(());
     }
-    crate::bookkeeping::count(tx, "dead_letters", i64::try_from(letters.len()).unwrap_or(0)).await?;
+    let added = u64::try_from(letters.len()).unwrap_or(u64::MAX);
+    crate::bookkeeping::count(tx, "dead_letters", i64::try_from(added).unwrap_or(i64::MAX)).await?;
+    let all = crate::bookkeeping::counter(tx, "dead_letters").await?;
+    tx.announce("dead_letter", "new");
+    // Finding the oldest walks them all: not with every letter.
+    if all / TRIM_EVERY == all.saturating_sub(added) / TRIM_EVERY {
+        return Ok(());
+    }
     sqlx::query("DELETE FROM dead_letters WHERE tenant_id=$1 AND id < (SELECT id FROM dead_letters WHERE tenant_id=$1 ORDER BY id DESC LIMIT 1 OFFSET $2)")
         .bind(tx.t())
         .bind(KEEP)
         .execute(tx.conn())
         .await?;
-    tx.announce("dead_letter", "new");
     Ok(())
 }
 

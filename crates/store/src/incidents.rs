@@ -134,18 +134,20 @@ pub async fn next_due(access: &mut impl Access) -> Result<Option<Timestamp>> {
     Ok(due.map(Timestamp::from_micros))
 }
 
-/// Open incidents seen at or after `since`: what an alert may join.
+/// Open incidents seen at or after `since`: what an alert may join. The 500 seen last, oldest first.
 pub async fn candidates(access: &mut impl Access, since: Timestamp) -> Result<Vec<Incident>> {
     let tenant = access.t();
     let rows = sqlx::query(
         "SELECT id, body FROM incidents WHERE tenant_id=$1 AND last_seen>=$2 AND merged_into IS NULL \
-         AND status NOT IN ('resolved','closed') ORDER BY id LIMIT 500",
+         AND status NOT IN ('resolved','closed') ORDER BY last_seen DESC, id DESC LIMIT 500",
     )
     .bind(tenant)
     .bind(since.as_micros())
     .fetch_all(access.conn())
     .await?;
-    rows.iter().map(|row| read(access, row)).collect()
+    let mut found = rows.iter().map(|row| read(access, row)).collect::<Result<Vec<Incident>>>()?;
+    found.sort_by_key(|incident| incident.id);
+    Ok(found)
 }
 
 pub async fn find(access: &mut impl Access, id: IncidentId) -> Result<Option<Incident>> {

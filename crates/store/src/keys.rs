@@ -85,14 +85,15 @@ fn secret(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
 }
 
 /// Writes a whole new file durably: a hidden sibling first, then a link, which fails when the name is taken.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let fail = |doing| move |source| StoreError::Io { path: path.to_owned(), doing, source };
-    let staging = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&staging).map_err(fail("writing a key"))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail("writing a key"))?;
-    let linked = std::fs::hard_link(&staging, path).map_err(fail("writing a key"));
+    // A name of its own: two that wrote to one file would each believe that the other's bytes are theirs.
+    let staging = path.with_extension(format!("new-{}", hex::encode(rand::random::<[u8; 8]>())));
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&staging).map_err(fail("writing a file"))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail("writing a file"))?;
+    let linked = std::fs::hard_link(&staging, path).map_err(fail("writing a file"));
     std::fs::remove_file(&staging).map_err(fail("removing a staging file"))?;
     linked?;
     let parent = path.parent().unwrap_or(path);
-    std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(fail("syncing the key directory"))
+    std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(fail("syncing the directory"))
 }

@@ -21,6 +21,7 @@ pub mod targets;
 mod access;
 mod changes;
 mod error;
+mod here;
 mod keys;
 mod open;
 mod page;

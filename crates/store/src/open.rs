@@ -15,7 +15,12 @@ use sqlx::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Change, Keys, Result, StoreError, ledger::Chains};
+use crate::{
+    Change, Keys, Result, StoreError,
+    here::OpenHere,
+    keys::write_new,
+    ledger::{Chains, blocking, io},
+};
 
 /// The format of the data directory that this version writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -48,6 +53,8 @@ struct Inner {
     live: broadcast::Sender<Change>,
     clock: Arc<dyn Clock>,
     installation: String,
+    /// Last, so that the connections close before it is forgotten.
+    _here: OpenHere,
 }
 
 impl Store {
@@ -56,14 +63,20 @@ impl Store {
         let dir = options.data_dir.clone();
         prepare_directory(&dir)?;
         check_format(&dir)?;
+        // Two that open a new directory at once would both make its keys, tables and first tenant.
+        let _opening = opening_lock(&dir).await?;
+        if !check_format(&dir)? {
+            write_new(&dir.join("FORMAT"), format!("{FORMAT}\n").as_bytes())?;
+        }
         let keys = Keys::open(&dir.join("keys"))?;
-        let writer = connect(&dir, 1).await?;
+        let here = OpenHere::new(&dir)?;
+        let writer = connect(&dir, 1, false).await?;
         migrate(&writer).await?;
-        let readers = connect(&dir, 4).await?;
+        let readers = connect(&dir, 4, true).await?;
         let installation = installation_id(&writer, clock.as_ref()).await?;
         let (live, _) = broadcast::channel(LIVE_QUEUE);
         let chains = Chains::new(dir.join("checkpoints"), installation.clone());
-        let store = Self { inner: Arc::new(Inner { dir, writer, readers, keys, chains, live, clock, installation }) };
+        let store = Self { inner: Arc::new(Inner { dir, writer, readers, keys, chains, live, clock, installation, _here: here }) };
         store.first_tenant(options.demo).await?;
         crate::ledger::catch_up(&store).await?;
         Ok(store)
@@ -161,22 +174,34 @@ fn prepare_directory(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check_format(dir: &Path) -> Result<()> {
+/// Whether the directory says its format; an error when this version cannot read it.
+fn check_format(dir: &Path) -> Result<bool> {
     let path = dir.join("FORMAT");
-    let fail = |doing| { let path = path.clone(); move |source| StoreError::Io { path, doing, source } };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let found = text.trim().parse().unwrap_or(u32::MAX);
-            if found > FORMAT { Err(StoreError::TooNew { path: dir.to_owned(), found, known: FORMAT }) } else { Ok(()) }
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::write(&path, format!("{FORMAT}\n")).map_err(fail("writing the format"))
-        }
-        Err(error) => Err(fail("reading the format")(error)),
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(StoreError::Io { path, doing: "reading the format", source }),
+    };
+    match text.trim().parse() {
+        Ok(found) if found > FORMAT => Err(StoreError::TooNew { path: dir.to_owned(), found, known: FORMAT }),
+        Ok(_) => Ok(true),
+        Err(_nan) => Err(StoreError::damaged(format!("{} does not hold a number", path.display()))),
     }
 }
 
-async fn connect(dir: &Path, connections: u32) -> Result<SqlitePool> {
+/// Held while a directory is opened.
+async fn opening_lock(dir: &Path) -> Result<File> {
+    let path = dir.join("open.lock");
+    blocking(move || {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(io(&path, "opening the lock"))?;
+        file.lock().map_err(io(&path, "locking"))?;
+        Ok(file)
+    })
+    .await
+}
+
+async fn connect(dir: &Path, connections: u32, read_only: bool) -> Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(dir.join("state.db"))
         .create_if_missing(true)
@@ -184,7 +209,8 @@ async fn connect(dir: &Path, connections: u32) -> Result<SqlitePool> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
-        .pragma("secure_delete", "ON");
+        .pragma("secure_delete", "ON")
+        .pragma("query_only", if read_only { "ON" } else { "OFF" });
     let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(15));
     Ok(pool.connect_with(options).await?)
 }

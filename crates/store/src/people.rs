@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use shieldops_model::{Id, SessionId, TenantId, Timestamp, TokenId, UserId, id};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{Access, Principal, PrincipalKind, Result, Store, StoreError, Tx, alerts::id_of};
 
@@ -51,7 +51,7 @@ pub struct NewCredential {
 impl Store {
     /// Every tenant, the first one first.
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
-        let rows = sqlx::query("SELECT tenant, slug, name, demo FROM tenants ORDER BY created_at, tenant").fetch_all(self.readers()).await?;
+        let rows = sqlx::query("SELECT tenant, slug, name, demo FROM tenants ORDER BY created_at, tenant LIMIT 10000").fetch_all(self.readers()).await?;
         rows.iter().map(tenant_row).collect()
     }
 
@@ -91,17 +91,24 @@ impl Store {
 
     /// Whether any administrator of the tenant has a password.
     pub async fn has_administrator(&self, tenant: TenantId) -> Result<bool> {
-        let known: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM users u JOIN memberships m ON m.principal=u.id WHERE m.tenant=$1 AND m.role='admin' \
-             AND u.password_hash IS NOT NULL AND u.disabled_at IS NULL",
-        )
-        .bind(tenant.to_bytes().to_vec())
-        .fetch_one(self.readers())
-        .await?;
-        Ok(known > 0)
+        let mut conn = self.readers().acquire().await?;
+        administrator_known(&mut conn, tenant).await
     }
 
-    /// Notes that a credential was used, at most once a minute. Bookkeeping.
+    /// Whether an admin link can be spent now, and its tenant still has no administrator with a password.
+    pub async fn admin_link_is_open(&self, tenant: TenantId, hash: &[u8; 32], now: Timestamp) -> Result<bool> {
+        let open: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM principal_index WHERE hash=$1 AND tenant=$2 AND kind='admin_link' AND revoked_at IS NULL AND expires_at>$3",
+        )
+        .bind(hash.to_vec())
+        .bind(tenant.to_bytes().to_vec())
+        .bind(now.as_micros())
+        .fetch_optional(self.readers())
+        .await?;
+        Ok(open.is_some() && !self.has_administrator(tenant).await?)
+    }
+
+    /// Notes that a credential was used, at most once a minute. Bookkeeping: left for the next time when the writer is busy.
     pub async fn used(&self, hash: &[u8; 32], now: Timestamp) -> Result<()> {
         let minute_ago = now.as_micros() - 60_000_000;
         let stale: Option<i64> = sqlx::query_scalar("SELECT 1 FROM principal_index WHERE hash=$1 AND (last_used_at IS NULL OR last_used_at<$2)")
@@ -110,8 +117,9 @@ impl Store {
             .fetch_optional(self.readers())
             .await?;
         if stale.is_some() {
+            let Some(mut writer) = self.writer().try_acquire() else { return Ok(()) };
             let update = sqlx::query("UPDATE principal_index SET last_used_at=$2 WHERE hash=$1");
-            update.bind(hash.to_vec()).bind(now.as_micros()).execute(self.writer()).await?;
+            update.bind(hash.to_vec()).bind(now.as_micros()).execute(&mut *writer).await?;
         }
         Ok(())
     }
@@ -166,6 +174,17 @@ fn principal(row: &SqliteRow) -> Result<Option<Principal>> {
 fn optional_id<K: id::Kind>(row: &SqliteRow, column: &str) -> Result<Option<Id<K>>> {
     let bytes: Option<Vec<u8>> = row.try_get(column)?;
     bytes.map(|_present| id_of(row, column)).transpose()
+}
+
+async fn administrator_known(conn: &mut SqliteConnection, tenant: TenantId) -> Result<bool> {
+    let known: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM users u JOIN memberships m ON m.principal=u.id WHERE m.tenant=$1 AND m.role='admin' \
+         AND u.password_hash IS NOT NULL AND u.disabled_at IS NULL LIMIT 1",
+    )
+    .bind(tenant.to_bytes().to_vec())
+    .fetch_optional(conn)
+    .await?;
+    Ok(known.is_some())
 }
 
 /// Makes a user and its membership.
@@ -350,8 +369,12 @@ pub async fn create_admin_link(tx: &mut Tx, id: SessionId, credential: &NewCrede
     Ok(())
 }
 
-/// Spends an admin link: true once, within its time.
+/// Spends an admin link: true once, within its time, and only while no administrator has a password.
 pub async fn spend_admin_link(tx: &mut Tx, hash: &[u8; 32], now: Timestamp) -> Result<bool> {
+    let tenant = tx.tenant();
+    if administrator_known(tx.conn(), tenant).await? {
+        return Ok(false);
+    }
     let done = sqlx::query("UPDATE principal_index SET revoked_at=$3 WHERE hash=$1 AND tenant=$2 AND kind='admin_link' AND revoked_at IS NULL AND expires_at>$3")
         .bind(hash.to_vec())
         .bind(tx.t())

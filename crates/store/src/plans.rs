@@ -1,6 +1,8 @@
 //! Plans. Their actions are rows of their own (`actions`) and are put together here.
 
-use shieldops_model::{IncidentId, Plan, PlanId, PlanState, Timestamp, id};
+use std::collections::HashMap;
+
+use shieldops_model::{Action, IncidentId, Plan, PlanId, PlanState, Timestamp, id};
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
@@ -120,10 +122,7 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     .bind(&filter.state)
     .fetch_all(access.conn())
     .await?;
-    let mut items = Vec::with_capacity(rows.len());
-    for row in &rows {
-        items.push(read(access, row).await?);
-    }
+    let items = all(access, &rows).await?;
     Ok(page.page(items, |plan| plan.id.to_string()))
 }
 
@@ -135,25 +134,44 @@ pub async fn in_state(access: &mut impl Access, state: PlanState) -> Result<Vec<
         .bind(word(&state))
         .fetch_all(access.conn())
         .await?;
-    let mut items = Vec::with_capacity(rows.len());
-    for row in &rows {
-        items.push(read(access, row).await?);
-    }
-    Ok(items)
+    all(access, &rows).await
 }
 
-/// Proposed and approved plans whose time is over.
+/// Proposed and approved plans whose time is over, oldest first, at most 1,000.
 pub async fn overdue(access: &mut impl Access, now: Timestamp) -> Result<Vec<Plan>> {
-    let mut items = in_state(access, PlanState::Proposed).await?;
-    items.extend(in_state(access, PlanState::Approved).await?);
-    items.retain(|plan| plan.expires_at <= now);
-    Ok(items)
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state IN ($2,$3) AND expires_at<=$4 ORDER BY id LIMIT 1000")
+        .bind(tenant)
+        .bind(word(&PlanState::Proposed))
+        .bind(word(&PlanState::Approved))
+        .bind(now.as_micros())
+        .fetch_all(access.conn())
+        .await?;
+    all(access, &rows).await
 }
 
 async fn read(access: &mut impl Access, row: &SqliteRow) -> Result<Plan> {
-    let id: Vec<u8> = row.try_get("id")?;
-    let body: Vec<u8> = row.try_get("body")?;
-    let mut plan: Plan = open(access, TABLE, &id, &body)?;
+    let mut plan = body(access, row)?;
     plan.actions = actions::of_plan(access, plan.id).await?;
     Ok(plan)
+}
+
+/// Reads plans with the actions of all of them at once.
+async fn all(access: &mut impl Access, rows: &[SqliteRow]) -> Result<Vec<Plan>> {
+    let mut plans = rows.iter().map(|row| body(access, row)).collect::<Result<Vec<Plan>>>()?;
+    let ids: Vec<PlanId> = plans.iter().map(|plan| plan.id).collect();
+    let mut actions: HashMap<PlanId, Vec<Action>> = HashMap::new();
+    for action in actions::of_plans(access, &ids).await? {
+        actions.entry(action.plan_id).or_default().push(action);
+    }
+    for plan in &mut plans {
+        plan.actions = actions.remove(&plan.id).unwrap_or_default();
+    }
+    Ok(plans)
+}
+
+fn body(access: &impl Access, row: &SqliteRow) -> Result<Plan> {
+    let id: Vec<u8> = row.try_get("id")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    open(access, TABLE, &id, &body)
 }

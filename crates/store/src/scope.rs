@@ -84,7 +84,7 @@ impl TenantScope {
         &self.store
     }
 
-    /// A snapshot to read from.
+    /// A connection to read from.
     pub async fn read(&self) -> Result<Reader> {
         Reader::open(self).await
     }

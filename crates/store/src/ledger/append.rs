@@ -4,7 +4,7 @@ use shieldops_ledger::{Frontier, Header, Leaf, leaf_hash};
 use shieldops_model::{TenantId, Timestamp};
 use shieldops_seal::Purpose;
 
-use super::{Locked, signer};
+use super::Locked;
 use crate::{
     Access, Result, Store, StoreError,
     tx::{Pending, Tx},
@@ -14,15 +14,19 @@ use crate::{
 pub(crate) async fn commit(mut tx: Tx, pending: Vec<Pending>, now: Timestamp) -> Result<i64> {
     let (store, tenant) = (tx.scope.store.clone(), tx.scope.tenant);
     let mut frontier = read_head(&mut tx).await?.unwrap_or_default();
+    // What can fail about the file fails here, before anything is committed.
+    let locked = Locked::take(&store, tenant).await?.catch_up(tx.conn(), &frontier).await?;
     for entry in pending {
         let leaf = leaf(&tx, entry, frontier.size(), now)?;
         insert(&mut tx, &leaf, now).await?;
         frontier.append(leaf_hash(&leaf.to_bytes()));
     }
     write_head(&mut tx, &frontier).await?;
-    let locked = Locked::take(&store, tenant).await?;
     tx.inner.commit().await?;
-    locked.append(signer(&store, tenant).sign(frontier.size(), frontier.root())).await?;
+    if let Err(error) = locked.append(frontier.size(), frontier.root()).await {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(tenant.id = %tenant, %error, cause, "committed without its checkpoint; the next commit or start writes it");
+    }
     Ok(i64::try_from(frontier.size()).unwrap_or(i64::MAX))
 }
 
