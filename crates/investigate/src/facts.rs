@@ -218,13 +218,30 @@ fn sources<'a>(events: &[&'a CaseEvent]) -> BTreeMap<&'a str, Source<'a>> {
     sources
 }
 
-/// One try of a password leaves several records (sshd's `Failed password` or `Accepted password`, `Invalid user`, the PAM
-/// module's, the audit's): where sshd's own is there, only it counts.
+/// One try of a password leaves several records: sshd's own (`Failed password`, `Accepted password`), others of the same
+/// log, and the audit's. For each host the one log that tells of most tries counts, and in it sshd's own where they are.
+/// Records that name no host count only when they are more than all others.
 fn count_once(tries: &mut Vec<&CaseEvent>, start: &str) {
     let is_own = |event: &&CaseEvent| event.ocsf.message.as_deref().is_some_and(|text| text.starts_with(start));
-    if tries.iter().any(is_own) {
-        tries.retain(is_own);
+    let mut hosts: BTreeMap<Option<&str>, BTreeMap<_, Vec<&CaseEvent>>> = BTreeMap::new();
+    for event in tries.iter().copied() {
+        let log = (event.source.as_str(), event.log_source.service.as_deref());
+        hosts.entry(event.host()).or_default().entry(log).or_default().push(event);
     }
+    let most = |logs: BTreeMap<_, Vec<_>>| {
+        let own = logs.into_values().map(|mut log| {
+            if log.iter().any(is_own) {
+                log.retain(is_own);
+            }
+            log
+        });
+        own.max_by_key(|log| (log.len(), log.iter().any(is_own))).unwrap_or_default()
+    };
+    let unnamed = hosts.remove(&None).map(most).unwrap_or_default();
+    let named: Vec<&CaseEvent> = hosts.into_values().flat_map(most).collect();
+    let counted = if unnamed.len() > named.len() { unnamed } else { named };
+    let counted: BTreeSet<EventId> = counted.iter().map(|event| event.id).collect();
+    tries.retain(|event| counted.contains(&event.id));
 }
 
 /// A program or file that was looked for and not found: a shell walks its search path so, and every miss is recorded.

@@ -85,6 +85,17 @@ impl Builder {
         )
     }
 
+    /// The same kind of try as the audit log tells it.
+    pub(crate) fn audited(&mut self, millis: i64, address: &str, user: &str, outcome: &str) -> &mut Self {
+        self.auth(millis, address, user, outcome);
+        if let Some(event) = self.events.last_mut() {
+            event.source = "auditd".into();
+            event.log_source.service = Some("auditd".into());
+            event.ocsf.message = None;
+        }
+        self
+    }
+
     /// A process of `user` in audit session `session`.
     pub(crate) fn exec(&mut self, millis: i64, user: &str, session: u32, pids: (u64, u64), line: &str) -> &mut Self {
         let program = line.split(' ').next().unwrap();

@@ -7,6 +7,7 @@ use shieldops_model::{EventId, Severity, Timestamp};
 
 use crate::{
     CaseFile, Export, ExportEvent, LedgerRow, LiveBlock, export,
+    facts::Facts,
     hypotheses::MAX_HYPOTHESES,
     investigate, render_html,
     testing::{ATTACKER, Builder, FAILED, HOST, OFFICE, RECON, Rule, SIGN_IN, SPRAYED, SQLI, START, recorded, target},
@@ -122,6 +123,27 @@ fn slips_of_a_person_and_jobs_with_an_old_password_are_told_from_attacks() {
     };
     insta::assert_snapshot!(format!("slips\n{}\njob\n{}", best(&slips), best(&job)));
     assert_eq!(investigate(&slips.case()).proposed_plans, []);
+}
+
+#[test]
+fn a_try_that_two_logs_tell_of_is_counted_once_and_the_fuller_log_counts() {
+    let told = |sshd: i64, audit: i64| {
+        let mut both = Builder::new();
+        for at in 0..sshd.max(audit) {
+            let user = SPRAYED[usize::try_from(at).unwrap() % SPRAYED.len()];
+            if at < sshd {
+                both.auth(at * 1_000, ATTACKER, user, "failure");
+            }
+            if at < audit {
+                both.audited(at * 1_000 + 2, ATTACKER, user, "failure");
+            }
+        }
+        let case = both.case();
+        Facts::of(&case).sources[ATTACKER].failures.iter().map(|event| event.source.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(12, 12), vec!["sshd"; 12]);
+    assert_eq!(told(3, 12), vec!["auditd"; 12]);
+    assert_eq!(told(0, 12), vec!["auditd"; 12]);
 }
 
 #[test]

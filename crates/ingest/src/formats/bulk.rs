@@ -51,12 +51,17 @@ pub struct Batch {
     pub malformed: Option<LineError>,
 }
 
-/// Reads a body. An empty line at its end is no item.
-pub fn parse(body: &Bytes, default_index: Option<&str>, received: Timestamp, limits: &Limits) -> Batch {
-    let hints = Hints { source: None, content_type: Some("text/plain") };
-    let mut intake = Intake::new(Hints::default(), received, limits);
+/// Reads a body; `source` is the sender's word for what its documents are. An empty line at its end is no item.
+pub fn parse(
+    body: &Bytes,
+    default_index: Option<&str>,
+    source: Option<&str>,
+    received: Timestamp,
+    limits: &Limits,
+) -> Batch {
+    let mut intake = Intake::new(Hints { source, content_type: None }, received, limits);
     let mut batch = Batch::default();
-    let mut lines = pieces(body, hints);
+    let mut lines = pieces(body, Hints { source: None, content_type: Some("text/plain") });
     while let Some((number, line)) = lines.next() {
         let Some(mut item) = action(&line, default_index) else {
             let detail = "malformed action line: expected create, index, update or delete".to_owned();
@@ -135,7 +140,7 @@ mod tests {
 
     fn check(body: &str) -> (Vec<String>, usize) {
         let received = "2026-11-21T12:00:00Z".parse().unwrap();
-        let batch = parse(&Bytes::copy_from_slice(body.as_bytes()), Some("logs"), received, &Limits::default());
+        let batch = parse(&Bytes::copy_from_slice(body.as_bytes()), Some("logs"), None, received, &Limits::default());
         let items = batch.items.iter().map(|item| {
             let result = item.result.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
             format!(

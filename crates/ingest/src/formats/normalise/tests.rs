@@ -72,6 +72,21 @@ fn an_execve_is_a_process_that_was_launched() {
 }
 
 #[test]
+fn audit_records_in_one_object_are_one_event_with_all_of_them() {
+    let record = |kind: &str, rest: &str| format!("type={kind} msg=audit(1795262300.1:7): {rest}");
+    let records = [
+        record("SYSCALL", "arch=c000003e syscall=59 success=yes pid=9 uid=0 auid=1000 exe=\"/usr/bin/curl\""),
+        record("EXECVE", "argc=2 a0=\"curl\" a1=\"http://203.0.113.9/x\""),
+        record("PATH", "item=0 name=\"/usr/bin/curl\" nametype=NORMAL"),
+    ];
+    let line = serde_json::json!({"host": "web-01", "message": records.join("\n")}).to_string();
+    let shown = check(&line);
+    assert!(shown.contains(r#""CommandLine":"curl http://203.0.113.9/x""#), "{shown}");
+    assert!(shown.contains(r#""type":["SYSCALL","EXECVE","PATH"]"#), "{shown}");
+    assert!(shown.contains("process_creation"), "{shown}");
+}
+
+#[test]
 fn a_file_written_under_cron_is_a_file_event() {
     insta::assert_snapshot!(check(concat!(
         "{\"message\":\"type=SYSCALL msg=audit(1795262341.123:4712): arch=c000003e syscall=257 success=yes exit=3 a2=241 pid=901 auid=4294967295 uid=0 ses=4294967295 comm=\\\"sh\\\" exe=\\\"/usr/bin/dash\\\"\",\"host\":\"web1\"}\n",
