@@ -1,6 +1,6 @@
 /** Buttons, chips, cards and the other small parts that every page is made of. */
 import { clsx } from 'clsx'
-import type { ComponentProps, ReactNode } from 'react'
+import { type ComponentProps, cloneElement, type ReactElement, type ReactNode, useId } from 'react'
 import { pretty } from '@/app/hotkeys'
 
 export const cn = clsx
@@ -159,29 +159,34 @@ export function PageBar({ title, children, note }: { title: string; note?: React
 export const inputClass =
   'h-7.5 rounded-md border border-control bg-surface px-2 text-sm text-fg placeholder:text-fg-3 disabled:opacity-60'
 
-export function Field({
-  label,
-  hint,
-  error,
-  children,
-}: {
-  label: string
-  hint?: ReactNode
-  error?: string
-  children: ReactNode
-}) {
+type FieldProps = { label: string; hint?: ReactNode; error?: string; children: ReactElement<ControlProps> }
+type ControlProps = { id?: string; 'aria-describedby'?: string; 'aria-invalid'?: boolean }
+
+/** A control with its name above and its hint or complaint below; the hint describes, it is no part of the name. */
+export function Field({ label, hint, error, children }: FieldProps) {
+  const id = useId()
+  const note = `${id}-note`
   return (
-    // biome-ignore lint/a11y/noLabelWithoutControl: the control is the child
-    <label className="flex flex-col gap-1">
-      <span className="text-xs font-medium text-fg-2">{label}</span>
-      {children}
+    <div className="flex flex-col gap-1">
+      <label htmlFor={id} className="text-xs font-medium text-fg-2">
+        {label}
+      </label>
+      {cloneElement(children, {
+        id,
+        'aria-describedby': hint || error ? note : undefined,
+        'aria-invalid': error ? true : undefined,
+      })}
       {error ? (
-        <span role="alert" className="text-xs text-critical">
+        <span id={note} role="alert" className="text-xs text-critical">
           {error}
         </span>
       ) : (
-        hint && <span className="text-xs text-fg-3">{hint}</span>
+        hint && (
+          <span id={note} className="text-xs text-fg-3">
+            {hint}
+          </span>
+        )
       )}
-    </label>
+    </div>
   )
 }

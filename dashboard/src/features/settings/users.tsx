@@ -1,5 +1,5 @@
 /** People and their roles. A second person is what lets a plan be approved. */
-import { useState } from 'react'
+import { type ComponentProps, useState } from 'react'
 import { patch, post } from '@/api/client'
 import { usersQuery } from '@/api/queries'
 import type { User } from '@/api/types'
@@ -63,7 +63,7 @@ function NewUser() {
           />
         </Field>
         <Field label="Role">
-          <RoleSelect value={role} onChange={setRole} />
+          <RoleSelect value={role} onRole={setRole} />
         </Field>
         <Field label="First password (12 characters or more)">
           <input
@@ -84,25 +84,11 @@ function NewUser() {
   )
 }
 
-function RoleSelect({
-  value,
-  onChange,
-  disabled,
-  label,
-}: {
-  value: Role
-  onChange: (role: Role) => void
-  disabled?: boolean
-  label?: string
-}) {
+type RoleProps = { value: Role; onRole: (role: Role) => void } & Omit<ComponentProps<'select'>, 'value' | 'onChange'>
+
+function RoleSelect({ value, onRole, ...props }: RoleProps) {
   return (
-    <select
-      className={inputClass}
-      value={value}
-      disabled={disabled}
-      aria-label={label}
-      onChange={e => onChange(e.target.value as Role)}
-    >
+    <select {...props} className={inputClass} value={value} onChange={e => onRole(e.target.value as Role)}>
       {ROLES.map(r => (
         <option key={r.id} value={r.id}>
           {r.label}
@@ -130,10 +116,10 @@ function Row({ user, write }: { user: User; write: boolean }) {
         {write ? (
           <span className="ml-auto flex items-center gap-2">
             <RoleSelect
-              label={`Role of ${user.name}`}
+              aria-label={`Role of ${user.name}`}
               value={user.role as Role}
               disabled={busy}
-              onChange={role => change({ role })}
+              onRole={role => change({ role })}
             />
             <Btn size="sm" v="ghost" onClick={() => setPassword(password === null ? '' : null)}>
               Set password
