@@ -94,13 +94,16 @@ describe('every page says what is wrong', () => {
     expect(calls.find(c => c.path.endsWith('/automation/resume'))?.body).toEqual({ reason: 'drill is over' })
   })
 
-  it('`local` wants its name typed', async () => {
+  it('`local` is registered only after the text that the server names was typed', async () => {
     const user = userEvent.setup()
     const { world } = await openApp('/settings')
     await user.click(await screen.findByRole('button', { name: 'Register a target' }))
-    await user.type(await screen.findByLabelText(/^Name/), 'local')
+    await user.type(await screen.findByLabelText('Name'), 'local')
+    await user.click(screen.getByRole('button', { name: 'Register' }))
+    await user.type(await screen.findByLabelText('Confirmation'), 'local')
     expect(screen.getByRole('button', { name: 'Register' })).toBeDisabled()
-    await user.type(screen.getByLabelText('Confirmation'), 'local')
+    await user.clear(screen.getByLabelText('Confirmation'))
+    await user.type(screen.getByLabelText('Confirmation'), 'act on this host')
     await user.click(screen.getByRole('button', { name: 'Register' }))
     await waitFor(() => expect(world.targets.some(t => t.name === 'local')).toBe(true))
   })

@@ -8,6 +8,7 @@ import type { Automation } from '@/api/types'
 import { Btn } from '@/ui/basic'
 import { Ago } from '@/ui/time'
 import { Tip } from '@/ui/tip'
+import { useNames } from './names'
 import { queryClient } from './query-client'
 import { useCan } from './session'
 import { store } from './store'
@@ -43,6 +44,7 @@ export function HaltButton() {
 
 export function HaltBanner() {
   const state = useAutomation()
+  const names = useNames()
   const can = useCan()
   if (!state?.halted) return null
   return (
@@ -54,7 +56,7 @@ export function HaltBanner() {
       <p className="min-w-0 truncate">
         <b className="font-semibold">Automation is halted.</b> Nothing runs until a person resumes it.
         {state.reason && <span> Reason: {state.reason}</span>}
-        {state.by && <span> · {state.by}</span>}
+        {state.by && <span> · {names(state.by)}</span>}
         {state.at && (
           <span>
             {' '}

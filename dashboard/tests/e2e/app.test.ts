@@ -23,6 +23,9 @@ beforeAll(async () => {
     const answer = await strict.request.get(`${server.url}/api/v1/${list}?limit=1`)
     return ((await answer.json()) as { items: { id: string }[] }).items[0]?.id
   }
+  // A server that has just started is still playing the recording: its plan is the last thing to come.
+  const deadline = Date.now() + 60_000
+  while (!(await first('plans')) && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 250))
   const [incident, rule, alert] = [await first('incidents'), await first('rules'), await first('alerts')]
   if (incident) incidentPath = `/incidents/${incident}`
   if (rule) rulePath = `/detections/${encodeURIComponent(rule)}`

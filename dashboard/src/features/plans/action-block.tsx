@@ -46,7 +46,7 @@ export function ActionBlock({ action }: { action: Action }) {
       )}
       {others.length > 0 && (
         <p className="text-xs text-fg-2">
-          {plural(others.length, 'other live action')} want the same effect (
+          {plural(others.length, 'other live action')} {others.length === 1 ? 'wants' : 'want'} the same effect (
           {others.map(o => short(o.action_id)).join(', ')}): undo leaves it in force for them.
         </p>
       )}

@@ -32,7 +32,12 @@ const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(
 function whyNotApprove(plan: Plan, may: (permission: string) => boolean, userId: string): string | null {
   if (!may('plan.approve')) return `Your role may not approve plans. ${approverList(plan)}`
   if (plan.can_approve === false)
-    return `${sentence(plan.cannot_approve_why ?? 'You may not approve this plan')} ${approverList(plan)}`
+    return [
+      sentence(plan.cannot_approve_why ?? 'You may not approve this plan'),
+      plan.approvers?.length ? approverList(plan) : '',
+    ]
+      .filter(Boolean)
+      .join(' ')
   if (plan.requester === userId)
     return `You asked for this plan, so another person must approve it. ${approverList(plan)}`
   if (plan.approvals.some(a => a.user === userId))

@@ -1,12 +1,14 @@
 /** The automation switch, with what it does. */
 import { OctagonPause, Play } from 'lucide-react'
 import { askHalt, askResume, useAutomation } from '@/app/automation'
+import { useNames } from '@/app/names'
 import { useCan } from '@/app/session'
 import { Ago, Btn, Card, Chip } from '@/ui'
 
 export function AutomationSection() {
   const state = useAutomation()
   const can = useCan()
+  const names = useNames()
   return (
     <Card
       title="Automation"
@@ -19,7 +21,7 @@ export function AutomationSection() {
       </p>
       {state?.halted && (
         <p className="mt-2 text-fg-2">
-          {state.by ? `Halted by ${state.by}` : 'Halted'}
+          {state.by ? `Halted by ${names(state.by)}` : 'Halted'}
           {state.at && (
             <>
               , <Ago at={state.at} suffix />

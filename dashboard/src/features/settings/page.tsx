@@ -26,7 +26,7 @@ export default function SettingsPage() {
       <div className="flex h-11 shrink-0 items-center gap-1 border-b border-line px-3">
         <h1 className="mr-2 text-sm font-semibold">Settings</h1>
         <div role="tablist" aria-label="Sections" className="flex items-center gap-0.5">
-          {SECTIONS.map(s => (
+          {SECTIONS.filter(s => can(s.needs)).map(s => (
             <button
               key={s.id}
               role="tab"

@@ -19,10 +19,10 @@ const printLabels = (labels: Record<string, string>) =>
     .join(', ')
 
 const THIS_HOST = 'local'
-/** The server names the text to type in backquotes; without it, the target's own name. */
+/** The server alone knows the text to type; it names it in backquotes when it refuses. */
 const confirmText = (error: unknown) =>
   error instanceof ApiError && error.code === 'confirmation_required'
-    ? (/`confirm`[^`]*`([^`]+)`/.exec(error.message)?.[1] ?? THIS_HOST)
+    ? (/`confirm`[^`]*`([^`]+)`/.exec(error.message)?.[1] ?? null)
     : null
 
 export default function TargetDialog({ target, onClose }: { target: Target | null; onClose: () => void }) {
@@ -39,7 +39,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
   const { error, busy, onSubmit } = useSubmit(['targets'])
   const set = (change: Partial<typeof form>) => setForm({ ...form, ...change })
   const isLocal = form.name.trim() === THIS_HOST && !target
-  const asked = confirmText(error) ?? (isLocal ? THIS_HOST : null)
+  const asked = confirmText(error)
   const send = () => {
     const body = {
       host: form.host.trim() || null,
@@ -123,7 +123,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
             </Field>
           </div>
         )}
-        <InlineError error={error} className="col-span-2" />
+        {!asked && <InlineError error={error} className="col-span-2" />}
         <div className="col-span-2 flex justify-end gap-2">
           <Btn onClick={onClose}>Cancel</Btn>
           <Btn type="submit" v="primary" disabled={busy || (asked !== null && form.confirm !== asked)}>
