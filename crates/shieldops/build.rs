@@ -1,7 +1,5 @@
 //! Embeds the rules with their samples, and the dashboard where it was built.
 
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo by its output")]
-
 use std::{
     collections::BTreeMap,
     env,

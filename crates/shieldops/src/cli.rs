@@ -139,10 +139,6 @@ fn code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-fn done() -> Outcome {
-    Ok(ExitCode::from(output::OK))
-}
-
 fn scan(args: &ScanArgs) -> ExitCode {
     let rules: Vec<_> = BUILT_IN.iter().map(|rule| (rule.file, rule.text)).collect();
     crate::scan::run(args, &rules)

@@ -18,7 +18,7 @@ use ureq::{
 
 use crate::output::{Failure, Output};
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// A longer answer is refused; exports are written as they come.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// Rows that the server gives at once.

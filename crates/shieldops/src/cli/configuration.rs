@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Outcome, done};
+use super::Outcome;
 use crate::{
     config::{self, Flags},
     output::{self, Failure, Output, UNUSABLE},
@@ -50,7 +50,7 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
     match command {
         ConfigCommand::Check(args) => check(args),
         ConfigCommand::Show(args) => show(args),
-        ConfigCommand::Reference => output::line(config::reference().trim_end()).and_then(|()| done()),
+        ConfigCommand::Reference => output::line(config::reference().trim_end()).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -65,7 +65,9 @@ fn check(args: &CheckArgs) -> Outcome {
         let problems: Vec<_> = problems.iter().map(one).collect();
         output::json(&serde_json::json!({"ok": problems.is_empty(), "problems": problems, "warnings": warnings}))?;
     } else {
-        warnings.iter().for_each(|warning| output::warn(warning));
+        for warning in &warnings {
+            output::warn(warning);
+        }
         for problem in &problems {
             output::foreign_line(&problem.to_string())?;
         }
@@ -86,5 +88,5 @@ fn show(args: &ShowArgs) -> Outcome {
             output::line(text.trim_end())?;
         }
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }

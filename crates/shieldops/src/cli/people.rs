@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write as _},
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
     sync::Arc,
 };
 
@@ -12,7 +12,7 @@ use shieldops_identity::CredentialKind;
 use shieldops_model::{SystemClock, UserId};
 use shieldops_store::{Job, Options, Store, TenantScope};
 
-use super::{Outcome, PlaceArgs, block_on, done, settings};
+use super::{Outcome, PlaceArgs, block_on, settings};
 use crate::output::{self, Failure};
 
 /// A longer line is no password.
@@ -83,7 +83,7 @@ pub(super) fn token(TokenCommand::Create(args): &TokenCommand) -> Outcome {
         Ok(secret)
     })?;
     output::line(secret.expose())?;
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn user(UserCommand::Create(args): &UserCommand) -> Outcome {
@@ -96,7 +96,7 @@ pub(super) fn user(UserCommand::Create(args): &UserCommand) -> Outcome {
         Ok(user)
     })?;
     output::line(&user.id.to_string())?;
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn open(data_dir: std::path::PathBuf) -> anyhow::Result<(Store, TenantScope)> {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, done,
+    Outcome,
     see::{ShowArgs, heading, print_list},
 };
 use crate::{
@@ -185,7 +185,7 @@ fn went_well(plan: &Value) -> bool {
 fn print_plan(plan: &Value, output: Output) -> Outcome {
     if output == Output::Json {
         output::json(plan)?;
-        return done();
+        return Ok(ExitCode::SUCCESS);
     }
     heading(plan, &["id", "title", "why", "state", "risk", "simulated", "requester", "hash", "expires_at", "rejected_reason", "cannot_approve_why"])?;
     for deny in plan["decision"]["denies"].as_array().into_iter().flatten() {
@@ -195,7 +195,7 @@ fn print_plan(plan: &Value, output: Output) -> Outcome {
         output::line("")?;
         print_action(action)?;
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_action(action: &Value) -> Result<(), Failure> {
@@ -229,13 +229,13 @@ pub(super) fn action(command: &ActionCommand) -> Outcome {
             let action = Client::new(&args.server)?.get(&format!("/api/v1/actions/{}", args.id))?;
             if args.server.output == Output::Json {
                 output::json(&action)?;
-                return done();
+                return Ok(ExitCode::SUCCESS);
             }
             print_action(&action)?;
             for step in action["journal"].as_array().into_iter().flatten() {
                 output::foreign_line(&format!("  {}", output::row(step, &["/at", "/step", "/detail"]).join("  ")))?;
             }
-            done()
+            Ok(ExitCode::SUCCESS)
         }
         ActionCommand::Undo(args) => undo(args),
     }
@@ -262,7 +262,7 @@ pub(super) fn automation(command: &AutomationCommand) -> Outcome {
         Output::Json => output::json(&state)?,
         Output::Table => heading(&state, &["halted", "by", "at", "reason"])?,
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 fn switch(args: &SwitchArgs, verb: &str) -> Result<Value, Failure> {

@@ -1,9 +1,11 @@
 //! `shieldops incident` and `shieldops alert`: what was seen.
 
+use std::process::ExitCode;
+
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{Outcome, done};
+use super::Outcome;
 use crate::{
     client::{Client, ServerArgs, id},
     output::{self, Failure, Output},
@@ -72,7 +74,7 @@ fn list(args: &ListArgs, path: &str, columns: &[&str]) -> Outcome {
 pub(super) fn print_list(page: &Value, output: Output, columns: &[&str]) -> Outcome {
     if output == Output::Json {
         output::json(page)?;
-        return done();
+        return Ok(ExitCode::SUCCESS);
     }
     let head: Vec<_> = columns.iter().map(|pointer| pointer.rsplit('/').next().unwrap_or_default().replace('_', " ")).collect();
     let head: Vec<_> = head.iter().map(String::as_str).collect();
@@ -81,7 +83,7 @@ pub(super) fn print_list(page: &Value, output: Output, columns: &[&str]) -> Outc
     if page["next_cursor"].is_string() {
         output::line("there are more: raise --limit")?;
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 fn show_incident(args: &ShowArgs) -> Outcome {
@@ -89,7 +91,7 @@ fn show_incident(args: &ShowArgs) -> Outcome {
     let incident = client.get(&format!("/api/v1/incidents/{}", args.id))?;
     if args.server.output == Output::Json {
         output::json(&incident)?;
-        return done();
+        return Ok(ExitCode::SUCCESS);
     }
     heading(&incident, &["id", "title", "severity", "status", "phase", "risk_score", "first_seen", "last_seen"])?;
     let investigation = client.get(&format!("/api/v1/incidents/{}/investigation", args.id))?;
@@ -101,14 +103,14 @@ fn show_incident(args: &ShowArgs) -> Outcome {
     for gap in investigation["not_checked"].as_array().into_iter().flatten() {
         output::foreign_line(&format!("  {}", brief(gap)))?;
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 fn show_alert(args: &ShowArgs) -> Outcome {
     let alert = Client::new(&args.server)?.get(&format!("/api/v1/alerts/{}", args.id))?;
     if args.server.output == Output::Json {
         output::json(&alert)?;
-        return done();
+        return Ok(ExitCode::SUCCESS);
     }
     heading(&alert, &["id", "rule_title", "severity", "status", "rule_id", "count", "first_seen", "last_seen", "incident_id", "risk_score"])?;
     output::line("\nmatched")?;
@@ -118,7 +120,7 @@ fn show_alert(args: &ShowArgs) -> Outcome {
             output::foreign_line(&format!("    {} = {}", output::text(&field["field"]), output::text(&field["value"])))?;
         }
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Members of an object, one a line.
