@@ -1,9 +1,9 @@
 //! The response side of a tenant: its engine, the plans that revisions propose, and alerts for what drifted.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use shieldops_model::{Alert, AlertId, AlertStatus, Attack, Severity, TenantId, id};
+use shieldops_model::{Alert, AlertId, AlertStatus, Attack, Code, IncidentId, Severity, TenantId, Timestamp, id};
 use shieldops_policy::Policy;
 use shieldops_respond::{CrashPoints, Engine, EngineOptions, Finding, FindingKind, Registry, StoreJournal};
 use shieldops_store::{Job, Store, TenantScope, alerts, incidents, investigations};
@@ -12,6 +12,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Findings that wait to become alerts.
 const FINDINGS: usize = 256;
+
+/// How long until a target that did not answer is asked again for a proposed plan.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Makes the engine of a tenant, recovers what a crash left, and starts what watches.
 pub(crate) async fn start(store: &Store, tenant: TenantId, registry: Arc<Registry>, crash: CrashPoints, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Engine>> {
@@ -35,8 +38,9 @@ pub(crate) async fn start(store: &Store, tenant: TenantId, registry: Arc<Registr
 /// Plans what each new revision proposes, within a moment of the revision.
 async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToken) {
     let mut changes = scope.store().watch();
+    let mut later = HashMap::new();
     loop {
-        if let Err(error) = propose_all(&scope, &engine).await {
+        if let Err(error) = propose_all(&scope, &engine, &mut later).await {
             tracing::error!(error = format!("{error:#}"), "proposed plans could not be made and will be tried again");
         }
         let woken = async {
@@ -50,17 +54,31 @@ async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToke
     }
 }
 
-async fn propose_all(scope: &TenantScope, engine: &Arc<Engine>) -> anyhow::Result<()> {
+async fn propose_all(scope: &TenantScope, engine: &Arc<Engine>, later: &mut HashMap<IncidentId, Timestamp>) -> anyhow::Result<()> {
     let waiting = investigations::unplanned(&mut scope.read().await?).await?;
+    later.retain(|incident, _| waiting.iter().any(|(waits, _)| waits == incident));
     for (incident, revision) in waiting {
+        let now = scope.store().clock().now();
+        if later.get(&incident).is_some_and(|at| *at > now) {
+            continue;
+        }
         let mut reader = scope.read().await?;
         let known = investigations::get(&mut reader, incident, Some(revision)).await?;
         let demo = incidents::get(&mut reader, incident).await?.demo;
         drop(reader);
-        engine.propose_revision(incident, &known.proposed_plans, demo).await?;
+        let made = engine.propose_revision(incident, &known.proposed_plans, demo).await?;
+        let refused: Vec<_> = made.into_iter().filter_map(Result::err).collect();
+        if refused.iter().any(|error| error.code() == Code::TARGET_UNAVAILABLE) {
+            tracing::warn!(incident.id = %incident, "a target does not answer: its plan is tried again");
+            later.insert(incident, now.plus(RETRY));
+            continue;
+        }
         let mut tx = scope.begin().await?;
         investigations::mark_planned(&mut tx, incident, revision).await?;
-        tx.commit(scope.store().clock().now()).await?;
+        for error in &refused {
+            tx.record("plan.not_made", &[&incident], serde_json::json!({"revision": revision, "code": error.code(), "detail": error.to_string()}))?;
+        }
+        tx.commit(now).await?;
     }
     Ok(())
 }
@@ -85,7 +103,7 @@ async fn alert(scope: &TenantScope, finding: &Finding) -> anyhow::Result<()> {
     let now = scope.store().clock().now();
     let subject = finding.action_id.to_string();
     let fingerprint = shieldops_triage::fingerprint(scope.tenant(), &format!("{rule}/{subject}"), &[]);
-    let hour = shieldops_model::Timestamp::from_secs(now.as_secs().div_euclid(3_600) * 3_600);
+    let hour = Timestamp::from_secs(now.as_secs().div_euclid(3_600) * 3_600);
     let id: AlertId = id::mint(now, &mut rand::rng());
     let alert = Alert {
         id,
