@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use shieldops_ingest::normalise;
 use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
-use shieldops_pipeline::events;
+use shieldops_pipeline::{RuleBook, events};
 use shieldops_store::{PageRequest, Tx, alerts};
 use utoipa::{IntoParams, ToSchema};
 
@@ -135,11 +135,29 @@ pub(crate) async fn show(
     for event_id in alert.event_ids.iter().take(5).copied() {
         let Some(event) = events::find(&app.pipeline.bus, &caller.scope, event_id).await? else { continue };
         let seen = normalise(&event);
-        let hits =
-            compiled.map(|rule| book.set.explain(rule, &seen.log_source, seen.flat.as_bytes())).unwrap_or_default();
-        matches.push(EventMatch { event_id, fields: hits.into_iter().map(FieldMatch::from).collect() });
+        let fields = match compiled {
+            Some(rule) => {
+                let hits = book.set.explain(rule, &seen.log_source, seen.flat.as_bytes());
+                hits.into_iter().map(FieldMatch::from).collect()
+            }
+            None => listed(&book, &alert, &seen.entities),
+        };
+        matches.push(EventMatch { event_id, fields });
     }
     Ok(Json(AlertDetail { similar_count: same.saturating_sub(1), alert, rule, matches }))
+}
+
+/// Where the list of an indicator's alert names what the event holds.
+fn listed(book: &RuleBook, alert: &Alert, entities: &[Entity]) -> Vec<FieldMatch> {
+    let Some(list) = alert.rule_id.strip_prefix("indicator:") else { return Vec::new() };
+    let hits = book.indicators.lookup(entities).into_iter().filter(|hit| &*hit.list == list);
+    let field = |hit: shieldops_detect::IndicatorHit| FieldMatch {
+        selection: format!("{list}, line {}", hit.line),
+        field: hit.entity.kind.as_str().to_owned(),
+        value: hit.entity.value,
+        pattern: hit.indicator,
+    };
+    hits.map(field).collect()
 }
 
 #[derive(Debug, Default, Clone, Deserialize, ToSchema)]

@@ -82,14 +82,16 @@ pub(crate) async fn events(
 /// The source of the request, else the token's own.
 fn source(given: Option<String>, caller: &Caller) -> Result<Option<String>, Problem> {
     let source = given.or_else(|| caller.principal.source.clone());
-    let fits = |text: &String| {
-        (1..=64).contains(&text.len())
-            && text.chars().all(|character| character.is_ascii_alphanumeric() || "._-/:".contains(character))
-    };
-    match source {
-        Some(text) if !fits(&text) => Err(Problem::invalid("`source` is 1 to 64 letters, digits or ._-/:")),
-        source => Ok(source),
+    source.map(|text| name("source", text)).transpose()
+}
+
+/// A name that a sender gives: of a source, of an index.
+pub(crate) fn name(what: &str, text: String) -> Result<String, Problem> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "._-/:".contains(character);
+    if (1..=64).contains(&text.len()) && text.chars().all(fits) {
+        return Ok(text);
     }
+    Err(Problem::invalid(format!("`{what}` is 1 to 64 letters, digits or ._-/:")))
 }
 
 fn open(app: &App, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Problem> {
@@ -184,36 +186,49 @@ async fn hec_answer(
 pub(crate) async fn bulk(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Params(params): Params<IntakeParams>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<serde_json::Value>, Problem> {
-    bulk_take(&app, &caller, None, &headers, body).await
+) -> Response {
+    bulk_take(&app, &caller, (None, params.source), &headers, body).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 pub(crate) async fn bulk_into(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(index): Path<String>,
+    Params(params): Params<IntakeParams>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<serde_json::Value>, Problem> {
-    bulk_take(&app, &caller, Some(&index), &headers, body).await
+) -> Response {
+    bulk_take(&app, &caller, (Some(index), params.source), &headers, body)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn bulk_take(
     app: &App,
     caller: &Caller,
-    index: Option<&str>,
+    (index, given): (Option<String>, Option<String>),
     headers: &HeaderMap,
     body: Bytes,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Response, Problem> {
+    let index = index.map(|index| name("index", index)).transpose()?;
+    let source = source(given, caller)?;
     let body = open(app, headers, body)?;
     let received = app.store.clock().now();
-    let batch = bulk::parse(&body, index, received, &app.intake.limits);
+    let batch = bulk::parse(&body, index.as_deref(), source.as_deref(), received, &app.intake.limits);
+    if let Some(error) = batch.malformed {
+        // Nothing after such a line can be told apart: the protocol refuses the whole body, and nothing of it is stored.
+        let reason = format!("line {}: {}", error.line, error.detail);
+        let body = json!({"error": {"type": "illegal_argument_exception", "reason": reason}, "status": 400});
+        return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
+    }
     let answer = app.intake.take(caller.principal.tenant, batch.prepared, false, received).await?;
     app.metrics.took(answer.accepted, answer.rejected);
+    let errors = batch.items.iter().any(|item| item.result.is_err());
     let items: Vec<_> = batch.items.iter().map(bulk_item).collect();
-    Ok(Json(json!({"took": 0, "errors": answer.rejected > 0, "items": items})))
+    Ok(Json(json!({"took": 0, "errors": errors, "items": items})).into_response())
 }
 
 /// One item's result, as the bulk protocol names it.

@@ -58,8 +58,9 @@ pub(crate) async fn create(
         TokenKind::Ingest if caller.principal.role == "admin" => CredentialKind::Ingest,
         TokenKind::Ingest => return Err(Problem::new(Code::FORBIDDEN, "an administrator makes ingest tokens")),
     };
+    let source = body.source.map(|text| crate::intake::name("source", text)).transpose()?;
     let user = if kind == CredentialKind::Personal { Some(caller.user()?) } else { None };
-    let (about, secret) = create_token(&caller.scope, kind, &body.name, user, body.source).await?;
+    let (about, secret) = create_token(&caller.scope, kind, &body.name, user, source).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { about, token: secret.expose().to_owned() })))
 }
 

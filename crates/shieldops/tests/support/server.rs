@@ -29,9 +29,15 @@ pub(crate) struct Ran {
 
 impl Server {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
-        let mut server =
-            Self { dir: tempfile::tempdir().unwrap(), child: None, url: String::new(), agent: Agent::new_with_config(config), admin_link: None };
+        let config =
+            Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
+        let mut server = Self {
+            dir: tempfile::tempdir().unwrap(),
+            child: None,
+            url: String::new(),
+            agent: Agent::new_with_config(config),
+            admin_link: None,
+        };
         server.restart(args);
         server
     }
@@ -41,8 +47,12 @@ impl Server {
     }
 
     pub(crate) fn restart_with(&mut self, args: &[&str], env: &[(&str, &str)]) {
+        self.restart_at("127.0.0.1:0", args, env);
+    }
+
+    pub(crate) fn restart_at(&mut self, listen: &str, args: &[&str], env: &[(&str, &str)]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shieldops"));
-        command.args(["serve", "--data-dir", self.data_dir(), "--listen", "127.0.0.1:0"]).args(args);
+        command.args(["serve", "--data-dir", self.data_dir(), "--listen", listen]).args(args);
         command.envs(env.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -88,7 +98,8 @@ impl Server {
     }
 
     pub(crate) fn cli(&self, args: &[&str]) -> Ran {
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_shieldops")).args(args).output().unwrap();
+        let Output { status, stdout, stderr } =
+            Command::new(env!("CARGO_BIN_EXE_shieldops")).args(args).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
@@ -101,7 +112,13 @@ impl Server {
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Result<Value, Value> {
-        answer(self.agent.get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {token}")).call().unwrap())
+        answer(
+            self.agent
+                .get(format!("{}{path}", self.url))
+                .header("authorization", format!("Bearer {token}"))
+                .call()
+                .unwrap(),
+        )
     }
 
     pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Result<Value, Value> {
@@ -116,7 +133,8 @@ impl Server {
 
     /// Any request: its status and its body.
     pub(crate) fn raw(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> (u16, Value) {
-        let headers: Vec<(&str, String)> = token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
+        let headers: Vec<(&str, String)> =
+            token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
         let (status, _, value) = self.send(method, path, &headers, body);
         (status, value)
     }
@@ -127,15 +145,29 @@ impl Server {
         cookie.and_then(|cookie| cookie.split(';').next().map(str::to_owned))
     }
 
-    pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str, csrf: Option<&str>, body: Option<&str>) -> (u16, Value) {
+    pub(crate) fn with_cookie(
+        &self,
+        method: &str,
+        path: &str,
+        cookie: &str,
+        csrf: Option<&str>,
+        body: Option<&str>,
+    ) -> (u16, Value) {
         let mut headers = vec![("cookie", cookie.to_owned())];
         headers.extend(csrf.map(|csrf| ("shieldops-csrf", csrf.to_owned())));
         let (status, _, value) = self.send(method, path, &headers, body);
         (status, value)
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, String)], body: Option<&str>) -> (u16, Option<String>, Value) {
-        let mut request = ureq::http::Request::builder().method(method.to_uppercase().as_str()).uri(format!("{}{path}", self.url));
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Option<&str>,
+    ) -> (u16, Option<String>, Value) {
+        let mut request =
+            ureq::http::Request::builder().method(method.to_uppercase().as_str()).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, value);
         }

@@ -1,0 +1,232 @@
+//! Rules and indicators of a running server: loaded from folders, changed without a restart, and never in the way of events.
+
+#[path = "support/feed.rs"]
+mod feed;
+#[path = "support/server.rs"]
+mod server;
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use feed::{WAIT, config, post, quoted, settled};
+use serde_json::{Value, json};
+use server::{Server, until};
+
+/// A rule of our own about one word.
+fn rule(id: &str, title: &str, word: &str) -> String {
+    format!(
+        "title: {title}\nid: {id}\nstatus: test\ndescription: A word.\nlevel: medium\nlogsource:\n  product: linux\n  service: sshd\ndetection:\n  selection:\n    message|contains: {word}\n  condition: selection\n"
+    )
+}
+
+const FIRST: &str = "5a000000-0000-4000-8000-000000000001";
+const SECOND: &str = "5a000000-0000-4000-8000-000000000002";
+
+fn sshd(text: &str) -> Vec<u8> {
+    format!("Nov 21 10:15:02 web-07 sshd[4211]: {text}").into_bytes()
+}
+
+fn alerts(server: &Server, person: &str, rule: &str) -> Vec<Value> {
+    settled(server, person);
+    let list = server.get(&format!("/api/v1/alerts?limit=200&rule_id={rule}"), person).unwrap();
+    list["items"].as_array().unwrap().clone()
+}
+
+fn reload(server: &Server, person: &str) -> Value {
+    server.post("/api/v1/rules/reload", person, &json!({})).unwrap()
+}
+
+#[test]
+fn a_folder_of_rules_is_loaded_and_changes_come_into_force_by_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("sigma/rules/linux");
+    fs::create_dir_all(&rules).unwrap();
+    fs::write(rules.join("first.yml"), rule(FIRST, "First word", "heliotrope")).unwrap();
+    let arg = config(dir.path(), &format!("[rules]\ndirs = [{}]\n", quoted(&dir.path().join("sigma"))));
+    let server = Server::start(&["--config", &arg]);
+    let (ingest, person) = (server.token("ingest"), server.token("personal"));
+    let shown = server.get(&format!("/api/v1/rules/{FIRST}"), &person).unwrap();
+    assert_eq!((&shown["origin"], &shown["title"]), (&json!("directory"), &json!("First word")), "{shown}");
+    assert!(shown["file"].as_str().unwrap().ends_with("first.yml"), "{shown}");
+    post(&server, "/api/v1/events", &ingest, &[], &sshd("heliotrope"));
+    assert_eq!(alerts(&server, &person, FIRST).len(), 1);
+
+    // Another version, by polling: in force within 6 seconds.
+    fs::write(rules.join("first.yml"), rule(FIRST, "First word, again", "marigold")).unwrap();
+    let changed = Instant::now();
+    until(Duration::from_secs(6), || {
+        let shown = server.get(&format!("/api/v1/rules/{FIRST}"), &person).ok()?;
+        (shown["title"] == "First word, again").then_some(())
+    });
+    assert!(changed.elapsed() < Duration::from_secs(6));
+    post(&server, "/api/v1/events", &ingest, &[], &sshd("marigold"));
+    let titles: Vec<_> = until(WAIT, || {
+        Some(alerts(&server, &person, FIRST))
+            .filter(|found| found.iter().any(|alert| alert["rule_title"] == "First word, again"))
+    });
+    assert!(!titles.is_empty());
+
+    // A new file, at once.
+    fs::write(rules.join("second.yml"), rule(SECOND, "Second word", "periwinkle")).unwrap();
+    let answer = reload(&server, &person);
+    assert_eq!(answer["failed"], 0, "{answer}");
+    post(&server, "/api/v1/events", &ingest, &[], &sshd("periwinkle"));
+    assert_eq!(alerts(&server, &person, SECOND).len(), 1);
+
+    // A file that is gone: its rule is gone, its alerts stay.
+    fs::remove_file(rules.join("second.yml")).unwrap();
+    reload(&server, &person);
+    assert_eq!(server.get(&format!("/api/v1/rules/{SECOND}"), &person).unwrap_err()["code"], "not_found");
+    assert_eq!(alerts(&server, &person, SECOND).len(), 1);
+}
+
+#[test]
+fn a_rule_that_cannot_be_used_is_told_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules");
+    fs::create_dir_all(&rules).unwrap();
+    let write = |name: &str, text: &str| fs::write(rules.join(name), text).unwrap();
+    write("a-good.yml", &rule(FIRST, "Good", "heliotrope"));
+    let arg = config(dir.path(), &format!("[rules]\ndirs = [{}]\n", quoted(&rules)));
+    let server = Server::start(&["--config", &arg]);
+    let (ingest, person) = (server.token("ingest"), server.token("personal"));
+    let before = reload(&server, &person);
+    assert_eq!(before["failed"], 0, "{before}");
+
+    write("b-yaml.yml", "title: [unclosed\nid: x\n");
+    write(
+        "c-modifier.yml",
+        &rule("5a000000-0000-4000-8000-000000000003", "Modifier", "x").replace("|contains", "|sounds_like"),
+    );
+    write(
+        "d-regex.yml",
+        &rule("5a000000-0000-4000-8000-000000000004", "Regex", "'((a{1000}){1000}){1000}'").replace("|contains", "|re"),
+    );
+    write("e-twice.yml", &rule(FIRST, "The same id", "marigold"));
+    write(
+        "f-condition.yml",
+        &rule("5a000000-0000-4000-8000-000000000005", "Condition", "x")
+            .replace("condition: selection", "condition: selection and nothing"),
+    );
+    fs::write(rules.join("g-bytes.yml"), b"title: \xff\xfe\n").unwrap();
+    write("h-good.yml", &rule(SECOND, "Also good", "periwinkle"));
+    let answer = reload(&server, &person);
+    assert_eq!(answer["loaded"].as_u64().unwrap(), before["loaded"].as_u64().unwrap() + 1, "{answer}");
+    assert!(answer["failed"].as_u64().unwrap() >= 6, "{answer}");
+    let said = answer["diagnostics"].as_array().unwrap();
+    for name in ["b-yaml.yml", "c-modifier.yml", "d-regex.yml", "e-twice.yml", "f-condition.yml", "g-bytes.yml"] {
+        let about =
+            said.iter().find(|said| said["file"].as_str().unwrap().ends_with(name) && said["severity"] == "error");
+        let about = about.unwrap_or_else(|| panic!("nothing is said about {name}: {answer}"));
+        assert!(
+            !about["message"].as_str().unwrap().is_empty() && !about["fix"].as_str().unwrap().is_empty(),
+            "{about}"
+        );
+        assert!(name == "g-bytes.yml" || about["line"].as_u64().unwrap() > 0, "{about}");
+    }
+    let kept = server.get(&format!("/api/v1/rules/{FIRST}"), &person).unwrap();
+    assert_eq!(kept["title"], "Good", "the first of two with one id stays: {kept}");
+    post(&server, "/api/v1/events", &ingest, &[], &sshd("heliotrope and periwinkle"));
+    assert_eq!((alerts(&server, &person, FIRST).len(), alerts(&server, &person, SECOND).len()), (1, 1));
+}
+
+#[test]
+fn an_event_with_a_listed_indicator_raises_an_alert_that_says_where_it_is_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("feed.txt");
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    fs::write(&list, format!("# a feed\n203.0.113.77\nevil.example\n{hash}\n")).unwrap();
+    let arg = config(dir.path(), &format!("[intel]\nindicator_files = [{}]\n", quoted(&list)));
+    let server = Server::start(&["--config", &arg]);
+    let (ingest, person) = (server.token("ingest"), server.token("personal"));
+    let events = [
+        String::from_utf8(sshd("Failed password for root from 203.0.113.77 port 1 ssh2")).unwrap(),
+        json!({"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 22, "Computer": "win-01", "QueryName": "www.evil.example", "Image": "C:\\a.exe"}).to_string(),
+        json!({"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1, "Computer": "win-01", "Image": "C:\\b.exe", "CommandLine": "b", "Hashes": format!("SHA256={}", hash.to_uppercase())}).to_string(),
+        String::from_utf8(sshd("Failed password for root from 203.0.113.78 port 1 ssh2")).unwrap(),
+    ];
+    let answer = post(&server, "/api/v1/events", &ingest, &[], events.join("\n").as_bytes()).json();
+    assert_eq!(answer["accepted"], 4, "{answer}");
+    let found = alerts(&server, &person, "indicator:feed");
+    assert_eq!(found.len(), 3, "{found:?}");
+    let mut told: Vec<String> = found
+        .iter()
+        .map(|alert| {
+            assert_eq!(alert["severity"], "high");
+            let shown = server.get(&format!("/api/v1/alerts/{}", alert["id"].as_str().unwrap()), &person).unwrap();
+            let field = &shown["matches"][0]["fields"][0];
+            format!("{}: {}", field["selection"].as_str().unwrap(), field["pattern"].as_str().unwrap())
+        })
+        .collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "feed, line 2: 203.0.113.77".to_owned(),
+            "feed, line 3: evil.example".to_owned(),
+            format!("feed, line 4: {hash}")
+        ]
+    );
+
+    // The list grows, and what it names from then on is found.
+    fs::write(&list, "203.0.113.78\nnot an indicator at all\n").unwrap();
+    let answer = reload(&server, &person);
+    assert!(
+        answer["diagnostics"].as_array().unwrap().iter().any(|said| said["file"] == "feed" && said["line"] == 2),
+        "{answer}"
+    );
+    post(&server, "/api/v1/events", &ingest, &[], events[3].as_bytes());
+    assert_eq!(alerts(&server, &person, "indicator:feed").len(), 4);
+}
+
+#[test]
+fn reloading_rules_loses_no_event_and_no_match() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules");
+    fs::create_dir_all(&rules).unwrap();
+    fs::write(rules.join("steady.yml"), rule(FIRST, "Steady", "heliotrope")).unwrap();
+    let arg = config(dir.path(), &format!("[rules]\ndirs = [{}]\n", quoted(&rules)));
+    let server = Server::start(&["--config", &arg]);
+    let (ingest, person) = (server.token("ingest"), server.token("personal"));
+    let done = AtomicBool::new(false);
+    let posted = std::thread::scope(|scope| {
+        let poster = scope.spawn(|| {
+            let mut posted = 0_u64;
+            while !done.load(Ordering::SeqCst) {
+                let body = (0..20)
+                    .map(|at| String::from_utf8(sshd(&format!("heliotrope {posted} {at}"))).unwrap())
+                    .collect::<Vec<_>>()
+                    .join("\n");
+                let answer = post(&server, "/api/v1/events", &ingest, &[], body.as_bytes());
+                assert_eq!(answer.status, 200, "{}", answer.text);
+                posted += answer.json()["accepted"].as_u64().unwrap();
+            }
+            posted
+        });
+        for turn in 0..8 {
+            flip(&rules, turn);
+            reload(&server, &person);
+        }
+        done.store(true, Ordering::SeqCst);
+        poster.join().unwrap()
+    });
+    assert!(posted > 0);
+    let stats = settled(&server, &person);
+    assert_eq!((&stats["accepted"], &stats["processed"]), (&json!(posted), &json!(posted)), "{stats}");
+    let matched: u64 = alerts(&server, &person, FIRST).iter().map(|alert| alert["count"].as_u64().unwrap()).sum();
+    assert_eq!(matched, posted, "every event was matched, before and after each change");
+}
+
+/// Another rule comes, changes, and goes.
+fn flip(rules: &Path, turn: usize) {
+    let other = rules.join("other.yml");
+    match turn % 3 {
+        0 => fs::write(&other, rule(SECOND, "Other", "periwinkle")).unwrap(),
+        1 => fs::write(&other, rule(SECOND, "Other again", "marigold")).unwrap(),
+        _ => fs::remove_file(&other).unwrap(),
+    }
+}
