@@ -78,7 +78,7 @@ fn print(above: &str, figures: &Value) -> Result<(), Failure> {
         if value.is_object() {
             print(&name, value)?;
         } else {
-            output::foreign_line(&format!("{name:<28} {}", output::text(value)))?;
+            output::foreign_line(&format!("{name:<40} {}", output::text(value)))?;
         }
     }
     Ok(())

@@ -152,14 +152,18 @@ fn serve(args: &ServeArgs) -> Outcome {
 
 /// The settings, with warnings said; or every problem of them.
 fn settings(flags: &Flags) -> Result<Settings, Failure> {
-    let loaded = config::load(flags).map_err(|problems| {
-        let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        Failure::unusable(format!("the configuration has {} problem(s):\n{all}", problems.len()))
-    })?;
-    for warning in &loaded.warnings {
+    let (outcome, warnings) = match config::load(flags) {
+        Ok(loaded) => (Ok(loaded.settings), loaded.warnings),
+        Err(wrong) => {
+            let all = wrong.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let what = format!("the configuration has {} problem(s):\n{all}", wrong.problems.len());
+            (Err(Failure::unusable(what)), wrong.warnings)
+        }
+    };
+    for warning in &warnings {
         output::warn(warning);
     }
-    Ok(loaded.settings)
+    outcome
 }
 
 /// Logs to standard error from now on.

@@ -50,15 +50,22 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<String>,
 }
 
+/// A configuration that is not right, with everything that is wrong or odd.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<String>,
+}
+
 /// Reads file, environment and flags.
 ///
 /// # Errors
 /// Every problem of all three.
-pub(crate) fn load(flags: &Flags) -> Result<Loaded, Vec<Problem>> {
+pub(crate) fn load(flags: &Flags) -> Result<Loaded, Wrong> {
     load_with(flags, environment())
 }
 
-fn load_with(flags: &Flags, environment: Vec<(String, String)>) -> Result<Loaded, Vec<Problem>> {
+fn load_with(flags: &Flags, environment: Vec<(String, String)>) -> Result<Loaded, Wrong> {
     let mut layers = Layers::default();
     if let Some(path) = &flags.config {
         layers.file(path);
@@ -72,7 +79,7 @@ fn load_with(flags: &Flags, environment: Vec<(String, String)>) -> Result<Loaded
     problems.extend(wrong);
     match settings {
         Some(settings) if problems.is_empty() => Ok(Loaded { settings, raw, warnings }),
-        _ => Err(problems),
+        _ => Err(Wrong { problems, warnings }),
     }
 }
 

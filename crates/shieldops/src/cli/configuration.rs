@@ -58,7 +58,7 @@ fn check(args: &CheckArgs) -> Outcome {
     let flags = Flags { config: args.config.clone(), ..Flags::default() };
     let (problems, warnings) = match config::load(&flags) {
         Ok(loaded) => (Vec::new(), loaded.warnings),
-        Err(problems) => (problems, Vec::new()),
+        Err(wrong) => (wrong.problems, wrong.warnings),
     };
     if args.output == Output::Json {
         let one = |problem: &config::Problem| serde_json::json!({"key": problem.key, "value": problem.value, "what": problem.what, "fix": problem.fix});

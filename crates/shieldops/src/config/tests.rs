@@ -1,12 +1,12 @@
 //! What a user may rely on: every problem at once, variables that nest, flags over all.
 
-use super::{Flags, Loaded, Problem, load_with, reference};
+use super::{Flags, Loaded, Problem, Wrong, load_with, reference};
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn load(file: &str, pairs: &[(&str, &str)]) -> Result<Loaded, Vec<Problem>> {
+fn load(file: &str, pairs: &[(&str, &str)]) -> Result<Loaded, Wrong> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("shieldops.toml");
     std::fs::write(&path, file).unwrap();
@@ -28,12 +28,13 @@ fn nothing_configured_is_a_working_server_on_loopback() {
 
 #[test]
 fn every_problem_is_said_at_once_with_its_value_and_a_fix() {
-    let problems = load(
+    let Wrong { problems, warnings } = load(
         "listen = \"somewhere\"\nbehind_proxy = \"yes\"\n[bus]\nmax_byte = 5\nretention_hours = 0\n[log]\nlevel = \"loud\"\n\
          [tls]\ncert_file = \"/nowhere/cert.pem\"\n[ingest]\ntimezone = \"Mars/Olympus\"\n[[ingest.files]]\npth = \"x\"\n",
-        &[("SHIELDOPS_DETECT__DEDUPE_WINDOW_S", "soon")],
+        &[("SHIELDOPS_DETECT__DEDUPE_WINDOW_S", "soon"), ("SHIELDOPS_OTHER", "x")],
     )
     .unwrap_err();
+    assert_eq!(warnings.len(), 1, "what is odd is said beside what is wrong");
     for key in ["listen", "behind_proxy", "bus.max_byte", "bus.retention_hours", "log.level", "tls.key_file", "ingest.timezone", "ingest.files"] {
         let problem = problems.iter().find(|problem| problem.key == key).unwrap_or_else(|| panic!("{key} in {:?}", keys(&problems)));
         assert!(!problem.fix.is_empty() && !problem.what.is_empty(), "{problem}");
@@ -88,9 +89,9 @@ fn flags_win_over_everything() {
 #[test]
 fn a_file_that_is_absent_or_no_toml_is_named() {
     let flags = Flags { config: Some("/nowhere/shieldops.toml".into()), ..Flags::default() };
-    let problems = load_with(&flags, Vec::new()).unwrap_err();
+    let problems = load_with(&flags, Vec::new()).unwrap_err().problems;
     assert!(problems[0].value.contains("/nowhere/shieldops.toml"));
-    let problems = load("listen = \n", &[]).unwrap_err();
+    let problems = load("listen = \n", &[]).unwrap_err().problems;
     assert!(problems[0].what.contains("line 1"), "{}", problems[0]);
 }
 
