@@ -118,7 +118,11 @@ mod tests {
 
     #[test]
     fn a_viewer_changes_nothing_and_an_unknown_role_may_nothing() {
-        assert!(of_role("viewer").iter().all(|permission| permission.as_str().split_once('.').is_some_and(|(_, verb)| verb == "read")));
+        assert!(
+            of_role("viewer")
+                .iter()
+                .all(|permission| permission.as_str().split_once('.').is_some_and(|(_, verb)| verb == "read"))
+        );
         assert!(of_role("root").is_empty() && of_role("").is_empty());
     }
 

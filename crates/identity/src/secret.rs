@@ -117,7 +117,8 @@ mod tests {
         let good = Secret::mint(CredentialKind::Personal, &mut StdRng::seed_from_u64(2));
         let good = good.expose();
         let short: String = good.chars().take(46).collect();
-        let wrong = [String::new(), "sop_".into(), short, format!("{good}A"), good.replace("sop_", "sop-"), "sop_ä".into()];
+        let wrong =
+            [String::new(), "sop_".into(), short, format!("{good}A"), good.replace("sop_", "sop-"), "sop_ä".into()];
         for text in wrong.iter().chain([&format!("sop_{}", "?".repeat(43))]) {
             assert_eq!(hash(text), None, "{text}");
         }
@@ -126,7 +127,8 @@ mod tests {
     #[test]
     fn a_csrf_value_belongs_to_one_session() {
         let mut rng = StdRng::seed_from_u64(3);
-        let (one, other) = (Secret::mint(CredentialKind::Session, &mut rng), Secret::mint(CredentialKind::Session, &mut rng));
+        let (one, other) =
+            (Secret::mint(CredentialKind::Session, &mut rng), Secret::mint(CredentialKind::Session, &mut rng));
         let value = csrf(one.expose());
         assert!(csrf_matches(one.expose(), &value));
         assert!(!csrf_matches(other.expose(), &value));

@@ -12,6 +12,7 @@ use crate::{
     Backoff, CredentialKind, Secret,
     password::{self, PasswordError},
     permission::ROLES,
+    runs::{self, hash_password},
     secret,
 };
 
@@ -26,7 +27,7 @@ const ADMIN: &str = "admin";
 pub enum IdentityError {
     #[error("name or password is wrong")]
     WrongCredentials,
-    #[error("too many failed sign-ins: wait {} s", .0.as_secs().max(1))]
+    #[error("too many sign-ins: wait {} s", .0.as_secs().max(1))]
     Wait(Duration),
     #[error("the admin link is spent or too old; restart the server for a new one")]
     LinkSpent,
@@ -59,41 +60,56 @@ pub async fn authenticate(store: &Store, text: &str) -> Result<Option<Principal>
     let now = store.clock().now();
     let found = store.authenticate(&hash, now).await?;
     if found.is_some() {
-        store.used(&hash, now).await?;
+        // A note for the list of tokens: no reason to turn somebody away.
+        drop(store.used(&hash, now).await);
     }
     Ok(found)
 }
 
 /// Checks name and password and opens a session.
-pub async fn sign_in(store: &Store, backoff: &Backoff, name: &str, given: String, client_addr: Option<String>) -> Result<SignedIn, IdentityError> {
-    let now = store.clock().now();
-    if let Some(wait) = backoff.wait(name, now) {
-        return Err(IdentityError::Wait(wait));
-    }
+///
+/// # Errors
+/// `WrongCredentials` alike for an unknown name, a wrong password and a disabled user; `Wait` after too many failures, or
+/// while too many others sign in.
+pub async fn sign_in(
+    store: &Store,
+    backoff: &Backoff,
+    name: &str,
+    given: String,
+    client_addr: Option<String>,
+) -> Result<SignedIn, IdentityError> {
+    // No user has such a name; that is no secret.
+    check_name(name).map_err(|_odd| IdentityError::WrongCredentials)?;
+    let (now, client) = (store.clock().now(), client_addr.as_deref());
+    backoff.attempt(name, client, now).map_err(IdentityError::Wait)?;
     let tenant = store.first().await?.id;
     let known = store.find_login(tenant, name).await?;
     let hash = known.as_ref().and_then(|(_, hash)| hash.clone());
-    let right = blocking(move || password::verify(&given, hash.as_deref())).await?;
+    let right = runs::verify(given, hash).await?;
     let user = known.map(|(user, _)| user).filter(|user| right && !user.disabled);
-    let Some(user) = user else {
-        backoff.failed(name, now);
-        return Err(IdentityError::WrongCredentials);
-    };
-    backoff.succeeded(name);
+    let user = user.ok_or(IdentityError::WrongCredentials)?;
+    backoff.succeeded(name, client, now);
     open_session(store, tenant, &user, client_addr, "session.opened").await
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, IdentityError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_ended| IdentityError::Stopped)
-}
-
-async fn open_session(store: &Store, tenant: TenantId, user: &User, client_addr: Option<String>, kind: &'static str) -> Result<SignedIn, IdentityError> {
+async fn open_session(
+    store: &Store,
+    tenant: TenantId,
+    user: &User,
+    client_addr: Option<String>,
+    kind: &'static str,
+) -> Result<SignedIn, IdentityError> {
     let now = store.clock().now();
     let session: SessionId = id::mint(now, &mut rand::rng());
     let secret = Secret::mint(CredentialKind::Session, &mut rand::rng());
     let expires_at = now.plus(SESSION_FOR);
     let mut tx = store.job(tenant, Job::Cli)?.begin().await?;
-    let credential = NewCredential { hash: secret.hash, user: Some(user.id), client_addr: client_addr.clone(), expires_at: Some(expires_at) };
+    let credential = NewCredential {
+        hash: secret.hash,
+        user: Some(user.id),
+        client_addr: client_addr.clone(),
+        expires_at: Some(expires_at),
+    };
     people::create_session(&mut tx, session, &credential, now).await?;
     people::signed_in(&mut tx, user.id, now).await?;
     let actor = Actor { id: user.id.to_string(), name: user.name.clone() };
@@ -121,7 +137,8 @@ pub async fn admin_link(store: &Store, tenant: TenantId) -> Result<Option<Secret
     let secret = Secret::mint(CredentialKind::AdminLink, &mut rand::rng());
     let id: SessionId = id::mint(now, &mut rand::rng());
     let mut tx = store.job(tenant, Job::Cli)?.begin().await?;
-    let credential = NewCredential { hash: secret.hash, user: None, client_addr: None, expires_at: Some(now.plus(ADMIN_LINK_FOR)) };
+    let credential =
+        NewCredential { hash: secret.hash, user: None, client_addr: None, expires_at: Some(now.plus(ADMIN_LINK_FOR)) };
     people::create_admin_link(&mut tx, id, &credential, now).await?;
     tx.record("admin_link.made", &[&id], serde_json::json!({}))?;
     tx.commit(now).await?;
@@ -145,13 +162,23 @@ pub async fn ensure_admin(store: &Store, tenant: TenantId) -> Result<User, Ident
     }
 }
 
-/// Spends the admin link: sets the administrator's password and opens a session.
-pub async fn claim(store: &Store, link: &str, given: String, client_addr: Option<String>) -> Result<SignedIn, IdentityError> {
+/// Spends the admin link: sets the administrator's password and opens a session. The link is dead once an administrator
+/// has a password, however that came about.
+pub async fn claim(
+    store: &Store,
+    link: &str,
+    given: String,
+    client_addr: Option<String>,
+) -> Result<SignedIn, IdentityError> {
     let tenant = store.first().await?.id;
     let Some((CredentialKind::AdminLink, hash)) = secret::hash(link) else { return Err(IdentityError::LinkSpent) };
+    // Asked before the hash is made, so that a made-up link costs nothing, and again when it is spent.
+    if !store.admin_link_is_open(tenant, &hash, store.clock().now()).await? {
+        return Err(IdentityError::LinkSpent);
+    }
     let user = ensure_admin(store, tenant).await?;
     password::check(&user.name, &given)?;
-    let password_hash = blocking(move || password::hash(&given)).await??;
+    let password_hash = hash_password(given).await?;
     let now = store.clock().now();
     let mut tx = store.job(tenant, Job::Cli)?.begin().await?;
     if !people::spend_admin_link(&mut tx, &hash, now).await? {
@@ -165,22 +192,46 @@ pub async fn claim(store: &Store, link: &str, given: String, client_addr: Option
 }
 
 /// Makes an ingest or personal token; the secret is shown once.
-pub async fn create_token(scope: &TenantScope, kind: CredentialKind, name: &str, user: Option<UserId>, source: Option<String>) -> Result<(Token, Secret), IdentityError> {
+pub async fn create_token(
+    scope: &TenantScope,
+    kind: CredentialKind,
+    name: &str,
+    user: Option<UserId>,
+    source: Option<String>,
+) -> Result<(Token, Secret), IdentityError> {
     check_label(name)?;
     let now = scope.store().clock().now();
     let secret = Secret::mint(kind, &mut rand::rng());
     let id: TokenId = id::mint(now, &mut rand::rng());
-    let token = Token { id, kind: kind.as_str().to_owned(), name: name.to_owned(), user_id: user, source, created_at: now, last_used_at: None, revoked_at: None };
+    let token = Token {
+        id,
+        kind: kind.as_str().to_owned(),
+        name: name.to_owned(),
+        user_id: user,
+        source,
+        created_at: now,
+        last_used_at: None,
+        revoked_at: None,
+    };
     let credential = NewCredential { hash: secret.hash, user, client_addr: None, expires_at: None };
     let mut tx = scope.begin().await?;
     people::create_token(&mut tx, &token, &credential).await?;
-    tx.record("token.created", &[&token.id], serde_json::json!({"kind": token.kind, "name": token.name, "user": user}))?;
+    tx.record(
+        "token.created",
+        &[&token.id],
+        serde_json::json!({"kind": token.kind, "name": token.name, "user": user}),
+    )?;
     tx.commit(now).await?;
     Ok((token, secret))
 }
 
 /// Makes a local user.
-pub async fn create_user(scope: &TenantScope, name: &str, role: &str, given: Option<String>) -> Result<User, IdentityError> {
+pub async fn create_user(
+    scope: &TenantScope,
+    name: &str,
+    role: &str,
+    given: Option<String>,
+) -> Result<User, IdentityError> {
     check_name(name)?;
     if !ROLES.contains(&role) {
         return Err(IdentityError::UnknownRole(role.to_owned()));
@@ -188,13 +239,21 @@ pub async fn create_user(scope: &TenantScope, name: &str, role: &str, given: Opt
     let password_hash = match given {
         Some(given) => {
             password::check(name, &given)?;
-            Some(blocking(move || password::hash(&given)).await??)
+            Some(hash_password(given).await?)
         }
         None => None,
     };
     let now = scope.store().clock().now();
     let id: UserId = id::mint(now, &mut rand::rng());
-    let user = User { id, name: name.to_owned(), role: role.to_owned(), disabled: false, has_password: password_hash.is_some(), created_at: now, last_sign_in_at: None };
+    let user = User {
+        id,
+        name: name.to_owned(),
+        role: role.to_owned(),
+        disabled: false,
+        has_password: password_hash.is_some(),
+        created_at: now,
+        last_sign_in_at: None,
+    };
     let mut tx = scope.begin().await?;
     people::create_user(&mut tx, &user, password_hash.as_deref()).await?;
     tx.record("user.created", &[&user.id], serde_json::json!({"name": user.name, "role": user.role}))?;

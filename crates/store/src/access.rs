@@ -75,9 +75,16 @@ pub(crate) fn seal<T: Serialize>(access: &impl Access, table: &'static str, row:
     Ok(key.seal(&aad(access.tenant(), table, row), &plain, &mut rand::rng()))
 }
 
-pub(crate) fn open<T: DeserializeOwned>(access: &impl Access, table: &'static str, row: &[u8], sealed: &[u8]) -> Result<T> {
+pub(crate) fn open<T: DeserializeOwned>(
+    access: &impl Access,
+    table: &'static str,
+    row: &[u8],
+    sealed: &[u8],
+) -> Result<T> {
     let key = access.key().subkey(Purpose::Row(table));
-    let plain = key.open(&aad(access.tenant(), table, row), sealed).map_err(|error| StoreError::damaged(format!("{table}: {error}")))?;
+    let plain = key
+        .open(&aad(access.tenant(), table, row), sealed)
+        .map_err(|error| StoreError::damaged(format!("{table}: {error}")))?;
     serde_json::from_slice(&plain).map_err(|error| StoreError::damaged(format!("{table}: {error}")))
 }
 

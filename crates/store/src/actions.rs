@@ -162,10 +162,12 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
 /// How many actions stand in each state, simulated ones left out.
 pub async fn count_by_state(access: &mut impl Access) -> Result<Vec<(String, u64)>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT state, count(*) AS n FROM actions WHERE tenant_id=$1 AND simulated=0 GROUP BY state ORDER BY state")
-        .bind(tenant)
-        .fetch_all(access.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT state, count(*) AS n FROM actions WHERE tenant_id=$1 AND simulated=0 GROUP BY state ORDER BY state",
+    )
+    .bind(tenant)
+    .fetch_all(access.conn())
+    .await?;
     let read = |row: &SqliteRow| -> Result<_> {
         let n: i64 = row.try_get("n")?;
         Ok((row.try_get("state")?, u64::try_from(n).unwrap_or(0)))
@@ -218,12 +220,19 @@ fn step_key(action: ActionId, step: i64) -> Vec<u8> {
 }
 
 /// Appends a step to an action's journal. Bookkeeping of the executor: the outcome has its own ledger entry.
-pub async fn journal(tx: &mut Tx, action: ActionId, kind: &str, detail: &serde_json::Value, at: Timestamp) -> Result<i64> {
-    let last: Option<i64> = sqlx::query_scalar("SELECT max(step) FROM action_journal WHERE tenant_id=$1 AND action_id=$2")
-        .bind(tx.t())
-        .bind(action.to_bytes().to_vec())
-        .fetch_one(tx.conn())
-        .await?;
+pub async fn journal(
+    tx: &mut Tx,
+    action: ActionId,
+    kind: &str,
+    detail: &serde_json::Value,
+    at: Timestamp,
+) -> Result<i64> {
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT max(step) FROM action_journal WHERE tenant_id=$1 AND action_id=$2")
+            .bind(tx.t())
+            .bind(action.to_bytes().to_vec())
+            .fetch_one(tx.conn())
+            .await?;
     let step = last.unwrap_or(0) + 1;
     let body = seal(tx, JOURNAL, &step_key(action, step), detail)?;
     sqlx::query("INSERT INTO action_journal (tenant_id, action_id, step, at, kind, body) VALUES ($1,$2,$3,$4,$5,$6)")
@@ -240,11 +249,13 @@ pub async fn journal(tx: &mut Tx, action: ActionId, kind: &str, detail: &serde_j
 
 pub async fn journal_of(access: &mut impl Access, action: ActionId) -> Result<Vec<Step>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT step, at, kind, body FROM action_journal WHERE tenant_id=$1 AND action_id=$2 ORDER BY step LIMIT 1000")
-        .bind(tenant)
-        .bind(action.to_bytes().to_vec())
-        .fetch_all(access.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT step, at, kind, body FROM action_journal WHERE tenant_id=$1 AND action_id=$2 ORDER BY step LIMIT 1000",
+    )
+    .bind(tenant)
+    .bind(action.to_bytes().to_vec())
+    .fetch_all(access.conn())
+    .await?;
     let read = |row: &SqliteRow| -> Result<Step> {
         let step: i64 = row.try_get("step")?;
         let body: Vec<u8> = row.try_get("body")?;
@@ -257,11 +268,13 @@ pub async fn journal_of(access: &mut impl Access, action: ActionId) -> Result<Ve
 /// The live actions that want this state.
 pub async fn owners(access: &mut impl Access, state_key: &str) -> Result<Vec<Owner>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT action_id, expires_at FROM owners WHERE tenant_id=$1 AND state_key=$2 ORDER BY action_id LIMIT 10000")
-        .bind(tenant)
-        .bind(state_key)
-        .fetch_all(access.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT action_id, expires_at FROM owners WHERE tenant_id=$1 AND state_key=$2 ORDER BY action_id LIMIT 10000",
+    )
+    .bind(tenant)
+    .bind(state_key)
+    .fetch_all(access.conn())
+    .await?;
     rows.iter().map(owner).collect()
 }
 
@@ -310,7 +323,11 @@ pub async fn keep_baseline(tx: &mut Tx, state_key: &str, state: &serde_json::Val
 }
 
 pub async fn drop_baseline(tx: &mut Tx, state_key: &str) -> Result<()> {
-    sqlx::query("DELETE FROM baselines WHERE tenant_id=$1 AND state_key=$2").bind(tx.t()).bind(state_key).execute(tx.conn()).await?;
+    sqlx::query("DELETE FROM baselines WHERE tenant_id=$1 AND state_key=$2")
+        .bind(tx.t())
+        .bind(state_key)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 

@@ -128,11 +128,13 @@ pub async fn link_event(tx: &mut Tx, event: EventId, alert: AlertId) -> Result<(
 /// The alerts that an event raised.
 pub async fn of_event(access: &mut impl Access, event: EventId) -> Result<Vec<AlertId>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT alert_id FROM alert_events WHERE tenant_id=$1 AND event_id=$2 ORDER BY alert_id LIMIT 1000")
-        .bind(tenant)
-        .bind(event.to_bytes().to_vec())
-        .fetch_all(access.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT alert_id FROM alert_events WHERE tenant_id=$1 AND event_id=$2 ORDER BY alert_id LIMIT 1000",
+    )
+    .bind(tenant)
+    .bind(event.to_bytes().to_vec())
+    .fetch_all(access.conn())
+    .await?;
     rows.iter().map(|row| id_of(row, "alert_id")).collect()
 }
 

@@ -60,7 +60,13 @@ pub struct SourceStats {
 }
 
 /// Adds `events` to a source.
-pub async fn source_seen(tx: &mut Tx, source: &str, events: u64, event_at: Timestamp, ingested_at: Timestamp) -> Result<()> {
+pub async fn source_seen(
+    tx: &mut Tx,
+    source: &str,
+    events: u64,
+    event_at: Timestamp,
+    ingested_at: Timestamp,
+) -> Result<()> {
     sqlx::query(
         "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us) VALUES ($1,$2,$3,$4,$5,$6) \
          ON CONFLICT (tenant_id, source) DO UPDATE SET events=events+excluded.events, last_event_at=excluded.last_event_at, \
@@ -111,11 +117,13 @@ pub async fn minute_seen(tx: &mut Tx, at: Timestamp, events: u64) -> Result<()> 
 /// Events per minute since `from`, minutes without events left out.
 pub async fn minutes(access: &mut impl Access, from: Timestamp) -> Result<Vec<(Timestamp, u64)>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT minute, events FROM event_minutes WHERE tenant_id=$1 AND minute>=$2 ORDER BY minute LIMIT 100000")
-        .bind(tenant)
-        .bind(from.as_secs().div_euclid(60))
-        .fetch_all(access.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT minute, events FROM event_minutes WHERE tenant_id=$1 AND minute>=$2 ORDER BY minute LIMIT 100000",
+    )
+    .bind(tenant)
+    .bind(from.as_secs().div_euclid(60))
+    .fetch_all(access.conn())
+    .await?;
     let read = |row: &SqliteRow| -> Result<_> {
         let (minute, events): (i64, i64) = (row.try_get("minute")?, row.try_get("events")?);
         Ok((Timestamp::from_secs(minute * 60), u64::try_from(events).unwrap_or(0)))

@@ -38,16 +38,18 @@ pub async fn insert(tx: &mut Tx, letters: &[DeadLetter]) -> Result<()> {
     for letter in letters {
         let row = letter.id.to_bytes();
         let body = seal(tx, TABLE, &row, letter)?;
-        sqlx::query("INSERT INTO dead_letters (tenant_id, id, at, source, stage, code, body) VALUES ($1,$2,$3,$4,$5,$6,$7)")
-            .bind(tx.t())
-            .bind(row.to_vec())
-            .bind(letter.at.as_micros())
-            .bind(&letter.source)
-            .bind(&letter.stage)
-            .bind(&letter.code)
-            .bind(body)
-            .execute(tx.conn())
-            .await?;
+        sqlx::query(
+            "INSERT INTO dead_letters (tenant_id, id, at, source, stage, code, body) VALUES ($1,$2,$3,$4,$5,$6,$7)",
+        )
+        .bind(tx.t())
+        .bind(row.to_vec())
+        .bind(letter.at.as_micros())
+        .bind(&letter.source)
+        .bind(&letter.stage)
+        .bind(&letter.code)
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
     }
     if letters.is_empty() {
         return Ok(());

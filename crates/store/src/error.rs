@@ -23,7 +23,12 @@ pub enum StoreError {
     #[error("the data directory {path} was written by a newer version (format {found}, this one knows {known})")]
     TooNew { path: PathBuf, found: u32, known: u32 },
     #[error("{path}: {doing} failed; check that the directory exists, is writable and has space")]
-    Io { path: PathBuf, doing: &'static str, #[source] source: std::io::Error },
+    Io {
+        path: PathBuf,
+        doing: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("key file {path} is damaged: {detail}")]
     Key { path: PathBuf, detail: String },
     #[error("stored data cannot be opened: {detail}")]
@@ -42,7 +47,9 @@ impl StoreError {
     /// Turns a unique-key violation into `AlreadyExists`.
     pub(crate) fn unique(error: sqlx::Error, what: &str) -> Self {
         match &error {
-            sqlx::Error::Database(cause) if cause.is_unique_violation() => Self::AlreadyExists { what: what.to_owned() },
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => {
+                Self::AlreadyExists { what: what.to_owned() }
+            }
             _ => Self::Database(error),
         }
     }

@@ -29,7 +29,11 @@ pub async fn insert(tx: &mut Tx, incident: IncidentId, revision: &Investigation,
 }
 
 /// One revision, or the latest.
-pub async fn find(access: &mut impl Access, incident: IncidentId, revision: Option<u32>) -> Result<Option<Investigation>> {
+pub async fn find(
+    access: &mut impl Access,
+    incident: IncidentId,
+    revision: Option<u32>,
+) -> Result<Option<Investigation>> {
     let tenant = access.t();
     let row = sqlx::query(
         "SELECT revision, body FROM investigations WHERE tenant_id=$1 AND incident_id=$2 AND ($3 IS NULL OR revision=$3) \

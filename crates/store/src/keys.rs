@@ -80,7 +80,8 @@ fn secret(path: &Path) -> Result<Zeroizing<[u8; 32]>> {
     }
     let fail = |source| StoreError::Io { path: path.to_owned(), doing: "reading a key", source };
     let bytes = Zeroizing::new(std::fs::read(path).map_err(fail)?);
-    let wrong = |_error| StoreError::Key { path: path.to_owned(), detail: format!("want 32 bytes, found {}", bytes.len()) };
+    let wrong =
+        |_error| StoreError::Key { path: path.to_owned(), detail: format!("want 32 bytes, found {}", bytes.len()) };
     Ok(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(wrong)?))
 }
 
@@ -89,7 +90,12 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let fail = |doing| move |source| StoreError::Io { path: path.to_owned(), doing, source };
     // A name of its own: two that wrote to one file would each believe that the other's bytes are theirs.
     let staging = path.with_extension(format!("new-{}", hex::encode(rand::random::<[u8; 8]>())));
-    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&staging).map_err(fail("writing a file"))?;
+    let mut file = std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&staging)
+        .map_err(fail("writing a file"))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail("writing a file"))?;
     let linked = std::fs::hard_link(&staging, path).map_err(fail("writing a file"));
     std::fs::remove_file(&staging).map_err(fail("removing a staging file"))?;

@@ -28,13 +28,15 @@ pub async fn insert(tx: &mut Tx, incident: IncidentId, note: &Note) -> Result<()
 
 pub async fn list(access: &mut impl Access, incident: IncidentId, page: &PageRequest) -> Result<Page<Note>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT id, body FROM notes WHERE tenant_id=$1 AND incident_id=$2 AND id<$3 ORDER BY id DESC LIMIT $4")
-        .bind(tenant)
-        .bind(incident.to_bytes().to_vec())
-        .bind(page.below::<id::NoteKind>()?)
-        .bind(page.fetch())
-        .fetch_all(access.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT id, body FROM notes WHERE tenant_id=$1 AND incident_id=$2 AND id<$3 ORDER BY id DESC LIMIT $4",
+    )
+    .bind(tenant)
+    .bind(incident.to_bytes().to_vec())
+    .bind(page.below::<id::NoteKind>()?)
+    .bind(page.fetch())
+    .fetch_all(access.conn())
+    .await?;
     let read = |row: &SqliteRow| -> Result<Note> {
         let id: Vec<u8> = row.try_get("id")?;
         let body: Vec<u8> = row.try_get("body")?;

@@ -76,7 +76,9 @@ impl Store {
         let installation = installation_id(&writer, clock.as_ref()).await?;
         let (live, _) = broadcast::channel(LIVE_QUEUE);
         let chains = Chains::new(dir.join("checkpoints"), installation.clone());
-        let store = Self { inner: Arc::new(Inner { dir, writer, readers, keys, chains, live, clock, installation, _here: here }) };
+        let store = Self {
+            inner: Arc::new(Inner { dir, writer, readers, keys, chains, live, clock, installation, _here: here }),
+        };
         store.first_tenant(options.demo).await?;
         crate::ledger::catch_up(&store).await?;
         Ok(store)

@@ -51,7 +51,9 @@ pub struct NewCredential {
 impl Store {
     /// Every tenant, the first one first.
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
-        let rows = sqlx::query("SELECT tenant, slug, name, demo FROM tenants ORDER BY created_at, tenant LIMIT 10000").fetch_all(self.readers()).await?;
+        let rows = sqlx::query("SELECT tenant, slug, name, demo FROM tenants ORDER BY created_at, tenant LIMIT 10000")
+            .fetch_all(self.readers())
+            .await?;
         rows.iter().map(tenant_row).collect()
     }
 
@@ -111,11 +113,13 @@ impl Store {
     /// Notes that a credential was used, at most once a minute. Bookkeeping: left for the next time when the writer is busy.
     pub async fn used(&self, hash: &[u8; 32], now: Timestamp) -> Result<()> {
         let minute_ago = now.as_micros() - 60_000_000;
-        let stale: Option<i64> = sqlx::query_scalar("SELECT 1 FROM principal_index WHERE hash=$1 AND (last_used_at IS NULL OR last_used_at<$2)")
-            .bind(hash.to_vec())
-            .bind(minute_ago)
-            .fetch_optional(self.readers())
-            .await?;
+        let stale: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM principal_index WHERE hash=$1 AND (last_used_at IS NULL OR last_used_at<$2)",
+        )
+        .bind(hash.to_vec())
+        .bind(minute_ago)
+        .fetch_optional(self.readers())
+        .await?;
         if stale.is_some() {
             let Some(mut writer) = self.writer().try_acquire() else { return Ok(()) };
             let update = sqlx::query("UPDATE principal_index SET last_used_at=$2 WHERE hash=$1");
@@ -126,7 +130,12 @@ impl Store {
 }
 
 fn tenant_row(row: &SqliteRow) -> Result<Tenant> {
-    Ok(Tenant { id: id_of(row, "tenant")?, slug: row.try_get("slug")?, name: row.try_get("name")?, demo: row.try_get("demo")? })
+    Ok(Tenant {
+        id: id_of(row, "tenant")?,
+        slug: row.try_get("slug")?,
+        name: row.try_get("name")?,
+        demo: row.try_get("demo")?,
+    })
 }
 
 fn user_row(row: &SqliteRow) -> Result<User> {
@@ -207,9 +216,23 @@ pub async fn create_user(tx: &mut Tx, user: &User, password_hash: Option<&str>) 
     Ok(())
 }
 
-/// Sets a password hash; every session of the user but `keep` ends.
-pub async fn set_password(tx: &mut Tx, user: UserId, password_hash: &str, keep: Option<SessionId>, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE users SET password_hash=$2 WHERE id=$1").bind(user.to_bytes().to_vec()).bind(password_hash).execute(tx.conn()).await?;
+/// Sets the password hash of a member of the tenant; every session of the user but `keep` ends.
+pub async fn set_password(
+    tx: &mut Tx,
+    user: UserId,
+    password_hash: &str,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<()> {
+    let done = sqlx::query("UPDATE users SET password_hash=$2 WHERE id=$1 AND EXISTS (SELECT 1 FROM memberships WHERE principal=$1 AND tenant=$3)")
+        .bind(user.to_bytes().to_vec())
+        .bind(password_hash)
+        .bind(tx.t())
+        .execute(tx.conn())
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::NotFound);
+    }
     sqlx::query("UPDATE principal_index SET revoked_at=$2 WHERE principal=$1 AND kind='session' AND revoked_at IS NULL AND ($3 IS NULL OR id<>$3)")
         .bind(user.to_bytes().to_vec())
         .bind(now.as_micros())
@@ -242,7 +265,11 @@ pub async fn set_user(tx: &mut Tx, user: UserId, role: &str, disabled_at: Option
 
 /// Notes a sign-in. Bookkeeping: the session has its own entry.
 pub async fn signed_in(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE users SET last_sign_in_at=$2 WHERE id=$1").bind(user.to_bytes().to_vec()).bind(now.as_micros()).execute(tx.conn()).await?;
+    sqlx::query("UPDATE users SET last_sign_in_at=$2 WHERE id=$1")
+        .bind(user.to_bytes().to_vec())
+        .bind(now.as_micros())
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
@@ -302,16 +329,18 @@ async fn revoke(tx: &mut Tx, id: [u8; 16], now: Timestamp) -> Result<()> {
 /// Makes an ingest or personal token.
 pub async fn create_token(tx: &mut Tx, token: &Token, credential: &NewCredential) -> Result<()> {
     index(tx, &token.kind, token.id.to_bytes(), credential, token.created_at).await?;
-    sqlx::query("INSERT INTO tokens (tenant_id, id, kind, name, user_id, source, created_at) VALUES ($1,$2,$3,$4,$5,$6,$7)")
-        .bind(tx.t())
-        .bind(token.id.to_bytes().to_vec())
-        .bind(&token.kind)
-        .bind(&token.name)
-        .bind(token.user_id.map(|user| user.to_bytes().to_vec()))
-        .bind(&token.source)
-        .bind(token.created_at.as_micros())
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "INSERT INTO tokens (tenant_id, id, kind, name, user_id, source, created_at) VALUES ($1,$2,$3,$4,$5,$6,$7)",
+    )
+    .bind(tx.t())
+    .bind(token.id.to_bytes().to_vec())
+    .bind(&token.kind)
+    .bind(&token.name)
+    .bind(token.user_id.map(|user| user.to_bytes().to_vec()))
+    .bind(&token.source)
+    .bind(token.created_at.as_micros())
+    .execute(tx.conn())
+    .await?;
     tx.touched("token", token.id, 0);
     Ok(())
 }
@@ -359,11 +388,13 @@ pub async fn tokens(access: &mut impl Access) -> Result<Vec<Token>> {
 
 /// Makes the admin link of this start; the ones of earlier starts end.
 pub async fn create_admin_link(tx: &mut Tx, id: SessionId, credential: &NewCredential, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE principal_index SET revoked_at=$2 WHERE kind='admin_link' AND tenant=$1 AND revoked_at IS NULL")
-        .bind(tx.t())
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "UPDATE principal_index SET revoked_at=$2 WHERE kind='admin_link' AND tenant=$1 AND revoked_at IS NULL",
+    )
+    .bind(tx.t())
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?;
     index(tx, "admin_link", id.to_bytes(), credential, now).await?;
     tx.touched("admin_link", id, 0);
     Ok(())

@@ -97,12 +97,14 @@ pub async fn get(access: &mut impl Access, id: PlanId) -> Result<Plan> {
 /// The newest plan made for this proposal of this incident.
 pub async fn find_by_proposal(access: &mut impl Access, incident: IncidentId, proposal: &str) -> Result<Option<Plan>> {
     let tenant = access.t();
-    let row = sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND incident_id=$2 AND proposal=$3 ORDER BY id DESC LIMIT 1")
-        .bind(tenant)
-        .bind(incident.to_bytes().to_vec())
-        .bind(proposal)
-        .fetch_optional(access.conn())
-        .await?;
+    let row = sqlx::query(
+        "SELECT id, body FROM plans WHERE tenant_id=$1 AND incident_id=$2 AND proposal=$3 ORDER BY id DESC LIMIT 1",
+    )
+    .bind(tenant)
+    .bind(incident.to_bytes().to_vec())
+    .bind(proposal)
+    .fetch_optional(access.conn())
+    .await?;
     match row {
         None => Ok(None),
         Some(row) => read(access, &row).await.map(Some),
@@ -140,13 +142,15 @@ pub async fn in_state(access: &mut impl Access, state: PlanState) -> Result<Vec<
 /// Proposed and approved plans whose time is over, oldest first, at most 1,000.
 pub async fn overdue(access: &mut impl Access, now: Timestamp) -> Result<Vec<Plan>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state IN ($2,$3) AND expires_at<=$4 ORDER BY id LIMIT 1000")
-        .bind(tenant)
-        .bind(word(&PlanState::Proposed))
-        .bind(word(&PlanState::Approved))
-        .bind(now.as_micros())
-        .fetch_all(access.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT id, body FROM plans WHERE tenant_id=$1 AND state IN ($2,$3) AND expires_at<=$4 ORDER BY id LIMIT 1000",
+    )
+    .bind(tenant)
+    .bind(word(&PlanState::Proposed))
+    .bind(word(&PlanState::Approved))
+    .bind(now.as_micros())
+    .fetch_all(access.conn())
+    .await?;
     all(access, &rows).await
 }
 

@@ -119,7 +119,9 @@ impl Store {
 
 impl std::fmt::Debug for TenantScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TenantScope").field("tenant", &self.tenant).field("actor", &self.actor.id).finish_non_exhaustive()
+        f.debug_struct("TenantScope")
+            .field("tenant", &self.tenant)
+            .field("actor", &self.actor.id)
+            .finish_non_exhaustive()
     }
 }
-

@@ -34,15 +34,16 @@ pub async fn update(tx: &mut Tx, target: &mut Target) -> Result<()> {
     let read_at = target.version;
     target.version += 1;
     let body = seal(tx, TABLE, &row, target)?;
-    let done = sqlx::query("UPDATE targets SET host=$4, version=$5, body=$6 WHERE tenant_id=$1 AND id=$2 AND version=$3")
-        .bind(tx.t())
-        .bind(row.to_vec())
-        .bind(read_at)
-        .bind(&target.host)
-        .bind(target.version)
-        .bind(body)
-        .execute(tx.conn())
-        .await?;
+    let done =
+        sqlx::query("UPDATE targets SET host=$4, version=$5, body=$6 WHERE tenant_id=$1 AND id=$2 AND version=$3")
+            .bind(tx.t())
+            .bind(row.to_vec())
+            .bind(read_at)
+            .bind(&target.host)
+            .bind(target.version)
+            .bind(body)
+            .execute(tx.conn())
+            .await?;
     if done.rows_affected() == 0 {
         return Err(StoreError::Conflict);
     }

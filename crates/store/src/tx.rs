@@ -35,13 +35,24 @@ impl Tx {
 
     /// Queues a ledger entry. `kind` is dotted (`plan.approved`); `subjects` are the ids it is about; the payload is
     /// sealed. The actor is the scope's.
-    pub fn record(&mut self, kind: &'static str, subjects: &[&dyn std::fmt::Display], payload: impl Serialize) -> Result<()> {
+    pub fn record(
+        &mut self,
+        kind: &'static str,
+        subjects: &[&dyn std::fmt::Display],
+        payload: impl Serialize,
+    ) -> Result<()> {
         let actor = Actor::clone(&self.scope.actor);
         self.record_as(&actor, kind, subjects, payload)
     }
 
     /// Queues an entry of somebody else than the scope's actor: a worker that carries out what a person asked for.
-    pub fn record_as(&mut self, actor: &Actor, kind: &'static str, subjects: &[&dyn std::fmt::Display], payload: impl Serialize) -> Result<()> {
+    pub fn record_as(
+        &mut self,
+        actor: &Actor,
+        kind: &'static str,
+        subjects: &[&dyn std::fmt::Display],
+        payload: impl Serialize,
+    ) -> Result<()> {
         let body = serde_json::to_value(payload).map_err(StoreError::damaged)?;
         let payload = serde_json::json!({"actor": {"id": actor.id, "name": actor.name}, "body": body});
         self.pending.push(Pending { kind, subjects: subjects.iter().map(ToString::to_string).collect(), payload });

@@ -49,16 +49,18 @@ async fn insert(tx: &mut Tx, leaf: &Leaf, now: Timestamp) -> Result<()> {
     let bytes = leaf.to_bytes();
     let seq = i64::try_from(leaf.header.seq).map_err(StoreError::damaged)?;
     let subjects = serde_json::to_string(&leaf.header.subjects).map_err(StoreError::damaged)?;
-    sqlx::query("INSERT INTO ledger_entries (tenant_id, seq, time, kind, subjects, leaf, hash) VALUES ($1,$2,$3,$4,$5,$6,$7)")
-        .bind(tx.t())
-        .bind(seq)
-        .bind(now.as_micros())
-        .bind(&leaf.header.kind)
-        .bind(subjects)
-        .bind(&bytes)
-        .bind(leaf_hash(&bytes).to_vec())
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "INSERT INTO ledger_entries (tenant_id, seq, time, kind, subjects, leaf, hash) VALUES ($1,$2,$3,$4,$5,$6,$7)",
+    )
+    .bind(tx.t())
+    .bind(seq)
+    .bind(now.as_micros())
+    .bind(&leaf.header.kind)
+    .bind(subjects)
+    .bind(&bytes)
+    .bind(leaf_hash(&bytes).to_vec())
+    .execute(tx.conn())
+    .await?;
     for subject in &leaf.header.subjects {
         sqlx::query("INSERT OR IGNORE INTO ledger_subjects (tenant_id, subject, seq) VALUES ($1,$2,$3)")
             .bind(tx.t())
@@ -72,8 +74,10 @@ async fn insert(tx: &mut Tx, leaf: &Leaf, now: Timestamp) -> Result<()> {
 
 async fn read_head(tx: &mut Tx) -> Result<Option<Frontier>> {
     let tenant = tx.t();
-    let bytes: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT frontier FROM ledger_heads WHERE tenant_id=$1").bind(tenant).fetch_optional(tx.conn()).await?;
+    let bytes: Option<Vec<u8>> = sqlx::query_scalar("SELECT frontier FROM ledger_heads WHERE tenant_id=$1")
+        .bind(tenant)
+        .fetch_optional(tx.conn())
+        .await?;
     bytes.map(|bytes| frontier(&bytes)).transpose()
 }
 
@@ -101,5 +105,7 @@ pub(crate) async fn head(store: &Store, tenant: TenantId) -> Result<Option<Front
 }
 
 fn frontier(bytes: &[u8]) -> Result<Frontier> {
-    Frontier::from_bytes(bytes).ok_or_else(|| StoreError::Ledger { detail: "the stored head is damaged: run `shieldops ledger verify`".to_owned() })
+    Frontier::from_bytes(bytes).ok_or_else(|| StoreError::Ledger {
+        detail: "the stored head is damaged: run `shieldops ledger verify`".to_owned(),
+    })
 }

@@ -55,7 +55,10 @@ impl Locked {
             _ => io(&path, "reading the checkpoints")(error),
         })?;
         if let Some(note) = note {
-            let head = signer.verifier().open(&note).map_err(|error| contradiction(tenant, &format!("the last checkpoint: {error}")))?;
+            let head = signer
+                .verifier()
+                .open(&note)
+                .map_err(|error| contradiction(tenant, &format!("the last checkpoint: {error}")))?;
             (last.size, last.root) = (head.size, head.root);
         }
         last.end = file.end();
@@ -72,18 +75,29 @@ impl Locked {
         let (size, root, signed) = (head.size(), head.root(), self.last.size);
         if signed == size {
             let same = size == 0 || self.last.root == root;
-            return if same { Ok(self) } else { Err(contradiction(self.tenant, "the log is not the one that was signed")) };
+            return if same {
+                Ok(self)
+            } else {
+                Err(contradiction(self.tenant, "the log is not the one that was signed"))
+            };
         }
         if signed > size {
-            return Err(contradiction(self.tenant, &format!("the log has {size} entries, a signed checkpoint has {signed}")));
+            return Err(contradiction(
+                self.tenant,
+                &format!("the log has {size} entries, a signed checkpoint has {signed}"),
+            ));
         }
-        let commits: i64 = sqlx::query_scalar("SELECT count(DISTINCT time) FROM ledger_entries WHERE tenant_id=$1 AND seq>=$2")
-            .bind(self.tenant.to_bytes().to_vec())
-            .bind(i64::try_from(signed).map_err(StoreError::damaged)?)
-            .fetch_one(conn)
-            .await?;
+        let commits: i64 =
+            sqlx::query_scalar("SELECT count(DISTINCT time) FROM ledger_entries WHERE tenant_id=$1 AND seq>=$2")
+                .bind(self.tenant.to_bytes().to_vec())
+                .bind(i64::try_from(signed).map_err(StoreError::damaged)?)
+                .fetch_one(conn)
+                .await?;
         if commits > 1 {
-            return Err(contradiction(self.tenant, &format!("{commits} commits have no checkpoint, at most the last one may lack it")));
+            return Err(contradiction(
+                self.tenant,
+                &format!("{commits} commits have no checkpoint, at most the last one may lack it"),
+            ));
         }
         self.append(size, root).await
     }
@@ -125,7 +139,9 @@ fn prepare(path: &std::path::Path, signer: &Signer) -> Result<()> {
 pub(crate) async fn catch_up(store: &Store) -> Result<()> {
     for tenant in store.tenants().await? {
         match catch_up_tenant(store, tenant.id).await {
-            Err(StoreError::Ledger { detail }) => tracing::error!(tenant.id = %tenant.id, detail, "the ledger is not sound"),
+            Err(StoreError::Ledger { detail }) => {
+                tracing::error!(tenant.id = %tenant.id, detail, "the ledger is not sound")
+            }
             done => done?,
         }
     }

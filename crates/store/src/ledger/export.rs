@@ -46,13 +46,15 @@ async fn entries(scope: &TenantScope, size: u64, lines: &mut Vec<String>) -> Res
     let mut above = -1_i64;
     loop {
         let tenant = reader.t();
-        let rows = sqlx::query("SELECT seq, leaf FROM ledger_entries WHERE tenant_id=$1 AND seq>$2 AND seq<$3 ORDER BY seq LIMIT $4")
-            .bind(tenant)
-            .bind(above)
-            .bind(size)
-            .bind(CHUNK)
-            .fetch_all(reader.conn())
-            .await?;
+        let rows = sqlx::query(
+            "SELECT seq, leaf FROM ledger_entries WHERE tenant_id=$1 AND seq>$2 AND seq<$3 ORDER BY seq LIMIT $4",
+        )
+        .bind(tenant)
+        .bind(above)
+        .bind(size)
+        .bind(CHUNK)
+        .fetch_all(reader.conn())
+        .await?;
         let Some(last) = rows.last() else { return Ok(()) };
         above = last.try_get("seq")?;
         for row in &rows {

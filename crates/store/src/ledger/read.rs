@@ -72,7 +72,9 @@ fn read(access: &impl Access, row: &SqliteRow) -> Result<Entry> {
     let (leaf, hash): (Vec<u8>, Vec<u8>) = (row.try_get("leaf")?, row.try_get("hash")?);
     let leaf = Leaf::parse(&leaf).map_err(|error| StoreError::Ledger { detail: error.to_string() })?;
     let payload = open(access, &leaf)?;
-    let actor = |field: &str| payload.pointer(&format!("/actor/{field}")).and_then(|text| text.as_str()).unwrap_or("unknown").to_owned();
+    let actor = |field: &str| {
+        payload.pointer(&format!("/actor/{field}")).and_then(|text| text.as_str()).unwrap_or("unknown").to_owned()
+    };
     let header = &leaf.header;
     Ok(Entry {
         seq: header.seq,
@@ -88,6 +90,8 @@ fn read(access: &impl Access, row: &SqliteRow) -> Result<Entry> {
 
 pub(super) fn open(access: &impl Access, leaf: &Leaf) -> Result<serde_json::Value> {
     let key = access.key().subkey(Purpose::LedgerEntry(leaf.header.seq));
-    let plain = key.open(&leaf.header.to_canonical(), &leaf.sealed).map_err(|error| StoreError::Ledger { detail: format!("entry {}: {error}", leaf.header.seq) })?;
+    let plain = key
+        .open(&leaf.header.to_canonical(), &leaf.sealed)
+        .map_err(|error| StoreError::Ledger { detail: format!("entry {}: {error}", leaf.header.seq) })?;
     serde_json::from_slice(&plain).map_err(StoreError::damaged)
 }

@@ -74,7 +74,8 @@ async fn files(dir: &Path, before: Option<Files>) -> Result<Files> {
 }
 
 async fn verify(db: &mut SqliteConnection, files: &Files, outside: &[String]) -> Result<DirectoryReport> {
-    let installation: Option<String> = sqlx::query_scalar("SELECT id FROM installation").fetch_optional(&mut *db).await?;
+    let installation: Option<String> =
+        sqlx::query_scalar("SELECT id FROM installation").fetch_optional(&mut *db).await?;
     let installation = installation.unwrap_or_default();
     let mut logs = Vec::new();
     let mut names = Vec::new();
@@ -95,7 +96,9 @@ async fn verify(db: &mut SqliteConnection, files: &Files, outside: &[String]) ->
     let origins = outside.iter().filter_map(|note| note.lines().next());
     for stray in origins.filter(|origin| !names.iter().any(|name| name == origin)) {
         match stray.strip_prefix(&format!("shieldops/{installation}/")) {
-            Some(tenant) => logs.push(broken(tenant, "a checkpoint kept elsewhere is of this log, and the log is gone")),
+            Some(tenant) => {
+                logs.push(broken(tenant, "a checkpoint kept elsewhere is of this log, and the log is gone"))
+            }
             None => uncovered.push(Uncovered {
                 what: format!("the checkpoint of {}", stray.chars().take(200).collect::<String>()),
                 why: "no log of this name is here".to_owned(),
@@ -119,9 +122,47 @@ async fn tenants(db: &mut SqliteConnection, files: &Files) -> Result<Vec<Vec<u8>
     )
     .fetch_all(db)
     .await?;
-    let mut tenants = rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<Vec<Vec<u8>>, sqlx::Error>>()?;
+    let mut tenants =
+        rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<Vec<Vec<u8>>, sqlx::Error>>()?;
     tenants.extend(files.tenants().map(|tenant| tenant.to_bytes().to_vec()));
     tenants.sort_unstable();
     tenants.dedup();
     Ok(tenants)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shieldops_model::{Clock as _, SystemClock};
+
+    use super::*;
+    use crate::{Job, Options, Store};
+
+    /// As another process does it, which has no connection of its own to the database.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_copy_made_beside_a_busy_server_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { data_dir: dir.path().to_owned(), demo: false };
+        let store = Store::open(&options, Arc::new(SystemClock)).await.unwrap();
+        let scope = store.job(store.first().await.unwrap().id, Job::Cli).unwrap();
+        let writer = tokio::task::spawn(async move {
+            for number in 0..40_u32 {
+                let mut tx = scope.begin().await.unwrap();
+                // Large enough that SQLite restarts its WAL every few commits.
+                tx.record("some.thing", &[&number], "x".repeat(400_000)).unwrap();
+                tx.commit(scope.store().clock().now()).await.unwrap();
+            }
+        });
+        let mut proofs = 0;
+        while !writer.is_finished() {
+            let report = on_a_copy(dir.path(), &[]).await.unwrap();
+            assert!(report.ok, "{report:?}");
+            proofs += 1;
+        }
+        writer.await.unwrap();
+        assert!(proofs > 0);
+        assert_eq!(on_a_copy(dir.path(), &[]).await.unwrap().logs[0].entries, 40);
+        store.close().await;
+    }
 }

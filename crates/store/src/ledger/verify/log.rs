@@ -1,6 +1,8 @@
 //! One log: its entries, its head, its index of subjects, its checkpoints.
 
-use shieldops_ledger::{Checkpoint, Frontier, Report, Stored, Tail, Verifier, VerifierKey, checkpoint_tail, read_checkpoints};
+use shieldops_ledger::{
+    Checkpoint, Frontier, Report, Stored, Tail, Verifier, VerifierKey, checkpoint_tail, read_checkpoints,
+};
 use shieldops_model::{TenantId, Timestamp};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
@@ -34,8 +36,10 @@ impl Log<'_> {
 
     pub(super) async fn verify(&self, db: &mut SqliteConnection) -> Result<Report> {
         let tenant = self.tenant.to_bytes().to_vec();
-        let last: Option<i64> =
-            sqlx::query_scalar("SELECT max(seq) FROM ledger_entries WHERE tenant_id=$1").bind(&tenant).fetch_one(&mut *db).await?;
+        let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM ledger_entries WHERE tenant_id=$1")
+            .bind(&tenant)
+            .fetch_one(&mut *db)
+            .await?;
         let size = last.map_or(0, |last| u64::try_from(last).unwrap_or(0).saturating_add(1));
         let heads = self.heads(size);
         let mut verifier = Verifier::new(self.tenant.to_string(), &heads.of_file).outside(&heads.elsewhere);
@@ -84,7 +88,9 @@ impl Heads {
         let mut last = 0;
         for (number, note) in notes.iter().enumerate() {
             match key.open(note) {
-                Ok(head) if head.size <= last => self.faults.push(format!("checkpoint {number}: not larger than the one before")),
+                Ok(head) if head.size <= last => {
+                    self.faults.push(format!("checkpoint {number}: not larger than the one before"))
+                }
                 Ok(head) => {
                     last = head.size;
                     // Written after the database was read, of entries that came after.
@@ -140,7 +146,10 @@ async fn subjects(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verif
         WHERE e.tenant_id=$1 AND NOT EXISTS (SELECT 1 FROM ledger_subjects s WHERE s.tenant_id=$1 AND s.subject=j.value AND s.seq=e.seq) LIMIT 1";
     let surplus = "SELECT s.seq FROM ledger_subjects s WHERE s.tenant_id=$1 AND NOT EXISTS (SELECT 1 FROM ledger_entries e, \
         json_each(CASE WHEN json_valid(e.subjects) THEN e.subjects ELSE '[]' END) j WHERE e.tenant_id=$1 AND e.seq=s.seq AND j.value=s.subject) LIMIT 1";
-    for (sql, why) in [(missing, "the index of subjects lacks one of this entry"), (surplus, "the index of subjects has one that this entry has not")] {
+    for (sql, why) in [
+        (missing, "the index of subjects lacks one of this entry"),
+        (surplus, "the index of subjects has one that this entry has not"),
+    ] {
         let seq: Option<i64> = sqlx::query_scalar(sql).bind(tenant).fetch_optional(&mut *db).await?;
         if let Some(seq) = seq {
             verifier.fail(u64::try_from(seq).ok(), why);
@@ -151,11 +160,16 @@ async fn subjects(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verif
 
 /// The stored head. Its frontier is what the next entry is appended to, so it must say what size and root say.
 async fn head(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verifier) -> Result<Option<(u64, Vec<u8>)>> {
-    let row = sqlx::query("SELECT size, root, frontier FROM ledger_heads WHERE tenant_id=$1").bind(tenant).fetch_optional(db).await?;
+    let row = sqlx::query("SELECT size, root, frontier FROM ledger_heads WHERE tenant_id=$1")
+        .bind(tenant)
+        .fetch_optional(db)
+        .await?;
     let Some(row) = row else { return Ok(None) };
-    let (size, root, frontier): (i64, Vec<u8>, Vec<u8>) = (row.try_get("size")?, row.try_get("root")?, row.try_get("frontier")?);
+    let (size, root, frontier): (i64, Vec<u8>, Vec<u8>) =
+        (row.try_get("size")?, row.try_get("root")?, row.try_get("frontier")?);
     let size = u64::try_from(size).unwrap_or(u64::MAX);
-    let same = Frontier::from_bytes(&frontier).is_some_and(|frontier| frontier.size() == size && frontier.root().as_slice() == root);
+    let same = Frontier::from_bytes(&frontier)
+        .is_some_and(|frontier| frontier.size() == size && frontier.root().as_slice() == root);
     if !same {
         verifier.fail(None, "the head's frontier does not give its size and root");
     }

@@ -1,0 +1,121 @@
+//! Invariant 11: what a credential stands for is read with each request.
+
+use std::time::Duration;
+
+use shieldops_model::{Clock as _, SessionId, TokenId, UserId, id};
+use shieldops_store::people::{self, NewCredential, Token, User};
+
+use crate::support::{World, sql, world};
+
+const SESSION: [u8; 32] = [1; 32];
+const TOKEN: [u8; 32] = [2; 32];
+
+struct Person {
+    user: UserId,
+    session: SessionId,
+    token: TokenId,
+}
+
+/// A user with a session of an hour and a personal token.
+async fn person(world: &World) -> Person {
+    let now = world.clock.now();
+    let (user, session, token) =
+        (id::mint(now, &mut rand::rng()), id::mint(now, &mut rand::rng()), id::mint(now, &mut rand::rng()));
+    let row = User {
+        id: user,
+        name: "ada".into(),
+        role: "analyst".into(),
+        disabled: false,
+        has_password: false,
+        created_at: now,
+        last_sign_in_at: None,
+    };
+    let credential = |hash, expires_at| NewCredential { hash, user: Some(user), client_addr: None, expires_at };
+    let token_row = Token {
+        id: token,
+        kind: "personal".into(),
+        name: "cli".into(),
+        user_id: Some(user),
+        source: None,
+        created_at: now,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    let mut tx = world.scope().begin().await.unwrap();
+    people::create_user(&mut tx, &row, None).await.unwrap();
+    people::create_session(&mut tx, session, &credential(SESSION, Some(now.plus(Duration::from_hours(1)))), now)
+        .await
+        .unwrap();
+    people::create_token(&mut tx, &token_row, &credential(TOKEN, None)).await.unwrap();
+    tx.record("user.created", &[&user], ()).unwrap();
+    tx.commit(now).await.unwrap();
+    Person { user, session, token }
+}
+
+async fn known(world: &World, hash: &[u8; 32]) -> bool {
+    world.store.authenticate(hash, world.clock.now()).await.unwrap().is_some()
+}
+
+#[tokio::test]
+async fn invariant_11_a_revoked_session_or_token_is_refused_at_once() {
+    let world = world().await;
+    let person = person(&world).await;
+    let principal = world.store.authenticate(&SESSION, world.clock.now()).await.unwrap().unwrap();
+    assert_eq!(
+        (principal.user, principal.session, principal.role.as_str()),
+        (Some(person.user), Some(person.session), "analyst")
+    );
+    let mut tx = world.scope().begin().await.unwrap();
+    people::revoke_session(&mut tx, person.session, world.clock.now()).await.unwrap();
+    tx.record("session.closed", &[&person.session], ()).unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+    assert!(!known(&world, &SESSION).await && known(&world, &TOKEN).await);
+    let mut tx = world.scope().begin().await.unwrap();
+    people::revoke_token(&mut tx, person.token, world.clock.now()).await.unwrap();
+    tx.record("token.revoked", &[&person.token], ()).unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+    assert!(!known(&world, &TOKEN).await);
+}
+
+#[tokio::test]
+async fn invariant_11_a_session_ends_when_its_time_is_over() {
+    let world = world().await;
+    person(&world).await;
+    world.clock.advance(Duration::from_secs(3_599));
+    assert!(known(&world, &SESSION).await);
+    world.clock.advance(Duration::from_secs(1));
+    assert!(!known(&world, &SESSION).await && known(&world, &TOKEN).await);
+}
+
+#[tokio::test]
+async fn invariant_11_a_disabled_user_is_refused_with_every_credential() {
+    let world = world().await;
+    let person = person(&world).await;
+    for disabled_at in [Some(world.clock.now()), None] {
+        let mut tx = world.scope().begin().await.unwrap();
+        people::set_user(&mut tx, person.user, "viewer", disabled_at).await.unwrap();
+        tx.record("user.changed", &[&person.user], ()).unwrap();
+        tx.commit(world.clock.now()).await.unwrap();
+        for hash in [SESSION, TOKEN] {
+            assert_eq!(known(&world, &hash).await, disabled_at.is_none());
+        }
+    }
+    assert_eq!(world.store.authenticate(&TOKEN, world.clock.now()).await.unwrap().unwrap().role, "viewer");
+}
+
+#[tokio::test]
+async fn invariant_11_without_a_membership_nothing_opens() {
+    let world = world().await;
+    person(&world).await;
+    sql(world.dir.path(), "DELETE FROM memberships").await;
+    assert!(!known(&world, &SESSION).await && !known(&world, &TOKEN).await);
+}
+
+#[tokio::test]
+async fn the_use_of_a_token_is_noted() {
+    let world = world().await;
+    person(&world).await;
+    world.store.used(&TOKEN, world.clock.now()).await.unwrap();
+    let tokens = people::tokens(&mut world.scope().read().await.unwrap()).await.unwrap();
+    assert_eq!(tokens[0].last_used_at, Some(world.clock.now()));
+}

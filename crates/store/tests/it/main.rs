@@ -1,0 +1,13 @@
+//! The store on a real directory: transactions and their entries, tampering, sealing, tenants, pages, opening.
+
+#![allow(clippy::unwrap_used, reason = "tests: a wrong step ends the test")]
+
+mod credentials;
+mod lists;
+mod live;
+mod opening;
+mod sealing;
+mod support;
+mod tampering;
+mod tenants;
+mod transactions;

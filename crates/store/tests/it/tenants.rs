@@ -1,0 +1,97 @@
+//! Invariant 10: the scope of one tenant neither reads nor changes another's rows.
+
+use shieldops_model::{Clock as _, TenantId, id};
+use shieldops_seal::{DataKey, InstallationKey};
+use shieldops_store::{
+    Job, PageRequest, StoreError, TenantScope, alerts, cited, dead_letters, facts, incidents, investigations, ledger,
+    notes, people, plans, targets,
+};
+
+use crate::support::{World, alert, incident, note, sql, target, world};
+
+/// A second tenant, made beside the store: it has no way of its own yet.
+async fn second(world: &World) -> TenantScope {
+    let tenant: TenantId = id::mint(world.clock.now(), &mut rand::rng());
+    let keys = world.dir.path().join("keys");
+    let installation = std::fs::read(keys.join("installation.key")).unwrap();
+    let installation = InstallationKey::from_bytes(installation.try_into().unwrap());
+    let mut rng = rand::rng();
+    let wrapped = DataKey::generate(&mut rng).wrap(&installation, &tenant.to_bytes(), &mut rng);
+    std::fs::write(keys.join("tenants").join(format!("{tenant}.key")), wrapped).unwrap();
+    let row = hex::encode(tenant.to_bytes());
+    sql(world.dir.path(), &format!("INSERT INTO tenants VALUES (X'{row}', 'second', 'Second', 0, 1)")).await;
+    world.store.job(tenant, Job::Cli).unwrap()
+}
+
+#[tokio::test]
+async fn invariant_10_a_scope_reads_and_changes_nothing_of_another_tenant() {
+    let world = world().await;
+    let other = second(&world).await;
+    let (mut alert, mut incident, mut target) = (alert(1), incident(), target("sim/one"));
+    alert.incident_id = Some(incident.id);
+    let mut tx = world.scope().begin().await.unwrap();
+    incidents::insert(&mut tx, &incident, incident.created_at, Some(incident.created_at)).await.unwrap();
+    notes::insert(&mut tx, incident.id, &note("ours")).await.unwrap();
+    alerts::insert(&mut tx, &alert).await.unwrap();
+    targets::insert(&mut tx, &target).await.unwrap();
+    facts::set_automation(&mut tx, &facts::Automation { halted: true, ..Default::default() }).await.unwrap();
+    tx.record("incident.opened", &[&incident.id], ()).unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+
+    let mut reader = other.read().await.unwrap();
+    let page = PageRequest::default();
+    assert!(alerts::list(&mut reader, &alerts::Filter::default(), &page).await.unwrap().items.is_empty());
+    assert!(alerts::find(&mut reader, alert.id).await.unwrap().is_none());
+    assert!(alerts::of_incident(&mut reader, incident.id).await.unwrap().is_empty());
+    assert!(alerts::of_fingerprint(&mut reader, [1; 32], world.clock.now()).await.unwrap().is_empty());
+    assert!(incidents::list(&mut reader, &incidents::Filter::default(), &page).await.unwrap().items.is_empty());
+    assert!(incidents::find(&mut reader, incident.id).await.unwrap().is_none());
+    assert!(incidents::due(&mut reader, world.clock.now()).await.unwrap().is_empty());
+    assert!(investigations::find(&mut reader, incident.id, None).await.unwrap().is_none());
+    assert!(notes::list(&mut reader, incident.id, &page).await.unwrap().items.is_empty());
+    assert!(targets::all(&mut reader).await.unwrap().is_empty());
+    assert!(targets::find_named(&mut reader, &target.reference()).await.unwrap().is_none());
+    assert!(plans::list(&mut reader, &plans::Filter::default(), &page).await.unwrap().items.is_empty());
+    assert!(dead_letters::list(&mut reader, &page).await.unwrap().items.is_empty());
+    assert!(cited::find(&mut reader, id::mint(world.clock.now(), &mut rand::rng())).await.unwrap().is_none());
+    assert!(!facts::automation(&mut reader).await.unwrap().halted);
+    assert!(people::users(&mut reader).await.unwrap().is_empty());
+    assert!(ledger::list(&mut reader, &ledger::Filter::default(), &page).await.unwrap().items.is_empty());
+    assert!(ledger::of_subject(&mut reader, &incident.id.to_string()).await.unwrap().is_empty());
+    drop(reader);
+
+    let mut tx = other.begin().await.unwrap();
+    assert!(matches!(alerts::update(&mut tx, &mut alert).await, Err(StoreError::Conflict)));
+    assert!(matches!(incidents::update(&mut tx, &mut incident).await, Err(StoreError::Conflict)));
+    assert!(matches!(targets::update(&mut tx, &mut target).await, Err(StoreError::Conflict)));
+    assert!(matches!(targets::remove(&mut tx, target.id).await, Err(StoreError::NotFound)));
+    drop(tx);
+    assert_eq!(targets::all(&mut world.scope().read().await.unwrap()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn invariant_10_a_row_moved_to_another_tenant_does_not_open() {
+    let world = world().await;
+    let other = second(&world).await;
+    let target = target("sim/one");
+    let mut tx = world.scope().begin().await.unwrap();
+    targets::insert(&mut tx, &target).await.unwrap();
+    tx.record("target.created", &[&target.id], ()).unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+    sql(world.dir.path(), &format!("UPDATE targets SET tenant_id=X'{}'", hex::encode(other.tenant().to_bytes()))).await;
+    let moved = targets::find(&mut other.read().await.unwrap(), target.id).await;
+    assert!(matches!(moved, Err(StoreError::Damaged { .. })), "{moved:?}");
+}
+
+#[tokio::test]
+async fn every_tenant_has_a_log_of_its_own() {
+    let world = world().await;
+    let other = second(&world).await;
+    world.commit(&["one", "two"]).await.unwrap();
+    crate::support::commit(&other, &["three"], world.clock.now()).await.unwrap();
+    let report = world.stop().await.verify().await;
+    assert!(report.ok, "{report:?}");
+    let mut sizes: Vec<u64> = report.logs.iter().map(|log| log.entries).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 2]);
+}
