@@ -23,8 +23,13 @@ use crate::{
 
 /// Autonomous security operations in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "shieldops", version, about, after_help = "Exit codes: 0 done; 1 refused by the server, or something is wrong; 2 wrong usage, or it could not be done from here.\n\
-    `scan` and `ledger verify` say in their own help what theirs mean.")]
+#[command(
+    name = "shieldops",
+    version,
+    about,
+    after_help = "Exit codes: 0 done; 1 refused by the server, or something is wrong; 2 wrong usage, or it could not be done from here.\n\
+    `scan` and `ledger verify` say in their own help what theirs mean."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -53,7 +53,8 @@ impl Client {
             return Err(Failure::unusable("a token is needed").fix(fix));
         };
         if !args.server.starts_with("http://") && !args.server.starts_with("https://") {
-            return Err(Failure::unusable(format!("--server {}: not a URL", args.server)).fix("write it as http://127.0.0.1:8420"));
+            return Err(Failure::unusable(format!("--server {}: not a URL", args.server))
+                .fix("write it as http://127.0.0.1:8420"));
         }
         Ok(Self { agent: agent(args.ca_file.as_ref())?, server: args.server.trim_end_matches('/').to_owned(), token })
     }
@@ -81,7 +82,11 @@ impl Client {
         loop {
             let wanted = limit.saturating_sub(items.len()).min(PAGE).to_string();
             let own = [("limit", Some(wanted.as_str())), ("cursor", cursor.as_deref())];
-            let query: Vec<_> = filters.iter().chain(&own).filter_map(|(name, value)| Some(format!("{name}={}", escape((*value)?)))).collect();
+            let query: Vec<_> = filters
+                .iter()
+                .chain(&own)
+                .filter_map(|(name, value)| Some(format!("{name}={}", escape((*value)?))))
+                .collect();
             let mut page = self.get(&format!("{path}?{}", query.join("&")))?;
             let next = page["next_cursor"].as_str().map(str::to_owned);
             if let Value::Array(more) = page["items"].take() {
@@ -110,7 +115,8 @@ impl Client {
         request = request.header("authorization", format!("Bearer {}", self.token));
         let sent = match body {
             Some((kind, body)) => {
-                let request = request.header("content-type", kind).body(body).map_err(|error| wrong_url(&self.server, &error))?;
+                let request =
+                    request.header("content-type", kind).body(body).map_err(|error| wrong_url(&self.server, &error))?;
                 self.agent.run(request)
             }
             None => self.agent.run(request.body(()).map_err(|error| wrong_url(&self.server, &error))?),
@@ -143,9 +149,14 @@ fn agent(ca_file: Option<&PathBuf>) -> Result<Agent, Failure> {
 
 fn certificates(pem: &[u8], path: &std::path::Path) -> Result<Vec<Certificate<'static>>, Failure> {
     let items = parse_pem(pem).collect::<Result<Vec<_>, _>>().unwrap_or_default();
-    let found: Vec<_> = items.into_iter().filter_map(|item| if let PemItem::Certificate(found) = item { Some(found) } else { None }).collect();
+    let found: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| if let PemItem::Certificate(found) = item { Some(found) } else { None })
+        .collect();
     if found.is_empty() {
-        return Err(Failure::unusable(format!("--ca-file {}: holds no certificate", path.display())).fix("give a PEM file"));
+        return Err(
+            Failure::unusable(format!("--ca-file {}: holds no certificate", path.display())).fix("give a PEM file")
+        );
     }
     Ok(found)
 }
@@ -155,13 +166,16 @@ fn answer(mut response: Response<Body>) -> Result<Value, Failure> {
     let status = response.status();
     let mut text = String::new();
     let mut reader = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).reader();
-    reader.read_to_string(&mut text).map_err(|error| Failure::unusable("the answer cannot be read").why(error.to_string()))?;
+    reader
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::unusable("the answer cannot be read").why(error.to_string()))?;
     if status.is_success() {
         if text.is_empty() {
             return Ok(Value::Null);
         }
         let fix = "check that --server names a ShieldOps server";
-        return serde_json::from_str(&text).map_err(|error| Failure::unusable("the answer is not JSON").why(error.to_string()).fix(fix));
+        return serde_json::from_str(&text)
+            .map_err(|error| Failure::unusable("the answer is not JSON").why(error.to_string()).fix(fix));
     }
     Err(problem(status.as_u16(), &serde_json::from_str(&text).unwrap_or(Value::Null)))
 }
@@ -193,7 +207,11 @@ fn escape(text: &str) -> String {
 /// An id as it stands in a path: what is no id is refused before it becomes another path.
 pub(crate) fn id(text: &str) -> Result<String, String> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-    if !text.is_empty() && text.len() <= 64 && text.chars().all(fits) { Ok(text.to_owned()) } else { Err("want an id such as pln_01h455vb4pex5vsknk084sn02q".to_owned()) }
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("want an id such as pln_01h455vb4pex5vsknk084sn02q".to_owned())
+    }
 }
 
 #[cfg(test)]

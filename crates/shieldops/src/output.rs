@@ -139,7 +139,11 @@ pub(crate) fn text(value: &Value) -> String {
 
 /// Text of events is written by attackers: nothing of it may steer the terminal.
 fn printable(text: &str) -> String {
-    let steers = |letter: char| letter.is_control() && letter != '\n' || ('\u{202a}'..='\u{202e}').contains(&letter) || ('\u{2066}'..='\u{2069}').contains(&letter);
+    let steers = |letter: char| {
+        letter.is_control() && letter != '\n'
+            || ('\u{202a}'..='\u{202e}').contains(&letter)
+            || ('\u{2066}'..='\u{2069}').contains(&letter)
+    };
     text.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
@@ -155,6 +159,9 @@ mod tests {
     #[test]
     fn a_failure_of_the_machine_is_not_a_refusal() {
         let failure = Failure::from(anyhow::anyhow!("disk full").context("cannot open"));
-        assert_eq!((failure.code, failure.what.as_str(), failure.why.as_deref()), (UNUSABLE, "cannot open", Some("disk full")));
+        assert_eq!(
+            (failure.code, failure.what.as_str(), failure.why.as_deref()),
+            (UNUSABLE, "cannot open", Some("disk full"))
+        );
     }
 }

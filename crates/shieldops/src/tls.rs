@@ -60,7 +60,11 @@ pub(crate) fn server_config(settings: &Settings) -> anyhow::Result<Arc<ServerCon
 fn load(cert: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
     let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.with_context(|| format!("{}: cannot read the certificate; want PEM", cert.display()))?;
-    anyhow::ensure!(!chain.is_empty(), "{}: no certificate in it; want PEM that begins with -----BEGIN CERTIFICATE-----", cert.display());
+    anyhow::ensure!(
+        !chain.is_empty(),
+        "{}: no certificate in it; want PEM that begins with -----BEGIN CERTIFICATE-----",
+        cert.display()
+    );
     let secret = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("{}: cannot read the private key; want PEM without a passphrase", key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -75,7 +79,11 @@ fn load(cert: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
 
 /// Makes a key and a certificate for this machine's names.
 fn make(dir: &Path, cert: &Path, key: &Path, listen: IpAddr) -> anyhow::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make {}", dir.display()))?;
     let pair = KeyPair::generate()?;
     let mut params = CertificateParams::new(names(listen))?;
     params.distinguished_name.push(DnType::CommonName, "ShieldOps");
@@ -101,7 +109,9 @@ fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 fn names(listen: IpAddr) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let fits = |name: &str| !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.');
+    let fits = |name: &str| {
+        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.')
+    };
     names.extend(Some(host.trim().to_owned()).filter(|name| fits(name)));
     if !listen.is_unspecified() && !listen.is_loopback() {
         names.push(listen.to_string());
@@ -155,7 +165,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = |name: &str| dir.path().join(name);
         for name in ["a", "b"] {
-            make(dir.path(), &place(&format!("{name}.cert")), &place(&format!("{name}.key")), "::".parse().unwrap()).unwrap();
+            make(dir.path(), &place(&format!("{name}.cert")), &place(&format!("{name}.key")), "::".parse().unwrap())
+                .unwrap();
         }
         let error = load(&place("a.cert"), &place("b.key")).unwrap_err().to_string();
         assert!(error.contains("a.cert") && error.contains("b.key"), "{error}");

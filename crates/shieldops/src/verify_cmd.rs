@@ -60,9 +60,12 @@ fn checkpoint(path: &Path) -> Result<String, Failure> {
 fn directory(dir: &Path, outside: &[String]) -> Result<Verdict, Failure> {
     if !dir.join("state.db").exists() {
         let fix = "name the folder that `serve --data-dir` was given, or an export";
-        return Err(Failure::unusable(format!("{}: is no data directory", dir.display())).why("it holds no state.db").fix(fix));
+        return Err(Failure::unusable(format!("{}: is no data directory", dir.display()))
+            .why("it holds no state.db")
+            .fix(fix));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let report = runtime.block_on(shieldops_store::ledger::verify_directory(dir, outside));
     let report = report.with_context(|| format!("{}: could not be checked", dir.display()))?;
     Ok(Verdict { ok: report.ok, logs: report.logs, uncovered: report.uncovered })
@@ -79,9 +82,15 @@ fn print(verdict: &Verdict) -> Result<(), Failure> {
     for log in &verdict.logs {
         output::foreign_line(&format!("{}: {}", log.tenant, if log.ok { "sound" } else { "TAMPERED" }))?;
         output::line(&format!("  {} entries, root {}", log.entries, log.root))?;
-        output::line(&format!("  {} signed checkpoints, the last over {} entries", log.checkpoints, log.checkpoint_size))?;
+        output::line(&format!(
+            "  {} signed checkpoints, the last over {} entries",
+            log.checkpoints, log.checkpoint_size
+        ))?;
         if log.uncovered_entries > 0 {
-            output::line(&format!("  {} entries in {} commits are after the last checkpoint", log.uncovered_entries, log.uncovered_commits))?;
+            output::line(&format!(
+                "  {} entries in {} commits are after the last checkpoint",
+                log.uncovered_entries, log.uncovered_commits
+            ))?;
         }
         if let Some(bad) = &log.first_bad {
             let place = bad.seq.map_or_else(|| "the log".to_owned(), |seq| format!("entry {seq}"));

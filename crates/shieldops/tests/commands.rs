@@ -18,7 +18,18 @@ fn a_token_stands_alone_on_standard_output_and_works_at_once() {
     assert_eq!((ran.code, ran.stdout.lines().count()), (0, 1), "{}", ran.stderr);
     let me = server.get("/api/v1/me", ran.stdout.trim()).unwrap();
     assert_eq!(me["user"]["name"], "admin");
-    let unknown = server.cli(&["token", "create", "--data-dir", server.data_dir(), "--kind", "personal", "--name", "ci", "--user", "nobody"]);
+    let unknown = server.cli(&[
+        "token",
+        "create",
+        "--data-dir",
+        server.data_dir(),
+        "--kind",
+        "personal",
+        "--name",
+        "ci",
+        "--user",
+        "nobody",
+    ]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""), "{}", unknown.stderr);
 }
 
@@ -32,7 +43,18 @@ fn lists_are_tables_for_people_and_one_line_for_programs() {
         assert_eq!(json(&ran)["items"], Value::Array(Vec::new()), "{noun}");
         assert_eq!(server.cli(&[noun, "list", "--server", server.url(), "--token", &token]).stdout.trim(), "nothing");
     }
-    let ran = server.cli(&["rules", "list", "--limit", "300", "--server", server.url(), "--token", &token, "--output", "json"]);
+    let ran = server.cli(&[
+        "rules",
+        "list",
+        "--limit",
+        "300",
+        "--server",
+        server.url(),
+        "--token",
+        &token,
+        "--output",
+        "json",
+    ]);
     assert!(json(&ran)["items"].as_array().unwrap().len() >= 60, "{}", ran.stderr);
 }
 
@@ -43,7 +65,15 @@ fn a_refusal_exits_with_one_and_an_absent_server_with_two() {
     let refused = server.cli(&["plan", "list", "--server", server.url(), "--token", &ingest]);
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("forbidden") && refused.stderr.contains("fix:"), "{}", refused.stderr);
-    let absent = server.cli(&["plan", "show", "pln_01h455vb4pex5vsknk084sn02q", "--server", server.url(), "--token", &server.token("personal")]);
+    let absent = server.cli(&[
+        "plan",
+        "show",
+        "pln_01h455vb4pex5vsknk084sn02q",
+        "--server",
+        server.url(),
+        "--token",
+        &server.token("personal"),
+    ]);
     assert_eq!(absent.code, 1, "{}", absent.stderr);
     assert_eq!(server.cli(&["plan", "list", "--server", "http://127.0.0.1:1", "--token", "x"]).code, 2);
 }
@@ -71,7 +101,8 @@ fn an_export_proves_itself_until_a_byte_of_it_changes() {
     assert_eq!(json(&sound)["ok"], true);
     let text = std::fs::read_to_string(path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let without_second: Vec<&str> = lines.iter().enumerate().filter(|(number, _)| *number != 1).map(|(_, line)| *line).collect();
+    let without_second: Vec<&str> =
+        lines.iter().enumerate().filter(|(number, _)| *number != 1).map(|(_, line)| *line).collect();
     std::fs::write(path, without_second.join("\n") + "\n").unwrap();
     let tampered = server.cli(&["ledger", "verify", path]);
     assert_eq!(tampered.code, 1, "{}{}", tampered.stdout, tampered.stderr);
@@ -100,7 +131,10 @@ fn the_reference_page_is_the_one_in_the_docs() {
     let server = Server::start(&[]);
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/configuration.md");
     let made = server.cli(&["config", "reference"]).stdout;
-    assert!(std::fs::read_to_string(page).unwrap() == made, "run `shieldops config reference > docs/reference/configuration.md`");
+    assert!(
+        std::fs::read_to_string(page).unwrap() == made,
+        "run `shieldops config reference > docs/reference/configuration.md`"
+    );
 }
 
 #[test]

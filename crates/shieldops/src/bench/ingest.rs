@@ -57,7 +57,10 @@ fn measure(server: &Server, token: &str, body: &str, waits: &AtomicU32) -> Resul
             Ok(())
         };
         let workers: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| Err(Failure::unusable("a connection failed")))).collect::<Result<Vec<()>, _>>()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| Err(Failure::unusable("a connection failed"))))
+            .collect::<Result<Vec<()>, _>>()
     });
     let took = began.elapsed();
     outcome.map(|_| f64::from(REQUESTS_A_ROUND * EVENTS_A_REQUEST) / took.as_secs_f64())
@@ -87,7 +90,9 @@ fn body() -> String {
         let line = if number % 2 == 0 {
             format!("{now} app-{host:02} sshd[{port}]: Connection closed by 192.0.2.{address} port {port}")
         } else {
-            format!("192.0.2.{address} - - [21/Nov/2026:10:15:02 +0000] \\\"GET /items/{number} HTTP/1.1\\\" 200 {port} \\\"-\\\" \\\"Mozilla/5.0 (X11; Linux x86_64)\\\"")
+            format!(
+                "192.0.2.{address} - - [21/Nov/2026:10:15:02 +0000] \\\"GET /items/{number} HTTP/1.1\\\" 200 {port} \\\"-\\\" \\\"Mozilla/5.0 (X11; Linux x86_64)\\\""
+            )
         };
         // Writing to a string cannot fail.
         let _written = writeln!(body, "{{\"message\": \"{line}\"}}");

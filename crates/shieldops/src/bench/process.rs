@@ -35,5 +35,7 @@ pub(super) fn memory(bench: &Bench) -> Result<Value, Failure> {
         let kib = u32::try_from(server.resident_bytes()? / 1024).unwrap_or(u32::MAX);
         seen.push(round(f64::from(kib) / 1024.0));
     }
-    Ok(json!({"bench": "memory", "idle_s": IDLE.as_secs(), "rounds": seen.len(), "resident_mib": percentile(&seen, 50)}))
+    Ok(
+        json!({"bench": "memory", "idle_s": IDLE.as_secs(), "rounds": seen.len(), "resident_mib": percentile(&seen, 50)}),
+    )
 }

@@ -35,7 +35,8 @@ fn live(bench: &Bench) -> Result<Value, Failure> {
     let deadline = Instant::now() + TWIN;
     while Instant::now() < deadline {
         let targets = people.requester.get("/api/v1/targets")?;
-        let names: Vec<_> = targets["items"].as_array().into_iter().flatten().filter_map(|target| target["name"].as_str()).collect();
+        let names: Vec<_> =
+            targets["items"].as_array().into_iter().flatten().filter_map(|target| target["name"].as_str()).collect();
         if names.contains(&"twin/demo") {
             settle(&people.requester)?;
             return people.measure("twin/demo", bench.rounds(50));
@@ -110,5 +111,6 @@ fn expect(action: &Value, state: &str) -> Result<(), Failure> {
     if action["state"] == state {
         return Ok(());
     }
-    Err(Failure::unusable(format!("the action is {}, and not {state}", action["state"])).why(action["detail"].to_string()))
+    Err(Failure::unusable(format!("the action is {}, and not {state}", action["state"]))
+        .why(action["detail"].to_string()))
 }

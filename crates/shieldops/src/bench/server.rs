@@ -71,7 +71,8 @@ impl Server {
     /// A token made beside the running server.
     pub(super) fn token(&self, kind: &str, user: Option<&str>) -> anyhow::Result<String> {
         let mut command = command(&self.data_dir, &["token", "create", "--kind", kind, "--name", "bench"]);
-        let made = command.args(user.map(|user| ["--user", user]).into_iter().flatten()).stderr(Stdio::inherit()).output()?;
+        let made =
+            command.args(user.map(|user| ["--user", user]).into_iter().flatten()).stderr(Stdio::inherit()).output()?;
         ensure!(made.status.success(), "cannot make a token");
         Ok(String::from_utf8(made.stdout)?.trim().to_owned())
     }

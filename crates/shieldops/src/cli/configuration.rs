@@ -71,7 +71,11 @@ fn check(args: &CheckArgs) -> Outcome {
         for problem in &problems {
             output::foreign_line(&problem.to_string())?;
         }
-        let verdict = if problems.is_empty() { "the configuration is right".to_owned() } else { format!("{} problem(s)", problems.len()) };
+        let verdict = if problems.is_empty() {
+            "the configuration is right".to_owned()
+        } else {
+            format!("{} problem(s)", problems.len())
+        };
         output::line(&verdict)?;
     }
     Ok(ExitCode::from(if problems.is_empty() { output::OK } else { UNUSABLE }))

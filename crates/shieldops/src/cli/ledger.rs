@@ -40,7 +40,9 @@ fn export(args: &ExportArgs) -> Outcome {
     match &args.file {
         None => client.download(path, &mut std::io::stdout().lock())?,
         Some(file) => {
-            let made = File::create(file).map_err(|error| Failure::unusable(format!("--file {}: cannot be written", file.display())).why(error.to_string()))?;
+            let made = File::create(file).map_err(|error| {
+                Failure::unusable(format!("--file {}: cannot be written", file.display())).why(error.to_string())
+            })?;
             client.download(path, &mut BufWriter::new(made))?;
         }
     }

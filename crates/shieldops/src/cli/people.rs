@@ -129,13 +129,18 @@ fn password() -> Result<String, Failure> {
     read.context("cannot read the password from standard input")?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     if password.is_empty() {
-        return Err(Failure::unusable("no password on standard input").fix("write it as one line, for example from a password manager"));
+        return Err(Failure::unusable("no password on standard input")
+            .fix("write it as one line, for example from a password manager"));
     }
     Ok(password)
 }
 
 /// Whether the terminal shows what is typed. Where it cannot be told, it is shown.
 fn echo(on: bool) {
-    let status = Command::new("stty").arg(if on { "echo" } else { "-echo" }).stdin(Stdio::inherit()).stderr(Stdio::null()).status();
+    let status = Command::new("stty")
+        .arg(if on { "echo" } else { "-echo" })
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::null())
+        .status();
     drop(status);
 }

@@ -15,7 +15,8 @@ use crate::{
 };
 
 const PLAN_COLUMNS: &[&str] = &["/id", "/state", "/risk", "/simulated", "/title", "/requester", "/expires_at"];
-const ACTION_COLUMNS: &[&str] = &["/id", "/state", "/capability", "/target/name", "/simulated", "/plan_id", "/updated_at"];
+const ACTION_COLUMNS: &[&str] =
+    &["/id", "/state", "/capability", "/target/name", "/simulated", "/plan_id", "/updated_at"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PlanCommand {
@@ -176,7 +177,10 @@ fn print_run(plan: &Value, output: Output) -> Outcome {
 
 fn went_well(plan: &Value) -> bool {
     let ended_badly = |action: &Value| {
-        matches!(action["state"].as_str(), Some("failed" | "aborted" | "skipped" | "unverified" | "drifted" | "undo_failed"))
+        matches!(
+            action["state"].as_str(),
+            Some("failed" | "aborted" | "skipped" | "unverified" | "drifted" | "undo_failed")
+        )
     };
     !matches!(plan["state"].as_str(), Some("denied" | "expired"))
         && !plan["actions"].as_array().into_iter().flatten().any(ended_badly)
@@ -187,9 +191,28 @@ fn print_plan(plan: &Value, output: Output) -> Outcome {
         output::json(plan)?;
         return Ok(ExitCode::SUCCESS);
     }
-    heading(plan, &["id", "title", "why", "state", "risk", "simulated", "requester", "hash", "expires_at", "rejected_reason", "cannot_approve_why"])?;
+    heading(
+        plan,
+        &[
+            "id",
+            "title",
+            "why",
+            "state",
+            "risk",
+            "simulated",
+            "requester",
+            "hash",
+            "expires_at",
+            "rejected_reason",
+            "cannot_approve_why",
+        ],
+    )?;
     for deny in plan["decision"]["denies"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("denied       {}: {}", output::text(&deny["code"]), output::text(&deny["detail"])))?;
+        output::foreign_line(&format!(
+            "denied       {}: {}",
+            output::text(&deny["code"]),
+            output::text(&deny["detail"])
+        ))?;
     }
     for action in plan["actions"].as_array().into_iter().flatten() {
         output::line("")?;
@@ -213,7 +236,12 @@ fn print_action(action: &Value) -> Result<(), Failure> {
         output::foreign_line(&format!("  {detail}"))?;
     }
     for proof in action["proofs"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("  {}: {} ({})", output::text(&proof["moment"]), output::text(&proof["result"]), output::text(&proof["detail"])))?;
+        output::foreign_line(&format!(
+            "  {}: {} ({})",
+            output::text(&proof["moment"]),
+            output::text(&proof["result"]),
+            output::text(&proof["detail"])
+        ))?;
     }
     output::foreign_line(&format!("  undo: {}", output::text(&action["undo"])))
 }
@@ -275,7 +303,8 @@ mod tests {
 
     #[test]
     fn a_run_that_verified_went_well_and_anything_less_did_not() {
-        let plan = |plan: &str, action: &str| json!({"state": plan, "actions": [{"state": "verified"}, {"state": action}]});
+        let plan =
+            |plan: &str, action: &str| json!({"state": plan, "actions": [{"state": "verified"}, {"state": action}]});
         for state in ["verified", "settling", "running", "planned"] {
             assert!(went_well(&plan("executed", state)), "{state}");
         }

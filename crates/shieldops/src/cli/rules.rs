@@ -127,7 +127,9 @@ fn examine(subjects: &[Subject]) -> Report {
     for subject in subjects {
         let (rules, diagnostics) = parse(&subject.text, &subject.file);
         report.rules += rules.len();
-        report.failures.extend(diagnostics.iter().filter(|said| said.severity == DiagnosticSeverity::Error).map(wrong_rule));
+        report
+            .failures
+            .extend(diagnostics.iter().filter(|said| said.severity == DiagnosticSeverity::Error).map(wrong_rule));
         for rule in &rules {
             report.rule(rule, subject);
         }
@@ -141,7 +143,12 @@ fn wrong_rule(said: &Diagnostic) -> SampleFailure {
 
 impl Report {
     fn rule(&mut self, rule: &Rule, subject: &Subject) {
-        let fail = |sample: Option<String>, why: String| SampleFailure { rule_id: Some(rule.id.clone()), file: subject.file.clone(), sample, why };
+        let fail = |sample: Option<String>, why: String| SampleFailure {
+            rule_id: Some(rule.id.clone()),
+            file: subject.file.clone(),
+            sample,
+            why,
+        };
         for (name, samples) in [("match.ndjson", &subject.matches), ("miss.ndjson", &subject.misses)] {
             if samples.trim().is_empty() {
                 self.failures.push(fail(None, format!("has no samples in {name} beside it: nothing proves it")));
@@ -151,7 +158,10 @@ impl Report {
         let checked = check_samples(rule, &samples(&matches), &samples(&misses));
         self.passed += checked.passed;
         self.failed += checked.failed;
-        let lines = matches.iter().map(|(line, _)| ("match.ndjson", line)).chain(misses.iter().map(|(line, _)| ("miss.ndjson", line)));
+        let lines = matches
+            .iter()
+            .map(|(line, _)| ("match.ndjson", line))
+            .chain(misses.iter().map(|(line, _)| ("miss.ndjson", line)));
         for (result, (name, line)) in checked.results.iter().zip(lines).filter(|(result, _)| !result.ok) {
             let why = match (result.bad_json, result.expected) {
                 (true, _) => "is no JSON object".to_owned(),
@@ -180,9 +190,12 @@ fn samples(seen: &[(usize, Normalised)]) -> Vec<Sample<'_>> {
 fn subjects(dir: &Path) -> Result<Vec<Subject>, Failure> {
     let mut files = Vec::new();
     let walked = walk(dir, 0, &mut files);
-    walked.map_err(|error| Failure::unusable(format!("--rules {}: cannot be read", dir.display())).why(error.to_string()))?;
+    walked.map_err(|error| {
+        Failure::unusable(format!("--rules {}: cannot be read", dir.display())).why(error.to_string())
+    })?;
     if files.is_empty() {
-        return Err(Failure::unusable(format!("--rules {}: holds no rule", dir.display())).fix("name a folder with *.yml files in it"));
+        return Err(Failure::unusable(format!("--rules {}: holds no rule", dir.display()))
+            .fix("name a folder with *.yml files in it"));
     }
     files.iter().map(|file| subject(file)).collect()
 }
@@ -199,9 +212,13 @@ fn subject(file: &Path) -> Result<Subject, Failure> {
 fn read(path: &Path) -> Result<String, Failure> {
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default();
     if size > MAX_FILE_BYTES {
-        return Err(Failure::unusable(format!("{}: {size} bytes are over the limit of {MAX_FILE_BYTES}", path.display())));
+        return Err(Failure::unusable(format!(
+            "{}: {size} bytes are over the limit of {MAX_FILE_BYTES}",
+            path.display()
+        )));
     }
-    std::fs::read_to_string(path).map_err(|error| Failure::unusable(format!("{}: cannot be read", path.display())).why(error.to_string()))
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::unusable(format!("{}: cannot be read", path.display())).why(error.to_string()))
 }
 
 fn walk(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -229,7 +246,11 @@ mod tests {
     #[test]
     fn every_built_in_rule_is_proved_by_its_samples() {
         let report = examine(&built_in());
-        let failures: Vec<_> = report.failures.iter().map(|failure| format!("{} {:?}: {}", failure.file, failure.sample, failure.why)).collect();
+        let failures: Vec<_> = report
+            .failures
+            .iter()
+            .map(|failure| format!("{} {:?}: {}", failure.file, failure.sample, failure.why))
+            .collect();
         assert!(failures.is_empty(), "{}", failures.join("\n"));
         assert!(report.rules >= 60, "only {} rules", report.rules);
     }
@@ -245,14 +266,22 @@ mod tests {
         let rule = built_in().swap_remove(0);
         let swapped = Subject { matches: rule.misses.clone(), misses: rule.matches.clone(), ..rule };
         let report = examine(&[swapped]);
-        assert!(report.failed > 0 && report.failures.iter().any(|failure| failure.sample.as_deref() == Some("miss.ndjson:1")));
+        assert!(
+            report.failed > 0
+                && report.failures.iter().any(|failure| failure.sample.as_deref() == Some("miss.ndjson:1"))
+        );
         let bare = Subject { matches: String::new(), misses: String::new(), ..built_in().swap_remove(0) };
         assert_eq!(examine(&[bare]).failures.len(), 2);
     }
 
     #[test]
     fn a_rule_that_does_not_parse_is_a_failure() {
-        let bad = Subject { file: "x.yml".to_owned(), text: "title: [".to_owned(), matches: String::new(), misses: String::new() };
+        let bad = Subject {
+            file: "x.yml".to_owned(),
+            text: "title: [".to_owned(),
+            matches: String::new(),
+            misses: String::new(),
+        };
         assert!(!examine(&[bad]).failures.is_empty());
     }
 }

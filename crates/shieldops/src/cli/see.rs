@@ -59,7 +59,9 @@ pub(super) fn incident(command: &IncidentCommand) -> Outcome {
 
 pub(super) fn alert(command: &AlertCommand) -> Outcome {
     match command {
-        AlertCommand::List(args) => list(args, "/api/v1/alerts", &["/id", "/severity", "/status", "/count", "/rule_title", "/last_seen"]),
+        AlertCommand::List(args) => {
+            list(args, "/api/v1/alerts", &["/id", "/severity", "/status", "/count", "/rule_title", "/last_seen"])
+        }
         AlertCommand::Show(args) => show_alert(args),
     }
 }
@@ -76,7 +78,8 @@ pub(super) fn print_list(page: &Value, output: Output, columns: &[&str]) -> Outc
         output::json(page)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let head: Vec<_> = columns.iter().map(|pointer| pointer.rsplit('/').next().unwrap_or_default().replace('_', " ")).collect();
+    let head: Vec<_> =
+        columns.iter().map(|pointer| pointer.rsplit('/').next().unwrap_or_default().replace('_', " ")).collect();
     let head: Vec<_> = head.iter().map(String::as_str).collect();
     let rows: Vec<_> = page["items"].as_array().into_iter().flatten().map(|item| output::row(item, columns)).collect();
     output::table(&head, &rows)?;
@@ -97,7 +100,11 @@ fn show_incident(args: &ShowArgs) -> Outcome {
     let investigation = client.get(&format!("/api/v1/incidents/{}/investigation", args.id))?;
     output::line("\nhypotheses")?;
     for hypothesis in investigation["hypotheses"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("  {} {}", output::text(&hypothesis["confidence"]), output::text(&hypothesis["title"])))?;
+        output::foreign_line(&format!(
+            "  {} {}",
+            output::text(&hypothesis["confidence"]),
+            output::text(&hypothesis["title"])
+        ))?;
     }
     output::line("\nnot checked")?;
     for gap in investigation["not_checked"].as_array().into_iter().flatten() {
@@ -112,12 +119,30 @@ fn show_alert(args: &ShowArgs) -> Outcome {
         output::json(&alert)?;
         return Ok(ExitCode::SUCCESS);
     }
-    heading(&alert, &["id", "rule_title", "severity", "status", "rule_id", "count", "first_seen", "last_seen", "incident_id", "risk_score"])?;
+    heading(
+        &alert,
+        &[
+            "id",
+            "rule_title",
+            "severity",
+            "status",
+            "rule_id",
+            "count",
+            "first_seen",
+            "last_seen",
+            "incident_id",
+            "risk_score",
+        ],
+    )?;
     output::line("\nmatched")?;
     for found in alert["matches"].as_array().into_iter().flatten() {
         output::foreign_line(&format!("  {}", output::text(&found["event_id"])))?;
         for field in found["fields"].as_array().into_iter().flatten() {
-            output::foreign_line(&format!("    {} = {}", output::text(&field["field"]), output::text(&field["value"])))?;
+            output::foreign_line(&format!(
+                "    {} = {}",
+                output::text(&field["field"]),
+                output::text(&field["value"])
+            ))?;
         }
     }
     Ok(ExitCode::SUCCESS)

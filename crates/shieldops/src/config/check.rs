@@ -20,7 +20,11 @@ struct Checker<'a> {
 }
 
 /// The settings, or nothing and every problem.
-pub(super) fn check(raw: &Raw, crash_at: Option<String>, warnings: &mut Vec<String>) -> (Option<settings::Settings>, Vec<Problem>) {
+pub(super) fn check(
+    raw: &Raw,
+    crash_at: Option<String>,
+    warnings: &mut Vec<String>,
+) -> (Option<settings::Settings>, Vec<Problem>) {
     let mut checker = Checker { problems: Vec::new(), warnings };
     let settings = checker.settings(raw, crash_at);
     let problems = checker.problems;
@@ -36,14 +40,20 @@ impl Checker<'_> {
         let tls = self.tls(&raw.tls);
         let log = self.log(&raw.log);
         for dir in raw.rules.dirs.iter().filter(|dir| !dir.is_dir()) {
-            self.warnings.push(format!("rules.dirs: {} is no folder now; its rules are loaded once it is there", dir.display()));
+            self.warnings
+                .push(format!("rules.dirs: {} is no folder now; its rules are loaded once it is there", dir.display()));
         }
         for file in raw.intel.indicator_files.iter().filter(|file| !file.is_file()) {
-            self.warnings.push(format!("intel.indicator_files: {} is no file now; it is loaded once it is there", file.display()));
+            self.warnings.push(format!(
+                "intel.indicator_files: {} is no file now; it is loaded once it is there",
+                file.display()
+            ));
         }
         let bus = self.bus(&raw.bus);
         let ingest = self.ingest(&raw.ingest, bus.retention);
-        let detect = settings::Detect { dedupe_window: self.seconds("detect.dedupe_window_s", raw.detect.dedupe_window_s, 1, 86_400) };
+        let detect = settings::Detect {
+            dedupe_window: self.seconds("detect.dedupe_window_s", raw.detect.dedupe_window_s, 1, 86_400),
+        };
         let investigate = self.investigate(&raw.investigate);
         Some(settings::Settings {
             data_dir: raw.data_dir.clone(),
@@ -70,11 +80,21 @@ impl Checker<'_> {
             }
             (None, None) => None,
             (Some(_), None) => {
-                self.wrong("tls.key_file", "absent", "tls.cert_file needs its key", "set tls.key_file, or remove tls.cert_file");
+                self.wrong(
+                    "tls.key_file",
+                    "absent",
+                    "tls.cert_file needs its key",
+                    "set tls.key_file, or remove tls.cert_file",
+                );
                 None
             }
             (None, Some(_)) => {
-                self.wrong("tls.cert_file", "absent", "tls.key_file needs its certificate", "set tls.cert_file, or remove tls.key_file");
+                self.wrong(
+                    "tls.cert_file",
+                    "absent",
+                    "tls.key_file needs its certificate",
+                    "set tls.cert_file, or remove tls.key_file",
+                );
                 None
             }
         }
@@ -125,11 +145,21 @@ impl Checker<'_> {
         self.range("ingest.max_body_bytes", raw.max_body_bytes, 1_024, 32 * MIB);
         self.range("ingest.max_event_bytes", raw.max_event_bytes, 1_024, 8 * MIB);
         if raw.max_event_bytes > raw.max_body_bytes {
-            self.wrong("ingest.max_event_bytes", raw.max_event_bytes, "more than a body may have", "make it at most ingest.max_body_bytes");
+            self.wrong(
+                "ingest.max_event_bytes",
+                raw.max_event_bytes,
+                "more than a body may have",
+                "make it at most ingest.max_body_bytes",
+            );
         }
         let zone = TimeZone::get(&raw.timezone);
         if zone.is_err() {
-            self.wrong("ingest.timezone", &raw.timezone, "no such time zone", "write UTC or an IANA name such as Europe/Berlin");
+            self.wrong(
+                "ingest.timezone",
+                &raw.timezone,
+                "no such time zone",
+                "write UTC or an IANA name such as Europe/Berlin",
+            );
         }
         let syslog = settings::Syslog {
             udp: self.optional_address("ingest.syslog.udp", raw.syslog.udp.as_deref()),
@@ -137,15 +167,26 @@ impl Checker<'_> {
             tls: self.optional_address("ingest.syslog.tls", raw.syslog.tls.as_deref()),
         };
         if syslog.tcp.is_some() && syslog.tcp == syslog.tls && syslog.tcp.is_some_and(|address| address.port() != 0) {
-            self.wrong("ingest.syslog.tls", raw.syslog.tls.as_deref().unwrap_or_default(), "taken by ingest.syslog.tcp", "choose another port, usually 6514");
+            self.wrong(
+                "ingest.syslog.tls",
+                raw.syslog.tls.as_deref().unwrap_or_default(),
+                "taken by ingest.syslog.tcp",
+                "choose another port, usually 6514",
+            );
         }
         for file in raw.files.iter().filter(|file| file.path.as_os_str().is_empty()) {
             self.wrong("ingest.files", format!("{file:?}"), "a path is empty", "name the file to follow");
         }
         if let Some(file) = raw.journal_file.as_ref().filter(|file| !file.exists()) {
-            self.wrong("ingest.journal_file", file.display(), "no such file", "name a journal file, or remove the setting");
+            self.wrong(
+                "ingest.journal_file",
+                file.display(),
+                "no such file",
+                "name a journal file, or remove the setting",
+            );
         }
-        let follow = |file: &raw::Follow| settings::Follow { path: PathBuf::clone(&file.path), source: file.source.clone() };
+        let follow =
+            |file: &raw::Follow| settings::Follow { path: PathBuf::clone(&file.path), source: file.source.clone() };
         Some(settings::Ingest {
             max_body_bytes: usize::try_from(raw.max_body_bytes).ok()?,
             max_event_bytes: usize::try_from(raw.max_event_bytes).ok()?,

@@ -77,7 +77,8 @@ impl Layers {
                 let fix = if reference::is_key(key) {
                     format!("want {}", reference::type_of(key))
                 } else {
-                    reference::nearest(key).map_or_else(|| "remove it".to_owned(), |near| format!("remove it, or write `{near}`"))
+                    reference::nearest(key)
+                        .map_or_else(|| "remove it".to_owned(), |near| format!("remove it, or write `{near}`"))
                 };
                 self.problems.push(Problem { key: shown.to_owned(), value: value.to_string(), what, fix });
             }

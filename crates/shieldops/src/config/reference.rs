@@ -77,7 +77,8 @@ pub(super) fn nearest(name: &str) -> Option<String> {
     let alike = |key: &str| key.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
     let keys = keys();
     let same_last = keys.iter().find(|key| last(&key.name) == last(name));
-    let longest = keys.iter().max_by_key(|key| alike(&key.name)).filter(|key| alike(&key.name) * 2 >= name.chars().count());
+    let longest =
+        keys.iter().max_by_key(|key| alike(&key.name)).filter(|key| alike(&key.name) * 2 >= name.chars().count());
     same_last.or(longest).map(|key| key.name.clone())
 }
 
@@ -97,7 +98,11 @@ pub(crate) fn page() -> String {
         let variable = format!("SHIELDOPS_{}", key.name.to_uppercase().replace('.', "__"));
         let kind = words(&key.written);
         // Writing to a string cannot fail.
-        let _written = write!(page, "\n## {}\n\n{}\n\nTakes {kind}. Default: {default}. Variable: `{variable}`.\n", key.name, key.docs);
+        let _written = write!(
+            page,
+            "\n## {}\n\n{}\n\nTakes {kind}. Default: {default}. Variable: `{variable}`.\n",
+            key.name, key.docs
+        );
     }
     page
 }

@@ -35,8 +35,20 @@ fn every_problem_is_said_at_once_with_its_value_and_a_fix() {
     )
     .unwrap_err();
     assert_eq!(warnings.len(), 1, "what is odd is said beside what is wrong");
-    for key in ["listen", "behind_proxy", "bus.max_byte", "bus.retention_hours", "log.level", "tls.key_file", "ingest.timezone", "ingest.files"] {
-        let problem = problems.iter().find(|problem| problem.key == key).unwrap_or_else(|| panic!("{key} in {:?}", keys(&problems)));
+    for key in [
+        "listen",
+        "behind_proxy",
+        "bus.max_byte",
+        "bus.retention_hours",
+        "log.level",
+        "tls.key_file",
+        "ingest.timezone",
+        "ingest.files",
+    ] {
+        let problem = problems
+            .iter()
+            .find(|problem| problem.key == key)
+            .unwrap_or_else(|| panic!("{key} in {:?}", keys(&problems)));
         assert!(!problem.fix.is_empty() && !problem.what.is_empty(), "{problem}");
     }
     let near = problems.iter().find(|problem| problem.key == "bus.max_byte").unwrap();
@@ -48,7 +60,9 @@ fn every_problem_is_said_at_once_with_its_value_and_a_fix() {
 #[test]
 fn two_underscores_nest_and_a_variable_wins_over_the_file() {
     let file = "[bus]\nmax_bytes = 1000000000\nretention_hours = 1\n";
-    let loaded = load(file, &[("SHIELDOPS_BUS__MAX_BYTES", "2000000000"), ("SHIELDOPS_INGEST__SYSLOG__UDP", "127.0.0.1:5514")]).unwrap();
+    let loaded =
+        load(file, &[("SHIELDOPS_BUS__MAX_BYTES", "2000000000"), ("SHIELDOPS_INGEST__SYSLOG__UDP", "127.0.0.1:5514")])
+            .unwrap();
     assert_eq!(loaded.settings.bus.limits(1).max_bytes, 2_000_000_000);
     assert_eq!(loaded.settings.bus.limits(1).retention.as_secs(), 3_600);
     assert_eq!(loaded.settings.ingest.syslog.udp.unwrap().port(), 5514);
@@ -70,7 +84,12 @@ fn a_variable_that_looks_like_a_number_is_text_where_text_is_wanted() {
 
 #[test]
 fn an_unknown_variable_is_a_warning_and_ours_are_not() {
-    let ours = [("SHIELDOPS_TOKEN", "x"), ("SHIELDOPS_SERVER", "x"), ("SHIELDOPS_SHARED", "x"), ("SHIELDOPS_CRASH_AT", "apply")];
+    let ours = [
+        ("SHIELDOPS_TOKEN", "x"),
+        ("SHIELDOPS_SERVER", "x"),
+        ("SHIELDOPS_SHARED", "x"),
+        ("SHIELDOPS_CRASH_AT", "apply"),
+    ];
     let loaded = load("", &ours).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.settings.crash_at.as_deref(), Some("apply"));
@@ -103,7 +122,8 @@ fn a_rules_folder_that_is_not_there_yet_stops_nothing() {
 
 #[test]
 fn what_show_prints_is_a_configuration_that_means_the_same() {
-    let loaded = load("[[ingest.files]]\npath = \"/var/log/auth.log\"\n[ingest.syslog]\ntcp = \"0.0.0.0:514\"\n", &[]).unwrap();
+    let loaded =
+        load("[[ingest.files]]\npath = \"/var/log/auth.log\"\n[ingest.syslog]\ntcp = \"0.0.0.0:514\"\n", &[]).unwrap();
     let shown = toml::to_string(&loaded.raw).unwrap();
     assert_eq!(load(&shown, &[]).unwrap().raw, loaded.raw);
 }
