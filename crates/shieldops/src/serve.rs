@@ -22,7 +22,10 @@ use shieldops_pipeline::{Content, Intake, Pipeline, TenantSink};
 use shieldops_respond::{CrashPoints, Registry};
 use shieldops_seal::{Purpose, SealKey};
 use shieldops_store::{Options, Store, people::Tenant};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -33,8 +36,10 @@ use crate::{
     tls::{self, Mode},
 };
 
-/// How long a drain may take.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long requests may go on after a signal: a client that never ends its own holds up nobody.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+/// How long the rest of a drain may take: ten seconds in all, with a little for twins and the database.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
@@ -79,12 +84,17 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     pipeline.start(&tasks, &stop).await?;
     sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;
     let (listener, scheme) = listener(tcp, &settings, &tasks, &stop)?;
+    // Heard from here on: whoever reads `ready` may send one.
+    tasks.spawn(signalled(signals()?, stop.clone()));
     announce(&store, &tenant, scheme, axum::serve::Listener::local_addr(&listener)?).await?;
     tasks.spawn(after_ready(AfterReady { store: store.clone(), intake, linux: Arc::clone(&linux), tenant, demo, engines, tasks: tasks.clone(), stop: stop.clone() }));
-    tasks.spawn(signalled(stop.clone()));
     let service = router.layer(from_fn(peer)).into_make_service_with_connect_info::<Peer>();
     let stopped = stop.clone();
-    axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await }).await.context("serving failed")?;
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await });
+    tokio::select! {
+        outcome = serving.into_future() => outcome.context("serving failed")?,
+        () = last_requests(&stop) => tracing::warn!("requests that did not end are cut off"),
+    }
     stop.cancel();
     drain(&pipeline, &tasks, &linux).await
 }
@@ -195,12 +205,18 @@ async fn peer(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn signalled(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        tracing::error!("signals cannot be heard: stop the server with SIGKILL");
-        return;
-    };
+async fn last_requests(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_REQUESTS).await;
+}
+
+/// SIGTERM and SIGINT.
+fn signals() -> anyhow::Result<[Signal; 2]> {
+    let hear = |kind| signal(kind).context("signals cannot be heard");
+    Ok([hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?])
+}
+
+async fn signalled([mut term, mut interrupt]: [Signal; 2], stop: CancellationToken) {
     tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {}, () = stop.cancelled() => {} }
     tracing::info!("draining");
     stop.cancel();

@@ -1,0 +1,20 @@
+//! The whole under power cuts, full disks and bad surroundings: what was acknowledged is there once, what was done is
+//! said, what is said was done, and the ledger proves it.
+
+#[path = "support/machine.rs"]
+mod machine;
+
+#[path = "crash/actions.rs"]
+mod actions;
+#[path = "crash/environment.rs"]
+mod environment;
+#[path = "crash/full_disk.rs"]
+mod full_disk;
+#[path = "crash/ingest.rs"]
+mod ingest;
+#[path = "crash/points.rs"]
+mod points;
+#[path = "crash/tally.rs"]
+mod tally;
+#[path = "crash/world.rs"]
+mod world;
