@@ -21,7 +21,11 @@ fn main() -> anyhow::Result<ExitCode> {
 #[expect(clippy::print_stdout, reason = "a tool's answer")]
 fn attempt(folder: &str) -> anyhow::Result<i32> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let linux = Linux::new(LinuxOptions { data_dir: folder.into(), installation: "try".to_owned(), clock: Arc::new(SystemClock) })?;
+    let linux = Linux::new(LinuxOptions {
+        data_dir: folder.into(),
+        installation: "try".to_owned(),
+        clock: Arc::new(SystemClock),
+    })?;
     let options = TwinOptions {
         name: "try".to_owned(),
         attacker: IpAddr::from([203, 0, 113, 66]),

@@ -131,7 +131,8 @@ pub fn read_all(bytes: &[u8]) -> (Vec<String>, usize) {
 fn record(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (length, after) = bytes.split_first_chunk::<4>()?;
     let length = u32::from_be_bytes(*length);
-    let (note, after) = after.split_at_checked(usize::try_from(length).ok().filter(|_| (1..=NOTE_BYTES).contains(&length))?)?;
+    let (note, after) =
+        after.split_at_checked(usize::try_from(length).ok().filter(|_| (1..=NOTE_BYTES).contains(&length))?)?;
     // A note has no NUL; a page that was never written has nothing else.
     let note = std::str::from_utf8(note).ok().filter(|note| !note.contains('\0'))?;
     Some((note, after))

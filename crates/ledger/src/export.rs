@@ -118,7 +118,14 @@ fn feed(verifier: &mut Verifier, seq: u64, leaf: &str) {
         Ok(parsed) => {
             let header = parsed.header;
             let hash = leaf_hash(&bytes).to_vec();
-            verifier.entry(&Stored { seq, leaf: bytes, hash, kind: header.kind, time: header.time, subjects: header.subjects });
+            verifier.entry(&Stored {
+                seq,
+                leaf: bytes,
+                hash,
+                kind: header.kind,
+                time: header.time,
+                subjects: header.subjects,
+            });
         }
         Err(error) => verifier.fail(Some(seq), error.to_string()),
     }

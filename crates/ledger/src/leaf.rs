@@ -36,7 +36,8 @@ impl Header {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, LedgerError> {
-        let header: Self = serde_json::from_slice(bytes).map_err(|error| LedgerError::Leaf(format!("header: {error}")))?;
+        let header: Self =
+            serde_json::from_slice(bytes).map_err(|error| LedgerError::Leaf(format!("header: {error}")))?;
         if header.v != Self::VERSION {
             return Err(LedgerError::Leaf(format!("version {} is not known here", header.v)));
         }
@@ -71,7 +72,14 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        Header { kind: "plan.approved".into(), seq: 3, subjects: vec!["pln_1".into()], tenant: "tnt_1".into(), time: "2026-11-21T10:00:00.000000Z".into(), v: 1 }
+        Header {
+            kind: "plan.approved".into(),
+            seq: 3,
+            subjects: vec!["pln_1".into()],
+            tenant: "tnt_1".into(),
+            time: "2026-11-21T10:00:00.000000Z".into(),
+            v: 1,
+        }
     }
 
     #[test]

@@ -10,7 +10,10 @@ mod verify;
 pub use checkpoints::{CheckpointFile, Disk, FileDisk, Tail, read_all as read_checkpoints, tail as checkpoint_tail};
 pub use export::{ExportLine, VerifiedExport, verify_export};
 pub use leaf::{Header, Leaf};
-pub use merkle::{Frontier, Hash, consistency_proof, empty_root, inclusion_proof, leaf_hash, root_of, verify_consistency, verify_inclusion};
+pub use merkle::{
+    Frontier, Hash, consistency_proof, empty_root, inclusion_proof, leaf_hash, root_of, verify_consistency,
+    verify_inclusion,
+};
 pub use note::{Checkpoint, Signer, VerifierKey};
 pub use verify::{Bad, Checked, Report, Stored, Verifier};
 

@@ -136,8 +136,11 @@ impl VerifierKey {
         let (text, signatures) = note.rsplit_once("\n\n").ok_or_else(|| wrong("no signature".to_owned()))?;
         let text = format!("{text}\n");
         let ours = signatures.lines().filter_map(|line| line.strip_prefix("\u{2014} ")?.rsplit_once(' '));
-        let ours = ours.filter(|(name, _)| *name == self.name).filter_map(|(_, signature)| STANDARD.decode(signature).ok());
-        let good = ours.filter_map(|bytes| self.signature(&bytes)).any(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok());
+        let ours =
+            ours.filter(|(name, _)| *name == self.name).filter_map(|(_, signature)| STANDARD.decode(signature).ok());
+        let good = ours
+            .filter_map(|bytes| self.signature(&bytes))
+            .any(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok());
         if !good {
             return Err(wrong("not signed by this log's key".to_owned()));
         }

@@ -156,17 +156,24 @@ impl Verifier {
     pub fn finish(mut self, head: Option<(u64, Vec<u8>)>) -> Report {
         let (size, root) = (self.frontier.size(), self.frontier.root());
         match head {
-            Some((stored, _)) if stored != size => self.fail(Some(size.min(stored)), format!("the head says {stored} entries, there are {size}")),
+            Some((stored, _)) if stored != size => {
+                self.fail(Some(size.min(stored)), format!("the head says {stored} entries, there are {size}"))
+            }
             Some((_, stored)) if stored != root => self.fail(None, "the head's root is not the root of the entries"),
             None if size > 0 => self.fail(None, "there is no head"),
             _ => {}
         }
         if let Some((missing, _)) = self.wanted.first_key_value() {
-            let why = format!("a signed checkpoint has {missing} entries, the log has {size}: entries are missing at the end");
+            let why = format!(
+                "a signed checkpoint has {missing} entries, the log has {size}: entries are missing at the end"
+            );
             self.fail(Some(size), why);
         }
         if self.uncovered_commits > 1 && !self.running {
-            let why = format!("{} commits have no signed checkpoint, at most the last one may lack it: checkpoints were removed", self.uncovered_commits);
+            let why = format!(
+                "{} commits have no signed checkpoint, at most the last one may lack it: checkpoints were removed",
+                self.uncovered_commits
+            );
             self.fail(Some(self.last), why);
         }
         Report {

@@ -7,7 +7,8 @@ use std::io::Cursor;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 use shieldops_ledger::{
-    ExportLine, Frontier, Header, Leaf, Report, Signer, Stored, Tail, Verifier, VerifierKey, checkpoint_tail, leaf_hash, read_checkpoints, verify_export,
+    ExportLine, Frontier, Header, Leaf, Report, Signer, Stored, Tail, Verifier, VerifierKey, checkpoint_tail,
+    leaf_hash, read_checkpoints, verify_export,
 };
 
 const NAME: &str = "shieldops/abc/tnt_1";
@@ -26,18 +27,35 @@ fn log(size: u64, seed: u8) -> Log {
     for seq in 0..size {
         let time = format!("2026-11-21T10:00:{:02}.{:06}Z", seq / 60, u64::from(seed));
         let time = time.replace("10:00", &format!("10:{:02}", seq % 60));
-        let header = Header { kind: "plan.approved".into(), seq, subjects: vec![format!("pln_{seq}")], tenant: "tnt_1".into(), time, v: 1 };
+        let header = Header {
+            kind: "plan.approved".into(),
+            seq,
+            subjects: vec![format!("pln_{seq}")],
+            tenant: "tnt_1".into(),
+            time,
+            v: 1,
+        };
         let leaf = Leaf { header: header.clone(), sealed: vec![seed; 20] }.to_bytes();
         let hash = leaf_hash(&leaf);
         log.frontier.append(hash);
-        log.entries.push(Stored { seq, leaf, hash: hash.to_vec(), kind: header.kind, time: header.time, subjects: header.subjects });
+        log.entries.push(Stored {
+            seq,
+            leaf,
+            hash: hash.to_vec(),
+            kind: header.kind,
+            time: header.time,
+            subjects: header.subjects,
+        });
         log.notes.push(signer.sign(seq + 1, log.frontier.root()));
     }
     log
 }
 
 fn file(notes: &[String]) -> Vec<u8> {
-    notes.iter().flat_map(|note| [&u32::try_from(note.len()).unwrap().to_be_bytes(), note.as_bytes()].concat()).collect()
+    notes
+        .iter()
+        .flat_map(|note| [&u32::try_from(note.len()).unwrap().to_be_bytes(), note.as_bytes()].concat())
+        .collect()
 }
 
 fn verify(log: &Log, file: &[u8]) -> Report {
@@ -61,7 +79,11 @@ fn export(log: &Log) -> String {
         size: log.frontier.size(),
         root: log.frontier.root().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(),
     };
-    let entries = log.entries.iter().map(|entry| ExportLine::Entry { seq: entry.seq, leaf: STANDARD.encode(&entry.leaf), payload: None });
+    let entries = log.entries.iter().map(|entry| ExportLine::Entry {
+        seq: entry.seq,
+        leaf: STANDARD.encode(&entry.leaf),
+        payload: None,
+    });
     let notes = log.notes.iter().map(|note| ExportLine::Checkpoint { note: note.clone() });
     let lines = std::iter::once(head).chain(entries).chain(notes);
     lines.map(|line| serde_json::to_string(&line).unwrap() + "\n").collect()
@@ -124,11 +146,19 @@ fn many_entries_of_one_commit_may_lack_their_checkpoint() {
     let mut log = log(3, 7);
     let time = log.entries[2].time.clone();
     for seq in 3..6 {
-        let header = Header { kind: "k".into(), seq, subjects: vec![], tenant: "tnt_1".into(), time: time.clone(), v: 1 };
+        let header =
+            Header { kind: "k".into(), seq, subjects: vec![], tenant: "tnt_1".into(), time: time.clone(), v: 1 };
         let leaf = Leaf { header, sealed: vec![] }.to_bytes();
         let hash = leaf_hash(&leaf);
         log.frontier.append(hash);
-        log.entries.push(Stored { seq, leaf, hash: hash.to_vec(), kind: "k".into(), time: time.clone(), subjects: vec![] });
+        log.entries.push(Stored {
+            seq,
+            leaf,
+            hash: hash.to_vec(),
+            kind: "k".into(),
+            time: time.clone(),
+            subjects: vec![],
+        });
     }
     let bytes = file(&log.notes[..2]);
     let report = verify(&log, &bytes);

@@ -27,7 +27,14 @@ fn log(size: u64) -> Log {
         let leaf = Leaf { header: header.clone(), sealed: vec![u8::try_from(seq % 251).unwrap(); 40] }.to_bytes();
         let hash = leaf_hash(&leaf);
         frontier.append(hash);
-        entries.push(Stored { seq, leaf, hash: hash.to_vec(), kind: header.kind, time: header.time, subjects: header.subjects });
+        entries.push(Stored {
+            seq,
+            leaf,
+            hash: hash.to_vec(),
+            kind: header.kind,
+            time: header.time,
+            subjects: header.subjects,
+        });
         heads.push(Checkpoint { origin: "o".into(), size: seq + 1, root: frontier.root() });
     }
     Log { entries, heads, head: (size, frontier.root().to_vec()) }

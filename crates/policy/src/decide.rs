@@ -145,7 +145,8 @@ impl Policy {
 fn new_engine() -> Engine {
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);
-    engine.set_execution_timer_config(ExecutionTimerConfig { limit: EVALUATION_LIMIT, check_interval: NonZeroU32::MIN });
+    engine
+        .set_execution_timer_config(ExecutionTimerConfig { limit: EVALUATION_LIMIT, check_interval: NonZeroU32::MIN });
     engine.set_policy_length_config(PolicyLengthConfig {
         max_file_bytes: NonZeroUsize::new(MAX_POLICY_BYTES).unwrap_or(NonZeroUsize::MIN),
         ..PolicyLengthConfig::default()

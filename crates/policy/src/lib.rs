@@ -8,5 +8,7 @@ mod input;
 mod permit;
 
 pub use decide::{EVALUATION_LIMIT, Evaluation, Policy, PolicyError};
-pub use input::{ActionInput, CapabilityInput, Class, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage, TargetInput};
+pub use input::{
+    ActionInput, CapabilityInput, Class, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage, TargetInput,
+};
 pub use permit::{Grant, Permit, Refused};

@@ -28,7 +28,12 @@ impl Engine {
             return Err(Error::HashMismatch { actual: plan.hash });
         }
         let voted = plan.approvals.iter().any(|approval| approval.user == person.user);
-        if voted && !matches!(plan.state, PlanState::Rejected | PlanState::Denied | PlanState::Expired | PlanState::Superseded) {
+        if voted
+            && !matches!(
+                plan.state,
+                PlanState::Rejected | PlanState::Denied | PlanState::Expired | PlanState::Superseded
+            )
+        {
             return Ok(plan);
         }
         if plan.state != PlanState::Proposed {
@@ -88,7 +93,8 @@ impl Engine {
         }
         plan.state = PlanState::Rejected;
         plan.rejected_reason = Some(reason.to_owned());
-        let what = entry("plan.rejected", &person.user.to_string(), &plan, json!({"hash": plan.hash, "reason": reason}));
+        let what =
+            entry("plan.rejected", &person.user.to_string(), &plan, json!({"hash": plan.hash, "reason": reason}));
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)
     }
@@ -120,10 +126,18 @@ impl Engine {
         if plan.state == PlanState::Proposed {
             let (have, need) = (plan.approvals.len(), plan.decision.approvals_needed);
             if have < usize::from(need) {
-                return Err(Error::State { what: "the plan", state: format!("proposed, with {have} of {need} approvals") });
+                return Err(Error::State {
+                    what: "the plan",
+                    state: format!("proposed, with {have} of {need} approvals"),
+                });
             }
             plan.state = PlanState::Approved;
-            let what = entry("plan.approved", &person.user.to_string(), &plan, json!({"hash": plan.hash, "approvals": have, "needed": need}));
+            let what = entry(
+                "plan.approved",
+                &person.user.to_string(),
+                &plan,
+                json!({"hash": plan.hash, "approvals": have, "needed": need}),
+            );
             self.save_plan(&mut plan, Vec::new(), what).await?;
         }
         Ok(plan)

@@ -9,8 +9,12 @@ use std::{
 
 use ipnet::IpNet;
 use serde_json::Value;
-use shieldops_model::{Action, ActionId, Clock, Id, Owner, Plan, PlanId, PlanState, Target, TargetId, TenantId, Timestamp, id};
-use shieldops_policy::{ActionInput, CapabilityInput, Entry as Door, Evaluation, Input, Policy, Requester, RequesterKind, Stage, canonical};
+use shieldops_model::{
+    Action, ActionId, Clock, Id, Owner, Plan, PlanId, PlanState, Target, TargetId, TenantId, Timestamp, id,
+};
+use shieldops_policy::{
+    ActionInput, CapabilityInput, Entry as Door, Evaluation, Input, Policy, Requester, RequesterKind, Stage, canonical,
+};
 use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
 use tokio_util::task::TaskTracker;
 
@@ -34,7 +38,10 @@ pub struct EngineOptions {
 
 impl std::fmt::Debug for EngineOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineOptions").field("tenant", &self.tenant).field("registry", &self.registry).finish_non_exhaustive()
+        f.debug_struct("EngineOptions")
+            .field("tenant", &self.tenant)
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,9 +155,16 @@ impl Engine {
     }
 
     /// Asks policy about a plan as it stands, with fresh facts.
-    pub(crate) async fn evaluate(&self, plan: &Plan, ready: &[Ready], stage: Stage, drifted: bool) -> Result<Evaluation, Error> {
+    pub(crate) async fn evaluate(
+        &self,
+        plan: &Plan,
+        ready: &[Ready],
+        stage: Stage,
+        drifted: bool,
+    ) -> Result<Evaluation, Error> {
         let pairs = plan.actions.iter().zip(ready);
-        let actions = pairs.map(|(action, ready)| Self::action_input(ready, action.id, &action.from, &action.params)).collect();
+        let actions =
+            pairs.map(|(action, ready)| Self::action_input(ready, action.id, &action.from, &action.params)).collect();
         let (operator_addresses, operators_complete) = operators(plan);
         let input = Input {
             tenant: self.with.tenant,
@@ -192,7 +206,12 @@ impl Engine {
     }
 
     /// Writes the action's row and advances the copy in hand.
-    pub(crate) async fn save_action(&self, action: &mut Action, mut writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
+    pub(crate) async fn save_action(
+        &self,
+        action: &mut Action,
+        mut writes: Vec<Write>,
+        entry: Entry,
+    ) -> Result<(), Error> {
         action.updated_at = self.now();
         writes.push(Write::UpdateAction(Box::new(action.clone())));
         self.commit(writes, entry).await?;

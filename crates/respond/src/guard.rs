@@ -7,7 +7,13 @@ use shieldops_model::{Reason, Target};
 use shieldops_policy::{Class, Facts};
 
 /// Why this must not run, whatever policy said.
-pub(crate) fn protected(target: &Target, class: Class, reach: &[IpNet], facts: &Facts, operators: &[IpAddr]) -> Vec<Reason> {
+pub(crate) fn protected(
+    target: &Target,
+    class: Class,
+    reach: &[IpNet],
+    facts: &Facts,
+    operators: &[IpAddr],
+) -> Vec<Reason> {
     if class == Class::ReadOnly {
         return Vec::new();
     }
@@ -16,8 +22,12 @@ pub(crate) fn protected(target: &Target, class: Class, reach: &[IpNet], facts: &
         reasons.push(reason("protected_target", format!("target {} is protected", target.name)));
     }
     for net in reach {
-        let lists =
-            [("own_address", &facts.own_addresses[..]), ("gateway_address", &facts.gateways), ("dns_address", &facts.dns_servers), ("operator_address", operators)];
+        let lists = [
+            ("own_address", &facts.own_addresses[..]),
+            ("gateway_address", &facts.gateways),
+            ("dns_address", &facts.dns_servers),
+            ("operator_address", operators),
+        ];
         for (code, addresses) in lists {
             if let Some(held) = addresses.iter().find(|address| net.contains(*address)) {
                 reasons.push(reason(code, format!("{net} holds {held}")));
@@ -48,7 +58,10 @@ mod tests {
         };
         let row = Target { protected: protected_target, ..target("sim/a") };
         let reach = [reach.parse().unwrap()];
-        protected(&row, Class::Reversible, &reach, &facts, &["192.0.2.7".parse().unwrap()]).into_iter().map(|reason| reason.code).collect()
+        protected(&row, Class::Reversible, &reach, &facts, &["192.0.2.7".parse().unwrap()])
+            .into_iter()
+            .map(|reason| reason.code)
+            .collect()
     }
 
     #[test]

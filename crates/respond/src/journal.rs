@@ -5,9 +5,11 @@ mod store;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shieldops_model::{
+    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
+};
 pub use shieldops_store::facts::Automation;
 pub use store::StoreJournal;
-use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
@@ -32,16 +34,30 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub enum Write {
     /// The plan and its actions, at the versions they have.
-    InsertPlan { plan: Box<Plan>, proposal: Option<String> },
+    InsertPlan {
+        plan: Box<Plan>,
+        proposal: Option<String>,
+    },
     /// The plan's own row.
     UpdatePlan(Box<Plan>),
     UpdateAction(Box<Action>),
     Step(Step),
-    AddOwner { state_key: String, owner: Owner },
-    RemoveOwner { state_key: String, action: ActionId },
+    AddOwner {
+        state_key: String,
+        owner: Owner,
+    },
+    RemoveOwner {
+        state_key: String,
+        action: ActionId,
+    },
     /// The state before the first owner; one that stands is left alone.
-    KeepBaseline { state_key: String, state: Value },
-    DropBaseline { state_key: String },
+    KeepBaseline {
+        state_key: String,
+        state: Value,
+    },
+    DropBaseline {
+        state_key: String,
+    },
     Automation(Automation),
 }
 

@@ -21,7 +21,9 @@ mod run;
 mod undo;
 mod watch;
 
-pub use capability::{AnyCapability, Capability, Child, Description, Fault, Mark, Observed, Probe, ProbeResult, Site, Typed, Watch};
+pub use capability::{
+    AnyCapability, Capability, Child, Description, Fault, Mark, Observed, Probe, ProbeResult, Site, Typed, Watch,
+};
 pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;

@@ -7,7 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::Value;
-use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef};
+use shieldops_model::{
+    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef,
+};
 
 use crate::{Automation, Change, Entry, Journal, JournalError, Step, Write};
 
@@ -99,7 +101,11 @@ impl Tables {
     }
 
     fn full_plan(&self, plan: &Plan) -> Plan {
-        let actions = plan.actions.iter().filter_map(|action| self.actions.get(&action.id)).map(|action| self.full_action(action));
+        let actions = plan
+            .actions
+            .iter()
+            .filter_map(|action| self.actions.get(&action.id))
+            .map(|action| self.full_action(action));
         Plan { actions: actions.collect(), ..plan.clone() }
     }
 }
@@ -122,12 +128,22 @@ impl Journal for MemoryJournal {
 
     async fn plans_in(&self, states: &[PlanState]) -> Stored<Vec<Plan>> {
         let tables = self.lock();
-        Ok(tables.plans.values().filter(|(plan, _)| states.contains(&plan.state)).map(|(plan, _)| tables.full_plan(plan)).collect())
+        Ok(tables
+            .plans
+            .values()
+            .filter(|(plan, _)| states.contains(&plan.state))
+            .map(|(plan, _)| tables.full_plan(plan))
+            .collect())
     }
 
     async fn actions_in(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
         let tables = self.lock();
-        Ok(tables.actions.values().filter(|action| states.contains(&action.state)).map(|action| tables.full_action(action)).collect())
+        Ok(tables
+            .actions
+            .values()
+            .filter(|action| states.contains(&action.state))
+            .map(|action| tables.full_action(action))
+            .collect())
     }
 
     async fn plan_for(&self, incident: IncidentId, proposal: &str) -> Stored<Option<Plan>> {
@@ -140,7 +156,12 @@ impl Journal for MemoryJournal {
 
     async fn plans_of(&self, incident: IncidentId) -> Stored<Vec<Plan>> {
         let tables = self.lock();
-        Ok(tables.plans.values().filter(|(plan, _)| plan.incident_id == Some(incident)).map(|(plan, _)| tables.full_plan(plan)).collect())
+        Ok(tables
+            .plans
+            .values()
+            .filter(|(plan, _)| plan.incident_id == Some(incident))
+            .map(|(plan, _)| tables.full_plan(plan))
+            .collect())
     }
 
     async fn target(&self, id: TargetId) -> Stored<Option<Target>> {

@@ -140,7 +140,8 @@ impl Engine {
         let capability = Arc::clone(self.capability(&proposed.capability)?);
         let params = capability.canonical(&proposed.params)?;
         let named = self.with.journal.find_target(&proposed.target).await?;
-        let target = named.ok_or_else(|| Error::UnknownTarget(format!("{} {}", proposed.target.kind, proposed.target.name)))?;
+        let target =
+            named.ok_or_else(|| Error::UnknownTarget(format!("{} {}", proposed.target.kind, proposed.target.name)))?;
         let ready = self.look(&proposed.capability, target, &params).await?;
         let mut action = self.action(plan, &ready, params)?;
         let now = self.now();
@@ -189,7 +190,12 @@ impl Engine {
     }
 
     /// Plans again what a plan wanted, against the state of now: for plans that expired, were denied or aborted.
-    pub async fn replan(&self, id: PlanId, requester: Requester, requester_addr: Option<String>) -> Result<Plan, Error> {
+    pub async fn replan(
+        &self,
+        id: PlanId,
+        requester: Requester,
+        requester_addr: Option<String>,
+    ) -> Result<Plan, Error> {
         let old = self.get_plan(id).await?;
         if old.undo_of.is_some() {
             return Err(Error::Invalid("an undo is not planned again: undo the action again".to_owned()));
@@ -197,7 +203,8 @@ impl Engine {
         if matches!(old.state, PlanState::Proposed | PlanState::Approved | PlanState::Executing) {
             return Err(Error::State { what: "the plan", state: word(&old.state) });
         }
-        let request = PlanRequest { requester, requester_addr, incident_id: old.incident_id, demo: old.demo, ..request_of(&old) };
+        let request =
+            PlanRequest { requester, requester_addr, incident_id: old.incident_id, demo: old.demo, ..request_of(&old) };
         self.propose(request).await
     }
 
@@ -218,7 +225,10 @@ impl Engine {
         }
         let _one_at_a_time = self.votes.lock().await;
         for mut old in self.with.journal.plans_of(incident).await? {
-            let gone = old.state == PlanState::Proposed && old.requester == INVESTIGATION && old.undo_of.is_none() && !kept.contains(&old.id);
+            let gone = old.state == PlanState::Proposed
+                && old.requester == INVESTIGATION
+                && old.undo_of.is_none()
+                && !kept.contains(&old.id);
             if gone {
                 old.state = PlanState::Superseded;
                 let what = entry("plan.superseded", INVESTIGATION, &old, json!({"hash": old.hash}));

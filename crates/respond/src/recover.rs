@@ -34,7 +34,11 @@ impl Engine {
         let _held = self.hold_targets(plan.actions.iter().map(|action| action.target_id)).await;
         let plan = self.get_plan(plan.id).await?;
         if plan.state == PlanState::Executing {
-            for action in plan.actions.iter().filter(|action| matches!(action.state, ActionState::Running | ActionState::Settling)) {
+            for action in plan
+                .actions
+                .iter()
+                .filter(|action| matches!(action.state, ActionState::Running | ActionState::Settling))
+            {
                 self.end_children(action).await?;
             }
             self.run_held(plan.id).await?;
@@ -49,7 +53,8 @@ impl Engine {
         let ended: BTreeSet<String> =
             steps.iter().filter(|step| step.kind == "child_ended").map(|step| step.detail.to_string()).collect();
         for step in steps.iter().filter(|step| step.kind == "child" && !ended.contains(&step.detail.to_string())) {
-            let child: Child = serde_json::from_value(step.detail.clone()).map_err(|error| Error::Internal(error.to_string()))?;
+            let child: Child =
+                serde_json::from_value(step.detail.clone()).map_err(|error| Error::Internal(error.to_string()))?;
             self.capability(&action.capability)?.end_child(&child).await?;
         }
         Ok(())

@@ -102,7 +102,11 @@ impl Engine {
         if !resumed {
             self.crash("before_run_started")?;
             plan.state = PlanState::Executing;
-            let steps = plan.actions.iter().map(|action| self.step(action.id, "run_started", json!({"plan": plan.id}))).collect();
+            let steps = plan
+                .actions
+                .iter()
+                .map(|action| self.step(action.id, "run_started", json!({"plan": plan.id})))
+                .collect();
             let payload = json!({"hash": plan.hash, "decision": evaluation.decision()});
             let what = entry("run.started", "system:executor", &plan, payload);
             self.save_plan(&mut plan, steps, what).await?;
@@ -113,7 +117,11 @@ impl Engine {
             let (Some(action), Some(ready)) = (plan.actions.get(place).cloned(), ready.get(place)) else { break };
             // What was read before the run is fresh for its first action; later ones look again.
             let fresh = place == 0 && !resumed;
-            let state = if stopped { self.skip(&plan, action, ready).await? } else { self.one(&plan, action, ready, &evaluation, fresh).await? };
+            let state = if stopped {
+                self.skip(&plan, action, ready).await?
+            } else {
+                self.one(&plan, action, ready, &evaluation, fresh).await?
+            };
             stopped |= state != ActionState::Verified;
         }
         self.end_run(id).await
@@ -131,7 +139,10 @@ impl Engine {
         }
         let (have, need) = (plan.approvals.len(), usize::from(decision.approvals_needed));
         if have < need {
-            return one("approvals_missing", format!("policy now asks for {need} approvals and has {have}; plan again"));
+            return one(
+                "approvals_missing",
+                format!("policy now asks for {need} approvals and has {have}; plan again"),
+            );
         }
         Ok(None)
     }
@@ -154,19 +165,38 @@ impl Engine {
         if action.state != ActionState::Planned {
             return Ok(action.state);
         }
-        let end = End { state: ActionState::Skipped, detail: Some("an action before it did not succeed".to_owned()), side: "from" };
+        let end = End {
+            state: ActionState::Skipped,
+            detail: Some("an action before it did not succeed".to_owned()),
+            side: "from",
+        };
         self.outcome(plan, &mut action, ready, end).await
     }
 
     /// One action, from its plan to its end.
-    async fn one(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, fresh: bool) -> Result<ActionState, Error> {
+    async fn one(
+        &self,
+        plan: &Plan,
+        mut action: Action,
+        ready: &Ready,
+        evaluation: &Evaluation,
+        fresh: bool,
+    ) -> Result<ActionState, Error> {
         if action.state != ActionState::Planned {
             return Ok(action.state);
         }
-        let seen = if fresh { Ok(ready.observed.clone()) } else { ready.capability.observe(&ready.target, &action.params).await };
+        let seen = if fresh {
+            Ok(ready.observed.clone())
+        } else {
+            ready.capability.observe(&ready.target, &action.params).await
+        };
         let there = match seen {
             Ok(observed) => observed,
-            Err(fault) => return self.abort(plan, action, ready, format!("could not be observed, nothing was done: {fault}")).await,
+            Err(fault) => {
+                return self
+                    .abort(plan, action, ready, format!("could not be observed, nothing was done: {fault}"))
+                    .await;
+            }
         };
         if let Some(why) = unsafe_now(plan, ready, &there.facts) {
             return self.abort(plan, action, ready, why).await;
@@ -186,7 +216,14 @@ impl Engine {
         self.act(plan, action, ready, evaluation, &wanted).await
     }
 
-    async fn act(&self, plan: &Plan, mut action: Action, ready: &Ready, evaluation: &Evaluation, wanted: &Value) -> Result<ActionState, Error> {
+    async fn act(
+        &self,
+        plan: &Plan,
+        mut action: Action,
+        ready: &Ready,
+        evaluation: &Evaluation,
+        wanted: &Value,
+    ) -> Result<ActionState, Error> {
         let grant = Grant { approvals: &plan.approvals, nonce: rand::random() };
         let permit = match evaluation.permit(action.id, grant) {
             Ok(permit) => permit,
@@ -226,7 +263,14 @@ impl Engine {
     }
 
     /// Journals what is about to happen, before it happens.
-    async fn intend(&self, plan: &Plan, action: &mut Action, ready: &Ready, wanted: &Value, nonce: &str) -> Result<(), Error> {
+    async fn intend(
+        &self,
+        plan: &Plan,
+        action: &mut Action,
+        ready: &Ready,
+        wanted: &Value,
+        nonce: &str,
+    ) -> Result<(), Error> {
         self.crash("before_intent")?;
         let detail = json!({"from": action.from, "to": wanted, "nonce": nonce});
         let mut writes = vec![self.step(action.id, "intent", detail)];
@@ -260,7 +304,12 @@ impl Engine {
         action.changed = false;
         if action.undo_of.is_none() {
             let writes = self.own(&mut action, ready, there)?;
-            let what = action_entry("action.intent", "system:executor", &action, json!({"plan_hash": plan.hash, "changed": false}));
+            let what = action_entry(
+                "action.intent",
+                "system:executor",
+                &action,
+                json!({"plan_hash": plan.hash, "changed": false}),
+            );
             self.save_action(&mut action, writes, what).await?;
         }
         let detail = Some("what was wanted was already so: nothing was changed".to_owned());
@@ -308,7 +357,13 @@ impl Engine {
     }
 
     /// Writes how the action ended; an undo ends the action that it undoes as well.
-    pub(crate) async fn outcome(&self, plan: &Plan, action: &mut Action, ready: &Ready, end: End) -> Result<ActionState, Error> {
+    pub(crate) async fn outcome(
+        &self,
+        plan: &Plan,
+        action: &mut Action,
+        ready: &Ready,
+        end: End,
+    ) -> Result<ActionState, Error> {
         let verified = end.state == ActionState::Verified;
         let mut writes = vec![self.step(action.id, "observed", json!({"side": end.side}))];
         action.state = end.state;
@@ -381,7 +436,8 @@ impl Engine {
 
     /// Policy says no at the last moment: nothing (more) is done.
     async fn deny(&self, mut plan: Plan, reasons: Vec<Reason>) -> Result<Plan, Error> {
-        let why = reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.detail)).collect::<Vec<_>>().join("; ");
+        let why =
+            reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.detail)).collect::<Vec<_>>().join("; ");
         if plan.state == PlanState::Executing || plan.undo_of.is_some() {
             return self.give_up(plan, &Error::Denied(reasons)).await;
         }
@@ -398,7 +454,8 @@ impl Engine {
         self.crash("before_run_ended")?;
         let mut plan = self.get_plan(id).await?;
         plan.state = PlanState::Executed;
-        let states: Vec<Value> = plan.actions.iter().map(|action| json!({"id": action.id, "state": action.state})).collect();
+        let states: Vec<Value> =
+            plan.actions.iter().map(|action| json!({"id": action.id, "state": action.state})).collect();
         let what = entry("run.ended", "system:executor", &plan, json!({"hash": plan.hash, "actions": states}));
         self.save_plan(&mut plan, Vec::new(), what).await?;
         self.crash("after_run_ended")?;
@@ -421,15 +478,21 @@ pub(crate) fn conclude(ready: &Ready, action: &Action, seen: Seen, fault: Option
     let said = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
     Ok(match seen {
         Seen::InForce => End { state: ActionState::Verified, detail: None, side: "to" },
-        Seen::Unreadable(why) => {
-            End { state: ActionState::Unverified, detail: Some(format!("could not be read back: {why}{said}")), side: "unknown" }
-        }
-        Seen::Not(there) if ready.capability.same(&there, &action.from)? => {
-            End { state: ActionState::Failed, detail: Some(format!("the target is as it was before{said}")), side: "from" }
-        }
-        Seen::Not(there) => {
-            End { state: ActionState::Failed, detail: Some(format!("the target is in neither state, but {there}{said}")), side: "other" }
-        }
+        Seen::Unreadable(why) => End {
+            state: ActionState::Unverified,
+            detail: Some(format!("could not be read back: {why}{said}")),
+            side: "unknown",
+        },
+        Seen::Not(there) if ready.capability.same(&there, &action.from)? => End {
+            state: ActionState::Failed,
+            detail: Some(format!("the target is as it was before{said}")),
+            side: "from",
+        },
+        Seen::Not(there) => End {
+            state: ActionState::Failed,
+            detail: Some(format!("the target is in neither state, but {there}{said}")),
+            side: "other",
+        },
     })
 }
 

@@ -51,9 +51,15 @@ impl Engine {
         let original = self.get_action(id).await?;
         match original.state {
             ActionState::Undone | ActionState::Expired | ActionState::Undoing => return Ok(original),
-            ActionState::Planned | ActionState::Running | ActionState::Skipped | ActionState::Aborted => return Err(state_error(&original)),
-            _ if original.undo_of.is_some() => return Err(Error::Invalid("an undo is not undone: plan the action again".to_owned())),
-            _ if original.class == "read_only" || original.class == "irreversible" => return Err(Error::Invalid(format!("the action is {}", original.class))),
+            ActionState::Planned | ActionState::Running | ActionState::Skipped | ActionState::Aborted => {
+                return Err(state_error(&original));
+            }
+            _ if original.undo_of.is_some() => {
+                return Err(Error::Invalid("an undo is not undone: plan the action again".to_owned()));
+            }
+            _ if original.class == "read_only" || original.class == "irreversible" => {
+                return Err(Error::Invalid(format!("the action is {}", original.class)));
+            }
             _ if original.applied_at.is_none() => return Err(state_error(&original)),
             _ => {}
         }
@@ -69,8 +75,10 @@ impl Engine {
         let target = self.get_target(original.target_id).await?;
         let ready = self.look(&original.capability, target, &original.params).await?;
         let (to, drifted) = self.way_back(&original, &ready).await?;
-        let open = self.with.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
-        let mut same = open.into_iter().filter(|plan| plan.actions.iter().any(|action| action.undo_of == Some(original.id)));
+        let open =
+            self.with.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
+        let mut same =
+            open.into_iter().filter(|plan| plan.actions.iter().any(|action| action.undo_of == Some(original.id)));
         if let Some(mut plan) = same.next() {
             if drifted || plan.state != PlanState::Proposed {
                 return Ok(None);
@@ -89,7 +97,11 @@ impl Engine {
         let there = &ready.observed.state;
         let now = self.now();
         let owners = self.with.journal.owners(&original.state_key).await?;
-        let expected = if owners.is_empty() { original.to.clone() } else { ready.capability.hold(&original.to, span(&owners, now))? };
+        let expected = if owners.is_empty() {
+            original.to.clone()
+        } else {
+            ready.capability.hold(&original.to, span(&owners, now))?
+        };
         let as_left = ready.capability.same(there, &expected)?;
         if !others.is_empty() {
             // One owner less. What somebody else made of the state is the other owners' drift, and theirs to settle.
@@ -110,7 +122,14 @@ impl Engine {
         Ok(owners)
     }
 
-    async fn draw_up_undo(&self, original: &Action, ready: &Ready, to: Value, drifted: bool, wish: &Wish) -> Result<Plan, Error> {
+    async fn draw_up_undo(
+        &self,
+        original: &Action,
+        ready: &Ready,
+        to: Value,
+        drifted: bool,
+        wish: &Wish,
+    ) -> Result<Plan, Error> {
         let of = self.get_plan(original.plan_id).await?;
         let request = PlanRequest {
             title: format!("Undo: {}", of.title),
@@ -135,7 +154,13 @@ impl Engine {
         self.decide(plan, std::slice::from_ref(ready), drifted).await
     }
 
-    async fn insert_undo(&self, mut plan: Plan, mut original: Action, drifted: bool, wish: &Wish) -> Result<Option<PlanId>, Error> {
+    async fn insert_undo(
+        &self,
+        mut plan: Plan,
+        mut original: Action,
+        drifted: bool,
+        wish: &Wish,
+    ) -> Result<Option<PlanId>, Error> {
         if plan.state == PlanState::Denied {
             return Err(Error::Denied(plan.decision.denies));
         }
@@ -147,7 +172,8 @@ impl Engine {
         if covered {
             original.state = ActionState::Undoing;
         } else {
-            original.detail = Some(format!("somebody changed the state since: the undo waits for approval of {}", plan.id));
+            original.detail =
+                Some(format!("somebody changed the state since: the undo waits for approval of {}", plan.id));
         }
         let payload = json!({"undo_plan": plan.id, "hash": plan.hash, "why": wish.why, "covered": covered, "decision": plan.decision});
         let what = action_entry(kind_of(original.state), &wish.requester.id, &original, payload);
@@ -191,12 +217,20 @@ impl Engine {
         original.detail = match (others.len(), undo.changed) {
             (0, true) => None,
             (0, false) => Some("the effect was already gone".to_owned()),
-            (n, _) => Some(format!("{n} other live action{} want{} the effect: it stays in force", if n == 1 { "" } else { "s" }, if n == 1 { "s" } else { "" })),
+            (n, _) => Some(format!(
+                "{n} other live action{} want{} the effect: it stays in force",
+                if n == 1 { "" } else { "s" },
+                if n == 1 { "s" } else { "" }
+            )),
         };
         original.updated_at = self.now();
         let mut writes = vec![
             Write::RemoveOwner { state_key: original.state_key.clone(), action: original.id },
-            self.step(original.id, kind_of(original.state), json!({"undo": undo.id, "others": others, "detail": original.detail})),
+            self.step(
+                original.id,
+                kind_of(original.state),
+                json!({"undo": undo.id, "others": others, "detail": original.detail}),
+            ),
         ];
         if others.is_empty() {
             writes.push(Write::DropBaseline { state_key: original.state_key.clone() });

@@ -76,8 +76,11 @@ impl Engine {
         let mut states = LIVE.to_vec();
         states.push(ActionState::UndoFailed);
         for action in self.with.journal.actions_in(&states).await? {
-            let due = action.expires_at.is_some_and(|time| time <= now) && action.undo_of.is_none() && action.class != "irreversible";
-            let tried = matches!(action.state, ActionState::UndoFailed | ActionState::Drifted | ActionState::Unverified);
+            let due = action.expires_at.is_some_and(|time| time <= now)
+                && action.undo_of.is_none()
+                && action.class != "irreversible";
+            let tried =
+                matches!(action.state, ActionState::UndoFailed | ActionState::Drifted | ActionState::Unverified);
             if !due || (tried && action.updated_at.plus(EXPIRY_RETRY) > now) {
                 continue;
             }
@@ -194,9 +197,15 @@ impl Engine {
         let subjects = vec![target.id.to_string(), mark.action.to_string()];
         let what = Entry { kind: "target.orphaned", subjects, actor: "system:watch".to_owned(), payload };
         self.commit(Vec::new(), what).await?;
-        Ok(Some(Finding { kind: FindingKind::Orphaned, target_id: target.id, action_id: mark.action, detail: mark.detail }))
+        Ok(Some(Finding {
+            kind: FindingKind::Orphaned,
+            target_id: target.id,
+            action_id: mark.action,
+            detail: mark.detail,
+        }))
     }
 }
 
 /// States in which the effect should be there.
-const LIVE: &[ActionState] = &[ActionState::Settling, ActionState::Verified, ActionState::Unverified, ActionState::Drifted];
+const LIVE: &[ActionState] =
+    &[ActionState::Settling, ActionState::Verified, ActionState::Unverified, ActionState::Drifted];

@@ -120,7 +120,10 @@ impl SealKey {
     pub fn seal(&self, aad: &[u8], plaintext: &[u8], rng: &mut impl Rng) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random(rng);
         let sealed = self.cipher().encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad });
-        #[expect(clippy::expect_used, reason = "the cipher refuses only messages over 64 GiB, which no caller can hold")]
+        #[expect(
+            clippy::expect_used,
+            reason = "the cipher refuses only messages over 64 GiB, which no caller can hold"
+        )]
         let sealed = sealed.expect("a message below 64 GiB");
         let mut out = Vec::with_capacity(1 + NONCE_LEN + sealed.len());
         out.push(VERSION);

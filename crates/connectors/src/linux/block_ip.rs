@@ -44,7 +44,9 @@ fn canonical_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAdd
 
 fn expiry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     match Option::<u64>::deserialize(deserializer)? {
-        Some(seconds) if !(1..=MAX_EXPIRY_S).contains(&seconds) => Err(D::Error::custom(format!("expires_in_s: want 1 to {MAX_EXPIRY_S}, got {seconds}"))),
+        Some(seconds) if !(1..=MAX_EXPIRY_S).contains(&seconds) => {
+            Err(D::Error::custom(format!("expires_in_s: want 1 to {MAX_EXPIRY_S}, got {seconds}")))
+        }
         seconds => Ok(seconds),
     }
 }
@@ -81,10 +83,13 @@ impl BlockIp {
         let Some(table) = self.linux.table(&access).await? else { return Ok(None) };
         let name = format!("{} {}", nft::FAMILY, nft::TABLE);
         if !table.foreign.is_empty() || !table.marked {
-            let what = if table.foreign.is_empty() { "nothing of it is ours".to_owned() } else { table.foreign.join(", ") };
+            let what =
+                if table.foreign.is_empty() { "nothing of it is ours".to_owned() } else { table.foreign.join(", ") };
             return Err(Fault::Refused(format!("table {name} on {} is not ours: {what}", target.name)));
         }
-        let unmarked = |element: &&Element| element.comment.as_deref().is_none_or(|comment| nft::action_of(self.linux.marker(), comment).is_none());
+        let unmarked = |element: &&Element| {
+            element.comment.as_deref().is_none_or(|comment| nft::action_of(self.linux.marker(), comment).is_none())
+        };
         if let Some(element) = table.find(address).filter(|element| unmarked(element)) {
             let said = element.comment.as_deref().unwrap_or("no mark");
             return Err(Fault::Refused(format!("{address} is blocked in table {name} by somebody else ({said})")));
@@ -96,7 +101,11 @@ impl BlockIp {
 fn state(table: Option<&Table>, address: IpAddr) -> State {
     // An element that no rule looks at blocks nothing.
     let element = table.filter(|table| table.intact).and_then(|table| table.find(address));
-    State { address, blocked: element.is_some(), remaining_s: element.and_then(|element| element.remaining_s).map(|seconds| seconds.saturating_sub(BACKSTOP_S)) }
+    State {
+        address,
+        blocked: element.is_some(),
+        remaining_s: element.and_then(|element| element.remaining_s).map(|seconds| seconds.saturating_sub(BACKSTOP_S)),
+    }
 }
 
 #[async_trait]
@@ -153,7 +162,10 @@ impl Capability for BlockIp {
     }
 
     fn undo_text(&self, params: &Params) -> String {
-        format!("Takes {} out of the set again; connections that were dropped may not come back by themselves.", params.address)
+        format!(
+            "Takes {} out of the set again; connections that were dropped may not come back by themselves.",
+            params.address
+        )
     }
 
     fn key(&self, params: &Params) -> String {
@@ -198,7 +210,12 @@ impl Capability for BlockIp {
         let Some(table) = self.linux.table(&access).await? else { return Ok(Vec::new()) };
         let ours = table.elements.iter().filter_map(|element| {
             let action = nft::action_of(self.linux.marker(), element.comment.as_deref()?)?.parse().ok()?;
-            let detail = format!("{} is blocked in table {} {} and no live action wants it", element.address, nft::FAMILY, nft::TABLE);
+            let detail = format!(
+                "{} is blocked in table {} {} and no live action wants it",
+                element.address,
+                nft::FAMILY,
+                nft::TABLE
+            );
             Some(Mark { action, key: element.address.to_string(), detail })
         });
         Ok(ours.collect())

@@ -53,7 +53,9 @@ impl Spawner {
     async fn spawn(&self, command: Command) -> Result<Running, Fault> {
         let unavailable = |why: String| Fault::Unavailable(why);
         let (reply, child) = oneshot::channel();
-        self.0.try_send((command, reply)).map_err(|error| unavailable(format!("too many programs at once: {error}")))?;
+        self.0
+            .try_send((command, reply))
+            .map_err(|error| unavailable(format!("too many programs at once: {error}")))?;
         let spawned = child.await.map_err(|error| unavailable(error.to_string()))?;
         spawned.map(Running).map_err(|error| unavailable(format!("cannot start a program: {error}")))
     }
@@ -109,7 +111,12 @@ pub(super) fn command(argv: &[String]) -> Option<Command> {
 }
 
 /// Runs `argv`, feeds it `stdin`, and reads what it says. A watched child is told nothing before it is journaled.
-pub(super) async fn run(spawner: &Spawner, argv: &[String], stdin: &[u8], watch: Option<&dyn Watch>) -> Result<Output, Fault> {
+pub(super) async fn run(
+    spawner: &Spawner,
+    argv: &[String],
+    stdin: &[u8],
+    watch: Option<&dyn Watch>,
+) -> Result<Output, Fault> {
     let mut command = command(argv).ok_or_else(|| Fault::Failed("an empty command".to_owned()))?;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let deadline = Instant::now() + TIMEOUT;
@@ -119,7 +126,8 @@ pub(super) async fn run(spawner: &Spawner, argv: &[String], stdin: &[u8], watch:
         watch.started(&identity).await?;
     }
     let io = |error: io::Error| Fault::Unavailable(format!("talking to a program: {error}"));
-    let (Some(input), Some(out), Some(err)) = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take()) else {
+    let (Some(input), Some(out), Some(err)) = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take())
+    else {
         return Err(Fault::Failed("a program without pipes".to_owned()));
     };
     let mut input = ChildStdin::from_std(input).map_err(io)?;
@@ -151,7 +159,12 @@ async fn read(from: impl AsyncRead + Unpin) -> Result<Vec<u8>, Fault> {
 }
 
 fn message(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim().chars().take(MAX_MESSAGE).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    String::from_utf8_lossy(bytes)
+        .trim()
+        .chars()
+        .take(MAX_MESSAGE)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
 }
 
 #[cfg(test)]

@@ -61,7 +61,9 @@ fn rule(chain: &str, protocol: &str, field: &str, set: &str, marker: &str) -> Va
 /// The rules that enforce the sets, in the order in which they are made and listed.
 fn rules(marker: &str) -> Vec<Value> {
     let chains = CHAINS.iter().flat_map(|(chain, fields)| fields.iter().map(move |field| (*chain, *field)));
-    chains.flat_map(|(chain, field)| SETS.iter().map(move |(set, _, protocol)| rule(chain, protocol, field, set, marker))).collect()
+    chains
+        .flat_map(|(chain, field)| SETS.iter().map(move |(set, _, protocol)| rule(chain, protocol, field, set, marker)))
+        .collect()
 }
 
 fn ensure(marker: &str) -> Vec<Value> {
@@ -83,7 +85,13 @@ fn elements(verb: &str, address: IpAddr, element: Value) -> Value {
 }
 
 /// One batch that makes the table whole and the address blocked, replacing its element where there is one.
-pub(super) fn block(marker: &str, before: Option<&Table>, address: IpAddr, timeout_s: Option<u64>, comment: &str) -> Value {
+pub(super) fn block(
+    marker: &str,
+    before: Option<&Table>,
+    address: IpAddr,
+    timeout_s: Option<u64>,
+    comment: &str,
+) -> Value {
     let mut batch = if before.is_some_and(|table| table.intact) { Vec::new() } else { ensure(marker) };
     let there = before.is_some_and(|table| table.find(address).is_some());
     if there {
@@ -147,7 +155,10 @@ impl Table {
             }
         }
         table.marked |= !found.is_empty();
-        table.intact = sets == SETS.len() && chains == CHAINS.len() && same_rules(&found, &rules(marker)) && table.foreign.is_empty();
+        table.intact = sets == SETS.len()
+            && chains == CHAINS.len()
+            && same_rules(&found, &rules(marker))
+            && table.foreign.is_empty();
         Ok(table)
     }
 

@@ -100,9 +100,13 @@ impl Host {
     pub(super) fn list(&mut self, now: Timestamp) -> Option<Value> {
         self.tick(now);
         let table = self.table.as_ref()?;
-        let mut objects = vec![json!({"metainfo": {"version": "sim", "json_schema_version": 1}}), json!({"table": {"family": FAMILY, "name": TABLE}})];
+        let mut objects = vec![
+            json!({"metainfo": {"version": "sim", "json_schema_version": 1}}),
+            json!({"table": {"family": FAMILY, "name": TABLE}}),
+        ];
         for (name, set) in &table.sets {
-            let elements: Vec<Value> = set.elements.iter().map(|(address, element)| element.listed(address, now)).collect();
+            let elements: Vec<Value> =
+                set.elements.iter().map(|(address, element)| element.listed(address, now)).collect();
             let mut body = named(name, &set.spec);
             if !elements.is_empty() {
                 body["elem"] = elements.into();
@@ -144,19 +148,23 @@ impl Host {
             return Ok(());
         }
         let table = self.table.as_mut().ok_or("No such file or directory")?;
-        let name = body["name"].as_str().or_else(|| body["chain"].as_str()).ok_or("an object without a name")?.to_owned();
+        let name =
+            body["name"].as_str().or_else(|| body["chain"].as_str()).ok_or("an object without a name")?.to_owned();
         match (verb, kind) {
             ("add", "set") => {
                 let spec = json!({"type": body["type"], "flags": body["flags"]});
                 table.sets.entry(name).or_insert(Set { spec, elements: BTreeMap::new() });
             }
             ("add", "chain") => {
-                let spec = json!({"type": body["type"], "hook": body["hook"], "prio": body["prio"], "policy": body["policy"]});
+                let spec =
+                    json!({"type": body["type"], "hook": body["hook"], "prio": body["prio"], "policy": body["policy"]});
                 table.chains.entry(name).or_insert(Chain { spec, rules: Vec::new() });
             }
             ("flush", "chain") => table.chains.get_mut(&name).ok_or("No such file or directory")?.rules.clear(),
             ("add", "rule") => table.chains.get_mut(&name).ok_or("No such file or directory")?.rules.push(body.clone()),
-            ("add" | "create" | "delete", "element") => table.sets.get_mut(&name).ok_or("No such file or directory")?.change(verb, body, now)?,
+            ("add" | "create" | "delete", "element") => {
+                table.sets.get_mut(&name).ok_or("No such file or directory")?.change(verb, body, now)?
+            }
             _ => return Err(format!("the simulator cannot {verb} a {kind}")),
         }
         Ok(())
@@ -166,10 +174,16 @@ impl Host {
     pub(super) fn drops(&mut self, address: IpAddr, now: Timestamp) -> bool {
         self.tick(now);
         let Some(table) = &self.table else { return false };
-        let holding: Vec<String> =
-            table.sets.iter().filter(|(_, set)| set.elements.contains_key(&address.to_string())).map(|(name, _)| format!("@{name}")).collect();
+        let holding: Vec<String> = table
+            .sets
+            .iter()
+            .filter(|(_, set)| set.elements.contains_key(&address.to_string()))
+            .map(|(name, _)| format!("@{name}"))
+            .collect();
         let input = table.chains.get("input").map(|chain| chain.rules.as_slice()).unwrap_or_default();
-        input.iter().any(|rule| rule["expr"][0]["match"]["right"].as_str().is_some_and(|set| holding.iter().any(|held| held == set)))
+        input.iter().any(|rule| {
+            rule["expr"][0]["match"]["right"].as_str().is_some_and(|set| holding.iter().any(|held| held == set))
+        })
     }
 }
 
@@ -192,7 +206,10 @@ impl Set {
                 (_, false) => {
                     let timeout_s = fields["timeout"].as_u64();
                     let ends = timeout_s.map(|seconds| now.plus(std::time::Duration::from_secs(seconds)));
-                    self.elements.insert(key, Element { timeout_s, ends, comment: fields["comment"].as_str().map(str::to_owned) });
+                    self.elements.insert(
+                        key,
+                        Element { timeout_s, ends, comment: fields["comment"].as_str().map(str::to_owned) },
+                    );
                 }
             }
         }

@@ -55,7 +55,10 @@ pub struct Linux {
 #[derive(Debug, Clone)]
 pub(super) enum Access {
     /// A command prefix that enters the host's network, and the resolv.conf that holds there.
-    Real { prefix: Vec<String>, resolv_conf: PathBuf },
+    Real {
+        prefix: Vec<String>,
+        resolv_conf: PathBuf,
+    },
     Sim(PathBuf),
 }
 
@@ -87,7 +90,13 @@ impl Linux {
     pub fn new(with: LinuxOptions) -> io::Result<Arc<Self>> {
         let digest = hex::encode(Sha256::digest(with.installation.as_bytes()));
         let marker = format!("shieldops:{}", digest.chars().take(16).collect::<String>());
-        Ok(Arc::new(Self { with, spawner: Spawner::new()?, marker, twins: Mutex::default(), sims: tokio::sync::Mutex::default() }))
+        Ok(Arc::new(Self {
+            with,
+            spawner: Spawner::new()?,
+            marker,
+            twins: Mutex::default(),
+            sims: tokio::sync::Mutex::default(),
+        }))
     }
 
     pub(super) fn marker(&self) -> &str {
@@ -100,7 +109,11 @@ impl Linux {
             return if name == "local" { Ok(()) } else { Err(want(name)) };
         };
         let letters = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-        let plain = !rest.is_empty() && rest.len() <= MAX_NAME && rest.chars().all(letters) && !rest.starts_with('.') && !rest.starts_with('-');
+        let plain = !rest.is_empty()
+            && rest.len() <= MAX_NAME
+            && rest.chars().all(letters)
+            && !rest.starts_with('.')
+            && !rest.starts_with('-');
         if plain && matches!(kind, "netns" | "twin" | "sim") { Ok(()) } else { Err(want(name)) }
     }
 
@@ -110,11 +123,14 @@ impl Linux {
             None => Ok(Access::Real { prefix: words(&DIE_WITH_US), resolv_conf: RESOLV_CONF.into() }),
             Some(("netns", name)) => Ok(Access::netns(name)),
             Some(("twin", name)) => {
-                let twin = self.twin(name).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))?;
+                let twin =
+                    self.twin(name).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))?;
                 Ok(Access::twin(twin.process_id()))
             }
             // Whether it is simulated is a property of the row; a row that denies it is not believed either.
-            Some(("sim", name)) if target.simulated => Ok(Access::Sim(self.with.data_dir.join("sim").join(format!("{name}.json")))),
+            Some(("sim", name)) if target.simulated => {
+                Ok(Access::Sim(self.with.data_dir.join("sim").join(format!("{name}.json"))))
+            }
             Some(_) => Err(Fault::Refused(format!("{} is not registered as simulated", target.name))),
         }
     }
@@ -161,7 +177,8 @@ impl Linux {
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
                 let mut host = load(path)?;
-                host.apply(batch, self.with.clock.now()).map_err(|why| Fault::Failed(format!("simulated nft: {why}")))?;
+                host.apply(batch, self.with.clock.now())
+                    .map_err(|why| Fault::Failed(format!("simulated nft: {why}")))?;
                 host.save(path).map_err(|error| Fault::Unavailable(format!("{}: {error}", path.display())))
             }
         }
@@ -203,7 +220,11 @@ impl Linux {
             return None;
         }
         let unknown = |why: String| Probe { result: ProbeResult::Unknown, detail: why };
-        Some(tokio::task::spawn_blocking(move || twin.probe_from(from)).await.unwrap_or_else(|error| unknown(error.to_string())))
+        Some(
+            tokio::task::spawn_blocking(move || twin.probe_from(from))
+                .await
+                .unwrap_or_else(|error| unknown(error.to_string())),
+        )
     }
 
     pub fn twin(&self, name: &str) -> Option<Arc<Twin>> {
@@ -220,7 +241,9 @@ impl Linux {
         let data_dir = self.with.data_dir.clone();
         let started = tokio::task::spawn_blocking(move || Twin::start(&data_dir, &options)).await;
         let twin = Arc::new(started.map_err(|error| unavailable(error.to_string()))??);
-        self.rehearse(&twin).await.map_err(|fault| unavailable(format!("nft does not work in a twin here: {fault}")))?;
+        self.rehearse(&twin)
+            .await
+            .map_err(|fault| unavailable(format!("nft does not work in a twin here: {fault}")))?;
         self.twins.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&twin));
         Ok(twin)
     }
@@ -230,8 +253,17 @@ impl Linux {
         let access = Access::twin(twin.process_id());
         let address = IpAddr::from([192, 0, 2, 1]);
         let wrong = || Fault::Unavailable("nft took a batch and did not do it".to_owned());
-        self.batch(&access, &nft::block(&self.marker, None, address, Some(60), &nft::mark(&self.marker, "rehearsal")), None).await?;
-        let table = self.table(&access).await?.filter(|table| table.intact && table.find(address).is_some()).ok_or_else(wrong)?;
+        self.batch(
+            &access,
+            &nft::block(&self.marker, None, address, Some(60), &nft::mark(&self.marker, "rehearsal")),
+            None,
+        )
+        .await?;
+        let table = self
+            .table(&access)
+            .await?
+            .filter(|table| table.intact && table.find(address).is_some())
+            .ok_or_else(wrong)?;
         self.batch(&access, &nft::unblock(&table, address), None).await?;
         if self.table(&access).await?.is_some() { Err(wrong()) } else { Ok(()) }
     }
@@ -244,7 +276,8 @@ impl Linux {
     }
 
     pub fn stop_twins(&self) {
-        let twins: Vec<Arc<Twin>> = self.twins.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, twin)| twin).collect();
+        let twins: Vec<Arc<Twin>> =
+            self.twins.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, twin)| twin).collect();
         for twin in twins {
             twin.stop();
         }
@@ -252,7 +285,9 @@ impl Linux {
 }
 
 fn want(name: &str) -> String {
-    format!("`{name}`: want `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`, the name of up to {MAX_NAME} letters, digits, `-`, `_`, `.`")
+    format!(
+        "`{name}`: want `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`, the name of up to {MAX_NAME} letters, digits, `-`, `_`, `.`"
+    )
 }
 
 fn load(path: &std::path::Path) -> Result<sim::Host, Fault> {
@@ -276,7 +311,9 @@ mod tests {
         for good in ["local", "netns/blue", "twin/demo", "sim/a.b-c_1"] {
             Linux::check_target_name(good).unwrap();
         }
-        for bad in ["", "here", "netns/", "netns/../x", "sim/a/b", "twin/-t", "sim/.hidden", "vm/x", "netns/a b", "sim/\0"] {
+        for bad in
+            ["", "here", "netns/", "netns/../x", "sim/a/b", "twin/-t", "sim/.hidden", "vm/x", "netns/a b", "sim/\0"]
+        {
             assert!(Linux::check_target_name(bad).is_err(), "{bad}");
         }
         assert!(Linux::check_target_name(&format!("sim/{}", "a".repeat(MAX_NAME + 1))).is_err());

@@ -114,23 +114,44 @@ impl Twin {
             }
             flag.store(true, Ordering::SeqCst);
         };
-        thread::Builder::new().name(format!("twin-{}", options.name)).spawn(life).map_err(|error| unavailable(&error.to_string()))?;
+        thread::Builder::new()
+            .name(format!("twin-{}", options.name))
+            .spawn(life)
+            .map_err(|error| unavailable(&error.to_string()))?;
         let spawned = reported.recv().map_err(|error| unavailable(&error.to_string()))?;
-        let (pid, stdin, stdout, stderr) = spawned.map_err(|error| unavailable(&format!("cannot start it: {error}")))?;
-        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else { return Err(unavailable("no pipes")) };
+        let (pid, stdin, stdout, stderr) =
+            spawned.map_err(|error| unavailable(&format!("cannot start it: {error}")))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+            return Err(unavailable("no pipes"));
+        };
         let (lines, answers) = sync_channel(QUEUE);
         let reader = move || BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| lines.send(line));
-        thread::Builder::new().name("twin-answers".to_owned()).spawn(reader).map_err(|error| unavailable(&error.to_string()))?;
+        thread::Builder::new()
+            .name("twin-answers".to_owned())
+            .spawn(reader)
+            .map_err(|error| unavailable(&error.to_string()))?;
         let Ok(ready) = answers.recv_timeout(START) else {
             drop(stop);
             let mut why = String::new();
             let read = stderr.take(2_000).read_to_string(&mut why);
-            let why = if read.is_err() || why.trim().is_empty() { "it did not come up".to_owned() } else { why.trim().replace('\n', "; ") };
+            let why = if read.is_err() || why.trim().is_empty() {
+                "it did not come up".to_owned()
+            } else {
+                why.trim().replace('\n', "; ")
+            };
             return Err(unavailable(&format!("namespaces do not work here: {why}")));
         };
         let talk = Mutex::new(Talk { stdin, answers, asked: 0 });
         let v6 = ready.ends_with("v6");
-        let mut twin = Self { pid, attacker: options.attacker, victim: options.victim, v6, talk, stop: Mutex::new(Some(stop)), gone };
+        let mut twin = Self {
+            pid,
+            attacker: options.attacker,
+            victim: options.victim,
+            v6,
+            talk,
+            stop: Mutex::new(Some(stop)),
+            gone,
+        };
         let before = twin.first_probe(options.attacker);
         if before.result != ProbeResult::Reachable {
             return Err(unavailable(&format!("the attacker does not reach the victim: {}", before.detail)));
@@ -183,9 +204,11 @@ impl Twin {
 
     /// The same from one of the attacker's addresses.
     pub fn probe_from(&self, from: IpAddr) -> Probe {
-        let to = if from == IpAddr::V6(ATTACKER_V6) && from != self.attacker { IpAddr::V6(VICTIM_V6) } else { self.victim };
+        let to =
+            if from == IpAddr::V6(ATTACKER_V6) && from != self.attacker { IpAddr::V6(VICTIM_V6) } else { self.victim };
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
-        let (result, detail) = talk.ask(from, SocketAddr::new(to, PORT)).unwrap_or_else(|error| (ProbeResult::Unknown, error.to_string()));
+        let (result, detail) =
+            talk.ask(from, SocketAddr::new(to, PORT)).unwrap_or_else(|error| (ProbeResult::Unknown, error.to_string()));
         Probe { result, detail: format!("TCP from {from} to {}: {detail}", SocketAddr::new(to, PORT)) }
     }
 
@@ -209,7 +232,10 @@ impl Talk {
         let deadline = Instant::now() + Duration::from_millis(PROBE_MS * 2);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let answer = self.answers.recv_timeout(left).map_err(|error| io::Error::other(format!("the prober does not answer: {error}")))?;
+            let answer = self
+                .answers
+                .recv_timeout(left)
+                .map_err(|error| io::Error::other(format!("the prober does not answer: {error}")))?;
             let mut words = answer.splitn(3, ' ');
             // Late answers to earlier questions are passed over.
             if words.next() != Some(asked.as_str()) {
@@ -271,7 +297,12 @@ fn init(attacker: &str, victim: &str) -> io::Result<()> {
     let (_, _) = (parse(attacker)?, parse(victim)?);
     ip(&["link", "set", "lo", "up"])?;
     let exe = std::env::current_exe()?;
-    let mut prober = Command::new("unshare").arg("--net").arg(exe).args(["twin-prober", attacker, victim]).stdout(Stdio::piped()).spawn()?;
+    let mut prober = Command::new("unshare")
+        .arg("--net")
+        .arg(exe)
+        .args(["twin-prober", attacker, victim])
+        .stdout(Stdio::piped())
+        .spawn()?;
     let answers = prober.stdout.take().ok_or_else(|| io::Error::other("no pipe"))?;
     let mut lines = BufReader::new(answers).lines();
     lines.next().ok_or_else(|| io::Error::other("the attacker's namespace did not come up"))??;
@@ -319,7 +350,22 @@ pub fn prober_main(args: &[String]) -> i32 {
 fn prober(attacker: &str, victim: &str) -> io::Result<()> {
     ip(&["link", "set", "lo", "up"])?;
     // Process 1 of this process namespace is the victim: the other end is made where it lives.
-    ip(&["link", "add", "attacker", "address", ATTACKER_MAC, "type", "veth", "peer", "name", "victim", "address", VICTIM_MAC, "netns", "1"])?;
+    ip(&[
+        "link",
+        "add",
+        "attacker",
+        "address",
+        ATTACKER_MAC,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "victim",
+        "address",
+        VICTIM_MAC,
+        "netns",
+        "1",
+    ])?;
     ip(&["addr", "add", attacker, "peer", victim, "dev", "attacker"])?;
     if ip(&["-6", "addr", "add", &format!("{ATTACKER_V6}/64"), "dev", "attacker", "nodad"]).is_err() {
         tracing::debug!("the twin has no IPv6");
@@ -349,7 +395,9 @@ fn connect(to: SocketAddr, limit: Duration) -> String {
     let begun = Instant::now();
     match TcpStream::connect_timeout(&to, limit) {
         Ok(_) => format!("reachable connected in {} us", begun.elapsed().as_micros()),
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => format!("refused no answer within {} ms", limit.as_millis()),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            format!("refused no answer within {} ms", limit.as_millis())
+        }
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => "refused connection refused".to_owned(),
         Err(error) => format!("unknown {error}"),
     }

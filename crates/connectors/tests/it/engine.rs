@@ -36,8 +36,18 @@ async fn every_step_is_a_ledger_entry() {
     assert_eq!(
         kinds,
         [
-            "plan.proposed", "plan.approved", "run.started", "action.intent", "action.verified", "action.proved",
-            "run.ended", "action.undoing", "run.started", "action.intent", "action.verified", "run.ended",
+            "plan.proposed",
+            "plan.approved",
+            "run.started",
+            "action.intent",
+            "action.verified",
+            "action.proved",
+            "run.ended",
+            "action.undoing",
+            "run.started",
+            "action.intent",
+            "action.verified",
+            "run.ended",
         ]
     );
 }
@@ -50,7 +60,11 @@ async fn an_approval_of_another_hash_by_the_requester_or_too_late_is_void() {
     assert_eq!(wrong, Error::HashMismatch { actual: plan.hash.clone() });
 
     let own = Requester { id: person(1).user.to_string(), kind: RequesterKind::User };
-    let request = shieldops_respond::PlanRequest { requester: own, requester_addr: Some("192.0.2.8".to_owned()), ..world.request(json!({"address": ATTACKER})) };
+    let request = shieldops_respond::PlanRequest {
+        requester: own,
+        requester_addr: Some("192.0.2.8".to_owned()),
+        ..world.request(json!({"address": ATTACKER}))
+    };
     let mine = world.engine.propose(request).await.unwrap();
     assert_eq!(world.engine.approve(mine.id, &mine.hash, &person(1)).await.unwrap_err(), Error::OwnPlan);
 
@@ -58,7 +72,15 @@ async fn an_approval_of_another_hash_by_the_requester_or_too_late_is_void() {
     assert_eq!(world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap_err(), Error::Expired);
     assert_eq!(world.journal.plan(plan.id).await.unwrap().unwrap().state, PlanState::Expired);
     assert!(world.reaches(ATTACKER).await);
-    let again = world.engine.replan(plan.id, Requester { id: person(3).user.to_string(), kind: RequesterKind::User }, Some("192.0.2.9".to_owned())).await.unwrap();
+    let again = world
+        .engine
+        .replan(
+            plan.id,
+            Requester { id: person(3).user.to_string(), kind: RequesterKind::User },
+            Some("192.0.2.9".to_owned()),
+        )
+        .await
+        .unwrap();
     assert_eq!(world.approved(&again).await.state, ActionState::Verified);
 }
 
@@ -89,7 +111,9 @@ async fn nobody_approves_the_loss_of_their_own_way_in() {
 #[tokio::test]
 async fn a_denied_plan_says_why_and_cannot_be_approved() {
     let world = world();
-    for (address, code) in [("127.0.0.1", "loopback_address"), ("::ffff:127.0.0.1", "loopback_address"), ("203.0.113.10", "own_address")] {
+    for (address, code) in
+        [("127.0.0.1", "loopback_address"), ("::ffff:127.0.0.1", "loopback_address"), ("203.0.113.10", "own_address")]
+    {
         let plan = world.propose(json!({"address": address})).await;
         assert_eq!((plan.state, plan.decision.denies[0].code.as_str()), (PlanState::Denied, code));
         assert!(matches!(world.engine.approve(plan.id, &plan.hash, &person(1)).await, Err(Error::State { .. })));
@@ -100,7 +124,11 @@ async fn a_denied_plan_says_why_and_cannot_be_approved() {
 async fn a_target_that_changed_since_the_plan_voids_its_approval() {
     let world = world();
     let plan = world.propose(json!({"address": ATTACKER})).await;
-    world.journal.put_target(shieldops_model::Target { owner: Some("somebody".to_owned()), version: 2, ..target("sim/test") });
+    world.journal.put_target(shieldops_model::Target {
+        owner: Some("somebody".to_owned()),
+        version: 2,
+        ..target("sim/test")
+    });
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
     let plan = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
     assert_eq!((plan.state, plan.decision.denies[0].code.as_str()), (PlanState::Denied, "plan_changed"));
@@ -195,7 +223,11 @@ async fn an_unchanged_proposal_keeps_its_plan_and_one_that_is_gone_is_superseded
     assert_eq!(world.journal.plan(first[1].id).await.unwrap().unwrap().state, PlanState::Superseded);
     world.approved(&first[0]).await;
     world.engine.propose_revision(incident, &[], true).await.unwrap();
-    assert_eq!(world.journal.plan(first[0].id).await.unwrap().unwrap().state, PlanState::Executed, "a plan that ran is never superseded");
+    assert_eq!(
+        world.journal.plan(first[0].id).await.unwrap().unwrap().state,
+        PlanState::Executed,
+        "a plan that ran is never superseded"
+    );
     let third = world.engine.propose_revision(incident, &[b], true).await.unwrap();
     assert_ne!(third[0].as_ref().unwrap().id, first[1].id, "what is proposed again is planned again");
 }

@@ -13,7 +13,11 @@ fn ruleset(world: &World) -> String {
 
 fn inside(world: &World, program: &[&str]) -> String {
     let pid = world.linux.twin("test").unwrap().process_id().to_string();
-    let output = Command::new("nsenter").args(["-U", "-n", "--preserve-credentials", "-t", &pid]).args(program).output().unwrap();
+    let output = Command::new("nsenter")
+        .args(["-U", "-n", "--preserve-credentials", "-t", &pid])
+        .args(program)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -95,7 +99,10 @@ async fn a_backstop_that_would_end_too_soon_is_drift() {
     let action = world.done(json!({"address": ATTACKER, "expires_in_s": 3600})).await;
     inside(&world, &["nft", "delete", "element", "inet", "shieldops", "blocked_v4", &format!("{{ {ATTACKER} }}")]);
     let mark = format!("comment \"{}\"", mark_of(&world, &action.id.to_string()));
-    inside(&world, &["nft", "add", "element", "inet", "shieldops", "blocked_v4", &format!("{{ {ATTACKER} timeout 5m {mark} }}")]);
+    inside(
+        &world,
+        &["nft", "add", "element", "inet", "shieldops", "blocked_v4", &format!("{{ {ATTACKER} timeout 5m {mark} }}")],
+    );
     world.engine.reobserve().await.unwrap();
     assert_eq!(world.action(&action).await.state, ActionState::Drifted);
 }
@@ -116,7 +123,10 @@ async fn a_table_or_an_element_of_somebody_else_is_never_overwritten() {
     inside(&world, &["nft", "delete", "table", "inet", "shieldops"]);
 
     world.block("198.51.100.9").await;
-    inside(&world, &["nft", "add", "element", "inet", "shieldops", "blocked_v4", &format!("{{ {ATTACKER} comment \"by hand\" }}")]);
+    inside(
+        &world,
+        &["nft", "add", "element", "inet", "shieldops", "blocked_v4", &format!("{{ {ATTACKER} comment \"by hand\" }}")],
+    );
     let before = ruleset(&world);
     let error = world.engine.propose(world.request(json!({"address": ATTACKER}))).await.unwrap_err();
     assert!(error.to_string().contains("by somebody else (by hand)"), "{error}");
@@ -128,7 +138,18 @@ async fn a_marked_effect_that_no_live_action_wants_is_an_orphan_and_told_once() 
     let Some(world) = World::live().await else { return };
     world.block(ATTACKER).await;
     let mark = mark_of(&world, "act_01h455vb4pex5vsknk084sn02q");
-    inside(&world, &["nft", "add", "element", "inet", "shieldops", "blocked_v4", &format!("{{ 198.51.100.9 comment \"{mark}\" }}")]);
+    inside(
+        &world,
+        &[
+            "nft",
+            "add",
+            "element",
+            "inet",
+            "shieldops",
+            "blocked_v4",
+            &format!("{{ 198.51.100.9 comment \"{mark}\" }}"),
+        ],
+    );
     let findings = world.engine.reobserve().await.unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].action_id.to_string(), "act_01h455vb4pex5vsknk084sn02q");
@@ -195,7 +216,8 @@ async fn a_named_namespace_is_blocked_and_left_as_it_was() {
     }
     let namespace = Namespace(name);
     let ruleset = || {
-        let output = Command::new("ip").args(["netns", "exec", &namespace.0, "nft", "list", "ruleset"]).output().unwrap();
+        let output =
+            Command::new("ip").args(["netns", "exec", &namespace.0, "nft", "list", "ruleset"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     let world = World::new(&format!("netns/{}", namespace.0));

@@ -13,9 +13,16 @@ const ADDRESSES: [&str; 3] = ["203.0.113.66", "198.51.100.9", "2001:db8::66"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Block { address: usize, expires_in_s: Option<u64> },
-    Undo { which: usize },
-    Wait { seconds: u64 },
+    Block {
+        address: usize,
+        expires_in_s: Option<u64>,
+    },
+    Undo {
+        which: usize,
+    },
+    Wait {
+        seconds: u64,
+    },
     /// Somebody flushes the ruleset, and it is noticed.
     Flush,
     Restart,
@@ -48,14 +55,16 @@ struct Life {
 
 impl Life {
     fn table(&self) -> Value {
-        let text = std::fs::read_to_string(self.world.folder.path().join("sim/test.json")).unwrap_or_else(|_| "{}".to_owned());
+        let text =
+            std::fs::read_to_string(self.world.folder.path().join("sim/test.json")).unwrap_or_else(|_| "{}".to_owned());
         serde_json::from_str::<Value>(&text).unwrap()["table"].clone()
     }
 
     async fn take(&mut self, step: &Step) {
         match step {
             Step::Block { address, expires_in_s } => {
-                let action = self.world.done(json!({"address": ADDRESSES[*address], "expires_in_s": expires_in_s})).await;
+                let action =
+                    self.world.done(json!({"address": ADDRESSES[*address], "expires_in_s": expires_in_s})).await;
                 assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
                 let ends = expires_in_s.map(|seconds| self.world.clock.now().plus(Duration::from_secs(seconds)));
                 // A block of the same address puts back what was flushed.
@@ -102,7 +111,12 @@ impl Life {
         self.world.engine.reobserve().await.unwrap();
         for want in &self.wants {
             let state = self.world.action(&want.action).await.state;
-            assert_eq!(state, if want.flushed { ActionState::Drifted } else { ActionState::Verified }, "{}", want.address);
+            assert_eq!(
+                state,
+                if want.flushed { ActionState::Drifted } else { ActionState::Verified },
+                "{}",
+                want.address
+            );
         }
     }
 }

@@ -21,7 +21,12 @@ async fn begin(store: &Store, folder: &Path, crash: CrashPoints, tracker: &TaskT
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tenant = store.first().await.unwrap().id;
     let scope = store.job(tenant, Job::Response).unwrap();
-    let linux = Linux::new(LinuxOptions { data_dir: folder.to_owned(), installation: "test".to_owned(), clock: Arc::clone(&clock) }).unwrap();
+    let linux = Linux::new(LinuxOptions {
+        data_dir: folder.to_owned(),
+        installation: "test".to_owned(),
+        clock: Arc::clone(&clock),
+    })
+    .unwrap();
     Engine::new(EngineOptions {
         tenant,
         journal: Arc::new(StoreJournal::new(scope)),
@@ -65,7 +70,8 @@ async fn two_owners_an_undo_and_their_entries_are_stored() {
     let mut reader = store.job(store.first().await.unwrap().id, Job::Cli).unwrap().read().await.unwrap();
     assert!(actions::owners(&mut reader, &first.state_key).await.unwrap().is_empty());
     assert_eq!(actions::baseline(&mut reader, &first.state_key).await.unwrap(), None);
-    let steps: Vec<_> = actions::journal_of(&mut reader, first.id).await.unwrap().into_iter().map(|step| step.kind).collect();
+    let steps: Vec<_> =
+        actions::journal_of(&mut reader, first.id).await.unwrap().into_iter().map(|step| step.kind).collect();
     assert_eq!(steps, ["run_started", "intent", "observed", "outcome", "action.undone"]);
 }
 

@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use shieldops_connectors::linux::{Linux, LinuxOptions, TwinOptions};
 use shieldops_model::{
-    Action, Criticality, Environment, FixedClock, Id, Plan, PlanState, ProposedAction, Target, TargetKind, TargetRef, Timestamp,
+    Action, Criticality, Environment, FixedClock, Id, Plan, PlanState, ProposedAction, Target, TargetKind, TargetRef,
+    Timestamp,
 };
 use shieldops_policy::Policy;
 use shieldops_respond::{
-    CrashPoints, Engine, EngineOptions, Error, Person, PlanRequest, Registry, Requester, RequesterKind, memory::MemoryJournal,
+    CrashPoints, Engine, EngineOptions, Error, Person, PlanRequest, Registry, Requester, RequesterKind,
+    memory::MemoryJournal,
 };
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
@@ -77,7 +79,11 @@ impl World {
     pub(crate) fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = FixedClock::at(Timestamp::from_secs(1_795_000_000));
-        let options = LinuxOptions { data_dir: folder.path().to_owned(), installation: "test".to_owned(), clock: Arc::new(clock.clone()) };
+        let options = LinuxOptions {
+            data_dir: folder.path().to_owned(),
+            installation: "test".to_owned(),
+            clock: Arc::new(clock.clone()),
+        };
         let linux = Linux::new(options).unwrap();
         let journal = Arc::new(MemoryJournal::with_targets([target(name)]));
         let tracker = TaskTracker::new();
@@ -92,7 +98,10 @@ impl World {
             Ok(()) => Some(world),
             Err(error) => {
                 // A kernel that forbids it is a reason to skip; a twin that does not work is not.
-                assert!(error.why.contains("do not work here") || error.why.contains("does not work in a twin here"), "{error}");
+                assert!(
+                    error.why.contains("do not work here") || error.why.contains("does not work in a twin here"),
+                    "{error}"
+                );
                 eprintln!("SKIPPED: no twin can run here: {error}");
                 None
             }
@@ -169,7 +178,13 @@ impl World {
     }
 }
 
-fn engine(linux: &Arc<Linux>, journal: &Arc<MemoryJournal>, clock: &FixedClock, crash: CrashPoints, tracker: &TaskTracker) -> Arc<Engine> {
+fn engine(
+    linux: &Arc<Linux>,
+    journal: &Arc<MemoryJournal>,
+    clock: &FixedClock,
+    crash: CrashPoints,
+    tracker: &TaskTracker,
+) -> Arc<Engine> {
     let registry = Registry::new(shieldops_connectors::capabilities(Arc::clone(linux))).unwrap();
     Engine::new(EngineOptions {
         tenant: Id::from_bits(1),

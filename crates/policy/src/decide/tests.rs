@@ -91,7 +91,8 @@ fn whatever_goes_wrong_is_a_deny() {
         (format!(r#"decision := {{"allow": true, "extra": 1, {whole}}}"#), "shape"),
         (format!(r#"decision := {{"allow": net.cidr_contains("nonsense", "1.2.3.4"), {whole}}}"#), "cidr"),
         (
-            r#"decision := {"allow": true, "denies": [], "approvals_needed": 11, "risk": "low", "risk_terms": []}"#.to_owned(),
+            r#"decision := {"allow": true, "denies": [], "approvals_needed": 11, "risk": "low", "risk_terms": []}"#
+                .to_owned(),
             "too many",
         ),
     ] {

@@ -4,8 +4,12 @@ use std::fmt::Display;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef};
-use shieldops_store::{Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, facts, people, plans, targets};
+use shieldops_model::{
+    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef,
+};
+use shieldops_store::{
+    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, facts, people, plans, targets,
+};
 
 use super::{Automation, Change, Entry, Journal, JournalError, Step, Write};
 
@@ -139,7 +143,10 @@ async fn carry_out(tx: &mut Tx, write: Write) -> Stored<()> {
 
 async fn record(tx: &mut Tx, entry: Entry) -> Stored<()> {
     let known = if entry.actor.starts_with("usr_") { people::users(tx).await? } else { Vec::new() };
-    let name = known.into_iter().find(|user| user.id.to_string() == entry.actor).map_or_else(|| entry.actor.clone(), |user| user.name);
+    let name = known
+        .into_iter()
+        .find(|user| user.id.to_string() == entry.actor)
+        .map_or_else(|| entry.actor.clone(), |user| user.name);
     let subjects: Vec<&dyn Display> = entry.subjects.iter().map(|subject| subject as &dyn Display).collect();
     Ok(tx.record_as(&Actor { id: entry.actor, name }, entry.kind, &subjects, entry.payload)?)
 }

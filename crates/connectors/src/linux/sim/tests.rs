@@ -12,7 +12,8 @@ use crate::linux::{Linux, LinuxOptions, TwinOptions, nft, target::Access};
 const BATCHES: usize = 220;
 
 fn addresses() -> impl Strategy<Value = IpAddr> {
-    prop_oneof![Just("203.0.113.66"), Just("198.51.100.9"), Just("198.51.100.10"), Just("2001:db8::66")].prop_map(|text| text.parse().unwrap())
+    prop_oneof![Just("203.0.113.66"), Just("198.51.100.9"), Just("198.51.100.10"), Just("2001:db8::66")]
+        .prop_map(|text| text.parse().unwrap())
 }
 
 fn element(verb: &'static str, set: &'static str, address: IpAddr, timeout: Option<u64>) -> Value {
@@ -56,20 +57,35 @@ type Shape = (bool, Vec<String>, BTreeMap<IpAddr, (Option<u64>, Option<String>)>
 
 /// A table without what runs or is numbered: timers in whole hours, elements in order.
 fn shape(table: Option<nft::Table>) -> Option<Shape> {
-    let rounded = |element: nft::Element| (element.address, (element.remaining_s.map(|seconds| seconds.div_ceil(1800)), element.comment));
+    let rounded = |element: nft::Element| {
+        (element.address, (element.remaining_s.map(|seconds| seconds.div_ceil(1800)), element.comment))
+    };
     table.map(|table| (table.intact, table.foreign, table.elements.into_iter().map(rounded).collect()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_simulator_answers_as_nft_does() {
     let folder = tempfile::tempdir().unwrap();
-    let linux = Linux::new(LinuxOptions { data_dir: folder.path().to_owned(), installation: "test".to_owned(), clock: Arc::new(SystemClock) }).unwrap();
+    let linux = Linux::new(LinuxOptions {
+        data_dir: folder.path().to_owned(),
+        installation: "test".to_owned(),
+        clock: Arc::new(SystemClock),
+    })
+    .unwrap();
     let exe = std::env::current_exe().unwrap().parent().and_then(|deps| deps.parent()).unwrap().join("examples/twin");
-    let options = TwinOptions { name: "test".to_owned(), attacker: "203.0.113.66".parse().unwrap(), victim: "203.0.113.10".parse().unwrap(), exe };
+    let options = TwinOptions {
+        name: "test".to_owned(),
+        attacker: "203.0.113.66".parse().unwrap(),
+        victim: "203.0.113.10".parse().unwrap(),
+        exe,
+    };
     let twin = match linux.start_twin(options).await {
         Ok(twin) => twin,
         Err(error) => {
-            assert!(error.why.contains("do not work here") || error.why.contains("does not work in a twin here"), "{error}");
+            assert!(
+                error.why.contains("do not work here") || error.why.contains("does not work in a twin here"),
+                "{error}"
+            );
             return;
         }
     };
@@ -80,7 +96,9 @@ async fn the_simulator_answers_as_nft_does() {
         let drawn = batch().new_tree(&mut runner).unwrap().current();
         let table = linux.table(&real).await.unwrap();
         let commands = match (&drawn, &table) {
-            (Batch::Block(address, timeout), table) => nft::block(linux.marker(), table.as_ref(), *address, *timeout, "a comment"),
+            (Batch::Block(address, timeout), table) => {
+                nft::block(linux.marker(), table.as_ref(), *address, *timeout, "a comment")
+            }
             (Batch::Unblock(address), Some(table)) => nft::unblock(table, *address),
             (Batch::Unblock(_), None) => continue,
             (Batch::Raw(commands), _) => json!({"nftables": commands}),
