@@ -1,5 +1,7 @@
 //! The commands as others script against them: what is on standard output, and how they exit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests: a wrong step ends the test")]
+
 #[path = "support/server.rs"]
 mod server;
 
