@@ -16,6 +16,7 @@ help:
 
 build: dashboard
 	cargo build --release --locked -p shieldops
+	@ls -lh $(BINARY)
 
 ifeq ($(NODE),)
 dashboard:
