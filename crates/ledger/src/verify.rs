@@ -157,7 +157,7 @@ impl Verifier {
         let (size, root) = (self.frontier.size(), self.frontier.root());
         match head {
             Some((stored, _)) if stored != size => {
-                self.fail(Some(size.min(stored)), format!("the head says {stored} entries, there are {size}"))
+                self.fail(Some(size.min(stored)), format!("the head says {stored} entries, there are {size}"));
             }
             Some((_, stored)) if stored != root => self.fail(None, "the head's root is not the root of the entries"),
             None if size > 0 => self.fail(None, "there is no head"),

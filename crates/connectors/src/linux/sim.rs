@@ -163,7 +163,7 @@ impl Host {
             ("flush", "chain") => table.chains.get_mut(&name).ok_or("No such file or directory")?.rules.clear(),
             ("add", "rule") => table.chains.get_mut(&name).ok_or("No such file or directory")?.rules.push(body.clone()),
             ("add" | "create" | "delete", "element") => {
-                table.sets.get_mut(&name).ok_or("No such file or directory")?.change(verb, body, now)?
+                table.sets.get_mut(&name).ok_or("No such file or directory")?.change(verb, body, now)?;
             }
             _ => return Err(format!("the simulator cannot {verb} a {kind}")),
         }
