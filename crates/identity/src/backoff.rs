@@ -136,6 +136,10 @@ mod tests {
         Timestamp::from_secs(1_000_000 + i64::try_from(secs).unwrap())
     }
 
+    fn tried(backoff: &Backoff, name: &str, from: Option<&str>, now: Timestamp) -> bool {
+        backoff.attempt(name, from, now).is_ok()
+    }
+
     #[test]
     fn the_wait_grows_with_failures_and_ends_with_a_success() {
         let backoff = Backoff::default();
@@ -178,7 +182,7 @@ mod tests {
         let backoff = Backoff::default();
         backoff.succeeded("ada", HOME, at(0));
         for number in 0..40 {
-            drop(backoff.attempt("ada", Some(&format!("198.51.100.{number}")), at(1)));
+            tried(&backoff, "ada", Some(&format!("198.51.100.{number}")), at(1));
         }
         assert!(backoff.wait("ada", ELSEWHERE, at(1)).is_some());
         assert_eq!(backoff.wait("ada", HOME, at(1)), None);
@@ -197,16 +201,14 @@ mod tests {
     #[test]
     fn a_flood_of_names_stays_within_its_limit_and_does_not_free_the_one_under_attack() {
         let backoff = Backoff::default();
-        (0..6).for_each(|_| drop(backoff.attempt("ada", HOME, at(0))));
-        {
-            let mut keys = backoff.lock();
-            (0..KEYS).for_each(|number| {
-                drop(keys.insert((format!("name{number}"), None), Failures { count: 1, last: at(0), trusted: false }))
-            });
-        }
-        drop(backoff.attempt("bob", HOME, at(0)));
+        let begun = (0..6).filter(|_| tried(&backoff, "ada", HOME, at(0))).count();
+        assert_eq!(begun, 5);
+        let once = Failures { count: 1, last: at(0), trusted: false };
+        backoff.lock().extend((2..KEYS).map(|number| ((format!("name{number}"), None), once)));
+        tried(&backoff, "bob", HOME, at(0));
+        assert_eq!(backoff.lock().len(), KEYS);
         assert!(backoff.wait("ada", HOME, at(0)).is_some());
-        drop(backoff.attempt(&"x".repeat(NAME_BYTES + 1), HOME, at(0)));
+        tried(&backoff, &"x".repeat(NAME_BYTES + 1), HOME, at(0));
         assert!(backoff.lock().keys().all(|(name, _)| name.len() <= NAME_BYTES));
     }
 }

@@ -1,6 +1,7 @@
 //! Signing in, the admin link and tokens, on a real store.
 
 #![allow(clippy::unwrap_used, reason = "tests: a wrong step ends the test")]
+#![allow(clippy::disallowed_methods, reason = "tests wait for what they spawn")]
 
 use std::{sync::Arc, time::Duration};
 

@@ -140,7 +140,7 @@ pub(crate) async fn catch_up(store: &Store) -> Result<()> {
     for tenant in store.tenants().await? {
         match catch_up_tenant(store, tenant.id).await {
             Err(StoreError::Ledger { detail }) => {
-                tracing::error!(tenant.id = %tenant.id, detail, "the ledger is not sound")
+                tracing::error!(tenant.id = %tenant.id, detail, "the ledger is not sound");
             }
             done => done?,
         }

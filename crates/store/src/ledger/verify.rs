@@ -97,7 +97,7 @@ async fn verify(db: &mut SqliteConnection, files: &Files, outside: &[String]) ->
     for stray in origins.filter(|origin| !names.iter().any(|name| name == origin)) {
         match stray.strip_prefix(&format!("shieldops/{installation}/")) {
             Some(tenant) => {
-                logs.push(broken(tenant, "a checkpoint kept elsewhere is of this log, and the log is gone"))
+                logs.push(broken(tenant, "a checkpoint kept elsewhere is of this log, and the log is gone"));
             }
             None => uncovered.push(Uncovered {
                 what: format!("the checkpoint of {}", stray.chars().take(200).collect::<String>()),
@@ -134,13 +134,14 @@ async fn tenants(db: &mut SqliteConnection, files: &Files) -> Result<Vec<Vec<u8>
 mod tests {
     use std::sync::Arc;
 
-    use shieldops_model::{Clock as _, SystemClock};
+    use shieldops_model::SystemClock;
 
     use super::*;
     use crate::{Job, Options, Store};
 
     /// As another process does it, which has no connection of its own to the database.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     async fn a_copy_made_beside_a_busy_server_is_whole() {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { data_dir: dir.path().to_owned(), demo: false };

@@ -1,6 +1,6 @@
 //! A store on a new directory, rows to put into it, and SQL beside it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use shieldops_ledger::read_checkpoints;
 use shieldops_model::{
@@ -8,7 +8,7 @@ use shieldops_model::{
     alert::Attack,
     id,
     incident::IncidentStatus,
-    target::{Target, TargetKind},
+    target::{Criticality, Environment, Target, TargetKind},
 };
 use shieldops_store::{
     Job, Options, Store, StoreError, TenantScope,
@@ -186,9 +186,9 @@ pub(crate) fn target(name: &str) -> Target {
         kind: TargetKind::LinuxHost,
         name: name.into(),
         host: None,
-        environment: Default::default(),
-        criticality: Default::default(),
-        labels: Default::default(),
+        environment: Environment::default(),
+        criticality: Criticality::default(),
+        labels: BTreeMap::new(),
         owner: None,
         simulated: true,
         protected: false,

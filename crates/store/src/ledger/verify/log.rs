@@ -89,7 +89,7 @@ impl Heads {
         for (number, note) in notes.iter().enumerate() {
             match key.open(note) {
                 Ok(head) if head.size <= last => {
-                    self.faults.push(format!("checkpoint {number}: not larger than the one before"))
+                    self.faults.push(format!("checkpoint {number}: not larger than the one before"));
                 }
                 Ok(head) => {
                     last = head.size;
