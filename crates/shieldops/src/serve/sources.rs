@@ -1,6 +1,10 @@
 //! The configured sources: syslog listeners, followed files, the journal. Each pushes into the one door.
 
-use std::{sync::{Arc, Mutex, PoisonError}, collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::Context as _;
 use shieldops_ingest::sources::{
@@ -15,14 +19,23 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::config::Settings;
 
 /// Starts what the settings name.
-pub(crate) async fn start(settings: &Settings, sink: TenantSink, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn start(
+    settings: &Settings,
+    sink: TenantSink,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let clock = Arc::clone(sink.intake.store.clock());
     let sink: Arc<dyn Sink> = Arc::new(sink);
     let places: Arc<dyn Checkpoints> = Arc::new(Places::open(settings.data_dir.join("places.json"))?);
     let syslog = &settings.ingest.syslog;
     if syslog.udp.is_some() || syslog.tcp.is_some() || syslog.tls.is_some() {
-        let tls = syslog.tls.map(|address| crate::tls::server_config(settings).map(|config| (address, config))).transpose()?;
-        let config = SyslogConfig { udp: syslog.udp, tcp: syslog.tcp, tls, hint: None, limits: SyslogLimits::default() };
+        let tls = syslog
+            .tls
+            .map(|address| crate::tls::server_config(settings).map(|config| (address, config)))
+            .transpose()?;
+        let config =
+            SyslogConfig { udp: syslog.udp, tcp: syslog.tcp, tls, hint: None, limits: SyslogLimits::default() };
         let listener = SyslogListener::bind(config, clock).await.context("cannot listen for syslog")?;
         tasks.spawn(listener.run(Arc::clone(&sink), stop.clone()));
     }
@@ -53,7 +66,9 @@ struct Places {
 impl Places {
     fn open(path: PathBuf) -> anyhow::Result<Self> {
         let known = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged: remove it to read the sources from their start", path.display()))?,
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is damaged: remove it to read the sources from their start", path.display())
+            })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
@@ -69,10 +84,18 @@ impl Checkpoints for Places {
     fn save(&self, key: &str, value: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(key.to_owned(), value.to_owned());
-        let fresh = self.path.with_extension("json.new");
-        let written = serde_json::to_vec(&*known).map_err(std::io::Error::other).and_then(|bytes| std::fs::write(&fresh, bytes)).and_then(|()| std::fs::rename(&fresh, &self.path));
-        if let Err(error) = written {
+        if let Err(error) = replace(&self.path, &known) {
             tracing::error!(%error, path = %self.path.display(), "the places of sources cannot be kept: lines may come twice after a restart");
         }
     }
+}
+
+/// Writes beside the file, syncs, and renames: after a power cut the old one or the new one is there, whole.
+fn replace(path: &Path, known: &BTreeMap<String, String>) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let fresh = path.with_extension("json.new");
+    let mut file = std::fs::File::create(&fresh)?;
+    file.write_all(&serde_json::to_vec(known)?)?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)
 }
