@@ -1,7 +1,7 @@
 //! Reading a tenant's rows, inside a transaction or outside, and sealing what rests in them.
 
 use serde::{Serialize, de::DeserializeOwned};
-use shieldops_model::TenantId;
+use shieldops_model::{Severity, TenantId};
 use shieldops_seal::{DataKey, Purpose};
 use sqlx::{Sqlite, SqliteConnection, pool::PoolConnection};
 
@@ -94,4 +94,13 @@ pub(crate) fn word<T: Serialize>(value: &T) -> String {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
+}
+
+/// The values of a filter as one JSON array for `json_each`; nothing when there are none, which means any.
+pub(crate) fn any_of<T: Serialize>(values: &[T]) -> Option<String> {
+    if values.is_empty() { None } else { serde_json::to_string(values).ok() }
+}
+
+pub(crate) fn ids(severities: &[Severity]) -> Vec<u8> {
+    severities.iter().copied().map(Severity::id).collect()
 }

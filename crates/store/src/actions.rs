@@ -8,7 +8,7 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{open, seal, word},
+    access::{any_of, open, seal, word},
     alerts::id_of,
 };
 
@@ -19,11 +19,13 @@ const BASELINES: &str = "baselines";
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub plan: Option<PlanId>,
-    pub state: Option<String>,
+    /// Any of these; empty is any at all.
+    pub state: Vec<String>,
 }
 
 /// One step of an action's journal, written before or after what it tells of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = JournalStep)]
 pub struct Step {
     pub step: i64,
     pub at: Timestamp,
@@ -145,14 +147,14 @@ pub async fn in_states(access: &mut impl Access, states: &[ActionState]) -> Resu
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Action>> {
     let tenant = access.t();
     let rows = sqlx::query(
-        "SELECT id, body FROM actions WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR plan_id=$4) AND ($5 IS NULL OR state=$5) \
+        "SELECT id, body FROM actions WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR plan_id=$4) AND ($5 IS NULL OR state IN (SELECT value FROM json_each($5))) \
          ORDER BY id DESC LIMIT $3",
     )
     .bind(tenant)
     .bind(page.below::<id::ActionKind>()?)
     .bind(page.fetch())
     .bind(filter.plan.map(|id| id.to_bytes().to_vec()))
-    .bind(&filter.state)
+    .bind(any_of(&filter.state))
     .fetch_all(access.conn())
     .await?;
     let items = all(access, &rows).await?;

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{open, seal, word},
+    access::{any_of, ids, open, seal, word},
 };
 
 const TABLE: &str = "alerts";
@@ -13,9 +13,10 @@ const TABLE: &str = "alerts";
 /// What a list shows; absent means any.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    pub status: Option<String>,
-    pub severity: Option<Severity>,
-    pub verdict: Option<String>,
+    /// Any of these; empty is any at all, as for `severity` and `verdict`.
+    pub status: Vec<String>,
+    pub severity: Vec<Severity>,
+    pub verdict: Vec<String>,
     pub rule_id: Option<String>,
     pub incident: Option<IncidentId>,
     pub assignee: Option<UserId>,
@@ -196,8 +197,8 @@ pub async fn of_incident(access: &mut impl Access, incident: IncidentId) -> Resu
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Alert>> {
     let entity = filter.entity.as_ref();
     let sql = "SELECT id, body FROM alerts a WHERE tenant_id=$1 AND id<$2 \
-        AND ($4 IS NULL OR status=$4) AND ($5 IS NULL OR severity=$5) AND ($6 IS NULL OR rule_id=$6) \
-        AND ($7 IS NULL OR incident_id=$7) AND ($8 IS NULL OR assignee=$8) AND ($9 IS NULL OR verdict=$9) \
+        AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT value FROM json_each($5))) AND ($6 IS NULL OR rule_id=$6) \
+        AND ($7 IS NULL OR incident_id=$7) AND ($8 IS NULL OR assignee=$8) AND ($9 IS NULL OR verdict IN (SELECT value FROM json_each($9))) \
         AND ($10 IS NULL OR instr(lower(title), lower($10))>0) \
         AND ($11 IS NULL OR EXISTS (SELECT 1 FROM alert_entities e WHERE e.tenant_id=a.tenant_id AND e.alert_id=a.id AND e.kind=$11 AND e.value=$12)) \
         ORDER BY id DESC LIMIT $3";
@@ -206,12 +207,12 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
         .bind(tenant)
         .bind(page.below::<id::AlertKind>()?)
         .bind(page.fetch())
-        .bind(&filter.status)
-        .bind(filter.severity.map(Severity::id))
+        .bind(any_of(&filter.status))
+        .bind(any_of(&ids(&filter.severity)))
         .bind(&filter.rule_id)
         .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
         .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
-        .bind(&filter.verdict)
+        .bind(any_of(&filter.verdict))
         .bind(&filter.title)
         .bind(entity.map(|entity| entity.kind.as_str()))
         .bind(entity.map(|entity| entity.value.as_str()))

@@ -5,7 +5,7 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{open, seal, word},
+    access::{any_of, ids, open, seal, word},
     alerts::id_of,
 };
 
@@ -13,8 +13,9 @@ const TABLE: &str = "incidents";
 
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    pub status: Option<String>,
-    pub severity: Option<Severity>,
+    /// Any of these; empty is any at all, as for `severity`.
+    pub status: Vec<String>,
+    pub severity: Vec<Severity>,
     pub assignee: Option<UserId>,
     pub title: Option<String>,
 }
@@ -169,14 +170,14 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     let tenant = access.t();
     let rows = sqlx::query(
         "SELECT id, body FROM incidents WHERE tenant_id=$1 AND id<$2 AND revision>0 AND merged_into IS NULL \
-         AND ($4 IS NULL OR status=$4) AND ($5 IS NULL OR severity=$5) AND ($6 IS NULL OR assignee=$6) \
+         AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT value FROM json_each($5))) AND ($6 IS NULL OR assignee=$6) \
          AND ($7 IS NULL OR instr(lower(title), lower($7))>0) ORDER BY id DESC LIMIT $3",
     )
     .bind(tenant)
     .bind(page.below::<id::IncidentKind>()?)
     .bind(page.fetch())
-    .bind(&filter.status)
-    .bind(filter.severity.map(Severity::id))
+    .bind(any_of(&filter.status))
+    .bind(any_of(&ids(&filter.severity)))
     .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
     .bind(&filter.title)
     .fetch_all(access.conn())

@@ -1,11 +1,16 @@
 //! The installation tables: tenants, users, memberships, and the index from a credential's hash to its principal.
 //! Read before a scope exists; every read is in the caller's own request, so a revocation holds on the next one.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use shieldops_model::{Id, SessionId, TenantId, Timestamp, TokenId, UserId, id};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{Access, Principal, PrincipalKind, Result, Store, StoreError, Tx, alerts::id_of};
+
+/// How long a note of use waits for the writer.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Tenant {
@@ -121,7 +126,8 @@ impl Store {
         .fetch_optional(self.readers())
         .await?;
         if stale.is_some() {
-            let Some(mut writer) = self.writer().try_acquire() else { return Ok(()) };
+            let Ok(writer) = tokio::time::timeout(PATIENCE, self.writer().acquire()).await else { return Ok(()) };
+            let mut writer = writer?;
             let update = sqlx::query("UPDATE principal_index SET last_used_at=$2 WHERE hash=$1");
             update.bind(hash.to_vec()).bind(now.as_micros()).execute(&mut *writer).await?;
         }

@@ -7,7 +7,7 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{open, seal, word},
+    access::{any_of, open, seal, word},
     actions,
 };
 
@@ -16,7 +16,8 @@ const TABLE: &str = "plans";
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub incident: Option<IncidentId>,
-    pub state: Option<String>,
+    /// Any of these; empty is any at all.
+    pub state: Vec<String>,
 }
 
 /// Inserts a plan and its actions. `proposal` is the hash of the proposed actions, by which a later revision finds it.
@@ -114,18 +115,29 @@ pub async fn find_by_proposal(access: &mut impl Access, incident: IncidentId, pr
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Plan>> {
     let tenant = access.t();
     let rows = sqlx::query(
-        "SELECT id, body FROM plans WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR incident_id=$4) AND ($5 IS NULL OR state=$5) \
+        "SELECT id, body FROM plans WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR incident_id=$4) AND ($5 IS NULL OR state IN (SELECT value FROM json_each($5))) \
          ORDER BY id DESC LIMIT $3",
     )
     .bind(tenant)
     .bind(page.below::<id::PlanKind>()?)
     .bind(page.fetch())
     .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
-    .bind(&filter.state)
+    .bind(any_of(&filter.state))
     .fetch_all(access.conn())
     .await?;
     let items = all(access, &rows).await?;
     Ok(page.page(items, |plan| plan.id.to_string()))
+}
+
+/// How many plans are in a state.
+pub async fn count_in_state(access: &mut impl Access, state: PlanState) -> Result<u64> {
+    let tenant = access.t();
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM plans WHERE tenant_id=$1 AND state=$2")
+        .bind(tenant)
+        .bind(word(&state))
+        .fetch_one(access.conn())
+        .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Plans in a state, oldest first: what recovery and expiry walk.
