@@ -9,7 +9,7 @@ use std::{
 
 use shieldops_model::{Clock, TenantId, id};
 use sqlx::{
-    SqlSafeStr as _, SqlitePool,
+    Connection as _, SqlSafeStr as _, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -214,7 +214,14 @@ async fn connect(dir: &Path, connections: u32, read_only: bool) -> Result<Sqlite
         .pragma("secure_delete", "ON")
         .pragma("query_only", if read_only { "ON" } else { "OFF" });
     let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(15));
-    Ok(pool.connect_with(options).await?)
+    // A full disk makes SQLite end a transaction by itself; the connection still counts it and would begin no other one.
+    let at_rest = pool.after_release(|connection, _| {
+        Box::pin(async move {
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    });
+    Ok(at_rest.connect_with(options).await?)
 }
 
 /// Every migration, in order: version, name, text. One that was released is never edited.
@@ -239,4 +246,25 @@ async fn installation_id(pool: &SqlitePool, clock: &dyn Clock) -> Result<String>
     insert.bind(&fresh).bind(clock.now().as_micros()).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(fresh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_a_full_disk_ended_does_not_block_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let pool = connect(dir.path(), 1, false).await.unwrap();
+        sqlx::query("CREATE TABLE heap (bytes BLOB)").execute(&pool).await.unwrap();
+        // For SQLite the same as no space: error 13.
+        sqlx::query("PRAGMA max_page_count = 8").execute(&pool).await.unwrap();
+        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let full = sqlx::query("INSERT INTO heap VALUES (zeroblob(1000000))").execute(&mut *tx).await.unwrap_err();
+        assert!(full.to_string().contains("full"), "{full}");
+        drop(tx);
+        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("INSERT INTO heap VALUES (zeroblob(10))").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    }
 }

@@ -46,14 +46,15 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
     let mut machine = Machine::at(&small.path().join("data"));
     let (ingest, person) = (machine.token("ingest", None), machine.token("personal", None));
     machine.start(&[]).unwrap();
-    let mut known = Vec::new();
+    let (mut known, mut refused) = (Vec::new(), Vec::new());
+    let mut number = 0;
     let mut post = |machine: &Machine, name: &str| {
-        let mark = format!("{name}-{}", known.len());
-        let body = format!("{mark} {}", "x".repeat(200_000));
+        number += 1;
+        let mark = format!("{name}-{number}");
+        // The second line is refused and kept as a dead letter, for which there may be no space either.
+        let body = format!("{mark} {}\n{{\"broken\": it is\n", "x".repeat(200_000));
         let (status, answer) = machine.client.send("POST", "/api/v1/events?source=sshd", &ingest, "text/plain", &body).expect("an answer");
-        if status == 200 {
-            known.push(mark);
-        }
+        if status == 200 { &mut known } else { &mut refused }.push(mark);
         (status, answer)
     };
     for _ in 0..5 {
@@ -61,8 +62,8 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
     }
     // All of what is free.
     ballast(&small.ballast(), 48 << 20);
-    let refused = (0..200).map(|_| post(&machine, "during")).find(|(status, _)| *status != 200).expect("a full disk takes no events");
-    assert_eq!((refused.0, &refused.1["code"]), (500, &serde_json::json!("storage")), "{}", refused.1);
+    let answer = (0..200).map(|_| post(&machine, "during")).find(|(status, _)| *status != 200).expect("a full disk takes no events");
+    assert_eq!((answer.0, &answer.1["code"]), (500, &serde_json::json!("storage")), "{}", answer.1);
     for _ in 0..5 {
         let (status, answer) = post(&machine, "full");
         assert!(status == 200 || answer["code"] == "storage", "{answer}");
@@ -87,6 +88,11 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
     let stored: BTreeSet<&str> = marks.iter().copied().collect();
     let lost: Vec<_> = known.iter().filter(|mark| !stored.contains(mark.as_str())).collect();
     assert!(lost.is_empty(), "acknowledged and gone: {lost:?}");
+    assert_eq!(marks.len(), stored.len(), "stored twice");
+    let kept: Vec<_> = refused.iter().filter(|mark| stored.contains(mark.as_str())).collect();
+    assert!(kept.is_empty(), "refused and stored all the same, so that it comes again: {kept:?}");
+    let stages = machine.client.all("/api/v1/dead-letters", &person);
+    assert!(stages.iter().all(|letter| letter["stage"] == "intake"), "an event was given up because the disk was full");
     let (status, _) = machine.terminate();
     assert!(status.is_some_and(|status| status.success()), "{}", machine.said());
     machine.verify();

@@ -185,9 +185,14 @@ impl Machine {
     /// SIGTERM: how it ended, and after how long.
     pub(crate) fn terminate(&mut self) -> (Option<ExitStatus>, Duration) {
         let begun = Instant::now();
+        self.signal_stop();
+        (self.ended(PATIENCE), begun.elapsed())
+    }
+
+    /// SIGTERM, without waiting for what it does.
+    pub(crate) fn signal_stop(&self) {
         let id = self.child.as_ref().unwrap().id();
         assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap().success());
-        (self.ended(PATIENCE), begun.elapsed())
     }
 
     fn log(&self) -> PathBuf {
