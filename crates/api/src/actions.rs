@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{PageParams, Params, PathId, parse},
+    page::{PageParams, Params, PathId, enums, parse},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -21,7 +21,7 @@ pub(crate) struct ListParams {
     limit: Option<u32>,
     cursor: Option<String>,
     plan_id: Option<String>,
-    #[param(value_type = Option<ActionState>)]
+    /// One state, or several between commas.
     state: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct ListParams {
 #[utoipa::path(get, path = "/api/v1/actions", operation_id = "list_actions", tag = "actions", params(ListParams), responses((status = 200, body = List<Action>)))]
 pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Action>>, Problem> {
     let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
-    let filter = actions::Filter { plan: parse("plan_id", params.plan_id.as_ref())?, state: params.state };
+    let filter = actions::Filter { plan: parse("plan_id", params.plan_id.as_ref())?, state: enums::<ActionState>("state", params.state.as_ref())? };
     Ok(Json(actions::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
 }
 
@@ -74,17 +74,21 @@ pub(crate) async fn undo(
         serde_json::from_slice(&body).map_err(|error| Problem::invalid(error.to_string()))?
     };
     let reason = body.reason.unwrap_or_default();
+    if !reason.is_empty() {
+        crate::alerts::reason(&reason)?;
+    }
     Ok(Json(app.engine(caller.principal.tenant)?.undo(id, &caller.person()?, &reason).await?))
 }
 
 /// A thing that can be done to a kind of target.
-#[utoipa::path(get, path = "/api/v1/capabilities", operation_id = "list_capabilities", tag = "actions", responses((status = 200, body = List<Object>)))]
+#[utoipa::path(get, path = "/api/v1/capabilities", operation_id = "list_capabilities", tag = "actions", params(PageParams), responses((status = 200, body = List<Object>)))]
 pub(crate) async fn capabilities(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Params(params): Params<PageParams>,
 ) -> Result<Json<List<serde_json::Value>>, Problem> {
     let described = app.engine(caller.principal.tenant)?.registry().describe();
     let items =
         described.into_iter().map(|description| serde_json::to_value(description).unwrap_or_default()).collect();
-    Ok(Json(List::whole(items)))
+    List::page(items, params, |item| item["name"].as_str().unwrap_or_default().to_owned()).map(Json)
 }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use shieldops_ingest::normalise;
 use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
 use shieldops_pipeline::{RuleBook, events};
-use shieldops_store::{PageRequest, Tx, alerts};
+use shieldops_store::{Access, PageRequest, Tx, alerts, people};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{Body, Params, PathId, parse},
+    page::{Body, Params, PathId, enums, parse, words},
 };
 
 /// Alerts in one bulk request.
@@ -25,11 +25,9 @@ pub(crate) struct ListParams {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     cursor: Option<String>,
-    #[param(value_type = Option<AlertStatus>)]
+    /// One status, or several between commas; `severity` and `verdict` alike.
     status: Option<String>,
-    #[param(value_type = Option<Severity>)]
     severity: Option<String>,
-    #[param(value_type = Option<Verdict>)]
     verdict: Option<String>,
     rule_id: Option<String>,
     incident_id: Option<String>,
@@ -59,9 +57,9 @@ pub(crate) fn severity(text: Option<&String>) -> Result<Option<Severity>, Proble
 pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Alert>>, Problem> {
     let page = crate::page::PageParams { limit: params.limit, cursor: params.cursor }.request()?;
     let filter = alerts::Filter {
-        status: params.status,
-        severity: severity(params.severity.as_ref())?,
-        verdict: params.verdict,
+        status: enums::<AlertStatus>("status", params.status.as_ref())?,
+        severity: words("severity", params.severity.as_ref(), Severity::parse)?,
+        verdict: enums::<Verdict>("verdict", params.verdict.as_ref())?,
         rule_id: params.rule_id,
         incident: parse("incident_id", params.incident_id.as_ref())?,
         assignee: parse("assignee", params.assignee.as_ref())?,
@@ -281,12 +279,16 @@ struct Change {
 }
 
 async fn change(tx: &mut Tx, id: AlertId, change: &Change) -> Result<Alert, Problem> {
+    if let Some(why) = &change.patch.reason {
+        reason(why)?;
+    }
     let mut alert = alerts::get(tx, id).await?;
     let before = serde_json::json!({"status": alert.status, "severity": alert.severity, "assignee": alert.assignee, "verdict": alert.verdict});
     if let Some(status) = change.patch.status {
         alert.status = status;
     }
     if let Patch::Set(assignee) = change.patch.assignee {
+        check_assignee(tx, assignee).await?;
         alert.assignee = assignee;
     }
     if let Some(severity) = change.patch.severity {
@@ -308,6 +310,16 @@ async fn change(tx: &mut Tx, id: AlertId, change: &Change) -> Result<Alert, Prob
     let why = change.verdict.as_ref().map(|verdict| verdict.reason.clone()).or_else(|| change.patch.reason.clone());
     tx.record(kind, &[&alert.id], serde_json::json!({"before": before, "after": after, "reason": why}))?;
     Ok(alert)
+}
+
+/// Work is given to somebody who is there.
+pub(crate) async fn check_assignee(access: &mut impl Access, assignee: Option<UserId>) -> Result<(), Problem> {
+    let Some(assignee) = assignee else { return Ok(()) };
+    let users = people::users(access).await?;
+    if users.iter().any(|user| user.id == assignee && !user.disabled) {
+        return Ok(());
+    }
+    Err(Problem::invalid("`assignee` is no user, or is disabled"))
 }
 
 /// A reason says something and has an end.

@@ -7,9 +7,9 @@ use shieldops_model::TenantId;
 use shieldops_pipeline::{Intake, Pipeline};
 use shieldops_respond::Engine;
 use shieldops_store::Store;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Metrics, Problem, assets::Asset};
+use crate::{Denials, Metrics, Problem, assets::Asset};
 
 pub struct App {
     pub store: Store,
@@ -18,6 +18,10 @@ pub struct App {
     pub engines: HashMap<TenantId, Arc<Engine>>,
     pub backoff: Backoff,
     pub metrics: Metrics,
+    /// Refused requests that wait to become entries.
+    pub denials: Denials,
+    /// What changes something goes on here, though the request that asked for it may be gone.
+    pub tasks: TaskTracker,
     pub settings: Settings,
     /// Cancelled when the server drains: live connections close.
     pub stop: CancellationToken,

@@ -1,10 +1,13 @@
 //! Who calls: bearer token or session cookie, looked up in the request's own read; then the table of access.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -17,6 +20,8 @@ use shieldops_store::{Principal, PrincipalKind, TenantScope};
 use crate::{
     App, Problem,
     access::{self, Access},
+    denials::Denial,
+    problem::Refused,
 };
 
 pub(crate) const COOKIE: &str = "__Host-session";
@@ -67,10 +72,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
 
 /// Runs before every handler.
 pub(crate) async fn authorise(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    match check(&app, &mut request).await {
-        Ok(()) => next.run(request).await,
+    let checked = check(&app, &mut request).await;
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let route = format!("{} {path}", request.method());
+    let client = request.extensions().get::<Client>().and_then(|client| client.0.clone());
+    let who = request.extensions().get::<Caller>().map(|caller| (caller.scope.tenant(), caller.scope.actor().clone()));
+    let response = match checked {
+        Ok(()) => handle(&app, request, next).await,
         Err(problem) => problem.into_response(),
+    };
+    if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        let code = response.extensions().get::<Refused>().map_or_else(String::new, |refused| refused.0.clone());
+        app.denials.note(Denial { who, route, code, client }, app.store.clock().now());
     }
+    response
+}
+
+/// What changes something is carried to its end, though the client may hang up in the middle of it.
+async fn handle(app: &App, request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let work = app.tasks.spawn(next.run(request));
+    work.await.unwrap_or_else(|_panicked| {
+        tracing::error!("a handler panicked");
+        Problem::new(Code::INTERNAL, Code::INTERNAL.help).into_response()
+    })
 }
 
 async fn check(app: &App, request: &mut Request) -> Result<(), Problem> {
@@ -91,24 +118,32 @@ async fn check(app: &App, request: &mut Request) -> Result<(), Problem> {
         Some(Access::Needs(permission) | Access::NeedsOrLoopback(permission)) => Some(permission),
     };
     let caller = identify(app, request.headers(), request.method(), client).await?;
-    if let Some(permission) = needs
-        && !permission::allows(&caller.principal.role, permission)
-    {
-        return Err(Problem::new(
+    let refused = needs.filter(|permission| !permission::allows(&caller.principal.role, *permission)).map(|permission| {
+        let role = &caller.principal.role;
+        Problem::new(
             Code::FORBIDDEN,
-            format!("this needs the permission `{permission}`, which the role `{}` has not", caller.principal.role),
-        ));
-    }
+            format!("this needs the permission `{permission}`, which the role `{role}` has not"),
+        )
+    });
     request.extensions_mut().insert(caller);
-    Ok(())
+    refused.map_or(Ok(()), Err)
 }
 
 fn client_addr(app: &App, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<String> {
     if app.settings.behind_proxy {
-        let named = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        return named.and_then(|list| list.rsplit(',').next()).map(|address| address.trim().to_owned());
+        // The last word is the proxy's own; what stands before it, in this line or in another, the client may have written.
+        let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+        if let Some(address) = last.and_then(|list| list.rsplit(',').next()).and_then(address) {
+            return Some(address.to_canonical().to_string());
+        }
     }
     peer.map(|peer| peer.ip().to_canonical().to_string())
+}
+
+/// An address, alone or with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|at| at.ip()))
 }
 
 async fn identify(
@@ -174,8 +209,35 @@ fn socket_token(headers: &HeaderMap) -> Option<String> {
     offered.split(',').map(str::trim).find_map(|protocol| protocol.strip_prefix("bearer.").map(str::to_owned))
 }
 
-/// Whether the credential in these headers still stands for somebody.
-pub(crate) async fn still_valid(app: &App, headers: &HeaderMap) -> bool {
-    let Ok(Some((text, _))) = credential(headers) else { return false };
-    matches!(authenticate(&app.store, &text).await, Ok(Some(_)))
+/// Whom the credential in these headers stands for now.
+pub(crate) async fn again(app: &App, headers: &HeaderMap) -> Option<Principal> {
+    let (text, _) = credential(headers).ok()??;
+    authenticate(&app.store, &text).await.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forwarded_address_is_an_address() {
+        for (text, wanted) in [
+            (" 203.0.113.9", Some("203.0.113.9")),
+            ("203.0.113.9:4711", Some("203.0.113.9")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("unknown", None),
+            ("", None),
+        ] {
+            assert_eq!(address(text).map(|found| found.to_string()).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_read_from_one_header_only() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::AUTHORIZATION, "Bearer one".parse().unwrap());
+        assert_eq!(credential(&headers).unwrap(), Some(("one".to_owned(), false)));
+        headers.append(header::AUTHORIZATION, "Bearer two".parse().unwrap());
+        assert!(credential(&headers).is_err());
+    }
 }

@@ -115,6 +115,9 @@ pub(crate) async fn search(
                 Problem::new(shieldops_model::Code::INVALID_CURSOR, "the cursor is not of this list")
             })?),
         };
+    if params.q.as_ref().is_some_and(|text| text.len() > 1_024) {
+        return Err(Problem::invalid("`q` has at most 1,024 bytes"));
+    }
     let query = EventQuery {
         entity: params.entity.as_deref().map(entity).transpose()?,
         from: parse("from", params.from.as_ref())?,

@@ -41,17 +41,19 @@ pub(crate) async fn incident(
     PathId(id): PathId<id::IncidentKind>,
     Params(params): Params<ExportParams>,
 ) -> Result<Response, Problem> {
+    let format = params.format.as_deref().unwrap_or("json");
+    if !["json", "html"].contains(&format) {
+        return Err(Problem::invalid("`format` is json or html"));
+    }
     let export = gather(&app, &caller, id).await?;
     let mut tx = caller.scope.begin().await?;
-    let format = params.format.as_deref().unwrap_or("json");
     tx.record("incident.exported", &[&id], serde_json::json!({"format": format}))?;
     tx.commit(caller.scope.store().clock().now()).await?;
     let (body, content_type) = match format {
         "json" => {
             (serde_json::to_string(&export).map_err(|error| Problem::invalid(error.to_string()))?, "application/json")
         }
-        "html" => (render_html(&export), "text/html; charset=utf-8"),
-        _ => return Err(Problem::invalid("`format` is json or html")),
+        _ => (render_html(&export), "text/html; charset=utf-8"),
     };
     let name = format!("attachment; filename=\"incident-{}.{format}\"", id.short());
     // The page carries its own styles and nothing else: it may run no script and fetch nothing.
@@ -70,7 +72,7 @@ async fn gather(app: &App, caller: &Caller, id: IncidentId) -> Result<Export, Pr
     let alerts = alerts::of_incident(&mut reader, id).await?;
     let investigation = investigations::find(&mut reader, id, None).await?;
     let plans =
-        plans::list(&mut reader, &plans::Filter { incident: Some(id), state: None }, &first_page(200)).await?.items;
+        plans::list(&mut reader, &plans::Filter { incident: Some(id), ..plans::Filter::default() }, &first_page(200)).await?.items;
     let notes = notes::list(&mut reader, id, &first_page(200)).await?.items;
     let ledger = about(&mut reader, id).await?.into_iter().map(row).collect();
     drop(reader);

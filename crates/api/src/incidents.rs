@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, List, Problem,
-    alerts::{Patch, VerdictBody, first_page, reason, severity},
+    alerts::{Patch, VerdictBody, check_assignee, first_page, reason},
     auth::Caller,
-    page::{Body, PageParams, Params, PathId, parse},
+    page::{Body, PageParams, Params, PathId, enums, parse, words},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -24,9 +24,8 @@ pub(crate) struct ListParams {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     cursor: Option<String>,
-    #[param(value_type = Option<IncidentStatus>)]
+    /// One status, or several between commas; `severity` alike.
     status: Option<String>,
-    #[param(value_type = Option<Severity>)]
     severity: Option<String>,
     assignee: Option<String>,
     /// Part of the title.
@@ -58,7 +57,7 @@ pub(crate) fn phase(incident: &Incident, plans: &[Plan]) -> &'static str {
 }
 
 pub(crate) async fn view(access: &mut impl Access, incident: Incident) -> Result<IncidentView, Problem> {
-    let filter = plans::Filter { incident: Some(incident.id), state: None };
+    let filter = plans::Filter { incident: Some(incident.id), ..plans::Filter::default() };
     let plans = plans::list(access, &filter, &first_page(200)).await?.items;
     let notes = notes::list(access, incident.id, &first_page(200)).await?.items;
     Ok(IncidentView { phase: phase(&incident, &plans), notes_count: notes.len(), plans_count: plans.len(), incident })
@@ -72,8 +71,8 @@ pub(crate) async fn list(
 ) -> Result<Json<List<IncidentView>>, Problem> {
     let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
     let filter = incidents::Filter {
-        status: params.status,
-        severity: severity(params.severity.as_ref())?,
+        status: enums::<IncidentStatus>("status", params.status.as_ref())?,
+        severity: words("severity", params.severity.as_ref(), Severity::parse)?,
         assignee: parse("assignee", params.assignee.as_ref())?,
         title: params.q,
     };
@@ -116,6 +115,9 @@ pub(crate) async fn update(
     PathId(id): PathId<id::IncidentKind>,
     Body(patch): Body<IncidentPatch>,
 ) -> Result<Json<IncidentView>, Problem> {
+    if let Some(why) = &patch.reason {
+        reason(why)?;
+    }
     let mut tx = caller.scope.begin().await?;
     let mut incident = incidents::get(&mut tx, id).await?;
     let before = summary(&incident);
@@ -123,6 +125,7 @@ pub(crate) async fn update(
         incident.status = status;
     }
     if let Patch::Set(assignee) = patch.assignee {
+        check_assignee(&mut tx, assignee).await?;
         incident.assignee = assignee;
     }
     if let Some(title) = patch.title {
@@ -290,7 +293,7 @@ pub(crate) async fn entries(
 /// Entries about an incident and what was planned and done for it, by sequence.
 pub(crate) async fn about(access: &mut impl Access, id: IncidentId) -> Result<Vec<ledger::Entry>, Problem> {
     let mut found = ledger::of_subject(access, &id.to_string()).await?;
-    let filter = plans::Filter { incident: Some(id), state: None };
+    let filter = plans::Filter { incident: Some(id), ..plans::Filter::default() };
     for plan in plans::list(access, &filter, &first_page(200)).await?.items {
         found.extend(ledger::of_subject(access, &plan.id.to_string()).await?);
         for action in plan.actions {

@@ -9,8 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use shieldops_model::Timestamp;
+use shieldops_model::{Code, Timestamp};
 use shieldops_store::ledger::{self, Entry, Filter, Uncovered};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -18,6 +19,13 @@ use crate::{
     auth::Caller,
     page::{PageParams, Params},
 };
+
+/// One proof or export at a time: each copies or holds the whole ledger.
+static TURN: Semaphore = Semaphore::const_new(1);
+
+async fn turn() -> Result<SemaphorePermit<'static>, Problem> {
+    TURN.acquire().await.map_err(|_closed| Problem::new(Code::INTERNAL, Code::INTERNAL.help))
+}
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -75,6 +83,7 @@ struct UncoveredView {
 /// Proves the ledger from the first entry to the signed head, on a copy.
 #[utoipa::path(get, path = "/api/v1/ledger/verify", operation_id = "verify_ledger", tag = "ledger", responses((status = 200, body = Verification)))]
 pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Verification>, Problem> {
+    let _turn = turn().await?;
     let report = ledger::verify_directory(app.store.data_dir(), &[]).await?;
     let tenant = caller.principal.tenant.to_string();
     let log = report.logs.into_iter().find(|log| log.tenant == tenant).ok_or_else(Problem::not_found)?;
@@ -95,6 +104,7 @@ pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Resul
 #[utoipa::path(get, path = "/api/v1/ledger/export", operation_id = "export_ledger", tag = "ledger",
     responses((status = 200, description = "NDJSON", body = String, content_type = "application/x-ndjson")))]
 pub(crate) async fn export(caller: Caller) -> Result<Response, Problem> {
+    let _turn = turn().await?;
     let mut tx = caller.scope.begin().await?;
     tx.record("ledger.exported", &[], serde_json::json!({}))?;
     tx.commit(caller.scope.store().clock().now()).await?;

@@ -11,6 +11,7 @@ mod alerts;
 mod app;
 mod auth;
 mod automation;
+mod denials;
 mod events;
 mod export;
 mod incidents;
@@ -32,6 +33,7 @@ mod tokens;
 mod users;
 
 pub use app::{App, Settings};
+pub use denials::Denials;
 pub use metrics::Metrics;
 pub use page::List;
 pub use problem::Problem;

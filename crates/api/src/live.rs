@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    body::Bytes,
     extract::{
         State, WebSocketUpgrade,
         ws::{Message, WebSocket},
@@ -12,13 +13,17 @@ use axum::{
 };
 use shieldops_identity::{Permission, permission};
 use shieldops_model::Code;
-use shieldops_store::Change;
+use shieldops_store::{Change, PageRequest, ledger};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{App, Problem, auth::Caller};
 
 /// How often the caller's credential is looked up again: a revoked one is cut off within this.
 const RECHECK: Duration = Duration::from_millis(900);
+/// How often a client is asked whether it is there; one that says nothing for three of them is gone.
+const PING: Duration = Duration::from_secs(20);
+/// How long a frame may take to leave.
+const SEND: Duration = Duration::from_secs(5);
 
 /// Frames for what the caller may read.
 pub(crate) async fn connect(
@@ -59,24 +64,50 @@ impl Credential {
     }
 }
 
-async fn serve(app: Arc<App>, caller: Caller, credential: Credential, mut socket: WebSocket) {
+async fn serve(app: Arc<App>, mut caller: Caller, credential: Credential, mut socket: WebSocket) {
+    // Heard from before the size is read: no change falls between.
     let mut changes = app.store.watch();
     let mut recheck = tokio::time::interval(RECHECK);
-    if send(&mut socket, &serde_json::json!({"kind": "hello"})).await.is_err() {
+    let mut ping = tokio::time::interval(PING);
+    let mut heard = tokio::time::Instant::now();
+    let Ok(seq) = ledger_size(&caller).await else { return };
+    if send(&mut socket, &serde_json::json!({"kind": "hello", "seq": seq})).await.is_err() {
         return;
     }
     loop {
         let keep = tokio::select! {
             change = changes.recv() => forward(&mut socket, &caller, change).await,
-            _ = recheck.tick() => crate::auth::still_valid(&app, &credential.0).await,
-            message = socket.recv() => matches!(message, Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_)))),
+            _ = recheck.tick() => still_allowed(&app, &mut caller, &credential).await,
+            _ = ping.tick() => heard.elapsed() < 3 * PING && write(&mut socket, Message::Ping(Bytes::new())).await.is_ok(),
+            message = socket.recv() => {
+                heard = tokio::time::Instant::now();
+                matches!(message, Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_))))
+            }
             () = app.stop.cancelled() => false,
         };
         if !keep {
-            drop(socket.send(Message::Close(None)).await);
+            drop(write(&mut socket, Message::Close(None)).await);
             return;
         }
     }
+}
+
+/// Looks the credential up again; a role that changed holds from here on.
+async fn still_allowed(app: &App, caller: &mut Caller, credential: &Credential) -> bool {
+    match crate::auth::again(app, &credential.0).await {
+        Some(now) if now.tenant == caller.principal.tenant && now.user == caller.principal.user => {
+            caller.principal = now;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Entries of the ledger: what the cursor of this connection begins at.
+async fn ledger_size(caller: &Caller) -> Result<u64, Problem> {
+    let newest = PageRequest { limit: Some(1), cursor: None };
+    let page = ledger::list(&mut caller.scope.read().await?, &ledger::Filter::default(), &newest).await?;
+    Ok(page.items.first().map_or(0, |entry| entry.seq + 1))
 }
 
 async fn forward(socket: &mut WebSocket, caller: &Caller, change: Result<Change, RecvError>) -> bool {
@@ -112,5 +143,10 @@ fn may_read(role: &str, kind: &str) -> bool {
 }
 
 async fn send(socket: &mut WebSocket, frame: &serde_json::Value) -> Result<(), axum::Error> {
-    socket.send(Message::Text(frame.to_string().into())).await
+    write(socket, Message::Text(frame.to_string().into())).await
+}
+
+/// A client that does not read is cut off: what waits for it must not hold up its revocation.
+async fn write(socket: &mut WebSocket, message: Message) -> Result<(), axum::Error> {
+    tokio::time::timeout(SEND, socket.send(message)).await.map_err(axum::Error::new)?
 }

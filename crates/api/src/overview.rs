@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use shieldops_model::{Plan, Severity, Timestamp};
+use shieldops_model::{Plan, PlanState, Severity, Timestamp};
 use shieldops_store::{
     Access, PageRequest, actions,
     alerts::{self, CountBy},
@@ -65,7 +65,7 @@ struct IncidentCounts {
 
 #[derive(Serialize, ToSchema)]
 struct PlanCounts {
-    waiting_count: usize,
+    waiting_count: u64,
     waiting: Vec<Plan>,
 }
 
@@ -131,8 +131,8 @@ pub(crate) async fn show(
     }
     let waiting = plans::list(
         &mut reader,
-        &plans::Filter { incident: None, state: Some("proposed".to_owned()) },
-        &first_page(200),
+        &plans::Filter { incident: None, state: vec!["proposed".to_owned()] },
+        &first_page(5),
     )
     .await?
     .items;
@@ -143,12 +143,12 @@ pub(crate) async fn show(
             .await?
             .items;
     let verdicts = alerts::count_by(&mut reader, CountBy::Verdict, false).await?.into_iter().collect();
-    let waiting_count = waiting.len();
+    let waiting_count = plans::count_in_state(&mut reader, PlanState::Proposed).await?;
     let funnel = Funnel {
         events: ingest.stored,
         alerts: alert_counts.total,
         incidents: total,
-        plans_waiting: u64::try_from(waiting_count).unwrap_or(0),
+        plans_waiting: waiting_count,
     };
     Ok(Json(Overview {
         generated_at: now,
@@ -156,7 +156,7 @@ pub(crate) async fn show(
         to: now,
         alerts: alert_counts,
         incidents: IncidentCounts { open, total, items },
-        plans: PlanCounts { waiting_count, waiting: waiting.into_iter().take(5).collect() },
+        plans: PlanCounts { waiting_count, waiting },
         actions: action_counts(&mut reader).await?,
         events: EventCounts {
             stored: ingest.stored,

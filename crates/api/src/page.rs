@@ -1,15 +1,20 @@
 //! The shape of every list, and extractors whose refusals are problems.
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use shieldops_model::{Id, id::Kind};
+use shieldops_model::{Code, Id, id::Kind};
 use shieldops_store::{Page, PageRequest};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Problem;
+
+/// Bytes of a JSON body: much less than a body of events, and a sign-in is read before anybody is known.
+const BODY: usize = 2 * 1024 * 1024;
+/// Bytes of the query of a request.
+const QUERY: usize = 8 * 1024;
 
 /// One page of a list, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,6 +31,22 @@ impl<T> From<Page<T>> for List<T> {
 }
 
 impl<T> List<T> {
+    /// The page of a list that is read as a whole; the cursor is the id of the last item of the page before.
+    pub(crate) fn page(items: Vec<T>, params: PageParams, id: impl Fn(&T) -> String) -> Result<Self, Problem> {
+        let request = params.request()?;
+        let from = match &request.cursor {
+            None => 0,
+            Some(cursor) => {
+                let last = items.iter().position(|item| id(item) == *cursor);
+                last.ok_or_else(|| Problem::new(Code::INVALID_CURSOR, Code::INVALID_CURSOR.help))? + 1
+            }
+        };
+        let more = items.len() > from + request.limit();
+        let items: Vec<T> = items.into_iter().skip(from).take(request.limit()).collect();
+        let next_cursor = if more { items.last().map(id) } else { None };
+        Ok(Self { items, next_cursor })
+    }
+
     /// A list that is always whole.
     pub(crate) fn whole(items: Vec<T>) -> Self {
         Self { items, next_cursor: None }
@@ -51,14 +72,23 @@ impl PageParams {
     }
 }
 
-/// Query parameters; unknown ones are refused by their own type where it says so.
+/// Query parameters. An empty one is an absent one.
 pub(crate) struct Params<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(params) = Query::<T>::from_request_parts(parts, state).await?;
+        let _ = state;
+        let query = parts.uri.query().unwrap_or_default();
+        if query.len() > QUERY {
+            return Err(Problem::invalid(format!("the query of a request has at most {QUERY} bytes")));
+        }
+        // `?status=` is a form whose field was left empty: any status, and not the empty one.
+        let given = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
+        let filled = query.split('&').filter(given).collect::<Vec<_>>().join("&");
+        let uri = format!("/?{filled}").parse().map_err(|_bad| Problem::invalid("the query is not valid"))?;
+        let Query(params) = Query::<T>::try_from_uri(&uri)?;
         Ok(Self(params))
     }
 }
@@ -69,7 +99,8 @@ pub(crate) struct Body<T>(pub(crate) T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Problem> {
+        DefaultBodyLimit::max(BODY).apply(&mut request);
         let axum::Json(body) = axum::Json::<T>::from_request(request, state).await?;
         Ok(Self(body))
     }
@@ -96,4 +127,26 @@ pub(crate) fn parse<T: std::str::FromStr>(name: &str, text: Option<&String>) -> 
         })
     })
     .transpose()
+}
+
+/// Words between commas, each read by `read`; absent is none.
+pub(crate) fn words<T>(
+    name: &str,
+    text: Option<&String>,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Problem> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let one = |word: &str| {
+        read(word.trim()).ok_or_else(|| {
+            Problem::invalid(format!("`{name}` has no value `{}`", word.chars().take(80).collect::<String>()))
+        })
+    };
+    text.split(',').map(one).collect()
+}
+
+/// The words of an enum, as its JSON has them.
+pub(crate) fn enums<T: DeserializeOwned>(name: &str, text: Option<&String>) -> Result<Vec<String>, Problem> {
+    words(name, text, |word| {
+        serde_json::from_value::<T>(serde_json::Value::from(word)).ok().map(|_known| word.to_owned())
+    })
 }

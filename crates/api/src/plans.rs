@@ -8,17 +8,19 @@ use shieldops_identity::permission::{self, Permission};
 use shieldops_model::{IncidentId, Plan, PlanId, PlanState, ProposedAction, id};
 use shieldops_policy::{Requester, RequesterKind};
 use shieldops_respond::PlanRequest;
-use shieldops_store::{Access, people, plans};
+use shieldops_store::{Access, incidents, people, plans};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{Body, PageParams, Params, PathId, parse},
+    page::{Body, PageParams, Params, PathId, enums, parse},
 };
 
 /// How long an answer waits for a run to end; the run goes on after it.
 const RUN_WAIT: Duration = Duration::from_secs(5);
+/// Actions of one plan.
+const ACTIONS: usize = 100;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -27,7 +29,7 @@ pub(crate) struct ListParams {
     limit: Option<u32>,
     cursor: Option<String>,
     incident_id: Option<String>,
-    #[param(value_type = Option<PlanState>)]
+    /// One state, or several between commas.
     state: Option<String>,
 }
 
@@ -35,7 +37,7 @@ pub(crate) struct ListParams {
 #[utoipa::path(get, path = "/api/v1/plans", operation_id = "list_plans", tag = "plans", params(ListParams), responses((status = 200, body = List<Plan>)))]
 pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Plan>>, Problem> {
     let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
-    let filter = plans::Filter { incident: parse("incident_id", params.incident_id.as_ref())?, state: params.state };
+    let filter = plans::Filter { incident: parse("incident_id", params.incident_id.as_ref())?, state: enums::<PlanState>("state", params.state.as_ref())? };
     Ok(Json(plans::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
 }
 
@@ -101,6 +103,10 @@ pub(crate) async fn create(
     caller: Caller,
     Body(body): Body<NewPlan>,
 ) -> Result<(StatusCode, Json<Plan>), Problem> {
+    check(&body)?;
+    if let Some(incident) = body.incident_id {
+        incidents::get(&mut caller.scope.read().await?, incident).await?;
+    }
     let title = body.title.unwrap_or_else(|| {
         body.actions
             .first()
@@ -118,6 +124,17 @@ pub(crate) async fn create(
     };
     let plan = app.engine(caller.principal.tenant)?.propose(request).await?;
     Ok((StatusCode::CREATED, Json(plan)))
+}
+
+fn check(body: &NewPlan) -> Result<(), Problem> {
+    let wordy = |text: &Option<String>, most: usize| text.as_ref().is_some_and(|text| text.len() > most);
+    if wordy(&body.title, 200) || wordy(&body.why, 4_096) {
+        return Err(Problem::invalid("`title` has at most 200 bytes and `why` at most 4,096"));
+    }
+    if body.actions.is_empty() || body.actions.len() > ACTIONS {
+        return Err(Problem::invalid(format!("a plan has 1 to {ACTIONS} actions")));
+    }
+    Ok(())
 }
 
 fn requester(caller: &Caller) -> Result<Requester, Problem> {

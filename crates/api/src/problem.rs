@@ -13,6 +13,10 @@ use shieldops_pipeline::PipelineError;
 use shieldops_store::StoreError;
 use utoipa::ToSchema;
 
+/// The code of the problem in an answer, for what counts refusals.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused(pub(crate) String);
+
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// Address of the page about this code.
@@ -67,7 +71,9 @@ impl IntoResponse for Problem {
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.retry_after_s;
+        let refused = Refused(self.code.clone());
         let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(refused);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry {
@@ -120,7 +126,7 @@ impl From<PipelineError> for Problem {
                 shieldops_bus::Error::EventTooLarge { .. } | shieldops_bus::Error::BatchTooLarge { .. },
             ) => Self::new(Code::BODY_TOO_LARGE, error.to_string()),
             PipelineError::Bus(ref cause) => Self::internal(Code::STORAGE, cause),
-            PipelineError::Stopped => Self::new(Code::INTERNAL, error.to_string()),
+            PipelineError::Stopped | PipelineError::Panicked => Self::new(Code::INTERNAL, error.to_string()),
         }
     }
 }

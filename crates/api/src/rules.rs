@@ -278,13 +278,16 @@ pub(crate) struct ReloadAnswer {
 #[utoipa::path(post, path = "/api/v1/rules/reload", operation_id = "reload_rules", tag = "rules", responses((status = 200, body = ReloadAnswer)))]
 pub(crate) async fn reload(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<ReloadAnswer>, Problem> {
     let content = Arc::clone(&app.pipeline.content);
+    let before = content.book();
     let book = tokio::task::spawn_blocking(move || content.reload())
         .await
         .map_err(|_ended| Problem::new(shieldops_model::Code::INTERNAL, "the reload was stopped"))?;
-    let mut tx = caller.scope.begin().await?;
-    tx.record("rules.reloaded", &[], serde_json::json!({"loaded": book.set.len(), "failed": book.failed()}))?;
-    tx.announce("rule", "all");
-    tx.commit(caller.scope.store().clock().now()).await?;
+    if !Arc::ptr_eq(&before, &book) {
+        let mut tx = caller.scope.begin().await?;
+        tx.record("rules.reloaded", &[], book.summary())?;
+        tx.announce("rule", "all");
+        tx.commit(caller.scope.store().clock().now()).await?;
+    }
     Ok(Json(ReloadAnswer {
         loaded: book.set.len(),
         failed: book.failed(),

@@ -66,7 +66,7 @@ pub(crate) async fn create(
         let detail = format!("`local` is the host this server runs on: repeat with `confirm` set to `{CONFIRM_LOCAL}`");
         return Err(Problem::new(Code::CONFIRMATION_REQUIRED, detail));
     }
-    check_words(&body)?;
+    check_words(&body.labels, [&body.host, &body.owner])?;
     let now = caller.scope.store().clock().now();
     let id: TargetId = id::mint(now, &mut rand::rng());
     let target = Target {
@@ -91,10 +91,10 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(target)))
 }
 
-fn check_words(body: &NewTarget) -> Result<(), Problem> {
+fn check_words(labels: &BTreeMap<String, String>, others: [&Option<String>; 2]) -> Result<(), Problem> {
     let fits = |text: &str| (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
-    let words = body.labels.iter().flat_map(|(name, value)| [name, value]).chain(&body.host).chain(&body.owner);
-    if body.labels.len() > 32 || !words.into_iter().all(|word| fits(word)) {
+    let words = labels.iter().flat_map(|(name, value)| [name, value]).chain(others.into_iter().flatten());
+    if labels.len() > 32 || !words.into_iter().all(|word| fits(word)) {
         return Err(Problem::invalid("host, owner, and at most 32 labels are each 1 to 128 printable bytes"));
     }
     Ok(())
@@ -121,6 +121,7 @@ pub(crate) async fn update(
 ) -> Result<Json<Target>, Problem> {
     let mut tx = caller.scope.begin().await?;
     let before = targets::get(&mut tx, id).await?;
+    check_words(patch.labels.as_ref().unwrap_or(&before.labels), [&patch.host, &patch.owner])?;
     let mut target = before.clone();
     target.host = patch.host.map(|host| host.to_lowercase()).or(target.host);
     target.environment = patch.environment.unwrap_or(target.environment);

@@ -10,17 +10,17 @@ use utoipa::ToSchema;
 use crate::{
     List, Problem,
     auth::Caller,
-    page::{Body, PathId},
+    page::{Body, PageParams, Params, PathId},
 };
 
 /// Tokens, newest first: all of the tenant's for administrators, else one's own.
-#[utoipa::path(get, path = "/api/v1/tokens", operation_id = "list_tokens", tag = "tokens", responses((status = 200, body = List<Token>)))]
-pub(crate) async fn list(caller: Caller) -> Result<Json<List<Token>>, Problem> {
+#[utoipa::path(get, path = "/api/v1/tokens", operation_id = "list_tokens", tag = "tokens", params(PageParams), responses((status = 200, body = List<Token>)))]
+pub(crate) async fn list(caller: Caller, Params(params): Params<PageParams>) -> Result<Json<List<Token>>, Problem> {
     let mut tokens = people::tokens(&mut caller.scope.read().await?).await?;
     if caller.principal.role != "admin" {
         tokens.retain(|token| token.user_id == caller.principal.user);
     }
-    Ok(Json(List::whole(tokens)))
+    List::page(tokens, params, |token| token.id.to_string()).map(Json)
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use crate::{
     List, Problem,
     auth::Caller,
-    page::{Body, PathId},
+    page::{Body, PageParams, Params, PathId},
 };
 
 /// Users by name.
-#[utoipa::path(get, path = "/api/v1/users", operation_id = "list_users", tag = "users", responses((status = 200, body = List<User>)))]
-pub(crate) async fn list(caller: Caller) -> Result<Json<List<User>>, Problem> {
-    Ok(Json(List::whole(people::users(&mut caller.scope.read().await?).await?)))
+#[utoipa::path(get, path = "/api/v1/users", operation_id = "list_users", tag = "users", params(PageParams), responses((status = 200, body = List<User>)))]
+pub(crate) async fn list(caller: Caller, Params(params): Params<PageParams>) -> Result<Json<List<User>>, Problem> {
+    let users = people::users(&mut caller.scope.read().await?).await?;
+    List::page(users, params, |user| user.id.to_string()).map(Json)
 }
 
 #[derive(Deserialize, ToSchema)]

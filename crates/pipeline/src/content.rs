@@ -12,8 +12,11 @@ use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Indicators, Rule, RuleSet, parse};
 use shieldops_model::EntityKind;
+use shieldops_store::Job;
 use shieldops_triage::{GroupKey, RuleFacts};
 use tokio_util::sync::CancellationToken;
+
+use crate::Pipeline;
 
 /// Bytes of one rule file that are read.
 const FILE_BYTES: u64 = 1024 * 1024;
@@ -57,6 +60,11 @@ impl RuleBook {
         self.facts.get(rule_id).map(Arc::clone)
     }
 
+    /// What the ledger keeps of a reload.
+    pub fn summary(&self) -> serde_json::Value {
+        serde_json::json!({"loaded": self.set.len(), "failed": self.failed(), "content": hex::encode(self.hash)})
+    }
+
     /// Errors among the diagnostics: rules that did not load.
     pub fn failed(&self) -> usize {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).count()
@@ -96,21 +104,35 @@ impl Content {
     }
 }
 
-/// Polls the directories until `stop`.
-pub(crate) async fn watch(content: Arc<Content>, every: Duration, stop: CancellationToken) {
+/// Polls the directories until `stop`; a change of what rules run is an entry of every tenant's ledger.
+pub(crate) async fn watch(pipeline: Pipeline, stop: CancellationToken) {
+    let content = &pipeline.content;
     if content.dirs.is_empty() && content.indicator_files.is_empty() {
         return;
     }
     loop {
-        tokio::select! { () = tokio::time::sleep(every) => {}, () = stop.cancelled() => return }
+        tokio::select! { () = tokio::time::sleep(pipeline.settings.reload_every) => {}, () = stop.cancelled() => return }
         let before = content.book();
-        let again = Arc::clone(&content);
+        let again = Arc::clone(content);
         if let Ok(book) = tokio::task::spawn_blocking(move || again.reload()).await
             && !Arc::ptr_eq(&before, &book)
         {
             tracing::info!(rules = book.set.len(), failed = book.failed(), "rules reloaded");
+            if let Err(error) = record_reload(&pipeline, &book).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "a reload of rules could not be recorded");
+            }
         }
     }
+}
+
+async fn record_reload(pipeline: &Pipeline, book: &RuleBook) -> crate::Result<()> {
+    for tenant in pipeline.store.tenants().await? {
+        let mut tx = pipeline.store.job(tenant.id, Job::Pipeline)?.begin().await?;
+        tx.record("rules.reloaded", &[], book.summary())?;
+        tx.announce("rule", "all");
+        tx.commit(pipeline.store.clock().now()).await?;
+    }
+    Ok(())
 }
 
 struct SourceFile {

@@ -11,4 +11,7 @@ pub enum PipelineError {
     /// The blocking pool is gone: the process is ending.
     #[error("the worker was stopped")]
     Stopped,
+    /// An error in our code; the log holds its trace.
+    #[error("the worker failed unexpectedly")]
+    Panicked,
 }

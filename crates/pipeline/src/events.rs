@@ -5,9 +5,12 @@ use std::sync::Arc;
 use shieldops_bus::{Bus, Looked, Query};
 use shieldops_model::{Entity, Event, EventId, Timestamp};
 use shieldops_store::{TenantScope, cited};
+use tokio::sync::Semaphore;
 
 use crate::{PipelineError, Result};
 
+/// Searches at a time: each reads and opens much of the log, and the workers want the processor too.
+static SEARCHES: Semaphore = Semaphore::const_new(2);
 /// Events one request looks at before it answers with what it has.
 const LOOK: u64 = 500_000;
 
@@ -43,8 +46,11 @@ pub async fn find(bus: &Arc<Bus>, scope: &TenantScope, id: EventId) -> Result<Op
 
 /// One page, newest first.
 pub async fn search(bus: &Arc<Bus>, scope: &TenantScope, query: EventQuery) -> Result<EventSearch> {
+    let turn = SEARCHES.acquire().await.map_err(|_closed| PipelineError::Stopped)?;
     let (log, tenant) = (Arc::clone(bus), scope.tenant());
     let work = move || {
+        // Held to the end of the work, though the request that asked may be gone.
+        let _turn = turn;
         let text = query.text.as_ref().map(|text| text.to_ascii_lowercase().into_bytes());
         let mut wanted = |event: &Event| {
             query.source.as_ref().is_none_or(|source| event.source == *source)

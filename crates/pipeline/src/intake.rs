@@ -11,6 +11,9 @@ use tokio::sync::oneshot;
 
 use crate::{PipelineError, Result};
 
+/// Bytes of a body that are taken apart at once.
+const SHORT_BODY: usize = 64 * 1024;
+
 /// What the sender is told.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
@@ -47,8 +50,28 @@ impl Intake {
         demo: bool,
     ) -> Result<Answer> {
         let received = self.store.clock().now();
-        let prepared = prepare(&body, Hints { source, content_type }, received, &self.limits);
+        let prepared = self.prepare(body, source, content_type, received).await?;
         self.take(tenant, prepared, demo, received).await
+    }
+
+    /// Splits and recognises the lines; a long body beside the runtime, so that it holds nobody up.
+    async fn prepare(
+        &self,
+        body: Bytes,
+        source: Option<&str>,
+        content_type: Option<&str>,
+        received: Timestamp,
+    ) -> Result<Prepared> {
+        if body.len() <= SHORT_BODY {
+            return Ok(prepare(&body, Hints { source, content_type }, received, &self.limits));
+        }
+        let limits = self.limits.clone();
+        let (source, content_type) = (source.map(str::to_owned), content_type.map(str::to_owned));
+        let work = move || {
+            let hints = Hints { source: source.as_deref(), content_type: content_type.as_deref() };
+            prepare(&body, hints, received, &limits)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_ended| PipelineError::Stopped)
     }
 
     /// Takes a demonstration's body; the same producer and number again stores nothing.
@@ -64,11 +87,19 @@ impl Intake {
     /// Takes what another protocol's parser prepared.
     pub async fn take(&self, tenant: TenantId, prepared: Prepared, demo: bool, received: Timestamp) -> Result<Answer> {
         let events: Vec<NewEvent> = prepared.events.into_iter().map(|event| new_event(event, demo)).collect();
-        if !events.is_empty() {
+        let stores = !events.is_empty();
+        if stores {
             self.append(tenant, events, None).await?;
         }
         if prepared.rejected > 0 {
-            self.keep_refused(tenant, prepared.rejected, &prepared.errors, received).await?;
+            let kept = self.keep_refused(tenant, prepared.rejected, &prepared.errors, received).await;
+            match kept {
+                // What is stored is acknowledged: after an error it would come again. The answer names the refused lines.
+                Err(error) if stores => {
+                    tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, lines = prepared.rejected, "refused lines could not be kept as dead letters");
+                }
+                kept => kept?,
+            }
         }
         let refused = |error: LineError| RefusedLine { line: error.line, code: error.code, detail: error.detail };
         let errors = prepared.errors.into_iter().map(refused).collect();

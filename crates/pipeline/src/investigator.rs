@@ -22,8 +22,9 @@ const PER_ENTITY: usize = 1_000;
 
 pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: CancellationToken) {
     let mut changes = pipeline.store.watch();
+    let mut failing = Failing::new();
     while !stop.is_cancelled() {
-        let pause = match round(&pipeline, tenant).await {
+        let pause = match round(&pipeline, tenant, &mut failing).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "an investigation failed and will be tried again");
@@ -43,16 +44,33 @@ pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: Cancellation
     }
 }
 
-/// Investigates all that is due; says how long until the next is.
-async fn round(pipeline: &Pipeline, tenant: TenantId) -> Result<Duration> {
+/// Incidents whose last investigation failed: how often, and when it is tried again.
+type Failing = BTreeMap<IncidentId, (u32, Timestamp)>;
+
+/// Investigates all that is due; says how long until the next is. One that fails holds up no other.
+async fn round(pipeline: &Pipeline, tenant: TenantId, failing: &mut Failing) -> Result<Duration> {
     let scope = pipeline.store.job(tenant, Job::Investigation)?;
     let now = pipeline.store.clock().now();
     let due = incidents::due(&mut scope.read().await?, now).await?;
+    failing.retain(|incident, _| due.contains(incident));
     for incident in due {
-        revise(pipeline, &scope, incident).await?;
+        if failing.get(&incident).is_some_and(|(_, again)| *again > now) {
+            continue;
+        }
+        match revise(pipeline, &scope, incident).await {
+            Ok(()) => drop(failing.remove(&incident)),
+            Err(error) => {
+                tracing::error!(incident.id = %incident, error = &error as &dyn std::error::Error, "an investigation failed and will be tried again");
+                let times = failing.get(&incident).map_or(1, |(times, _)| times.saturating_add(1));
+                failing.insert(incident, (times, now.plus(RETRY * (1 << times.min(8)))));
+            }
+        }
     }
     let next = incidents::next_due(&mut scope.read().await?).await?;
     let now = pipeline.store.clock().now();
+    if !failing.is_empty() {
+        return Ok(RETRY);
+    }
     Ok(next.map_or(Duration::from_secs(10), |next| next.since(now).min(Duration::from_secs(10))))
 }
 

@@ -8,6 +8,7 @@ pub mod events;
 pub mod intake;
 
 mod batch;
+mod care;
 mod error;
 mod housekeeping;
 mod incidents;
@@ -85,7 +86,7 @@ impl Pipeline {
             tasks.spawn(investigator::run(self.clone(), tenant.id, stop.clone()));
             tasks.spawn(housekeeping::run(self.clone(), tenant.id, stop.clone()));
         }
-        tasks.spawn(content::watch(Arc::clone(&self.content), self.settings.reload_every, stop.clone()));
+        tasks.spawn(content::watch(self.clone(), stop.clone()));
         Ok(())
     }
 }

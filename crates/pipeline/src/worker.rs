@@ -1,16 +1,20 @@
 //! The worker of one tenant's partition: wait, read, detect, commit, move on.
+//!
+//! A batch that fails though the state takes writes holds the fault itself: it is tried in smaller parts, and at last the
+//! one event that cannot be processed becomes a dead letter and the worker goes on behind it.
 
 use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Frame, Offset};
 use shieldops_detect::Worker;
-use shieldops_model::{DeadLetterId, Event, TenantId, id};
+use shieldops_model::{DeadLetterId, Event, TenantId, Timestamp, id};
 use shieldops_store::{Job, Tx, bookkeeping, dead_letters};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Pipeline, PipelineError, Result,
     batch::{self, Outcome},
+    care::{Care, Next},
     incidents, seen,
 };
 
@@ -19,21 +23,86 @@ pub(crate) const CONSUMER: &str = "detect";
 const WAIT: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Events read at once, and the place behind them.
+struct Batch {
+    events: Vec<Event>,
+    damaged: Vec<Frame>,
+    next: Offset,
+}
+
 pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: CancellationToken) {
     let mut worker = Worker::new();
+    let mut care = Care::default();
+    let tasks = TaskTracker::new();
     while !stop.is_cancelled() {
-        match step(&pipeline, tenant, worker, &stop).await {
-            Ok(used) => worker = used,
+        // A task of its own: a panic in it is an error here, and not the end of the partition.
+        let (with, until, take) = (pipeline.clone(), stop.clone(), care.take());
+        let stepped = tasks.spawn(async move { step(&with, tenant, worker, take, &until).await }).await;
+        match stepped.map_err(stopped).and_then(|result| result) {
+            Ok(used) => {
+                worker = used;
+                care.succeeded();
+            }
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "a batch failed and will be tried again");
                 worker = Worker::new();
+                if let Err(error) = after_failure(&pipeline, tenant, &mut care, &error).await {
+                    tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "the state does not take writes");
+                }
                 tokio::select! { () = tokio::time::sleep(RETRY) => {}, () = stop.cancelled() => {} }
             }
         }
     }
 }
 
-async fn step(pipeline: &Pipeline, tenant: TenantId, worker: Worker, stop: &CancellationToken) -> Result<Worker> {
+/// Looks where the fault is. While the state takes no writes, it is not the batch's.
+async fn after_failure(pipeline: &Pipeline, tenant: TenantId, care: &mut Care, error: &PipelineError) -> Result<()> {
+    let place = place(pipeline, tenant).await?;
+    probe(pipeline, tenant, place).await?;
+    let bus = Arc::clone(&pipeline.bus);
+    let (bytes, take) = (pipeline.settings.batch_bytes, care.take());
+    let batch = tokio::task::spawn_blocking(move || read(&bus, tenant, place, bytes, take)).await.map_err(stopped)??;
+    if care.failed(batch.events.len()) == Next::GiveUp {
+        give_up(pipeline, tenant, batch, error).await?;
+        care.succeeded();
+    }
+    Ok(())
+}
+
+/// Writes the place as it is.
+async fn probe(pipeline: &Pipeline, tenant: TenantId, place: Offset) -> Result<()> {
+    let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
+    bookkeeping::set_offset(&mut tx, CONSUMER, &place.0.to_be_bytes()).await?;
+    Ok(tx.commit(pipeline.store.clock().now()).await?)
+}
+
+/// The one event of the batch becomes a dead letter, with its entry, and the place moves behind it.
+async fn give_up(pipeline: &Pipeline, tenant: TenantId, batch: Batch, error: &PipelineError) -> Result<()> {
+    let now = pipeline.store.clock().now();
+    let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
+    seen::count(&mut tx, &batch.events, now).await?;
+    for event in &batch.events {
+        let detail = format!("no rule was run on it: {error}");
+        tracing::error!(tenant.id = %tenant, event.id = %event.id, "an event cannot be processed and becomes a dead letter");
+        let letter = letter(event, "detect", "unprocessable", detail.clone(), now);
+        dead_letters::insert(&mut tx, &[letter]).await?;
+        let body = serde_json::json!({"source": event.source, "format": event.format, "why": detail});
+        tx.record("event.unprocessable", &[&event.id], body)?;
+    }
+    record_damage(&mut tx, tenant, &batch.damaged)?;
+    bookkeeping::set_offset(&mut tx, CONSUMER, &batch.next.0.to_be_bytes()).await?;
+    tx.commit(now).await?;
+    pipeline.bus.set_processed(tenant, batch.next);
+    Ok(())
+}
+
+async fn step(
+    pipeline: &Pipeline,
+    tenant: TenantId,
+    worker: Worker,
+    take: usize,
+    stop: &CancellationToken,
+) -> Result<Worker> {
     let place = place(pipeline, tenant).await?;
     pipeline.bus.set_processed(tenant, place);
     let bus = Arc::clone(&pipeline.bus);
@@ -44,19 +113,19 @@ async fn step(pipeline: &Pipeline, tenant: TenantId, worker: Worker, stop: &Canc
     let book = pipeline.content.book();
     let bus = Arc::clone(&pipeline.bus);
     let bytes = pipeline.settings.batch_bytes;
-    let work = move || -> Result<(Outcome, Offset, Vec<Frame>, Worker)> {
+    let work = move || -> Result<(Outcome, Vec<Frame>, Offset, Worker)> {
         let mut worker = worker;
-        let (events, next, damaged) = read(&bus, tenant, place, bytes)?;
-        Ok((batch::run(events, &book, &mut worker), next, damaged, worker))
+        let batch = read(&bus, tenant, place, bytes, take)?;
+        Ok((batch::run(batch.events, &book, &mut worker), batch.damaged, batch.next, worker))
     };
-    let (outcome, next, damaged, worker) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
+    let (outcome, damaged, next, worker) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
     commit(pipeline, tenant, &outcome, &damaged, next).await?;
     pipeline.bus.set_processed(tenant, next);
     Ok(worker)
 }
 
-fn stopped(_ended: tokio::task::JoinError) -> PipelineError {
-    PipelineError::Stopped
+fn stopped(ended: tokio::task::JoinError) -> PipelineError {
+    if ended.is_panic() { PipelineError::Panicked } else { PipelineError::Stopped }
 }
 
 /// Where this tenant's worker goes on.
@@ -67,19 +136,26 @@ pub(crate) async fn place(pipeline: &Pipeline, tenant: TenantId) -> Result<Offse
     Ok(Offset(number))
 }
 
-fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize) -> Result<(Vec<Event>, Offset, Vec<Frame>)> {
-    let mut events = Vec::new();
-    let mut damaged = Vec::new();
-    let mut next = from;
+/// Reads on, at most `take` events of at most about `bytes`.
+fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize, take: usize) -> Result<Batch> {
+    let mut batch = Batch { events: Vec::new(), damaged: Vec::new(), next: from };
     for mut frame in bus.read(tenant, from, bytes)? {
-        next = frame.next;
-        if frame.damage.is_some() {
-            damaged.push(frame);
-        } else {
-            events.append(&mut frame.events);
+        let room = take.saturating_sub(batch.events.len());
+        if room == 0 {
+            break;
         }
+        if frame.damage.is_some() {
+            batch.next = frame.next;
+            batch.damaged.push(frame);
+            continue;
+        }
+        let left = frame.events.len().saturating_sub(room);
+        frame.events.truncate(room);
+        batch.events.append(&mut frame.events);
+        // An event's place is its number: the rest of a frame is read from within it.
+        batch.next = Offset(frame.next.0.saturating_sub(u64::try_from(left).unwrap_or(0)));
     }
-    Ok((events, next, damaged))
+    Ok(batch)
 }
 
 async fn commit(
@@ -93,15 +169,7 @@ async fn commit(
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     seen::count(&mut tx, &outcome.events, now).await?;
     letters(&mut tx, outcome, now).await?;
-    for frame in damaged {
-        let detail = frame.damage.as_ref().map(|damage| damage.why.clone());
-        tracing::error!(tenant.id = %tenant, offset = frame.offset.0, ?detail, "stored events are unreadable");
-        tx.record(
-            "bus.damaged",
-            &[],
-            serde_json::json!({"offset": frame.offset.0, "events": frame.next.0 - frame.offset.0, "why": detail}),
-        )?;
-    }
+    record_damage(&mut tx, tenant, damaged)?;
     incidents::apply(&mut tx, &outcome.findings, &outcome.events, &pipeline.settings, now).await?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &next.0.to_be_bytes()).await?;
     tx.announce("ingest", "stats");
@@ -109,23 +177,38 @@ async fn commit(
     Ok(())
 }
 
-async fn letters(tx: &mut Tx, outcome: &Outcome, now: shieldops_model::Timestamp) -> Result<()> {
-    let letter = |(event, problem): &(Event, shieldops_ingest::Problem)| {
-        let id: DeadLetterId = id::mint(now, &mut rand::rng());
-        dead_letters::DeadLetter {
-            id,
-            at: now,
-            source: event.source.clone(),
-            stage: "normalise".to_owned(),
-            code: problem.code.to_owned(),
-            detail: problem.detail.clone(),
-            sample: String::from_utf8_lossy(event.raw.get(..dead_letters::SAMPLE_BYTES).unwrap_or(&event.raw))
-                .into_owned(),
-            size: u64::try_from(event.raw.len()).unwrap_or(u64::MAX),
-            event_id: Some(event.id),
-        }
+fn record_damage(tx: &mut Tx, tenant: TenantId, damaged: &[Frame]) -> Result<()> {
+    for frame in damaged {
+        let detail = frame.damage.as_ref().map(|damage| damage.why.clone());
+        tracing::error!(tenant.id = %tenant, offset = frame.offset.0, ?detail, "stored events are unreadable");
+        let events = frame.next.0.saturating_sub(frame.offset.0);
+        let body = serde_json::json!({"offset": frame.offset.0, "events": events, "why": detail});
+        tx.record("bus.damaged", &[], body)?;
+    }
+    Ok(())
+}
+
+async fn letters(tx: &mut Tx, outcome: &Outcome, now: Timestamp) -> Result<()> {
+    let one = |(event, problem): &(Event, shieldops_ingest::Problem)| {
+        letter(event, "normalise", problem.code, problem.detail.clone(), now)
     };
-    let letters: Vec<_> = outcome.problems.iter().map(letter).collect();
+    let letters: Vec<_> = outcome.problems.iter().map(one).collect();
     dead_letters::insert(tx, &letters).await?;
     Ok(())
+}
+
+fn letter(event: &Event, stage: &str, code: &str, detail: String, now: Timestamp) -> dead_letters::DeadLetter {
+    let id: DeadLetterId = id::mint(now, &mut rand::rng());
+    let sample = event.raw.get(..dead_letters::SAMPLE_BYTES).unwrap_or(&event.raw);
+    dead_letters::DeadLetter {
+        id,
+        at: now,
+        source: event.source.clone(),
+        stage: stage.to_owned(),
+        code: code.to_owned(),
+        detail,
+        sample: String::from_utf8_lossy(sample).into_owned(),
+        size: u64::try_from(event.raw.len()).unwrap_or(u64::MAX),
+        event_id: Some(event.id),
+    }
 }

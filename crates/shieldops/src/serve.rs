@@ -13,7 +13,7 @@ use axum::{
     middleware::{Next, from_fn},
     response::Response,
 };
-use shieldops_api::{App, Metrics};
+use shieldops_api::{App, Denials, Metrics};
 use shieldops_bus::{Bus, Parts};
 use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_identity::Backoff;
@@ -77,9 +77,12 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         engines: engines.clone(),
         backoff: Backoff::default(),
         metrics: Metrics::default(),
+        denials: Denials::default(),
+        tasks: tasks.clone(),
         settings: api_settings(&settings),
         stop: stop.clone(),
     });
+    tasks.spawn(Denials::keep(Arc::clone(&app)));
     let router = shieldops_api::router(app).map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
     pipeline.start(&tasks, &stop).await?;
     sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;

@@ -1,0 +1,142 @@
+//! Refused requests in the ledger: one entry for each principal, route, reason and minute, so that nobody can flood it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use shieldops_model::{TenantId, Timestamp};
+use shieldops_store::{Actor, Job};
+
+use crate::{App, Problem};
+
+/// How often minutes that are over are written.
+const EVERY: Duration = Duration::from_secs(10);
+/// Kinds of denials counted apart; what comes beyond is counted together.
+const KINDS: usize = 500;
+/// Client addresses named in one entry.
+const CLIENTS: usize = 20;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    minute: i64,
+    /// Nothing for a caller who is nobody.
+    tenant: Option<TenantId>,
+    actor: (String, String),
+    route: String,
+    code: String,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    times: u64,
+    clients: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct Denials {
+    counted: Mutex<BTreeMap<Key, Count>>,
+}
+
+/// Who was refused what.
+pub(crate) struct Denial {
+    pub(crate) who: Option<(TenantId, Actor)>,
+    pub(crate) route: String,
+    pub(crate) code: String,
+    pub(crate) client: Option<String>,
+}
+
+impl Denials {
+    fn counted(&self) -> MutexGuard<'_, BTreeMap<Key, Count>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note(&self, denial: Denial, now: Timestamp) {
+        let (tenant, actor) = match denial.who {
+            Some((tenant, actor)) => (Some(tenant), (actor.id, actor.name)),
+            None => (None, ("anonymous".to_owned(), "anonymous".to_owned())),
+        };
+        let minute = now.as_secs().div_euclid(60);
+        let mut key = Key { minute, tenant, actor, route: denial.route, code: denial.code };
+        let mut counted = self.counted();
+        if counted.len() >= KINDS && !counted.contains_key(&key) {
+            "others".clone_into(&mut key.route);
+            key.actor = ("others".to_owned(), "others".to_owned());
+        }
+        let count = counted.entry(key).or_default();
+        count.times = count.times.saturating_add(1);
+        if count.clients.len() < CLIENTS {
+            count.clients.extend(denial.client);
+        }
+    }
+
+    /// What was counted before this minute.
+    fn over(&self, minute: i64) -> BTreeMap<Key, Count> {
+        let mut counted = self.counted();
+        let (over, going_on) = std::mem::take(&mut *counted).into_iter().partition(|(key, _)| key.minute < minute);
+        *counted = going_on;
+        over
+    }
+
+    /// Writes each minute when it is over, and all that is left at the end.
+    pub async fn keep(app: Arc<App>) {
+        loop {
+            let stopped = tokio::select! { () = tokio::time::sleep(EVERY) => false, () = app.stop.cancelled() => true };
+            let minute = if stopped { i64::MAX } else { app.store.clock().now().as_secs().div_euclid(60) };
+            if let Err(problem) = write(&app, app.denials.over(minute)).await {
+                tracing::error!(problem.detail, "refused requests could not be recorded");
+            }
+            if stopped {
+                return;
+            }
+        }
+    }
+}
+
+async fn write(app: &App, counted: BTreeMap<Key, Count>) -> Result<(), Problem> {
+    let mut tenants: BTreeMap<TenantId, Vec<(Key, Count)>> = BTreeMap::new();
+    for (key, count) in counted {
+        let tenant = match key.tenant {
+            Some(tenant) => tenant,
+            None => app.store.first().await?.id,
+        };
+        tenants.entry(tenant).or_default().push((key, count));
+    }
+    for (tenant, denials) in tenants {
+        let mut tx = app.store.job(tenant, Job::Cli)?.begin().await?;
+        for (key, count) in denials {
+            let actor = Actor { id: key.actor.0, name: key.actor.1 };
+            let minute = Timestamp::from_secs(key.minute * 60);
+            let body = serde_json::json!({"route": key.route, "code": key.code, "times": count.times, "minute": minute, "client_addrs": count.clients});
+            tx.record_as(&actor, "access.denied", &[&actor.id], body)?;
+        }
+        tx.commit(app.store.clock().now()).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denial(route: &str, client: &str) -> Denial {
+        Denial { who: None, route: route.to_owned(), code: "forbidden".to_owned(), client: Some(client.to_owned()) }
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_few_entries() {
+        let denials = Denials::default();
+        let now = Timestamp::from_secs(600);
+        for at in 0..10_000 {
+            denials.note(denial("GET /api/v1/alerts", &format!("192.0.2.{}", at % 256)), now);
+            denials.note(denial(&format!("GET /{at}"), "192.0.2.1"), now);
+        }
+        assert!(denials.over(10).is_empty(), "the minute goes on");
+        let over = denials.over(11);
+        assert!(over.len() <= KINDS + 1, "{}", over.len());
+        assert_eq!(over.values().map(|count| count.times).sum::<u64>(), 20_000, "none is forgotten");
+        assert!(over.values().all(|count| count.clients.len() <= CLIENTS));
+        assert!(denials.over(i64::MAX).is_empty());
+    }
+}
