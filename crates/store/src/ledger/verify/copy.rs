@@ -29,13 +29,9 @@ impl Copy {
         let to = std::env::temp_dir().join(name);
         std::fs::DirBuilder::new().mode(0o700).create(&to).map_err(io(&to, "making a copy"))?;
         let copy = Self(to);
-        for _ in 0..ATTEMPTS {
-            let before = generation(from)?;
-            copy.take(from, DATABASE)?;
-            copy.take(from, WAL)?;
-            if generation(from)? == before {
-                return Ok(copy);
-            }
+        let take = || copy.take(from, DATABASE).and_then(|()| copy.take(from, WAL));
+        if undisturbed(|| generation(from), take)? {
+            return Ok(copy);
         }
         let source = std::io::Error::new(ErrorKind::ResourceBusy, "it was changed during every attempt");
         Err(StoreError::Io { path: from.join(DATABASE), doing: "copying the database", source })
@@ -67,8 +63,23 @@ impl Drop for Copy {
     }
 }
 
+/// Copies until the generation is the same before and after; false when it never was.
+fn undisturbed<G: PartialEq>(
+    mut generation: impl FnMut() -> Result<G>,
+    mut take: impl FnMut() -> Result<()>,
+) -> Result<bool> {
+    for _ in 0..ATTEMPTS {
+        let before = generation()?;
+        take()?;
+        if generation()? == before {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What stays the same as long as no page that was copied can have been overwritten.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Generation {
     Wal(Vec<u8>),
     /// Without a WAL only a whole run of a server can change the database.
@@ -88,4 +99,42 @@ fn generation(dir: &Path) -> Result<Generation> {
     let state = std::fs::metadata(&path).and_then(|meta| Ok((meta.len(), meta.modified()?)));
     let (length, modified) = state.map_err(io(&path, "reading"))?;
     Ok(Generation::Database(length, modified))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_that_was_disturbed_is_made_again() {
+        let copies = Cell::new(0);
+        let take = || {
+            copies.set(copies.get() + 1);
+            Ok(())
+        };
+        // The WAL is restarted during the first two copies.
+        assert!(undisturbed(|| Ok(copies.get().min(2)), take).unwrap());
+        assert_eq!(copies.get(), 3);
+        assert!(!undisturbed(|| Ok(copies.get()), take).unwrap());
+    }
+
+    #[test]
+    fn a_restarted_wal_is_another_generation_and_a_grown_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(DATABASE), "pages").unwrap();
+        let without = generation(dir.path()).unwrap();
+        let wal = dir.path().join(WAL);
+        std::fs::write(&wal, [1; 64]).unwrap();
+        let first = generation(dir.path()).unwrap();
+        std::fs::write(&wal, [1; 96]).unwrap();
+        assert_eq!(generation(dir.path()).unwrap(), first);
+        std::fs::write(&wal, [[2; 32], [1; 32]].concat()).unwrap();
+        let second = generation(dir.path()).unwrap();
+        assert!(first != second && without != first && without != second);
+        std::fs::remove_file(&wal).unwrap();
+        std::fs::write(dir.path().join(DATABASE), "more pages").unwrap();
+        assert_ne!(generation(dir.path()).unwrap(), without);
+    }
 }
