@@ -847,7 +847,7 @@ export interface components {
         };
         /** @description An action and every step of its journal. */
         ActionDetail: components["schemas"]["Action"] & {
-            journal: components["schemas"]["Step"][];
+            journal: components["schemas"]["JournalStep"][];
         };
         /** @enum {string} */
         ActionState: "planned" | "running" | "settling" | "verified" | "unverified" | "failed" | "skipped" | "aborted" | "drifted" | "expired" | "undoing" | "undone" | "undo_failed";
@@ -1328,6 +1328,15 @@ export interface components {
             summary: string;
             timeline: components["schemas"]["TimelineEntry"][];
         };
+        /** @description One step of an action's journal, written before or after what it tells of. */
+        JournalStep: {
+            at: components["schemas"]["Timestamp"];
+            detail: Record<string, never>;
+            /** @description `intent`, `child`, `observed`, `outcome`, … */
+            kind: string;
+            /** Format: int64 */
+            step: number;
+        };
         /** @description One page of a list, newest first. */
         List_Action: {
             items: {
@@ -1804,6 +1813,7 @@ export interface components {
         };
         PlanCounts: {
             waiting: components["schemas"]["Plan"][];
+            /** Format: int64 */
             waiting_count: number;
         };
         /** @description A plan, and whether the caller may approve it. */
@@ -1960,14 +1970,9 @@ export interface components {
             techniques: string[];
             title: string;
         };
-        /** @description One step of an action's journal, written before or after what it tells of. */
         Step: {
-            at: components["schemas"]["Timestamp"];
-            detail: Record<string, never>;
-            /** @description `intent`, `child`, `observed`, `outcome`, … */
-            kind: string;
-            /** Format: int64 */
-            step: number;
+            found: string;
+            name: string;
         };
         Target: {
             created_at: components["schemas"]["Timestamp"];
@@ -2141,7 +2146,8 @@ export interface operations {
                 limit?: number;
                 cursor?: string;
                 plan_id?: string;
-                state?: components["schemas"]["ActionState"];
+                /** @description One state, or several between commas. */
+                state?: string;
             };
             header?: never;
             path?: never;
@@ -2226,9 +2232,10 @@ export interface operations {
             query?: {
                 limit?: number;
                 cursor?: string;
-                status?: components["schemas"]["AlertStatus"];
-                severity?: components["schemas"]["Severity"];
-                verdict?: components["schemas"]["Verdict"];
+                /** @description One status, or several between commas; `severity` and `verdict` alike. */
+                status?: string;
+                severity?: string;
+                verdict?: string;
                 rule_id?: string;
                 incident_id?: string;
                 assignee?: string;
@@ -2438,7 +2445,12 @@ export interface operations {
     };
     list_capabilities: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2593,8 +2605,9 @@ export interface operations {
             query?: {
                 limit?: number;
                 cursor?: string;
-                status?: components["schemas"]["IncidentStatus"];
-                severity?: components["schemas"]["Severity"];
+                /** @description One status, or several between commas; `severity` alike. */
+                status?: string;
+                severity?: string;
                 assignee?: string;
                 /** @description Part of the title. */
                 q?: string;
@@ -3036,7 +3049,8 @@ export interface operations {
                 limit?: number;
                 cursor?: string;
                 incident_id?: string;
-                state?: components["schemas"]["PlanState"];
+                /** @description One state, or several between commas. */
+                state?: string;
             };
             header?: never;
             path?: never;
@@ -3582,7 +3596,12 @@ export interface operations {
     };
     list_tokens: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3652,7 +3671,12 @@ export interface operations {
     };
     list_users: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
