@@ -279,15 +279,17 @@ pub(crate) async fn investigation(
 }
 
 /// The ledger's entries about an incident, its plans and their actions, oldest first.
-#[utoipa::path(get, path = "/api/v1/incidents/{id}/ledger", operation_id = "list_incident_ledger", tag = "incidents", params(("id" = IncidentId, Path)),
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/ledger", operation_id = "list_incident_ledger", tag = "incidents", params(("id" = IncidentId, Path), PageParams),
     responses((status = 200, body = List<ledger::Entry>)))]
 pub(crate) async fn entries(
     caller: Caller,
     PathId(id): PathId<id::IncidentKind>,
+    Params(params): Params<PageParams>,
 ) -> Result<Json<List<ledger::Entry>>, Problem> {
     let mut reader = caller.scope.read().await?;
     incidents::get(&mut reader, id).await?;
-    Ok(Json(List::whole(about(&mut reader, id).await?)))
+    let entries = about(&mut reader, id).await?;
+    List::page(entries, params, |entry| entry.seq.to_string()).map(Json)
 }
 
 /// Entries about an incident and what was planned and done for it, by sequence.

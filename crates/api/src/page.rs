@@ -46,11 +46,6 @@ impl<T> List<T> {
         let next_cursor = if more { items.last().map(id) } else { None };
         Ok(Self { items, next_cursor })
     }
-
-    /// A list that is always whole.
-    pub(crate) fn whole(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
-    }
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -122,6 +122,7 @@ pub struct ProposedPlan {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ProposedAction {
     /// `linux.block_ip`.
     pub capability: String,

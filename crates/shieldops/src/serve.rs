@@ -152,7 +152,7 @@ fn api_settings(settings: &Settings) -> shieldops_api::Settings {
 
 fn listener(tcp: TcpListener, settings: &Settings, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<(Listener, &'static str)> {
     match tls::mode(settings) {
-        Mode::Plain => Ok((Listener::Plain(tcp), "http")),
+        Mode::Plain => Ok((Listener::plain(tcp), "http")),
         Mode::Tls => {
             let config = tls::server_config(settings)?;
             Ok((Listener::tls(tcp, config, tasks, stop.clone())?, "https"))

@@ -1,6 +1,8 @@
 //! Who may do what, on a real server: nothing without a credential, nothing beyond a role, and a revoked credential is
 //! refused on its next request.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: a wrong step ends the test")]
+
 #[path = "support/server.rs"]
 mod server;
 

@@ -2,6 +2,8 @@
 //! plan is approved and a connection that passed before is refused; undone, it passes again; killed and started again,
 //! everything is there; and the ledger proves it, until a row is deleted.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: a wrong step ends the test")]
+
 #[path = "support/server.rs"]
 mod server;
 

@@ -1,0 +1,278 @@
+//! Invariants of the design that no other test of the whole names, each on a real server and named after its number.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: a wrong step ends the test")]
+
+#[path = "support/server.rs"]
+mod server;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+use server::{Server, until};
+
+const WAIT: Duration = Duration::from_secs(30);
+/// Root from a public address: one line of this is an incident.
+const LINE: &str = "Nov 21 10:15:02 web-07 sshd[4211]: Accepted password for root from 203.0.113.66 port 51122 ssh2";
+
+fn target(server: &Server, person: &str, name: &str, protected: bool) {
+    let body = json!({"kind": "linux_host", "name": name, "protected": protected});
+    server.post("/api/v1/targets", person, &body).unwrap();
+}
+
+fn block(name: &str, address: &str) -> Value {
+    let target = json!({"kind": "linux_host", "name": name});
+    json!({"actions": [{"capability": "linux.block_ip", "target": target, "params": {"address": address}}]})
+}
+
+/// The bearer of a second person: signs in and makes a token of its own.
+fn colleague(server: &Server, admin: &str, name: &str, role: &str) -> String {
+    let user = json!({"name": name, "role": role, "password": "another long phrase"});
+    server.post("/api/v1/users", admin, &user).unwrap();
+    let args = ["token", "create", "--data-dir", server.data_dir(), "--kind", "personal", "--name", "t", "--user", name];
+    let ran = server.cli(&args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran.stdout.trim().to_owned()
+}
+
+fn path(plan: &Value, verb: &str) -> String {
+    format!("/api/v1/plans/{}/{verb}", plan["id"].as_str().unwrap())
+}
+
+/// Every item of a list, page by page.
+fn all(server: &Server, token: &str, path: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = server.get(&format!("{path}?limit=200&cursor={cursor}"), token).unwrap();
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return items,
+        }
+    }
+}
+
+fn processed(server: &Server, token: &str, events: u64) {
+    until(WAIT, || server.get("/api/v1/ingest/stats", token).ok().filter(|stats| stats["processed"].as_u64() >= Some(events)));
+}
+
+#[test]
+fn invariant_01_a_deny_is_not_executed_and_its_reasons_are_in_answer_and_ledger() {
+    let server = Server::start(&[]);
+    let ann = server.token("personal");
+    target(&server, &ann, "sim/guarded", true);
+    let plan = server.post("/api/v1/plans", &ann, &block("sim/guarded", "203.0.113.9")).unwrap();
+    assert_eq!(plan["state"], "denied", "{plan}");
+    assert!(plan["decision"]["denies"].to_string().contains("protected_target"), "{plan}");
+    let bea = colleague(&server, &ann, "bea", "analyst");
+    let approved = server.post(&path(&plan, "approve"), &bea, &json!({"hash": plan["hash"]}));
+    assert!(approved.is_err(), "{approved:?}");
+    assert!(server.post(&path(&plan, "execute"), &bea, &json!({})).is_err());
+    let actions = server.get(&format!("/api/v1/actions?plan_id={}", plan["id"].as_str().unwrap()), &ann).unwrap();
+    assert!(actions["items"].as_array().unwrap().iter().all(|action| action["state"] == "planned" || action["state"] == "skipped"), "{actions}");
+    let entries = server.get("/api/v1/ledger?kind=plan.denied", &ann).unwrap();
+    assert!(entries["items"].to_string().contains("protected_target"), "{entries}");
+}
+
+#[test]
+fn invariant_02_risk_approver_and_tenant_are_not_taken_from_a_body() {
+    let server = Server::start(&[]);
+    let ann = server.token("personal");
+    target(&server, &ann, "sim/web", false);
+    for word in ["risk", "approver", "approvals", "requester", "tenant", "tenant_id", "state", "simulated", "demo"] {
+        let mut body = block("sim/web", "203.0.113.9");
+        body[word] = json!("low");
+        assert_eq!(server.post("/api/v1/plans", &ann, &body).unwrap_err()["code"], "invalid_request", "{word}");
+        let mut action = block("sim/web", "203.0.113.9");
+        action["actions"][0][word] = json!("low");
+        assert!(server.post("/api/v1/plans", &ann, &action).is_err(), "{word} of an action");
+    }
+    let host = json!({"kind": "linux_host", "name": "sim/x", "simulated": false});
+    assert_eq!(server.post("/api/v1/targets", &ann, &host).unwrap_err()["code"], "invalid_request");
+    let plan = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.9")).unwrap();
+    let approval = json!({"hash": plan["hash"], "approver": "usr_x"});
+    assert_eq!(server.post(&path(&plan, "approve"), &ann, &approval).unwrap_err()["code"], "invalid_request");
+}
+
+#[test]
+fn invariant_03_an_approval_is_another_persons_and_of_this_very_plan() {
+    let server = Server::start(&[]);
+    let ann = server.token("personal");
+    target(&server, &ann, "sim/web", false);
+    let (bea, vic) = (colleague(&server, &ann, "bea", "analyst"), colleague(&server, &ann, "vic", "viewer"));
+    let one = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.9")).unwrap();
+    let other = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.10")).unwrap();
+    assert_ne!(one["hash"], other["hash"], "parameters are in the hash");
+    let code = |token: &str, hash: &Value| server.post(&path(&one, "approve"), token, &json!({"hash": hash})).unwrap_err()["code"].clone();
+    assert_eq!(code(&ann, &one["hash"]), "requester_cannot_approve");
+    assert_eq!(code(&bea, &other["hash"]), "plan_hash_mismatch");
+    assert_eq!(code(&vic, &one["hash"]), "forbidden");
+    let done = server.post(&path(&one, "approve"), &bea, &json!({"hash": one["hash"]})).unwrap();
+    assert_eq!(done["actions"][0]["state"], "verified", "{done}");
+}
+
+#[test]
+fn invariant_04_nothing_above_low_risk_runs_in_production_without_approval() {
+    let server = Server::start(&[]);
+    let ann = server.token("personal");
+    target(&server, &ann, "sim/web", false);
+    let plan = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.9")).unwrap();
+    assert_ne!(plan["risk"], "low");
+    assert!(plan["decision"]["approvals_needed"].as_u64().unwrap() >= 1, "{plan}");
+    assert!(server.post(&path(&plan, "execute"), &ann, &json!({})).is_err());
+    let after = server.get(&path(&plan, "").trim_end_matches('/').to_owned(), &ann).unwrap();
+    assert_eq!((&after["state"], &after["actions"][0]["state"]), (&json!("proposed"), &json!("planned")));
+    let journal = server.get(&format!("/api/v1/actions/{}", after["actions"][0]["id"].as_str().unwrap()), &ann).unwrap();
+    assert_eq!(journal["journal"], json!([]), "no intent was written");
+}
+
+#[test]
+fn invariant_13_the_overview_is_what_the_lists_add_up_to() {
+    let server = Server::start(&["--demo"]);
+    let ann = server.token("personal");
+    server.demo_incident(&ann);
+    until(WAIT, || {
+        let before = server.get("/api/v1/overview?hours=168", &ann).unwrap();
+        let (alerts, incidents) = (all(&server, &ann, "/api/v1/alerts"), all(&server, &ann, "/api/v1/incidents"));
+        let plans = all(&server, &ann, "/api/v1/plans");
+        let entries = server.get("/api/v1/ledger?limit=1", &ann).unwrap();
+        // Compared only when nothing changed meanwhile.
+        if before["activity"][0]["seq"] != entries["items"][0]["seq"] || plans.is_empty() {
+            return None;
+        }
+        let open = |item: &&Value| item["status"] == "new" || item["status"] == "in_progress";
+        let mut severities: BTreeMap<&str, u64> = BTreeMap::new();
+        for alert in alerts.iter().filter(open) {
+            *severities.entry(alert["severity"].as_str().unwrap()).or_default() += 1;
+        }
+        for (severity, count) in before["alerts"]["by_severity"].as_object().unwrap() {
+            assert_eq!(count.as_u64().unwrap(), severities.get(severity.as_str()).copied().unwrap_or(0), "{severity}");
+        }
+        assert_eq!(before["alerts"]["total"], alerts.len());
+        assert_eq!(before["alerts"]["open"], alerts.iter().filter(open).count());
+        assert_eq!(before["incidents"]["total"], incidents.len());
+        let waiting = plans.iter().filter(|plan| plan["state"] == "proposed").count();
+        assert_eq!(before["plans"]["waiting_count"], waiting);
+        let sum = |bucket: &Value| bucket.as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>();
+        let charted: u64 = before["alert_series"].as_array().unwrap().iter().map(sum).sum();
+        assert_eq!(charted, u64::try_from(alerts.len()).unwrap());
+        Some(())
+    });
+}
+
+#[test]
+fn invariant_14_a_repeated_finding_starts_nothing_new() {
+    let server = Server::start(&[]);
+    let (ann, ingest) = (server.token("personal"), server.token("ingest"));
+    server.post_text("/api/v1/events", &ingest, LINE);
+    let first = until(WAIT, || Some(all(&server, &ann, "/api/v1/incidents")).filter(|incidents| !incidents.is_empty()));
+    let alerts = all(&server, &ann, "/api/v1/alerts");
+    server.post_text("/api/v1/events", &ingest, LINE);
+    processed(&server, &ann, 2);
+    let again = all(&server, &ann, "/api/v1/alerts");
+    let ids = |items: &[Value]| items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(ids(&again), ids(&alerts));
+    let count = |items: &[Value]| items.iter().filter_map(|alert| alert["count"].as_u64()).sum::<u64>();
+    assert_eq!(count(&again), 2 * count(&alerts), "each alert has seen it twice");
+    assert_eq!(ids(&all(&server, &ann, "/api/v1/incidents")), ids(&first));
+}
+
+#[test]
+fn invariant_15_every_list_has_one_shape_and_keeps_its_limit() {
+    let server = Server::start(&["--demo"]);
+    let ann = server.token("personal");
+    let incident = server.demo_incident(&ann);
+    let description = server.get("/api/v1/openapi.json", "").unwrap();
+    let mut lists = 0;
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let Some(name) = item["get"]["operationId"].as_str().filter(|name| name.starts_with("list_")) else { continue };
+        let path = path.replace("{id}", &incident);
+        let page = server.get(&format!("{path}?limit=1"), &ann).unwrap();
+        let items = page["items"].as_array().unwrap_or_else(|| panic!("{name}: {page}"));
+        assert!(items.len() <= 1, "{name} gave {} items", items.len());
+        assert!(page.as_object().unwrap().contains_key("next_cursor"), "{name}: {page}");
+        assert!(page["next_cursor"].is_string() || page["next_cursor"].is_null(), "{name}: {page}");
+        let refused = server.get(&format!("{path}?limit=201"), &ann).unwrap_err();
+        assert_eq!(refused["code"], "invalid_request", "{name}");
+        lists += 1;
+    }
+    assert!(lists >= 13, "only {lists} lists");
+}
+
+#[test]
+fn invariant_16_without_a_language_model_the_journey_ends_in_a_plan_and_says_who_made_it() {
+    let server = Server::start(&[]);
+    let (ann, ingest) = (server.token("personal"), server.token("ingest"));
+    server.post("/api/v1/targets", &ann, &json!({"kind": "linux_host", "name": "sim/web", "host": "web-07"})).unwrap();
+    server.post_text("/api/v1/events", &ingest, LINE);
+    let incidents = until(WAIT, || Some(all(&server, &ann, "/api/v1/incidents")).filter(|found| !found.is_empty()));
+    let path = format!("/api/v1/incidents/{}/investigation?revision=1", incidents[0]["id"].as_str().unwrap());
+    let revision = server.get(&path, &ann).unwrap();
+    assert!(!revision["steps"].as_array().unwrap().is_empty(), "{revision}");
+    for hypothesis in revision["hypotheses"].as_array().unwrap() {
+        for evidence in hypothesis["evidence"].as_array().unwrap() {
+            server.get(&format!("/api/v1/events/{}", evidence["event_id"].as_str().unwrap()), &ann).unwrap();
+        }
+    }
+    let plan = until(WAIT, || all(&server, &ann, "/api/v1/plans").into_iter().next());
+    assert_eq!(plan["requester"], "system:investigation", "{plan}");
+    assert_eq!(server.get(&path, &ann).unwrap(), revision, "a revision stays as it is");
+}
+
+#[test]
+fn several_values_between_commas_are_any_of_them_and_an_empty_filter_is_none() {
+    let server = Server::start(&[]);
+    let (ann, ingest) = (server.token("personal"), server.token("ingest"));
+    server.post_text("/api/v1/events", &ingest, LINE);
+    until(WAIT, || Some(all(&server, &ann, "/api/v1/incidents")).filter(|incidents| !incidents.is_empty()));
+    let found = |query: &str| server.get(query, &ann).unwrap()["items"].as_array().unwrap().len();
+    let every = "informational,low,medium,high,critical";
+    assert!(found("/api/v1/alerts?status=new,in_progress") > 0);
+    assert_eq!(found(&format!("/api/v1/alerts?severity={every}")), found("/api/v1/alerts?severity=&q="));
+    assert_eq!(found("/api/v1/alerts?status=resolved,suppressed"), 0);
+    assert_eq!(found(&format!("/api/v1/incidents?severity={every}&status=new,in_progress")), 1);
+    for wrong in ["/api/v1/alerts?status=nope", "/api/v1/alerts?severity=high,nope", "/api/v1/plans?state=x", "/api/v1/actions?state=verified,x"] {
+        assert_eq!(server.get(wrong, &ann).unwrap_err()["code"], "invalid_request", "{wrong}");
+    }
+}
+
+#[test]
+fn a_flood_of_refusals_is_one_entry_of_the_ledger() {
+    let mut server = Server::start(&[]);
+    let ann = server.token("personal");
+    let ingest = server.token("ingest");
+    for _ in 0..50 {
+        assert_eq!(server.get("/api/v1/alerts", &ingest).unwrap_err()["code"], "forbidden");
+        assert_eq!(server.get("/api/v1/alerts", "nobody").unwrap_err()["code"], "unauthenticated");
+    }
+    server.stop();
+    server.restart(&[]);
+    let entries = server.get("/api/v1/ledger?kind=access.denied", &ann).unwrap();
+    let entries = entries["items"].as_array().unwrap();
+    assert!((2..=4).contains(&entries.len()), "one each, or two where a minute ended: {entries:?}");
+    let times: u64 = entries.iter().filter_map(|entry| entry["payload"]["times"].as_u64()).sum();
+    assert_eq!(times, 100, "{entries:?}");
+    let text = json!(entries).to_string();
+    assert!(text.contains("GET /api/v1/alerts") && text.contains("anonymous") && text.contains("tok_"), "{text}");
+}
+
+#[test]
+fn one_event_that_cannot_be_processed_holds_up_no_other() {
+    let server = Server::start(&[]);
+    let (ann, ingest) = (server.token("personal"), server.token("ingest"));
+    server.sql("CREATE TRIGGER poison BEFORE INSERT ON alert_entities WHEN NEW.value='203.0.113.77' BEGIN SELECT RAISE(ABORT, 'poison'); END");
+    let line = |last: usize| LINE.replace("203.0.113.66", &format!("203.0.113.{last}"));
+    let body = (70..86).map(line).collect::<Vec<_>>().join("\n");
+    assert_eq!(server.post_text("/api/v1/events", &ingest, &body)["accepted"], 16);
+    processed(&server, &ann, 16);
+    let letters = server.get("/api/v1/dead-letters", &ann).unwrap();
+    let letters = letters["items"].as_array().unwrap();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!((&letters[0]["code"], &letters[0]["stage"]), (&json!("unprocessable"), &json!("detect")));
+    assert!(letters[0]["sample"].as_str().unwrap().contains("203.0.113.77"));
+    for address in (70..86).filter(|address| *address != 77) {
+        let found = server.get(&format!("/api/v1/alerts?entity=ip:203.0.113.{address}"), &ann).unwrap();
+        assert!(!found["items"].as_array().unwrap().is_empty(), "203.0.113.{address} raised its alert");
+    }
+    let entries = server.get("/api/v1/ledger?kind=event.unprocessable", &ann).unwrap();
+    assert_eq!(entries["items"].as_array().unwrap().len(), 1, "{entries}");
+}
