@@ -1,14 +1,16 @@
 //! The executor: intent journaled, drift checked, permitted, applied, and verified by observing again.
 
-use std::{collections::BTreeMap, sync::Mutex, sync::PoisonError, time::Duration};
+mod children;
 
-use async_trait::async_trait;
+use std::{collections::BTreeMap, time::Duration};
+
+use children::Children;
 use serde_json::{Value, json};
-use shieldops_model::{Action, ActionId, ActionState, Owner, Plan, PlanId, PlanState, Proof, Reason, Target};
+use shieldops_model::{Action, ActionState, Owner, Plan, PlanId, PlanState, Proof, Reason, Target};
 use shieldops_policy::{Entry as Door, Evaluation, Facts, Grant, Stage};
 
 use crate::{
-    Change, Child, Engine, Error, Fault, Site, Step, Watch, Write,
+    Engine, Error, Fault, Site, Write,
     engine::{Ready, action_entry, door, entry, operators, span},
     guard,
     plan::{plan_hash, rows, word},
@@ -31,43 +33,6 @@ pub(crate) struct End {
     pub(crate) detail: Option<String>,
     /// Which side of the intent the target is on: `to`, `from`, `other`, or `unknown`.
     pub(crate) side: &'static str,
-}
-
-/// Journals the children of one apply.
-struct Children<'a> {
-    engine: &'a Engine,
-    action: ActionId,
-    crashed: Mutex<Option<Error>>,
-}
-
-impl Children<'_> {
-    async fn write(&self, kind: &'static str, child: &Child, points: [&'static str; 2]) -> Result<(), Error> {
-        let [before, after] = points;
-        self.engine.crash(before)?;
-        let detail = serde_json::to_value(child).unwrap_or_default();
-        let step = Step { action: self.action, at: self.engine.now(), kind: kind.to_owned(), detail };
-        self.engine.with.journal.commit(Change { at: step.at, writes: vec![Write::Step(step)], entry: None }).await?;
-        self.engine.crash(after)
-    }
-
-    fn told(&self, result: Result<(), Error>) -> Result<(), Fault> {
-        result.map_err(|error| {
-            let fault = Fault::Failed(format!("the child could not be journaled: {error}"));
-            *self.crashed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            fault
-        })
-    }
-}
-
-#[async_trait]
-impl Watch for Children<'_> {
-    async fn started(&self, child: &Child) -> Result<(), Fault> {
-        self.told(self.write("child", child, ["before_child", "after_child"]).await)
-    }
-
-    async fn ended(&self, child: &Child) -> Result<(), Fault> {
-        self.told(self.write("child_ended", child, ["before_child_ended", "after_child_ended"]).await)
-    }
 }
 
 impl Engine {
@@ -230,10 +195,10 @@ impl Engine {
             Err(refused) => return self.abort(plan, action, ready, format!("not permitted: {refused}")).await,
         };
         self.intend(plan, &mut action, ready, wanted, &permit.nonce()).await?;
-        let children = Children { engine: self, action: action.id, crashed: Mutex::new(None) };
+        let children = Children::new(self, action.id);
         let site = Site { target: &ready.target, now: self.now(), watch: &children };
         let applied = ready.capability.apply(site, &action.from, wanted, permit).await;
-        if let Some(error) = children.crashed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(error) = children.crashed() {
             return Err(error);
         }
         self.crash("after_apply")?;
