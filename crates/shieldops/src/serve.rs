@@ -38,8 +38,10 @@ use crate::{
 
 /// How long requests may go on after a signal: a client that never ends its own holds up nobody.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
-/// How long the rest of a drain may take: ten seconds in all, with a little for twins and the database.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long work may go on after that; a cut-off request is work as well.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+/// How long sealing may take: ten seconds in all, with a little for twins and the database.
+const DRAIN: Duration = Duration::from_secs(3);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
@@ -227,9 +229,11 @@ async fn signalled([mut term, mut interrupt]: [Signal; 2], stop: CancellationTok
 
 /// Ends the workers, seals the log, and closes the state.
 async fn drain(pipeline: &Pipeline, tasks: &TaskTracker, linux: &Arc<Linux>) -> anyhow::Result<()> {
+    tasks.close();
+    if tokio::time::timeout(LAST_TASKS, tasks.wait()).await.is_err() {
+        tracing::warn!("some work did not end; the log is sealed without it");
+    }
     let work = async {
-        tasks.close();
-        tasks.wait().await;
         let bus = Arc::clone(&pipeline.bus);
         tokio::task::spawn_blocking(move || bus.drain()).await.context("draining the event log")??;
         pipeline.record_segments().await?;
