@@ -2758,7 +2758,12 @@ export interface operations {
     };
     list_incident_ledger: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["Id_inc"];
