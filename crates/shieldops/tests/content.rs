@@ -1,5 +1,13 @@
 //! Rules and indicators of a running server: loaded from folders, changed without a restart, and never in the way of events.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests: a wrong step ends the test, and a skipped one says so"
+)]
+
 #[path = "support/feed.rs"]
 mod feed;
 #[path = "support/server.rs"]
@@ -12,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use feed::{WAIT, config, post, quoted, settled};
+use feed::{config, post, quoted, settled};
 use serde_json::{Value, json};
 use server::{Server, until};
 

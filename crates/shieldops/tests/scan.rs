@@ -1,5 +1,13 @@
 //! `shieldops scan` as an incident responder uses it: no server, no configuration, exit codes that mean something.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests: a wrong step ends the test, and a skipped one says so"
+)]
+
 #[path = "support/feed.rs"]
 mod feed;
 #[path = "support/server.rs"]
@@ -142,7 +150,7 @@ fn every_form_of_a_file_gives_the_same_findings() {
         (1..=9).map(|number| format!("2026-11-21T10:15:0{number}Z web-07 sshd[1]: {}", said(number))).collect();
     let objects: Vec<Value> = lines.iter().map(|line| json!({"message": line})).collect();
     let text = lines.join("\n") + "\n";
-    let ndjson_text = objects.iter().map(|object| format!("{object}\n")).collect::<String>();
+    let ndjson_text = objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n";
     let array = serde_json::to_string_pretty(&objects).unwrap();
     let logs = dir.path().join("logs");
     fs::create_dir(&logs).unwrap();

@@ -36,7 +36,7 @@ pub(crate) fn send(server: &Server, method: &str, path: &str, headers: &[(&str, 
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
-        .timeout_global(Some(Duration::from_secs(60)))
+        .timeout_global(Some(Duration::from_mins(1)))
         .build();
     let agent = ureq::Agent::new_with_config(config);
     let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", server.url()));
@@ -142,8 +142,8 @@ pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

@@ -97,6 +97,7 @@ impl Server {
         assert!(status.success(), "{status}");
     }
 
+    #[expect(clippy::unused_self, reason = "said of a server, beside which it runs")]
     pub(crate) fn cli(&self, args: &[&str]) -> Ran {
         let Output { status, stdout, stderr } =
             Command::new(env!("CARGO_BIN_EXE_shieldops")).args(args).output().unwrap();
@@ -183,7 +184,7 @@ impl Server {
 
     /// The one incident of the demonstration, once it is listed.
     pub(crate) fn demo_incident(&self, token: &str) -> String {
-        let incident = until(Duration::from_secs(60), || {
+        let incident = until(Duration::from_mins(1), || {
             let list = self.get("/api/v1/incidents", token).ok()?;
             list["items"].as_array()?.iter().find(|incident| incident["demo"] == true).cloned()
         });
@@ -201,8 +202,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            child.kill().ok();
-            child.wait().ok();
+            drop(child.kill());
+            drop(child.wait());
         }
     }
 }
