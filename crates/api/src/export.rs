@@ -18,10 +18,12 @@ use crate::{
     App, Problem,
     alerts::first_page,
     auth::Caller,
+    exports::Exports,
     incidents::about,
     page::{Params, PathId},
 };
 
+static EXPORTS: Exports = Exports::new();
 /// Events whose text goes into an export.
 const EVENTS: usize = 500;
 
@@ -46,9 +48,12 @@ pub(crate) async fn incident(
         return Err(Problem::invalid("`format` is json or html"));
     }
     let export = gather(&app, &caller, id).await?;
-    let mut tx = caller.scope.begin().await?;
-    tx.record("incident.exported", &[&id], serde_json::json!({"format": format}))?;
-    tx.commit(caller.scope.store().clock().now()).await?;
+    let now = caller.scope.store().clock().now();
+    if EXPORTS.first(&caller.scope.actor().id, &format!("{id} {format}"), now) {
+        let mut tx = caller.scope.begin().await?;
+        tx.record("incident.exported", &[&id], serde_json::json!({"format": format}))?;
+        tx.commit(now).await?;
+    }
     let (body, content_type) = match format {
         "json" => {
             (serde_json::to_string(&export).map_err(|error| Problem::invalid(error.to_string()))?, "application/json")

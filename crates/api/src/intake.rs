@@ -22,6 +22,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{App, Problem, auth::Caller, page::Params};
 
+/// Bytes of a body that are taken apart at once.
+const SHORT_BODY: usize = 64 * 1024;
+
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct IntakeParams {
@@ -94,9 +97,18 @@ pub(crate) fn name(what: &str, text: String) -> Result<String, Problem> {
     Err(Problem::invalid(format!("`{what}` is 1 to 64 letters, digits or ._-/:")))
 }
 
+/// Does work on a body; on a long one where it holds nobody else up.
+fn beside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes > SHORT_BODY { tokio::task::block_in_place(work) } else { work() }
+}
+
 fn open(app: &App, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Problem> {
+    if headers.get_all(header::CONTENT_ENCODING).iter().count() > 1 {
+        return Err(Problem::new(Code::UNSUPPORTED_MEDIA_TYPE, "two Content-Encoding headers"));
+    }
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    decompress(body, encoding, app.settings.max_body_bytes).map_err(|error| {
+    let opened = beside(body.len(), || decompress(body, encoding, app.settings.max_body_bytes));
+    opened.map_err(|error| {
         let code = match error {
             DecompressError::TooLarge { .. } => Code::BODY_TOO_LARGE,
             DecompressError::Corrupt { .. } => Code::INVALID_REQUEST,
@@ -171,13 +183,8 @@ async fn hec_answer(
     let body = open(app, headers, body)?;
     let source = source(params.source, caller)?;
     let received = app.store.clock().now();
-    let batch = hec::parse(
-        &body,
-        endpoint,
-        Hints { source: source.as_deref(), content_type: None },
-        received,
-        &app.intake.limits,
-    );
+    let hints = Hints { source: source.as_deref(), content_type: None };
+    let batch = beside(body.len(), || hec::parse(&body, endpoint, hints, received, &app.intake.limits));
     let answer = app.intake.take(caller.principal.tenant, batch.prepared, false, received).await?;
     app.metrics.took(answer.accepted, answer.rejected);
     Ok(answer)
@@ -217,7 +224,8 @@ async fn bulk_take(
     let source = source(given, caller)?;
     let body = open(app, headers, body)?;
     let received = app.store.clock().now();
-    let batch = bulk::parse(&body, index.as_deref(), source.as_deref(), received, &app.intake.limits);
+    let (index, source) = (index.as_deref(), source.as_deref());
+    let batch = beside(body.len(), || bulk::parse(&body, index, source, received, &app.intake.limits));
     if let Some(error) = batch.malformed {
         // Nothing after such a line can be told apart: the protocol refuses the whole body, and nothing of it is stored.
         let reason = format!("line {}: {}", error.line, error.detail);

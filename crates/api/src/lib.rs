@@ -14,6 +14,7 @@ mod automation;
 mod denials;
 mod events;
 mod export;
+mod exports;
 mod incidents;
 mod ingest;
 mod intake;

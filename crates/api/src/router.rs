@@ -166,17 +166,33 @@ fn panicked(_cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
 async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_late| Problem::new(Code::TIMEOUT, Code::TIMEOUT.help).into_response());
-    // Overload and plain-text refusals of the framework speak the same language as our own.
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE
-        && response.headers().get("content-type").is_none_or(|kind| kind != "application/problem+json")
-    {
-        response =
-            Problem::new(Code::BODY_TOO_LARGE, format!("a body has at most {} bytes", app.settings.max_body_bytes))
-                .into_response();
+    if let Some(problem) = framework_refusal(&app, &response) {
+        response = problem.into_response();
     }
     app.metrics.answered(response.status().as_u16());
     assets::harden(response.headers_mut());
     response
+}
+
+/// Refusals of the framework are plain text: they are told in the same language as our own.
+fn framework_refusal(app: &App, response: &Response) -> Option<Problem> {
+    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("text/plain");
+    if !kind.starts_with("text/plain") {
+        return None;
+    }
+    let problem = match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Code::BODY_TOO_LARGE, format!("a body has at most {} bytes", app.settings.max_body_bytes))
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::new(Code::UNSUPPORTED_MEDIA_TYPE, Code::UNSUPPORTED_MEDIA_TYPE.help)
+        }
+        StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => {
+            Problem::invalid("the request cannot be read: its path, its body or its headers are not what this route takes")
+        }
+        _ => return None,
+    };
+    Some(problem)
 }
 
 #[cfg(test)]

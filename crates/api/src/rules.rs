@@ -12,7 +12,7 @@ use shieldops_detect::{
     testing::{Sample, check_samples},
 };
 use shieldops_ingest::{normalise_parts, recognise};
-use shieldops_model::{Attack, Normalised, Severity, Timestamp};
+use shieldops_model::{Attack, Code, Normalised, Severity, Timestamp};
 use shieldops_pipeline::RuleEntry;
 use shieldops_store::alerts;
 use utoipa::{IntoParams, ToSchema};
@@ -221,21 +221,26 @@ pub(crate) async fn test(
     Body(body): Body<TestBody>,
 ) -> Result<Json<TestAnswer>, Problem> {
     let book = app.pipeline.content.book();
-    let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
+    if body.events.as_ref().is_some_and(|events| events.len() > 100) {
+        return Err(Problem::invalid("`events` holds at most 100"));
+    }
+    let tried = tokio::task::spawn_blocking(move || book.entries.get(&id).map(|entry| answer(entry, body))).await;
+    let tried = tried.map_err(|_ended| Problem::new(Code::INTERNAL, Code::INTERNAL.help))?;
+    tried.map(Json).ok_or_else(Problem::not_found)
+}
+
+fn answer(entry: &RuleEntry, body: TestBody) -> TestAnswer {
     if let Some(events) = body.events {
-        if events.len() > 100 {
-            return Err(Problem::invalid("`events` holds at most 100"));
-        }
         let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
         let results = run(entry, &lines, &[])
             .into_iter()
             .map(|result| TestResult { expected: None, ok: true, ..result })
             .collect();
-        return Ok(Json(TestAnswer { results, passed: 0, failed: 0 }));
+        return TestAnswer { results, passed: 0, failed: 0 };
     }
     let results = run(entry, &entry.matches, &entry.misses);
     let passed = results.iter().filter(|result| result.ok).count();
-    Ok(Json(TestAnswer { failed: results.len() - passed, passed, results }))
+    TestAnswer { failed: results.len() - passed, passed, results }
 }
 
 /// Normalises samples as intake would, and tries the rule on them.
@@ -281,7 +286,7 @@ pub(crate) async fn reload(State(app): State<Arc<App>>, caller: Caller) -> Resul
     let before = content.book();
     let book = tokio::task::spawn_blocking(move || content.reload())
         .await
-        .map_err(|_ended| Problem::new(shieldops_model::Code::INTERNAL, "the reload was stopped"))?;
+        .map_err(|_ended| Problem::new(Code::INTERNAL, "the reload was stopped"))?;
     if !Arc::ptr_eq(&before, &book) {
         let mut tx = caller.scope.begin().await?;
         tx.record("rules.reloaded", &[], book.summary())?;

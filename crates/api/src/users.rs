@@ -2,7 +2,7 @@
 
 use axum::{Json, http::StatusCode};
 use serde::Deserialize;
-use shieldops_identity::{create_user, password, permission::ROLES};
+use shieldops_identity::{create_user, hash_password, password, permission::ROLES};
 use shieldops_model::{Code, UserId, id};
 use shieldops_store::people::{self, User};
 use utoipa::ToSchema;
@@ -57,27 +57,27 @@ pub(crate) async fn update(
     Body(patch): Body<UserPatch>,
 ) -> Result<Json<User>, Problem> {
     let now = caller.scope.store().clock().now();
-    let users = people::users(&mut caller.scope.read().await?).await?;
+    if patch.role.as_ref().is_some_and(|role| !ROLES.contains(&role.as_str())) {
+        return Err(Problem::invalid(format!("there is no role `{}`", patch.role.unwrap_or_default())));
+    }
+    let known = people::users(&mut caller.scope.read().await?).await?;
+    let name = known.iter().find(|user| user.id == id).ok_or_else(Problem::not_found)?.name.clone();
+    let password_hash = match patch.password {
+        None => None,
+        Some(given) => Some(hash(&name, given).await?),
+    };
+    let mut tx = caller.scope.begin().await?;
+    // Read again under the writer's lock: of two administrators who step down at once, one stays.
+    let users = people::users(&mut tx).await?;
     let user = users.iter().find(|user| user.id == id).ok_or_else(Problem::not_found)?.clone();
     let role = patch.role.unwrap_or_else(|| user.role.clone());
-    if !ROLES.contains(&role.as_str()) {
-        return Err(Problem::invalid(format!("there is no role `{role}`")));
-    }
     let disabled = patch.disabled.unwrap_or(user.disabled);
-    let stays_admin = role == "admin" && !disabled;
-    let others =
-        users.iter().any(|other| other.id != id && other.role == "admin" && !other.disabled && other.has_password);
-    if user.role == "admin" && !stays_admin && !others {
+    if user.role == "admin" && (role != "admin" || disabled) && !another_administrator(&users, id) {
         return Err(Problem::new(
             Code::CONFLICT,
             "this is the last administrator who can sign in: make another one first",
         ));
     }
-    let password_hash = match patch.password {
-        None => None,
-        Some(given) => Some(hash(&user.name, given).await?),
-    };
-    let mut tx = caller.scope.begin().await?;
     people::set_user(&mut tx, id, &role, disabled.then_some(now)).await?;
     if let Some(password_hash) = &password_hash {
         people::set_password(&mut tx, id, password_hash, caller.principal.session, now).await?;
@@ -89,11 +89,11 @@ pub(crate) async fn update(
     users.into_iter().find(|user| user.id == id).map(Json).ok_or_else(Problem::not_found)
 }
 
+fn another_administrator(users: &[User], than: UserId) -> bool {
+    users.iter().any(|user| user.id != than && user.role == "admin" && !user.disabled && user.has_password)
+}
+
 async fn hash(name: &str, given: String) -> Result<String, Problem> {
     password::check(name, &given).map_err(|error| Problem::invalid(error.to_string()))?;
-    let work = tokio::task::spawn_blocking(move || password::hash(&given)).await;
-    match work {
-        Ok(Ok(hash)) => Ok(hash),
-        _ => Err(Problem::new(Code::INTERNAL, "the password could not be hashed")),
-    }
+    Ok(hash_password(given).await?)
 }

@@ -62,24 +62,32 @@ async fn propose_all(scope: &TenantScope, engine: &Arc<Engine>, later: &mut Hash
         if later.get(&incident).is_some_and(|at| *at > now) {
             continue;
         }
-        let mut reader = scope.read().await?;
-        let known = investigations::get(&mut reader, incident, Some(revision)).await?;
-        let demo = incidents::get(&mut reader, incident).await?.demo;
-        drop(reader);
-        let made = engine.propose_revision(incident, &known.proposed_plans, demo).await?;
-        let refused: Vec<_> = made.into_iter().filter_map(Result::err).collect();
-        if refused.iter().any(|error| error.code() == Code::TARGET_UNAVAILABLE) {
-            tracing::warn!(incident.id = %incident, "a target does not answer: its plan is tried again");
+        if let Err(error) = propose_one(scope, engine, later, (incident, revision), now).await {
+            tracing::error!(incident.id = %incident, error = format!("{error:#}"), "a proposed plan could not be made and will be tried again");
             later.insert(incident, now.plus(RETRY));
-            continue;
         }
-        let mut tx = scope.begin().await?;
-        investigations::mark_planned(&mut tx, incident, revision).await?;
-        for error in &refused {
-            tx.record("plan.not_made", &[&incident], serde_json::json!({"revision": revision, "code": error.code(), "detail": error.to_string()}))?;
-        }
-        tx.commit(now).await?;
     }
+    Ok(())
+}
+
+async fn propose_one(scope: &TenantScope, engine: &Arc<Engine>, later: &mut HashMap<IncidentId, Timestamp>, (incident, revision): (IncidentId, u32), now: Timestamp) -> anyhow::Result<()> {
+    let mut reader = scope.read().await?;
+    let known = investigations::get(&mut reader, incident, Some(revision)).await?;
+    let demo = incidents::get(&mut reader, incident).await?.demo;
+    drop(reader);
+    let made = engine.propose_revision(incident, &known.proposed_plans, demo).await?;
+    let refused: Vec<_> = made.into_iter().filter_map(Result::err).collect();
+    if refused.iter().any(|error| error.code() == Code::TARGET_UNAVAILABLE) {
+        tracing::warn!(incident.id = %incident, "a target does not answer: its plan is tried again");
+        later.insert(incident, now.plus(RETRY));
+        return Ok(());
+    }
+    let mut tx = scope.begin().await?;
+    investigations::mark_planned(&mut tx, incident, revision).await?;
+    for error in &refused {
+        tx.record("plan.not_made", &[&incident], serde_json::json!({"revision": revision, "code": error.code(), "detail": error.to_string()}))?;
+    }
+    tx.commit(now).await?;
     Ok(())
 }
 
