@@ -1,6 +1,15 @@
 //! The whole under power cuts, full disks and bad surroundings: what was acknowledged is there once, what was done is
 //! said, what is said was done, and the ledger proves it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unused_result_ok,
+    reason = "tests: a wrong step ends the test, the score is printed, and cleaning up is best effort"
+)]
+
 #[path = "support/machine.rs"]
 mod machine;
 

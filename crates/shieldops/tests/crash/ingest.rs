@@ -149,9 +149,11 @@ fn ship(client: &Client, token: &str, number: &AtomicU32, stop: &AtomicBool) -> 
 fn compose(number: u32) -> (Post, &'static str, String) {
     let odd = number.is_multiple_of(5);
     let marks: Vec<String> = (0..LINES).map(|line| format!("{}-{number}-{line}", if odd { "odd" } else { "mark" })).collect();
-    let line = |(place, mark): (usize, &String)| match odd {
-        true => format!("no access line {mark}"),
-        false => format!("<13>1 {} web-0{} crashtest 77 - - crash-marker {mark}", SystemClock.now(), place % 3),
+    let line = |(place, mark): (usize, &String)| {
+        if odd {
+            return format!("no access line {mark}");
+        }
+        format!("<13>1 {} web-0{} crashtest 77 - - crash-marker {mark}", SystemClock.now(), place % 3)
     };
     let mut lines: Vec<String> = marks.iter().enumerate().map(line).collect();
     let broken = number.is_multiple_of(3).then(|| format!("broken-{number}"));

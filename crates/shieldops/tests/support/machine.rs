@@ -204,7 +204,7 @@ impl Machine {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
-    pub(crate) fn cli(&self, args: &[&str]) -> Ran {
+    pub(crate) fn cli(args: &[&str]) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_shieldops")).args(args).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -213,14 +213,14 @@ impl Machine {
     pub(crate) fn token(&self, kind: &str, user: Option<&str>) -> String {
         let mut args = vec!["token", "create", "--data-dir", self.data.to_str().unwrap(), "--kind", kind, "--name", "crash"];
         args.extend(user.into_iter().flat_map(|user| ["--user", user]));
-        let ran = self.cli(&args);
+        let ran = Self::cli(&args);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.stdout.trim().to_owned()
     }
 
     /// Fails unless the ledger is proven sound.
     pub(crate) fn verify(&self) {
-        let ran = self.cli(&["ledger", "verify", self.data.to_str().unwrap(), "--output", "json"]);
+        let ran = Self::cli(&["ledger", "verify", self.data.to_str().unwrap(), "--output", "json"]);
         assert_eq!(ran.code, 0, "ledger verify: {}{}", ran.stdout, ran.stderr);
     }
 }
