@@ -22,8 +22,7 @@ export type AlertDetail = Alert & Partial<S['AlertDetail']>
 export type Phase = 'detected' | 'investigated' | 'contained' | 'resolved'
 export type Incident = Omit<S['IncidentView'], 'phase'> & { phase: string }
 export type Note = S['Note']
-/** Two schemas are called `Step`: the investigation's own is this one. */
-export type Investigation = Omit<S['Investigation'], 'steps'> & { steps: { name: string; found: string }[] }
+export type Investigation = S['Investigation']
 export type TimelineEntry = S['TimelineEntry']
 export type GraphNode = S['GraphNode']
 export type GraphEdge = S['GraphEdge']
