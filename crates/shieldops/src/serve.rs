@@ -70,7 +70,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     let mut engines = HashMap::new();
     for tenant in store.tenants().await? {
         let crash = settings.crash_at.clone().map_or_else(CrashPoints::none, CrashPoints::abort_at);
-        engines.insert(tenant.id, response::start(&store, tenant.id, Arc::clone(&registry), crash, &tasks, &stop).await?);
+        engines.insert(tenant.id, response::start(&store, tenant.id, Arc::clone(&registry), crash, &tasks, &stop)?);
     }
     let app = Arc::new(App {
         store: store.clone(),

@@ -119,7 +119,7 @@ fn invariant_04_nothing_above_low_risk_runs_in_production_without_approval() {
     assert_ne!(plan["risk"], "low");
     assert!(plan["decision"]["approvals_needed"].as_u64().unwrap() >= 1, "{plan}");
     assert!(server.post(&path(&plan, "execute"), &ann, &json!({})).is_err());
-    let after = server.get(&path(&plan, "").trim_end_matches('/').to_owned(), &ann).unwrap();
+    let after = server.get(path(&plan, "").trim_end_matches('/'), &ann).unwrap();
     assert_eq!((&after["state"], &after["actions"][0]["state"]), (&json!("proposed"), &json!("planned")));
     let journal = server.get(&format!("/api/v1/actions/{}", after["actions"][0]["id"].as_str().unwrap()), &ann).unwrap();
     assert_eq!(journal["journal"], json!([]), "no intent was written");

@@ -17,7 +17,7 @@ const FINDINGS: usize = 256;
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Makes the engine of a tenant, recovers what a crash left, and starts what watches.
-pub(crate) async fn start(store: &Store, tenant: TenantId, registry: Arc<Registry>, crash: CrashPoints, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Engine>> {
+pub(crate) fn start(store: &Store, tenant: TenantId, registry: Arc<Registry>, crash: CrashPoints, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Engine>> {
     let scope = store.job(tenant, Job::Response)?;
     let (findings, found) = mpsc::channel(FINDINGS);
     let engine = Engine::new(EngineOptions {
