@@ -181,7 +181,7 @@ function Rule({ alert }: { alert: AlertDetail }) {
           href={url}
           target="_blank"
           rel="noreferrer"
-          className="mt-1 block truncate text-accent hover:underline"
+          className="block truncate leading-6 text-accent hover:underline"
         >
           {url}
         </a>

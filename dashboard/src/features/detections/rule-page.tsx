@@ -111,7 +111,7 @@ function About({ rule }: { rule: Rule }) {
           href={url}
           target="_blank"
           rel="noreferrer"
-          className="block truncate text-xs text-accent hover:underline"
+          className="block truncate text-xs leading-6 text-accent hover:underline"
         >
           {url}
         </a>
