@@ -29,7 +29,10 @@ pub(crate) struct ListParams {
 #[utoipa::path(get, path = "/api/v1/actions", operation_id = "list_actions", tag = "actions", params(ListParams), responses((status = 200, body = List<Action>)))]
 pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Action>>, Problem> {
     let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
-    let filter = actions::Filter { plan: parse("plan_id", params.plan_id.as_ref())?, state: enums::<ActionState>("state", params.state.as_ref())? };
+    let filter = actions::Filter {
+        plan: parse("plan_id", params.plan_id.as_ref())?,
+        state: enums::<ActionState>("state", params.state.as_ref())?,
+    };
     Ok(Json(actions::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
 }
 

@@ -118,13 +118,14 @@ async fn check(app: &App, request: &mut Request) -> Result<(), Problem> {
         Some(Access::Needs(permission) | Access::NeedsOrLoopback(permission)) => Some(permission),
     };
     let caller = identify(app, request.headers(), request.method(), client).await?;
-    let refused = needs.filter(|permission| !permission::allows(&caller.principal.role, *permission)).map(|permission| {
-        let role = &caller.principal.role;
-        Problem::new(
-            Code::FORBIDDEN,
-            format!("this needs the permission `{permission}`, which the role `{role}` has not"),
-        )
-    });
+    let refused =
+        needs.filter(|permission| !permission::allows(&caller.principal.role, *permission)).map(|permission| {
+            let role = &caller.principal.role;
+            Problem::new(
+                Code::FORBIDDEN,
+                format!("this needs the permission `{permission}`, which the role `{role}` has not"),
+            )
+        });
     request.extensions_mut().insert(caller);
     refused.map_or(Ok(()), Err)
 }

@@ -77,7 +77,9 @@ async fn gather(app: &App, caller: &Caller, id: IncidentId) -> Result<Export, Pr
     let alerts = alerts::of_incident(&mut reader, id).await?;
     let investigation = investigations::find(&mut reader, id, None).await?;
     let plans =
-        plans::list(&mut reader, &plans::Filter { incident: Some(id), ..plans::Filter::default() }, &first_page(200)).await?.items;
+        plans::list(&mut reader, &plans::Filter { incident: Some(id), ..plans::Filter::default() }, &first_page(200))
+            .await?
+            .items;
     let notes = notes::list(&mut reader, id, &first_page(200)).await?.items;
     let ledger = about(&mut reader, id).await?.into_iter().map(row).collect();
     drop(reader);

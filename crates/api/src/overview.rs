@@ -129,13 +129,10 @@ pub(crate) async fn show(
     for incident in newest {
         items.push(view(&mut reader, incident).await?);
     }
-    let waiting = plans::list(
-        &mut reader,
-        &plans::Filter { incident: None, state: vec!["proposed".to_owned()] },
-        &first_page(5),
-    )
-    .await?
-    .items;
+    let waiting =
+        plans::list(&mut reader, &plans::Filter { incident: None, state: vec!["proposed".to_owned()] }, &first_page(5))
+            .await?
+            .items;
     let minutes = bookkeeping::minutes(&mut reader, from).await?;
     let series = series(&alerts::series(&mut reader, from).await?, from, hours);
     let activity =
@@ -144,12 +141,8 @@ pub(crate) async fn show(
             .items;
     let verdicts = alerts::count_by(&mut reader, CountBy::Verdict, false).await?.into_iter().collect();
     let waiting_count = plans::count_in_state(&mut reader, PlanState::Proposed).await?;
-    let funnel = Funnel {
-        events: ingest.stored,
-        alerts: alert_counts.total,
-        incidents: total,
-        plans_waiting: waiting_count,
-    };
+    let funnel =
+        Funnel { events: ingest.stored, alerts: alert_counts.total, incidents: total, plans_waiting: waiting_count };
     Ok(Json(Overview {
         generated_at: now,
         from,

@@ -125,11 +125,7 @@ pub(crate) fn parse<T: std::str::FromStr>(name: &str, text: Option<&String>) -> 
 }
 
 /// Words between commas, each read by `read`; absent is none.
-pub(crate) fn words<T>(
-    name: &str,
-    text: Option<&String>,
-    read: impl Fn(&str) -> Option<T>,
-) -> Result<Vec<T>, Problem> {
+pub(crate) fn words<T>(name: &str, text: Option<&String>, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Problem> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let one = |word: &str| {
         read(word.trim()).ok_or_else(|| {

@@ -37,7 +37,10 @@ pub(crate) struct ListParams {
 #[utoipa::path(get, path = "/api/v1/plans", operation_id = "list_plans", tag = "plans", params(ListParams), responses((status = 200, body = List<Plan>)))]
 pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Plan>>, Problem> {
     let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
-    let filter = plans::Filter { incident: parse("incident_id", params.incident_id.as_ref())?, state: enums::<PlanState>("state", params.state.as_ref())? };
+    let filter = plans::Filter {
+        incident: parse("incident_id", params.incident_id.as_ref())?,
+        state: enums::<PlanState>("state", params.state.as_ref())?,
+    };
     Ok(Json(plans::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
 }
 

@@ -187,9 +187,9 @@ fn framework_refusal(app: &App, response: &Response) -> Option<Problem> {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             Problem::new(Code::UNSUPPORTED_MEDIA_TYPE, Code::UNSUPPORTED_MEDIA_TYPE.help)
         }
-        StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => {
-            Problem::invalid("the request cannot be read: its path, its body or its headers are not what this route takes")
-        }
+        StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => Problem::invalid(
+            "the request cannot be read: its path, its body or its headers are not what this route takes",
+        ),
         _ => return None,
     };
     Some(problem)

@@ -61,7 +61,8 @@ async fn after_failure(pipeline: &Pipeline, tenant: TenantId, care: &mut Care, e
     probe(pipeline, tenant, place).await?;
     let bus = Arc::clone(&pipeline.bus);
     let (bytes, take) = (pipeline.settings.batch_bytes, care.take());
-    let batch = tokio::task::spawn_blocking(move || read(&bus, tenant, place, bytes, take)).await.map_err(stopped)??;
+    let batch =
+        tokio::task::spawn_blocking(move || read(&bus, tenant, place, bytes, take)).await.map_err(stopped)??;
     if care.failed(batch.events.len()) == Next::GiveUp {
         give_up(pipeline, tenant, batch, error).await?;
         care.succeeded();

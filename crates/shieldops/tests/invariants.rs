@@ -28,7 +28,8 @@ fn block(name: &str, address: &str) -> Value {
 fn colleague(server: &Server, admin: &str, name: &str, role: &str) -> String {
     let user = json!({"name": name, "role": role, "password": "another long phrase"});
     server.post("/api/v1/users", admin, &user).unwrap();
-    let args = ["token", "create", "--data-dir", server.data_dir(), "--kind", "personal", "--name", "t", "--user", name];
+    let args =
+        ["token", "create", "--data-dir", server.data_dir(), "--kind", "personal", "--name", "t", "--user", name];
     let ran = server.cli(&args);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     ran.stdout.trim().to_owned()
@@ -52,7 +53,9 @@ fn all(server: &Server, token: &str, path: &str) -> Vec<Value> {
 }
 
 fn processed(server: &Server, token: &str, events: u64) {
-    until(WAIT, || server.get("/api/v1/ingest/stats", token).ok().filter(|stats| stats["processed"].as_u64() >= Some(events)));
+    until(WAIT, || {
+        server.get("/api/v1/ingest/stats", token).ok().filter(|stats| stats["processed"].as_u64() >= Some(events))
+    });
 }
 
 #[test]
@@ -68,7 +71,14 @@ fn invariant_01_a_deny_is_not_executed_and_its_reasons_are_in_answer_and_ledger(
     assert!(approved.is_err(), "{approved:?}");
     assert!(server.post(&path(&plan, "execute"), &bea, &json!({})).is_err());
     let actions = server.get(&format!("/api/v1/actions?plan_id={}", plan["id"].as_str().unwrap()), &ann).unwrap();
-    assert!(actions["items"].as_array().unwrap().iter().all(|action| action["state"] == "planned" || action["state"] == "skipped"), "{actions}");
+    assert!(
+        actions["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|action| action["state"] == "planned" || action["state"] == "skipped"),
+        "{actions}"
+    );
     let entries = server.get("/api/v1/ledger?kind=plan.denied", &ann).unwrap();
     assert!(entries["items"].to_string().contains("protected_target"), "{entries}");
 }
@@ -102,7 +112,9 @@ fn invariant_03_an_approval_is_another_persons_and_of_this_very_plan() {
     let one = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.9")).unwrap();
     let other = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.10")).unwrap();
     assert_ne!(one["hash"], other["hash"], "parameters are in the hash");
-    let code = |token: &str, hash: &Value| server.post(&path(&one, "approve"), token, &json!({"hash": hash})).unwrap_err()["code"].clone();
+    let code = |token: &str, hash: &Value| {
+        server.post(&path(&one, "approve"), token, &json!({"hash": hash})).unwrap_err()["code"].clone()
+    };
     assert_eq!(code(&ann, &one["hash"]), "requester_cannot_approve");
     assert_eq!(code(&bea, &other["hash"]), "plan_hash_mismatch");
     assert_eq!(code(&vic, &one["hash"]), "forbidden");
@@ -121,7 +133,8 @@ fn invariant_04_nothing_above_low_risk_runs_in_production_without_approval() {
     assert!(server.post(&path(&plan, "execute"), &ann, &json!({})).is_err());
     let after = server.get(path(&plan, "").trim_end_matches('/'), &ann).unwrap();
     assert_eq!((&after["state"], &after["actions"][0]["state"]), (&json!("proposed"), &json!("planned")));
-    let journal = server.get(&format!("/api/v1/actions/{}", after["actions"][0]["id"].as_str().unwrap()), &ann).unwrap();
+    let journal =
+        server.get(&format!("/api/v1/actions/{}", after["actions"][0]["id"].as_str().unwrap()), &ann).unwrap();
     assert_eq!(journal["journal"], json!([]), "no intent was written");
 }
 
@@ -230,7 +243,12 @@ fn several_values_between_commas_are_any_of_them_and_an_empty_filter_is_none() {
     assert_eq!(found(&format!("/api/v1/alerts?severity={every}")), found("/api/v1/alerts?severity=&q="));
     assert_eq!(found("/api/v1/alerts?status=resolved,suppressed"), 0);
     assert_eq!(found(&format!("/api/v1/incidents?severity={every}&status=new,in_progress")), 1);
-    for wrong in ["/api/v1/alerts?status=nope", "/api/v1/alerts?severity=high,nope", "/api/v1/plans?state=x", "/api/v1/actions?state=verified,x"] {
+    for wrong in [
+        "/api/v1/alerts?status=nope",
+        "/api/v1/alerts?severity=high,nope",
+        "/api/v1/plans?state=x",
+        "/api/v1/actions?state=verified,x",
+    ] {
         assert_eq!(server.get(wrong, &ann).unwrap_err()["code"], "invalid_request", "{wrong}");
     }
 }
