@@ -46,7 +46,8 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
     let _only_server = Store::lock(&settings.data_dir)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let outcome = runtime.block_on(serve(settings, demo));
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome.map(|()| ExitCode::SUCCESS)
@@ -58,14 +59,21 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     let store = Store::open(&Options { data_dir: settings.data_dir.clone(), demo }, Arc::clone(&clock)).await?;
     let tenant = store.first().await?;
     if demo && !tenant.demo {
-        bail!("--demo: {} holds a real tenant; the demonstration wants a data directory of its own", settings.data_dir.display());
+        bail!(
+            "--demo: {} holds a real tenant; the demonstration wants a data directory of its own",
+            settings.data_dir.display()
+        );
     }
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let bus = open_bus(&settings, &store)?;
     let pipeline = pipeline(&settings, &store, &bus).await?;
     let intake = Intake { store: store.clone(), bus: Arc::clone(&bus), limits: settings.ingest.limits() };
-    let linux = Linux::new(LinuxOptions { data_dir: settings.data_dir.clone(), installation: store.installation().to_owned(), clock })
-        .context("cannot prepare what runs commands on targets")?;
+    let linux = Linux::new(LinuxOptions {
+        data_dir: settings.data_dir.clone(),
+        installation: store.installation().to_owned(),
+        clock,
+    })
+    .context("cannot prepare what runs commands on targets")?;
     let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
     let mut engines = HashMap::new();
     for tenant in store.tenants().await? {
@@ -85,14 +93,24 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         stop: stop.clone(),
     });
     tasks.spawn(Denials::keep(Arc::clone(&app)));
-    let router = shieldops_api::router(app).map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
+    let router = shieldops_api::router(app)
+        .map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
     pipeline.start(&tasks, &stop).await?;
     sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;
     let (listener, scheme) = listener(tcp, &settings, &tasks, &stop)?;
     // Heard from here on: whoever reads `ready` may send one.
     tasks.spawn(signalled(signals()?, stop.clone()));
     announce(&store, &tenant, scheme, axum::serve::Listener::local_addr(&listener)?).await?;
-    tasks.spawn(after_ready(AfterReady { store: store.clone(), intake, linux: Arc::clone(&linux), tenant, demo, engines, tasks: tasks.clone(), stop: stop.clone() }));
+    tasks.spawn(after_ready(AfterReady {
+        store: store.clone(),
+        intake,
+        linux: Arc::clone(&linux),
+        tenant,
+        demo,
+        engines,
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    }));
     let service = router.layer(from_fn(peer)).into_make_service_with_connect_info::<Peer>();
     let stopped = stop.clone();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await });
@@ -105,7 +123,9 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
 }
 
 async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}: choose another address with --listen, or stop what uses it"))
+    TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}: choose another address with --listen, or stop what uses it")
+    })
 }
 
 struct BusKeys(Store);
@@ -118,8 +138,9 @@ impl shieldops_bus::Keys for BusKeys {
 }
 
 fn open_bus(settings: &Settings, store: &Store) -> anyhow::Result<Arc<Bus>> {
-    let indexer: shieldops_bus::Indexer =
-        Arc::new(|event| shieldops_ingest::normalise(event).entities.iter().map(shieldops_model::Entity::key).collect());
+    let indexer: shieldops_bus::Indexer = Arc::new(|event| {
+        shieldops_ingest::normalise(event).entities.iter().map(shieldops_model::Entity::key).collect()
+    });
     let parts = Parts::new(Arc::new(BusKeys(store.clone())), Arc::clone(store.clock()), indexer);
     let bus = Bus::open(&settings.data_dir.join("bus"), settings.bus.limits(settings.ingest.max_event_bytes), parts);
     Ok(Arc::new(bus.context("cannot open the event log")?))
@@ -130,7 +151,9 @@ async fn pipeline(settings: &Settings, store: &Store, bus: &Arc<Bus>) -> anyhow:
     let content = tokio::task::spawn_blocking(move || Content::load(BUILT_IN, dirs, lists)).await?;
     let book = content.book();
     tracing::info!(rules = book.set.len(), failed = book.failed(), indicators = book.indicators.len(), "rules loaded");
-    for said in book.diagnostics.iter().filter(|said| said.severity == shieldops_detect::DiagnosticSeverity::Error).take(20) {
+    for said in
+        book.diagnostics.iter().filter(|said| said.severity == shieldops_detect::DiagnosticSeverity::Error).take(20)
+    {
         tracing::warn!("{said}");
     }
     let settings = shieldops_pipeline::Settings {
@@ -152,7 +175,12 @@ fn api_settings(settings: &Settings) -> shieldops_api::Settings {
     }
 }
 
-fn listener(tcp: TcpListener, settings: &Settings, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<(Listener, &'static str)> {
+fn listener(
+    tcp: TcpListener,
+    settings: &Settings,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Listener, &'static str)> {
     match tls::mode(settings) {
         Mode::Plain => Ok((Listener::plain(tcp), "http")),
         Mode::Tls => {
@@ -167,7 +195,8 @@ async fn announce(store: &Store, tenant: &Tenant, scheme: &str, address: SocketA
     let link = shieldops_identity::admin_link(store, tenant.id).await?;
     let mut out = std::io::stdout().lock();
     if let Some(link) = link {
-        let host = if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+        let host =
+            if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
         writeln!(out, "admin link (30 minutes, once): {scheme}://{host}/#claim={}", link.expose())?;
     }
     writeln!(out, "ready {scheme}://{address}")?;

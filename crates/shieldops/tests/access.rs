@@ -16,7 +16,12 @@ fn every_documented_operation_refuses_a_caller_without_a_credential() {
     let public = ["/api/v1/session", "/api/v1/session/claim"];
     let mut tried = 0;
     for (path, item) in description["paths"].as_object().unwrap() {
-        for method in item.as_object().unwrap().keys().filter(|method| ["get", "post", "patch", "delete"].contains(&method.as_str())) {
+        for method in item
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|method| ["get", "post", "patch", "delete"].contains(&method.as_str()))
+        {
             if public.contains(&path.as_str()) && method == "post" {
                 continue;
             }
@@ -37,7 +42,8 @@ fn a_revoked_token_is_refused_on_its_next_request() {
     let made = server.post("/api/v1/tokens", &person, &json!({"kind": "ingest", "name": "shipper"})).unwrap();
     let shipper = made["token"].as_str().unwrap().to_owned();
     assert_eq!(server.post_text("/api/v1/events?source=sshd", &shipper, "a line")["accepted"], 1);
-    let (status, _) = server.raw("delete", &format!("/api/v1/tokens/{}", made["id"].as_str().unwrap()), Some(&person), None);
+    let (status, _) =
+        server.raw("delete", &format!("/api/v1/tokens/{}", made["id"].as_str().unwrap()), Some(&person), None);
     assert_eq!(status, 204);
     let (status, body) = server.raw("post", "/api/v1/events?source=sshd", Some(&shipper), Some("a line"));
     assert_eq!(status, 401, "{body}");
@@ -57,7 +63,12 @@ fn an_ingest_token_reads_nothing() {
 fn the_admin_link_sets_the_password_once_and_a_session_needs_its_csrf_value() {
     let server = Server::start(&[]);
     let link = server.admin_link.clone().expect("an admin link while no administrator has a password");
-    let weak = server.raw("post", "/api/v1/session/claim", None, Some(&json!({"secret": link, "password": "short"}).to_string()));
+    let weak = server.raw(
+        "post",
+        "/api/v1/session/claim",
+        None,
+        Some(&json!({"secret": link, "password": "short"}).to_string()),
+    );
     assert_eq!(weak.0, 400, "{}", weak.1);
     let claim = json!({"secret": link, "password": "a long enough phrase"}).to_string();
     let cookie = server.cookie("/api/v1/session/claim", &claim).expect("a session");
@@ -89,8 +100,12 @@ fn a_lone_administrator_cannot_approve_its_own_plan_and_a_second_user_can() {
     let path = format!("/api/v1/plans/{}/approve", plan["id"].as_str().unwrap());
     let own = server.post(&path, &person, &json!({"hash": plan["hash"]})).unwrap_err();
     assert_eq!(own["code"], "requester_cannot_approve");
-    server.post("/api/v1/users", &person, &json!({"name": "bea", "role": "analyst", "password": "another long phrase"})).unwrap();
-    let cookie = server.cookie("/api/v1/session", &json!({"name": "bea", "password": "another long phrase"}).to_string()).unwrap();
+    server
+        .post("/api/v1/users", &person, &json!({"name": "bea", "role": "analyst", "password": "another long phrase"}))
+        .unwrap();
+    let cookie = server
+        .cookie("/api/v1/session", &json!({"name": "bea", "password": "another long phrase"}).to_string())
+        .unwrap();
     let csrf = server.with_cookie("get", "/api/v1/me", &cookie, None, None).1["csrf"].as_str().unwrap().to_owned();
     let body = json!({"hash": plan["hash"]}).to_string();
     let (status, done) = server.with_cookie("post", &path, &cookie, Some(&csrf), Some(&body));

@@ -29,7 +29,10 @@ fn one_attack_is_seen_understood_stopped_undone_and_proven() {
     assert_eq!(sent["accepted"], 1, "{sent}");
     until(WAIT, || server.get("/api/v1/ingest/stats", &person).ok().filter(|stats| stats["lag_events"] == 0));
     let alerts = server.get("/api/v1/alerts?limit=200", &person).unwrap();
-    assert!(alerts["items"].as_array().unwrap().iter().any(|alert| text(&alert["entities"]).contains("web-07")), "the posted line raised an alert");
+    assert!(
+        alerts["items"].as_array().unwrap().iter().any(|alert| text(&alert["entities"]).contains("web-07")),
+        "the posted line raised an alert"
+    );
 
     // Investigated and planned, by the system and not by a person.
     let revision = server.get(&format!("/api/v1/incidents/{incident}/investigation"), &person).unwrap();
@@ -56,7 +59,8 @@ fn one_attack_is_seen_understood_stopped_undone_and_proven() {
     let action_id = action["id"].as_str().unwrap().to_owned();
 
     // Undone: it passes again.
-    let undone = server.post(&format!("/api/v1/actions/{action_id}/undo"), &person, &json!({"reason": "proven"})).unwrap();
+    let undone =
+        server.post(&format!("/api/v1/actions/{action_id}/undo"), &person, &json!({"reason": "proven"})).unwrap();
     assert_eq!(undone["state"], "undone", "{undone}");
     if action["simulated"] == false {
         assert_eq!(probe(&undone, "after_undo"), "reachable", "{undone}");
@@ -91,5 +95,8 @@ fn first(list: &Value) -> Option<Value> {
 
 fn probe(action: &Value, moment: &str) -> String {
     let proofs = action["proofs"].as_array().cloned().unwrap_or_default();
-    proofs.iter().find(|proof| proof["moment"] == moment).map_or_else(|| "none".to_owned(), |proof| proof["result"].as_str().unwrap_or_default().to_owned())
+    proofs
+        .iter()
+        .find(|proof| proof["moment"] == moment)
+        .map_or_else(|| "none".to_owned(), |proof| proof["result"].as_str().unwrap_or_default().to_owned())
 }

@@ -208,8 +208,7 @@ fn audit_event(text: &str) -> Read {
         })
         .collect();
     // A shipper may have put all records of an event into one object.
-    let records: Vec<_> =
-        lines.iter().flat_map(|(_, inner)| inner.lines()).filter_map(audit::Record::parse).collect();
+    let records: Vec<_> = lines.iter().flat_map(|(_, inner)| inner.lines()).filter_map(audit::Record::parse).collect();
     let mut flat = Flat::new();
     let kind = match audit::read(&records, &mut flat) {
         Some(kind) => kind,

@@ -21,7 +21,13 @@ const ATTACKER: &str = "203.0.113.66";
 const VICTIM: &str = "198.51.100.10";
 
 /// Starts the victim's twin, registers it, and replays the recording.
-pub(crate) async fn run(store: Store, intake: Intake, linux: Arc<Linux>, tenant: Tenant, exe: PathBuf) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    store: Store,
+    intake: Intake,
+    linux: Arc<Linux>,
+    tenant: Tenant,
+    exe: PathBuf,
+) -> anyhow::Result<()> {
     let twin = start_twin(Arc::clone(&linux), exe).await?;
     register(&store, &tenant, twin).await?;
     replay(&store, &intake, &tenant).await
@@ -72,7 +78,10 @@ async fn register(store: &Store, tenant: &Tenant, twin: bool) -> anyhow::Result<
 async fn replay(store: &Store, intake: &Intake, tenant: &Tenant) -> anyhow::Result<()> {
     let body = lines(store.clock().now())?;
     // One producer and one sequence number for the life of the data directory: a second start stores nothing.
-    let answer = intake.accept_once(tenant.id, Bytes::from(body), ("demonstration", 1)).await.context("replaying the recording")?;
+    let answer = intake
+        .accept_once(tenant.id, Bytes::from(body), ("demonstration", 1))
+        .await
+        .context("replaying the recording")?;
     if answer.accepted > 0 {
         tracing::info!(events = answer.accepted, "the recorded attack was replayed");
     }
@@ -87,7 +96,8 @@ fn lines(now: Timestamp) -> anyhow::Result<String> {
         let seen = recognise(line.as_bytes(), None);
         (event_time(&seen, line.as_bytes(), now, &limits).0, line)
     };
-    let mut recorded: Vec<_> = RECORDING.iter().flat_map(|file| file.lines()).filter(|line| !line.is_empty()).map(timed).collect();
+    let mut recorded: Vec<_> =
+        RECORDING.iter().flat_map(|file| file.lines()).filter(|line| !line.is_empty()).map(timed).collect();
     recorded.sort_by_key(|(time, _)| *time);
     let last = recorded.last().map(|(time, _)| *time).context("the recording is empty")?;
     let mut body = String::new();
@@ -107,8 +117,12 @@ mod tests {
     fn the_replay_ends_now_and_keeps_order_and_lines() {
         let now = Timestamp::from_secs(2_000_000_000);
         let body = lines(now).unwrap();
-        let times: Vec<Timestamp> =
-            body.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["time"].as_str().unwrap().parse().unwrap()).collect();
+        let times: Vec<Timestamp> = body
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["time"].as_str().unwrap().parse().unwrap()
+            })
+            .collect();
         assert!(times.is_sorted());
         assert_eq!(times.last(), Some(&now));
         assert!(now.since(times[0]) < Duration::from_mins(10));

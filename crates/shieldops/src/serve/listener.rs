@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    extract::connect_info::Connected,
-    serve::IncomingStream,
-};
+use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -61,7 +58,12 @@ impl Listener {
         Self::Plain(tcp, Arc::new(Semaphore::new(CONNECTIONS)))
     }
 
-    pub(crate) fn tls(tcp: TcpListener, config: Arc<ServerConfig>, tasks: &TaskTracker, stop: CancellationToken) -> io::Result<Self> {
+    pub(crate) fn tls(
+        tcp: TcpListener,
+        config: Arc<ServerConfig>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> io::Result<Self> {
         let local = tcp.local_addr()?;
         let (sender, ready) = mpsc::channel(WAITING);
         let acceptor = TlsAcceptor::from(config);
@@ -71,7 +73,8 @@ impl Listener {
             let places = Arc::new(Semaphore::new(CONNECTIONS));
             loop {
                 let next = async { (place(&places).await, axum::serve::Listener::accept(&mut tcp).await) };
-                let (place, (stream, peer)) = tokio::select! { accepted = next => accepted, () = stop.cancelled() => return };
+                let (place, (stream, peer)) =
+                    tokio::select! { accepted = next => accepted, () = stop.cancelled() => return };
                 let (acceptor, sender) = (acceptor.clone(), sender.clone());
                 inner.spawn(async move {
                     if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {

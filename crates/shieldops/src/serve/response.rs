@@ -17,7 +17,14 @@ const FINDINGS: usize = 256;
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Makes the engine of a tenant, recovers what a crash left, and starts what watches.
-pub(crate) fn start(store: &Store, tenant: TenantId, registry: Arc<Registry>, crash: CrashPoints, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Engine>> {
+pub(crate) fn start(
+    store: &Store,
+    tenant: TenantId,
+    registry: Arc<Registry>,
+    crash: CrashPoints,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Arc<Engine>> {
     let scope = store.job(tenant, Job::Response)?;
     let (findings, found) = mpsc::channel(FINDINGS);
     let engine = Engine::new(EngineOptions {
@@ -54,7 +61,11 @@ async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToke
     }
 }
 
-async fn propose_all(scope: &TenantScope, engine: &Arc<Engine>, later: &mut HashMap<IncidentId, Timestamp>) -> anyhow::Result<()> {
+async fn propose_all(
+    scope: &TenantScope,
+    engine: &Arc<Engine>,
+    later: &mut HashMap<IncidentId, Timestamp>,
+) -> anyhow::Result<()> {
     let waiting = investigations::unplanned(&mut scope.read().await?).await?;
     later.retain(|incident, _| waiting.iter().any(|(waits, _)| waits == incident));
     for (incident, revision) in waiting {
@@ -70,7 +81,13 @@ async fn propose_all(scope: &TenantScope, engine: &Arc<Engine>, later: &mut Hash
     Ok(())
 }
 
-async fn propose_one(scope: &TenantScope, engine: &Arc<Engine>, later: &mut HashMap<IncidentId, Timestamp>, (incident, revision): (IncidentId, u32), now: Timestamp) -> anyhow::Result<()> {
+async fn propose_one(
+    scope: &TenantScope,
+    engine: &Arc<Engine>,
+    later: &mut HashMap<IncidentId, Timestamp>,
+    (incident, revision): (IncidentId, u32),
+    now: Timestamp,
+) -> anyhow::Result<()> {
     let mut reader = scope.read().await?;
     let known = investigations::get(&mut reader, incident, Some(revision)).await?;
     let demo = incidents::get(&mut reader, incident).await?.demo;
@@ -85,7 +102,11 @@ async fn propose_one(scope: &TenantScope, engine: &Arc<Engine>, later: &mut Hash
     let mut tx = scope.begin().await?;
     investigations::mark_planned(&mut tx, incident, revision).await?;
     for error in &refused {
-        tx.record("plan.not_made", &[&incident], serde_json::json!({"revision": revision, "code": error.code(), "detail": error.to_string()}))?;
+        tx.record(
+            "plan.not_made",
+            &[&incident],
+            serde_json::json!({"revision": revision, "code": error.code(), "detail": error.to_string()}),
+        )?;
     }
     tx.commit(now).await?;
     Ok(())
@@ -105,8 +126,12 @@ async fn raise(scope: TenantScope, mut found: mpsc::Receiver<Finding>, stop: Can
 async fn alert(scope: &TenantScope, finding: &Finding) -> anyhow::Result<()> {
     let (rule, title, severity) = match finding.kind {
         FindingKind::Drifted => ("shieldops:action-drifted", "A response is no longer in force", Severity::High),
-        FindingKind::Orphaned => ("shieldops:effect-orphaned", "An effect of ours has no live action", Severity::Medium),
-        FindingKind::Unverified => ("shieldops:action-unverified", "A response could not be verified", Severity::Medium),
+        FindingKind::Orphaned => {
+            ("shieldops:effect-orphaned", "An effect of ours has no live action", Severity::Medium)
+        }
+        FindingKind::Unverified => {
+            ("shieldops:action-unverified", "A response could not be verified", Severity::Medium)
+        }
     };
     let now = scope.store().clock().now();
     let subject = finding.action_id.to_string();

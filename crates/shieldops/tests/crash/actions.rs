@@ -64,7 +64,12 @@ fn actions_are_neither_lost_doubled_nor_misreported_by_kills_at_random_moments()
     }
     staffed.machine.kill();
     staffed.machine.verify();
-    eprintln!("{} actions, {} approved, {} undone in time", told.len(), count(&told, |told| told.done.is_some()), count(&told, |told| told.undone));
+    eprintln!(
+        "{} actions, {} approved, {} undone in time",
+        told.len(),
+        count(&told, |told| told.done.is_some()),
+        count(&told, |told| told.undone)
+    );
     assert!(count(&told, |told| told.done.is_some()) >= 10, "the kills came too early to prove anything");
     tally.kills = staffed.machine.kills;
     tally.close();
@@ -110,7 +115,8 @@ impl Office {
         let host = HOSTS.get(usize::try_from(number).unwrap() % HOSTS.len()).unwrap();
         let address = format!("198.51.{}.{}", 100 + number / 250, 1 + number % 250);
         let target = json!({"kind": "linux_host", "name": host});
-        let wanted = json!({"actions": [{"capability": "linux.block_ip", "target": target, "params": {"address": address}}]});
+        let wanted =
+            json!({"actions": [{"capability": "linux.block_ip", "target": target, "params": {"address": address}}]});
         let (status, plan) = self.client.post("/api/v1/plans", &self.ann, &wanted)?;
         assert_eq!(status, 201, "{plan}");
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -127,7 +133,8 @@ impl Office {
         told.done = Some(done["actions"][0]["state"].as_str().unwrap().to_owned());
         if and_undo {
             told.asked_undo = true;
-            let (status, undone) = self.client.post(&format!("/api/v1/actions/{}/undo", told.action), &self.ann, &json!({}))?;
+            let (status, undone) =
+                self.client.post(&format!("/api/v1/actions/{}/undo", told.action), &self.ann, &json!({}))?;
             assert_eq!(status, 200, "{undone}");
             told.undone = undone["state"] == "undone";
         }
@@ -178,11 +185,15 @@ fn truthful(worlds: &BTreeMap<&str, World>, actions: &BTreeMap<String, Value>, t
     for (host, world) in worlds {
         let blocked: BTreeMap<String, String> = world.blocked().into_iter().collect();
         let mut wanted = BTreeSet::new();
-        for (id, action) in actions.iter().filter(|(_, action)| action["target"]["name"] == *host && action["state"] == "verified") {
+        for (id, action) in
+            actions.iter().filter(|(_, action)| action["target"]["name"] == *host && action["state"] == "verified")
+        {
             let address = action["params"]["address"].as_str().unwrap().to_owned();
             match blocked.get(&address) {
                 None => tally.misreported(format!("{id} says verified, and {address} is not blocked on {host}")),
-                Some(mark) if !mark.ends_with(id.as_str()) => tally.misreported(format!("{address} is marked {mark} and not {id}")),
+                Some(mark) if !mark.ends_with(id.as_str()) => {
+                    tally.misreported(format!("{address} is marked {mark} and not {id}"))
+                }
                 Some(_) => {}
             }
             if !wanted.insert(address.clone()) {

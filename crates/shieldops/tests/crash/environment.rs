@@ -136,7 +136,11 @@ fn sigterm_drains_in_time_while_shippers_post_and_loses_nothing() {
     let (status, took) = machine.terminate();
     stop.store(true, Ordering::SeqCst);
     let known: Vec<String> = shippers.into_iter().flat_map(|shipper| shipper.join().unwrap()).collect();
-    assert!(status.is_some_and(|status| status.success()) && took < DRAIN, "{status:?} after {took:?}: {}", machine.said());
+    assert!(
+        status.is_some_and(|status| status.success()) && took < DRAIN,
+        "{status:?} after {took:?}: {}",
+        machine.said()
+    );
     assert!(known.len() > 10, "only {} posts", known.len());
     machine.verify();
     machine.start(&[]).unwrap();

@@ -18,7 +18,11 @@ impl Small {
     fn mount(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let options = format!("size={size},mode=0700");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "shieldops-test"]).arg(dir.path()).output().ok()?;
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "shieldops-test"])
+            .arg(dir.path())
+            .output()
+            .ok()?;
         mounted.status.success().then_some(Self { dir })
     }
 
@@ -53,7 +57,8 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
         let mark = format!("{name}-{number}");
         // The second line is refused and kept as a dead letter, for which there may be no space either.
         let body = format!("{mark} {}\n{{\"broken\": it is\n", "x".repeat(200_000));
-        let (status, answer) = machine.client.send("POST", "/api/v1/events?source=sshd", &ingest, "text/plain", &body).expect("an answer");
+        let (status, answer) =
+            machine.client.send("POST", "/api/v1/events?source=sshd", &ingest, "text/plain", &body).expect("an answer");
         if status == 200 { &mut known } else { &mut refused }.push(mark);
         (status, answer)
     };
@@ -62,13 +67,20 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
     }
     // All of what is free.
     ballast(&small.ballast(), 48 << 20);
-    let answer = (0..200).map(|_| post(&machine, "during")).find(|(status, _)| *status != 200).expect("a full disk takes no events");
+    let answer = (0..200)
+        .map(|_| post(&machine, "during"))
+        .find(|(status, _)| *status != 200)
+        .expect("a full disk takes no events");
     assert_eq!((answer.0, &answer.1["code"]), (500, &serde_json::json!("storage")), "{}", answer.1);
     for _ in 0..5 {
         let (status, answer) = post(&machine, "full");
         assert!(status == 200 || answer["code"] == "storage", "{answer}");
     }
-    assert_eq!(machine.client.send("GET", "/healthz", "", "text/plain", "").map(|answer| answer.0), Some(200), "it lives");
+    assert_eq!(
+        machine.client.send("GET", "/healthz", "", "text/plain", "").map(|answer| answer.0),
+        Some(200),
+        "it lives"
+    );
     machine.client.get("/api/v1/alerts", &person);
 
     // Killed while full, it comes back, and has all that it acknowledged.
@@ -81,7 +93,9 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
     fs::remove_file(small.ballast()).unwrap();
     let back = within_time(PATIENCE, || (post(&machine, "after").0 == 200).then_some(()));
     assert!(back.is_some(), "there is space again and events are still refused");
-    let idle = within_time(PATIENCE, || (machine.client.get("/api/v1/ingest/stats", &person)["lag_events"] == 0).then_some(()));
+    let idle = within_time(PATIENCE, || {
+        (machine.client.get("/api/v1/ingest/stats", &person)["lag_events"] == 0).then_some(())
+    });
     assert!(idle.is_some(), "there is space again and nothing is processed: {}", machine.said());
     let events = machine.client.all("/api/v1/events", &person);
     let marks: Vec<&str> = events.iter().filter_map(|event| event["raw"].as_str()?.split(' ').next()).collect();

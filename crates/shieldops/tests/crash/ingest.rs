@@ -51,7 +51,8 @@ fn what_was_acknowledged_survives_kills_at_random_moments_and_counts_once() {
         let stop = Arc::new(AtomicBool::new(false));
         let shippers: Vec<_> = (0..SHIPPERS)
             .map(|_| {
-                let (client, ingest, number, stop) = (machine.client.clone(), ingest.clone(), Arc::clone(&number), Arc::clone(&stop));
+                let (client, ingest, number, stop) =
+                    (machine.client.clone(), ingest.clone(), Arc::clone(&number), Arc::clone(&stop));
                 thread::spawn(move || ship(&client, &ingest, &number, &stop))
             })
             .collect();
@@ -66,7 +67,9 @@ fn what_was_acknowledged_survives_kills_at_random_moments_and_counts_once() {
         posts.extend(shippers.into_iter().flat_map(|shipper| shipper.join().unwrap()));
     }
     machine.start(&env).unwrap();
-    let caught_up = within_time(PATIENCE * 2, || (machine.client.get("/api/v1/ingest/stats", &person)["lag_events"] == 0).then_some(()));
+    let caught_up = within_time(PATIENCE * 2, || {
+        (machine.client.get("/api/v1/ingest/stats", &person)["lag_events"] == 0).then_some(())
+    });
     assert!(caught_up.is_some(), "it never caught up");
     let stored = Stored::read(&machine.client, &person);
     stored.events(&posts, &mut tally);
@@ -78,7 +81,12 @@ fn what_was_acknowledged_survives_kills_at_random_moments_and_counts_once() {
     segments(&machine.client, &person, stored.events.values().sum(), &mut tally);
     machine.kill();
     machine.verify();
-    eprintln!("{} posts, {} acknowledged, {} events", posts.len(), posts.iter().filter(|post| post.acknowledged).count(), stored.events.len());
+    eprintln!(
+        "{} posts, {} acknowledged, {} events",
+        posts.len(),
+        posts.iter().filter(|post| post.acknowledged).count(),
+        stored.events.len()
+    );
     assert!(posts.iter().filter(|post| post.acknowledged).count() > 100);
     tally.kills = machine.kills;
     tally.close();
@@ -148,7 +156,8 @@ fn ship(client: &Client, token: &str, number: &AtomicU32, stop: &AtomicBool) -> 
 /// Every fifth is what its source says it is not, every third has a line that is no JSON.
 fn compose(number: u32) -> (Post, &'static str, String) {
     let odd = number.is_multiple_of(5);
-    let marks: Vec<String> = (0..LINES).map(|line| format!("{}-{number}-{line}", if odd { "odd" } else { "mark" })).collect();
+    let marks: Vec<String> =
+        (0..LINES).map(|line| format!("{}-{number}-{line}", if odd { "odd" } else { "mark" })).collect();
     let line = |(place, mark): (usize, &String)| {
         if odd {
             return format!("no access line {mark}");
@@ -211,7 +220,8 @@ impl Stored {
 
     /// A letter for each refused line of an acknowledged post, and for each stored line that nobody understands.
     fn letters(&self, posts: &[Post], tally: &mut Tally) {
-        let count = |stage: &str, mark: &String| self.letters.get(&(stage.to_owned(), mark.clone())).copied().unwrap_or(0);
+        let count =
+            |stage: &str, mark: &String| self.letters.get(&(stage.to_owned(), mark.clone())).copied().unwrap_or(0);
         for post in posts {
             let Some(broken) = &post.broken else { continue };
             match count("intake", broken) {
@@ -227,16 +237,22 @@ impl Stored {
                 (more, _) => tally.doubled(format!("{more} dead letters of {mark}")),
             }
         }
-        let refused: u32 = self.letters.iter().filter(|((stage, _), _)| stage == "intake").map(|(_, count)| count).sum();
+        let refused: u32 =
+            self.letters.iter().filter(|((stage, _), _)| stage == "intake").map(|(_, count)| count).sum();
         if self.stats["rejected"] != refused || self.stats["dead_letters"] != self.letters.values().sum::<u32>() {
-            tally.misreported(format!("{refused} refused lines of {} dead letters, and it says {}", self.letters.len(), self.stats));
+            tally.misreported(format!(
+                "{refused} refused lines of {} dead letters, and it says {}",
+                self.letters.len(),
+                self.stats
+            ));
         }
     }
 
     /// Counts of the surface are those of what is stored; an alert's count is that of the events that match.
     fn counts(&self, tally: &mut Tally) {
         let stored: u32 = self.events.values().sum();
-        let by_source: u64 = self.stats["sources"].as_array().unwrap().iter().map(|source| source["events"].as_u64().unwrap()).sum();
+        let by_source: u64 =
+            self.stats["sources"].as_array().unwrap().iter().map(|source| source["events"].as_u64().unwrap()).sum();
         for name in ["accepted", "stored", "processed"] {
             if self.stats[name] != stored {
                 tally.misreported(format!("{stored} events are stored, {name} is {}", self.stats[name]));
@@ -245,14 +261,21 @@ impl Stored {
         if by_source != u64::from(stored) || self.stats["damaged_events"] != 0 {
             tally.misreported(format!("{stored} events are stored: {}", self.stats));
         }
-        let matching: u64 = self.events.iter().filter(|(mark, _)| mark.starts_with("mark")).map(|(_, count)| u64::from(*count)).sum();
+        let matching: u64 =
+            self.events.iter().filter(|(mark, _)| mark.starts_with("mark")).map(|(_, count)| u64::from(*count)).sum();
         let counted: u64 = self.alerts.iter().map(|alert| alert["count"].as_u64().unwrap()).sum();
         match counted.cmp(&matching) {
             std::cmp::Ordering::Less => tally.lost(format!("{matching} events match, the alerts count {counted}")),
             std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Greater => tally.doubled(format!("{matching} events match, the alerts count {counted}")),
+            std::cmp::Ordering::Greater => {
+                tally.doubled(format!("{matching} events match, the alerts count {counted}"))
+            }
         }
-        let keys: BTreeSet<_> = self.alerts.iter().map(|alert| (alert["fingerprint"].to_string(), alert["window_start"].to_string())).collect();
+        let keys: BTreeSet<_> = self
+            .alerts
+            .iter()
+            .map(|alert| (alert["fingerprint"].to_string(), alert["window_start"].to_string()))
+            .collect();
         if keys.len() != self.alerts.len() {
             tally.doubled("two alerts of one fingerprint and window".to_owned());
         }

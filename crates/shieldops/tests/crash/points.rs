@@ -47,7 +47,10 @@ fn a_crash_around_the_child_that_changes_a_real_namespace_ends_in_the_truth() {
         let mut machine = staffed.machine.copy();
         let world = World::Netns(Namespace::make(&format!("so-crash{number}")).unwrap());
         machine.start(&[]).unwrap();
-        let (status, body) = machine.client.post("/api/v1/targets", &staffed.ann, &json!({"kind": "linux_host", "name": world.target()})).unwrap();
+        let (status, body) = machine
+            .client
+            .post("/api/v1/targets", &staffed.ann, &json!({"kind": "linux_host", "name": world.target()}))
+            .unwrap();
         assert_eq!(status, 201, "{body}");
         machine.kill();
         Case { machine, world, name, reached: true, staffed: &staffed, tally: &mut tally }.run();
@@ -70,7 +73,11 @@ impl Case<'_> {
         self.start();
         let plan = self.propose();
         let (plan_id, action_id) = (text(&plan["id"]), text(&plan["actions"][0]["id"]));
-        self.machine.client.post(&format!("/api/v1/plans/{plan_id}/approve"), &self.staffed.bea, &json!({"hash": plan["hash"]}));
+        self.machine.client.post(
+            &format!("/api/v1/plans/{plan_id}/approve"),
+            &self.staffed.bea,
+            &json!({"hash": plan["hash"]}),
+        );
         self.dies("the run");
         let written = self.world.writing();
         self.recover(|case| case.get(&format!("/api/v1/plans/{plan_id}"))["state"] == "executed");
@@ -81,7 +88,11 @@ impl Case<'_> {
 
         self.machine.kill();
         self.start();
-        self.machine.client.post(&format!("/api/v1/actions/{action_id}/undo"), &self.staffed.ann, &json!({"reason": "over"}));
+        self.machine.client.post(
+            &format!("/api/v1/actions/{action_id}/undo"),
+            &self.staffed.ann,
+            &json!({"reason": "over"}),
+        );
         self.dies("the undo");
         let written = self.world.writing();
         self.recover(|case| case.get(&format!("/api/v1/actions/{action_id}"))["state"] != "undoing");
@@ -154,7 +165,9 @@ impl Case<'_> {
         let blocked = self.world.blocked();
         match blocked.get(ADDRESS) {
             None => self.tally.lost(format!("{name}: approved and not done: {known}")),
-            Some(mark) if !mark.ends_with(action) => self.tally.misreported(format!("{name}: marked {mark}, not {action}")),
+            Some(mark) if !mark.ends_with(action) => {
+                self.tally.misreported(format!("{name}: marked {mark}, not {action}"))
+            }
             Some(_) => {}
         }
         if blocked.len() > 1 {
@@ -174,7 +187,8 @@ impl Case<'_> {
         let name = self.name;
         let known = self.get(&format!("/api/v1/actions/{action}"));
         if known["state"] != "undone" {
-            self.tally.misreported(format!("{name}: asked to be undone it says {}: {}", known["state"], known["detail"]));
+            self.tally
+                .misreported(format!("{name}: asked to be undone it says {}: {}", known["state"], known["detail"]));
         }
         if !self.world.is_clean() {
             self.tally.lost(format!("{name}: undone, and left {:?}", self.world.blocked()));
@@ -183,7 +197,8 @@ impl Case<'_> {
     }
 
     fn once(&mut self, subject: &str, kind: &str) {
-        let entries = self.machine.client.all(&format!("/api/v1/ledger?kind={kind}&subject={subject}"), &self.staffed.ann);
+        let entries =
+            self.machine.client.all(&format!("/api/v1/ledger?kind={kind}&subject={subject}"), &self.staffed.ann);
         match entries.len() {
             0 => self.tally.lost(format!("{}: no entry {kind} of {subject}", self.name)),
             1 => {}

@@ -28,7 +28,8 @@ impl Namespace {
 
     /// What nft lists; nothing where it lists nothing.
     fn nft(&self) -> Option<Vec<Value>> {
-        let output = Command::new("ip").args(["netns", "exec", &self.0, "nft", "-j", "list", "ruleset"]).output().ok()?;
+        let output =
+            Command::new("ip").args(["netns", "exec", &self.0, "nft", "-j", "list", "ruleset"]).output().ok()?;
         if output.stdout.iter().all(u8::is_ascii_whitespace) {
             return output.status.success().then(Vec::new);
         }
@@ -59,7 +60,8 @@ impl World {
     pub(crate) fn blocked(&self) -> BTreeMap<String, String> {
         match self {
             Self::Sim(path) => {
-                let host: Value = std::fs::read(path).map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap());
+                let host: Value =
+                    std::fs::read(path).map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap());
                 let sets = host["table"]["sets"].as_object().cloned().unwrap_or_default();
                 let elements = sets.values().flat_map(|set| set["elements"].as_object().unwrap().clone());
                 elements.map(|(address, element)| (address, element["comment"].as_str().unwrap().to_owned())).collect()
@@ -68,7 +70,11 @@ impl World {
                 let objects = namespace.nft().expect("nft lists");
                 let sets = objects.iter().filter_map(|object| object["set"]["elem"].as_array());
                 let elements = sets.flatten().map(|element| &element["elem"]);
-                elements.map(|element| (element["val"].as_str().unwrap().to_owned(), element["comment"].as_str().unwrap().to_owned())).collect()
+                elements
+                    .map(|element| {
+                        (element["val"].as_str().unwrap().to_owned(), element["comment"].as_str().unwrap().to_owned())
+                    })
+                    .collect()
             }
         }
     }
@@ -76,15 +82,20 @@ impl World {
     /// Whether nothing of ours is left.
     pub(crate) fn is_clean(&self) -> bool {
         match self {
-            Self::Sim(path) => std::fs::read(path).map_or(true, |bytes| serde_json::from_slice::<Value>(&bytes).unwrap()["table"].is_null()),
-            Self::Netns(namespace) => namespace.nft().expect("nft lists").iter().all(|object| object.get("metainfo").is_some()),
+            Self::Sim(path) => std::fs::read(path)
+                .map_or(true, |bytes| serde_json::from_slice::<Value>(&bytes).unwrap()["table"].is_null()),
+            Self::Netns(namespace) => {
+                namespace.nft().expect("nft lists").iter().all(|object| object.get("metainfo").is_some())
+            }
         }
     }
 
     /// Changes whenever the simulator is written, were it with the same content.
     pub(crate) fn writing(&self) -> Option<u64> {
         match self {
-            Self::Sim(path) => std::fs::metadata(path).ok().map(|meta| meta.ino() ^ u64::try_from(meta.mtime_nsec()).unwrap()),
+            Self::Sim(path) => {
+                std::fs::metadata(path).ok().map(|meta| meta.ino() ^ u64::try_from(meta.mtime_nsec()).unwrap())
+            }
             Self::Netns(_) => None,
         }
     }

@@ -81,7 +81,8 @@ impl Client {
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Value {
-        let (status, body) = self.send("GET", path, token, "application/json", "").unwrap_or_else(|| panic!("no answer to {path}"));
+        let (status, body) =
+            self.send("GET", path, token, "application/json", "").unwrap_or_else(|| panic!("no answer to {path}"));
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
@@ -91,7 +92,8 @@ impl Client {
         let mut items = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = self.get(&format!("{path}{}limit=200{cursor}", if path.contains('?') { '&' } else { '?' }), token);
+            let page =
+                self.get(&format!("{path}{}limit=200{cursor}", if path.contains('?') { '&' } else { '?' }), token);
             items.extend(page["items"].as_array().unwrap().iter().cloned());
             let Some(next) = page["next_cursor"].as_str() else { return items };
             cursor = format!("&cursor={next}");
@@ -123,7 +125,14 @@ impl Machine {
 
     /// A second machine on the very same directory.
     pub(crate) fn twin(&self) -> Self {
-        Self { hold: Arc::clone(&self.hold), data: self.data.clone(), child: None, out: None, client: Client::new(), kills: 0 }
+        Self {
+            hold: Arc::clone(&self.hold),
+            data: self.data.clone(),
+            child: None,
+            out: None,
+            client: Client::new(),
+            kills: 0,
+        }
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -211,7 +220,8 @@ impl Machine {
     }
 
     pub(crate) fn token(&self, kind: &str, user: Option<&str>) -> String {
-        let mut args = vec!["token", "create", "--data-dir", self.data.to_str().unwrap(), "--kind", kind, "--name", "crash"];
+        let mut args =
+            vec!["token", "create", "--data-dir", self.data.to_str().unwrap(), "--kind", kind, "--name", "crash"];
         args.extend(user.into_iter().flat_map(|user| ["--user", user]));
         let ran = Self::cli(&args);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
