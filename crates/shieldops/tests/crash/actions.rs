@@ -192,7 +192,7 @@ fn truthful(worlds: &BTreeMap<&str, World>, actions: &BTreeMap<String, Value>, t
             match blocked.get(&address) {
                 None => tally.misreported(format!("{id} says verified, and {address} is not blocked on {host}")),
                 Some(mark) if !mark.ends_with(id.as_str()) => {
-                    tally.misreported(format!("{address} is marked {mark} and not {id}"))
+                    tally.misreported(format!("{address} is marked {mark} and not {id}"));
                 }
                 Some(_) => {}
             }

@@ -268,7 +268,7 @@ impl Stored {
             std::cmp::Ordering::Less => tally.lost(format!("{matching} events match, the alerts count {counted}")),
             std::cmp::Ordering::Equal => {}
             std::cmp::Ordering::Greater => {
-                tally.doubled(format!("{matching} events match, the alerts count {counted}"))
+                tally.doubled(format!("{matching} events match, the alerts count {counted}"));
             }
         }
         let keys: BTreeSet<_> = self

@@ -166,7 +166,7 @@ impl Case<'_> {
         match blocked.get(ADDRESS) {
             None => self.tally.lost(format!("{name}: approved and not done: {known}")),
             Some(mark) if !mark.ends_with(action) => {
-                self.tally.misreported(format!("{name}: marked {mark}, not {action}"))
+                self.tally.misreported(format!("{name}: marked {mark}, not {action}"));
             }
             Some(_) => {}
         }
