@@ -19,7 +19,7 @@ pub(crate) struct Refused(pub(crate) String);
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// Address of the page about this code.
+    /// Names the code; its meaning and its mend are in `docs/reference/errors.md`.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
@@ -38,7 +38,7 @@ pub struct Problem {
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("https://shieldops.dev/errors/{}", code.name),
+            kind: format!("urn:shieldops:error:{}", code.name),
             title: code.title.to_owned(),
             status: code.status,
             code: code.name.to_owned(),

@@ -1835,7 +1835,7 @@ export interface components {
             /** Format: int32 */
             status: number;
             title: string;
-            /** @description Address of the page about this code. */
+            /** @description Names the code; its meaning and its mend are in `docs/reference/errors.md`. */
             type: string;
         };
         Process: {
