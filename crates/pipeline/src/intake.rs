@@ -14,6 +14,9 @@ use crate::{PipelineError, Result};
 /// Bytes of a body that are taken apart at once.
 const SHORT_BODY: usize = 64 * 1024;
 
+/// What events leave free on the disk, for the ledger and for undo.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What the sender is told.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
@@ -112,12 +115,25 @@ impl Intake {
         events: Vec<NewEvent>,
         producer: Option<(String, u64)>,
     ) -> Result<Appended> {
+        self.leave_reserve()?;
         let (tell, told) = oneshot::channel();
         self.bus.append_then(tenant, events, producer, move |result| {
             // The request may have ended meanwhile; the events are durable all the same.
             drop(tell.send(result));
         });
         Ok(told.await.map_err(|_closed| PipelineError::Stopped)??)
+    }
+
+    /// Refuses events while the disk has only its reserve left, so that the ledger, and with it undo, can still be written.
+    fn leave_reserve(&self) -> Result<()> {
+        let path = self.store.data_dir();
+        // What cannot be told is left to the write itself.
+        let Ok(disk) = rustix::fs::statvfs(path) else { return Ok(()) };
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        if bytes(disk.f_bavail) < reserve(bytes(disk.f_blocks)) {
+            return Err(shieldops_bus::Error::NoSpace { path: path.to_owned() }.into());
+        }
+        Ok(())
     }
 
     async fn keep_refused(&self, tenant: TenantId, rejected: u64, errors: &[LineError], at: Timestamp) -> Result<()> {
@@ -128,6 +144,11 @@ impl Intake {
         tx.commit(at).await?;
         Ok(())
     }
+}
+
+/// Bytes of a disk that events leave free: 64 MiB, or an eighth of a smaller disk than that makes sense for.
+fn reserve(disk_bytes: u64) -> u64 {
+    RESERVE_BYTES.min(disk_bytes / 8)
 }
 
 fn new_event(event: shieldops_ingest::PreparedEvent, demo: bool) -> NewEvent {

@@ -35,6 +35,12 @@ impl Small {
     }
 }
 
+/// Bytes in use on the file system of `path`.
+fn used(path: &Path) -> u64 {
+    let disk = rustix::fs::statvfs(path).unwrap();
+    (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+}
+
 impl Drop for Small {
     fn drop(&mut self) {
         Command::new("umount").arg("-l").arg(self.path()).status().ok();
@@ -76,6 +82,19 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
         let (status, answer) = post(&machine, "full");
         assert!(status == 200 || answer["code"] == "storage", "{answer}");
     }
+    // Events leave a reserve: with only that left they are refused, and the ledger is still written.
+    fs::remove_file(small.ballast()).unwrap();
+    ballast(&small.ballast(), (48 << 20) - used(small.path()) - (4 << 20));
+    assert_eq!(post(&machine, "reserve").1["code"], "storage", "events take the reserve of the ledger");
+    let halted = machine.client.send(
+        "POST",
+        "/api/v1/automation/halt",
+        &person,
+        "application/json",
+        r#"{"reason": "the disk is full"}"#,
+    );
+    assert_eq!(halted.map(|answer| answer.0), Some(200), "the reserve is for the ledger");
+    ballast(&small.ballast(), 48 << 20);
     assert_eq!(
         machine.client.send("GET", "/healthz", "", "text/plain", "").map(|answer| answer.0),
         Some(200),
