@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+use serde_json::Value;
+
 use crate::machine::{Machine, PATIENCE, ballast, within_time};
 
 /// A small file system of its own, unmounted with this value.
@@ -39,6 +41,22 @@ impl Small {
 fn used(path: &Path) -> u64 {
     let disk = rustix::fs::statvfs(path).unwrap();
     (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+}
+
+/// Leaves only the reserve free: the ledger is written, and how a post is answered is returned.
+fn with_the_reserve_left(
+    small: &Small,
+    machine: &Machine,
+    person: &str,
+    post: &mut impl FnMut(&Machine, &str) -> (u16, Value),
+) -> Value {
+    fs::remove_file(small.ballast()).unwrap();
+    ballast(&small.ballast(), (48 << 20) - used(small.path()) - (4 << 20));
+    let (_, answer) = post(machine, "reserve");
+    let reason = r#"{"reason": "the disk is full"}"#;
+    let halted = machine.client.send("POST", "/api/v1/automation/halt", person, "application/json", reason);
+    assert_eq!(halted.map(|answer| answer.0), Some(200), "the reserve is for the ledger");
+    answer
 }
 
 impl Drop for Small {
@@ -82,18 +100,8 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
         let (status, answer) = post(&machine, "full");
         assert!(status == 200 || answer["code"] == "storage", "{answer}");
     }
-    // Events leave a reserve: with only that left they are refused, and the ledger is still written.
-    fs::remove_file(small.ballast()).unwrap();
-    ballast(&small.ballast(), (48 << 20) - used(small.path()) - (4 << 20));
-    assert_eq!(post(&machine, "reserve").1["code"], "storage", "events take the reserve of the ledger");
-    let halted = machine.client.send(
-        "POST",
-        "/api/v1/automation/halt",
-        &person,
-        "application/json",
-        r#"{"reason": "the disk is full"}"#,
-    );
-    assert_eq!(halted.map(|answer| answer.0), Some(200), "the reserve is for the ledger");
+    let answer = with_the_reserve_left(&small, &machine, &person, &mut post);
+    assert_eq!(answer["code"], "storage", "events take the reserve of the ledger");
     ballast(&small.ballast(), 48 << 20);
     assert_eq!(
         machine.client.send("GET", "/healthz", "", "text/plain", "").map(|answer| answer.0),
