@@ -235,6 +235,17 @@ kinds! {
     SegmentKind SegmentId "seg";
     DeadLetterKind DeadLetterId "dlq";
     NoteKind NoteId "not";
+    ApiKeyKind KeyId "key";
+    RoleKind RoleId "rol";
+    GrantKind GrantId "gnt";
+    InvitationKind InvitationId "ivt";
+    PasskeyKind PasskeyId "psk";
+    JobKind JobId "job";
+}
+
+impl TenantId {
+    /// The installation itself: it has a ledger and an operator, but no events.
+    pub const INSTALLATION: Self = Self::from_bits(0);
 }
 
 #[cfg(test)]
