@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use shieldops_model::{Severity, TenantId};
 use shieldops_seal::{DataKey, Purpose};
-use sqlx::{Sqlite, SqliteConnection, pool::PoolConnection};
+use sqlx::{Any, AnyConnection, pool::PoolConnection};
 
 use crate::{Result, StoreError, TenantScope, Tx};
 
@@ -11,7 +11,7 @@ use crate::{Result, StoreError, TenantScope, Tx};
 pub trait Access: Send {
     fn tenant(&self) -> TenantId;
     #[doc(hidden)]
-    fn conn(&mut self) -> &mut SqliteConnection;
+    fn conn(&mut self) -> &mut AnyConnection;
     #[doc(hidden)]
     fn key(&self) -> &DataKey;
 
@@ -24,7 +24,7 @@ pub trait Access: Send {
 
 /// A connection for reading. Each read sees what was committed before it.
 pub struct Reader {
-    conn: PoolConnection<Sqlite>,
+    conn: PoolConnection<Any>,
     tenant: TenantId,
     key: DataKey,
 }
@@ -40,7 +40,7 @@ impl Access for Reader {
     fn tenant(&self) -> TenantId {
         self.tenant
     }
-    fn conn(&mut self) -> &mut SqliteConnection {
+    fn conn(&mut self) -> &mut AnyConnection {
         &mut self.conn
     }
     fn key(&self) -> &DataKey {
@@ -52,7 +52,7 @@ impl Access for Tx {
     fn tenant(&self) -> TenantId {
         self.scope.tenant
     }
-    fn conn(&mut self) -> &mut SqliteConnection {
+    fn conn(&mut self) -> &mut AnyConnection {
         &mut self.inner
     }
     fn key(&self) -> &DataKey {

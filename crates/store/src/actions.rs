@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Action, ActionId, ActionState, Owner, PlanId, TargetId, Timestamp, id};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
@@ -51,7 +51,7 @@ pub(crate) async fn insert(tx: &mut Tx, action: &Action, place: usize) -> Result
     .bind(word(&action.state))
     .bind(&action.state_key)
     .bind(action.expires_at.map(Timestamp::as_micros))
-    .bind(action.simulated)
+    .bind(i64::from(action.simulated))
     .bind(action.updated_at.as_micros())
     .bind(action.version)
     .bind(body)
@@ -170,7 +170,7 @@ pub async fn count_by_state(access: &mut impl Access) -> Result<Vec<(String, u64
     .bind(tenant)
     .fetch_all(access.conn())
     .await?;
-    let read = |row: &SqliteRow| -> Result<_> {
+    let read = |row: &AnyRow| -> Result<_> {
         let n: i64 = row.try_get("n")?;
         Ok((row.try_get("state")?, u64::try_from(n).unwrap_or(0)))
     };
@@ -178,8 +178,8 @@ pub async fn count_by_state(access: &mut impl Access) -> Result<Vec<(String, u64
 }
 
 /// Reads actions with the owners of all their states at once.
-async fn all(access: &mut impl Access, rows: &[SqliteRow]) -> Result<Vec<Action>> {
-    let read = |row: &SqliteRow| -> Result<Action> {
+async fn all(access: &mut impl Access, rows: &[AnyRow]) -> Result<Vec<Action>> {
+    let read = |row: &AnyRow| -> Result<Action> {
         let id: Vec<u8> = row.try_get("id")?;
         let body: Vec<u8> = row.try_get("body")?;
         open(access, TABLE, &id, &body)
@@ -212,7 +212,7 @@ async fn owners_of(access: &mut impl Access, keys: String) -> Result<HashMap<Str
     Ok(owners)
 }
 
-fn owner(row: &SqliteRow) -> Result<Owner> {
+fn owner(row: &AnyRow) -> Result<Owner> {
     let expires_at: Option<i64> = row.try_get("expires_at")?;
     Ok(Owner { action_id: id_of(row, "action_id")?, expires_at: expires_at.map(Timestamp::from_micros) })
 }
@@ -258,7 +258,7 @@ pub async fn journal_of(access: &mut impl Access, action: ActionId) -> Result<Ve
     .bind(action.to_bytes().to_vec())
     .fetch_all(access.conn())
     .await?;
-    let read = |row: &SqliteRow| -> Result<Step> {
+    let read = |row: &AnyRow| -> Result<Step> {
         let step: i64 = row.try_get("step")?;
         let body: Vec<u8> = row.try_get("body")?;
         let detail = open(access, JOURNAL, &step_key(action, step), &body)?;
@@ -281,13 +281,16 @@ pub async fn owners(access: &mut impl Access, state_key: &str) -> Result<Vec<Own
 }
 
 pub async fn add_owner(tx: &mut Tx, state_key: &str, owner: &Owner) -> Result<()> {
-    sqlx::query("INSERT OR REPLACE INTO owners (tenant_id, state_key, action_id, expires_at) VALUES ($1,$2,$3,$4)")
-        .bind(tx.t())
-        .bind(state_key)
-        .bind(owner.action_id.to_bytes().to_vec())
-        .bind(owner.expires_at.map(Timestamp::as_micros))
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "INSERT INTO owners (tenant_id, state_key, action_id, expires_at) VALUES ($1,$2,$3,$4) \
+         ON CONFLICT (tenant_id, state_key, action_id) DO UPDATE SET expires_at=excluded.expires_at",
+    )
+    .bind(tx.t())
+    .bind(state_key)
+    .bind(owner.action_id.to_bytes().to_vec())
+    .bind(owner.expires_at.map(Timestamp::as_micros))
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -315,7 +318,7 @@ pub async fn baseline(access: &mut impl Access, state_key: &str) -> Result<Optio
 /// Keeps the state before the first owner; a baseline that stands is left alone.
 pub async fn keep_baseline(tx: &mut Tx, state_key: &str, state: &serde_json::Value) -> Result<()> {
     let body = seal(tx, BASELINES, state_key.as_bytes(), state)?;
-    sqlx::query("INSERT OR IGNORE INTO baselines (tenant_id, state_key, body) VALUES ($1,$2,$3)")
+    sqlx::query("INSERT INTO baselines (tenant_id, state_key, body) VALUES ($1,$2,$3) ON CONFLICT DO NOTHING")
         .bind(tx.t())
         .bind(state_key)
         .bind(body)

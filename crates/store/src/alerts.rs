@@ -1,7 +1,7 @@
 //! Alerts: found by key, by fingerprint and window, by incident; listed newest first.
 
 use shieldops_model::{Alert, AlertId, AlertKey, Entity, EventId, IncidentId, Severity, Timestamp, UserId, id};
-use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
@@ -33,10 +33,10 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     let row = alert.id.to_bytes();
     let body = seal(tx, TABLE, &row, alert)?;
     let fingerprint = hex::decode(&alert.fingerprint).map_err(StoreError::damaged)?;
-    sqlx::query(
+    let done = sqlx::query(
         "INSERT INTO alerts (tenant_id, id, rule_id, rule_version, fingerprint, window_start, title, severity, status, \
          verdict, incident_id, assignee, first_seen, last_seen, count, risk_score, demo, created_at, updated_at, version, \
-         body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)",
+         body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21) ON CONFLICT DO NOTHING",
     )
     .bind(tx.t())
     .bind(row.to_vec())
@@ -45,7 +45,7 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     .bind(fingerprint)
     .bind(alert.window_start.as_micros())
     .bind(&alert.rule_title)
-    .bind(alert.severity.id())
+    .bind(i64::from(alert.severity.id()))
     .bind(word(&alert.status))
     .bind(alert.verdict.as_ref().map(word))
     .bind(alert.incident_id.map(|id| id.to_bytes().to_vec()))
@@ -53,15 +53,15 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     .bind(alert.first_seen.as_micros())
     .bind(alert.last_seen.as_micros())
     .bind(count(alert.count))
-    .bind(alert.risk_score)
-    .bind(alert.demo)
+    .bind(i64::from(alert.risk_score))
+    .bind(i64::from(alert.demo))
     .bind(alert.created_at.as_micros())
     .bind(alert.updated_at.as_micros())
     .bind(alert.version)
     .bind(body)
     .execute(tx.conn())
-    .await
-    .map_err(|error| StoreError::unique(error, "alert"))?;
+    .await?;
+    StoreError::exists_unless_inserted(&done, "alert")?;
     index_entities(tx, alert).await?;
     tx.touched("alert", alert.id, alert.version);
     Ok(())
@@ -80,7 +80,7 @@ pub async fn update(tx: &mut Tx, alert: &mut Alert) -> Result<()> {
     .bind(tx.t())
     .bind(row.to_vec())
     .bind(read_at)
-    .bind(alert.severity.id())
+    .bind(i64::from(alert.severity.id()))
     .bind(word(&alert.status))
     .bind(alert.verdict.as_ref().map(word))
     .bind(alert.incident_id.map(|id| id.to_bytes().to_vec()))
@@ -88,7 +88,7 @@ pub async fn update(tx: &mut Tx, alert: &mut Alert) -> Result<()> {
     .bind(alert.first_seen.as_micros())
     .bind(alert.last_seen.as_micros())
     .bind(count(alert.count))
-    .bind(alert.risk_score)
+    .bind(i64::from(alert.risk_score))
     .bind(alert.updated_at.as_micros())
     .bind(alert.version)
     .bind(body)
@@ -104,20 +104,22 @@ pub async fn update(tx: &mut Tx, alert: &mut Alert) -> Result<()> {
 
 async fn index_entities(tx: &mut Tx, alert: &Alert) -> Result<()> {
     for entity in &alert.entities {
-        sqlx::query("INSERT OR IGNORE INTO alert_entities (tenant_id, alert_id, kind, value) VALUES ($1,$2,$3,$4)")
-            .bind(tx.t())
-            .bind(alert.id.to_bytes().to_vec())
-            .bind(entity.kind.as_str())
-            .bind(&entity.value)
-            .execute(tx.conn())
-            .await?;
+        sqlx::query(
+            "INSERT INTO alert_entities (tenant_id, alert_id, kind, value) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING",
+        )
+        .bind(tx.t())
+        .bind(alert.id.to_bytes().to_vec())
+        .bind(entity.kind.as_str())
+        .bind(&entity.value)
+        .execute(tx.conn())
+        .await?;
     }
     Ok(())
 }
 
 /// Remembers which event raised which alert. A pair that is known is left alone.
 pub async fn link_event(tx: &mut Tx, event: EventId, alert: AlertId) -> Result<()> {
-    sqlx::query("INSERT OR IGNORE INTO alert_events (tenant_id, event_id, alert_id) VALUES ($1,$2,$3)")
+    sqlx::query("INSERT INTO alert_events (tenant_id, event_id, alert_id) VALUES ($1,$2,$3) ON CONFLICT DO NOTHING")
         .bind(tx.t())
         .bind(event.to_bytes().to_vec())
         .bind(alert.to_bytes().to_vec())
@@ -197,9 +199,9 @@ pub async fn of_incident(access: &mut impl Access, incident: IncidentId) -> Resu
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Alert>> {
     let entity = filter.entity.as_ref();
     let sql = "SELECT id, body FROM alerts a WHERE tenant_id=$1 AND id<$2 \
-        AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT value FROM json_each($5))) AND ($6 IS NULL OR rule_id=$6) \
+        AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT CAST(value AS BIGINT) FROM json_each($5))) AND ($6 IS NULL OR rule_id=$6) \
         AND ($7 IS NULL OR incident_id=$7) AND ($8 IS NULL OR assignee=$8) AND ($9 IS NULL OR verdict IN (SELECT value FROM json_each($9))) \
-        AND ($10 IS NULL OR instr(lower(title), lower($10))>0) \
+        AND ($10 IS NULL OR instr(lower(title), $10)>0) \
         AND ($11 IS NULL OR EXISTS (SELECT 1 FROM alert_entities e WHERE e.tenant_id=a.tenant_id AND e.alert_id=a.id AND e.kind=$11 AND e.value=$12)) \
         ORDER BY id DESC LIMIT $3";
     let tenant = access.t();
@@ -213,7 +215,7 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
         .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
         .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
         .bind(any_of(&filter.verdict))
-        .bind(&filter.title)
+        .bind(filter.title.as_deref().map(str::to_ascii_lowercase))
         .bind(entity.map(|entity| entity.kind.as_str()))
         .bind(entity.map(|entity| entity.value.as_str()))
         .fetch_all(access.conn())
@@ -229,7 +231,7 @@ pub async fn by_rule(access: &mut impl Access) -> Result<Vec<(String, u64, Times
         .bind(tenant)
         .fetch_all(access.conn())
         .await?;
-    let read = |row: &SqliteRow| -> Result<_> {
+    let read = |row: &AnyRow| -> Result<_> {
         let alerts: i64 = row.try_get("alerts")?;
         Ok((row.try_get("rule_id")?, u64::try_from(alerts).unwrap_or(0), Timestamp::from_micros(row.try_get("last")?)))
     };
@@ -249,7 +251,7 @@ pub async fn count_by(access: &mut impl Access, column: CountBy, open_only: bool
     );
     let tenant = access.t();
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(tenant).fetch_all(access.conn()).await?;
-    let read = |row: &SqliteRow| -> Result<_> {
+    let read = |row: &AnyRow| -> Result<_> {
         let n: i64 = row.try_get("n")?;
         Ok((row.try_get("word")?, u64::try_from(n).unwrap_or(0)))
     };
@@ -271,13 +273,14 @@ pub async fn series(access: &mut impl Access, from: Timestamp) -> Result<Vec<(Ti
         .bind(from.as_micros())
         .fetch_all(access.conn())
         .await?;
-    let read = |row: &SqliteRow| -> Result<_> {
-        Ok((Timestamp::from_micros(row.try_get("first_seen")?), row.try_get("severity")?))
+    let read = |row: &AnyRow| -> Result<_> {
+        let severity: i64 = row.try_get("severity")?;
+        Ok((Timestamp::from_micros(row.try_get("first_seen")?), u8::try_from(severity).unwrap_or(u8::MAX)))
     };
     rows.iter().map(read).collect()
 }
 
-fn read(access: &impl Access, row: &SqliteRow) -> Result<Alert> {
+fn read(access: &impl Access, row: &AnyRow) -> Result<Alert> {
     let id: Vec<u8> = row.try_get("id")?;
     let body: Vec<u8> = row.try_get("body")?;
     open(access, TABLE, &id, &body)
@@ -287,7 +290,7 @@ fn count(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn id_of<K: id::Kind>(row: &SqliteRow, column: &str) -> Result<shieldops_model::Id<K>> {
+pub(crate) fn id_of<K: id::Kind>(row: &AnyRow, column: &str) -> Result<shieldops_model::Id<K>> {
     let bytes: Vec<u8> = row.try_get(column)?;
     let bytes: [u8; 16] = bytes.try_into().map_err(|_wrong| StoreError::damaged(format!("{column} is not an id")))?;
     Ok(shieldops_model::Id::from_bytes(bytes))

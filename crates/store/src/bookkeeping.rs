@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use shieldops_model::Timestamp;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{Access, Result, Tx};
 
@@ -29,7 +29,7 @@ pub async fn set_offset(tx: &mut Tx, consumer: &str, place: &[u8]) -> Result<()>
 
 /// Adds to a counter.
 pub async fn count(tx: &mut Tx, name: &str, by: i64) -> Result<()> {
-    sqlx::query("INSERT INTO counters (tenant_id, name, value) VALUES ($1,$2,$3) ON CONFLICT (tenant_id, name) DO UPDATE SET value=value+excluded.value")
+    sqlx::query("INSERT INTO counters (tenant_id, name, value) VALUES ($1,$2,$3) ON CONFLICT (tenant_id, name) DO UPDATE SET value=counters.value+excluded.value")
         .bind(tx.t())
         .bind(name)
         .bind(by)
@@ -69,7 +69,7 @@ pub async fn source_seen(
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us) VALUES ($1,$2,$3,$4,$5,$6) \
-         ON CONFLICT (tenant_id, source) DO UPDATE SET events=events+excluded.events, last_event_at=excluded.last_event_at, \
+         ON CONFLICT (tenant_id, source) DO UPDATE SET events=source_stats.events+excluded.events, last_event_at=excluded.last_event_at, \
          last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us",
     )
     .bind(tx.t())
@@ -89,7 +89,7 @@ pub async fn sources(access: &mut impl Access) -> Result<Vec<SourceStats>> {
         .bind(tenant)
         .fetch_all(access.conn())
         .await?;
-    let read = |row: &SqliteRow| -> Result<SourceStats> {
+    let read = |row: &AnyRow| -> Result<SourceStats> {
         let (events, skew_us): (i64, i64) = (row.try_get("events")?, row.try_get("skew_us")?);
         Ok(SourceStats {
             source: row.try_get("source")?,
@@ -105,7 +105,7 @@ pub async fn sources(access: &mut impl Access) -> Result<Vec<SourceStats>> {
 /// Adds events to the minute they were processed in.
 pub async fn minute_seen(tx: &mut Tx, at: Timestamp, events: u64) -> Result<()> {
     let minute = at.as_secs().div_euclid(60);
-    sqlx::query("INSERT INTO event_minutes (tenant_id, minute, events) VALUES ($1,$2,$3) ON CONFLICT (tenant_id, minute) DO UPDATE SET events=events+excluded.events")
+    sqlx::query("INSERT INTO event_minutes (tenant_id, minute, events) VALUES ($1,$2,$3) ON CONFLICT (tenant_id, minute) DO UPDATE SET events=event_minutes.events+excluded.events")
         .bind(tx.t())
         .bind(minute)
         .bind(i64::try_from(events).unwrap_or(i64::MAX))
@@ -124,7 +124,7 @@ pub async fn minutes(access: &mut impl Access, from: Timestamp) -> Result<Vec<(T
     .bind(from.as_secs().div_euclid(60))
     .fetch_all(access.conn())
     .await?;
-    let read = |row: &SqliteRow| -> Result<_> {
+    let read = |row: &AnyRow| -> Result<_> {
         let (minute, events): (i64, i64) = (row.try_get("minute")?, row.try_get("events")?);
         Ok((Timestamp::from_secs(minute * 60), u64::try_from(events).unwrap_or(0)))
     };

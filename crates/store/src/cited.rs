@@ -37,13 +37,15 @@ pub async fn keep(tx: &mut Tx, event: &Event) -> Result<()> {
         raw: event.raw.iter().take(MAX_BYTES).copied().collect(),
     };
     let body = seal(tx, TABLE, &row, &copy)?;
-    sqlx::query("INSERT OR IGNORE INTO cited_events (tenant_id, event_id, time, body) VALUES ($1,$2,$3,$4)")
-        .bind(tx.t())
-        .bind(row.to_vec())
-        .bind(event.time.as_micros())
-        .bind(body)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "INSERT INTO cited_events (tenant_id, event_id, time, body) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING",
+    )
+    .bind(tx.t())
+    .bind(row.to_vec())
+    .bind(event.time.as_micros())
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

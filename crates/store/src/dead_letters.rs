@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shieldops_model::{DeadLetterId, EventId, Timestamp, id};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, Tx,
@@ -78,7 +78,7 @@ pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<D
         .bind(page.fetch())
         .fetch_all(access.conn())
         .await?;
-    let read = |row: &SqliteRow| -> Result<DeadLetter> {
+    let read = |row: &AnyRow| -> Result<DeadLetter> {
         let id: Vec<u8> = row.try_get("id")?;
         let body: Vec<u8> = row.try_get("body")?;
         open(access, TABLE, &id, &body)

@@ -44,13 +44,9 @@ impl StoreError {
         Self::Damaged { detail: detail.to_string() }
     }
 
-    /// Turns a unique-key violation into `AlreadyExists`.
-    pub(crate) fn unique(error: sqlx::Error, what: &str) -> Self {
-        match &error {
-            sqlx::Error::Database(cause) if cause.is_unique_violation() => {
-                Self::AlreadyExists { what: what.to_owned() }
-            }
-            _ => Self::Database(error),
-        }
+    /// `AlreadyExists` where an `INSERT ... ON CONFLICT DO NOTHING` inserted nothing. A violated key would end the
+    /// whole transaction on PostgreSQL.
+    pub(crate) fn exists_unless_inserted(done: &sqlx::any::AnyQueryResult, what: &str) -> Result<()> {
+        if done.rows_affected() == 0 { Err(Self::AlreadyExists { what: what.to_owned() }) } else { Ok(()) }
     }
 }

@@ -1,7 +1,7 @@
 //! Incidents: candidates for correlation, the work list of the investigator, and lists of those that have a revision.
 
 use shieldops_model::{Incident, IncidentId, Severity, Timestamp, UserId, id};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
@@ -31,16 +31,16 @@ pub async fn insert(tx: &mut Tx, incident: &Incident, changed_at: Timestamp, due
     .bind(tx.t())
     .bind(row.to_vec())
     .bind(&incident.title)
-    .bind(incident.severity.id())
+    .bind(i64::from(incident.severity.id()))
     .bind(word(&incident.status))
     .bind(incident.verdict.as_ref().map(word))
     .bind(incident.assignee.map(|id| id.to_bytes().to_vec()))
     .bind(incident.first_seen.as_micros())
     .bind(incident.last_seen.as_micros())
-    .bind(incident.revision)
+    .bind(i64::from(incident.revision))
     .bind(incident.merged_into.map(|id| id.to_bytes().to_vec()))
-    .bind(incident.risk_score)
-    .bind(incident.demo)
+    .bind(i64::from(incident.risk_score))
+    .bind(i64::from(incident.demo))
     .bind(incident.created_at.as_micros())
     .bind(incident.updated_at.as_micros())
     .bind(incident.version)
@@ -68,16 +68,16 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident) -> Result<()> {
     .bind(row.to_vec())
     .bind(read_at)
     .bind(&incident.title)
-    .bind(incident.severity.id())
+    .bind(i64::from(incident.severity.id()))
     .bind(word(&incident.status))
     .bind(incident.verdict.as_ref().map(word))
     .bind(incident.assignee.map(|id| id.to_bytes().to_vec()))
     .bind(incident.first_seen.as_micros())
     .bind(incident.last_seen.as_micros())
-    .bind(incident.revision)
+    .bind(i64::from(incident.revision))
     .bind(incident.merged_into.map(|id| id.to_bytes().to_vec()))
-    .bind(incident.risk_score)
-    .bind(incident.demo)
+    .bind(i64::from(incident.risk_score))
+    .bind(i64::from(incident.demo))
     .bind(incident.updated_at.as_micros())
     .bind(incident.version)
     .bind(body)
@@ -170,8 +170,8 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     let tenant = access.t();
     let rows = sqlx::query(
         "SELECT id, body FROM incidents WHERE tenant_id=$1 AND id<$2 AND revision>0 AND merged_into IS NULL \
-         AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT value FROM json_each($5))) AND ($6 IS NULL OR assignee=$6) \
-         AND ($7 IS NULL OR instr(lower(title), lower($7))>0) ORDER BY id DESC LIMIT $3",
+         AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT CAST(value AS BIGINT) FROM json_each($5))) AND ($6 IS NULL OR assignee=$6) \
+         AND ($7 IS NULL OR instr(lower(title), $7)>0) ORDER BY id DESC LIMIT $3",
     )
     .bind(tenant)
     .bind(page.below::<id::IncidentKind>()?)
@@ -179,7 +179,7 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     .bind(any_of(&filter.status))
     .bind(any_of(&ids(&filter.severity)))
     .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
-    .bind(&filter.title)
+    .bind(filter.title.as_deref().map(str::to_ascii_lowercase))
     .fetch_all(access.conn())
     .await?;
     let items: Result<Vec<Incident>> = rows.iter().map(|row| read(access, row)).collect();
@@ -200,7 +200,7 @@ pub async fn counts(access: &mut impl Access) -> Result<(u64, u64)> {
     Ok((u64::try_from(open).unwrap_or(0), u64::try_from(total).unwrap_or(0)))
 }
 
-fn read(access: &impl Access, row: &SqliteRow) -> Result<Incident> {
+fn read(access: &impl Access, row: &AnyRow) -> Result<Incident> {
     let id: Vec<u8> = row.try_get("id")?;
     let body: Vec<u8> = row.try_get("body")?;
     open(access, TABLE, &id, &body)

@@ -1,7 +1,7 @@
 //! Revisions of investigations.
 
 use shieldops_model::{IncidentId, Investigation, Timestamp};
-use sqlx::Row as _;
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Result, StoreError, Tx,
@@ -19,7 +19,7 @@ pub async fn insert(tx: &mut Tx, incident: IncidentId, revision: &Investigation,
     sqlx::query("INSERT INTO investigations (tenant_id, incident_id, revision, created_at, planned, body) VALUES ($1,$2,$3,$4,0,$5)")
         .bind(tx.t())
         .bind(incident.to_bytes().to_vec())
-        .bind(revision.revision)
+        .bind(i64::from(revision.revision))
         .bind(now.as_micros())
         .bind(body)
         .execute(tx.conn())
@@ -41,11 +41,11 @@ pub async fn find(
     )
     .bind(tenant)
     .bind(incident.to_bytes().to_vec())
-    .bind(revision)
+    .bind(revision.map(i64::from))
     .fetch_optional(access.conn())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let number: u32 = row.try_get("revision")?;
+    let number = number(&row)?;
     let body: Vec<u8> = row.try_get("body")?;
     open(access, TABLE, &key(incident, number), &body).map(Some)
 }
@@ -64,7 +64,12 @@ pub async fn unplanned(access: &mut impl Access) -> Result<Vec<(IncidentId, u32)
     .bind(tenant)
     .fetch_all(access.conn())
     .await?;
-    rows.iter().map(|row| Ok((crate::alerts::id_of(row, "incident_id")?, row.try_get("revision")?))).collect()
+    rows.iter().map(|row| Ok((crate::alerts::id_of(row, "incident_id")?, number(row)?))).collect()
+}
+
+fn number(row: &AnyRow) -> Result<u32> {
+    let number: i64 = row.try_get("revision")?;
+    u32::try_from(number).map_err(|_range| StoreError::damaged(format!("revision {number}")))
 }
 
 /// Says that the proposals of this revision were planned. Bookkeeping: the plan has its own entry.
@@ -72,7 +77,7 @@ pub async fn mark_planned(tx: &mut Tx, incident: IncidentId, revision: u32) -> R
     sqlx::query("UPDATE investigations SET planned=1 WHERE tenant_id=$1 AND incident_id=$2 AND revision<=$3")
         .bind(tx.t())
         .bind(incident.to_bytes().to_vec())
-        .bind(revision)
+        .bind(i64::from(revision))
         .execute(tx.conn())
         .await?;
     Ok(())

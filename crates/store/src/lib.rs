@@ -1,4 +1,4 @@
-//! State in SQLite: migrations, transactions that carry their ledger entry, and repositories that only a tenant scope
+//! State in SQLite or PostgreSQL: migrations, transactions that carry their ledger entry, and repositories that only a tenant scope
 //! can build.
 //!
 //! No query leaves this crate, and none runs without a tenant. A change is made through a [`Tx`], whose commit refuses
@@ -20,6 +20,7 @@ pub mod targets;
 
 mod access;
 mod changes;
+mod db;
 mod error;
 mod here;
 mod keys;

@@ -1,7 +1,7 @@
 //! Notes on incidents. Their text is sealed.
 
 use shieldops_model::{IncidentId, Note, id};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, Tx,
@@ -37,7 +37,7 @@ pub async fn list(access: &mut impl Access, incident: IncidentId, page: &PageReq
     .bind(page.fetch())
     .fetch_all(access.conn())
     .await?;
-    let read = |row: &SqliteRow| -> Result<Note> {
+    let read = |row: &AnyRow| -> Result<Note> {
         let id: Vec<u8> = row.try_get("id")?;
         let body: Vec<u8> = row.try_get("body")?;
         open(access, TABLE, &id, &body)

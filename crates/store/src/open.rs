@@ -4,19 +4,15 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use shieldops_model::{Clock, TenantId, id};
-use sqlx::{
-    Connection as _, SqlSafeStr as _, SqlitePool,
-    migrate::{Migration, MigrationType, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::AnyPool;
 use tokio::sync::broadcast;
 
 use crate::{
     Change, Keys, Result, StoreError,
+    db::Database,
     here::OpenHere,
     keys::write_new,
     ledger::{Chains, blocking, io},
@@ -46,8 +42,7 @@ pub struct Store {
 
 struct Inner {
     dir: PathBuf,
-    writer: SqlitePool,
-    readers: SqlitePool,
+    db: Database,
     keys: Keys,
     chains: Chains,
     live: broadcast::Sender<Change>,
@@ -70,15 +65,11 @@ impl Store {
         }
         let keys = Keys::open(&dir.join("keys"))?;
         let here = OpenHere::new(&dir)?;
-        let writer = connect(&dir, 1, false).await?;
-        migrate(&writer).await?;
-        let readers = connect(&dir, 4, true).await?;
-        let installation = installation_id(&writer, clock.as_ref()).await?;
+        let db = Database::sqlite(&dir).await?;
+        let installation = installation_id(&db, clock.as_ref()).await?;
         let (live, _) = broadcast::channel(LIVE_QUEUE);
         let chains = Chains::new(dir.join("checkpoints"), installation.clone());
-        let store = Self {
-            inner: Arc::new(Inner { dir, writer, readers, keys, chains, live, clock, installation, _here: here }),
-        };
+        let store = Self { inner: Arc::new(Inner { dir, db, keys, chains, live, clock, installation, _here: here }) };
         store.first_tenant(options.demo).await?;
         crate::ledger::catch_up(&store).await?;
         Ok(store)
@@ -124,12 +115,16 @@ impl Store {
         drop(self.inner.live.send(change));
     }
 
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.inner.writer
+    pub(crate) fn db(&self) -> &Database {
+        &self.inner.db
     }
 
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.inner.readers
+    pub(crate) fn writer(&self) -> &AnyPool {
+        self.inner.db.writer()
+    }
+
+    pub(crate) fn readers(&self) -> &AnyPool {
+        self.inner.db.readers()
     }
 
     pub(crate) fn chains(&self) -> &Chains {
@@ -138,12 +133,11 @@ impl Store {
 
     /// Closes the database after the last transaction.
     pub async fn close(&self) {
-        self.inner.readers.close().await;
-        self.inner.writer.close().await;
+        self.inner.db.close().await;
     }
 
     async fn first_tenant(&self, demo: bool) -> Result<()> {
-        let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.db().begin().await?;
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM tenants").fetch_one(&mut *tx).await?;
         if known > 0 {
             return Ok(());
@@ -156,7 +150,7 @@ impl Store {
             .bind(tenant.to_bytes().to_vec())
             .bind(slug)
             .bind(name)
-            .bind(demo)
+            .bind(i64::from(demo))
             .bind(now.as_micros())
             .execute(&mut *tx)
             .await?;
@@ -203,40 +197,8 @@ async fn opening_lock(dir: &Path) -> Result<File> {
     .await
 }
 
-async fn connect(dir: &Path, connections: u32, read_only: bool) -> Result<SqlitePool> {
-    let options = SqliteConnectOptions::new()
-        .filename(dir.join("state.db"))
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10))
-        .pragma("secure_delete", "ON")
-        .pragma("query_only", if read_only { "ON" } else { "OFF" });
-    let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(15));
-    // A full disk makes SQLite end a transaction by itself; the connection still counts it and would begin no other one.
-    let at_rest = pool.after_release(|connection, _| {
-        Box::pin(async move {
-            connection.ping().await?;
-            Ok(!connection.is_in_transaction())
-        })
-    });
-    Ok(at_rest.connect_with(options).await?)
-}
-
-/// Every migration, in order: version, name, text. One that was released is never edited.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../migrations/0001_first.sql"))];
-
-async fn migrate(pool: &SqlitePool) -> Result<()> {
-    let migration = |(version, name, text): &(i64, &'static str, &'static str)| {
-        Migration::new(*version, (*name).into(), MigrationType::Simple, text.into_sql_str(), false)
-    };
-    let migrator = Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect());
-    migrator.run(pool).await.map_err(|error| StoreError::Database(error.into()))
-}
-
-async fn installation_id(pool: &SqlitePool, clock: &dyn Clock) -> Result<String> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+async fn installation_id(db: &Database, clock: &dyn Clock) -> Result<String> {
+    let mut tx = db.begin().await?;
     let known: Option<String> = sqlx::query_scalar("SELECT id FROM installation").fetch_optional(&mut *tx).await?;
     if let Some(known) = known {
         return Ok(known);
@@ -246,25 +208,4 @@ async fn installation_id(pool: &SqlitePool, clock: &dyn Clock) -> Result<String>
     insert.bind(&fresh).bind(clock.now().as_micros()).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(fresh)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_transaction_that_a_full_disk_ended_does_not_block_the_next_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let pool = connect(dir.path(), 1, false).await.unwrap();
-        sqlx::query("CREATE TABLE heap (bytes BLOB)").execute(&pool).await.unwrap();
-        // For SQLite the same as no space: error 13.
-        sqlx::query("PRAGMA max_page_count = 8").execute(&pool).await.unwrap();
-        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        let full = sqlx::query("INSERT INTO heap VALUES (zeroblob(1000000))").execute(&mut *tx).await.unwrap_err();
-        assert!(full.to_string().contains("full"), "{full}");
-        drop(tx);
-        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        sqlx::query("INSERT INTO heap VALUES (zeroblob(10))").execute(&mut *tx).await.unwrap();
-        tx.commit().await.unwrap();
-    }
 }

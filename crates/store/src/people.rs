@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use shieldops_model::{Id, SessionId, TenantId, Timestamp, TokenId, UserId, id};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use crate::{Access, Principal, PrincipalKind, Result, Store, StoreError, Tx, alerts::id_of};
+use crate::{Access, Principal, PrincipalKind, Result, Store, StoreError, Tx, alerts::id_of, db::flag};
 
 /// How long a note of use waits for the writer.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -135,16 +135,16 @@ impl Store {
     }
 }
 
-fn tenant_row(row: &SqliteRow) -> Result<Tenant> {
+fn tenant_row(row: &AnyRow) -> Result<Tenant> {
     Ok(Tenant {
         id: id_of(row, "tenant")?,
         slug: row.try_get("slug")?,
         name: row.try_get("name")?,
-        demo: row.try_get("demo")?,
+        demo: flag(row, "demo")?,
     })
 }
 
-fn user_row(row: &SqliteRow) -> Result<User> {
+fn user_row(row: &AnyRow) -> Result<User> {
     let disabled: Option<i64> = row.try_get("disabled_at")?;
     let password: Option<String> = row.try_get("password_hash")?;
     let signed_in: Option<i64> = row.try_get("last_sign_in_at")?;
@@ -159,7 +159,7 @@ fn user_row(row: &SqliteRow) -> Result<User> {
     })
 }
 
-fn principal(row: &SqliteRow) -> Result<Option<Principal>> {
+fn principal(row: &AnyRow) -> Result<Option<Principal>> {
     let kind: String = row.try_get("kind")?;
     let user: Option<UserId> = optional_id(row, "principal")?;
     let role: Option<String> = row.try_get("role")?;
@@ -186,12 +186,12 @@ fn principal(row: &SqliteRow) -> Result<Option<Principal>> {
     }))
 }
 
-fn optional_id<K: id::Kind>(row: &SqliteRow, column: &str) -> Result<Option<Id<K>>> {
+fn optional_id<K: id::Kind>(row: &AnyRow, column: &str) -> Result<Option<Id<K>>> {
     let bytes: Option<Vec<u8>> = row.try_get(column)?;
     bytes.map(|_present| id_of(row, column)).transpose()
 }
 
-async fn administrator_known(conn: &mut SqliteConnection, tenant: TenantId) -> Result<bool> {
+async fn administrator_known(conn: &mut AnyConnection, tenant: TenantId) -> Result<bool> {
     let known: Option<i64> = sqlx::query_scalar(
         "SELECT 1 FROM users u JOIN memberships m ON m.principal=u.id WHERE m.tenant=$1 AND m.role='admin' \
          AND u.password_hash IS NOT NULL AND u.disabled_at IS NULL LIMIT 1",
@@ -204,14 +204,16 @@ async fn administrator_known(conn: &mut SqliteConnection, tenant: TenantId) -> R
 
 /// Makes a user and its membership.
 pub async fn create_user(tx: &mut Tx, user: &User, password_hash: Option<&str>) -> Result<()> {
-    sqlx::query("INSERT INTO users (id, name, password_hash, created_at) VALUES ($1,$2,$3,$4)")
-        .bind(user.id.to_bytes().to_vec())
-        .bind(&user.name)
-        .bind(password_hash)
-        .bind(user.created_at.as_micros())
-        .execute(tx.conn())
-        .await
-        .map_err(|error| StoreError::unique(error, &user.name))?;
+    let done = sqlx::query(
+        "INSERT INTO users (id, name, password_hash, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING",
+    )
+    .bind(user.id.to_bytes().to_vec())
+    .bind(&user.name)
+    .bind(password_hash)
+    .bind(user.created_at.as_micros())
+    .execute(tx.conn())
+    .await?;
+    StoreError::exists_unless_inserted(&done, &user.name)?;
     sqlx::query("INSERT INTO memberships (principal, tenant, role) VALUES ($1,$2,$3)")
         .bind(user.id.to_bytes().to_vec())
         .bind(tx.t())
@@ -376,7 +378,7 @@ pub async fn tokens(access: &mut impl Access) -> Result<Vec<Token>> {
     .bind(tenant)
     .fetch_all(access.conn())
     .await?;
-    let read = |row: &SqliteRow| -> Result<Token> {
+    let read = |row: &AnyRow| -> Result<Token> {
         let (used, revoked): (Option<i64>, Option<i64>) = (row.try_get("last_used_at")?, row.try_get("revoked_at")?);
         Ok(Token {
             id: id_of(row, "id")?,

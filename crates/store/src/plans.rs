@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use shieldops_model::{Action, IncidentId, Plan, PlanId, PlanState, Timestamp, id};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
@@ -166,14 +166,14 @@ pub async fn overdue(access: &mut impl Access, now: Timestamp) -> Result<Vec<Pla
     all(access, &rows).await
 }
 
-async fn read(access: &mut impl Access, row: &SqliteRow) -> Result<Plan> {
+async fn read(access: &mut impl Access, row: &AnyRow) -> Result<Plan> {
     let mut plan = body(access, row)?;
     plan.actions = actions::of_plan(access, plan.id).await?;
     Ok(plan)
 }
 
 /// Reads plans with the actions of all of them at once.
-async fn all(access: &mut impl Access, rows: &[SqliteRow]) -> Result<Vec<Plan>> {
+async fn all(access: &mut impl Access, rows: &[AnyRow]) -> Result<Vec<Plan>> {
     let mut plans = rows.iter().map(|row| body(access, row)).collect::<Result<Vec<Plan>>>()?;
     let ids: Vec<PlanId> = plans.iter().map(|plan| plan.id).collect();
     let mut actions: HashMap<PlanId, Vec<Action>> = HashMap::new();
@@ -186,7 +186,7 @@ async fn all(access: &mut impl Access, rows: &[SqliteRow]) -> Result<Vec<Plan>> 
     Ok(plans)
 }
 
-fn body(access: &impl Access, row: &SqliteRow) -> Result<Plan> {
+fn body(access: &impl Access, row: &AnyRow) -> Result<Plan> {
     let id: Vec<u8> = row.try_get("id")?;
     let body: Vec<u8> = row.try_get("body")?;
     open(access, TABLE, &id, &body)

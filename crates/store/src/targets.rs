@@ -1,7 +1,7 @@
 //! Registered targets.
 
 use shieldops_model::{Target, TargetId, id, target::TargetRef};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
@@ -13,7 +13,7 @@ const TABLE: &str = "targets";
 pub async fn insert(tx: &mut Tx, target: &Target) -> Result<()> {
     let row = target.id.to_bytes();
     let body = seal(tx, TABLE, &row, target)?;
-    sqlx::query("INSERT INTO targets (tenant_id, id, kind, name, host, created_at, version, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)")
+    let done = sqlx::query("INSERT INTO targets (tenant_id, id, kind, name, host, created_at, version, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT DO NOTHING")
         .bind(tx.t())
         .bind(row.to_vec())
         .bind(target.kind.as_str())
@@ -23,8 +23,8 @@ pub async fn insert(tx: &mut Tx, target: &Target) -> Result<()> {
         .bind(target.version)
         .bind(body)
         .execute(tx.conn())
-        .await
-        .map_err(|error| StoreError::unique(error, &target.name))?;
+        .await?;
+    StoreError::exists_unless_inserted(&done, &target.name)?;
     tx.touched("target", target.id, target.version);
     Ok(())
 }
@@ -112,7 +112,7 @@ pub async fn all(access: &mut impl Access) -> Result<Vec<Target>> {
     rows.iter().map(|row| read(access, row)).collect()
 }
 
-fn read(access: &impl Access, row: &SqliteRow) -> Result<Target> {
+fn read(access: &impl Access, row: &AnyRow) -> Result<Target> {
     let id: Vec<u8> = row.try_get("id")?;
     let body: Vec<u8> = row.try_get("body")?;
     open(access, TABLE, &id, &body)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shieldops_model::Timestamp;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 
 use crate::{Actor, Change, Result, StoreError, TenantScope, ledger::append};
 
@@ -16,7 +16,7 @@ pub(crate) struct Pending {
 /// Holds the one writer. Dropped without a commit, nothing happened.
 pub struct Tx {
     pub(crate) scope: TenantScope,
-    pub(crate) inner: Transaction<'static, Sqlite>,
+    pub(crate) inner: Transaction<'static, Any>,
     pending: Vec<Pending>,
     changes: Vec<(&'static str, String, i64)>,
     /// A domain row was changed: commit wants an entry.
@@ -25,7 +25,7 @@ pub struct Tx {
 
 impl Tx {
     pub(crate) async fn begin(scope: &TenantScope) -> Result<Self> {
-        let inner = scope.store.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let inner = scope.store.db().begin().await?;
         Ok(Self { scope: scope.clone(), inner, pending: Vec::new(), changes: Vec::new(), dirty: false })
     }
 

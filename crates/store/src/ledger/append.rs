@@ -62,7 +62,7 @@ async fn insert(tx: &mut Tx, leaf: &Leaf, now: Timestamp) -> Result<()> {
     .execute(tx.conn())
     .await?;
     for subject in &leaf.header.subjects {
-        sqlx::query("INSERT OR IGNORE INTO ledger_subjects (tenant_id, subject, seq) VALUES ($1,$2,$3)")
+        sqlx::query("INSERT INTO ledger_subjects (tenant_id, subject, seq) VALUES ($1,$2,$3) ON CONFLICT DO NOTHING")
             .bind(tx.t())
             .bind(subject)
             .bind(seq)

@@ -7,7 +7,7 @@ use std::{io::ErrorKind, path::PathBuf};
 
 use shieldops_ledger::{CheckpointFile, FileDisk, Frontier, Hash, Signer};
 use shieldops_model::TenantId;
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 use super::{append, blocking, io, signer};
 use crate::{Result, Store, StoreError, keys::write_new};
@@ -71,7 +71,7 @@ impl Locked {
     ///
     /// # Errors
     /// `Ledger` when file and database contradict each other.
-    pub(crate) async fn catch_up(self, conn: &mut SqliteConnection, head: &Frontier) -> Result<Self> {
+    pub(crate) async fn catch_up(self, conn: &mut AnyConnection, head: &Frontier) -> Result<Self> {
         let (size, root, signed) = (head.size(), head.root(), self.last.size);
         if signed == size {
             let same = size == 0 || self.last.root == root;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use shieldops_ledger::Leaf;
 use shieldops_model::Timestamp;
 use shieldops_seal::Purpose;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{Access, Page, PageRequest, Result, StoreError};
 
@@ -68,7 +68,7 @@ pub async fn of_subject(access: &mut impl Access, subject: &str) -> Result<Vec<E
     rows.iter().map(|row| read(access, row)).collect()
 }
 
-fn read(access: &impl Access, row: &SqliteRow) -> Result<Entry> {
+fn read(access: &impl Access, row: &AnyRow) -> Result<Entry> {
     let (leaf, hash): (Vec<u8>, Vec<u8>) = (row.try_get("leaf")?, row.try_get("hash")?);
     let leaf = Leaf::parse(&leaf).map_err(|error| StoreError::Ledger { detail: error.to_string() })?;
     let payload = open(access, &leaf)?;

@@ -13,11 +13,11 @@ use std::path::Path;
 use serde::Serialize;
 use shieldops_ledger::{Report, Verifier};
 use shieldops_model::TenantId;
-use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use self::{copy::Copy, files::Files, log::Log};
 use super::{blocking, origin};
-use crate::{Result, here};
+use crate::{Result, db::sqlite, here};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct DirectoryReport {
@@ -44,8 +44,7 @@ pub async fn verify_directory(dir: &Path, outside: &[String]) -> Result<Director
 /// Through a connection of its own, whose empty cache reads what is on disk, and in one snapshot.
 async fn in_place(dir: &Path, outside: &[String]) -> Result<DirectoryReport> {
     let before = files(dir, None).await?;
-    let options = SqliteConnectOptions::new().filename(dir.join("state.db")).read_only(true);
-    let mut db = SqliteConnection::connect_with(&options).await?;
+    let mut db = sqlite::beside(&dir.join("state.db"), "ro").await?;
     sqlx::query("BEGIN").execute(&mut db).await?;
     // The snapshot is of the first read.
     sqlx::query("SELECT count(*) FROM tenants").fetch_one(&mut db).await?;
@@ -61,8 +60,7 @@ async fn on_a_copy(dir: &Path, outside: &[String]) -> Result<DirectoryReport> {
     let from = dir.to_owned();
     let copy = blocking(move || Copy::of(&from)).await?;
     let files = files(dir, Some(before)).await?;
-    let options = SqliteConnectOptions::new().filename(copy.database()).create_if_missing(false);
-    let mut db = SqliteConnection::connect_with(&options).await?;
+    let mut db = sqlite::beside(&copy.database(), "rw").await?;
     let result = verify(&mut db, &files, outside).await;
     db.close().await?;
     result
@@ -73,7 +71,7 @@ async fn files(dir: &Path, before: Option<Files>) -> Result<Files> {
     blocking(move || Files::read(&dir, before.unwrap_or_default())).await
 }
 
-async fn verify(db: &mut SqliteConnection, files: &Files, outside: &[String]) -> Result<DirectoryReport> {
+async fn verify(db: &mut AnyConnection, files: &Files, outside: &[String]) -> Result<DirectoryReport> {
     let installation: Option<String> =
         sqlx::query_scalar("SELECT id FROM installation").fetch_optional(&mut *db).await?;
     let installation = installation.unwrap_or_default();
@@ -115,7 +113,7 @@ fn broken(tenant: &str, why: &str) -> Report {
 }
 
 /// Every tenant that any row or file speaks of: a log whose tenant row is gone is a log all the same.
-async fn tenants(db: &mut SqliteConnection, files: &Files) -> Result<Vec<Vec<u8>>> {
+async fn tenants(db: &mut AnyConnection, files: &Files) -> Result<Vec<Vec<u8>>> {
     let rows = sqlx::query(
         "SELECT tenant FROM tenants UNION SELECT tenant_id FROM ledger_heads UNION SELECT tenant_id FROM ledger_entries \
          UNION SELECT tenant_id FROM ledger_subjects ORDER BY 1 LIMIT 10000",

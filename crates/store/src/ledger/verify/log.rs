@@ -4,7 +4,7 @@ use shieldops_ledger::{
     Checkpoint, Frontier, Report, Stored, Tail, Verifier, VerifierKey, checkpoint_tail, read_checkpoints,
 };
 use shieldops_model::{TenantId, Timestamp};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::files::Checkpoints;
 use crate::{Result, StoreError};
@@ -34,7 +34,7 @@ impl Log<'_> {
         &self.name
     }
 
-    pub(super) async fn verify(&self, db: &mut SqliteConnection) -> Result<Report> {
+    pub(super) async fn verify(&self, db: &mut AnyConnection) -> Result<Report> {
         let tenant = self.tenant.to_bytes().to_vec();
         let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM ledger_entries WHERE tenant_id=$1")
             .bind(&tenant)
@@ -104,7 +104,7 @@ impl Heads {
     }
 }
 
-async fn entries(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verifier) -> Result<()> {
+async fn entries(db: &mut AnyConnection, tenant: &[u8], verifier: &mut Verifier) -> Result<()> {
     let mut above = i64::MIN;
     loop {
         let rows = sqlx::query("SELECT seq, time, kind, subjects, leaf, hash FROM ledger_entries WHERE tenant_id=$1 AND seq>$2 ORDER BY seq LIMIT $3")
@@ -124,7 +124,7 @@ async fn entries(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verifi
     }
 }
 
-fn stored(row: &SqliteRow) -> Result<Stored> {
+fn stored(row: &AnyRow) -> Result<Stored> {
     let (seq, time): (i64, i64) = (row.try_get("seq")?, row.try_get("time")?);
     let subjects: String = row.try_get("subjects")?;
     let listed: Vec<String> = serde_json::from_str(&subjects).unwrap_or_default();
@@ -141,7 +141,7 @@ fn stored(row: &SqliteRow) -> Result<Stored> {
 }
 
 /// The index of subjects says what the entries say, no more and no less.
-async fn subjects(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verifier) -> Result<()> {
+async fn subjects(db: &mut AnyConnection, tenant: &[u8], verifier: &mut Verifier) -> Result<()> {
     let missing = "SELECT e.seq FROM ledger_entries e, json_each(CASE WHEN json_valid(e.subjects) THEN e.subjects ELSE '[]' END) j \
         WHERE e.tenant_id=$1 AND NOT EXISTS (SELECT 1 FROM ledger_subjects s WHERE s.tenant_id=$1 AND s.subject=j.value AND s.seq=e.seq) LIMIT 1";
     let surplus = "SELECT s.seq FROM ledger_subjects s WHERE s.tenant_id=$1 AND NOT EXISTS (SELECT 1 FROM ledger_entries e, \
@@ -159,7 +159,7 @@ async fn subjects(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verif
 }
 
 /// The stored head. Its frontier is what the next entry is appended to, so it must say what size and root say.
-async fn head(db: &mut SqliteConnection, tenant: &[u8], verifier: &mut Verifier) -> Result<Option<(u64, Vec<u8>)>> {
+async fn head(db: &mut AnyConnection, tenant: &[u8], verifier: &mut Verifier) -> Result<Option<(u64, Vec<u8>)>> {
     let row = sqlx::query("SELECT size, root, frontier FROM ledger_heads WHERE tenant_id=$1")
         .bind(tenant)
         .fetch_optional(db)
