@@ -92,7 +92,7 @@ pub fn parse(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     iso(text, zone).or_else(|| epoch(text)).or_else(|| access_time(text)).or_else(|| with_year(text, zone))
 }
 
-/// ISO 8601 with `T` or a blank, any fraction, and `Z`, an offset or none.
+/// ISO 8601 with `T` or a blank, any fraction, and `Z`, an offset or none. A date alone is its first moment.
 pub fn iso(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let (date, rest) = text.split_at_checked(10)?;
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date.as_bytes() else { return None };
@@ -101,6 +101,9 @@ pub fn iso(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         i8::try_from(number(&[*m1, *m2])?).ok()?,
         i8::try_from(number(&[*d1, *d2])?).ok()?,
     );
+    if rest.is_empty() {
+        return at(date.ok()?.to_datetime(Time::midnight()), "", zone);
+    }
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (clock, rest) = clock(rest)?;
     at(date.ok()?.to_datetime(clock), rest.trim_start(), zone)
@@ -140,12 +143,14 @@ fn nanos(digits: &str) -> i32 {
 
 /// A civil time in the zone that its suffix names, else in `zone`.
 fn at(civil: DateTime, suffix: &str, zone: &TimeZone) -> Option<Timestamp> {
-    let offset = match suffix {
-        "" => return Some(micros(zone.to_ambiguous_timestamp(civil).compatible().ok()?)),
-        "Z" | "z" | "UTC" | "GMT" => Offset::UTC,
-        suffix => offset(suffix)?,
+    let time = match suffix {
+        "" => zone.to_ambiguous_timestamp(civil).compatible(),
+        "Z" | "z" | "UTC" | "GMT" => Offset::UTC.to_timestamp(civil),
+        suffix => offset(suffix)?.to_timestamp(civil),
     };
-    Some(micros(offset.to_timestamp(civil).ok()?))
+    // "Never" is often written as the last day of 9999, which in some zones is beyond the last instant that there is.
+    let last = || (civil.year() == 9_999).then_some(jiff::Timestamp::MAX);
+    time.ok().or_else(last).map(micros)
 }
 
 /// `+02:00`, `+0200` or `+02`.
@@ -165,8 +170,11 @@ fn offset(text: &str) -> Option<Offset> {
     Offset::from_seconds(i32::try_from(seconds).ok()?.checked_mul(sign)?).ok()
 }
 
+/// The last second that can be written out and read back: 9999-12-30T21:59:59Z.
+const LAST: Timestamp = Timestamp::from_secs(253_402_207_199);
+
 fn micros(time: jiff::Timestamp) -> Timestamp {
-    Timestamp::from_micros(time.as_microsecond())
+    Timestamp::from_micros(time.as_microsecond()).min(LAST)
 }
 
 /// Digits alone, up to 18.
@@ -272,6 +280,11 @@ mod tests {
             ("1763726400250001999", "2025-11-21T12:00:00.250001Z"),
             ("10/Oct/2000:13:55:36 -0700", "2000-10-10T20:55:36.000000Z"),
             ("Nov  1 2026 08:00:00", "2026-11-01T08:00:00.000000Z"),
+            ("2026-11-21", "2026-11-21T00:00:00.000000Z"),
+            ("9999-12-31", "9999-12-30T21:59:59.000000Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-30T21:59:59.000000Z"),
+            ("9999-12-31 23:59:59-08:00", "9999-12-30T21:59:59.000000Z"),
+            ("9999-02-30", "none"),
             ("2026-13-01T00:00:00Z", "none"),
             ("2026-11-21T25:00:00Z", "none"),
             ("soon", "none"),
@@ -307,6 +320,10 @@ mod tests {
         assert_eq!(quality("2026-11-21T12:09:00Z"), TimeQuality::Good);
         assert_eq!(quality("2026-11-21T12:11:00Z"), TimeQuality::Future);
         assert_eq!(quality("2026-11-13T12:11:00Z"), TimeQuality::Old);
+        assert_eq!(quality("0001-01-01T00:00:00Z"), TimeQuality::Old);
+        for never in ["9999-12-31", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59"] {
+            assert_eq!(quality(never), TimeQuality::Future, "{never}");
+        }
         assert_eq!(judge(None, now, &limits), (now, TimeQuality::Missing));
     }
 }
