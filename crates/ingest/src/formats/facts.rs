@@ -39,6 +39,17 @@ impl<'a> Facts<'a> {
         facts
     }
 
+    /// Reads names that hold a fact only in one format, the first of a slot before later ones; the known names go before.
+    #[must_use]
+    pub fn with(mut self, flat: &'a Flat<'_>, names: &[(&str, Slot)]) -> Self {
+        for ((name, slot), rank) in names.iter().zip(100..) {
+            if let Some(text) = flat.get(name).and_then(super::flat::Field::as_text) {
+                self.offer(*slot, rank, text);
+            }
+        }
+        self
+    }
+
     /// Reads the members of a JSON object.
     pub fn of_json(raw: &'a str) -> Self {
         let mut facts = Self::default();

@@ -7,6 +7,7 @@ use shieldops_model::{Event, LogSource, Normalised, Ocsf, Process};
 use super::{
     ACCESS, AUDIT, JSON, SYSLOG, WINDOWS, access, audit,
     class::{Class, Kind, PREAUTH},
+    device,
     facts::{Facts, entities},
     flat::{Field, Flat, json_text},
     programs::program,
@@ -75,7 +76,16 @@ fn finish(
     kind: Kind,
     adjust: impl FnOnce(&mut Ocsf),
 ) -> (Normalised, Option<Problem>) {
-    let facts = Facts::of(flat);
+    finish_facts(flat, &Facts::of(flat), log_source, kind, adjust)
+}
+
+fn finish_facts(
+    flat: &Flat<'_>,
+    facts: &Facts<'_>,
+    log_source: LogSource,
+    kind: Kind,
+    adjust: impl FnOnce(&mut Ocsf),
+) -> (Normalised, Option<Problem>) {
     let mut ocsf = facts.project(kind);
     adjust(&mut ocsf);
     if kind.1 == PREAUTH {
@@ -124,15 +134,36 @@ fn syslog_line(source: &str, text: &str) -> (Normalised, Option<Problem>) {
     let named = program(tag);
     let mut flat = Flat::new();
     parts.put(&mut flat);
+    if let Some(read) = device::read(parts.message, &mut flat) {
+        return device_line(read, shape.is_some().then_some(text), flat);
+    }
     let kind = (named.read)(parts.message, &mut flat).unwrap_or((Class::Base, "Other"));
     if shape.is_some() {
         put_outer(text, &mut flat);
     }
     let (normalised, problem) = finish(&flat, linux(named.service, &[]), kind, |ocsf| syslog_facts(&flat, tag, ocsf));
     let headless = shape.is_none() && !parts.has_header() && tag.is_empty() && parts.priority.is_none();
-    let known = parts.message.starts_with("CEF:") || parts.message.starts_with("LEEF:");
-    let missing = (headless && !known).then(|| Problem::new("no syslog header: neither priority, time nor tag"));
+    let missing = headless.then(|| Problem::new("no syslog header: neither priority, time nor tag"));
     (normalised, problem.or(missing))
+}
+
+/// A line in CEF or LEEF: its keys are fields, and the device that speaks is the log source.
+fn device_line<'a>(
+    read: Result<device::Device, &'static str>,
+    outer: Option<&'a str>,
+    mut flat: Flat<'a>,
+) -> (Normalised, Option<Problem>) {
+    if let Some(outer) = outer {
+        put_outer(outer, &mut flat);
+    }
+    let (log_source, problem) = match read {
+        Ok(device) => (device.log_source(), None),
+        Err(why) => (LogSource::default(), Some(Problem::new(why))),
+    };
+    let facts = Facts::of(&flat).with(&flat, device::NAMES);
+    let kind = device::kind(&flat).unwrap_or_else(|| facts.kind());
+    let (normalised, dropped) = finish_facts(&flat, &facts, log_source, kind, |ocsf| device::adjust(&flat, ocsf));
+    (normalised, problem.or(dropped))
 }
 
 /// The process is the program; for sudo and cron it is what they started.

@@ -6,7 +6,7 @@ use jiff::{
 };
 use shieldops_model::{TimeQuality, Timestamp};
 
-use super::{Recognised, access, audit, flat::json_text, shape::Shape, syslog};
+use super::{Recognised, access, audit, device, flat::json_text, shape::Shape, syslog};
 use crate::Limits;
 
 /// The time of an event and whether windows may use it. Without one, the time of receipt stands in.
@@ -50,7 +50,11 @@ fn line_time(format: &str, text: &str, received: Timestamp, limits: &Limits) -> 
     match format {
         super::ACCESS => access::time(text),
         super::AUDIT => audit::time(text),
-        _ => syslog::parse(text).stamp.and_then(|stamp| stamp_time(stamp, received, &limits.zone)),
+        _ => {
+            let parts = syslog::parse(text);
+            let stamp = || parts.stamp.and_then(|stamp| stamp_time(stamp, received, &limits.zone));
+            device::time(parts.message, &limits.zone).or_else(stamp)
+        }
     }
 }
 

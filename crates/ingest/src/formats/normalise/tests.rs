@@ -110,6 +110,61 @@ fn a_sysmon_process_has_parent_and_hashes() {
 }
 
 #[test]
+fn a_line_in_cef_has_its_keys_as_fields_and_says_who_met_whom() {
+    let shown = check(concat!(
+        "<134>Nov 21 11:59:01 fw1 CEF:0|Check Point|VPN-1 & FireWall|R81|drop|Blocked \\| dropped|7|src=203.0.113.9 spt=4711 dst=10.0.0.5 ",
+        "dpt=22 dhost=db.example.com suser=eve duser=root requestMethod=GET request=http://db.example.com/?a\\=1&b=2 ",
+        "fileHash=42893ADBC36605EC79B5BD610759947E outcome=failure msg=a try = a failure"
+    ));
+    for part in [
+        "syslog syslog/1 | check_point  vpn_1___firewall",
+        r#""name":"Blocked | dropped""#,
+        r#""src":"203.0.113.9","spt":4711,"dst":"10.0.0.5","dpt":22"#,
+        r#""request":"http://db.example.com/?a=1&b=2""#,
+        r#""message":"a try = a failure","device":"fw1","actor_user":"eve","user":"root","src_ip":"203.0.113.9""#,
+        r#""dst_ip":"10.0.0.5","dst_port":22,"dst_domain":"db.example.com""#,
+        r#""class_name":"HTTP Activity""#,
+        r#""status":"failure""#,
+        "ip:10.0.0.5 ip:203.0.113.9 host:fw1",
+        "\nfine",
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+}
+
+#[test]
+fn a_line_in_leef_inside_json_is_network_traffic() {
+    let shown = check(
+        r#"{"host":"relay","message":"LEEF:2.0|Palo Alto Networks|PAN-OS|10|trojan|^|src=203.0.113.9^dst=10.0.0.5^srcPort=4711^dstPort=443^usrName=eve^devTime=Nov 21 2026 11:59:01"}"#,
+    );
+    for part in [
+        "| palo_alto_networks  pan_os",
+        r#""eventId":"trojan","src":"203.0.113.9""#,
+        r#""class_name":"Network Activity""#,
+        r#""device":"relay","actor_user":"eve""#,
+        r#""src_port":4711"#,
+        "\nfine",
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    assert!(check("CEF:0|V|P").ends_with("not_normalisable: a CEF header has seven fields, each ended by `|`"));
+}
+
+#[test]
+fn a_device_tells_the_time_of_its_event() {
+    let received = "2026-11-21T12:00:00Z".parse().unwrap();
+    let time = |line: &str| {
+        let seen = recognise(line.as_bytes(), None);
+        crate::event_time(&seen, line.as_bytes(), received, &crate::Limits::default()).0.to_string()
+    };
+    let header = "<134>Nov 21 11:59:01 fw1 ";
+    assert_eq!(time(&format!("{header}CEF:0|V|P|1|7|n|5|rt=1795262100250 src=1.2.3.4")), "2026-11-21T11:55:00.250000Z");
+    assert_eq!(time("CEF:0|V|P|1|7|n|5|end=Nov 21 2026 11:55:00 src=1.2.3.4"), "2026-11-21T11:55:00.000000Z");
+    assert_eq!(time("LEEF:1.0|V|P|1|7|src=1.2.3.4\tdevTime=1795262100250"), "2026-11-21T11:55:00.250000Z");
+    assert_eq!(time(&format!("{header}CEF:0|V|P|1|7|n|5|rt=unknown")), "2026-11-21T11:59:01.000000Z");
+}
+
+#[test]
 fn other_json_keeps_its_names_and_gives_what_it_says() {
     insta::assert_snapshot!(check(
         r#"{"Image":"/usr/bin/base64","CommandLine":"base64 -d /tmp/.x","User":"root","ParentImage":"/usr/bin/bash","host":"web1"}"#
