@@ -116,7 +116,7 @@ pub(crate) fn ran_inside(test: &str) -> bool {
         let mut command = Command::new("unshare");
         // Names of network namespaces live below /run.
         command.args(["--user", "--map-root-user", "--net", "--mount", "--fork", "sh", "-c"]);
-        command.arg(format!("mount -t tmpfs none /run && {script}"));
+        command.arg(format!("ip link set lo up && mount -t tmpfs none /run && {script}"));
         command
     };
     if !unshare("ip netns add try").output().is_ok_and(|output| output.status.success()) {
