@@ -167,6 +167,11 @@ impl Bus {
         }
     }
 
+    /// The last number of a producer whose batch is stored; none of one that was silent for too long to be remembered.
+    pub fn last_number(&self, tenant: TenantId, producer: &str) -> Option<u64> {
+        self.find(tenant)?.log().producers.last_number(producer_hash(producer))
+    }
+
     /// The bytes that the batch takes of the queue.
     fn admit(&self, events: &[NewEvent]) -> Result<usize> {
         let limits = &self.context.limits;

@@ -50,6 +50,11 @@ impl Error {
     pub fn is_pressure(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Busy { .. })
     }
+
+    /// Whether the same batch will never be taken.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::EventTooLarge { .. } | Self::NameTooLong { .. } | Self::BatchTooLarge { .. })
+    }
 }
 
 /// Names what failed on which path.

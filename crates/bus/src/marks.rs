@@ -50,6 +50,10 @@ impl Marks {
         Some(Appended { first, last, count: mark.count, offset, duplicate: true })
     }
 
+    pub(crate) fn last_number(&self, producer: [u8; 16]) -> Option<u64> {
+        self.by_producer.get(&producer).map(|mark| mark.sequence.number)
+    }
+
     /// Takes in a frame's or batch's mark; the frames of one batch make one mark.
     pub(crate) fn put(&mut self, mark: ProducerMark) {
         let known = self.by_producer.entry(mark.sequence.producer).or_insert(mark);

@@ -22,8 +22,19 @@ pub use tail::Tail;
 /// Where bytes go: intake, which makes them durable before it answers.
 #[async_trait]
 pub trait Sink: Send + Sync + 'static {
-    /// Takes lines of one source. `Full` means: later, unchanged.
-    async fn accept(&self, hint: Option<&str>, bytes: Bytes) -> Result<(), SinkError>;
+    /// Takes lines of one source. `Full` and `Unavailable` mean: later, unchanged. What carries a mark at or below the last one
+    /// of its producer was taken before: it is answered as taken, and stored once.
+    async fn accept(&self, hint: Option<&str>, bytes: Bytes, mark: Option<Mark<'_>>) -> Result<(), SinkError>;
+
+    /// The last number of a producer whose bytes were taken, durable with them.
+    fn last(&self, producer: &str) -> Option<u64>;
+}
+
+/// What a source that can go back to its bytes numbers them with. Numbers of a producer grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark<'a> {
+    pub producer: &'a str,
+    pub number: u64,
 }
 
 /// Why a sink takes nothing.
@@ -35,6 +46,9 @@ pub enum SinkError {
     /// Shutting down: nothing will be taken any more.
     #[error("intake is closed")]
     Closed,
+    /// Nothing can be taken now, and it is not the bytes' fault (no space, for one): try again later.
+    #[error("intake cannot take anything now: {0}")]
+    Unavailable(String),
     /// These bytes will never be taken.
     #[error("refused: {0}")]
     Refused(String),
@@ -48,6 +62,8 @@ pub trait Checkpoints: Send + Sync + 'static {
 
 /// How long a full sink is left alone.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
+/// How long one that cannot take anything is left alone.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,22 +74,34 @@ enum Delivery {
     Stopped,
 }
 
-/// Delivers, waiting while the sink is full.
-async fn deliver(sink: &dyn Sink, hint: Option<&str>, bytes: Bytes, cancel: &CancellationToken) -> Delivery {
+/// Delivers, waiting while the sink is full or cannot take anything.
+async fn deliver(
+    sink: &dyn Sink,
+    hint: Option<&str>,
+    bytes: Bytes,
+    mark: Option<Mark<'_>>,
+    cancel: &CancellationToken,
+) -> Delivery {
+    let mut complained = false;
     loop {
-        match sink.accept(hint, bytes.clone()).await {
+        let pause = match sink.accept(hint, bytes.clone(), mark).await {
             Ok(()) => return Delivery::Accepted,
             Err(SinkError::Closed) => return Delivery::Stopped,
             Err(SinkError::Refused(reason)) => {
                 tracing::warn!(source = hint, bytes = bytes.len(), reason, "intake refused bytes");
                 return Delivery::Refused;
             }
-            Err(SinkError::Full) => {
-                tokio::select! {
-                    () = cancel.cancelled() => return Delivery::Stopped,
-                    () = tokio::time::sleep(FULL_PAUSE) => {}
+            Err(SinkError::Full) => FULL_PAUSE,
+            Err(SinkError::Unavailable(reason)) => {
+                if !std::mem::replace(&mut complained, true) {
+                    tracing::error!(source = hint, reason, "intake takes nothing now: the source waits");
                 }
+                UNAVAILABLE_PAUSE
             }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => return Delivery::Stopped,
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

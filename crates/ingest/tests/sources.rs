@@ -26,7 +26,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use shieldops_ingest::sources::{
-    Checkpoints, Journal, Sink, SinkError, SyslogConfig, SyslogLimits, SyslogListener, Tail,
+    Checkpoints, Journal, Mark, Sink, SinkError, SyslogConfig, SyslogLimits, SyslogListener, Tail,
 };
 use shieldops_model::SystemClock;
 use tokio::{
@@ -41,20 +41,31 @@ use tokio_util::sync::CancellationToken;
 #[derive(Default)]
 struct Collect {
     lines: Mutex<Vec<String>>,
+    marks: Mutex<HashMap<String, u64>>,
     full: AtomicBool,
     changed: Notify,
 }
 
 #[async_trait]
 impl Sink for Collect {
-    async fn accept(&self, _hint: Option<&str>, bytes: Bytes) -> Result<(), SinkError> {
+    async fn accept(&self, _hint: Option<&str>, bytes: Bytes, mark: Option<Mark<'_>>) -> Result<(), SinkError> {
         if self.full.load(Ordering::SeqCst) {
             return Err(SinkError::Full);
+        }
+        if let Some(Mark { producer, number }) = mark {
+            if self.last(producer).is_some_and(|last| last >= number) {
+                return Ok(());
+            }
+            self.marks.lock().unwrap().insert(producer.to_owned(), number);
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
         self.lines.lock().unwrap().extend(text.lines().map(str::to_owned));
         self.changed.notify_waiters();
         Ok(())
+    }
+
+    fn last(&self, producer: &str) -> Option<u64> {
+        self.marks.lock().unwrap().get(producer).copied()
     }
 }
 
@@ -275,13 +286,61 @@ async fn what_was_not_accepted_is_read_again_after_a_restart() {
     tokio::task::yield_now().await;
     cancel.cancel();
     task.await.unwrap();
-    assert!(places.0.lock().unwrap().is_empty());
+    assert!(places.0.lock().unwrap().values().all(|place| place.ends_with(":0:0")), "nothing was delivered");
     sink.full.store(false, Ordering::SeqCst);
     let cancel = CancellationToken::new();
     let task = spawn(tail(&path, &places).run(sink.clone(), cancel.clone()));
     assert_eq!(sink.wait(1).await, ["one"]);
     cancel.cancel();
     task.await.unwrap();
+}
+
+/// Follows the file until the sink has so many lines, then ends as a killed process does: what it saved since the last start is
+/// lost, though the sink has kept what it took.
+async fn follow_until_killed(path: &Path, sink: &Arc<Collect>, places: &Arc<Places>, count: usize) -> Vec<String> {
+    let before = places.0.lock().unwrap().clone();
+    let cancel = CancellationToken::new();
+    let task = spawn(tail(path, places).run(sink.clone(), cancel.clone()));
+    let lines = sink.wait(count).await;
+    cancel.cancel();
+    task.await.unwrap();
+    if !before.is_empty() {
+        *places.0.lock().unwrap() = before;
+    }
+    lines
+}
+
+#[tokio::test]
+async fn a_line_comes_once_though_the_process_ends_between_delivery_and_saved_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let (sink, places) = (Arc::new(Collect::default()), Arc::new(Places::default()));
+    append(&path, "one\n");
+    follow_until_killed(&path, &sink, &places, 1).await;
+    append(&path, "two\nthr");
+    follow_until_killed(&path, &sink, &places, 2).await;
+    // The next piece begins where the last delivery ended, not where the place was saved.
+    append(&path, "ee\nfour\n");
+    assert_eq!(follow_until_killed(&path, &sink, &places, 4).await, ["one", "two", "three", "four"]);
+    append(&path, "five\n");
+    fs::rename(&path, dir.path().join("a.log.1")).unwrap();
+    append(&path, "six\n");
+    assert_eq!(follow_until_killed(&path, &sink, &places, 6).await[4..], ["five", "six"]);
+}
+
+#[tokio::test]
+async fn a_new_file_is_read_from_its_start_though_an_older_one_was_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let (sink, places) = (Arc::new(Collect::default()), Arc::new(Places::default()));
+    append(&path, "a first line that is long\n");
+    follow_until_killed(&path, &sink, &places, 1).await;
+    fs::write(&path, "cut\n").unwrap();
+    assert_eq!(follow_until_killed(&path, &sink, &places, 2).await[1], "cut");
+    fs::remove_file(&path).unwrap();
+    append(&path, "new\n");
+    places.0.lock().unwrap().clear();
+    assert_eq!(follow_until_killed(&path, &sink, &places, 3).await[2], "new");
 }
 
 #[tokio::test]
@@ -301,7 +360,7 @@ async fn audit_records_at_the_end_of_a_file_wait_for_their_serial() {
 }
 
 /// A journal file made of text, if this machine has the tool for it.
-fn journal_file(path: &Path) -> bool {
+fn journal_file(path: &Path, entries: std::ops::Range<u64>) -> bool {
     let tool = "/usr/lib/systemd/systemd-journal-remote";
     if !Path::new(tool).exists() || Command::new("journalctl").arg("--version").output().is_err() {
         eprintln!("SKIPPED: no systemd-journal-remote or journalctl here");
@@ -310,7 +369,7 @@ fn journal_file(path: &Path) -> bool {
     let mut child =
         Command::new(tool).arg("-o").arg(path).arg("-").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    for n in 0..3 {
+    for n in entries {
         let time = 1_795_262_341_000_000_u64 + n;
         write!(input, "__REALTIME_TIMESTAMP={time}\n__MONOTONIC_TIMESTAMP={n}\n_BOOT_ID=0123456789abcdef0123456789abcdef\n_HOSTNAME=web1\nSYSLOG_IDENTIFIER=sshd\nMESSAGE=Invalid user u{n} from 203.0.113.9 port 1\n\n").unwrap();
     }
@@ -322,7 +381,7 @@ fn journal_file(path: &Path) -> bool {
 async fn a_journal_file_is_read_once_and_not_again() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("remote.journal");
-    if !journal_file(&file) {
+    if !journal_file(&file, 0..3) {
         return;
     }
     let (sink, places) = (Arc::new(Collect::default()), Arc::new(Places::default()));
@@ -333,6 +392,16 @@ async fn a_journal_file_is_read_once_and_not_again() {
     assert_eq!(shieldops_ingest::recognise(lines[0].as_bytes(), None).source, "sshd");
     journal().run(sink.clone(), CancellationToken::new()).await.unwrap();
     assert_eq!(sink.lines().len(), 3);
+    // As if the process had ended before the cursor was saved, and the journal had grown.
+    places.0.lock().unwrap().clear();
+    assert!(journal_file(&file, 3..5));
+    journal().run(sink.clone(), CancellationToken::new()).await.unwrap();
+    let users: Vec<String> = sink
+        .lines()
+        .iter()
+        .map(|line| line.split("user ").nth(1).unwrap().split(' ').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(users, ["u0", "u1", "u2", "u3", "u4"]);
     let missing =
         Journal { file: Some(dir.path().join("none.journal")), follow: false, hint: None, checkpoints: places.clone() };
     assert!(missing.run(sink.clone(), CancellationToken::new()).await.is_err());

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use shieldops_bus::{Appended, Bus, NewEvent};
-use shieldops_ingest::{Hints, Limits, LineError, Prepared, prepare};
+use shieldops_ingest::{
+    Hints, Limits, LineError, Prepared, prepare,
+    sources::{Mark, Sink, SinkError},
+};
 use shieldops_model::{DeadLetterId, TenantId, Timestamp, id};
 use shieldops_store::{Job, Store, bookkeeping, dead_letters};
 use tokio::sync::oneshot;
@@ -89,10 +92,21 @@ impl Intake {
 
     /// Takes what another protocol's parser prepared.
     pub async fn take(&self, tenant: TenantId, prepared: Prepared, demo: bool, received: Timestamp) -> Result<Answer> {
+        self.take_marked(tenant, prepared, (demo, received), None).await
+    }
+
+    /// The same under a producer's number; a repeated number stores nothing.
+    async fn take_marked(
+        &self,
+        tenant: TenantId,
+        prepared: Prepared,
+        (demo, received): (bool, Timestamp),
+        mark: Option<(String, u64)>,
+    ) -> Result<Answer> {
         let events: Vec<NewEvent> = prepared.events.into_iter().map(|event| new_event(event, demo)).collect();
         let stores = !events.is_empty();
-        if stores {
-            self.append(tenant, events, None).await?;
+        if stores && self.append(tenant, events, mark).await?.duplicate {
+            return Ok(Answer::default());
         }
         if prepared.rejected > 0 {
             let kept = self.keep_refused(tenant, prepared.rejected, &prepared.errors, received).await;
@@ -184,18 +198,30 @@ pub struct TenantSink {
 }
 
 #[async_trait::async_trait]
-impl shieldops_ingest::sources::Sink for TenantSink {
+impl Sink for TenantSink {
     async fn accept(
         &self,
         hint: Option<&str>,
         bytes: Bytes,
-    ) -> std::result::Result<(), shieldops_ingest::sources::SinkError> {
-        use shieldops_ingest::sources::SinkError;
-        match self.intake.accept(self.tenant, bytes, hint, Some("text/plain"), false).await {
+        mark: Option<Mark<'_>>,
+    ) -> std::result::Result<(), SinkError> {
+        let mark = mark.map(|mark| (mark.producer.to_owned(), mark.number));
+        let received = self.intake.store.clock().now();
+        let taken = async {
+            let prepared = self.intake.prepare(bytes, hint, Some("text/plain"), received).await?;
+            self.intake.take_marked(self.tenant, prepared, (false, received), mark).await
+        };
+        match taken.await {
             Ok(_answer) => Ok(()),
             Err(PipelineError::Bus(error)) if error.is_pressure() => Err(SinkError::Full),
-            Err(PipelineError::Stopped) => Err(SinkError::Closed),
-            Err(error) => Err(SinkError::Refused(error.to_string())),
+            Err(PipelineError::Stopped | PipelineError::Bus(shieldops_bus::Error::Closed)) => Err(SinkError::Closed),
+            Err(PipelineError::Bus(error)) if error.is_refusal() => Err(SinkError::Refused(error.to_string())),
+            // A full or failing disk is no fault of the bytes: their source keeps them, and they come again.
+            Err(error) => Err(SinkError::Unavailable(error.to_string())),
         }
+    }
+
+    fn last(&self, producer: &str) -> Option<u64> {
+        self.intake.bus.last_number(self.tenant, producer)
     }
 }

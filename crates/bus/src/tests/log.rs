@@ -184,6 +184,7 @@ fn a_repeated_number_of_a_producer_is_stored_once() {
     assert_eq!(bus.stats(tenant()).duplicates, 2);
     for reopening in 0..3 {
         let bus = world.open();
+        assert_eq!((bus.last_number(tenant(), "shipper"), bus.last_number(tenant(), "nobody")), (Some(5), None));
         assert!(send(&bus, 5, "five").duplicate, "reopening {reopening}");
         assert_eq!(raws(&bus).len(), 5);
         if reopening == 1 {

@@ -356,7 +356,7 @@ impl<'a> Batch<'a> {
         self.size = 0;
         let messages = std::mem::take(&mut self.ready);
         for chunk in chunks(messages, self.shared.limits.batch_bytes) {
-            match deliver(sink, self.shared.hint.as_deref(), chunk.joined, cancel).await {
+            match deliver(sink, self.shared.hint.as_deref(), chunk.joined, None, cancel).await {
                 Delivery::Accepted => {}
                 Delivery::Refused => count(&self.shared.counters.refused, chunk.messages),
                 Delivery::Stopped => return Delivery::Stopped,

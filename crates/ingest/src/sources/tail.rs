@@ -1,4 +1,8 @@
 //! Follows text files as they grow, through rotation and truncation, and resumes where it was.
+//!
+//! Each delivery is marked with the place behind it, which is durable with the lines themselves: a process that ends between the
+//! delivery and the saved place goes on from the mark, and no line comes twice. A path's generation grows with every file that
+//! takes its name and with every truncation, so that marks grow though places begin again at zero.
 
 use std::{
     io::{self, SeekFrom},
@@ -16,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Checkpoints, Delivery, Sink, deliver};
+use super::{Checkpoints, Delivery, Mark, Sink, deliver};
 use crate::formats::audit::before_last_serial;
 
 /// Files to follow.
@@ -64,7 +68,7 @@ impl Tail {
     /// Reads what is new in one file; at its end, changes over to the file that took its name.
     async fn follow(&self, file: &mut Followed, sink: &dyn Sink, cancel: &CancellationToken) -> io::Result<Delivery> {
         if file.open.is_none() {
-            file.open = Some(self.open(&file.path).await?);
+            file.open = Some(self.open(&file.path, sink).await?);
         }
         loop {
             let now_there = tokio::fs::metadata(&file.path).await.ok();
@@ -76,32 +80,48 @@ impl Tail {
             if !rotated {
                 return Ok(Delivery::Accepted);
             }
-            let next = Open::at(File::open(&file.path).await?, 0).await?;
-            self.checkpoints.save(&key(&file.path), &next.place());
-            file.open = Some(next);
+            let generation = open.generation.saturating_add(1);
+            file.open = Some(self.begin(&file.path, File::open(&file.path).await?, 0, generation).await?);
         }
     }
 
+    /// A file that is read from `offset` in a new generation: its place is kept before anything of it is delivered.
+    async fn begin(&self, path: &Path, file: File, offset: u64, generation: u64) -> io::Result<Open> {
+        let open = Open::at(file, offset, generation).await?;
+        self.checkpoints.save(&key(path), &open.place());
+        Ok(open)
+    }
+
     /// Opens a file where it was left: the same inode, or the one that rotation moved aside.
-    async fn open(&self, path: &Path) -> io::Result<Open> {
+    async fn open(&self, path: &Path, sink: &dyn Sink) -> io::Result<Open> {
         let file = File::open(path).await?;
         let there = file.metadata().await?;
-        let Some((inode, offset)) = self.checkpoints.load(&key(path)).as_deref().and_then(parse_place) else {
+        let marked = sink.last(&key(path)).map(position);
+        let Some(place) = self.checkpoints.load(&key(path)).as_deref().and_then(Place::parse) else {
             let offset = if self.from_start { 0 } else { there.len() };
-            return Open::at(file, offset).await;
+            return self.begin(path, file, offset, marked.map_or(0, |(last, _)| last.saturating_add(1))).await;
         };
-        if there.ino() == inode {
-            return Open::at(file, if offset <= there.len() { offset } else { 0 }).await;
+        // Delivered and not yet saved when the process ended.
+        let offset = match marked {
+            Some((generation, offset)) if generation == place.generation => place.offset.max(offset),
+            _ => place.offset,
+        };
+        let next = place.generation.max(marked.map_or(0, |(last, _)| last)).saturating_add(1);
+        if there.ino() == place.inode {
+            if offset <= there.len() {
+                return Open::at(file, offset, place.generation).await;
+            }
+            return self.begin(path, file, 0, next).await;
         }
         let mut aside = path.as_os_str().to_owned();
         aside.push(".1");
         if let Ok(old) = File::open(PathBuf::from(aside)).await {
             let moved = old.metadata().await?;
-            if moved.ino() == inode && offset <= moved.len() {
-                return Open::at(old, offset).await;
+            if moved.ino() == place.inode && offset <= moved.len() {
+                return Open::at(old, offset, place.generation).await;
             }
         }
-        Open::at(file, 0).await
+        self.begin(path, file, 0, next).await
     }
 
     /// Delivers every whole line to the end of the file; of a file that was rotated away also the last, unfinished one.
@@ -116,7 +136,8 @@ impl Tail {
         let length = open.file.metadata().await?.len();
         if length < open.offset {
             tracing::info!(path = %path.display(), "file was truncated: reading from its start");
-            open.offset = 0;
+            (open.offset, open.generation) = (0, open.generation.saturating_add(1));
+            self.checkpoints.save(&key(path), &open.place());
         }
         if length > open.seen {
             open.grown = Instant::now();
@@ -132,14 +153,16 @@ impl Tail {
                 return Ok(Delivery::Accepted);
             }
             let lines = piece.slice(..taken.0);
+            let (key, end) = (key(path), open.offset.saturating_add(u64::try_from(taken.0).unwrap_or(0)));
+            let mark = Mark { producer: &key, number: number(open.generation, end) };
             if !taken.1
                 && !lines.trim_ascii().is_empty()
-                && deliver(sink, self.hint.as_deref(), lines, cancel).await == Delivery::Stopped
+                && deliver(sink, self.hint.as_deref(), lines, Some(mark), cancel).await == Delivery::Stopped
             {
                 return Ok(Delivery::Stopped);
             }
-            open.offset = open.offset.saturating_add(u64::try_from(taken.0).unwrap_or(0));
-            self.checkpoints.save(&key(path), &open.place());
+            open.offset = end;
+            self.checkpoints.save(&key, &open.place());
         }
     }
 
@@ -166,10 +189,33 @@ fn key(path: &Path) -> String {
     format!("tail:{}", path.display())
 }
 
-/// `inode:offset`.
-fn parse_place(text: &str) -> Option<(u64, u64)> {
-    let (inode, offset) = text.split_once(':')?;
-    Some((inode.parse().ok()?, offset.parse().ok()?))
+/// Bytes that a file may have, 16 TiB: above them a mark holds the generation.
+const GENERATION: u64 = 1 << 44;
+
+fn number(generation: u64, offset: u64) -> u64 {
+    generation.saturating_mul(GENERATION).saturating_add(offset)
+}
+
+/// Generation and offset of a mark.
+fn position(number: u64) -> (u64, u64) {
+    (number.checked_div(GENERATION).unwrap_or(0), number.checked_rem(GENERATION).unwrap_or(0))
+}
+
+/// A saved place: `inode:offset:generation`.
+struct Place {
+    inode: u64,
+    offset: u64,
+    generation: u64,
+}
+
+impl Place {
+    /// The first versions kept no generation.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let (inode, offset) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let generation = parts.next().map_or(Some(0), |text| text.parse().ok())?;
+        Some(Self { inode, offset, generation })
+    }
 }
 
 /// A path and the file that is read for it now.
@@ -197,6 +243,7 @@ struct Open {
     file: File,
     inode: u64,
     offset: u64,
+    generation: u64,
     /// Its length when it was last looked at, and when that last grew.
     seen: u64,
     grown: Instant,
@@ -205,13 +252,13 @@ struct Open {
 }
 
 impl Open {
-    async fn at(file: File, offset: u64) -> io::Result<Self> {
+    async fn at(file: File, offset: u64, generation: u64) -> io::Result<Self> {
         let inode = file.metadata().await?.ino();
-        Ok(Self { file, inode, offset, seen: offset, grown: Instant::now(), skipping: false })
+        Ok(Self { file, inode, offset, generation, seen: offset, grown: Instant::now(), skipping: false })
     }
 
     fn place(&self) -> String {
-        format!("{}:{}", self.inode, self.offset)
+        format!("{}:{}:{}", self.inode, self.offset, self.generation)
     }
 
     async fn read(&mut self, limit: usize) -> io::Result<Bytes> {
