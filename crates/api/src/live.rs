@@ -18,7 +18,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::{App, Problem, auth::Caller};
 
-/// How often the caller's credential is looked up again: a revoked one is cut off within this.
+/// How often the caller's credential is looked up again, beside each change of people in this process: a revoked one is
+/// cut off within this.
 const RECHECK: Duration = Duration::from_millis(900);
 /// How often a client is asked whether it is there; one that says nothing for three of them is gone.
 const PING: Duration = Duration::from_secs(20);
@@ -64,7 +65,7 @@ impl Credential {
     }
 }
 
-async fn serve(app: Arc<App>, mut caller: Caller, credential: Credential, mut socket: WebSocket) {
+async fn serve(app: Arc<App>, caller: Caller, credential: Credential, mut socket: WebSocket) {
     // Heard from before the size is read: no change falls between.
     let mut changes = app.store.watch();
     let mut recheck = tokio::time::interval(RECHECK);
@@ -76,8 +77,11 @@ async fn serve(app: Arc<App>, mut caller: Caller, credential: Credential, mut so
     }
     loop {
         let keep = tokio::select! {
-            change = changes.recv() => forward(&mut socket, &caller, change).await,
-            _ = recheck.tick() => still_allowed(&app, &mut caller, &credential).await,
+            change = changes.recv() => {
+                (!of_people(&change) || still_allowed(&app, &caller, &credential).await)
+                    && forward(&mut socket, &caller, change).await
+            }
+            _ = recheck.tick() => still_allowed(&app, &caller, &credential).await,
             _ = ping.tick() => heard.elapsed() < 3 * PING && write(&mut socket, Message::Ping(Bytes::new())).await.is_ok(),
             message = socket.recv() => {
                 heard = tokio::time::Instant::now();
@@ -92,15 +96,18 @@ async fn serve(app: Arc<App>, mut caller: Caller, credential: Credential, mut so
     }
 }
 
-/// Looks the credential up again; a role that changed holds from here on.
-async fn still_allowed(app: &App, caller: &mut Caller, credential: &Credential) -> bool {
-    match crate::auth::again(app, &credential.0).await {
-        Some(now) if now.tenant == caller.principal.tenant && now.user == caller.principal.user => {
-            caller.principal = now;
-            true
-        }
-        _ => false,
-    }
+/// Looks the credential up again. Who it stands for must be who connected, in the same role: after a change the client
+/// connects anew, and reads anew what it may read.
+async fn still_allowed(app: &App, caller: &Caller, credential: &Credential) -> bool {
+    let then = &caller.principal;
+    crate::auth::again(app, &credential.0)
+        .await
+        .is_some_and(|now| now.tenant == then.tenant && now.user == then.user && now.role == then.role)
+}
+
+/// A change after which a credential may stand for nobody, or for somebody else.
+fn of_people(change: &Result<Change, RecvError>) -> bool {
+    change.as_ref().is_ok_and(|change| matches!(change.kind, "user" | "token" | "session"))
 }
 
 /// Entries of the ledger: what the cursor of this connection begins at.

@@ -1,10 +1,22 @@
 //! Who may do what, on a real server: nothing without a credential, nothing beyond a role, and a revoked credential is
 //! refused on its next request.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: a wrong step ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests: a wrong step ends the test, and a skipped one says so"
+)]
 
+#[path = "support/feed.rs"]
+mod feed;
+#[path = "access/live.rs"]
+mod live;
 #[path = "support/server.rs"]
 mod server;
+#[path = "access/sign_in.rs"]
+mod sign_in;
 
 use serde_json::{Value, json};
 use server::Server;
