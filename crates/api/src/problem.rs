@@ -104,7 +104,9 @@ impl From<IdentityError> for Problem {
         match error {
             IdentityError::WrongCredentials | IdentityError::LinkSpent => Self::new(Code::WRONG_CREDENTIALS, detail),
             IdentityError::Wait(wait) => {
-                Self { retry_after_s: Some(wait.as_secs().max(1)), ..Self::new(Code::RATE_LIMITED, detail) }
+                // Rounded up: whoever waits as long as told has waited long enough.
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Self { retry_after_s: Some(seconds), ..Self::new(Code::RATE_LIMITED, detail) }
             }
             IdentityError::InvalidName | IdentityError::UnknownRole(_) | IdentityError::Password(_) => {
                 Self::invalid(detail)
