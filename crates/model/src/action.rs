@@ -53,6 +53,16 @@ pub struct Proof {
     pub detail: String,
 }
 
+/// How the server reaches the target, and whether the action could cut that way. Computed, never taken from a caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ControlPath {
+    /// `local process` or `simulator`.
+    pub via: String,
+    /// The effect could cut the way that its own verify and undo need.
+    pub at_risk: bool,
+    pub why: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Action {
     pub id: ActionId,
@@ -74,8 +84,12 @@ pub struct Action {
     #[schema(value_type = Object)]
     pub to: serde_json::Value,
     pub diff: Vec<DiffLine>,
-    /// The action that this one undoes.
+    /// The action that this one undoes. For the removal of an orphan, the action that its mark names.
     pub undo_of: Option<ActionId>,
+    /// The action that the mark of an orphan names: this one takes the effect over as it stands and changes nothing.
+    pub adopts: Option<ActionId>,
+    /// The way to the target; absent on actions that were planned before it was computed.
+    pub control_path: Option<ControlPath>,
     /// Nothing had to change.
     pub changed: bool,
     /// What undo will do, in a sentence.
@@ -92,4 +106,26 @@ pub struct Action {
     pub verified_at: Option<Timestamp>,
     pub updated_at: Timestamp,
     pub version: i64,
+}
+
+/// An effect on a target that carries our mark and that no live action wants: a lost database, or a restored ruleset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Orphan {
+    pub target_id: TargetId,
+    pub target: TargetRef,
+    pub simulated: bool,
+    pub demo: bool,
+    pub capability: String,
+    /// What of the target it is about: with the capability it names the effect.
+    pub key: String,
+    /// The action that its mark names; it may be unknown here.
+    pub action_id: ActionId,
+    /// What an action would ask for to want exactly this effect.
+    #[schema(value_type = Object)]
+    pub params: serde_json::Value,
+    pub detail: String,
+    /// Until when the effect lasts by itself; absent: until somebody takes it away.
+    pub expires_at: Option<Timestamp>,
+    /// The open plan that adopts or undoes it.
+    pub plan_id: Option<PlanId>,
 }

@@ -16,21 +16,24 @@ pub mod investigation;
 pub mod plan;
 pub mod severity;
 pub mod target;
+pub mod tenant;
 pub mod time;
 
-pub use action::{Action, ActionState, DiffLine, Owner, Proof};
+pub use action::{Action, ActionState, ControlPath, DiffLine, Orphan, Owner, Proof};
 pub use alert::{Alert, AlertKey, AlertStatus, Attack, Verdict};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use entity::{Entity, EntityKind};
 pub use error::Code;
 pub use event::{Event, Http, LogSource, Normalised, Ocsf, Process, TimeQuality};
 pub use id::{
-    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, Id, IdMint, IncidentId, InvestigationId, LedgerId, NoteId,
-    PlanId, RuleId, SegmentId, SessionId, TargetId, TenantId, TokenId, UserId,
+    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, GrantId, Id, IdMint, IncidentId, InvestigationId, InvitationId,
+    JobId, KeyId, LedgerId, NoteId, PasskeyId, PlanId, RoleId, RuleId, SegmentId, SessionId, TargetId, TenantId, TokenId,
+    UserId,
 };
 pub use incident::{Incident, IncidentStatus, Note, RiskTerm};
 pub use investigation::{Evidence, Hypothesis, Investigation, NotChecked, ProposedAction, ProposedPlan};
 pub use plan::{Approval, Decision, Plan, PlanState, Reason, Risk};
 pub use severity::Severity;
 pub use target::{Criticality, Environment, Target, TargetKind, TargetRef};
+pub use tenant::{SettingsBase, SettingsProblem, TenantChange, TenantLimits, TenantSettings, TenantState};
 pub use time::Timestamp;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shieldops_model::{Approval, Plan, PlanId, PlanState, Reason};
+use shieldops_policy::Entry as Door;
 
 use crate::{
     Automation, Engine, Entry, Error, Person, Write,
@@ -68,7 +69,7 @@ impl Engine {
     /// Nobody approves the loss of their own way in.
     fn spare_voter(&self, plan: &Plan, person: &Person) -> Result<(), Error> {
         let Some(own) = person.client_addr.as_deref().and_then(address) else { return Ok(()) };
-        if plan.undo_of.is_some() {
+        if door(plan) == Door::Undo {
             return Ok(());
         }
         for action in &plan.actions {
@@ -120,7 +121,7 @@ impl Engine {
             self.expire_plan(&mut plan).await?;
             return Err(Error::Expired);
         }
-        if door(&plan) == shieldops_policy::Entry::Action && self.halted().await? {
+        if door(&plan) == Door::Action && self.halted().await? {
             return Err(Error::Halted);
         }
         if plan.state == PlanState::Proposed {
@@ -159,15 +160,15 @@ impl Engine {
         });
     }
 
-    /// Stops all automation and every run that has not begun. Undo and expiry go on.
+    /// Stops all automation: no run begins, and one that has begun pauses before its next action. Undo and expiry go on.
     pub async fn halt(&self, person: &Person, reason: &str) -> Result<Automation, Error> {
         self.switch(true, person, reason).await
     }
 
-    /// Only a person resumes; what was approved meanwhile then runs.
+    /// Only a person resumes; what was approved meanwhile then runs, and runs that were paused go on.
     pub async fn resume(self: &Arc<Self>, person: &Person, reason: &str) -> Result<Automation, Error> {
         let automation = self.switch(false, person, reason).await?;
-        for plan in self.with.journal.plans_in(&[PlanState::Approved]).await? {
+        for plan in self.with.journal.plans_in(&[PlanState::Approved, PlanState::Executing]).await? {
             self.start(plan.id);
         }
         Ok(automation)

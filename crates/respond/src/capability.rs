@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use shieldops_model::{ActionId, Target, Timestamp};
+use shieldops_model::{ActionId, ControlPath, Target, Timestamp};
 use shieldops_policy::{Class, Facts, Permit, Purpose, Refused};
 
 /// Why a capability did not do or could not say something.
@@ -84,10 +84,11 @@ pub struct Site<'a> {
 
 /// An effect on a target that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct Mark<P> {
+    /// The action that the mark names.
     pub action: ActionId,
-    /// The capability's own key of the effect: see [`Capability::key`].
-    pub key: String,
+    /// What an action would have to ask for to want exactly this effect, for as long as it still lasts.
+    pub params: P,
     pub detail: String,
 }
 
@@ -136,6 +137,10 @@ pub trait Capability: Send + Sync + 'static {
     /// What undo will do, in a sentence.
     fn undo_text(&self, params: &Self::Params) -> String;
 
+    /// How this process reaches the target, and whether the effect could cut that way. A capability whose effect could
+    /// must arm a revert on the target itself before it acts.
+    fn control_path(&self, target: &Target, params: &Self::Params) -> ControlPath;
+
     /// What of the target it is about: actions with one key own one effect together.
     fn key(&self, params: &Self::Params) -> String {
         serde_json::to_value(params).map(|value| shieldops_policy::canonical::text(&value)).unwrap_or_default()
@@ -172,8 +177,13 @@ pub trait Capability: Send + Sync + 'static {
     }
 
     /// The effects on this target that carry this installation's mark.
-    async fn marks(&self, _target: &Target) -> Result<Vec<Mark>, Fault> {
+    async fn marks(&self, _target: &Target) -> Result<Vec<Mark<Self::Params>>, Fault> {
         Ok(Vec::new())
+    }
+
+    /// The state without our effect: where a marked effect has no owner, this is what was there before it.
+    fn cleared(&self, state: Self::State) -> Self::State {
+        state
     }
 
     /// Ends or awaits a child that an earlier process of ours left.
@@ -192,6 +202,7 @@ pub trait AnyCapability: Send + Sync {
     fn desired(&self, state: &Value, params: &Value) -> Result<Value, Fault>;
     async fn apply(&self, site: Site<'_>, from: &Value, to: &Value, permit: Permit) -> Result<(), Fault>;
     fn undo_text(&self, params: &Value) -> Result<String, Fault>;
+    fn control_path(&self, target: &Target, params: &Value) -> Result<ControlPath, Fault>;
     fn key(&self, params: &Value) -> Result<String, Fault>;
     fn reach(&self, params: &Value) -> Result<Vec<IpNet>, Fault>;
     fn lasts(&self, params: &Value) -> Result<Option<Duration>, Fault>;
@@ -201,7 +212,8 @@ pub trait AnyCapability: Send + Sync {
     fn same(&self, a: &Value, b: &Value) -> Result<bool, Fault>;
     fn not_checkable(&self, params: &Value) -> Result<Vec<String>, Fault>;
     async fn probe(&self, target: &Target, params: &Value) -> Option<Probe>;
-    async fn marks(&self, target: &Target) -> Result<Vec<Mark>, Fault>;
+    async fn marks(&self, target: &Target) -> Result<Vec<Mark<Value>>, Fault>;
+    fn cleared(&self, state: &Value) -> Result<Value, Fault>;
     async fn end_child(&self, child: &Child) -> Result<(), Fault>;
 }
 
@@ -262,6 +274,10 @@ impl<C: Capability> AnyCapability for Typed<C> {
         Ok(self.inner.undo_text(&params(given)?))
     }
 
+    fn control_path(&self, target: &Target, given: &Value) -> Result<ControlPath, Fault> {
+        Ok(self.inner.control_path(target, &params(given)?))
+    }
+
     fn key(&self, given: &Value) -> Result<String, Fault> {
         Ok(self.inner.key(&params(given)?))
     }
@@ -294,8 +310,13 @@ impl<C: Capability> AnyCapability for Typed<C> {
         self.inner.probe(target, &params(given).ok()?).await
     }
 
-    async fn marks(&self, target: &Target) -> Result<Vec<Mark>, Fault> {
-        self.inner.marks(target).await
+    async fn marks(&self, target: &Target) -> Result<Vec<Mark<Value>>, Fault> {
+        let marks = self.inner.marks(target).await?.into_iter();
+        marks.map(|mark| Ok(Mark { action: mark.action, params: value(&mark.params)?, detail: mark.detail })).collect()
+    }
+
+    fn cleared(&self, given: &Value) -> Result<Value, Fault> {
+        value(&self.inner.cleared(state(given)?))
     }
 
     async fn end_child(&self, child: &Child) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! The engine of one tenant: what it holds, and the small steps that its operations share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -54,8 +54,8 @@ pub struct Engine {
     /// Votes and state changes of plans, one at a time.
     pub(crate) votes: tokio::sync::Mutex<()>,
     pub(crate) ended: Notify,
-    /// Orphans that were already reported.
-    pub(crate) orphans: Mutex<std::collections::HashSet<String>>,
+    /// Orphans of each target that were already reported.
+    pub(crate) told: Mutex<HashMap<TargetId, HashSet<String>>>,
 }
 
 /// One action, resolved against the world: its capability, its target's row, and what was just read.
@@ -74,7 +74,7 @@ impl Engine {
             targets: Mutex::default(),
             votes: tokio::sync::Mutex::default(),
             ended: Notify::new(),
-            orphans: Mutex::default(),
+            told: Mutex::default(),
         })
     }
 
@@ -247,7 +247,7 @@ pub(crate) fn entry(kind: &'static str, actor: &str, plan: &Plan, payload: Value
 /// What the ledger says of one action.
 pub(crate) fn action_entry(kind: &'static str, actor: &str, action: &Action, payload: Value) -> Entry {
     let mut subjects = vec![action.id.to_string(), action.plan_id.to_string(), action.target_id.to_string()];
-    subjects.extend(action.undo_of.map(|id| id.to_string()));
+    subjects.extend(action.undo_of.or(action.adopts).map(|id| id.to_string()));
     let mut payload = payload;
     if let Value::Object(fields) = &mut payload {
         fields.insert("simulated".to_owned(), action.simulated.into());
@@ -258,7 +258,12 @@ pub(crate) fn action_entry(kind: &'static str, actor: &str, action: &Action, pay
 }
 
 pub(crate) fn door(plan: &Plan) -> Door {
-    if plan.undo_of.is_some() { Door::Undo } else { Door::Action }
+    if plan.undo_of.is_some() || removes_orphan(plan) { Door::Undo } else { Door::Action }
+}
+
+/// An undo of what no action of ours owns: the action in its mark may not even be known.
+pub(crate) fn removes_orphan(plan: &Plan) -> bool {
+    plan.undo_of.is_none() && plan.actions.iter().any(|action| action.undo_of.is_some())
 }
 
 pub(crate) fn requester(plan: &Plan) -> Requester {

@@ -13,6 +13,7 @@ mod guard;
 mod journal;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+mod orphans;
 mod plan;
 mod proposals;
 mod recover;
@@ -28,6 +29,7 @@ pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use journal::{Automation, Change, Entry, Journal, JournalError, Step, StoreJournal, Write};
+pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;
 pub use registry::{Registry, RegistryError};

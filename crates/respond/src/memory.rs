@@ -25,6 +25,8 @@ struct Tables {
     targets: BTreeMap<TargetId, Target>,
     automation: Automation,
     entries: Vec<Entry>,
+    /// Automation is halted together with the first entry of this kind.
+    halt_with: Option<&'static str>,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,11 @@ impl MemoryJournal {
 
     pub fn put_target(&self, target: Target) {
         self.lock().targets.insert(target.id, target);
+    }
+
+    /// Somebody halts automation just when an entry of this kind is written.
+    pub fn halt_with(&self, kind: &'static str) {
+        self.lock().halt_with = Some(kind);
     }
 
     /// The ledger entries so far.
@@ -200,6 +207,9 @@ impl Journal for MemoryJournal {
         }
         for write in change.writes {
             next.write(write)?;
+        }
+        if change.entry.as_ref().is_some_and(|entry| Some(entry.kind) == next.halt_with) {
+            (next.automation.halted, next.halt_with) = (true, None);
         }
         next.entries.extend(change.entry);
         *tables = next;

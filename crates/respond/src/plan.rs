@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use shieldops_model::{
     Action, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan, Target, TargetId,
 };
-use shieldops_policy::{Requester, RequesterKind, Stage, canonical};
+use shieldops_policy::{Entry as Door, Requester, RequesterKind, Stage, canonical};
 
 use crate::{
     Engine, Error, Write,
     diff::diff,
-    engine::{Ready, entry, span},
+    engine::{Ready, door, entry, span},
     proposal_key,
 };
 
@@ -37,23 +37,28 @@ pub struct PlanRequest {
 
 /// SHA-256, hex, over everything an approver sees: the plan, its actions, its decision, and the rows of its targets.
 pub fn plan_hash(plan: &Plan, targets: &BTreeMap<TargetId, Target>) -> Result<String, Error> {
-    let actions: Vec<Value> = plan
-        .actions
-        .iter()
-        .map(|action| {
-            json!({
-                "id": action.id, "capability": action.capability, "params": action.params, "from": action.from, "to": action.to,
-                "diff": action.diff, "undo": action.undo, "class": action.class, "state_key": action.state_key,
-                "undo_of": action.undo_of, "target": targets.get(&action.target_id),
-            })
-        })
-        .collect();
+    let actions: Vec<Value> =
+        plan.actions.iter().map(|action| hashed(action, targets.get(&action.target_id))).collect();
     let seen = json!({
         "v": 1, "id": plan.id, "title": plan.title, "why": plan.why, "simulated": plan.simulated, "demo": plan.demo,
         "incident_id": plan.incident_id, "requester": plan.requester, "undo_of": plan.undo_of, "decision": plan.decision,
         "not_checkable": plan.not_checkable, "created_at": plan.created_at, "expires_at": plan.expires_at, "actions": actions,
     });
     Ok(canonical::hash(&seen))
+}
+
+/// What an action's part of the hash covers. What an older plan could not have is left out, so that its hash stands.
+fn hashed(action: &Action, target: Option<&Target>) -> Value {
+    let mut seen = json!({
+        "id": action.id, "capability": action.capability, "params": action.params, "from": action.from, "to": action.to,
+        "diff": action.diff, "undo": action.undo, "class": action.class, "state_key": action.state_key,
+        "undo_of": action.undo_of, "target": target,
+    });
+    if let Value::Object(fields) = &mut seen {
+        fields.extend(action.adopts.map(|id| ("adopts".to_owned(), json!(id))));
+        fields.extend(action.control_path.as_ref().map(|path| ("control_path".to_owned(), json!(path))));
+    }
+    seen
 }
 
 pub(crate) fn rows(ready: &[Ready]) -> BTreeMap<TargetId, Target> {
@@ -68,12 +73,17 @@ impl Engine {
 
     pub(crate) async fn insert(&self, request: PlanRequest, proposal: Option<String>) -> Result<Plan, Error> {
         let plan = self.draw_up(request).await?;
+        self.keep(&plan, proposal).await?;
+        Ok(plan)
+    }
+
+    /// Stores a plan that was made just now.
+    pub(crate) async fn keep(&self, plan: &Plan, proposal: Option<String>) -> Result<(), Error> {
         let kind = if plan.state == PlanState::Denied { "plan.denied" } else { "plan.proposed" };
         let payload = json!({"hash": plan.hash, "title": plan.title, "risk": plan.risk, "simulated": plan.simulated,
             "decision": plan.decision, "actions": plan.actions.iter().map(described).collect::<Vec<_>>()});
-        let what = entry(kind, &plan.requester, &plan, payload);
-        self.commit(vec![Write::InsertPlan { plan: Box::new(plan.clone()), proposal }], what).await?;
-        Ok(plan)
+        let what = entry(kind, &plan.requester, plan, payload);
+        self.commit(vec![Write::InsertPlan { plan: Box::new(plan.clone()), proposal }], what).await
     }
 
     async fn draw_up(&self, request: PlanRequest) -> Result<Plan, Error> {
@@ -169,6 +179,7 @@ impl Engine {
             simulated: ready.target.simulated,
             demo: plan.demo || ready.target.demo,
             undo: ready.capability.undo_text(&params)?,
+            control_path: Some(ready.capability.control_path(&ready.target, &params)?),
             params,
             state: ActionState::Planned,
             state_key: format!("{}/{}/{key}", ready.target.id, described.name),
@@ -176,6 +187,7 @@ impl Engine {
             to: ready.observed.state.clone(),
             diff: Vec::new(),
             undo_of: None,
+            adopts: None,
             changed: false,
             class: described.class.as_str().to_owned(),
             detail: None,
@@ -197,8 +209,11 @@ impl Engine {
         requester_addr: Option<String>,
     ) -> Result<Plan, Error> {
         let old = self.get_plan(id).await?;
-        if old.undo_of.is_some() {
+        if door(&old) == Door::Undo {
             return Err(Error::Invalid("an undo is not planned again: undo the action again".to_owned()));
+        }
+        if old.actions.iter().any(|action| action.adopts.is_some()) {
+            return Err(Error::Invalid("an adoption is not planned again: adopt the effect again".to_owned()));
         }
         if matches!(old.state, PlanState::Proposed | PlanState::Approved | PlanState::Executing) {
             return Err(Error::State { what: "the plan", state: word(&old.state) });
@@ -282,7 +297,8 @@ fn request_of(plan: &Plan) -> PlanRequest {
 }
 
 fn described(action: &Action) -> Value {
-    json!({"id": action.id, "capability": action.capability, "target": action.target, "params": action.params, "diff": action.diff})
+    json!({"id": action.id, "capability": action.capability, "target": action.target, "params": action.params, "diff": action.diff,
+        "undo_of": action.undo_of, "adopts": action.adopts, "control_path": action.control_path})
 }
 
 /// A state as the surfaces spell it.

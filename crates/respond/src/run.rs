@@ -1,23 +1,21 @@
 //! The executor: intent journaled, drift checked, permitted, applied, and verified by observing again.
 
 mod children;
+mod turn;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use children::Children;
 use serde_json::{Value, json};
-use shieldops_model::{Action, ActionState, Owner, Plan, PlanId, PlanState, Proof, Reason, Target};
-use shieldops_policy::{Entry as Door, Evaluation, Facts, Grant, Stage};
+use shieldops_model::{Action, ActionState, Plan, PlanId, PlanState, Proof, Reason, Target};
+use shieldops_policy::{Entry as Door, Evaluation, Facts, Stage};
 
 use crate::{
-    Engine, Error, Fault, Site, Write,
-    engine::{Ready, action_entry, door, entry, operators, span},
+    Engine, Error, Fault, Write,
+    engine::{Ready, action_entry, door, entry, operators, removes_orphan},
     guard,
     plan::{plan_hash, rows, word},
 };
-
-/// Between two looks while an effect settles.
-const SETTLE_STEP: Duration = Duration::from_millis(50);
+use turn::Turn;
 
 /// What reading back said.
 pub(crate) enum Seen {
@@ -49,7 +47,7 @@ impl Engine {
         if !matches!(plan.state, PlanState::Approved | PlanState::Executing) {
             return Ok(plan);
         }
-        if door(&plan) == Door::Action && !resumed && self.halted().await? {
+        if !resumed && self.held(&plan).await? {
             return Ok(plan);
         }
         let ready = match self.look_at_all(&plan).await {
@@ -61,8 +59,12 @@ impl Engine {
         }
         let drifted = self.undo_drifted(&plan, &ready).await?;
         let evaluation = self.evaluate(&plan, &ready, Stage::Run, drifted).await?;
+        if resumed && self.held(&plan).await? {
+            return self.pause(plan).await;
+        }
         if let Some(reasons) = Self::refusal(&plan, &ready, &evaluation)? {
-            return self.deny(plan, reasons).await;
+            // Halted between the two looks: it waits, as any run that had not begun.
+            return if self.held(&plan).await? { Ok(plan) } else { self.deny(plan, reasons).await };
         }
         if !resumed {
             self.crash("before_run_started")?;
@@ -80,16 +82,35 @@ impl Engine {
         let mut stopped = false;
         for place in 0..plan.actions.len() {
             let (Some(action), Some(ready)) = (plan.actions.get(place).cloned(), ready.get(place)) else { break };
+            if action.state == ActionState::Planned && !stopped && self.held(&plan).await? {
+                return self.pause(self.get_plan(id).await?).await;
+            }
             // What was read before the run is fresh for its first action; later ones look again.
-            let fresh = place == 0 && !resumed;
-            let state = if stopped {
-                self.skip(&plan, action, ready).await?
-            } else {
-                self.one(&plan, action, ready, &evaluation, fresh).await?
-            };
+            let turn = Turn { plan: &plan, ready, evaluation: &evaluation, fresh: place == 0 && !resumed };
+            let state =
+                if stopped { self.skip(&plan, action, ready).await? } else { self.take_turn(&turn, action).await? };
             stopped |= state != ActionState::Verified;
         }
         self.end_run(id).await
+    }
+
+    /// Whether the halt holds this run: no new intent but those of undo and expiry.
+    async fn held(&self, plan: &Plan) -> Result<bool, Error> {
+        Ok(door(plan) == Door::Action && self.halted().await?)
+    }
+
+    /// A halt in the middle of a run: what is not begun waits for a person who resumes. A run with nothing left ends.
+    async fn pause(&self, plan: Plan) -> Result<Plan, Error> {
+        let waiting: Vec<&Action> = plan.actions.iter().filter(|action| action.state == ActionState::Planned).collect();
+        let Some(first) = waiting.first() else { return self.end_run(plan.id).await };
+        let last = self.with.journal.steps(first.id).await?.pop();
+        if last.is_some_and(|step| step.kind == "paused") {
+            return Ok(plan);
+        }
+        let steps = waiting.iter().map(|action| self.step(action.id, "paused", json!({"plan": plan.id}))).collect();
+        let payload = json!({"hash": plan.hash, "waiting": waiting.iter().map(|action| action.id).collect::<Vec<_>>()});
+        self.commit(steps, entry("run.paused", "system:executor", &plan, payload)).await?;
+        Ok(plan)
     }
 
     /// What stands against the run: the rows changed since the approval, or policy says no now.
@@ -136,174 +157,6 @@ impl Engine {
             side: "from",
         };
         self.outcome(plan, &mut action, ready, end).await
-    }
-
-    /// One action, from its plan to its end.
-    async fn one(
-        &self,
-        plan: &Plan,
-        mut action: Action,
-        ready: &Ready,
-        evaluation: &Evaluation,
-        fresh: bool,
-    ) -> Result<ActionState, Error> {
-        if action.state != ActionState::Planned {
-            return Ok(action.state);
-        }
-        let seen = if fresh {
-            Ok(ready.observed.clone())
-        } else {
-            ready.capability.observe(&ready.target, &action.params).await
-        };
-        let there = match seen {
-            Ok(observed) => observed,
-            Err(fault) => {
-                return self
-                    .abort(plan, action, ready, format!("could not be observed, nothing was done: {fault}"))
-                    .await;
-            }
-        };
-        if let Some(why) = unsafe_now(plan, ready, &there.facts) {
-            return self.abort(plan, action, ready, why).await;
-        }
-        let wanted = self.wanted(&action, ready).await?;
-        let in_force = ready.capability.holds(&there.state, &wanted)?;
-        if !in_force && !ready.capability.same(&there.state, &action.from)? {
-            let detail = format!("the state changed since the plan, nothing was done: now {}", there.state);
-            return self.abort(plan, action, ready, detail).await;
-        }
-        if action.undo_of.is_none() && !action.proofs.iter().any(|proof| proof.moment == "before") {
-            self.prove(&mut action, ready, "before").await;
-        }
-        if in_force {
-            return self.join(plan, action, ready, &there.state).await;
-        }
-        self.act(plan, action, ready, evaluation, &wanted).await
-    }
-
-    async fn act(
-        &self,
-        plan: &Plan,
-        mut action: Action,
-        ready: &Ready,
-        evaluation: &Evaluation,
-        wanted: &Value,
-    ) -> Result<ActionState, Error> {
-        let grant = Grant { approvals: &plan.approvals, nonce: rand::random() };
-        let permit = match evaluation.permit(action.id, grant) {
-            Ok(permit) => permit,
-            Err(refused) => return self.abort(plan, action, ready, format!("not permitted: {refused}")).await,
-        };
-        self.intend(plan, &mut action, ready, wanted, &permit.nonce()).await?;
-        let children = Children::new(self, action.id);
-        let site = Site { target: &ready.target, now: self.now(), watch: &children };
-        let applied = ready.capability.apply(site, &action.from, wanted, permit).await;
-        if let Some(error) = children.crashed() {
-            return Err(error);
-        }
-        self.crash("after_apply")?;
-        let seen = self.settle(&mut action, ready, wanted).await?;
-        let end = conclude(ready, &action, seen, applied.err())?;
-        self.outcome(plan, &mut action, ready, end).await
-    }
-
-    /// What the target should hold, now: an effect lasts until its latest live owner's expiry.
-    pub(crate) async fn wanted(&self, action: &Action, ready: &Ready) -> Result<Value, Error> {
-        let mut owners = self.with.journal.owners(&action.state_key).await?;
-        let me = action.undo_of.unwrap_or(action.id);
-        owners.retain(|owner| owner.action_id != me);
-        let now = self.now();
-        if action.undo_of.is_none() {
-            let expires_at = match action.expires_at {
-                Some(time) => Some(time),
-                None if action.applied_at.is_some() => None,
-                None => ready.capability.lasts(&action.params)?.map(|span| now.plus(span)),
-            };
-            owners.push(Owner { action_id: action.id, expires_at });
-        }
-        if owners.is_empty() {
-            return Ok(action.to.clone());
-        }
-        Ok(ready.capability.hold(&action.to, span(&owners, now))?)
-    }
-
-    /// Journals what is about to happen, before it happens.
-    async fn intend(
-        &self,
-        plan: &Plan,
-        action: &mut Action,
-        ready: &Ready,
-        wanted: &Value,
-        nonce: &str,
-    ) -> Result<(), Error> {
-        self.crash("before_intent")?;
-        let detail = json!({"from": action.from, "to": wanted, "nonce": nonce});
-        let mut writes = vec![self.step(action.id, "intent", detail)];
-        action.state = ActionState::Running;
-        if action.undo_of.is_none() {
-            writes.extend(self.own(action, ready, &action.from.clone())?);
-        } else {
-            action.applied_at = Some(self.now());
-        }
-        let payload = json!({"plan_hash": plan.hash, "from": action.from, "to": wanted});
-        let what = action_entry("action.intent", "system:executor", action, payload);
-        self.save_action(action, writes, what).await?;
-        self.crash("after_intent")
-    }
-
-    /// From here on the action wants the effect, until its own time is over.
-    fn own(&self, action: &mut Action, ready: &Ready, before: &Value) -> Result<Vec<Write>, Error> {
-        if action.applied_at.is_none() {
-            action.applied_at = Some(self.now());
-            action.expires_at = ready.capability.lasts(&action.params)?.map(|span| self.now().plus(span));
-        }
-        let owner = Owner { action_id: action.id, expires_at: action.expires_at };
-        Ok(vec![
-            Write::KeepBaseline { state_key: action.state_key.clone(), state: before.clone() },
-            Write::AddOwner { state_key: action.state_key.clone(), owner },
-        ])
-    }
-
-    /// What is wanted is there already: nothing is applied, and the effect has one owner more (or, for an undo, less).
-    async fn join(&self, plan: &Plan, mut action: Action, ready: &Ready, there: &Value) -> Result<ActionState, Error> {
-        action.changed = false;
-        if action.undo_of.is_none() {
-            let writes = self.own(&mut action, ready, there)?;
-            let what = action_entry(
-                "action.intent",
-                "system:executor",
-                &action,
-                json!({"plan_hash": plan.hash, "changed": false}),
-            );
-            self.save_action(&mut action, writes, what).await?;
-        }
-        let detail = Some("what was wanted was already so: nothing was changed".to_owned());
-        self.outcome(plan, &mut action, ready, End { state: ActionState::Verified, detail, side: "to" }).await
-    }
-
-    async fn abort(&self, plan: &Plan, mut action: Action, ready: &Ready, why: String) -> Result<ActionState, Error> {
-        let end = End { state: ActionState::Aborted, detail: Some(why), side: "from" };
-        self.outcome(plan, &mut action, ready, end).await
-    }
-
-    /// Reads back until the effect is in force or its settling time is over.
-    async fn settle(&self, action: &mut Action, ready: &Ready, wanted: &Value) -> Result<Seen, Error> {
-        let settle = Duration::from_millis(ready.capability.describe().settle_ms);
-        let deadline = tokio::time::Instant::now() + settle;
-        loop {
-            let seen = self.read_back(ready, &action.params, wanted).await?;
-            if matches!(seen, Seen::InForce) || tokio::time::Instant::now() >= deadline {
-                return Ok(seen);
-            }
-            if action.state != ActionState::Settling {
-                self.crash("before_settling")?;
-                action.state = ActionState::Settling;
-                let what = action_entry("action.settling", "system:executor", action, json!({}));
-                self.save_action(action, Vec::new(), what).await?;
-                self.crash("after_settling")?;
-            }
-            tokio::time::sleep(SETTLE_STEP).await;
-        }
     }
 
     pub(crate) async fn read_back(&self, ready: &Ready, params: &Value, wanted: &Value) -> Result<Seen, Error> {
@@ -378,6 +231,7 @@ impl Engine {
     /// The run cannot even look: what was begun is unverified, the rest was not done.
     async fn give_up(&self, mut plan: Plan, error: &Error) -> Result<Plan, Error> {
         let mut writes = Vec::new();
+        let orphan = removes_orphan(&plan);
         for action in &mut plan.actions {
             let state = match action.state {
                 ActionState::Planned => ActionState::Aborted,
@@ -389,7 +243,7 @@ impl Engine {
             action.updated_at = self.now();
             writes.push(self.step(action.id, "outcome", json!({"state": state, "detail": action.detail})));
             writes.push(Write::UpdateAction(Box::new(action.clone())));
-            if let Some(original) = action.undo_of {
+            if let (Some(original), false) = (action.undo_of, orphan) {
                 writes.extend(self.fail_original(original, &error.to_string()).await?);
             }
         }
@@ -403,7 +257,7 @@ impl Engine {
     async fn deny(&self, mut plan: Plan, reasons: Vec<Reason>) -> Result<Plan, Error> {
         let why =
             reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.detail)).collect::<Vec<_>>().join("; ");
-        if plan.state == PlanState::Executing || plan.undo_of.is_some() {
+        if plan.state == PlanState::Executing || door(&plan) == Door::Undo {
             return self.give_up(plan, &Error::Denied(reasons)).await;
         }
         plan.state = PlanState::Denied;

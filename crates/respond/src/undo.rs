@@ -9,7 +9,7 @@ use shieldops_policy::{Requester, RequesterKind};
 use crate::{
     Engine, Error, PlanRequest, Write,
     diff::diff,
-    engine::{Ready, action_entry, entry, span},
+    engine::{Ready, action_entry, entry, removes_orphan, span},
     run::{kind_of, state_error},
 };
 
@@ -50,7 +50,16 @@ impl Engine {
         let _held = self.hold_targets([target]).await;
         let original = self.get_action(id).await?;
         match original.state {
-            ActionState::Undone | ActionState::Expired | ActionState::Undoing => return Ok(original),
+            ActionState::Undone | ActionState::Expired => return Ok(original),
+            // Nobody holds the target but we: a run that should be at it has ended early, and goes on.
+            ActionState::Undoing => {
+                let begun = self.open_undo(id).await?.filter(|plan| plan.state != PlanState::Proposed);
+                if let Some(plan) = begun {
+                    self.run_held(plan.id).await?;
+                }
+                self.ended.notify_waiters();
+                return self.get_action(id).await;
+            }
             ActionState::Planned | ActionState::Running | ActionState::Skipped | ActionState::Aborted => {
                 return Err(state_error(&original));
             }
@@ -75,11 +84,7 @@ impl Engine {
         let target = self.get_target(original.target_id).await?;
         let ready = self.look(&original.capability, target, &original.params).await?;
         let (to, drifted) = self.way_back(&original, &ready).await?;
-        let open =
-            self.with.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
-        let mut same =
-            open.into_iter().filter(|plan| plan.actions.iter().any(|action| action.undo_of == Some(original.id)));
-        if let Some(mut plan) = same.next() {
+        if let Some(mut plan) = self.open_undo(original.id).await? {
             if drifted || plan.state != PlanState::Proposed {
                 return Ok(None);
             }
@@ -89,6 +94,14 @@ impl Engine {
         }
         let plan = self.draw_up_undo(&original, &ready, to, drifted, &wish).await?;
         self.insert_undo(plan, original, drifted, &wish).await
+    }
+
+    /// The undo of this action that waits or runs.
+    async fn open_undo(&self, original: ActionId) -> Result<Option<Plan>, Error> {
+        let open =
+            self.with.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
+        let undoes = |plan: &Plan| plan.actions.iter().any(|action| action.undo_of == Some(original));
+        Ok(open.into_iter().find(|plan| plan.undo_of.is_some() && undoes(plan)))
     }
 
     /// The state to restore, and whether somebody changed the target since the action.
@@ -185,6 +198,10 @@ impl Engine {
 
     /// For an undo's run: whether the state is still none that the action left.
     pub(crate) async fn undo_drifted(&self, plan: &Plan, ready: &[Ready]) -> Result<bool, Error> {
+        if removes_orphan(plan) {
+            // No approval that is known here ever covered it.
+            return Ok(true);
+        }
         for (action, ready) in plan.actions.iter().zip(ready) {
             let Some(original) = action.undo_of else { continue };
             let original = self.get_action(original).await?;
@@ -205,6 +222,12 @@ impl Engine {
         undo: &mut Action,
         ready: &Ready,
     ) -> Result<Vec<Write>, Error> {
+        if removes_orphan(plan) {
+            if undo.state == ActionState::Verified {
+                self.prove(undo, ready, "after_undo").await;
+            }
+            return Ok(Vec::new());
+        }
         if undo.state != ActionState::Verified {
             let why = undo.detail.clone().unwrap_or_default();
             return self.fail_original(id, &why).await;

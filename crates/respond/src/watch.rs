@@ -1,19 +1,15 @@
 //! Watching what was done: plans and effects end on time, and live effects are observed again.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::json;
-use shieldops_model::{Action, ActionId, ActionState, PlanState, Target, TargetId};
+use shieldops_model::{Action, ActionId, ActionState, PlanState, TargetId};
 use shieldops_policy::{Requester, RequesterKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Engine, Entry, Error, Mark,
+    Engine, Error,
     engine::{action_entry, span},
     run::{Seen, kind_of},
     undo::{EXPIRY, Wish},
@@ -74,13 +70,15 @@ impl Engine {
             }
         }
         let mut states = LIVE.to_vec();
-        states.push(ActionState::UndoFailed);
+        states.extend([ActionState::Undoing, ActionState::UndoFailed]);
         for action in self.with.journal.actions_in(&states).await? {
             let due = action.expires_at.is_some_and(|time| time <= now)
                 && action.undo_of.is_none()
                 && action.class != "irreversible";
-            let tried =
-                matches!(action.state, ActionState::UndoFailed | ActionState::Drifted | ActionState::Unverified);
+            let tried = matches!(
+                action.state,
+                ActionState::Undoing | ActionState::UndoFailed | ActionState::Drifted | ActionState::Unverified
+            );
             if !due || (tried && action.updated_at.plus(EXPIRY_RETRY) > now) {
                 continue;
             }
@@ -113,7 +111,7 @@ impl Engine {
             }
         }
         for target in self.with.journal.targets().await? {
-            findings.extend(self.orphans(&target).await?);
+            findings.extend(self.new_orphans(&target).await?);
         }
         if let Some(queue) = &self.with.findings {
             for finding in &findings {
@@ -166,43 +164,6 @@ impl Engine {
             return Ok(Seen::InForce);
         }
         Ok(Seen::Not(ready.observed.state))
-    }
-
-    async fn orphans(&self, target: &Target) -> Result<Vec<Finding>, Error> {
-        let mut findings = Vec::new();
-        for capability in self.with.registry.all() {
-            let described = capability.describe();
-            if described.target_kind != target.kind.as_str() {
-                continue;
-            }
-            let _held = self.hold_targets([target.id]).await;
-            // A target that is away has no orphans to show; its live actions say that it is away.
-            let Ok(marks) = capability.marks(target).await else { continue };
-            for mark in marks {
-                let state_key = format!("{}/{}/{}", target.id, described.name, mark.key);
-                if self.with.journal.owners(&state_key).await?.is_empty() {
-                    findings.extend(self.orphan(target, &state_key, mark).await?);
-                }
-            }
-        }
-        Ok(findings)
-    }
-
-    async fn orphan(&self, target: &Target, state_key: &str, mark: Mark) -> Result<Option<Finding>, Error> {
-        let known = |seen: &mut HashSet<String>| !seen.insert(format!("{state_key}/{}", mark.action));
-        if known(&mut self.orphans.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(None);
-        }
-        let payload = json!({"target": target.name, "simulated": target.simulated, "key": mark.key, "action": mark.action, "detail": mark.detail});
-        let subjects = vec![target.id.to_string(), mark.action.to_string()];
-        let what = Entry { kind: "target.orphaned", subjects, actor: "system:watch".to_owned(), payload };
-        self.commit(Vec::new(), what).await?;
-        Ok(Some(Finding {
-            kind: FindingKind::Orphaned,
-            target_id: target.id,
-            action_id: mark.action,
-            detail: mark.detail,
-        }))
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::json;
-use shieldops_model::Target;
+use shieldops_model::{ControlPath, Target};
 use shieldops_respond::{Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Probe, Purpose, Site};
 
 use super::{
@@ -108,6 +108,15 @@ fn state(table: Option<&Table>, address: IpAddr) -> State {
     }
 }
 
+/// What an element of ours says of itself; its owners' time is what the kernel's timer has beyond the backstop.
+fn marked(marker: &str, element: &Element) -> Option<Mark<Params>> {
+    let action = nft::action_of(marker, element.comment.as_deref()?)?.parse().ok()?;
+    let wanted = element.remaining_s.map(|seconds| seconds.saturating_sub(BACKSTOP_S).clamp(1, MAX_EXPIRY_S));
+    let params = Params { address: element.address.to_canonical(), expires_in_s: wanted };
+    let detail = format!("{} is blocked in table {} {}", element.address, nft::FAMILY, nft::TABLE);
+    Some(Mark { action, params, detail })
+}
+
 #[async_trait]
 impl Capability for BlockIp {
     type Params = Params;
@@ -168,6 +177,10 @@ impl Capability for BlockIp {
         )
     }
 
+    fn control_path(&self, target: &Target, _params: &Params) -> ControlPath {
+        Linux::control_path(target)
+    }
+
     fn key(&self, params: &Params) -> String {
         params.address.to_string()
     }
@@ -205,20 +218,14 @@ impl Capability for BlockIp {
         self.linux.probe(target, params.address).await
     }
 
-    async fn marks(&self, target: &Target) -> Result<Vec<Mark>, Fault> {
+    async fn marks(&self, target: &Target) -> Result<Vec<Mark<Params>>, Fault> {
         let access = self.linux.access(target)?;
         let Some(table) = self.linux.table(&access).await? else { return Ok(Vec::new()) };
-        let ours = table.elements.iter().filter_map(|element| {
-            let action = nft::action_of(self.linux.marker(), element.comment.as_deref()?)?.parse().ok()?;
-            let detail = format!(
-                "{} is blocked in table {} {} and no live action wants it",
-                element.address,
-                nft::FAMILY,
-                nft::TABLE
-            );
-            Some(Mark { action, key: element.address.to_string(), detail })
-        });
-        Ok(ours.collect())
+        Ok(table.elements.iter().filter_map(|element| marked(self.linux.marker(), element)).collect())
+    }
+
+    fn cleared(&self, state: State) -> State {
+        State { blocked: false, remaining_s: None, ..state }
     }
 
     async fn end_child(&self, child: &Child) -> Result<(), Fault> {

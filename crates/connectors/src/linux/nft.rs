@@ -27,7 +27,7 @@ pub(super) struct Element {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Table {
     pub(super) elements: Vec<Element>,
-    /// Chains and rules are exactly those that enforce the sets.
+    /// Chains and rules are exactly those that enforce the sets, and the kernel looks at them.
     pub(super) intact: bool,
     /// Something in it carries our mark.
     pub(super) marked: bool,
@@ -137,14 +137,16 @@ impl Table {
     /// Reads `nft -j list table inet shieldops`. What is unknown is foreign; what is not understood is an error.
     pub(super) fn parse(listing: &Value, marker: &str) -> Result<Self, String> {
         let mut table = Self::default();
-        let (mut sets, mut chains, mut found) = (0, 0, Vec::new());
+        let (mut sets, mut chains, mut found, mut awake) = (0, 0, Vec::new(), true);
         for object in objects(listing)? {
             let Some((kind, body)) = object.as_object().and_then(|object| object.iter().next()) else {
                 return Err("nft listed something that is no object".to_owned());
             };
             let name = body["name"].as_str().unwrap_or_default();
             match kind.as_str() {
-                "metainfo" | "table" => {}
+                "metainfo" => {}
+                // Ours has no flags; one that is dormant enforces nothing. (nft 1.0.6 garbles what stands there.)
+                "table" => awake = body.get("flags").is_none(),
                 "set" if SETS.iter().any(|(set, kind, _)| *set == name && body["type"] == *kind) => {
                     sets += 1;
                     table.read_elements(body, marker)?;
@@ -155,7 +157,8 @@ impl Table {
             }
         }
         table.marked |= !found.is_empty();
-        table.intact = sets == SETS.len()
+        table.intact = awake
+            && sets == SETS.len()
             && chains == CHAINS.len()
             && same_rules(&found, &rules(marker))
             && table.foreign.is_empty();
@@ -198,4 +201,25 @@ fn without_handle(rule: &Value) -> Value {
 /// Drops commute: the order in which chains are listed does not matter.
 fn same_rules(found: &[Value], wanted: &[Value]) -> bool {
     found.len() == wanted.len() && wanted.iter().all(|rule| found.contains(rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_sleeps_enforces_nothing() {
+        let mut objects =
+            vec![json!({"metainfo": {}}), json!({"table": {"family": FAMILY, "name": TABLE, "handle": 1}})];
+        objects.extend(SETS.map(|(set, kind, _)| json!({"set": {"name": set, "type": kind}})));
+        objects
+            .extend(CHAINS.map(
+                |(chain, _)| json!({"chain": {"name": chain, "hook": chain, "type": "filter", "prio": PRIORITY}}),
+            ));
+        objects.extend(rules("m").into_iter().map(|rule| json!({"rule": rule})));
+        let parse = |objects: &[Value]| Table::parse(&json!({"nftables": objects}), "m").unwrap();
+        assert!(parse(&objects).intact);
+        objects[1]["table"]["flags"] = json!(["dormant"]);
+        assert!(!parse(&objects).intact);
+    }
 }

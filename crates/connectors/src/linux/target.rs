@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shieldops_model::{Clock, Target};
+use shieldops_model::{Clock, ControlPath, Target};
 use shieldops_policy::Facts;
 use shieldops_respond::{Fault, Probe, ProbeResult, Watch};
 
@@ -133,6 +133,19 @@ impl Linux {
             }
             Some(_) => Err(Fault::Refused(format!("{} is not registered as simulated", target.name))),
         }
+    }
+
+    /// Every host here is reached by a process on this machine or is a file: no packet filter is on that way.
+    pub(super) fn control_path(target: &Target) -> ControlPath {
+        let (via, why) = if target.name.starts_with("sim/") {
+            ("simulator", "the target is a file of this server: nothing that is done to it can cut the way to it")
+        } else {
+            (
+                "local process",
+                "a program on this machine enters the target: no packet is on the way, so none can be dropped",
+            )
+        };
+        ControlPath { via: via.to_owned(), at_risk: false, why: why.to_owned() }
     }
 
     async fn ask(&self, prefix: &[String], program: &[&str]) -> Result<Vec<u8>, Fault> {

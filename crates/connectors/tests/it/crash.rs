@@ -69,8 +69,11 @@ async fn a_simulated_block_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_halted_recovery_only_observes() {
-    for (point, state) in [("after_intent", ActionState::Aborted), ("after_apply", ActionState::Verified)] {
+async fn while_halted_recovery_only_observes_and_a_person_lets_it_go_on() {
+    for (point, state, plan_state) in [
+        ("after_intent", ActionState::Planned, PlanState::Executing),
+        ("after_apply", ActionState::Verified, PlanState::Executed),
+    ] {
         let mut world = World::new("sim/test");
         world.restart(CrashPoints::give_up_at(point));
         let plan = world.propose(json!({"address": ATTACKER})).await;
@@ -79,7 +82,14 @@ async fn while_halted_recovery_only_observes() {
         world.restart(CrashPoints::none());
         world.engine.halt(&person(1), "stop").await.unwrap();
         world.engine.recover().await.unwrap();
+        world.engine.recover().await.unwrap();
         let plan = world.journal.plan(plan.id).await.unwrap().unwrap();
-        assert_eq!(plan.actions[0].state, state, "{point}: {:?}", plan.actions[0].detail);
+        assert_eq!((plan.actions[0].state, plan.state), (state, plan_state), "{point}: {:?}", plan.actions[0].detail);
+        let paused = world.journal.entries().iter().filter(|entry| entry.kind == "run.paused").count();
+        assert_eq!(paused, usize::from(plan_state == PlanState::Executing), "{point}");
+        world.engine.resume(&person(1), "it is over").await.unwrap();
+        let plan = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
+        assert_eq!(plan.actions[0].state, ActionState::Verified, "{point}: {:?}", plan.actions[0].detail);
+        assert!(!world.reaches(ATTACKER).await, "{point}");
     }
 }

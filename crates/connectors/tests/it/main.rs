@@ -9,7 +9,9 @@
 
 mod crash;
 mod engine;
+mod gate;
 mod live;
 mod model;
+mod orphans;
 mod stored;
 mod support;

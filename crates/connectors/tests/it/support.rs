@@ -123,6 +123,12 @@ impl World {
         self.engine = engine(&self.linux, &self.journal, &self.clock, crash, &self.tracker);
     }
 
+    /// The same host under a database that knows nothing of what was done there.
+    pub(crate) fn forget(&mut self) {
+        self.journal = Arc::new(MemoryJournal::with_targets([target(&self.target)]));
+        self.restart(CrashPoints::none());
+    }
+
     /// Returns when nothing that was started runs any more: ended, or given up at a crash point.
     pub(crate) async fn idle(&self) {
         self.tracker.close();

@@ -1,0 +1,218 @@
+//! One action's turn in a run: looked at again, permitted, and then applied or joined.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shieldops_model::{Action, ActionState, Owner, Plan};
+use shieldops_policy::{Evaluation, Grant, Permit};
+
+use super::{End, Seen, children::Children, conclude, unsafe_now};
+use crate::{
+    Engine, Error, Fault, Site, Write,
+    engine::{Ready, action_entry, span},
+};
+
+/// Between two looks while an effect settles.
+const SETTLE_STEP: Duration = Duration::from_millis(50);
+
+/// What an action's turn is about.
+pub(super) struct Turn<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) ready: &'a Ready,
+    pub(super) evaluation: &'a Evaluation,
+    /// The target was read just now.
+    pub(super) fresh: bool,
+}
+
+impl Engine {
+    /// One action, from its plan to its end.
+    pub(super) async fn take_turn(&self, turn: &Turn<'_>, mut action: Action) -> Result<ActionState, Error> {
+        if action.state != ActionState::Planned {
+            return Ok(action.state);
+        }
+        let ready = turn.ready;
+        let seen = if turn.fresh {
+            Ok(ready.observed.clone())
+        } else {
+            ready.capability.observe(&ready.target, &action.params).await
+        };
+        let there = match seen {
+            Ok(observed) => observed,
+            Err(fault) => return self.abort(turn, action, unread(&fault)).await,
+        };
+        if let Some(why) = unsafe_now(turn.plan, ready, &there.facts) {
+            return self.abort(turn, action, why).await;
+        }
+        let before = match self.before_owners(&action, ready, &there.state).await? {
+            Ok(before) => before,
+            Err(fault) => return self.abort(turn, action, unread(&fault)).await,
+        };
+        let gone = self.orphan_gone(turn.plan, &mut action, ready).await?;
+        let wanted = self.wanted(&action, ready).await?;
+        let in_force = ready.capability.holds(&there.state, &wanted)?;
+        // An effect that is to be removed and is not there any more needs no mark; any other has to be as it was seen.
+        if let Some(why) = gone.filter(|_| !in_force || action.adopts.is_some()) {
+            return self.abort(turn, action, why).await;
+        }
+        let as_planned = action.adopts.is_none() && ready.capability.same(&there.state, &action.from)?;
+        if !in_force && !as_planned {
+            let detail = format!("the state changed since the plan, nothing was done: now {}", there.state);
+            return self.abort(turn, action, detail).await;
+        }
+        if action.undo_of.is_none() && !action.proofs.iter().any(|proof| proof.moment == "before") {
+            self.prove(&mut action, ready, "before").await;
+        }
+        // To join an effect is to want it, which needs leave as much as making it does.
+        let grant = Grant { approvals: &turn.plan.approvals, nonce: rand::random() };
+        match turn.evaluation.permit(action.id, grant) {
+            Err(refused) => self.abort(turn, action, format!("not permitted: {refused}")).await,
+            Ok(permit) if in_force => self.join(turn, action, &before, permit).await,
+            Ok(permit) => self.act(turn, action, (&before, &wanted), permit).await,
+        }
+    }
+
+    async fn act(
+        &self,
+        turn: &Turn<'_>,
+        mut action: Action,
+        (before, wanted): (&Value, &Value),
+        permit: Permit,
+    ) -> Result<ActionState, Error> {
+        let ready = turn.ready;
+        self.intend(turn, &mut action, (before, wanted), &permit.nonce()).await?;
+        let children = Children::new(self, action.id);
+        let site = Site { target: &ready.target, now: self.now(), watch: &children };
+        let applied = ready.capability.apply(site, &action.from, wanted, permit).await;
+        if let Some(error) = children.crashed() {
+            return Err(error);
+        }
+        self.crash("after_apply")?;
+        let seen = self.settle(&mut action, ready, wanted).await?;
+        let end = conclude(ready, &action, seen, applied.err())?;
+        self.outcome(turn.plan, &mut action, ready, end).await
+    }
+
+    /// What the target should hold, now: an effect lasts until its latest live owner's expiry.
+    pub(crate) async fn wanted(&self, action: &Action, ready: &Ready) -> Result<Value, Error> {
+        let mut owners = self.with.journal.owners(&action.state_key).await?;
+        let me = action.undo_of.unwrap_or(action.id);
+        owners.retain(|owner| owner.action_id != me);
+        let now = self.now();
+        if action.undo_of.is_none() {
+            let expires_at = match action.expires_at {
+                Some(time) => Some(time),
+                None if action.applied_at.is_some() => None,
+                None => ready.capability.lasts(&action.params)?.map(|span| now.plus(span)),
+            };
+            owners.push(Owner { action_id: action.id, expires_at });
+        }
+        if owners.is_empty() {
+            return Ok(action.to.clone());
+        }
+        Ok(ready.capability.hold(&action.to, span(&owners, now))?)
+    }
+
+    /// What the undo of a first owner restores: what is there, or under an orphan what would be there without it.
+    async fn before_owners(
+        &self,
+        action: &Action,
+        ready: &Ready,
+        there: &Value,
+    ) -> Result<Result<Value, Fault>, Error> {
+        let cleared = ready.capability.cleared(there)?;
+        if action.undo_of.is_some() || ready.capability.same(there, &cleared)? {
+            return Ok(Ok(there.clone()));
+        }
+        if !self.with.journal.owners(&action.state_key).await?.is_empty() {
+            return Ok(Ok(there.clone()));
+        }
+        let marked = self.mark_on(ready, &action.params).await;
+        Ok(marked.map(|mark| if mark.is_some() { cleared } else { there.clone() }))
+    }
+
+    /// Journals what is about to happen, before it happens.
+    async fn intend(
+        &self,
+        turn: &Turn<'_>,
+        action: &mut Action,
+        (before, wanted): (&Value, &Value),
+        nonce: &str,
+    ) -> Result<(), Error> {
+        self.crash("before_intent")?;
+        let detail = json!({"from": action.from, "to": wanted, "nonce": nonce});
+        let mut writes = vec![self.step(action.id, "intent", detail)];
+        action.state = ActionState::Running;
+        if action.undo_of.is_none() {
+            writes.extend(self.own(action, turn.ready, before)?);
+        } else {
+            action.applied_at = Some(self.now());
+        }
+        let payload = json!({"plan_hash": turn.plan.hash, "from": action.from, "to": wanted});
+        let what = action_entry("action.intent", "system:executor", action, payload);
+        self.save_action(action, writes, what).await?;
+        self.crash("after_intent")
+    }
+
+    /// From here on the action wants the effect, until its own time is over; an adopted one, until the effect's.
+    fn own(&self, action: &mut Action, ready: &Ready, before: &Value) -> Result<Vec<Write>, Error> {
+        if action.applied_at.is_none() {
+            action.applied_at = Some(self.now());
+            if action.adopts.is_none() {
+                action.expires_at = ready.capability.lasts(&action.params)?.map(|span| self.now().plus(span));
+            }
+        }
+        let owner = Owner { action_id: action.id, expires_at: action.expires_at };
+        Ok(vec![
+            Write::KeepBaseline { state_key: action.state_key.clone(), state: before.clone() },
+            Write::AddOwner { state_key: action.state_key.clone(), owner },
+        ])
+    }
+
+    /// What is wanted is there already: nothing is applied, and the effect has one owner more (or, for an undo, less).
+    async fn join(
+        &self,
+        turn: &Turn<'_>,
+        mut action: Action,
+        before: &Value,
+        permit: Permit,
+    ) -> Result<ActionState, Error> {
+        action.changed = false;
+        if action.undo_of.is_none() {
+            let writes = self.own(&mut action, turn.ready, before)?;
+            let payload = json!({"plan_hash": turn.plan.hash, "changed": false, "nonce": permit.nonce()});
+            let what = action_entry("action.intent", "system:executor", &action, payload);
+            self.save_action(&mut action, writes, what).await?;
+        }
+        let detail = Some("what was wanted was already so: nothing was changed".to_owned());
+        self.outcome(turn.plan, &mut action, turn.ready, End { state: ActionState::Verified, detail, side: "to" }).await
+    }
+
+    async fn abort(&self, turn: &Turn<'_>, mut action: Action, why: String) -> Result<ActionState, Error> {
+        let end = End { state: ActionState::Aborted, detail: Some(why), side: "from" };
+        self.outcome(turn.plan, &mut action, turn.ready, end).await
+    }
+
+    /// Reads back until the effect is in force or its settling time is over.
+    async fn settle(&self, action: &mut Action, ready: &Ready, wanted: &Value) -> Result<Seen, Error> {
+        let settle = Duration::from_millis(ready.capability.describe().settle_ms);
+        let deadline = tokio::time::Instant::now() + settle;
+        loop {
+            let seen = self.read_back(ready, &action.params, wanted).await?;
+            if matches!(seen, Seen::InForce) || tokio::time::Instant::now() >= deadline {
+                return Ok(seen);
+            }
+            if action.state != ActionState::Settling {
+                self.crash("before_settling")?;
+                action.state = ActionState::Settling;
+                let what = action_entry("action.settling", "system:executor", action, json!({}));
+                self.save_action(action, Vec::new(), what).await?;
+                self.crash("after_settling")?;
+            }
+            tokio::time::sleep(SETTLE_STEP).await;
+        }
+    }
+}
+
+fn unread(fault: &Fault) -> String {
+    format!("could not be observed, nothing was done: {fault}")
+}
