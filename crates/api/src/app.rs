@@ -1,9 +1,9 @@
 //! What the handlers share: built once by the binary.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use shieldops_identity::Backoff;
-use shieldops_model::TenantId;
+use shieldops_model::{Code, TenantId};
 use shieldops_pipeline::{Intake, Pipeline};
 use shieldops_respond::Engine;
 use shieldops_store::Store;
@@ -15,7 +15,7 @@ pub struct App {
     pub store: Store,
     pub intake: Intake,
     pub pipeline: Pipeline,
-    pub engines: HashMap<TenantId, Arc<Engine>>,
+    pub tenants: Arc<dyn Tenants>,
     pub backoff: Backoff,
     pub metrics: Metrics,
     /// Refused requests that wait to become entries.
@@ -38,8 +38,29 @@ pub struct Settings {
     pub check_target_name: fn(&str) -> Result<(), String>,
 }
 
+/// The tenants of this process. They come and go while it runs.
+pub trait Tenants: Send + Sync {
+    /// The tenant's engine; made when it is first asked for.
+    fn engine(&self, tenant: TenantId) -> Result<Arc<Engine>, NoEngine>;
+
+    /// Those whose work is done here.
+    fn running(&self) -> Vec<TenantId>;
+}
+
+/// Why a tenant has no engine here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEngine {
+    /// This process does not have the role `respond`.
+    NotHere,
+    /// There is no such tenant, or it is shredded.
+    Unknown,
+}
+
 impl App {
-    pub(crate) fn engine(&self, tenant: TenantId) -> Result<&Arc<Engine>, Problem> {
-        self.engines.get(&tenant).ok_or_else(Problem::not_found)
+    pub(crate) fn engine(&self, tenant: TenantId) -> Result<Arc<Engine>, Problem> {
+        self.tenants.engine(tenant).map_err(|why| match why {
+            NoEngine::NotHere => Problem::new(Code::ROLE_NOT_HERE, "this process has no role respond"),
+            NoEngine::Unknown => Problem::not_found(),
+        })
     }
 }

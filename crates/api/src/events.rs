@@ -15,7 +15,7 @@ use crate::{
     App, Problem,
     alerts::entity,
     auth::Caller,
-    page::{Params, PathId, parse},
+    page::{Filter, ListQuery, PathId, parse},
 };
 
 /// An event as people read it.
@@ -67,10 +67,7 @@ async fn view(access: &mut impl Access, event: Event) -> Result<EventView, Probl
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct SearchParams {
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct EventFilter {
     /// `kind:value`, as in `ip:203.0.113.66`.
     entity: Option<String>,
     #[param(value_type = Option<Timestamp>)]
@@ -81,6 +78,12 @@ pub(crate) struct SearchParams {
     q: Option<String>,
     source: Option<String>,
 }
+
+impl Filter for EventFilter {
+    const SORTS: &'static [&'static str] = &["-id"];
+}
+
+type SearchQuery = ListQuery<EventFilter>;
 
 /// A page of events, and how far the search looked.
 #[derive(Serialize, ToSchema)]
@@ -101,20 +104,13 @@ struct Searched {
 }
 
 /// Searches events, newest first.
-#[utoipa::path(get, path = "/api/v1/events", operation_id = "list_events", tag = "events", params(SearchParams), responses((status = 200, body = EventList)))]
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "list_events", tag = "events", params(SearchQuery), responses((status = 200, body = EventList)))]
 pub(crate) async fn search(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Params(params): Params<SearchParams>,
+    asked: SearchQuery,
 ) -> Result<Json<EventList>, Problem> {
-    let page = crate::page::PageParams { limit: params.limit, cursor: None }.request()?;
-    let before =
-        match &params.cursor {
-            None => None,
-            Some(cursor) => Some(cursor.parse().map_err(|_bad| {
-                Problem::new(shieldops_model::Code::INVALID_CURSOR, "the cursor is not of this list")
-            })?),
-        };
+    let (page, params) = (asked.page(), &asked.filter);
     if params.q.as_ref().is_some_and(|text| text.len() > 1_024) {
         return Err(Problem::invalid("`q` has at most 1,024 bytes"));
     }
@@ -122,12 +118,12 @@ pub(crate) async fn search(
         entity: params.entity.as_deref().map(entity).transpose()?,
         from: parse("from", params.from.as_ref())?,
         to: parse("to", params.to.as_ref())?,
-        text: params.q,
-        source: params.source,
-        before,
+        text: params.q.clone(),
+        source: params.source.clone(),
+        before: parse("cursor", page.cursor.as_ref())?,
         limit: page.limit(),
     };
-    let found = events::search(&app.pipeline.bus, &caller.scope, query).await?;
+    let found = events::search(&app.pipeline, &caller.scope, query).await?;
     let mut reader = caller.scope.read().await?;
     let mut items = Vec::with_capacity(found.events.len());
     for event in found.events {
@@ -135,7 +131,7 @@ pub(crate) async fn search(
     }
     let looked = found.looked;
     let searched = Searched { from: looked.from, to: looked.to, events: looked.events, complete: looked.complete };
-    Ok(Json(EventList { items, next_cursor: found.next.map(|id| id.to_string()), searched }))
+    Ok(Json(EventList { items, next_cursor: asked.seal(found.next.map(|id| id.to_string()).as_deref()), searched }))
 }
 
 /// One event: from the log, or the copy kept because it is cited.
@@ -146,6 +142,6 @@ pub(crate) async fn show(
     caller: Caller,
     PathId(id): PathId<id::EventKind>,
 ) -> Result<Json<EventView>, Problem> {
-    let event = events::find(&app.pipeline.bus, &caller.scope, id).await?.ok_or_else(Problem::not_found)?;
+    let event = events::find(&app.pipeline, &caller.scope, id).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(view(&mut caller.scope.read().await?, event).await?))
 }

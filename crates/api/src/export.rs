@@ -88,7 +88,7 @@ async fn gather(app: &App, caller: &Caller, id: IncidentId) -> Result<Export, Pr
     cited.dedup();
     let mut found = Vec::new();
     for event_id in cited.into_iter().take(EVENTS) {
-        if let Some(event) = events::find(&app.pipeline.bus, &caller.scope, event_id).await? {
+        if let Some(event) = events::find(&app.pipeline, &caller.scope, event_id).await? {
             let raw = String::from_utf8_lossy(&event.raw).into_owned();
             found.push(ExportEvent { id: event.id, time: event.time, source: event.source, raw });
         }

@@ -37,7 +37,7 @@ pub(crate) struct IngestStats {
 }
 
 pub(crate) async fn stats(app: &App, caller: &Caller) -> Result<IngestStats, Problem> {
-    let bus = app.pipeline.bus.stats(caller.principal.tenant);
+    let bus = app.pipeline.stats(caller.principal.tenant);
     let mut reader = caller.scope.read().await?;
     Ok(IngestStats {
         accepted: bus.accepted,

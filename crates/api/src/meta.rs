@@ -27,8 +27,8 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let mut scraped =
         Scraped { rules: u64::try_from(app.pipeline.content.book().set.len()).unwrap_or(0), ..Scraped::default() };
-    for tenant in app.engines.keys() {
-        let stats = app.pipeline.bus.stats(*tenant);
+    for tenant in app.tenants.running() {
+        let stats = app.pipeline.stats(tenant);
         scraped.stored += stats.accepted;
         scraped.lag += stats.lag_events;
         scraped.log_bytes += stats.bytes;

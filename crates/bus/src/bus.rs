@@ -1,7 +1,7 @@
 //! The bus: opens the partitions, hands appends to their writers, answers readers.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{
         Arc, Mutex,
@@ -313,8 +313,9 @@ impl Bus {
         lock(&self.tenants).values().map(|tenant| Arc::clone(&tenant.partition)).collect()
     }
 
-    /// Deletes processed, sealed segments: those older than the retention, then the oldest until `max_bytes` hold.
-    pub fn apply_retention(&self, now: Timestamp) -> Result<Deleted> {
+    /// Deletes processed, sealed segments: those older than the retention, then the oldest until `max_bytes` hold. Says
+    /// what was deleted of whom.
+    pub fn apply_retention(&self, now: Timestamp) -> Result<BTreeMap<TenantId, Deleted>> {
         let _one_at_a_time = lock(&self.retention);
         retention::apply(&self.partitions(), now)
     }

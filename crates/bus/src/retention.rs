@@ -1,10 +1,10 @@
 //! What has been deleted by age and size. A small file beside the segments remembers where the log begins, so that
 //! offsets, ids and the count of accepted events go on when nothing else is left.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
-use shieldops_model::{EventId, SegmentId, Timestamp};
+use shieldops_model::{EventId, SegmentId, TenantId, Timestamp};
 
 use crate::{
     Deleted, Disk, Error,
@@ -67,8 +67,8 @@ impl Log {
 }
 
 /// Deletes what is processed and older than `retention`, then the oldest of the largest tenants down to `max_bytes`.
-pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) -> Result<Deleted> {
-    let mut deleted = Deleted::default();
+pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) -> Result<BTreeMap<TenantId, Deleted>> {
+    let mut deleted = BTreeMap::new();
     for partition in partitions {
         let oldest = now.minus(partition.context.limits.retention);
         while let Some(id) = aged(partition, oldest) {
@@ -99,7 +99,7 @@ fn aged(partition: &Partition, oldest: Timestamp) -> Option<SegmentId> {
 }
 
 /// Says first that the segment is gone, then removes it: an interruption is finished at the next open.
-fn delete(partition: &Partition, id: SegmentId, deleted: &mut Deleted) -> Result<()> {
+fn delete(partition: &Partition, id: SegmentId, deleted: &mut BTreeMap<TenantId, Deleted>) -> Result<()> {
     let disk = partition.context.disk.as_ref();
     let (mut retired, segment) = {
         let log = partition.log();
@@ -123,6 +123,7 @@ fn delete(partition: &Partition, id: SegmentId, deleted: &mut Deleted) -> Result
         }
     }
     disk.sync_dir(&partition.dir).map_err(io_error("syncing", &partition.dir))?;
+    let deleted = deleted.entry(partition.place.tenant).or_default();
     deleted.segments = deleted.segments.saturating_add(1);
     deleted.bytes = deleted.bytes.saturating_add(segment.bytes);
     deleted.events = deleted.events.saturating_add(segment.events);

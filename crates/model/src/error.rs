@@ -70,6 +70,7 @@ codes! {
     UNKNOWN_TARGET 422 "unknown_target" "No such target is registered" "Register the target in Settings first: a target exists only when a person registers it.";
     CONFIRMATION_REQUIRED 422 "confirmation_required" "This needs a typed confirmation" "Repeat the request with `confirm` set to the text in the detail.";
     NOT_AN_INGEST_NODE 421 "not_an_ingest_node" "This node takes no events" "Send events to a node with the role ingest.";
+    ROLE_NOT_HERE 421 "role_not_here" "This node does not do that" "Ask a node of the installation that has the role which the detail names.";
     PRECONDITION_REQUIRED 428 "precondition_required" "This change needs If-Match" "Read the object and send its ETag as `If-Match`, so that nobody's change is overwritten.";
     QUEUE_FULL 429 "queue_full" "The server is busy" "Wait as long as `Retry-After` says; nothing of this request was done.";
     RATE_LIMITED 429 "rate_limited" "Too many requests" "Wait as long as `Retry-After` says.";

@@ -8,6 +8,9 @@ pub enum PipelineError {
     Store(#[from] shieldops_store::StoreError),
     #[error(transparent)]
     Bus(#[from] shieldops_bus::Error),
+    /// This process has neither the role `ingest` nor `detect`, so it owns no log of events.
+    #[error("this process has no log of events: ask one with the role ingest")]
+    NoLog,
     /// The blocking pool is gone: the process is ending.
     #[error("the worker was stopped")]
     Stopped,

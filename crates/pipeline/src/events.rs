@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use shieldops_bus::{Bus, Looked, Query};
+use shieldops_bus::{Looked, Query};
 use shieldops_model::{Entity, Event, EventId, Timestamp};
 use shieldops_store::{TenantScope, cited};
 use tokio::sync::Semaphore;
 
-use crate::{PipelineError, Result};
+use crate::{Pipeline, PipelineError, Result};
 
 /// Searches at a time: each reads and opens much of the log, and the workers want the processor too.
 static SEARCHES: Semaphore = Semaphore::const_new(2);
@@ -33,21 +33,28 @@ pub struct EventSearch {
     pub looked: Looked,
 }
 
-/// An event of the log, or the copy that was kept because it is cited.
-pub async fn find(bus: &Arc<Bus>, scope: &TenantScope, id: EventId) -> Result<Option<Event>> {
-    let (log, tenant) = (Arc::clone(bus), scope.tenant());
-    let found =
-        tokio::task::spawn_blocking(move || log.get(tenant, id)).await.map_err(|_ended| PipelineError::Stopped)??;
-    if found.is_some() {
-        return Ok(found);
+/// An event of the log, or the copy that was kept because it is cited. A process without a log has the copies.
+pub async fn find(pipeline: &Pipeline, scope: &TenantScope, id: EventId) -> Result<Option<Event>> {
+    if let Ok(bus) = pipeline.bus() {
+        let (log, tenant) = (Arc::clone(bus), scope.tenant());
+        let found = tokio::task::spawn_blocking(move || log.get(tenant, id))
+            .await
+            .map_err(|_ended| PipelineError::Stopped)??;
+        if found.is_some() {
+            return Ok(found);
+        }
     }
     Ok(cited::find(&mut scope.read().await?, id).await?)
 }
 
 /// One page, newest first.
-pub async fn search(bus: &Arc<Bus>, scope: &TenantScope, query: EventQuery) -> Result<EventSearch> {
+///
+/// # Errors
+/// `NoLog` in a process that owns no log.
+pub async fn search(pipeline: &Pipeline, scope: &TenantScope, query: EventQuery) -> Result<EventSearch> {
+    let log = Arc::clone(pipeline.bus()?);
     let turn = SEARCHES.acquire().await.map_err(|_closed| PipelineError::Stopped)?;
-    let (log, tenant) = (Arc::clone(bus), scope.tenant());
+    let tenant = scope.tenant();
     let work = move || {
         // Held to the end of the work, though the request that asked may be gone.
         let _turn = turn;

@@ -1,8 +1,8 @@
-//! Slow chores of one tenant: ledger entries for sealed segments, retention.
+//! Slow chores: ledger entries for each tenant's sealed segments, and retention over the whole log.
 
 use std::{sync::Arc, time::Duration};
 
-use shieldops_bus::Offset;
+use shieldops_bus::{Bus, Deleted, Offset};
 use shieldops_model::{SegmentId, TenantId};
 use shieldops_store::{Job, facts};
 use tokio_util::sync::CancellationToken;
@@ -12,39 +12,53 @@ use crate::{Pipeline, PipelineError, Result};
 const EVERY: Duration = Duration::from_secs(30);
 const LAST_SEGMENT: &str = "last_recorded_segment";
 
-pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: CancellationToken) {
+/// Records one tenant's sealed segments until told to stop.
+pub(crate) async fn segments(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, stop: CancellationToken) {
     loop {
-        if let Err(error) = round(&pipeline, tenant).await {
-            tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "housekeeping failed and will be tried again");
+        if let Err(error) = record_segments(&pipeline, &bus, tenant).await {
+            tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "sealed segments could not be recorded and will be tried again");
         }
         tokio::select! { () = tokio::time::sleep(EVERY) => {}, () = stop.cancelled() => return }
     }
 }
 
-async fn round(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
-    record_segments(pipeline, tenant).await?;
-    let now = pipeline.store.clock().now();
-    let bus = Arc::clone(&pipeline.bus);
-    let deleted = tokio::task::spawn_blocking(move || bus.apply_retention(now))
+/// Deletes what may be deleted, until told to stop. The limits are those of the whole log; each tenant's ledger says what
+/// was deleted of its own, and nothing of another's.
+pub(crate) async fn retention(pipeline: Pipeline, bus: Arc<Bus>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = retire(&pipeline, &bus).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "retention failed and will be tried again");
+        }
+        tokio::select! { () = tokio::time::sleep(EVERY) => {}, () = stop.cancelled() => return }
+    }
+}
+
+async fn retire(pipeline: &Pipeline, bus: &Arc<Bus>) -> Result<()> {
+    let (now, log) = (pipeline.store.clock().now(), Arc::clone(bus));
+    let deleted = tokio::task::spawn_blocking(move || log.apply_retention(now))
         .await
         .map_err(|_ended| PipelineError::Stopped)??;
-    if deleted.segments > 0 {
-        let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
-        tx.record(
-            "segments.retired",
-            &[],
-            serde_json::json!({"segments": deleted.segments, "bytes": deleted.bytes, "events": deleted.events}),
-        )?;
-        tx.commit(now).await?;
+    for (tenant, deleted) in deleted {
+        if let Err(error) = retired(pipeline, tenant, &deleted).await {
+            tracing::error!(tenant.id = %tenant, segments = deleted.segments, error = &error as &dyn std::error::Error, "events were deleted by retention and have no ledger entry");
+        }
     }
     Ok(())
 }
 
+async fn retired(pipeline: &Pipeline, tenant: TenantId, deleted: &Deleted) -> Result<()> {
+    let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
+    let body = serde_json::json!({"segments": deleted.segments, "bytes": deleted.bytes, "events": deleted.events});
+    tx.record("segments.retired", &[], body)?;
+    tx.commit(pipeline.store.clock().now()).await?;
+    Ok(())
+}
+
 /// One ledger entry for each sealed segment that has none yet: its count and the Merkle root of its frames.
-pub(crate) async fn record_segments(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
+pub(crate) async fn record_segments(pipeline: &Pipeline, bus: &Bus, tenant: TenantId) -> Result<()> {
     let scope = pipeline.store.job(tenant, Job::Pipeline)?;
     let last: Option<SegmentId> = facts::find(&mut scope.read().await?, LAST_SEGMENT).await?;
-    for segment in pipeline.bus.sealed_segments(tenant, last) {
+    for segment in bus.sealed_segments(tenant, last) {
         let now = pipeline.store.clock().now();
         let mut tx = scope.begin().await?;
         facts::set(&mut tx, LAST_SEGMENT, &segment.id).await?;

@@ -12,7 +12,7 @@ use shieldops_model::{DeadLetterId, TenantId, Timestamp, id};
 use shieldops_store::{Job, Store, bookkeeping, dead_letters};
 use tokio::sync::oneshot;
 
-use crate::{PipelineError, Result};
+use crate::{PipelineError, Result, arrivals::Arrivals};
 
 /// Bytes of a body that are taken apart at once.
 const SHORT_BODY: usize = 64 * 1024;
@@ -38,15 +38,17 @@ pub struct RefusedLine {
 #[derive(Clone)]
 pub struct Intake {
     pub store: Store,
-    pub bus: Arc<Bus>,
+    pub(crate) bus: Option<Arc<Bus>>,
     pub limits: Limits,
+    pub(crate) arrivals: Arc<Arrivals>,
 }
 
 impl Intake {
     /// Takes a body of lines for a tenant. An answer means: the accepted ones are durable.
     ///
     /// # Errors
-    /// The bus's own (`is_pressure` tells overload apart); nothing of the body was stored then.
+    /// The bus's own (`is_pressure` tells overload apart), and `NoLog` where there is none; nothing of the body was
+    /// stored then.
     pub async fn accept(
         &self,
         tenant: TenantId,
@@ -55,6 +57,7 @@ impl Intake {
         content_type: Option<&str>,
         demo: bool,
     ) -> Result<Answer> {
+        self.bus()?;
         let received = self.store.clock().now();
         let prepared = self.prepare(body, source, content_type, received).await?;
         self.take(tenant, prepared, demo, received).await
@@ -92,6 +95,7 @@ impl Intake {
 
     /// Takes what another protocol's parser prepared.
     pub async fn take(&self, tenant: TenantId, prepared: Prepared, demo: bool, received: Timestamp) -> Result<Answer> {
+        self.bus()?;
         self.take_marked(tenant, prepared, (demo, received), None).await
     }
 
@@ -131,11 +135,17 @@ impl Intake {
     ) -> Result<Appended> {
         self.leave_reserve()?;
         let (tell, told) = oneshot::channel();
-        self.bus.append_then(tenant, events, producer, move |result| {
+        let arrivals = Arc::clone(&self.arrivals);
+        self.bus()?.append_then(tenant, events, producer, move |result| {
+            arrivals.ring(tenant);
             // The request may have ended meanwhile; the events are durable all the same.
             drop(tell.send(result));
         });
         Ok(told.await.map_err(|_closed| PipelineError::Stopped)??)
+    }
+
+    fn bus(&self) -> Result<&Arc<Bus>> {
+        self.bus.as_ref().ok_or(PipelineError::NoLog)
     }
 
     /// Refuses events while the disk has only its reserve left, so that the ledger, and with it undo, can still be written.
@@ -222,6 +232,6 @@ impl Sink for TenantSink {
     }
 
     fn last(&self, producer: &str) -> Option<u64> {
-        self.intake.bus.last_number(self.tenant, producer)
+        self.intake.bus.as_ref()?.last_number(self.tenant, producer)
     }
 }

@@ -20,11 +20,11 @@ const LOOK: u64 = 200_000;
 /// Events taken for one entity.
 const PER_ENTITY: usize = 1_000;
 
-pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: CancellationToken) {
+pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, stop: CancellationToken) {
     let mut changes = pipeline.store.watch();
     let mut failing = Failing::new();
     while !stop.is_cancelled() {
-        let pause = match round(&pipeline, tenant, &mut failing).await {
+        let pause = match round(&pipeline, &bus, tenant, &mut failing).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "an investigation failed and will be tried again");
@@ -48,7 +48,7 @@ pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: Cancellation
 type Failing = BTreeMap<IncidentId, (u32, Timestamp)>;
 
 /// Investigates all that is due; says how long until the next is. One that fails holds up no other.
-async fn round(pipeline: &Pipeline, tenant: TenantId, failing: &mut Failing) -> Result<Duration> {
+async fn round(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, failing: &mut Failing) -> Result<Duration> {
     let scope = pipeline.store.job(tenant, Job::Investigation)?;
     let now = pipeline.store.clock().now();
     let due = incidents::due(&mut scope.read().await?, now).await?;
@@ -57,7 +57,7 @@ async fn round(pipeline: &Pipeline, tenant: TenantId, failing: &mut Failing) -> 
         if failing.get(&incident).is_some_and(|(_, again)| *again > now) {
             continue;
         }
-        match revise(pipeline, &scope, incident).await {
+        match revise(pipeline, bus, &scope, incident).await {
             Ok(()) => drop(failing.remove(&incident)),
             Err(error) => {
                 tracing::error!(incident.id = %incident, error = &error as &dyn std::error::Error, "an investigation failed and will be tried again");
@@ -74,8 +74,8 @@ async fn round(pipeline: &Pipeline, tenant: TenantId, failing: &mut Failing) -> 
     Ok(next.map_or(Duration::from_secs(10), |next| next.since(now).min(Duration::from_secs(10))))
 }
 
-async fn revise(pipeline: &Pipeline, scope: &TenantScope, id: IncidentId) -> Result<()> {
-    let (case, events) = case_file(pipeline, scope, id).await?;
+async fn revise(pipeline: &Pipeline, bus: &Arc<Bus>, scope: &TenantScope, id: IncidentId) -> Result<()> {
+    let (case, events) = case_file(pipeline, bus, scope, id).await?;
     let (case, revision) = blocking(move || {
         let revision = investigate(&case);
         (case, revision)
@@ -90,6 +90,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 async fn case_file(
     pipeline: &Pipeline,
+    bus: &Arc<Bus>,
     scope: &TenantScope,
     id: IncidentId,
 ) -> Result<(CaseFile, BTreeMap<EventId, Event>)> {
@@ -100,7 +101,7 @@ async fn case_file(
     let live_blocks = live_blocks(&mut reader).await?;
     let sources = bookkeeping::sources(&mut reader).await?.into_iter().map(|source| source.source).collect();
     drop(reader);
-    let (bus, tenant, around, cites) = (Arc::clone(&pipeline.bus), scope.tenant(), incident.clone(), cites(&alerts));
+    let (bus, tenant, around, cites) = (Arc::clone(bus), scope.tenant(), incident.clone(), cites(&alerts));
     let (events, searched) = blocking(move || gather(&bus, tenant, &around, &cites)).await??;
     let case_events = events.values().map(|event| CaseEvent::new(event, &normalise(event), &alerts)).collect();
     let intel_configured = !pipeline.content.book().indicators.is_empty();

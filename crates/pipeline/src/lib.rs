@@ -7,9 +7,11 @@ pub mod content;
 pub mod events;
 pub mod intake;
 
+mod arrivals;
 mod batch;
 mod care;
 mod error;
+mod growing;
 mod housekeeping;
 mod incidents;
 mod investigator;
@@ -19,22 +21,26 @@ mod worker;
 pub use content::{BuiltIn, Content, RuleBook, RuleEntry};
 pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
+pub use incidents::SUBJECTS;
 pub use intake::{Answer, Intake, RefusedLine, TenantSink};
 
 use std::{sync::Arc, time::Duration};
 
-use shieldops_bus::Bus;
-use shieldops_model::IncidentId;
+use shieldops_bus::{Bus, Stats};
+use shieldops_model::{IncidentId, TenantId};
 use shieldops_store::{Store, Tx};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use arrivals::Arrivals;
 
 /// What the workers share.
 #[derive(Clone)]
 pub struct Pipeline {
     pub store: Store,
-    pub bus: Arc<Bus>,
+    bus: Option<Arc<Bus>>,
     pub content: Arc<Content>,
     pub settings: Settings,
+    arrivals: Arc<Arrivals>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,12 +70,45 @@ impl Default for Settings {
 }
 
 impl Pipeline {
+    /// Without a bus in a process that has neither the role `ingest` nor `detect`.
+    pub fn new(store: Store, bus: Option<Arc<Bus>>, content: Arc<Content>, settings: Settings) -> Self {
+        Self { store, bus, content, settings, arrivals: Arc::default() }
+    }
+
+    /// The log of events.
+    ///
+    /// # Errors
+    /// `NoLog` in a process that owns none.
+    pub fn bus(&self) -> Result<&Arc<Bus>> {
+        self.bus.as_ref().ok_or(PipelineError::NoLog)
+    }
+
+    /// A tenant's log in numbers; all nought in a process that owns no log.
+    pub fn stats(&self, tenant: TenantId) -> Stats {
+        self.bus.as_ref().map(|bus| bus.stats(tenant)).unwrap_or_default()
+    }
+
+    /// The door for events of this pipeline.
+    pub fn intake(&self, limits: shieldops_ingest::Limits) -> Intake {
+        Intake { store: self.store.clone(), bus: self.bus.clone(), limits, arrivals: Arc::clone(&self.arrivals) }
+    }
+
     /// Writes the ledger entries of sealed segments now: the last step of a drain.
     pub async fn record_segments(&self) -> Result<()> {
-        for tenant in self.store.tenants().await? {
-            housekeeping::record_segments(self, tenant.id).await?;
+        let Some(bus) = &self.bus else { return Ok(()) };
+        for tenant in bus.tenants() {
+            // One tenant's ledger that takes no writes holds up no other's.
+            if let Err(error) = housekeeping::record_segments(self, bus, tenant).await {
+                tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "sealed segments have no ledger entry yet");
+            }
         }
         Ok(())
+    }
+
+    /// Deletes a tenant's log, processed or not. Its workers have ended before.
+    pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
+        self.arrivals.forget(tenant);
+        self.bus.as_ref().map_or(Ok(()), |bus| Ok(bus.remove_tenant(tenant)?))
     }
 
     /// Merges an incident into another, for a person who gives a reason: the alerts move, and a revision is due.
@@ -79,14 +118,23 @@ impl Pipeline {
         incidents::refresh(tx, into, &self.settings, now).await
     }
 
-    /// Starts the workers of every tenant; they end when `stop` is cancelled.
-    pub async fn start(&self, tasks: &TaskTracker, stop: &CancellationToken) -> Result<()> {
-        for tenant in self.store.tenants().await? {
-            tasks.spawn(worker::run(self.clone(), tenant.id, stop.clone()));
-            tasks.spawn(investigator::run(self.clone(), tenant.id, stop.clone()));
-            tasks.spawn(housekeeping::run(self.clone(), tenant.id, stop.clone()));
-        }
-        tasks.spawn(content::watch(self.clone(), stop.clone()));
+    /// Starts the workers of one tenant; they end when `stop` is cancelled.
+    ///
+    /// # Errors
+    /// `NoLog` in a process that owns none.
+    pub fn start_tenant(&self, tenant: TenantId, tasks: &TaskTracker, stop: &CancellationToken) -> Result<()> {
+        let bus = self.bus()?;
+        tasks.spawn(worker::run(self.clone(), Arc::clone(bus), tenant, stop.clone()));
+        tasks.spawn(investigator::run(self.clone(), Arc::clone(bus), tenant, stop.clone()));
+        tasks.spawn(housekeeping::segments(self.clone(), Arc::clone(bus), tenant, stop.clone()));
         Ok(())
+    }
+
+    /// Starts what serves all tenants: the reload of rules, and retention where the log is.
+    pub fn start_shared(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        tasks.spawn(content::watch(self.clone(), stop.clone()));
+        if let Some(bus) = &self.bus {
+            tasks.spawn(housekeeping::retention(self.clone(), Arc::clone(bus), stop.clone()));
+        }
     }
 }

@@ -15,13 +15,24 @@ use crate::{
     Pipeline, PipelineError, Result,
     batch::{self, Outcome},
     care::{Care, Next},
-    incidents, seen,
+    growing::Growing,
+    incidents::{self, Findings},
+    seen,
 };
 
 /// The name under which this consumer's place is kept.
 pub(crate) const CONSUMER: &str = "detect";
-const WAIT: Duration = Duration::from_millis(500);
+/// New events wake the worker; this only bounds what a lost wake-up could cost.
+const WAIT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What a worker goes on with from batch to batch. After a failure it takes new ones: what they remember may not have
+/// been committed.
+#[derive(Default)]
+struct Hands {
+    worker: Worker,
+    growing: Growing,
+}
 
 /// Events read at once, and the place behind them.
 struct Batch {
@@ -30,23 +41,23 @@ struct Batch {
     next: Offset,
 }
 
-pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: CancellationToken) {
-    let mut worker = Worker::new();
+pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, stop: CancellationToken) {
+    let mut hands = Hands::default();
     let mut care = Care::default();
     let tasks = TaskTracker::new();
     while !stop.is_cancelled() {
         // A task of its own: a panic in it is an error here, and not the end of the partition.
-        let (with, until, take) = (pipeline.clone(), stop.clone(), care.take());
-        let stepped = tasks.spawn(async move { step(&with, tenant, worker, take, &until).await }).await;
+        let (with, log, until, take) = (pipeline.clone(), Arc::clone(&bus), stop.clone(), care.take());
+        let stepped = tasks.spawn(async move { step(&with, &log, tenant, hands, take, &until).await }).await;
         match stepped.map_err(stopped).and_then(|result| result) {
             Ok(used) => {
-                worker = used;
+                hands = used;
                 care.succeeded();
             }
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "a batch failed and will be tried again");
-                worker = Worker::new();
-                if let Err(error) = after_failure(&pipeline, tenant, &mut care, &error).await {
+                hands = Hands::default();
+                if let Err(error) = after_failure(&pipeline, &bus, tenant, &mut care, &error).await {
                     tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "the state does not take writes");
                 }
                 tokio::select! { () = tokio::time::sleep(RETRY) => {}, () = stop.cancelled() => {} }
@@ -56,15 +67,23 @@ pub(crate) async fn run(pipeline: Pipeline, tenant: TenantId, stop: Cancellation
 }
 
 /// Looks where the fault is. While the state takes no writes, it is not the batch's.
-async fn after_failure(pipeline: &Pipeline, tenant: TenantId, care: &mut Care, error: &PipelineError) -> Result<()> {
+async fn after_failure(
+    pipeline: &Pipeline,
+    bus: &Arc<Bus>,
+    tenant: TenantId,
+    care: &mut Care,
+    error: &PipelineError,
+) -> Result<()> {
     let place = place(pipeline, tenant).await?;
     probe(pipeline, tenant, place).await?;
-    let bus = Arc::clone(&pipeline.bus);
     let (bytes, take) = (pipeline.settings.batch_bytes, care.take());
+    let log = Arc::clone(bus);
     let batch =
-        tokio::task::spawn_blocking(move || read(&bus, tenant, place, bytes, take)).await.map_err(stopped)??;
+        tokio::task::spawn_blocking(move || read(&log, tenant, place, bytes, take)).await.map_err(stopped)??;
     if care.failed(batch.events.len()) == Next::GiveUp {
+        let next = batch.next;
         give_up(pipeline, tenant, batch, error).await?;
+        bus.set_processed(tenant, next);
         care.succeeded();
     }
     Ok(())
@@ -93,36 +112,46 @@ async fn give_up(pipeline: &Pipeline, tenant: TenantId, batch: Batch, error: &Pi
     record_damage(&mut tx, tenant, &batch.damaged)?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &batch.next.0.to_be_bytes()).await?;
     tx.commit(now).await?;
-    pipeline.bus.set_processed(tenant, batch.next);
     Ok(())
 }
 
 async fn step(
     pipeline: &Pipeline,
+    bus: &Arc<Bus>,
     tenant: TenantId,
-    worker: Worker,
+    mut hands: Hands,
     take: usize,
     stop: &CancellationToken,
-) -> Result<Worker> {
+) -> Result<Hands> {
     let place = place(pipeline, tenant).await?;
-    pipeline.bus.set_processed(tenant, place);
-    let bus = Arc::clone(&pipeline.bus);
-    let ready = tokio::task::spawn_blocking(move || bus.wait(tenant, place, WAIT)).await.map_err(stopped)?;
-    if !ready || stop.is_cancelled() {
-        return Ok(worker);
+    bus.set_processed(tenant, place);
+    if !arrived(pipeline, bus, tenant, place, stop).await {
+        return Ok(hands);
     }
     let book = pipeline.content.book();
-    let bus = Arc::clone(&pipeline.bus);
+    let log = Arc::clone(bus);
     let bytes = pipeline.settings.batch_bytes;
+    let worker = hands.worker;
     let work = move || -> Result<(Outcome, Vec<Frame>, Offset, Worker)> {
         let mut worker = worker;
-        let batch = read(&bus, tenant, place, bytes, take)?;
+        let batch = read(&log, tenant, place, bytes, take)?;
         Ok((batch::run(batch.events, &book, &mut worker), batch.damaged, batch.next, worker))
     };
     let (outcome, damaged, next, worker) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
-    commit(pipeline, tenant, &outcome, &damaged, next).await?;
-    pipeline.bus.set_processed(tenant, next);
-    Ok(worker)
+    hands.worker = worker;
+    commit(pipeline, tenant, &mut hands.growing, (&outcome, &damaged, next)).await?;
+    bus.set_processed(tenant, next);
+    Ok(hands)
+}
+
+/// Waits until there is something at or after `place`; false when there is nothing for now, or the worker is to end.
+async fn arrived(pipeline: &Pipeline, bus: &Bus, tenant: TenantId, place: Offset, stop: &CancellationToken) -> bool {
+    if stop.is_cancelled() || bus.end(tenant) > place {
+        return !stop.is_cancelled();
+    }
+    let bell = pipeline.arrivals.bell(tenant);
+    tokio::select! { () = bell.notified() => {}, () = tokio::time::sleep(WAIT) => {}, () = stop.cancelled() => return false }
+    bus.end(tenant) > place
 }
 
 fn stopped(ended: tokio::task::JoinError) -> PipelineError {
@@ -162,16 +191,16 @@ fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize, take: usize) ->
 async fn commit(
     pipeline: &Pipeline,
     tenant: TenantId,
-    outcome: &Outcome,
-    damaged: &[Frame],
-    next: Offset,
+    growing: &mut Growing,
+    (outcome, damaged, next): (&Outcome, &[Frame], Offset),
 ) -> Result<()> {
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     seen::count(&mut tx, &outcome.events, now).await?;
     letters(&mut tx, outcome, now).await?;
     record_damage(&mut tx, tenant, damaged)?;
-    incidents::apply(&mut tx, &outcome.findings, &outcome.events, &pipeline.settings, now).await?;
+    let batch = Findings { findings: &outcome.findings, events: &outcome.events };
+    incidents::apply(&mut tx, growing, batch, &pipeline.settings, now).await?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &next.0.to_be_bytes()).await?;
     tx.announce("ingest", "stats");
     tx.commit(now).await?;

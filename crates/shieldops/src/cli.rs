@@ -51,6 +51,9 @@ enum Command {
     /// What was done, and its undo.
     #[command(subcommand)]
     Action(respond::ActionCommand),
+    /// Effects of ours that no live action wants.
+    #[command(subcommand)]
+    Orphan(respond::OrphanCommand),
     /// The one switch over all automation.
     #[command(subcommand)]
     Automation(respond::AutomationCommand),
@@ -84,6 +87,9 @@ struct ServeArgs {
     /// The address and port to serve on [default: 127.0.0.1:8420].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
+    /// What this process does, separated by commas [default: ingest,detect,respond,api].
+    #[arg(long, value_name = "ROLES")]
+    roles: Option<String>,
     /// Play the recorded attack, in a data directory of its own.
     #[arg(long)]
     demo: bool,
@@ -102,7 +108,7 @@ struct PlaceArgs {
 
 impl PlaceArgs {
     fn flags(&self) -> Flags {
-        Flags { config: self.config.clone(), data_dir: self.data_dir.clone(), listen: None }
+        Flags { config: self.config.clone(), data_dir: self.data_dir.clone(), ..Flags::default() }
     }
 }
 
@@ -123,6 +129,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::User(command) => people::user(&command),
         Command::Plan(command) => respond::plan(&command),
         Command::Action(command) => respond::action(&command),
+        Command::Orphan(command) => respond::orphan(&command),
         Command::Automation(command) => respond::automation(&command),
         Command::Incident(command) => see::incident(&command),
         Command::Alert(command) => see::alert(&command),
@@ -150,7 +157,7 @@ fn scan(args: &ScanArgs) -> ExitCode {
 }
 
 fn serve(args: &ServeArgs) -> Outcome {
-    let settings = settings(&Flags { listen: args.listen.clone(), ..args.place.flags() })?;
+    let settings = settings(&Flags { listen: args.listen.clone(), roles: args.roles.clone(), ..args.place.flags() })?;
     log(settings.log.level, settings.log.format);
     crate::serve::run(settings, args.demo).map_err(Failure::from)
 }

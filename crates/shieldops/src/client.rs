@@ -16,7 +16,10 @@ use ureq::{
     tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem},
 };
 
-use crate::output::{Failure, Output};
+use crate::{
+    output::{Failure, Output},
+    profile::Profiles,
+};
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// A longer answer is refused; exports are written as they come.
@@ -24,56 +27,167 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// Rows that the server gives at once.
 const PAGE: usize = 200;
 
-/// Which server, as whom.
-#[derive(Debug, Clone, Args)]
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8420";
+
+/// Which server, as whom, for which tenant. What is not given stands in the profile.
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ServerArgs {
-    /// The address of the server.
-    #[arg(long, value_name = "URL", env = "SHIELDOPS_SERVER", default_value = "http://127.0.0.1:8420")]
-    pub(crate) server: String,
-    /// A personal access token.
-    #[arg(long, value_name = "TOKEN", env = "SHIELDOPS_TOKEN", hide_env_values = true)]
+    /// The address of the server [default: that of the profile, else http://127.0.0.1:8420].
+    #[arg(long, value_name = "URL", env = "SHIELDOPS_SERVER", help_heading = "Connection")]
+    pub(crate) server: Option<String>,
+    /// A personal access token or a key.
+    #[arg(long, value_name = "TOKEN", env = "SHIELDOPS_TOKEN", hide_env_values = true, help_heading = "Connection")]
     pub(crate) token: Option<String>,
+    /// The profile to use, as `shieldops login` made it.
+    #[arg(long, value_name = "NAME", env = "SHIELDOPS_PROFILE", help_heading = "Connection")]
+    pub(crate) profile: Option<String>,
+    /// The tenant to work in, where you belong to several.
+    #[arg(long, value_name = "SLUG", env = "SHIELDOPS_TENANT", value_parser = id, help_heading = "Connection")]
+    pub(crate) tenant: Option<String>,
     /// A PEM file with the certificate to trust, for a self-signed server: tls/cert.pem of its data directory.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
     pub(crate) ca_file: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = "Connection")]
     pub(crate) output: Output,
+}
+
+/// What the flags and the profile come to.
+#[derive(Clone, Default)]
+pub(crate) struct Connection {
+    pub(crate) server: String,
+    pub(crate) token: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Connection {
+    /// A flag wins over the profile. The profile's token goes to the profile's server only.
+    pub(crate) fn resolve(args: &ServerArgs, profiles: &Profiles) -> Result<Self, Failure> {
+        let profile = profiles.pick(args.profile.as_deref())?.map(|(_, profile)| profile);
+        let site = |url: &str| url.trim_end_matches('/').to_owned();
+        let server = args.server.as_deref().or(profile.map(|profile| profile.server.as_str()));
+        let server = site(server.unwrap_or(DEFAULT_SERVER));
+        if !server.starts_with("http://") && !server.starts_with("https://") {
+            return Err(
+                Failure::unusable(format!("--server {server}: not a URL")).fix("write it as http://127.0.0.1:8420")
+            );
+        }
+        let own = profile.filter(|profile| site(&profile.server) == server);
+        Ok(Self {
+            server,
+            token: args.token.clone().or_else(|| own?.token.clone()).filter(|token| !token.is_empty()),
+            tenant: args.tenant.clone().or_else(|| own?.tenant.clone()),
+            ca_file: args.ca_file.clone().or_else(|| own?.ca_file.clone()),
+        })
+    }
+}
+
+/// How a caller shows who it is.
+enum Credential {
+    Token(String),
+    /// The cookie of a session, and the value that every change must carry.
+    Session {
+        cookie: String,
+        csrf: Option<String>,
+    },
+    Nobody,
 }
 
 pub(crate) struct Client {
     agent: Agent,
     server: String,
-    token: String,
+    credential: Credential,
+    tenant: Option<String>,
 }
 
 impl Client {
     pub(crate) fn new(args: &ServerArgs) -> Result<Self, Failure> {
-        let Some(token) = args.token.clone().filter(|token| !token.is_empty()) else {
-            let fix = "make one with `shieldops token create --data-dir DIR --kind personal --name NAME`, and give it as --token or SHIELDOPS_TOKEN";
+        Self::connect(&Connection::resolve(args, &Profiles::load()?)?)
+    }
+
+    pub(crate) fn connect(connection: &Connection) -> Result<Self, Failure> {
+        let Some(token) = connection.token.clone() else {
+            let fix = "sign in with `shieldops login`, or make a token with `shieldops token create --data-dir DIR --kind personal --name NAME` and give it as --token or SHIELDOPS_TOKEN";
             return Err(Failure::unusable("a token is needed").fix(fix));
         };
-        if !args.server.starts_with("http://") && !args.server.starts_with("https://") {
-            return Err(Failure::unusable(format!("--server {}: not a URL", args.server))
-                .fix("write it as http://127.0.0.1:8420"));
-        }
-        Ok(Self { agent: agent(args.ca_file.as_ref())?, server: args.server.trim_end_matches('/').to_owned(), token })
+        Ok(Self { credential: Credential::Token(token), ..Self::nobody(connection)? })
+    }
+
+    /// For what needs no credential yet.
+    pub(crate) fn nobody(connection: &Connection) -> Result<Self, Failure> {
+        Ok(Self {
+            agent: agent(connection.ca_file.as_ref())?,
+            server: connection.server.clone(),
+            credential: Credential::Nobody,
+            tenant: connection.tenant.clone(),
+        })
     }
 
     /// For a server that was started here.
     pub(crate) fn local(server: &str, token: &str) -> Result<Self, Failure> {
-        Ok(Self { agent: agent(None)?, server: server.to_owned(), token: token.to_owned() })
+        let (server, token) = (server.to_owned(), Some(token.to_owned()));
+        Self::connect(&Connection { server, token, ..Connection::default() })
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
-        answer(self.send("GET", path, None)?)
+        answer(self.send("GET", path, &[], None)?)
     }
 
+    /// Creates or acts. The key makes a request that arrives twice one request.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        answer(self.send("POST", path, Some(("application/json", body.to_string())))?)
+        self.post_text(path, "application/json", body.to_string())
     }
 
     pub(crate) fn post_text(&self, path: &str, kind: &str, body: String) -> Result<Value, Failure> {
-        answer(self.send("POST", path, Some((kind, body)))?)
+        let key = hex::encode(rand::random::<[u8; 16]>());
+        answer(self.send("POST", path, &[("idempotency-key", &key)], Some((kind, body)))?)
+    }
+
+    /// Replaces an object as it stands now.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.change("PUT", path, Some(body))
+    }
+
+    /// Changes members of an object as it stands now.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.change("PATCH", path, Some(body))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.change("DELETE", path, None)
+    }
+
+    /// Reads the object's tag first, so that a change made meanwhile by somebody else is not overwritten. What has no
+    /// page of its own has no tag: it is changed if it is there.
+    fn change(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let read = self.send("GET", path, &[], None)?;
+        let tag = read.headers().get("etag").and_then(|tag| tag.to_str().ok()).unwrap_or("*").to_owned();
+        let body = body.map(|body| ("application/json", body.to_string()));
+        answer(self.send(method, path, &[("if-match", &tag)], body)?)
+    }
+
+    /// Opens a session with this request and stays in it.
+    pub(crate) fn open_session(&mut self, path: &str, body: &Value) -> Result<(), Failure> {
+        let response = self.send("POST", path, &[], Some(("application/json", body.to_string())))?;
+        let cookies = response.headers().get_all("set-cookie").iter();
+        let cookie = cookies.filter_map(|line| line.to_str().ok()?.split(';').next()).next().map(str::to_owned);
+        answer(response)?;
+        let Some(cookie) = cookie else {
+            return Err(
+                Failure::unusable("the server opened no session").fix("check that --server names a ShieldOps server")
+            );
+        };
+        self.credential = Credential::Session { cookie, csrf: None };
+        let me = self.get("/api/v1/me")?;
+        if let Credential::Session { csrf, .. } = &mut self.credential {
+            *csrf = me["csrf"].as_str().map(str::to_owned);
+        }
+        Ok(())
+    }
+
+    /// Ends a session that was opened here.
+    pub(crate) fn close_session(&self) -> Result<(), Failure> {
+        answer(self.send("DELETE", "/api/v1/session", &[("if-match", "*")], None)?).map(drop)
     }
 
     /// At most `limit` rows of a list, over as many pages as that takes.
@@ -101,7 +215,7 @@ impl Client {
 
     /// Writes an answer's body as it comes.
     pub(crate) fn download(&self, path: &str, out: &mut impl Write) -> Result<(), Failure> {
-        let response = self.send("GET", path, None)?;
+        let response = self.send("GET", path, &[], None)?;
         if !response.status().is_success() {
             return answer(response).map(|_| ());
         }
@@ -110,9 +224,30 @@ impl Client {
         copied.map_err(|error| Failure::unusable("the export was cut short").why(error.to_string()))
     }
 
-    fn send(&self, method: &str, path: &str, body: Option<(&str, String)>) -> Result<Response<Body>, Failure> {
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, String)>,
+    ) -> Result<Response<Body>, Failure> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.server));
-        request = request.header("authorization", format!("Bearer {}", self.token));
+        match &self.credential {
+            Credential::Token(token) => request = request.header("authorization", format!("Bearer {token}")),
+            Credential::Session { cookie, csrf } => {
+                request = request.header("cookie", cookie);
+                if let Some(csrf) = csrf {
+                    request = request.header("shieldops-csrf", csrf);
+                }
+            }
+            Credential::Nobody => {}
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header("shieldops-tenant", tenant);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let sent = match body {
             Some((kind, body)) => {
                 let request =
@@ -219,9 +354,35 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::profile::Profile;
 
-    fn args(server: &str, token: Option<&str>) -> ServerArgs {
-        ServerArgs { server: server.to_owned(), token: token.map(str::to_owned), ca_file: None, output: Output::Json }
+    fn to(server: &str, token: Option<&str>) -> Connection {
+        Connection { server: server.to_owned(), token: token.map(str::to_owned), ..Connection::default() }
+    }
+
+    fn profiles() -> Profiles {
+        let profile = Profile {
+            server: "https://work.example/".to_owned(),
+            token: Some("theirs".to_owned()),
+            tenant: Some("acme".to_owned()),
+            ..Profile::default()
+        };
+        Profiles { current: Some("work".to_owned()), all: [("work".to_owned(), profile)].into() }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_profile_and_its_token_goes_to_no_other_server() {
+        let resolved = |args: &ServerArgs| Connection::resolve(args, &profiles()).ok().unwrap();
+        let own = resolved(&ServerArgs::default());
+        assert_eq!((own.server.as_str(), own.token.as_deref()), ("https://work.example", Some("theirs")));
+        assert_eq!(own.tenant.as_deref(), Some("acme"));
+        let tenant = resolved(&ServerArgs { tenant: Some("other".to_owned()), ..ServerArgs::default() });
+        assert_eq!((tenant.tenant.as_deref(), tenant.token.as_deref()), (Some("other"), Some("theirs")));
+        let elsewhere =
+            resolved(&ServerArgs { server: Some("https://evil.example".to_owned()), ..ServerArgs::default() });
+        assert_eq!((elsewhere.token, elsewhere.tenant), (None, None));
+        let none = Connection::resolve(&ServerArgs::default(), &Profiles::default()).ok().unwrap();
+        assert_eq!(none.server, DEFAULT_SERVER);
     }
 
     #[test]
@@ -236,9 +397,10 @@ mod tests {
 
     #[test]
     fn without_a_token_or_a_server_the_exit_code_is_two() {
-        assert_eq!(Client::new(&args("http://127.0.0.1:1", None)).err().unwrap().code, 2);
-        assert_eq!(Client::new(&args("localhost", Some("x"))).err().unwrap().code, 2);
-        let client = Client::new(&args("http://127.0.0.1:1", Some("x"))).ok().unwrap();
+        assert_eq!(Client::connect(&to("http://127.0.0.1:1", None)).err().unwrap().code, 2);
+        let nowhere = ServerArgs { server: Some("localhost".to_owned()), ..ServerArgs::default() };
+        assert_eq!(Connection::resolve(&nowhere, &Profiles::default()).err().unwrap().code, 2);
+        let client = Client::connect(&to("http://127.0.0.1:1", Some("x"))).ok().unwrap();
         let failure = client.get("/api/v1/me").unwrap_err();
         assert_eq!(failure.code, 2);
         assert!(failure.what.contains("127.0.0.1:1"), "{}", failure.what);

@@ -7,6 +7,8 @@ mod check;
 mod layers;
 mod raw;
 mod reference;
+mod roles;
+mod secret;
 mod settings;
 
 use std::{fmt, path::PathBuf};
@@ -15,6 +17,8 @@ use self::layers::Layers;
 pub(crate) use self::{
     raw::Raw,
     reference::page as reference,
+    roles::{Role, Roles},
+    secret::DatabaseUrl,
     settings::{LogFormat, Settings},
 };
 
@@ -39,6 +43,8 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) listen: Option<String>,
+    /// Separated by commas.
+    pub(crate) roles: Option<String>,
 }
 
 /// The effective configuration.
@@ -73,6 +79,7 @@ fn load_with(flags: &Flags, environment: Vec<(String, String)>) -> Result<Loaded
     layers.environment(environment.iter());
     layers.flag("data_dir", flags.data_dir.as_ref().map(|path| path.display().to_string()));
     layers.flag("listen", flags.listen.clone());
+    layers.list_flag("roles", flags.roles.as_deref());
     let crash_at = environment.into_iter().find(|(name, _)| name == "SHIELDOPS_CRASH_AT").map(|(_, value)| value);
     let (raw, mut problems, mut warnings) = layers.read();
     let (settings, wrong) = check::check(&raw, crash_at, &mut warnings);

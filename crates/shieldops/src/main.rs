@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod content;
 mod output;
+mod profile;
 mod scan;
 mod serve;
 mod tls;

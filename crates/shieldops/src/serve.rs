@@ -3,25 +3,23 @@
 mod demo;
 mod listener;
 mod response;
+mod roles;
 mod sources;
+mod tenants;
 
-use std::{collections::HashMap, io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use axum::{
-    extract::{ConnectInfo, Request},
-    middleware::{Next, from_fn},
-    response::Response,
-};
+use axum::middleware::from_fn;
 use shieldops_api::{App, Denials, Metrics};
 use shieldops_bus::{Bus, Parts};
 use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_identity::Backoff;
 use shieldops_model::{Clock, SystemClock, TenantId};
 use shieldops_pipeline::{Content, Intake, Pipeline, TenantSink};
-use shieldops_respond::{CrashPoints, Registry};
+use shieldops_respond::Registry;
 use shieldops_seal::{Purpose, SealKey};
-use shieldops_store::{Options, Store, people::Tenant};
+use shieldops_store::{Store, people::Tenant};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -30,9 +28,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     assets::ASSETS,
-    config::Settings,
+    config::{Role, Settings},
     content::BUILT_IN,
-    serve::listener::{Listener, Peer},
+    serve::{listener::Listener, tenants::Tenants},
     tls::{self, Mode},
 };
 
@@ -56,7 +54,7 @@ pub(crate) fn run(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
 async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     let tcp = bind(settings.listen).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Store::open(&Options { data_dir: settings.data_dir.clone(), demo }, Arc::clone(&clock)).await?;
+    let store = Store::open(&settings.store(demo), Arc::clone(&clock)).await?;
     let tenant = store.first().await?;
     if demo && !tenant.demo {
         bail!(
@@ -65,9 +63,9 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         );
     }
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let bus = open_bus(&settings, &store)?;
-    let pipeline = pipeline(&settings, &store, &bus).await?;
-    let intake = Intake { store: store.clone(), bus: Arc::clone(&bus), limits: settings.ingest.limits() };
+    let bus = settings.roles.owns_bus().then(|| open_bus(&settings, &store)).transpose()?;
+    let pipeline = pipeline(&settings, &store, bus).await?;
+    let intake = pipeline.intake(settings.ingest.limits());
     let linux = Linux::new(LinuxOptions {
         data_dir: settings.data_dir.clone(),
         installation: store.installation().to_owned(),
@@ -75,16 +73,21 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     })
     .context("cannot prepare what runs commands on targets")?;
     let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
-    let mut engines = HashMap::new();
-    for tenant in store.tenants().await? {
-        let crash = settings.crash_at.clone().map_or_else(CrashPoints::none, CrashPoints::abort_at);
-        engines.insert(tenant.id, response::start(&store, tenant.id, Arc::clone(&registry), crash, &tasks, &stop)?);
-    }
+    let targets_ready = CancellationToken::new();
+    let tenants = Tenants::new(tenants::Parts {
+        store: store.clone(),
+        pipeline: pipeline.clone(),
+        registry,
+        roles: settings.roles.clone(),
+        crash_at: settings.crash_at.clone(),
+        stop: stop.clone(),
+        targets_ready: targets_ready.clone(),
+    });
     let app = Arc::new(App {
         store: store.clone(),
         intake: intake.clone(),
         pipeline: pipeline.clone(),
-        engines: engines.clone(),
+        tenants: Arc::clone(&tenants) as Arc<dyn shieldops_api::Tenants>,
         backoff: Backoff::default(),
         metrics: Metrics::default(),
         denials: Denials::default(),
@@ -95,31 +98,31 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     tasks.spawn(Denials::keep(Arc::clone(&app)));
     let router = shieldops_api::router(app)
         .map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
-    pipeline.start(&tasks, &stop).await?;
-    sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;
-    let (listener, scheme) = listener(tcp, &settings, &tasks, &stop)?;
+    pipeline.start_shared(&tasks, &stop);
+    tenants.reconcile().await?;
+    tasks.spawn(Arc::clone(&tenants).follow());
+    if settings.roles.has(Role::Ingest) {
+        sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;
+    }
+    let (listener, scheme) = listener(tcp, &settings)?;
     // Heard from here on: whoever reads `ready` may send one.
     tasks.spawn(signalled(signals()?, stop.clone()));
-    announce(&store, &tenant, scheme, axum::serve::Listener::local_addr(&listener)?).await?;
+    announce(&store, &tenant, scheme, listener.local_addr()?).await?;
     tasks.spawn(after_ready(AfterReady {
         store: store.clone(),
         intake,
         linux: Arc::clone(&linux),
         tenant,
         demo,
-        engines,
-        tasks: tasks.clone(),
-        stop: stop.clone(),
+        targets_ready,
     }));
-    let service = router.layer(from_fn(peer)).into_make_service_with_connect_info::<Peer>();
-    let stopped = stop.clone();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await });
+    let router = if settings.roles.has(Role::Api) { router } else { router.layer(from_fn(roles::only_events)) };
     tokio::select! {
-        outcome = serving.into_future() => outcome.context("serving failed")?,
+        () = listener.serve(router, stop.clone()) => {}
         () = last_requests(&stop) => tracing::warn!("requests that did not end are cut off"),
     }
     stop.cancel();
-    drain(&pipeline, &tasks, &linux).await
+    drain(&pipeline, &tasks, &tenants, &linux).await
 }
 
 async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -146,7 +149,7 @@ fn open_bus(settings: &Settings, store: &Store) -> anyhow::Result<Arc<Bus>> {
     Ok(Arc::new(bus.context("cannot open the event log")?))
 }
 
-async fn pipeline(settings: &Settings, store: &Store, bus: &Arc<Bus>) -> anyhow::Result<Pipeline> {
+async fn pipeline(settings: &Settings, store: &Store, bus: Option<Arc<Bus>>) -> anyhow::Result<Pipeline> {
     let (dirs, lists) = (settings.rules.dirs.clone(), settings.intel.indicator_files.clone());
     let content = tokio::task::spawn_blocking(move || Content::load(BUILT_IN, dirs, lists)).await?;
     let book = content.book();
@@ -162,7 +165,7 @@ async fn pipeline(settings: &Settings, store: &Store, bus: &Arc<Bus>) -> anyhow:
         revise_within: settings.investigate.revise_within,
         ..shieldops_pipeline::Settings::default()
     };
-    Ok(Pipeline { store: store.clone(), bus: Arc::clone(bus), content: Arc::new(content), settings })
+    Ok(Pipeline::new(store.clone(), bus, Arc::new(content), settings))
 }
 
 fn api_settings(settings: &Settings) -> shieldops_api::Settings {
@@ -175,18 +178,10 @@ fn api_settings(settings: &Settings) -> shieldops_api::Settings {
     }
 }
 
-fn listener(
-    tcp: TcpListener,
-    settings: &Settings,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> anyhow::Result<(Listener, &'static str)> {
+fn listener(tcp: TcpListener, settings: &Settings) -> anyhow::Result<(Listener, &'static str)> {
     match tls::mode(settings) {
         Mode::Plain => Ok((Listener::plain(tcp), "http")),
-        Mode::Tls => {
-            let config = tls::server_config(settings)?;
-            Ok((Listener::tls(tcp, config, tasks, stop.clone())?, "https"))
-        }
+        Mode::Tls => Ok((Listener::tls(tcp, tls::server_config(settings)?), "https")),
     }
 }
 
@@ -210,33 +205,20 @@ struct AfterReady {
     linux: Arc<Linux>,
     tenant: Tenant,
     demo: bool,
-    engines: HashMap<TenantId, Arc<shieldops_respond::Engine>>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    targets_ready: CancellationToken,
 }
 
-/// What need not hold up the first request: the demonstration's twin, recovery, and the watch over live actions.
+/// What need not hold up the first request: the demonstration's twin, and behind it recovery and the watch over live
+/// actions.
 async fn after_ready(with: AfterReady) {
-    let AfterReady { store, intake, linux, tenant, demo, engines, tasks, stop } = with;
+    let AfterReady { store, intake, linux, tenant, demo, targets_ready } = with;
     if demo {
         let exe = crate::config::current_exe();
         if let Err(error) = demo::run(store, intake, linux, tenant, exe).await {
             tracing::error!(error = format!("{error:#}"), "the demonstration could not start");
         }
     }
-    for engine in engines.into_values() {
-        if let Err(error) = engine.recover().await {
-            tracing::error!(%error, "recovery failed");
-        }
-        tasks.spawn(engine.watch(stop.clone()));
-    }
-}
-
-async fn peer(mut request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(Peer(address))) = request.extensions().get::<ConnectInfo<Peer>>().copied() {
-        request.extensions_mut().insert(ConnectInfo(address));
-    }
-    next.run(request).await
+    targets_ready.cancel();
 }
 
 async fn last_requests(stop: &CancellationToken) {
@@ -257,14 +239,16 @@ async fn signalled([mut term, mut interrupt]: [Signal; 2], stop: CancellationTok
 }
 
 /// Ends the workers, seals the log, and closes the state.
-async fn drain(pipeline: &Pipeline, tasks: &TaskTracker, linux: &Arc<Linux>) -> anyhow::Result<()> {
+async fn drain(pipeline: &Pipeline, tasks: &TaskTracker, tenants: &Tenants, linux: &Arc<Linux>) -> anyhow::Result<()> {
     tasks.close();
-    if tokio::time::timeout(LAST_TASKS, tasks.wait()).await.is_err() {
+    let all = async { tokio::join!(tasks.wait(), tenants.ended()) };
+    if tokio::time::timeout(LAST_TASKS, all).await.is_err() {
         tracing::warn!("some work did not end; the log is sealed without it");
     }
     let work = async {
-        let bus = Arc::clone(&pipeline.bus);
-        tokio::task::spawn_blocking(move || bus.drain()).await.context("draining the event log")??;
+        if let Ok(bus) = pipeline.bus().cloned() {
+            tokio::task::spawn_blocking(move || bus.drain()).await.context("draining the event log")??;
+        }
         pipeline.record_segments().await?;
         anyhow::Ok(())
     };

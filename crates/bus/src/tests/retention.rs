@@ -11,12 +11,17 @@ fn filled(world: &World, batches: usize) -> Bus {
     bus
 }
 
+/// What one pass deleted of the one tenant of these tests.
+fn pass(bus: &Bus, now: Timestamp) -> crate::Deleted {
+    bus.apply_retention(now).unwrap().remove(&tenant()).unwrap_or_default()
+}
+
 #[test]
 fn unprocessed_or_unsealed_events_are_never_deleted() {
     let world = World::with(Limits { segment_bytes: 3_500, ..small() });
     let bus = filled(&world, 20);
     let later = START.plus(Duration::from_hours(24 * 365));
-    assert_eq!(bus.apply_retention(later).unwrap().segments, 0);
+    assert_eq!(pass(&bus, later).segments, 0);
     bus.set_processed(tenant(), Offset(7));
     bus.apply_retention(later).unwrap();
     assert_eq!(
@@ -39,10 +44,25 @@ fn only_what_is_older_than_the_retention_is_deleted() {
     bus.append(tenant(), vec![text("young"); 5], None).unwrap();
     bus.seal(tenant()).unwrap();
     bus.set_processed(tenant(), bus.end(tenant()));
-    assert_eq!(bus.apply_retention(START.plus(Duration::from_hours(24 * 6))).unwrap(), crate::Deleted::default());
-    let deleted = bus.apply_retention(START.plus(Duration::from_hours(24 * 8))).unwrap();
+    assert_eq!(pass(&bus, START.plus(Duration::from_hours(24 * 6))), crate::Deleted::default());
+    let deleted = pass(&bus, START.plus(Duration::from_hours(24 * 8)));
     assert_eq!(deleted.events, 10);
     assert_eq!(raws(&bus), ["young"; 5]);
+}
+
+#[test]
+fn what_was_deleted_is_said_of_each_tenant_apart() {
+    let world = World::with(small());
+    let bus = filled(&world, 10);
+    let other = TenantId::from_bits(77);
+    bus.append(other, vec![text("theirs"); 3], None).unwrap();
+    for tenant in bus.tenants() {
+        bus.seal(tenant).unwrap();
+        bus.set_processed(tenant, bus.end(tenant));
+    }
+    let deleted = bus.apply_retention(START.plus(Duration::from_hours(24 * 30))).unwrap();
+    assert_eq!(deleted.iter().map(|(tenant, deleted)| (*tenant, deleted.events)).collect::<Vec<_>>().len(), 2);
+    assert_eq!((deleted[&tenant()].events, deleted[&other].events), (10, 3));
 }
 
 #[test]
@@ -53,7 +73,7 @@ fn size_deletes_the_oldest_first_until_the_limit_holds() {
         bus.append(tenant(), vec![event(vec![n; 800])], None).unwrap();
         bus.set_processed(tenant(), bus.end(tenant()));
     }
-    let deleted = bus.apply_retention(START).unwrap();
+    let deleted = pass(&bus, START);
     assert!(deleted.segments > 0 && bus.stats(tenant()).bytes <= 8_000);
     assert_eq!(all(&bus).last().unwrap().events[0].raw[0], 29);
 }
@@ -65,7 +85,7 @@ fn when_all_is_deleted_offsets_ids_and_counts_go_on() {
     bus.seal(tenant()).unwrap();
     let last = bus.stats(tenant()).newest;
     bus.set_processed(tenant(), Offset(10));
-    assert_eq!(bus.apply_retention(START.plus(Duration::from_hours(24 * 30))).unwrap().events, 10);
+    assert_eq!(pass(&bus, START.plus(Duration::from_hours(24 * 30))).events, 10);
     let files = world.disk.paths();
     assert_eq!(files.len(), 1, "{files:?}");
     drop(bus);

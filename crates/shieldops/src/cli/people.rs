@@ -70,9 +70,9 @@ pub(super) fn token(TokenCommand::Create(args): &TokenCommand) -> Outcome {
     if args.kind == Kind::Personal && args.source.is_some() {
         return Err(Failure::unusable("--source is for ingest tokens").fix("leave it out"));
     }
-    let directory = settings(&args.place.flags())?.data_dir;
+    let options = settings(&args.place.flags())?.store(false);
     let secret = block_on(async {
-        let (store, scope) = open(directory).await?;
+        let (store, scope) = open(&options).await?;
         let user = owner(&store, &scope, args.user.as_deref()).await?;
         let (kind, user) = match args.kind {
             Kind::Ingest => (CredentialKind::Ingest, args.user.is_some().then_some(user)),
@@ -87,10 +87,10 @@ pub(super) fn token(TokenCommand::Create(args): &TokenCommand) -> Outcome {
 }
 
 pub(super) fn user(UserCommand::Create(args): &UserCommand) -> Outcome {
-    let directory = settings(&args.place.flags())?.data_dir;
+    let options = settings(&args.place.flags())?.store(false);
     let password = password()?;
     let user = block_on(async {
-        let (store, scope) = open(directory).await?;
+        let (store, scope) = open(&options).await?;
         let user = shieldops_identity::create_user(&scope, &args.name, &args.role, Some(password)).await?;
         store.close().await;
         Ok(user)
@@ -99,8 +99,8 @@ pub(super) fn user(UserCommand::Create(args): &UserCommand) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(data_dir: std::path::PathBuf) -> anyhow::Result<(Store, TenantScope)> {
-    let store = Store::open(&Options { data_dir, demo: false }, Arc::new(SystemClock)).await?;
+async fn open(options: &Options) -> anyhow::Result<(Store, TenantScope)> {
+    let store = Store::open(options, Arc::new(SystemClock)).await?;
     let tenant = store.first().await?;
     let scope = store.job(tenant.id, Job::Cli)?;
     Ok((store, scope))

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Problem, Raw, raw, settings};
+use super::{DatabaseUrl, Problem, Raw, Role, Roles, raw, settings};
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -37,6 +37,9 @@ impl Checker<'_> {
             self.wrong("data_dir", "", "empty", "name the folder that holds the state, for example /var/lib/shieldops");
         }
         let listen = self.address("listen", &raw.listen);
+        let roles = self.roles(raw);
+        let public_url = self.public_url(raw.public_url.as_deref());
+        self.database(raw.database.url.as_ref());
         let tls = self.tls(&raw.tls);
         let log = self.log(&raw.log);
         for dir in raw.rules.dirs.iter().filter(|dir| !dir.is_dir()) {
@@ -59,6 +62,11 @@ impl Checker<'_> {
             data_dir: raw.data_dir.clone(),
             listen: listen?,
             behind_proxy: raw.behind_proxy,
+            roles,
+            public_url,
+            database: raw.database.url.clone(),
+            keys_dir: raw.keys.dir.clone(),
+            limits: raw.limits.enabled,
             tls,
             log: log?,
             rules: settings::Rules { dirs: raw.rules.dirs.clone() },
@@ -69,6 +77,49 @@ impl Checker<'_> {
             investigate,
             crash_at,
         })
+    }
+
+    fn roles(&mut self, raw: &raw::Raw) -> Roles {
+        let known = "write ingest, detect, respond and api, or those of them that this process has";
+        for name in raw.roles.iter().filter(|name| Role::parse(name).is_none()) {
+            self.wrong("roles", name, "no such role", known);
+        }
+        let roles = Roles(raw.roles.iter().filter_map(|name| Role::parse(name)).collect());
+        if raw.roles.is_empty() {
+            self.wrong("roles", "[]", "a process without a role does nothing", known);
+        }
+        if roles.has(Role::Ingest) != roles.has(Role::Detect) {
+            let fix = "give this process both, or neither";
+            self.wrong("roles", &roles, "ingest and detect share the log of events, which one process holds", fix);
+        }
+        if raw.database.url.is_none() && roles.0.len() < Role::ALL.len() {
+            self.warnings
+                .push(format!("roles = {roles}: without database.url no other process can have the other roles"));
+        }
+        let sources = raw.ingest.syslog != raw::Syslog::default()
+            || !raw.ingest.files.is_empty()
+            || raw.ingest.journal
+            || raw.ingest.journal_file.is_some();
+        if sources && !roles.has(Role::Ingest) {
+            self.warnings.push("ingest: this process has no role ingest and reads none of its sources".to_owned());
+        }
+        roles
+    }
+
+    fn public_url(&mut self, text: Option<&str>) -> Option<String> {
+        let text = text?.trim_end_matches('/');
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' '])) {
+            let fix = "write scheme and host, and a port if need be: https://shieldops.example.org";
+            self.wrong("public_url", text, "not the address of a site", fix);
+        }
+        Some(text.to_owned())
+    }
+
+    fn database(&mut self, url: Option<&DatabaseUrl>) {
+        if let Some((url, fault)) = url.and_then(|url| Some((url, url.fault()?))) {
+            self.wrong("database.url", url, fault, "write it as postgres://user:password@host:5432/shieldops");
+        }
     }
 
     fn tls(&mut self, raw: &raw::Tls) -> Option<settings::CertFiles> {

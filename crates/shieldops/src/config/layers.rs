@@ -8,7 +8,14 @@ use toml::{Table, Value};
 use super::{Problem, Raw, reference};
 
 /// Variables that are ours and no setting.
-const OTHER_VARIABLES: [&str; 4] = ["SHIELDOPS_SHARED", "SHIELDOPS_TOKEN", "SHIELDOPS_SERVER", "SHIELDOPS_CRASH_AT"];
+const OTHER_VARIABLES: [&str; 6] = [
+    "SHIELDOPS_SHARED",
+    "SHIELDOPS_TOKEN",
+    "SHIELDOPS_SERVER",
+    "SHIELDOPS_PROFILE",
+    "SHIELDOPS_TENANT",
+    "SHIELDOPS_CRASH_AT",
+];
 /// A larger configuration file is a mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -67,6 +74,14 @@ impl Layers {
     pub(super) fn flag(&mut self, key: &str, value: Option<String>) {
         if let Some(value) = value {
             self.take(key, Value::String(value), key);
+        }
+    }
+
+    /// A flag whose values are separated by commas.
+    pub(super) fn list_flag(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            let items = value.split(',').map(|item| Value::String(item.trim().to_owned()));
+            self.take(key, Value::Array(items.collect()), &format!("--{key}"));
         }
     }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::secret::DatabaseUrl;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Raw {
@@ -14,6 +16,13 @@ pub(crate) struct Raw {
     pub(super) listen: String,
     /// A proxy in front of the server ends TLS, so the server itself speaks plain http on every address.
     pub(super) behind_proxy: bool,
+    /// What this process does: `ingest`, `detect`, `respond`, `api`. All of it by default; `ingest` and `detect` share the log of events and go together.
+    pub(super) roles: Vec<String>,
+    /// The address under which people reach the installation, such as `https://shieldops.example.org`: links begin with it, and passkeys belong to its host.
+    pub(super) public_url: Option<String>,
+    pub(super) database: Database,
+    pub(super) keys: Keys,
+    pub(super) limits: Limits,
     pub(super) tls: Tls,
     pub(super) log: Log,
     pub(super) rules: Rules,
@@ -30,6 +39,11 @@ impl Default for Raw {
             data_dir: PathBuf::from("data"),
             listen: "127.0.0.1:8420".to_owned(),
             behind_proxy: false,
+            roles: ["ingest", "detect", "respond", "api"].map(str::to_owned).to_vec(),
+            public_url: None,
+            database: Database::default(),
+            keys: Keys::default(),
+            limits: Limits::default(),
             tls: Tls::default(),
             log: Log::default(),
             rules: Rules::default(),
@@ -39,6 +53,33 @@ impl Default for Raw {
             detect: Detect::default(),
             investigate: Investigate::default(),
         }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Database {
+    /// The PostgreSQL database that holds the state, such as `postgres://user:password@host/shieldops?sslmode=verify-full`. Absent: SQLite in the data directory.
+    pub(super) url: Option<DatabaseUrl>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Keys {
+    /// The folder of the keys, which the processes of one installation share. Absent: `keys/` of the data directory.
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Limits {
+    /// Whether requests are limited by rate. The numbers are each tenant's settings.
+    pub(super) enabled: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

@@ -64,6 +64,7 @@ fn words(written: &str) -> &'static str {
     match written {
         "bool" => "true or false",
         "u64" => "a whole number",
+        "Vec<String>" => "a list of names",
         "Vec<PathBuf>" => "a list of paths",
         "Vec<Follow>" => "a list of tables {path, source?}",
         "PathBuf" | "Option<PathBuf>" => "a path",

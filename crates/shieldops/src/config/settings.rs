@@ -4,11 +4,20 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::tz::TimeZone;
 
+use super::{DatabaseUrl, Roles};
+
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) behind_proxy: bool,
+    pub(crate) roles: Roles,
+    /// Without a slash at its end.
+    pub(crate) public_url: Option<String>,
+    pub(crate) database: Option<DatabaseUrl>,
+    pub(crate) keys_dir: Option<PathBuf>,
+    /// Whether requests are limited by rate.
+    pub(crate) limits: bool,
     pub(crate) tls: Option<CertFiles>,
     pub(crate) log: Log,
     pub(crate) rules: Rules,
@@ -19,6 +28,18 @@ pub(crate) struct Settings {
     pub(crate) investigate: Investigate,
     /// The crash point of a test of recovery.
     pub(crate) crash_at: Option<String>,
+}
+
+impl Settings {
+    /// Where the state is; with the password of its database.
+    pub(crate) fn store(&self, demo: bool) -> shieldops_store::Options {
+        shieldops_store::Options {
+            data_dir: self.data_dir.clone(),
+            demo,
+            database_url: self.database.as_ref().map(|url| url.expose().to_owned()),
+            keys_dir: self.keys_dir.clone(),
+        }
+    }
 }
 
 /// Certificate chain and key, both in PEM.

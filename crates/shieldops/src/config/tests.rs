@@ -99,10 +99,16 @@ fn an_unknown_variable_is_a_warning_and_ours_are_not() {
 
 #[test]
 fn flags_win_over_everything() {
-    let flags = Flags { listen: Some("127.0.0.1:1".to_owned()), data_dir: Some("here".into()), config: None };
+    let flags = Flags {
+        listen: Some("127.0.0.1:1".to_owned()),
+        data_dir: Some("here".into()),
+        roles: Some("api, respond".to_owned()),
+        ..Flags::default()
+    };
     let loaded = load_with(&flags, variables(&[("SHIELDOPS_LISTEN", "127.0.0.1:2")])).unwrap();
     assert_eq!(loaded.settings.listen.port(), 1);
     assert_eq!(loaded.settings.data_dir.to_str(), Some("here"));
+    assert_eq!(loaded.settings.roles.to_string(), "respond,api");
 }
 
 #[test]
@@ -131,10 +137,41 @@ fn what_show_prints_is_a_configuration_that_means_the_same() {
 #[test]
 fn every_setting_is_described_and_every_default_has_its_setting() {
     let keys = reference::keys();
-    assert_eq!(keys.len(), 24);
+    assert_eq!(keys.len(), 29);
     for key in &keys {
         assert!(key.docs.ends_with('.'), "{} has no description", key.name);
     }
     let page = super::reference();
     assert!(page.contains("## ingest.syslog.udp") && page.contains("`SHIELDOPS_INGEST__SYSLOG__UDP`"));
+}
+
+#[test]
+fn ingest_and_detect_go_together_and_a_role_is_one_of_four() {
+    for (roles, says) in
+        [("ingest,api", "share"), ("detect", "share"), ("api,mind", "no such role"), ("", "no such role")]
+    {
+        let flags = Flags { roles: Some(roles.to_owned()), ..Flags::default() };
+        let problems = load_with(&flags, Vec::new()).unwrap_err().problems;
+        assert!(
+            problems.iter().any(|problem| problem.key == "roles" && problem.what.contains(says)),
+            "{roles}: {problems:?}"
+        );
+    }
+    let flags = Flags { roles: Some("api".to_owned()), ..Flags::default() };
+    let loaded = load_with(&flags, Vec::new()).unwrap();
+    assert!(!loaded.settings.roles.owns_bus());
+    assert!(loaded.warnings[0].contains("database.url"), "{:?}", loaded.warnings);
+    let elsewhere = variables(&[("SHIELDOPS_DATABASE__URL", "postgres://app:secret@db/x")]);
+    let loaded = load_with(&flags, elsewhere).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert!(!format!("{:?} {}", loaded.settings, toml::to_string(&loaded.raw).unwrap()).contains("secret"));
+}
+
+#[test]
+fn the_public_address_is_that_of_a_site() {
+    let with = |url: &str| load("", &[("SHIELDOPS_PUBLIC_URL", url)]);
+    assert_eq!(with("https://s.example.org/").unwrap().settings.public_url.as_deref(), Some("https://s.example.org"));
+    for url in ["s.example.org", "ftp://s.example.org", "https://s.example.org/path", "https://", "https://a@b"] {
+        assert_eq!(keys(&with(url).unwrap_err().problems), ["public_url"], "{url}");
+    }
 }

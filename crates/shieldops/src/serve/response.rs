@@ -16,7 +16,12 @@ const FINDINGS: usize = 256;
 /// How long until a target that did not answer is asked again for a proposed plan.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Makes the engine of a tenant, recovers what a crash left, and starts what watches.
+/// The rows of a tenant, for its response.
+pub(crate) fn scope(store: &Store, tenant: TenantId) -> anyhow::Result<TenantScope> {
+    Ok(store.job(tenant, Job::Response)?)
+}
+
+/// Makes the engine of a tenant, and turns what it finds into alerts.
 pub(crate) fn start(
     store: &Store,
     tenant: TenantId,
@@ -25,7 +30,7 @@ pub(crate) fn start(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<Arc<Engine>> {
-    let scope = store.job(tenant, Job::Response)?;
+    let scope = scope(store, tenant)?;
     let (findings, found) = mpsc::channel(FINDINGS);
     let engine = Engine::new(EngineOptions {
         tenant,
@@ -37,13 +42,12 @@ pub(crate) fn start(
         crash,
         findings: Some(findings),
     });
-    tasks.spawn(raise(scope.clone(), found, stop.clone()));
-    tasks.spawn(propose(scope, Arc::clone(&engine), stop.clone()));
+    tasks.spawn(raise(scope, found, stop.clone()));
     Ok(engine)
 }
 
 /// Plans what each new revision proposes, within a moment of the revision.
-async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToken) {
+pub(crate) async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToken) {
     let mut changes = scope.store().watch();
     let mut later = HashMap::new();
     loop {

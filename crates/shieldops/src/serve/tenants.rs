@@ -1,0 +1,237 @@
+//! The tenants of this process: each one's engine, workers and watch. They begin when a tenant appears, whoever made it,
+//! and end when it is gone; a tenant that is suspended, locked or being deleted keeps all but new automation.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use shieldops_api::NoEngine;
+use shieldops_model::TenantId;
+use shieldops_pipeline::Pipeline;
+use shieldops_respond::{CrashPoints, Engine, Registry};
+use shieldops_store::{Change, Store, people::Tenant};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::response;
+use crate::config::{Role, Roles};
+
+/// How long another node's new tenant may wait; one that is made here is told at once.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What every tenant's work is made of.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) roles: Roles,
+    pub(crate) crash_at: Option<String>,
+    pub(crate) stop: CancellationToken,
+    /// Cancelled once recovery and watching may begin: the demonstration's twin is up.
+    pub(crate) targets_ready: CancellationToken,
+}
+
+pub(crate) struct Tenants {
+    with: Parts,
+    running: Mutex<HashMap<TenantId, Running>>,
+}
+
+/// One tenant's work here.
+struct Running {
+    engine: Option<Arc<Engine>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    /// Workers and watch were started.
+    works: bool,
+    /// Present while new plans are made without a person.
+    automation: Option<CancellationToken>,
+    /// What went wrong at the last try: said once.
+    fault: Option<String>,
+}
+
+impl Tenants {
+    pub(crate) fn new(with: Parts) -> Arc<Self> {
+        Arc::new(Self { with, running: Mutex::default() })
+    }
+
+    /// Follows the tenants until told to stop.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let mut changes = self.with.store.watch();
+        loop {
+            tokio::select! {
+                () = changed(&mut changes) => {}
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.with.stop.cancelled() => return,
+            }
+            if let Err(error) = self.reconcile().await {
+                tracing::error!(error = format!("{error:#}"), "the tenants could not be read and will be tried again");
+            }
+        }
+    }
+
+    /// Starts what is there and does not run yet, and ends what is gone.
+    pub(crate) async fn reconcile(&self) -> anyhow::Result<()> {
+        let known = self.with.store.tenants().await?;
+        for tenant in &known {
+            self.keep(tenant);
+        }
+        let gone: Vec<_> =
+            self.running().into_iter().filter(|id| known.iter().all(|tenant| tenant.id != *id)).collect();
+        for tenant in gone {
+            self.end(tenant).await;
+        }
+        Ok(())
+    }
+
+    /// Brings one tenant's work to what its state asks for.
+    fn keep(&self, tenant: &Tenant) {
+        let mut all = self.lock();
+        let running = all.entry(tenant.id).or_insert_with(|| self.fresh());
+        match self.start(tenant, running) {
+            Ok(()) => running.fault = None,
+            // Its key may not be there yet: another node made it. One that cannot start holds up no other.
+            Err(error) => {
+                let fault = format!("{error:#}");
+                if running.fault.as_ref() != Some(&fault) {
+                    tracing::error!(tenant.id = %tenant.id, error = fault, "a tenant's work could not start and will be tried again");
+                }
+                running.fault = Some(fault);
+            }
+        }
+    }
+
+    fn start(&self, tenant: &Tenant, running: &mut Running) -> anyhow::Result<()> {
+        let responds = self.with.roles.has(Role::Respond);
+        if responds {
+            self.engine_of(tenant.id, running)?;
+        }
+        if !running.works {
+            if self.with.roles.has(Role::Detect) {
+                self.with.pipeline.start_tenant(tenant.id, &running.tasks, &running.stop)?;
+            }
+            if let Some(engine) = &running.engine {
+                let watch = watch(Arc::clone(engine), self.with.targets_ready.clone(), running.stop.clone());
+                running.tasks.spawn(watch);
+            }
+            running.works = true;
+            tracing::info!(tenant.id = %tenant.id, tenant.slug = tenant.slug, "the tenant's work begins");
+        }
+        match (&running.automation, automates(tenant) && responds) {
+            (None, true) => {
+                let stop = running.stop.child_token();
+                let engine = self.engine_of(tenant.id, running)?;
+                let scope = response::scope(&self.with.store, tenant.id)?;
+                running.tasks.spawn(response::propose(scope, engine, stop.clone()));
+                running.automation = Some(stop);
+            }
+            (Some(automation), false) => {
+                automation.cancel();
+                running.automation = None;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn engine_of(&self, tenant: TenantId, running: &mut Running) -> anyhow::Result<Arc<Engine>> {
+        if let Some(engine) = &running.engine {
+            return Ok(Arc::clone(engine));
+        }
+        let crash = self.with.crash_at.clone().map_or_else(CrashPoints::none, CrashPoints::abort_at);
+        let registry = Arc::clone(&self.with.registry);
+        let engine = response::start(&self.with.store, tenant, registry, crash, &running.tasks, &running.stop)?;
+        running.engine = Some(Arc::clone(&engine));
+        Ok(engine)
+    }
+
+    /// Ends one tenant's work and waits for it.
+    async fn end(&self, tenant: TenantId) {
+        let Some(running) = self.lock().remove(&tenant) else { return };
+        running.stop.cancel();
+        running.tasks.close();
+        running.tasks.wait().await;
+        tracing::info!(tenant.id = %tenant, "the tenant's work ended");
+    }
+
+    /// Waits for all of it, once `stop` was cancelled.
+    pub(crate) async fn ended(&self) {
+        let tasks: Vec<_> = self.lock().values().map(|running| running.tasks.clone()).collect();
+        for tasks in tasks {
+            tasks.close();
+            tasks.wait().await;
+        }
+    }
+
+    fn fresh(&self) -> Running {
+        Running {
+            engine: None,
+            stop: self.with.stop.child_token(),
+            tasks: TaskTracker::new(),
+            works: false,
+            automation: None,
+            fault: None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl shieldops_api::Tenants for Tenants {
+    fn engine(&self, tenant: TenantId) -> Result<Arc<Engine>, NoEngine> {
+        if !self.with.roles.has(Role::Respond) {
+            return Err(NoEngine::NotHere);
+        }
+        let mut all = self.lock();
+        if let Some(engine) = all.get(&tenant).and_then(|running| running.engine.clone()) {
+            return Ok(engine);
+        }
+        // A tenant of this very moment: its first request may be before the next look.
+        let mut fresh = self.fresh();
+        let made = self.engine_of(tenant, all.get_mut(&tenant).unwrap_or(&mut fresh));
+        if made.is_ok() {
+            all.entry(tenant).or_insert(fresh);
+        }
+        made.map_err(|_no_key| NoEngine::Unknown)
+    }
+
+    fn running(&self) -> Vec<TenantId> {
+        Tenants::running(self)
+    }
+}
+
+impl Tenants {
+    fn running(&self) -> Vec<TenantId> {
+        self.lock().keys().copied().collect()
+    }
+}
+
+/// Whether plans may be made for the tenant without a person. Detection goes on in every state: events that nobody
+/// processes would hold the log against all tenants.
+fn automates(_tenant: &Tenant) -> bool {
+    true
+}
+
+/// Recovery first, then expiry and observation.
+async fn watch(engine: Arc<Engine>, ready: CancellationToken, stop: CancellationToken) {
+    tokio::select! { () = ready.cancelled() => {}, () = stop.cancelled() => return }
+    if let Err(error) = engine.recover().await {
+        tracing::error!(%error, "recovery failed");
+    }
+    engine.watch(stop).await;
+}
+
+/// Ends when a tenant changed, or when what changed is not known.
+async fn changed(changes: &mut Receiver<Change>) {
+    loop {
+        match changes.recv().await {
+            Ok(change) if change.kind == "tenant" => return,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
