@@ -1,52 +1,71 @@
 //! Findings of a batch to alerts and incidents, inside the batch's transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use shieldops_model::{Alert, AlertId, Event, EventId, Incident, IncidentId, IncidentStatus, Timestamp, id};
 use shieldops_store::{Tx, alerts, cited, incidents, targets};
-use shieldops_triage::{self as triage, Correlation, Finding, IncidentSummary};
+use shieldops_triage::{self as triage, Correlation, Finding, Growth, IncidentSummary};
 
-use crate::{Result, Settings};
+use crate::{Result, Settings, growing::Growing};
 
-/// Applies findings; records one ledger entry for all that changed.
+/// Alerts that the entry of a batch names as its subjects; its payload names all.
+pub const SUBJECTS: usize = 200;
+
+/// Applies findings; records one ledger entry for all that changed. What it reads grows with the findings, not with the
+/// incidents that they join.
 pub(crate) async fn apply(
     tx: &mut Tx,
-    findings: &[Finding],
-    events: &[Event],
+    growing: &mut Growing,
+    batch: Findings<'_>,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<()> {
-    if findings.is_empty() {
+    if batch.findings.is_empty() {
         return Ok(());
     }
-    let changed = fold(tx, findings, events, settings, now).await?;
-    let touched = correlate(tx, &changed, now).await?;
-    for id in &touched {
-        refresh(tx, *id, settings, now).await?;
+    let context = context(tx).await?;
+    let mut changed = fold(tx, batch, settings, &context, now).await?;
+    let touched = correlate(tx, &mut changed, &context, now).await?;
+    for (id, touch) in &touched {
+        let refresh = Refresh { touch, context: &context, settings, now };
+        refresh.run(tx, growing, *id).await?;
     }
-    record(tx, &changed, &touched)
+    record(tx, &changed, touched.keys())
+}
+
+/// What a batch found, and its events.
+#[derive(Clone, Copy)]
+pub(crate) struct Findings<'a> {
+    pub(crate) findings: &'a [Finding],
+    pub(crate) events: &'a [Event],
+}
+
+/// An alert that a batch made or changed, with the matches that this added.
+struct Folded {
+    alert: Alert,
+    matches: u64,
 }
 
 async fn fold(
     tx: &mut Tx,
-    findings: &[Finding],
-    events: &[Event],
+    batch: Findings<'_>,
     settings: &Settings,
+    context: &triage::risk::Context,
     now: Timestamp,
-) -> Result<Vec<Alert>> {
-    let tenant = tx.scope().tenant();
+) -> Result<Vec<Folded>> {
+    let (tenant, findings) = (tx.scope().tenant(), batch.findings);
     let Some((since, _until)) = triage::reach(findings, settings.dedupe_window) else { return Ok(Vec::new()) };
     let mut open = Vec::new();
     for key in triage::keys(tenant, findings) {
         open.extend(alerts::of_fingerprint(tx, key.fingerprint, since).await?);
     }
-    let context = context(tx).await?;
-    let by_id: BTreeMap<EventId, &Event> = events.iter().map(|event| (event.id, event)).collect();
+    let counted: BTreeMap<AlertId, u64> = open.iter().map(|alert| (alert.id, alert.count)).collect();
+    let by_id: BTreeMap<EventId, &Event> = batch.events.iter().map(|event| (event.id, event)).collect();
     let mint = || -> AlertId { id::mint(now, &mut rand::rng()) };
     let mut changed = Vec::new();
     for change in triage::fold(tenant, &open, findings, settings.dedupe_window, now, mint) {
         let mut alert = change.alert;
-        let score = triage::risk::alert(&alert, &context);
+        let score = triage::risk::alert(&alert, context);
         (alert.risk_score, alert.risk_terms) = (score.score, score.terms);
         if change.is_new {
             alerts::insert(tx, &alert).await?;
@@ -60,9 +79,10 @@ async fn fold(
                 cited::keep(tx, event).await?;
             }
         }
-        changed.push(alert);
+        let matches = alert.count.saturating_sub(counted.get(&alert.id).copied().unwrap_or(0));
+        changed.push(Folded { alert, matches });
     }
-    changed.sort_by_key(|alert| (alert.first_seen, alert.id));
+    changed.sort_by_key(|folded| (folded.alert.first_seen, folded.alert.id));
     Ok(changed)
 }
 
@@ -72,78 +92,127 @@ pub(crate) async fn context(tx: &mut Tx) -> Result<triage::risk::Context> {
     Ok(triage::risk::Context { criticality, ..triage::risk::Context::default() })
 }
 
+/// What a batch did to one incident.
+#[derive(Default)]
+pub(crate) struct Touch {
+    alerts: Vec<Alert>,
+    growth: Growth,
+}
+
+type Touched = BTreeMap<IncidentId, Touch>;
+
 /// Finds an incident for each alert that has none, and says which incidents changed.
-async fn correlate(tx: &mut Tx, changed: &[Alert], now: Timestamp) -> Result<BTreeSet<IncidentId>> {
-    let mut touched = BTreeSet::new();
-    let Some(first) = changed.iter().map(|alert| alert.first_seen).min() else { return Ok(touched) };
+async fn correlate(
+    tx: &mut Tx,
+    changed: &mut [Folded],
+    context: &triage::risk::Context,
+    now: Timestamp,
+) -> Result<Touched> {
+    let mut touched = Touched::new();
+    let Some(first) = changed.iter().map(|folded| folded.alert.first_seen).min() else { return Ok(touched) };
     let known = incidents::candidates(tx, first.minus(triage::GAP)).await?;
     let mut summaries: Vec<IncidentSummary> = known.iter().map(IncidentSummary::from).collect();
-    for alert in changed {
+    for Folded { alert, matches } in changed {
         if let Some(incident) = alert.incident_id {
-            touched.insert(incident);
+            let touch = touched.entry(incident).or_default();
+            touch.growth.events = touch.growth.events.saturating_add(*matches);
+            touch.alerts.push(alert.clone());
             continue;
         }
-        match triage::correlate(alert, &summaries) {
-            Correlation::Alone => {}
+        let mut counted = alert.count;
+        let id = match triage::correlate(alert, &summaries) {
+            Correlation::Alone => continue,
             Correlation::Join { id, also, .. } => {
                 join(tx, alert, id).await?;
-                touched.insert(id);
                 for other in also {
-                    absorb(tx, id, other, now).await?;
+                    absorb(tx, &mut touched, &mut summaries, (id, other), now).await?;
                 }
-                update_summary(tx, &mut summaries, id, now).await?;
+                summaries.iter_mut().filter(|known| known.id == id).for_each(|known| known.take(alert));
+                touched.entry(id).or_default().growth.alerts += 1;
+                id
             }
             Correlation::Open => {
                 let id: IncidentId = id::mint(now, &mut rand::rng());
                 join(tx, alert, id).await?;
-                open(tx, id, alert, now).await?;
-                touched.insert(id);
-                update_summary(tx, &mut summaries, id, now).await?;
+                summaries.extend(open(tx, id, alert, context, now).await?);
+                // Its row counts this alert already.
+                counted = 0;
+                id
             }
-        }
+        };
+        let touch = touched.entry(id).or_default();
+        touch.growth.events = touch.growth.events.saturating_add(counted);
+        touch.growth.joined.insert(alert.id);
+        touch.alerts.push(alert.clone());
     }
     Ok(touched)
 }
 
-async fn join(tx: &mut Tx, alert: &Alert, incident: IncidentId) -> Result<()> {
-    let mut alert = alerts::get(tx, alert.id).await?;
+async fn join(tx: &mut Tx, alert: &mut Alert, incident: IncidentId) -> Result<()> {
     alert.incident_id = Some(incident);
-    alerts::update(tx, &mut alert).await?;
-    Ok(())
+    Ok(alerts::update(tx, alert).await?)
 }
 
-async fn open(tx: &mut Tx, id: IncidentId, alert: &Alert, now: Timestamp) -> Result<()> {
-    let context = context(tx).await?;
-    if let Some(incident) = triage::open(id, std::slice::from_ref(alert), &context, now) {
-        // Revision 1 is due at once: until it is there the incident is not listed.
-        incidents::insert(tx, &incident, now, Some(now)).await?;
-    }
-    Ok(())
+async fn open(
+    tx: &mut Tx,
+    id: IncidentId,
+    alert: &Alert,
+    context: &triage::risk::Context,
+    now: Timestamp,
+) -> Result<Option<IncidentSummary>> {
+    let Some(incident) = triage::open(id, std::slice::from_ref(alert), context, now) else { return Ok(None) };
+    // Revision 1 is due at once: until it is there the incident is not listed.
+    incidents::insert(tx, &incident, now, Some(now)).await?;
+    Ok(Some(IncidentSummary::from(&incident)))
 }
 
 /// An alert bridges two incidents: the other one is merged when nobody has touched it.
-async fn absorb(tx: &mut Tx, into: IncidentId, other: IncidentId, now: Timestamp) -> Result<()> {
+async fn absorb(
+    tx: &mut Tx,
+    touched: &mut Touched,
+    summaries: &mut Vec<IncidentSummary>,
+    (into, other): (IncidentId, IncidentId),
+    now: Timestamp,
+) -> Result<()> {
     let from = incidents::get(tx, other).await?;
     let untouched = from.status == IncidentStatus::New && from.assignee.is_none();
-    if untouched && into != other {
-        merge(tx, into, other, None, now).await?;
+    if !untouched || into == other || !merge(tx, into, other, None, now).await? {
+        return Ok(());
     }
+    let gone: Vec<IncidentSummary> = summaries.extract_if(.., |summary| summary.id == other).collect();
+    for (summary, gone) in summaries.iter_mut().filter(|summary| summary.id == into).zip(&gone) {
+        summary.absorb(gone);
+    }
+    // What this batch gave to the other one is the first one's now.
+    let Touch { alerts, growth } = touched.remove(&other).unwrap_or_default();
+    let touch = touched.entry(into).or_default();
+    touch.alerts.extend(alerts.into_iter().map(|alert| Alert { incident_id: Some(into), ..alert }));
+    touch.growth.joined.extend(growth.joined);
+    touch.growth.alerts = touch.growth.alerts.saturating_add(growth.alerts);
+    touch.growth.events = touch.growth.events.saturating_add(growth.events);
     Ok(())
 }
 
-/// Merges `from` into `into`: its alerts move, and it closes.
+/// Merges `from` into `into`: its alerts move, and it closes. False when they cannot be merged.
 pub(crate) async fn merge(
     tx: &mut Tx,
     into: IncidentId,
     from: IncidentId,
     reason: Option<&str>,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let (target, source) = (incidents::get(tx, into).await?, incidents::get(tx, from).await?);
-    let Ok(merged) = triage::merge(&target, &source, now) else { return Ok(()) };
-    for mut alert in alerts::of_incident(tx, from).await? {
-        alert.incident_id = Some(into);
-        alerts::update(tx, &mut alert).await?;
+    let Ok(merged) = triage::merge(&target, &source, now) else { return Ok(false) };
+    // A reading has an end: what it left is read again, until none is left.
+    loop {
+        let moving = alerts::of_incident(tx, from).await?;
+        if moving.is_empty() {
+            break;
+        }
+        for mut alert in moving {
+            alert.incident_id = Some(into);
+            alerts::update(tx, &mut alert).await?;
+        }
     }
     let mut closed = Incident { version: source.version, ..merged.from };
     incidents::update(tx, &mut closed).await?;
@@ -151,34 +220,37 @@ pub(crate) async fn merge(
     let mut open = Incident { version: target.version, ..merged.into };
     incidents::update(tx, &mut open).await?;
     tx.record("incident.merged", &[&into, &from], serde_json::json!({"into": into, "from": from, "reason": reason}))?;
-    Ok(())
+    Ok(true)
 }
 
-async fn update_summary(
-    tx: &mut Tx,
-    summaries: &mut Vec<IncidentSummary>,
-    id: IncidentId,
+/// What an incident is written again with.
+struct Refresh<'a> {
+    touch: &'a Touch,
+    context: &'a triage::risk::Context,
+    settings: &'a Settings,
     now: Timestamp,
-) -> Result<()> {
-    let Some(incident) = incidents::find(tx, id).await? else { return Ok(()) };
-    let alerts = alerts::of_incident(tx, id).await?;
-    let fresh = triage::refresh(&incident, &alerts, &triage::risk::Context::default(), now);
-    summaries.retain(|summary| summary.id != id);
-    summaries.push(IncidentSummary::from(&fresh));
-    Ok(())
 }
 
-/// Rolls the alerts of an incident up into it and schedules its next revision.
+impl Refresh<'_> {
+    /// Rolls what the incident gained up into it and schedules its next revision.
+    async fn run(&self, tx: &mut Tx, growing: &mut Growing, id: IncidentId) -> Result<()> {
+        let Some(incident) = incidents::find(tx, id).await? else { return Ok(()) };
+        let sample = growing.sample(tx, &incident, &self.touch.alerts).await?;
+        let mut fresh = triage::refresh(&incident, &sample, &self.touch.growth, self.context, self.now);
+        fresh.version = incident.version;
+        incidents::update(tx, &mut fresh).await?;
+        growing.keep(id, fresh.version, sample);
+        let (changed_at, due) = next_revision(tx, &incident, self.settings, self.now).await?;
+        incidents::schedule(tx, id, changed_at, Some(due)).await?;
+        Ok(())
+    }
+}
+
+/// Rolls an incident up from its rows, after something other than a batch changed them.
 pub(crate) async fn refresh(tx: &mut Tx, id: IncidentId, settings: &Settings, now: Timestamp) -> Result<()> {
-    let Some(incident) = incidents::find(tx, id).await? else { return Ok(()) };
-    let alerts = alerts::of_incident(tx, id).await?;
     let context = context(tx).await?;
-    let mut fresh = triage::refresh(&incident, &alerts, &context, now);
-    fresh.version = incident.version;
-    incidents::update(tx, &mut fresh).await?;
-    let (changed_at, due) = next_revision(tx, &incident, settings, now).await?;
-    incidents::schedule(tx, id, changed_at, Some(due)).await?;
-    Ok(())
+    let refresh = Refresh { touch: &Touch::default(), context: &context, settings, now };
+    refresh.run(tx, &mut Growing::default(), id).await
 }
 
 /// The first revision is due at once; a later one after a quiet spell, but within a bound from the first change.
@@ -197,14 +269,22 @@ async fn next_revision(
     Ok((changed_at, due))
 }
 
-fn record(tx: &mut Tx, changed: &[Alert], touched: &BTreeSet<IncidentId>) -> Result<()> {
-    let rows: Vec<_> = changed
-        .iter()
+fn record<'a>(
+    tx: &mut Tx,
+    changed: &[Folded],
+    touched: impl ExactSizeIterator<Item = &'a IncidentId> + Clone,
+) -> Result<()> {
+    let alerts = || changed.iter().map(|folded| &folded.alert);
+    let rows: Vec<_> = alerts()
         .map(|alert| serde_json::json!({"id": alert.id, "rule": alert.rule_id, "title": alert.rule_title, "count": alert.count, "version": alert.version}))
         .collect();
     let mut subjects: Vec<&dyn std::fmt::Display> = Vec::with_capacity(changed.len() + touched.len());
-    subjects.extend(changed.iter().take(200).map(|alert| &alert.id as &dyn std::fmt::Display));
-    subjects.extend(touched.iter().map(|id| id as &dyn std::fmt::Display));
+    subjects.extend(alerts().take(SUBJECTS).map(|alert| &alert.id as &dyn std::fmt::Display));
+    subjects.extend(touched.clone().map(|id| id as &dyn std::fmt::Display));
+    let touched: Vec<&IncidentId> = touched.collect();
     tx.record("detection.committed", &subjects, serde_json::json!({"alerts": rows, "incidents": touched}))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
     access::{any_of, ids, open, seal, word},
+    db::{clean, index_text},
 };
 
 const TABLE: &str = "alerts";
@@ -23,6 +24,8 @@ pub struct Filter {
     pub entity: Option<Entity>,
     /// Part of the title, without regard to ASCII case.
     pub title: Option<String>,
+    /// The list begins with the oldest.
+    pub oldest_first: bool,
 }
 
 /// Inserts an alert.
@@ -44,7 +47,7 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     .bind(&alert.rule_version)
     .bind(fingerprint)
     .bind(alert.window_start.as_micros())
-    .bind(&alert.rule_title)
+    .bind(clean(&alert.rule_title).into_owned())
     .bind(i64::from(alert.severity.id()))
     .bind(word(&alert.status))
     .bind(alert.verdict.as_ref().map(word))
@@ -110,7 +113,7 @@ async fn index_entities(tx: &mut Tx, alert: &Alert) -> Result<()> {
         .bind(tx.t())
         .bind(alert.id.to_bytes().to_vec())
         .bind(entity.kind.as_str())
-        .bind(&entity.value)
+        .bind(index_text(&entity.value).into_owned())
         .execute(tx.conn())
         .await?;
     }
@@ -185,29 +188,36 @@ pub async fn of_fingerprint(access: &mut impl Access, fingerprint: [u8; 32], sin
     rows.iter().map(|row| read(access, row)).collect()
 }
 
-/// The alerts of an incident, oldest first, at most 1,000.
+/// The alerts of an incident, oldest first. Of more than 1,000, the gravest and among them the first.
 pub async fn of_incident(access: &mut impl Access, incident: IncidentId) -> Result<Vec<Alert>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT id, body FROM alerts WHERE tenant_id=$1 AND incident_id=$2 ORDER BY id LIMIT 1000")
-        .bind(tenant)
-        .bind(incident.to_bytes().to_vec())
-        .fetch_all(access.conn())
-        .await?;
-    rows.iter().map(|row| read(access, row)).collect()
+    let rows = sqlx::query(
+        "SELECT id, body FROM alerts WHERE tenant_id=$1 AND incident_id=$2 ORDER BY severity DESC, id LIMIT 1000",
+    )
+    .bind(tenant)
+    .bind(incident.to_bytes().to_vec())
+    .fetch_all(access.conn())
+    .await?;
+    let mut alerts = rows.iter().map(|row| read(access, row)).collect::<Result<Vec<Alert>>>()?;
+    alerts.sort_by_key(|alert| alert.id);
+    Ok(alerts)
 }
 
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Alert>> {
     let entity = filter.entity.as_ref();
-    let sql = "SELECT id, body FROM alerts a WHERE tenant_id=$1 AND id<$2 \
+    let (side, edge, direction) = page.edge::<id::AlertKind>(filter.oldest_first)?;
+    let sql = format!(
+        "SELECT id, body FROM alerts a WHERE tenant_id=$1 AND id{side}$2 \
         AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT CAST(value AS BIGINT) FROM json_each($5))) AND ($6 IS NULL OR rule_id=$6) \
         AND ($7 IS NULL OR incident_id=$7) AND ($8 IS NULL OR assignee=$8) AND ($9 IS NULL OR verdict IN (SELECT value FROM json_each($9))) \
         AND ($10 IS NULL OR instr(lower(title), $10)>0) \
         AND ($11 IS NULL OR EXISTS (SELECT 1 FROM alert_entities e WHERE e.tenant_id=a.tenant_id AND e.alert_id=a.id AND e.kind=$11 AND e.value=$12)) \
-        ORDER BY id DESC LIMIT $3";
+        ORDER BY id {direction} LIMIT $3"
+    );
     let tenant = access.t();
-    let rows = sqlx::query(sql)
+    let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(tenant)
-        .bind(page.below::<id::AlertKind>()?)
+        .bind(edge)
         .bind(page.fetch())
         .bind(any_of(&filter.status))
         .bind(any_of(&ids(&filter.severity)))
@@ -215,9 +225,9 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
         .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
         .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
         .bind(any_of(&filter.verdict))
-        .bind(filter.title.as_deref().map(str::to_ascii_lowercase))
+        .bind(filter.title.as_deref().map(|title| clean(title).to_ascii_lowercase()))
         .bind(entity.map(|entity| entity.kind.as_str()))
-        .bind(entity.map(|entity| entity.value.as_str()))
+        .bind(entity.map(|entity| index_text(&entity.value).into_owned()))
         .fetch_all(access.conn())
         .await?;
     let items: Result<Vec<Alert>> = rows.iter().map(|row| read(access, row)).collect();
@@ -265,17 +275,36 @@ pub enum CountBy {
     Verdict,
 }
 
-/// Time of first sight and severity of each alert since `from`, for charts.
-pub async fn series(access: &mut impl Access, from: Timestamp) -> Result<Vec<(Timestamp, u8)>> {
-    let tenant = access.t();
-    let rows = sqlx::query("SELECT first_seen, severity FROM alerts WHERE tenant_id=$1 AND first_seen>=$2 ORDER BY first_seen LIMIT 100000")
-        .bind(tenant)
-        .bind(from.as_micros())
-        .fetch_all(access.conn())
-        .await?;
-    let read = |row: &AnyRow| -> Result<_> {
-        let severity: i64 = row.try_get("severity")?;
-        Ok((Timestamp::from_micros(row.try_get("first_seen")?), u8::try_from(severity).unwrap_or(u8::MAX)))
+/// How many alerts of a severity were first seen in a part of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its place in the range, from 0.
+    pub at: usize,
+    pub severity: u8,
+    pub alerts: u64,
+}
+
+/// Alerts by first sight since `from`, counted in buckets of `width_us` microseconds; what comes after the last of
+/// `buckets` is left out.
+pub async fn histogram(access: &mut impl Access, from: Timestamp, width_us: i64, buckets: u16) -> Result<Vec<Bucket>> {
+    let (tenant, from, width_us) = (access.t(), from.as_micros(), width_us.max(1));
+    let rows = sqlx::query(
+        "SELECT (first_seen-$2)/$3 AS at, severity, count(*) AS n FROM alerts WHERE tenant_id=$1 AND first_seen>=$2 \
+         AND first_seen<$4 GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    .bind(tenant)
+    .bind(from)
+    .bind(width_us)
+    .bind(from.saturating_add(width_us.saturating_mul(i64::from(buckets))))
+    .fetch_all(access.conn())
+    .await?;
+    let read = |row: &AnyRow| -> Result<Bucket> {
+        let (at, severity, n): (i64, i64, i64) = (row.try_get("at")?, row.try_get("severity")?, row.try_get("n")?);
+        Ok(Bucket {
+            at: usize::try_from(at).unwrap_or(usize::MAX),
+            severity: u8::try_from(severity).unwrap_or(0),
+            alerts: u64::try_from(n).unwrap_or(0),
+        })
     };
     rows.iter().map(read).collect()
 }

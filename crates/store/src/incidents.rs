@@ -1,12 +1,13 @@
 //! Incidents: candidates for correlation, the work list of the investigator, and lists of those that have a revision.
 
 use shieldops_model::{Incident, IncidentId, Severity, Timestamp, UserId, id};
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
     access::{any_of, ids, open, seal, word},
     alerts::id_of,
+    db::clean,
 };
 
 const TABLE: &str = "incidents";
@@ -18,6 +19,47 @@ pub struct Filter {
     pub severity: Vec<Severity>,
     pub assignee: Option<UserId>,
     pub title: Option<String>,
+    pub order: Order,
+}
+
+/// In which order incidents are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Newest,
+    Oldest,
+    /// The one seen last is first.
+    LastSeen,
+    /// The one seen last is last.
+    QuietFirst,
+}
+
+impl Order {
+    const fn by_last_seen(self) -> bool {
+        matches!(self, Self::LastSeen | Self::QuietFirst)
+    }
+
+    const fn oldest_first(self) -> bool {
+        matches!(self, Self::Oldest | Self::QuietFirst)
+    }
+
+    /// What the page after this incident begins with.
+    fn cursor(self, incident: &Incident) -> String {
+        match self.by_last_seen() {
+            true => format!("{}.{}", incident.last_seen.as_micros(), incident.id),
+            false => incident.id.to_string(),
+        }
+    }
+}
+
+/// A place in the order by last sight: the time, and the id among those of one time.
+fn place(page: &PageRequest, oldest_first: bool) -> Result<(i64, PageRequest)> {
+    let Some(cursor) = &page.cursor else {
+        return Ok((if oldest_first { i64::MIN } else { i64::MAX }, page.clone()));
+    };
+    let (time, id) = cursor.split_once('.').ok_or(StoreError::InvalidCursor)?;
+    let time = time.parse().map_err(|_nan| StoreError::InvalidCursor)?;
+    Ok((time, PageRequest { cursor: Some(id.to_owned()), ..page.clone() }))
 }
 
 pub async fn insert(tx: &mut Tx, incident: &Incident, changed_at: Timestamp, due_at: Option<Timestamp>) -> Result<()> {
@@ -30,7 +72,7 @@ pub async fn insert(tx: &mut Tx, incident: &Incident, changed_at: Timestamp, due
     )
     .bind(tx.t())
     .bind(row.to_vec())
-    .bind(&incident.title)
+    .bind(clean(&incident.title).into_owned())
     .bind(i64::from(incident.severity.id()))
     .bind(word(&incident.status))
     .bind(incident.verdict.as_ref().map(word))
@@ -67,7 +109,7 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident) -> Result<()> {
     .bind(tx.t())
     .bind(row.to_vec())
     .bind(read_at)
-    .bind(&incident.title)
+    .bind(clean(&incident.title).into_owned())
     .bind(i64::from(incident.severity.id()))
     .bind(word(&incident.status))
     .bind(incident.verdict.as_ref().map(word))
@@ -165,25 +207,35 @@ pub async fn get(access: &mut impl Access, id: IncidentId) -> Result<Incident> {
     find(access, id).await?.ok_or(StoreError::NotFound)
 }
 
-/// Incidents that have a first revision, newest first. Merged ones are left out unless `merged` is asked for by status.
+/// Incidents that have a first revision, newest first unless told. Merged ones are left out.
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Incident>> {
-    let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT id, body FROM incidents WHERE tenant_id=$1 AND id<$2 AND revision>0 AND merged_into IS NULL \
+    let (tenant, order) = (access.t(), filter.order);
+    let (time, within) = if order.by_last_seen() { place(page, order.oldest_first())? } else { (0, page.clone()) };
+    let (side, edge, direction) = within.edge::<id::IncidentKind>(order.oldest_first())?;
+    let (from, by) = match order.by_last_seen() {
+        true => {
+            (format!("last_seen{side}=$8 AND (last_seen{side}$8 OR id{side}$2)"), format!("last_seen {direction}, "))
+        }
+        false => (format!("id{side}$2 AND $8 IS NOT NULL"), String::new()),
+    };
+    let sql = format!(
+        "SELECT id, body FROM incidents WHERE tenant_id=$1 AND {from} AND revision>0 AND merged_into IS NULL \
          AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT CAST(value AS BIGINT) FROM json_each($5))) AND ($6 IS NULL OR assignee=$6) \
-         AND ($7 IS NULL OR instr(lower(title), $7)>0) ORDER BY id DESC LIMIT $3",
-    )
-    .bind(tenant)
-    .bind(page.below::<id::IncidentKind>()?)
-    .bind(page.fetch())
-    .bind(any_of(&filter.status))
-    .bind(any_of(&ids(&filter.severity)))
-    .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
-    .bind(filter.title.as_deref().map(str::to_ascii_lowercase))
-    .fetch_all(access.conn())
-    .await?;
+         AND ($7 IS NULL OR instr(lower(title), $7)>0) ORDER BY {by}id {direction} LIMIT $3"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(tenant)
+        .bind(edge)
+        .bind(page.fetch())
+        .bind(any_of(&filter.status))
+        .bind(any_of(&ids(&filter.severity)))
+        .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
+        .bind(filter.title.as_deref().map(|title| clean(title).to_ascii_lowercase()))
+        .bind(time)
+        .fetch_all(access.conn())
+        .await?;
     let items: Result<Vec<Incident>> = rows.iter().map(|row| read(access, row)).collect();
-    Ok(page.page(items?, |incident| incident.id.to_string()))
+    Ok(page.page(items?, |incident| order.cursor(incident)))
 }
 
 /// Open and all incidents that are listed.

@@ -18,8 +18,8 @@ use shieldops_model::TenantId;
 pub(crate) use checkpoint::catch_up;
 use checkpoint::{Known, Locked};
 pub use export::export;
-pub use read::{Entry, Filter, list, of_subject};
-pub use verify::{DirectoryReport, Uncovered, verify_directory};
+pub use read::{ByActor, Entry, Filter, Trace, by_actor, list, of_subject, since};
+pub use verify::{DirectoryReport, Uncovered, verify_database, verify_directory};
 
 use crate::{Result, Store, StoreError};
 
@@ -27,16 +27,21 @@ use crate::{Result, Store, StoreError};
 pub(crate) struct Chains {
     dir: PathBuf,
     installation: String,
+    /// The end of the file's name where several nodes have files of one tenant.
+    node: Option<String>,
     known: Mutex<HashMap<TenantId, Known>>,
 }
 
 impl Chains {
-    pub(crate) fn new(dir: PathBuf, installation: String) -> Self {
-        Self { dir, installation, known: Mutex::default() }
+    pub(crate) fn new(dir: PathBuf, installation: String, node: Option<String>) -> Self {
+        Self { dir, installation, node, known: Mutex::default() }
     }
 
     pub(crate) fn path(&self, tenant: TenantId) -> PathBuf {
-        self.dir.join(tenant.to_string())
+        match &self.node {
+            None => self.dir.join(tenant.to_string()),
+            Some(node) => self.dir.join(format!("{tenant}.{node}")),
+        }
     }
 
     fn signer(&self, tenant: TenantId, seed: &[u8; 32]) -> Signer {

@@ -1,9 +1,11 @@
 //! Pages of a list: newest first, by id, with a cursor that is the last id of the page before.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use shieldops_model::Id;
 use shieldops_model::id::Kind;
+use shieldops_seal::Purpose;
 
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, TenantScope};
 
 pub(crate) const MAX_LIMIT: u32 = 200;
 
@@ -35,6 +37,15 @@ impl PageRequest {
         }
     }
 
+    /// Where this page begins, for a list by id: the comparison, the id as stored, and the order.
+    pub(crate) fn edge<K: Kind>(&self, oldest_first: bool) -> Result<(&'static str, Vec<u8>, &'static str)> {
+        match (oldest_first, &self.cursor) {
+            (true, None) => Ok((">", Vec::new(), "ASC")),
+            (true, Some(_)) => Ok((">", self.below::<K>()?, "ASC")),
+            (false, _) => Ok(("<", self.below::<K>()?, "DESC")),
+        }
+    }
+
     /// One more than the page holds, so that the last page is known.
     pub(crate) fn fetch(&self) -> i64 {
         i64::try_from(self.limit() + 1).unwrap_or(51)
@@ -45,5 +56,22 @@ impl PageRequest {
         items.truncate(self.limit());
         let next_cursor = if more { items.last().map(cursor) } else { None };
         Page { items, next_cursor }
+    }
+}
+
+impl TenantScope {
+    /// A cursor as it leaves the process: nothing can be read in it, and it opens only for the query it was made for.
+    pub fn seal_cursor(&self, query: &str, cursor: &str) -> String {
+        let key = self.key.subkey(Purpose::Row("cursors"));
+        URL_SAFE_NO_PAD.encode(key.seal(query.as_bytes(), cursor.as_bytes(), &mut rand::rng()))
+    }
+
+    /// # Errors
+    /// `InvalidCursor` for text that this tenant did not get for this query.
+    pub fn open_cursor(&self, query: &str, text: &str) -> Result<String> {
+        let key = self.key.subkey(Purpose::Row("cursors"));
+        let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_invalid| StoreError::InvalidCursor)?;
+        let plain = key.open(query.as_bytes(), &sealed).map_err(|_forged| StoreError::InvalidCursor)?;
+        String::from_utf8(plain).map_err(|_invalid| StoreError::InvalidCursor)
     }
 }

@@ -13,7 +13,11 @@ use shieldops_model::{
     Alert, Attack, Entity, EntityKind, Incident, IncidentId, IncidentStatus, Severity, Timestamp, address,
 };
 
-use crate::stage;
+use crate::{
+    entities::{INCIDENT_PER_KIND, grow},
+    fold::join_attack,
+    stage,
+};
 
 /// How far apart in event time an alert and an incident may be.
 pub const GAP: Duration = Duration::from_mins(30);
@@ -83,6 +87,26 @@ impl From<&Incident> for IncidentSummary {
             merged: incident.merged_into.is_some(),
             demo: incident.demo,
         }
+    }
+}
+
+impl IncidentSummary {
+    /// The incident with one more alert: no other alert is needed for that.
+    pub fn take(&mut self, alert: &Alert) {
+        grow(&mut self.entities, &alert.entities, INCIDENT_PER_KIND);
+        join_attack(&mut self.attack, &alert.attack);
+        self.severity = self.severity.max(alert.severity);
+        self.first_seen = self.first_seen.min(alert.first_seen);
+        self.last_seen = self.last_seen.max(alert.last_seen);
+    }
+
+    /// The incident with another one merged into it.
+    pub fn absorb(&mut self, other: &Self) {
+        grow(&mut self.entities, &other.entities, INCIDENT_PER_KIND);
+        join_attack(&mut self.attack, &other.attack);
+        self.severity = self.severity.max(other.severity);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
     }
 }
 

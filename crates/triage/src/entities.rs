@@ -25,6 +25,16 @@ pub(crate) fn union(have: &[Entity], more: &[Entity], always: &[Entity], per_kin
     kept.into_iter().cloned().collect()
 }
 
+/// Adds what is new while its kind has room. What is there stays: in a flood, what came first names the incident.
+pub(crate) fn grow(have: &mut Vec<Entity>, more: &[Entity], per_kind: usize) {
+    for entity in more {
+        let of_kind = have.iter().filter(|known| known.kind == entity.kind).count();
+        if of_kind < per_kind && !have.contains(entity) {
+            have.insert(have.partition_point(|known| known < entity), entity.clone());
+        }
+    }
+}
+
 /// The entities that most of the lists name, at most `per_kind` of each kind; ties fall to the smaller value.
 pub(crate) fn most_named<'a>(lists: impl Iterator<Item = &'a [Entity]>, per_kind: usize) -> Vec<Entity> {
     let mut named: BTreeMap<&Entity, usize> = BTreeMap::new();
@@ -59,6 +69,13 @@ mod tests {
     fn a_union_is_bounded_and_keeps_the_grouping_entities() {
         let kept = union(&users(&["a", "b"]), &users(&["c", "z"]), &users(&["z"]), 2);
         assert_eq!(kept, users(&["a", "b", "z"]));
+    }
+
+    #[test]
+    fn a_full_kind_takes_no_more_and_loses_nothing() {
+        let mut have = users(&["m"]);
+        grow(&mut have, &users(&["m", "z", "a"]), 2);
+        assert_eq!(have, users(&["m", "z"]));
     }
 
     #[test]

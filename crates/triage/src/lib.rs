@@ -19,7 +19,7 @@ pub use finding::{Finding, GroupKey, RuleFacts};
 pub use fingerprint::fingerprint;
 pub use fold::{AlertChange, FoldKey, MAX_EVENT_IDS, WINDOW, fold, key, keys, reach};
 pub use merge::{MergeError, Merged, merge};
-pub use rollup::{Rollup, open, refresh, rollup};
+pub use rollup::{Growth, Rollup, open, refresh, rollup};
 pub use story::title;
 
 #[cfg(test)]

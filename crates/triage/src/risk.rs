@@ -50,20 +50,26 @@ pub fn alert(alert: &Alert, context: &Context) -> Score {
     total(terms)
 }
 
-/// The score of an incident from its alerts.
+/// The score of an incident from all its alerts.
 pub fn incident(alerts: &[Alert], context: &Context) -> Score {
-    let Some(worst) = alerts.iter().map(|alert| alert.severity).max() else {
-        return Score::default();
-    };
     let mut attack = Attack::default();
     for alert in alerts {
         crate::fold::join_attack(&mut attack, &alert.attack);
     }
+    let matches = alerts.iter().map(|alert| alert.count).fold(0, u64::saturating_add);
+    sampled(alerts, matches, &attack, context)
+}
+
+/// The score of an incident from the alerts at hand, and what is known of all of them: their matches and their attack.
+pub(crate) fn sampled(alerts: &[Alert], matches: u64, attack: &Attack, context: &Context) -> Score {
+    let Some(worst) = alerts.iter().map(|alert| alert.severity).max() else {
+        return Score::default();
+    };
     let entities: Vec<Entity> = alerts.iter().flat_map(|alert| alert.entities.iter().cloned()).collect();
     let terms = [
         Some(level(worst)),
-        volume(alerts.iter().map(|alert| alert.count).fold(0, u64::saturating_add)),
-        tactics(&attack),
+        volume(matches),
+        tactics(attack),
         progression(alerts),
         breach(alerts),
         external(&entities),

@@ -54,6 +54,70 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     Ok(page.page(items?, |entry| entry.seq.to_string()))
 }
 
+/// Entries that one page by actor looks at.
+const LOOK: usize = 5_000;
+
+/// A page of what one actor did, and how far the search went for it.
+#[derive(Debug, Clone)]
+pub struct ByActor {
+    pub page: Page<Entry>,
+    /// Entries looked at.
+    pub looked: u64,
+}
+
+/// What an actor did, newest first. Who acted is sealed in each entry, and no index may tell it: entries are opened one by
+/// one, a bounded number for a page. A page that found less than it may hold can have a cursor: the search goes on there.
+pub async fn by_actor(access: &mut impl Access, filter: &Filter, actor: &str, page: &PageRequest) -> Result<ByActor> {
+    let mut at = PageRequest { limit: Some(crate::page::MAX_LIMIT), cursor: page.cursor.clone() };
+    let (mut items, mut looked) = (Vec::new(), 0_usize);
+    loop {
+        let found = list(access, filter, &at).await?;
+        for entry in found.items {
+            at.cursor = Some(entry.seq.to_string());
+            looked += 1;
+            if entry.actor == actor {
+                items.push(entry);
+            }
+            if items.len() == page.limit() {
+                break;
+            }
+        }
+        let full = items.len() == page.limit() || looked >= LOOK;
+        if full || found.next_cursor.is_none() {
+            let next_cursor = if full { at.cursor } else { None };
+            let looked = u64::try_from(looked).unwrap_or(u64::MAX);
+            return Ok(ByActor { page: Page { items, next_cursor }, looked });
+        }
+    }
+}
+
+/// What an entry is about, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    pub seq: u64,
+    pub kind: String,
+    pub subjects: Vec<String>,
+}
+
+/// The clear part of the entries from `seq` on, oldest first.
+pub async fn since(access: &mut impl Access, seq: u64, limit: u32) -> Result<Vec<Trace>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT seq, kind, subjects FROM ledger_entries WHERE tenant_id=$1 AND seq>=$2 ORDER BY seq LIMIT $3",
+    )
+    .bind(tenant)
+    .bind(i64::try_from(seq).unwrap_or(i64::MAX))
+    .bind(i64::from(limit))
+    .fetch_all(access.conn())
+    .await?;
+    let read = |row: &AnyRow| -> Result<Trace> {
+        let (seq, subjects): (i64, String) = (row.try_get("seq")?, row.try_get("subjects")?);
+        let subjects = serde_json::from_str(&subjects).map_err(StoreError::damaged)?;
+        Ok(Trace { seq: u64::try_from(seq).unwrap_or(0), kind: row.try_get("kind")?, subjects })
+    };
+    rows.iter().map(read).collect()
+}
+
 /// The entries about an object, oldest first, at most 1,000.
 pub async fn of_subject(access: &mut impl Access, subject: &str) -> Result<Vec<Entry>> {
     let tenant = access.t();

@@ -110,10 +110,12 @@ fn incidents_of(alerts: &[Alert]) -> usize {
                     .extract_if(.., |(incident, _)| also.contains(&incident.id))
                     .flat_map(|(_, alerts)| alerts)
                     .collect();
+                let joined = moved.iter().chain([alert]).map(|alert| alert.id).collect();
                 let (incident, held) = incidents.iter_mut().find(|(incident, _)| incident.id == id).unwrap();
                 held.extend(moved);
                 held.push(alert.clone());
-                *incident = refresh(incident, held, &Context::default(), alert.last_seen);
+                let growth = crate::Growth { joined, ..Default::default() };
+                *incident = refresh(incident, held, &growth, &Context::default(), alert.last_seen);
             }
             Correlation::Open => {
                 let held = vec![alert.clone()];
