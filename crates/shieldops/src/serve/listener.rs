@@ -1,47 +1,108 @@
-//! The socket of the service: plain on loopback or behind a proxy, TLS elsewhere. Handshakes run beside the accept loop,
-//! so that a slow one holds nobody up.
+//! The socket of the service and its connections: plain on loopback or behind a proxy, TLS elsewhere. A connection has a time
+//! for its handshake, for each head of a request and between two pieces of a body, so that none is held by sending nothing.
 
 use std::{
+    convert::Infallible,
+    future::Future as _,
     io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::{extract::connect_info::Connected, serve::IncomingStream};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::Response,
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{Instant, Sleep},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service as _;
+use tower_http::timeout::TimeoutBody;
 
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A connection on which nothing moves for so long is closed: longer than any request may take.
-const IDLE: Duration = Duration::from_secs(75);
-/// Connections at a time: files stay open for log and state when more want in.
-const CONNECTIONS: usize = 800;
-/// Connections that wait between handshake and service.
-const WAITING: usize = 64;
-
-/// The peer of a connection.
+/// What a connection may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+struct Limits {
+    /// Time for the TLS handshake.
+    handshake: Duration,
+    /// Time for the head of a request, counted from the answer before it: an idle connection is closed then, too.
+    head: Duration,
+    /// Time between two pieces of a body.
+    body: Duration,
+    /// A connection on which nothing moves for so long is closed: longer than any request may take.
+    idle: Duration,
+    /// Bytes of a head, and of what is read ahead of a body.
+    buffer_bytes: usize,
+    /// Headers of a request.
+    headers: usize,
+    /// Connections at a time: files stay open for log and state when more want in.
+    connections: usize,
+}
 
-impl Connected<IncomingStream<'_, Listener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        Self(*stream.remote_addr())
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(15),
+            idle: Duration::from_secs(75),
+            buffer_bytes: 64 * 1024,
+            headers: 64,
+            connections: 800,
+        }
     }
 }
 
-pub(crate) enum Listener {
-    Plain(TcpListener, Arc<Semaphore>),
-    Tls { ready: mpsc::Receiver<(Stream, SocketAddr)>, local: SocketAddr },
+/// The bound socket.
+pub(crate) struct Listener {
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+}
+
+impl Listener {
+    pub(crate) fn plain(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None, limits: Limits::default() }
+    }
+
+    pub(crate) fn tls(tcp: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Self { tcp, tls: Some(TlsAcceptor::from(config)), limits: Limits::default() }
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves until told to stop, and until the requests that had begun are answered.
+    pub(crate) async fn serve(self, router: Router, stop: CancellationToken) {
+        let Self { mut tcp, tls, limits } = self;
+        let (tasks, places) = (TaskTracker::new(), Arc::new(Semaphore::new(limits.connections)));
+        loop {
+            let next = async { (place(&places).await, axum::serve::Listener::accept(&mut tcp).await) };
+            let (place, (stream, peer)) =
+                tokio::select! { accepted = next => accepted, () = stop.cancelled() => break };
+            let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+            tasks.spawn(async move {
+                let Some(socket) = open(stream, tls, limits, &stop).await else { return };
+                serve_connection(Stream::new(socket, place, limits.idle), peer, router, limits, stop).await;
+            });
+        }
+        drop(tcp);
+        tasks.close();
+        tasks.wait().await;
+    }
 }
 
 /// A place among the connections, once there is one.
@@ -53,71 +114,58 @@ async fn place(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     }
 }
 
-impl Listener {
-    pub(crate) fn plain(tcp: TcpListener) -> Self {
-        Self::Plain(tcp, Arc::new(Semaphore::new(CONNECTIONS)))
-    }
-
-    pub(crate) fn tls(
-        tcp: TcpListener,
-        config: Arc<ServerConfig>,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
-    ) -> io::Result<Self> {
-        let local = tcp.local_addr()?;
-        let (sender, ready) = mpsc::channel(WAITING);
-        let acceptor = TlsAcceptor::from(config);
-        let inner = tasks.clone();
-        tasks.spawn(async move {
-            let mut tcp = tcp;
-            let places = Arc::new(Semaphore::new(CONNECTIONS));
-            loop {
-                let next = async { (place(&places).await, axum::serve::Listener::accept(&mut tcp).await) };
-                let (place, (stream, peer)) =
-                    tokio::select! { accepted = next => accepted, () = stop.cancelled() => return };
-                let (acceptor, sender) = (acceptor.clone(), sender.clone());
-                inner.spawn(async move {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                        drop(sender.send((Stream::new(Socket::Tls(Box::new(stream)), place), peer)).await);
-                    }
-                });
-            }
-        });
-        Ok(Self::Tls { ready, local })
+/// The socket after its handshake, if that came in time.
+async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, limits: Limits, stop: &CancellationToken) -> Option<Socket> {
+    let Some(acceptor) = tls else { return Some(Socket::Plain(stream)) };
+    let handshake = timeout(limits.handshake, acceptor.accept(stream));
+    let done = tokio::select! { done = handshake => done, () = stop.cancelled() => return None };
+    match done {
+        Ok(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_late) => None,
     }
 }
 
-impl axum::serve::Listener for Listener {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        match self {
-            Self::Plain(tcp, places) => {
-                let place = place(places).await;
-                let (stream, peer) = axum::serve::Listener::accept(tcp).await;
-                (Stream::new(Socket::Plain(stream), place), peer)
-            }
-            Self::Tls { ready, .. } => match ready.recv().await {
-                Some(accepted) => accepted,
-                // The server is stopping: nothing will come.
-                None => std::future::pending().await,
-            },
+async fn serve_connection(stream: Stream, peer: SocketAddr, router: Router, limits: Limits, stop: CancellationToken) {
+    let service = service_fn(move |request| answer(router.clone(), request, peer, limits.body));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.buffer_bytes);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
     }
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Plain(tcp, _) => TcpListener::local_addr(tcp),
-            Self::Tls { local, .. } => Ok(*local),
-        }
-    }
+async fn answer(
+    mut router: Router,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    body: Duration,
+) -> Result<Response, Infallible> {
+    let mut request = request.map(|incoming| Body::new(TimeoutBody::new(body, incoming)));
+    request.extensions_mut().insert(ConnectInfo(peer));
+    router.call(request).await
 }
 
 /// A connection that ends when nothing moves on it.
-pub(crate) struct Stream {
+struct Stream {
     socket: Socket,
     moved: Instant,
+    idle: Duration,
     alarm: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
@@ -128,8 +176,9 @@ enum Socket {
 }
 
 impl Stream {
-    fn new(socket: Socket, place: OwnedSemaphorePermit) -> Self {
-        Self { socket, moved: Instant::now(), alarm: Box::pin(tokio::time::sleep(IDLE)), _place: place }
+    fn new(socket: Socket, place: OwnedSemaphorePermit, idle: Duration) -> Self {
+        let alarm = Box::pin(tokio::time::sleep(idle));
+        Self { socket, moved: Instant::now(), idle, alarm, _place: place }
     }
 
     /// Notes what moved; an error when nothing did for too long.
@@ -139,7 +188,7 @@ impl Stream {
             return polled;
         }
         while self.alarm.as_mut().poll(cx).is_ready() {
-            let end = self.moved + IDLE;
+            let end = self.moved + self.idle;
             if end <= Instant::now() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
@@ -184,3 +233,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
