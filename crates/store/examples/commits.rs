@@ -12,7 +12,11 @@ const COMMITS: u32 = 500;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir_in(".")?;
-    let store = Store::open(&Options { data_dir: dir.path().to_owned(), demo: false }, Arc::new(SystemClock)).await?;
+    let store = Store::open(
+        &Options { data_dir: dir.path().to_owned(), demo: false, ..Options::default() },
+        Arc::new(SystemClock),
+    )
+    .await?;
     let scope = store.job(store.first().await?.id, Job::Cli)?;
     let mut took = Vec::new();
     for number in 0..COMMITS {

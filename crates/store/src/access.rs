@@ -3,9 +3,12 @@
 use serde::{Serialize, de::DeserializeOwned};
 use shieldops_model::{Severity, TenantId};
 use shieldops_seal::{DataKey, Purpose};
-use sqlx::{Any, AnyConnection, pool::PoolConnection};
+use sqlx::AnyConnection;
 
-use crate::{Result, StoreError, TenantScope, Tx};
+use crate::{
+    Result, StoreError, TenantScope, Tx,
+    db::{Reading, Whose},
+};
 
 /// A connection bound to one tenant.
 pub trait Access: Send {
@@ -24,15 +27,15 @@ pub trait Access: Send {
 
 /// A connection for reading. Each read sees what was committed before it.
 pub struct Reader {
-    conn: PoolConnection<Any>,
+    reading: Reading,
     tenant: TenantId,
     key: DataKey,
 }
 
 impl Reader {
     pub(crate) async fn open(scope: &TenantScope) -> Result<Self> {
-        let conn = scope.store.readers().acquire().await?;
-        Ok(Self { conn, tenant: scope.tenant, key: scope.key.clone() })
+        let reading = scope.store.db().read(Whose::Tenant(scope.tenant)).await?;
+        Ok(Self { reading, tenant: scope.tenant, key: scope.key.clone() })
     }
 }
 
@@ -41,7 +44,7 @@ impl Access for Reader {
         self.tenant
     }
     fn conn(&mut self) -> &mut AnyConnection {
-        &mut self.conn
+        self.reading.conn()
     }
     fn key(&self) -> &DataKey {
         &self.key

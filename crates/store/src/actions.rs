@@ -349,3 +349,17 @@ pub async fn any_on_target(access: &mut impl Access, target: TargetId, states: &
             .await?;
     Ok(found.is_some())
 }
+
+/// Whether an action owns a state on this target: it wants an effect there, or left one that was not undone.
+pub async fn any_owner_on(access: &mut impl Access, target: TargetId) -> Result<bool> {
+    let tenant = access.t();
+    // Keys of a target begin with its id and a slash; `0` is the letter after the slash.
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM owners WHERE tenant_id=$1 AND state_key>$2 AND state_key<$3 LIMIT 1")
+            .bind(tenant)
+            .bind(format!("{target}/"))
+            .bind(format!("{target}0"))
+            .fetch_optional(access.conn())
+            .await?;
+    Ok(found.is_some())
+}

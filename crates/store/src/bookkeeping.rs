@@ -5,7 +5,7 @@ use serde::Serialize;
 use shieldops_model::Timestamp;
 use sqlx::{Row as _, any::AnyRow};
 
-use crate::{Access, Result, Tx};
+use crate::{Access, Result, Tx, db::index_text};
 
 /// Where a consumer of the bus stands.
 pub async fn offset(access: &mut impl Access, consumer: &str) -> Result<Option<Vec<u8>>> {
@@ -73,7 +73,7 @@ pub async fn source_seen(
          last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us",
     )
     .bind(tx.t())
-    .bind(source)
+    .bind(index_text(source).into_owned())
     .bind(i64::try_from(events).unwrap_or(i64::MAX))
     .bind(event_at.as_micros())
     .bind(ingested_at.as_micros())

@@ -1,32 +1,85 @@
 //! The database behind the store: one SQL text for both kinds, spoken through one driver.
 //!
-//! What differs between them is in `sqlite` and in the migrations: every other query runs unchanged on both. Values are
-//! only integers, text, bytes and nothing; a flag is 0 or 1.
+//! What differs between them is in `sqlite` and `postgres` and in the migrations: every other query runs unchanged on
+//! both. Values are only integers, text, bytes and nothing; a flag is 0 or 1.
 
-mod migrate;
+pub(crate) mod backup;
+pub(crate) mod migrate;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
-use sqlx::{Any, AnyPool, Row as _, Transaction, any::AnyRow};
+use shieldops_model::TenantId;
+use sqlx::{
+    Any, AnyConnection, AnyPool, AssertSqlSafe, Row as _, SqlSafeStr as _, Transaction, any::AnyRow,
+    pool::PoolConnection,
+};
 
 use crate::Result;
 
-pub(crate) use migrate::migrate;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
 
-/// One writer and several readers.
+/// Whose rows a transaction may see. PostgreSQL holds it to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The installation tables only.
+    Installation,
+    Tenant(TenantId),
+}
+
+/// One writer and several readers on SQLite; on PostgreSQL a writer for each tenant.
 pub(crate) struct Database {
+    kind: Kind,
     writer: AnyPool,
     readers: AnyPool,
+    /// The role that serves on PostgreSQL; the login itself when absent.
+    role: Option<&'static str>,
+}
+
+/// What reads: a connection by itself on SQLite, a transaction that is held to its tenant on PostgreSQL. Each read sees
+/// what was committed before it.
+pub(crate) enum Reading {
+    Plain(PoolConnection<Any>),
+    Scoped(Transaction<'static, Any>),
+}
+
+impl Reading {
+    pub(crate) fn conn(&mut self) -> &mut AnyConnection {
+        match self {
+            Self::Plain(conn) => conn,
+            Self::Scoped(tx) => tx,
+        }
+    }
 }
 
 impl Database {
     /// Opens the file of a data directory and brings its schema up to date.
     pub(crate) async fn sqlite(dir: &Path) -> Result<Self> {
         let writer = sqlite::connect(dir, 1, false).await?;
-        migrate(&writer).await?;
+        let mut conn = writer.acquire().await?;
+        backup::before_migration(dir, &mut conn).await?;
+        migrate::run(&mut conn, Kind::Sqlite).await?;
+        drop(conn);
         let readers = sqlite::connect(dir, 4, true).await?;
-        Ok(Self { writer, readers })
+        Ok(Self { kind: Kind::Sqlite, writer, readers, role: None })
+    }
+
+    /// Opens a PostgreSQL database and brings its schema up to date.
+    pub(crate) async fn postgres(url: &str) -> Result<Self> {
+        let writer = postgres::connect(url).await?;
+        postgres::refuse_moving_connections(&writer).await?;
+        let role = postgres::migrate(&writer).await?;
+        let readers = postgres::connect(url).await?;
+        Ok(Self { kind: Kind::Postgres, writer, readers, role })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(crate) fn writer(&self) -> &AnyPool {
@@ -37,9 +90,23 @@ impl Database {
         &self.readers
     }
 
-    /// A transaction that may write: it waits for the one before it.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// A transaction that may write: it waits for the one before it (of the same tenant, on PostgreSQL).
+    pub(crate) async fn begin(&self, whose: Whose) -> Result<Transaction<'static, Any>> {
+        let begin = match self.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE".into_sql_str(),
+            Kind::Postgres => AssertSqlSafe(postgres::begin(self.role, whose, true)).into_sql_str(),
+        };
+        Ok(self.writer.begin_with(begin).await?)
+    }
+
+    pub(crate) async fn read(&self, whose: Whose) -> Result<Reading> {
+        match self.kind {
+            Kind::Sqlite => Ok(Reading::Plain(self.readers.acquire().await?)),
+            Kind::Postgres => {
+                let begin = AssertSqlSafe(postgres::begin(self.role, whose, false));
+                Ok(Reading::Scoped(self.readers.begin_with(begin).await?))
+            }
+        }
     }
 
     pub(crate) async fn close(&self) {
@@ -48,8 +115,47 @@ impl Database {
     }
 }
 
+/// Lets the rest of a transaction see this tenant's rows.
+pub(crate) async fn turn_to(conn: &mut AnyConnection, tenant: TenantId) -> Result<()> {
+    if kind_of(conn) == Kind::Postgres {
+        let turn = sqlx::query("SELECT set_config('app.tenant',$1,true)");
+        turn.bind(hex::encode(tenant.to_bytes())).execute(conn).await?;
+    }
+    Ok(())
+}
+
+pub(crate) fn kind_of(conn: &AnyConnection) -> Kind {
+    if conn.backend_name() == "PostgreSQL" { Kind::Postgres } else { Kind::Sqlite }
+}
+
 /// A column that holds 0 or 1.
 pub(crate) fn flag(row: &AnyRow, column: &str) -> Result<bool> {
     let value: i64 = row.try_get(column)?;
     Ok(value != 0)
+}
+
+/// Text as it can rest in a column: PostgreSQL takes no NUL, and whoever sends events may send one.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+/// Text as it can rest in an index, which PostgreSQL keeps under a third of a page.
+pub(crate) fn index_text(text: &str) -> Cow<'_, str> {
+    const MAX_BYTES: usize = 1_024;
+    let end =
+        text.char_indices().map(|(place, char)| place + char.len_utf8()).take_while(|end| *end <= MAX_BYTES).last();
+    clean(text.get(..end.unwrap_or(0)).unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_can_rest_in_an_index() {
+        assert_eq!(index_text("a\0b"), "a\u{fffd}b");
+        assert_eq!(index_text(""), "");
+        assert_eq!(index_text(&"é".repeat(1_000)).len(), 1_024);
+        assert_eq!(index_text(&format!("a{}", "é".repeat(1_000))).len(), 1_023);
+    }
 }

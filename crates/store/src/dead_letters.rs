@@ -7,6 +7,7 @@ use sqlx::{Row as _, any::AnyRow};
 use crate::{
     Access, Page, PageRequest, Result, Tx,
     access::{open, seal},
+    db::clean,
 };
 
 const TABLE: &str = "dead_letters";
@@ -44,7 +45,7 @@ pub async fn insert(tx: &mut Tx, letters: &[DeadLetter]) -> Result<()> {
         .bind(tx.t())
         .bind(row.to_vec())
         .bind(letter.at.as_micros())
-        .bind(&letter.source)
+        .bind(clean(&letter.source).into_owned())
         .bind(&letter.stage)
         .bind(&letter.code)
         .bind(body)

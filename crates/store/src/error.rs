@@ -22,6 +22,14 @@ pub enum StoreError {
     InUse { path: PathBuf },
     #[error("the data directory {path} was written by a newer version (format {found}, this one knows {known})")]
     TooNew { path: PathBuf, found: u32, known: u32 },
+    #[error("the database was written by a newer version (schema {found}, this one knows {known})")]
+    SchemaTooNew { found: i64, known: i64 },
+    /// The database or its login cannot serve as it is.
+    #[error("the database cannot be used: {detail}")]
+    Unsuitable { detail: String },
+    /// Somebody else holds the lease now: what this one was about to commit is not committed.
+    #[error("the lease `{lease}` has another holder; nothing was changed")]
+    Fenced { lease: String },
     #[error("{path}: {doing} failed; check that the directory exists, is writable and has space")]
     Io {
         path: PathBuf,

@@ -6,13 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use shieldops_model::{Clock, TenantId, id};
+use shieldops_model::{Clock, TenantId, Timestamp, id};
 use sqlx::AnyPool;
 use tokio::sync::broadcast;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::{
     Change, Keys, Result, StoreError,
-    db::Database,
+    db::{Database, Kind, Whose, backup},
+    feed::Feed,
     here::OpenHere,
     keys::write_new,
     ledger::{Chains, blocking, io},
@@ -22,11 +27,26 @@ use crate::{
 pub(crate) const FORMAT: u32 = 1;
 const LIVE_QUEUE: usize = 1_024;
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Default)]
 pub struct Options {
     pub data_dir: PathBuf,
-    /// The first tenant, made when the directory has none, is a demonstration.
+    /// The first tenant, made when there is none, is a demonstration.
     pub demo: bool,
+    /// `postgres://...`; state is in SQLite in the data directory when absent.
+    pub database_url: Option<String>,
+    /// Where the keys are, `keys` in the data directory when absent. The nodes of one database share them.
+    pub keys_dir: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("data_dir", &self.data_dir)
+            .field("demo", &self.demo)
+            .field("postgres", &self.database_url.is_some())
+            .field("keys_dir", &self.keys_dir)
+            .finish()
+    }
 }
 
 /// Held by `serve` for its lifetime: a second server on the same directory is refused.
@@ -48,6 +68,11 @@ struct Inner {
     live: broadcast::Sender<Change>,
     clock: Arc<dyn Clock>,
     installation: String,
+    /// This data directory among the nodes of one database.
+    node: String,
+    /// This process among those that take leases.
+    holder: String,
+    feed: Option<(TaskTracker, DropGuard)>,
     /// Last, so that the connections close before it is forgotten.
     _here: OpenHere,
 }
@@ -63,13 +88,21 @@ impl Store {
         if !check_format(&dir)? {
             write_new(&dir.join("FORMAT"), format!("{FORMAT}\n").as_bytes())?;
         }
-        let keys = Keys::open(&dir.join("keys"))?;
+        let keys = Keys::open(&options.keys_dir.clone().unwrap_or_else(|| dir.join("keys")))?;
+        let node = node_name(&dir)?;
         let here = OpenHere::new(&dir)?;
-        let db = Database::sqlite(&dir).await?;
+        let db = database(&dir, options).await?;
         let installation = installation_id(&db, clock.as_ref()).await?;
         let (live, _) = broadcast::channel(LIVE_QUEUE);
-        let chains = Chains::new(dir.join("checkpoints"), installation.clone());
-        let store = Self { inner: Arc::new(Inner { dir, db, keys, chains, live, clock, installation, _here: here }) };
+        let shared = (db.kind() == Kind::Postgres).then(|| node.clone());
+        let chains = Chains::new(dir.join("checkpoints"), installation.clone(), shared);
+        let feed = match &options.database_url {
+            Some(url) => Some(join(&db, url, &node, &live, clock.now()).await?),
+            None => None,
+        };
+        let holder = format!("{node}-{}", hex::encode(rand::random::<[u8; 8]>()));
+        let inner = Inner { dir, db, keys, chains, live, clock, installation, node, holder, feed, _here: here };
+        let store = Self { inner: Arc::new(inner) };
         store.first_tenant(options.demo).await?;
         crate::ledger::catch_up(&store).await?;
         Ok(store)
@@ -105,7 +138,21 @@ impl Store {
         &self.inner.installation
     }
 
-    /// What commits change, from now on; a receiver that lags is told so.
+    /// This data directory's name among the nodes of one database.
+    pub fn node(&self) -> &str {
+        &self.inner.node
+    }
+
+    pub(crate) fn holder(&self) -> &str {
+        &self.inner.holder
+    }
+
+    /// Copies of the database from before its migrations, which hold what was shredded since.
+    pub fn backups(&self) -> Result<Vec<PathBuf>> {
+        backup::list(self.data_dir())
+    }
+
+    /// What commits change, on whichever node, from now on; a receiver that lags is told so.
     pub fn watch(&self) -> broadcast::Receiver<Change> {
         self.inner.live.subscribe()
     }
@@ -123,21 +170,21 @@ impl Store {
         self.inner.db.writer()
     }
 
-    pub(crate) fn readers(&self) -> &AnyPool {
-        self.inner.db.readers()
-    }
-
     pub(crate) fn chains(&self) -> &Chains {
         &self.inner.chains
     }
 
     /// Closes the database after the last transaction.
     pub async fn close(&self) {
+        if let Some((task, stop)) = &self.inner.feed {
+            stop.token().cancel();
+            task.wait().await;
+        }
         self.inner.db.close().await;
     }
 
     async fn first_tenant(&self, demo: bool) -> Result<()> {
-        let mut tx = self.db().begin().await?;
+        let mut tx = self.db().begin(Whose::Installation).await?;
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM tenants").fetch_one(&mut *tx).await?;
         if known > 0 {
             return Ok(());
@@ -197,8 +244,59 @@ async fn opening_lock(dir: &Path) -> Result<File> {
     .await
 }
 
+async fn database(dir: &Path, options: &Options) -> Result<Database> {
+    match &options.database_url {
+        None => Database::sqlite(dir).await,
+        Some(url) => Database::postgres(url).await,
+    }
+}
+
+/// Says that this node is one of those that serve a database, and begins to hear of the others.
+async fn join(
+    db: &Database,
+    url: &str,
+    node: &str,
+    live: &broadcast::Sender<Change>,
+    now: Timestamp,
+) -> Result<(TaskTracker, DropGuard)> {
+    let put =
+        "INSERT INTO nodes (node, seen_at) VALUES ($1,$2) ON CONFLICT (node) DO UPDATE SET seen_at=excluded.seen_at";
+    sqlx::query(put).bind(node).bind(now.as_micros()).execute(db.writer()).await?;
+    let (task, stop) = (TaskTracker::new(), CancellationToken::new());
+    let feed = Feed {
+        url: url.to_owned(),
+        node: node.to_owned(),
+        readers: db.readers().clone(),
+        live: live.clone(),
+        stop: stop.clone(),
+    };
+    task.spawn(feed.run());
+    task.close();
+    Ok((task, stop.drop_guard()))
+}
+
+/// The name that a data directory has for good.
+fn node_name(dir: &Path) -> Result<String> {
+    let path = dir.join("NODE");
+    if !path.exists() {
+        let fresh = hex::encode(rand::random::<[u8; 6]>());
+        match write_new(&path, format!("{fresh}\n").as_bytes()) {
+            Ok(()) => return Ok(fresh),
+            // Another process was quicker.
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let name = std::fs::read_to_string(&path).map_err(io(&path, "reading the node's name"))?;
+    let name = name.trim();
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(StoreError::damaged(format!("{} does not hold a name of hexadecimal digits", path.display())));
+    }
+    Ok(name.to_owned())
+}
+
 async fn installation_id(db: &Database, clock: &dyn Clock) -> Result<String> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin(Whose::Installation).await?;
     let known: Option<String> = sqlx::query_scalar("SELECT id FROM installation").fetch_optional(&mut *tx).await?;
     if let Some(known) = known {
         return Ok(known);

@@ -7,7 +7,11 @@ use serde::Serialize;
 use shieldops_model::{Id, SessionId, TenantId, Timestamp, TokenId, UserId, id};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use crate::{Access, Principal, PrincipalKind, Result, Store, StoreError, Tx, alerts::id_of, db::flag};
+use crate::{
+    Access, Principal, PrincipalKind, Result, Store, StoreError, Tx,
+    alerts::id_of,
+    db::{Whose, flag, turn_to},
+};
 
 /// How long a note of use waits for the writer.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -56,8 +60,9 @@ pub struct NewCredential {
 impl Store {
     /// Every tenant, the first one first.
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
         let rows = sqlx::query("SELECT tenant, slug, name, demo FROM tenants ORDER BY created_at, tenant LIMIT 10000")
-            .fetch_all(self.readers())
+            .fetch_all(reading.conn())
             .await?;
         rows.iter().map(tenant_row).collect()
     }
@@ -69,62 +74,71 @@ impl Store {
 
     /// Whom a credential's hash stands for now: not revoked, not expired, its user not disabled and still a member.
     pub async fn authenticate(&self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Principal>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
         let row = sqlx::query(
-            "SELECT p.kind, p.id, p.principal, p.tenant, p.expires_at, u.name AS user_name, m.role, t.name AS token_name, t.source \
+            "SELECT p.kind, p.id, p.principal, p.tenant, p.expires_at, u.name AS user_name, m.role \
              FROM principal_index p LEFT JOIN users u ON u.id=p.principal AND u.disabled_at IS NULL \
              LEFT JOIN memberships m ON m.principal=p.principal AND m.tenant=p.tenant \
-             LEFT JOIN tokens t ON t.tenant_id=p.tenant AND t.id=p.id \
              WHERE p.hash=$1 AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) AND p.kind<>'admin_link'",
         )
         .bind(hash.to_vec())
         .bind(now.as_micros())
-        .fetch_optional(self.readers())
+        .fetch_optional(reading.conn())
         .await?;
-        row.map(|row| principal(&row)).transpose().map(Option::flatten)
+        let Some(mut known) = row.map(|row| principal(&row)).transpose()?.flatten() else { return Ok(None) };
+        if let Some(token) = known.token {
+            turn_to(reading.conn(), known.tenant).await?;
+            of_token(reading.conn(), token, &mut known).await?;
+        }
+        Ok(Some(known))
     }
 
     /// The user of this name in a tenant, with the password hash.
     pub async fn find_login(&self, tenant: TenantId, name: &str) -> Result<Option<(User, Option<String>)>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
         let row = sqlx::query(
             "SELECT u.id, u.name, u.password_hash, u.disabled_at, u.created_at, u.last_sign_in_at, m.role FROM users u \
              JOIN memberships m ON m.principal=u.id AND m.tenant=$1 WHERE u.name=$2",
         )
         .bind(tenant.to_bytes().to_vec())
         .bind(name)
-        .fetch_optional(self.readers())
+        .fetch_optional(reading.conn())
         .await?;
         row.map(|row| Ok((user_row(&row)?, row.try_get("password_hash")?))).transpose()
     }
 
     /// Whether any administrator of the tenant has a password.
     pub async fn has_administrator(&self, tenant: TenantId) -> Result<bool> {
-        let mut conn = self.readers().acquire().await?;
-        administrator_known(&mut conn, tenant).await
+        let mut reading = self.db().read(Whose::Installation).await?;
+        administrator_known(reading.conn(), tenant).await
     }
 
     /// Whether an admin link can be spent now, and its tenant still has no administrator with a password.
     pub async fn admin_link_is_open(&self, tenant: TenantId, hash: &[u8; 32], now: Timestamp) -> Result<bool> {
+        let mut reading = self.db().read(Whose::Installation).await?;
         let open: Option<i64> = sqlx::query_scalar(
             "SELECT 1 FROM principal_index WHERE hash=$1 AND tenant=$2 AND kind='admin_link' AND revoked_at IS NULL AND expires_at>$3",
         )
         .bind(hash.to_vec())
         .bind(tenant.to_bytes().to_vec())
         .bind(now.as_micros())
-        .fetch_optional(self.readers())
+        .fetch_optional(reading.conn())
         .await?;
-        Ok(open.is_some() && !self.has_administrator(tenant).await?)
+        Ok(open.is_some() && !administrator_known(reading.conn(), tenant).await?)
     }
 
     /// Notes that a credential was used, at most once a minute. Bookkeeping: left for the next time when the writer is busy.
     pub async fn used(&self, hash: &[u8; 32], now: Timestamp) -> Result<()> {
         let minute_ago = now.as_micros() - 60_000_000;
+        let mut reading = self.db().read(Whose::Installation).await?;
         let stale: Option<i64> = sqlx::query_scalar(
             "SELECT 1 FROM principal_index WHERE hash=$1 AND (last_used_at IS NULL OR last_used_at<$2)",
         )
         .bind(hash.to_vec())
         .bind(minute_ago)
-        .fetch_optional(self.readers())
+        .fetch_optional(reading.conn())
         .await?;
+        drop(reading);
         if stale.is_some() {
             let Ok(writer) = tokio::time::timeout(PATIENCE, self.writer().acquire()).await else { return Ok(()) };
             let mut writer = writer?;
@@ -166,7 +180,7 @@ fn principal(row: &AnyRow) -> Result<Option<Principal>> {
     let name: Option<String> = row.try_get("user_name")?;
     let expires_at: Option<i64> = row.try_get("expires_at")?;
     let (kind, role, user_name) = match (kind.as_str(), role, name) {
-        ("ingest", _, _) => (PrincipalKind::Ingest, "ingest".to_owned(), row.try_get("token_name").unwrap_or_default()),
+        ("ingest", _, _) => (PrincipalKind::Ingest, "ingest".to_owned(), String::new()),
         ("session", Some(role), Some(name)) => (PrincipalKind::Session, role, name),
         ("personal", Some(role), Some(name)) => (PrincipalKind::Personal, role, name),
         // The user is disabled or no longer a member.
@@ -181,9 +195,24 @@ fn principal(row: &AnyRow) -> Result<Option<Principal>> {
         role,
         session: (kind == PrincipalKind::Session).then_some(id),
         token: (kind != PrincipalKind::Session).then(|| TokenId::from_bits(id.bits())),
-        source: row.try_get("source")?,
+        source: None,
         expires_at: expires_at.map(Timestamp::from_micros),
     }))
+}
+
+/// An ingest token is named by its row, which also has its default source.
+async fn of_token(conn: &mut AnyConnection, token: TokenId, known: &mut Principal) -> Result<()> {
+    let row = sqlx::query("SELECT name, source FROM tokens WHERE tenant_id=$1 AND id=$2")
+        .bind(known.tenant.to_bytes().to_vec())
+        .bind(token.to_bytes().to_vec())
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    known.source = row.try_get("source")?;
+    if known.kind == PrincipalKind::Ingest {
+        known.user_name = row.try_get("name")?;
+    }
+    Ok(())
 }
 
 fn optional_id<K: id::Kind>(row: &AnyRow, column: &str) -> Result<Option<Id<K>>> {

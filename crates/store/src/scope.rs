@@ -6,7 +6,7 @@ use serde::Serialize;
 use shieldops_model::{SessionId, TenantId, Timestamp, TokenId, UserId};
 use shieldops_seal::DataKey;
 
-use crate::{Reader, Result, Store, Tx};
+use crate::{Lease, Reader, Result, Store, Tx};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +69,8 @@ pub struct TenantScope {
     pub(crate) tenant: TenantId,
     pub(crate) actor: Arc<Actor>,
     pub(crate) key: DataKey,
+    /// What every transaction is fenced by.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl TenantScope {
@@ -113,7 +115,7 @@ impl Store {
 
     fn scope_for(&self, tenant: TenantId, actor: Actor) -> Result<TenantScope> {
         let key = self.keys().data_key(tenant)?;
-        Ok(TenantScope { store: self.clone(), tenant, actor: Arc::new(actor), key })
+        Ok(TenantScope { store: self.clone(), tenant, actor: Arc::new(actor), key, lease: None })
     }
 }
 

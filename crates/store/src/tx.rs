@@ -4,7 +4,12 @@ use serde::Serialize;
 use shieldops_model::Timestamp;
 use sqlx::{Any, Transaction};
 
-use crate::{Actor, Change, Result, StoreError, TenantScope, ledger::append};
+use crate::{
+    Actor, Change, Result, StoreError, TenantScope,
+    db::{Kind, Whose},
+    feed, lease,
+    ledger::append,
+};
 
 /// An entry to be appended at commit.
 pub(crate) struct Pending {
@@ -13,7 +18,7 @@ pub(crate) struct Pending {
     pub(crate) payload: serde_json::Value,
 }
 
-/// Holds the one writer. Dropped without a commit, nothing happened.
+/// Holds the one writer (of its tenant, on PostgreSQL). Dropped without a commit, nothing happened.
 pub struct Tx {
     pub(crate) scope: TenantScope,
     pub(crate) inner: Transaction<'static, Any>,
@@ -25,7 +30,7 @@ pub struct Tx {
 
 impl Tx {
     pub(crate) async fn begin(scope: &TenantScope) -> Result<Self> {
-        let inner = scope.store.db().begin().await?;
+        let inner = scope.store.db().begin(Whose::Tenant(scope.tenant)).await?;
         Ok(Self { scope: scope.clone(), inner, pending: Vec::new(), changes: Vec::new(), dirty: false })
     }
 
@@ -54,7 +59,10 @@ impl Tx {
         payload: impl Serialize,
     ) -> Result<()> {
         let body = serde_json::to_value(payload).map_err(StoreError::damaged)?;
-        let payload = serde_json::json!({"actor": {"id": actor.id, "name": actor.name}, "body": body});
+        let mut payload = serde_json::json!({"actor": {"id": actor.id, "name": actor.name}, "body": body});
+        if let (Some(lease), Some(payload)) = (&self.scope.lease, payload.as_object_mut()) {
+            payload.insert("epoch".to_owned(), lease.epoch().into());
+        }
         self.pending.push(Pending { kind, subjects: subjects.iter().map(ToString::to_string).collect(), payload });
         Ok(())
     }
@@ -73,25 +81,37 @@ impl Tx {
     /// Commits rows and entries as one, then the signed checkpoint. `now` is the time the entries carry.
     ///
     /// # Errors
-    /// `Unrecorded` when a domain row changed and no entry was queued; nothing is committed then.
+    /// `Unrecorded` when a domain row changed and no entry was queued, `Fenced` when the scope's lease has another
+    /// holder; nothing is committed then.
     pub async fn commit(mut self, now: Timestamp) -> Result<()> {
         if self.dirty && self.pending.is_empty() {
             return Err(StoreError::Unrecorded);
         }
+        lease::check(&mut self.inner, self.scope.lease.as_ref()).await?;
         let store = self.scope.store.clone();
-        let tenant = self.scope.tenant;
         let pending = std::mem::take(&mut self.pending);
-        let changes = std::mem::take(&mut self.changes);
-        let seq = if pending.is_empty() {
+        let changes = if pending.is_empty() {
+            let changes = self.tell(0, now).await?;
             self.inner.commit().await?;
-            None
+            changes
         } else {
-            Some(append::commit(self, pending, now).await?)
+            append::commit(self, pending, now).await?
         };
-        let seq = seq.unwrap_or(0);
-        for (kind, id, version) in changes {
-            store.publish(Change { tenant, kind, id, version, seq });
+        for change in changes {
+            store.publish(change);
         }
         Ok(())
+    }
+
+    /// What this transaction changed, also written for the other nodes. `seq` is the log's size after the commit.
+    pub(crate) async fn tell(&mut self, seq: i64, now: Timestamp) -> Result<Vec<Change>> {
+        let tenant = self.scope.tenant;
+        let changes = std::mem::take(&mut self.changes);
+        let changes: Vec<Change> =
+            changes.into_iter().map(|(kind, id, version)| Change { tenant, kind, id, version, seq }).collect();
+        if self.scope.store.db().kind() == Kind::Postgres {
+            feed::tell(&mut self.inner, self.scope.store.node(), &changes, now).await?;
+        }
+        Ok(changes)
     }
 }

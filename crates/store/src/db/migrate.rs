@@ -1,27 +1,76 @@
-//! The migrations, in order.
+//! The migrations, in order, in the words of each database.
+
+use std::borrow::Cow;
 
 use sqlx::{
-    AnyPool, SqlSafeStr as _,
+    AnyConnection, SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
 };
 
+use super::Kind;
 use crate::{Result, StoreError};
 
-/// One step of the schema, in the words of each database.
+/// One step of the schema.
 pub(crate) struct Step {
     pub(crate) version: i64,
     pub(crate) name: &'static str,
-    pub(crate) sqlite: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// A row of the table below: both files have the same name.
+macro_rules! step {
+    ($version:literal, $name:literal, $file:literal) => {
+        Step {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $file)),
+            postgres: include_str!(concat!("../../migrations/postgres/", $file)),
+        }
+    };
 }
 
 /// Every step. One that was released is never edited.
-pub(crate) const STEPS: &[Step] =
-    &[Step { version: 1, name: "first", sqlite: include_str!("../../migrations/sqlite/0001_first.sql") }];
+pub(crate) const STEPS: &[Step] = &[step!(1, "first", "0001_first.sql"), step!(2, "leases", "0002_leases.sql")];
 
-pub(crate) async fn migrate(pool: &AnyPool) -> Result<()> {
-    let migration = |step: &Step| {
-        Migration::new(step.version, step.name.into(), MigrationType::Simple, step.sqlite.into_sql_str(), false)
+/// The versions a database has, oldest first; none for a new one.
+pub(crate) async fn applied(conn: &mut AnyConnection, kind: Kind) -> Result<Vec<i64>> {
+    let there = match kind {
+        Kind::Sqlite => "SELECT count(*) FROM sqlite_master WHERE type='table' AND name='_sqlx_migrations'",
+        Kind::Postgres => {
+            "SELECT count(*) FROM pg_tables WHERE tablename='_sqlx_migrations' AND schemaname=current_schema()"
+        }
     };
-    let migrator = Migrator::with_migrations(STEPS.iter().map(migration).collect());
-    migrator.run(pool).await.map_err(|error| StoreError::Database(error.into()))
+    let there: i64 = sqlx::query_scalar(there).fetch_one(&mut *conn).await?;
+    if there == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(conn).await?)
+}
+
+/// The steps that a database lacks.
+///
+/// # Errors
+/// `TooNew` when it has one that this version does not know.
+pub(crate) fn pending(applied: &[i64]) -> Result<Vec<&'static Step>> {
+    let known = STEPS.iter().map(|step| step.version).max().unwrap_or(0);
+    if let Some(found) = applied.iter().find(|version| !STEPS.iter().any(|step| step.version == **version)) {
+        return Err(StoreError::SchemaTooNew { found: *found, known });
+    }
+    Ok(STEPS.iter().filter(|step| !applied.contains(&step.version)).collect())
+}
+
+/// Takes every step that is missing. On PostgreSQL the caller holds a transaction and its lock: all steps or none.
+pub(crate) async fn run(conn: &mut AnyConnection, kind: Kind) -> Result<()> {
+    let migration = |step: &Step| {
+        let text = match kind {
+            Kind::Sqlite => step.sqlite,
+            Kind::Postgres => step.postgres,
+        };
+        Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    let mut migrator = Migrator::with_migrations(STEPS.iter().map(migration).collect());
+    migrator.set_locking(kind == Kind::Sqlite);
+    // Through `run` the future would not be `Send`.
+    migrator.run_direct(None, conn, false).await.map_err(|error| StoreError::Database(error.into()))
 }

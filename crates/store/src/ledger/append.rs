@@ -6,12 +6,13 @@ use shieldops_seal::Purpose;
 
 use super::Locked;
 use crate::{
-    Access, Result, Store, StoreError,
+    Access, Change, Result, Store, StoreError,
+    db::Whose,
     tx::{Pending, Tx},
 };
 
-/// Appends the entries, commits, and writes the checkpoint; returns the log's new size.
-pub(crate) async fn commit(mut tx: Tx, pending: Vec<Pending>, now: Timestamp) -> Result<i64> {
+/// Appends the entries, commits, and writes the checkpoint; returns what was changed.
+pub(crate) async fn commit(mut tx: Tx, pending: Vec<Pending>, now: Timestamp) -> Result<Vec<Change>> {
     let (store, tenant) = (tx.scope.store.clone(), tx.scope.tenant);
     let mut frontier = read_head(&mut tx).await?.unwrap_or_default();
     // What can fail about the file fails here, before anything is committed.
@@ -22,12 +23,13 @@ pub(crate) async fn commit(mut tx: Tx, pending: Vec<Pending>, now: Timestamp) ->
         frontier.append(leaf_hash(&leaf.to_bytes()));
     }
     write_head(&mut tx, &frontier).await?;
+    let changes = tx.tell(i64::try_from(frontier.size()).unwrap_or(i64::MAX), now).await?;
     tx.inner.commit().await?;
     if let Err(error) = locked.append(frontier.size(), frontier.root()).await {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(tenant.id = %tenant, %error, cause, "committed without its checkpoint; the next commit or start writes it");
     }
-    Ok(i64::try_from(frontier.size()).unwrap_or(i64::MAX))
+    Ok(changes)
 }
 
 fn leaf(tx: &Tx, entry: Pending, seq: u64, now: Timestamp) -> Result<Leaf> {
@@ -97,9 +99,10 @@ async fn write_head(tx: &mut Tx, frontier: &Frontier) -> Result<()> {
 
 /// The head of a tenant's log as committed.
 pub(crate) async fn head(store: &Store, tenant: TenantId) -> Result<Option<Frontier>> {
+    let mut reading = store.db().read(Whose::Tenant(tenant)).await?;
     let bytes: Option<Vec<u8>> = sqlx::query_scalar("SELECT frontier FROM ledger_heads WHERE tenant_id=$1")
         .bind(tenant.to_bytes().to_vec())
-        .fetch_optional(store.readers())
+        .fetch_optional(reading.conn())
         .await?;
     bytes.map(|bytes| frontier(&bytes)).transpose()
 }

@@ -15,9 +15,17 @@ use shieldops_ledger::{Report, Verifier};
 use shieldops_model::TenantId;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use self::{copy::Copy, files::Files, log::Log};
+use self::{
+    copy::Copy,
+    files::{Checkpoints, Files},
+    log::Log,
+};
 use super::{blocking, origin};
-use crate::{Result, db::sqlite, here};
+use crate::{
+    Result,
+    db::{Kind, kind_of, postgres, sqlite},
+    here,
+};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct DirectoryReport {
@@ -66,6 +74,22 @@ async fn on_a_copy(dir: &Path, outside: &[String]) -> Result<DirectoryReport> {
     result
 }
 
+/// Verifies the logs in a PostgreSQL database against the checkpoint files of a data directory.
+///
+/// # Errors
+/// When the database cannot be reached or read: that is neither sound nor tampered.
+pub async fn verify_database(dir: &Path, url: &str, outside: &[String]) -> Result<DirectoryReport> {
+    let before = files(dir, None).await?;
+    let mut db = postgres::beside(url).await?;
+    sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut db).await?;
+    // The snapshot is of the first read.
+    sqlx::query("SELECT count(*) FROM tenants").fetch_one(&mut db).await?;
+    let files = files(dir, Some(before)).await?;
+    let result = verify(&mut db, &files, outside).await;
+    db.close().await?;
+    result
+}
+
 async fn files(dir: &Path, before: Option<Files>) -> Result<Files> {
     let dir = dir.join("checkpoints");
     blocking(move || Files::read(&dir, before.unwrap_or_default())).await
@@ -75,6 +99,7 @@ async fn verify(db: &mut AnyConnection, files: &Files, outside: &[String]) -> Re
     let installation: Option<String> =
         sqlx::query_scalar("SELECT id FROM installation").fetch_optional(&mut *db).await?;
     let installation = installation.unwrap_or_default();
+    let nodes = nodes(db).await?;
     let mut logs = Vec::new();
     let mut names = Vec::new();
     for tenant in tenants(db, files).await? {
@@ -83,7 +108,12 @@ async fn verify(db: &mut AnyConnection, files: &Files, outside: &[String]) -> Re
             continue;
         };
         let tenant = TenantId::from_bytes(bytes);
-        let log = Log { tenant, name: origin(&installation, tenant), files: files.of(tenant), outside };
+        let of = files.of(tenant);
+        let nodes = match &nodes {
+            None => Some(1),
+            Some(nodes) => nodes_here(nodes, of),
+        };
+        let log = Log { tenant, name: origin(&installation, tenant), files: of, outside, nodes };
         names.push(log.name().to_owned());
         logs.push(log.verify(db).await?);
     }
@@ -104,6 +134,20 @@ async fn verify(db: &mut AnyConnection, files: &Files, outside: &[String]) -> Re
         }
     }
     Ok(DirectoryReport { ok: logs.iter().all(|log| log.ok), logs, uncovered })
+}
+
+/// The nodes of a PostgreSQL database.
+async fn nodes(db: &mut AnyConnection) -> Result<Option<Vec<String>>> {
+    if kind_of(db) == Kind::Sqlite {
+        return Ok(None);
+    }
+    Ok(Some(sqlx::query_scalar("SELECT node FROM nodes ORDER BY node LIMIT 10000").fetch_all(db).await?))
+}
+
+/// How many nodes write to a log, when the files of all of them are here.
+fn nodes_here(nodes: &[String], files: Option<&Checkpoints>) -> Option<u64> {
+    let known = |node: &String| files.is_some_and(|files| files.of_node.contains_key(node));
+    if nodes.len() > 1 && !nodes.iter().all(known) { None } else { u64::try_from(nodes.len().max(1)).ok() }
 }
 
 fn broken(tenant: &str, why: &str) -> Report {
@@ -142,7 +186,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     async fn a_copy_made_beside_a_busy_server_is_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options { data_dir: dir.path().to_owned(), demo: false };
+        let options = Options { data_dir: dir.path().to_owned(), demo: false, ..Options::default() };
         let store = Store::open(&options, Arc::new(SystemClock)).await.unwrap();
         let scope = store.job(store.first().await.unwrap().id, Job::Cli).unwrap();
         let writer = tokio::task::spawn(async move {

@@ -11,7 +11,7 @@ const MARKER: &str = "MARKER-7f3a9c";
 
 #[tokio::test]
 async fn planted_texts_are_absent_from_every_file() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let incident = incident();
     let mut alert = alert(1);
     alert.verdict_reason = Some(format!("{MARKER} reason"));

@@ -10,34 +10,40 @@ use shieldops_model::{
     incident::IncidentStatus,
     target::{Criticality, Environment, Target, TargetKind},
 };
-use shieldops_store::{
-    Job, Options, Store, StoreError, TenantScope,
-    ledger::{DirectoryReport, verify_directory},
-};
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use shieldops_store::{Job, Options, Store, StoreError, TenantScope, ledger::DirectoryReport};
+
+pub(crate) use crate::database::Database;
 
 pub(crate) struct World {
+    pub(crate) store: Store,
     pub(crate) dir: tempfile::TempDir,
     pub(crate) clock: FixedClock,
-    pub(crate) store: Store,
     pub(crate) tenant: TenantId,
+    pub(crate) database: Database,
 }
 
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_secs(1_790_000_000)
 }
 
-pub(crate) async fn open(dir: &Path, clock: &FixedClock) -> Result<Store, StoreError> {
-    Store::open(&Options { data_dir: dir.to_owned(), demo: false }, Arc::new(clock.clone())).await
+/// A data directory of its own, and a database.
+pub(crate) fn directory() -> tempfile::TempDir {
+    tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700)).tempdir().unwrap()
 }
 
-pub(crate) async fn world() -> World {
-    let dir =
-        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700)).tempdir().unwrap();
-    let clock = FixedClock::at(now());
-    let store = open(dir.path(), &clock).await.unwrap();
+pub(crate) async fn open(dir: &Path, clock: &FixedClock, database: &Database) -> Result<Store, StoreError> {
+    let options =
+        Options { data_dir: dir.to_owned(), database_url: database.url().map(str::to_owned), ..Options::default() };
+    Store::open(&options, Arc::new(clock.clone())).await
+}
+
+/// A new installation; nothing, said aloud, where there is no server for it.
+pub(crate) async fn world() -> Option<World> {
+    let database = Database::new(crate::POSTGRES).await?;
+    let (dir, clock) = (directory(), FixedClock::at(now()));
+    let store = open(dir.path(), &clock, &database).await.unwrap();
     let tenant = store.first().await.unwrap().id;
-    World { dir, clock, store, tenant }
+    Some(World { store, dir, clock, tenant, database })
 }
 
 impl World {
@@ -51,10 +57,22 @@ impl World {
         commit(&self.scope(), kinds, self.clock.now()).await
     }
 
+    pub(crate) async fn verify(&self, outside: &[String]) -> DirectoryReport {
+        self.database.verify(self.dir.path(), outside).await
+    }
+
+    pub(crate) async fn sql(&self, text: &str) -> u64 {
+        self.database.sql(self.dir.path(), text).await
+    }
+
+    pub(crate) fn checkpoints(&self) -> std::path::PathBuf {
+        checkpoints(self.dir.path(), self.tenant)
+    }
+
     /// Closes the store; what is left is the directory.
     pub(crate) async fn stop(self) -> Stopped {
         self.store.close().await;
-        Stopped { dir: self.dir, clock: self.clock, tenant: self.tenant }
+        Stopped { dir: self.dir, clock: self.clock, tenant: self.tenant, database: self.database }
     }
 }
 
@@ -70,36 +88,36 @@ pub(crate) struct Stopped {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) clock: FixedClock,
     pub(crate) tenant: TenantId,
+    pub(crate) database: Database,
 }
 
 impl Stopped {
     pub(crate) async fn start(self) -> World {
-        let store = open(self.dir.path(), &self.clock).await.unwrap();
-        World { dir: self.dir, clock: self.clock, store, tenant: self.tenant }
+        let store = open(self.dir.path(), &self.clock, &self.database).await.unwrap();
+        World { dir: self.dir, clock: self.clock, store, tenant: self.tenant, database: self.database }
     }
 
     pub(crate) async fn verify(&self) -> DirectoryReport {
-        verify_directory(self.dir.path(), &[]).await.unwrap()
+        self.verify_with(&[]).await
+    }
+
+    pub(crate) async fn verify_with(&self, outside: &[String]) -> DirectoryReport {
+        self.database.verify(self.dir.path(), outside).await
     }
 
     pub(crate) fn checkpoints(&self) -> std::path::PathBuf {
-        self.dir.path().join("checkpoints").join(self.tenant.to_string())
+        checkpoints(self.dir.path(), self.tenant)
     }
 
     pub(crate) async fn sql(&self, text: &str) -> u64 {
-        sql(self.dir.path(), text).await
+        self.database.sql(self.dir.path(), text).await
     }
 }
 
-pub(crate) async fn sql(dir: &Path, text: &str) -> u64 {
-    let mut db = connect(dir).await;
-    let done = sqlx::query(AssertSqlSafe(text.to_owned())).execute(&mut db).await.unwrap();
-    db.close().await.unwrap();
-    done.rows_affected()
-}
-
-pub(crate) async fn connect(dir: &Path) -> SqliteConnection {
-    SqliteConnection::connect(&format!("sqlite://{}", dir.join("state.db").display())).await.unwrap()
+fn checkpoints(dir: &Path, tenant: TenantId) -> std::path::PathBuf {
+    let node = std::fs::read_to_string(dir.join("NODE")).unwrap();
+    let name = if crate::POSTGRES { format!("{tenant}.{}", node.trim()) } else { tenant.to_string() };
+    dir.join("checkpoints").join(name)
 }
 
 /// Takes the last `count` records off a checkpoint file.

@@ -4,18 +4,18 @@ use shieldops_ledger::{Frontier, Signer, read_checkpoints};
 use shieldops_store::{StoreError, ledger::verify_directory};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 
-use crate::support::{Stopped, connect, cut_checkpoints, world};
+use crate::support::{Stopped, cut_checkpoints, world};
 
-async fn log() -> Stopped {
+async fn log() -> Option<Stopped> {
     log_of(&[&["a.one", "a.two"], &["b.one"], &["c.one"], &["d.one", "d.two"]]).await
 }
 
-async fn log_of(commits: &[&[&'static str]]) -> Stopped {
-    let world = world().await;
+async fn log_of(commits: &[&[&'static str]]) -> Option<Stopped> {
+    let world = world().await?;
     for kinds in commits {
         world.commit(kinds).await.unwrap();
     }
-    world.stop().await
+    Some(world.stop().await)
 }
 
 /// Every row of these tables, as the text of a condition that selects it alone, and the columns of each table.
@@ -27,19 +27,19 @@ const TABLES: &[(&str, &[&str])] = &[
 
 /// An UPDATE or DELETE for each cell and each row.
 async fn edits(stopped: &Stopped) -> Vec<String> {
-    let mut db = connect(stopped.dir.path()).await;
+    let mut db = stopped.database.connect(stopped.dir.path()).await;
     let mut edits = Vec::new();
     for (table, columns) in TABLES {
         let rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM {table}"))).fetch_all(&mut db).await.unwrap();
         assert!(!rows.is_empty());
         for row in rows {
             let literal = |column: &str| match row.try_get_raw(column).unwrap().type_info().name() {
-                "INTEGER" => row.get::<i64, _>(column).to_string(),
+                "BIGINT" => row.get::<i64, _>(column).to_string(),
                 "TEXT" => format!("'{}'", row.get::<String, _>(column)),
                 _ => format!("X'{}'", hex::encode(row.get::<Vec<u8>, _>(column))),
             };
             let changed = |column: &str| match row.try_get_raw(column).unwrap().type_info().name() {
-                "INTEGER" => format!("{column}+1000"),
+                "BIGINT" => format!("{column}+1000"),
                 "TEXT" => format!("{column}||' '"),
                 _ => {
                     let mut bytes = row.get::<Vec<u8>, _>(column);
@@ -61,15 +61,15 @@ async fn edits(stopped: &Stopped) -> Vec<String> {
 
 #[tokio::test]
 async fn invariant_9_every_edit_and_delete_of_a_single_row_is_found() {
-    let stopped = log_of(&[&["a.one", "a.two"], &["b.one"]]).await;
+    let Some(stopped) = log_of(&[&["a.one", "a.two"], &["b.one"]]).await else { return };
     assert!(stopped.verify().await.ok);
-    let database = stopped.dir.path().join("state.db");
-    let whole = std::fs::read(&database).unwrap();
+    let (dir, database) = (stopped.dir.path(), &stopped.database);
+    let whole = database.snapshot(dir).await;
     for edit in edits(&stopped).await {
         assert_eq!(stopped.sql(&edit).await, 1, "{edit}");
         let report = stopped.verify().await;
         assert!(!report.ok, "not found: {edit}");
-        std::fs::write(&database, &whole).unwrap();
+        database.restore(dir, &whole).await;
     }
     for insert in [
         "INSERT INTO ledger_subjects (tenant_id, subject, seq) SELECT tenant_id, 'pln_x', 1 FROM ledger_heads",
@@ -78,14 +78,14 @@ async fn invariant_9_every_edit_and_delete_of_a_single_row_is_found() {
     ] {
         stopped.sql(insert).await;
         assert!(!stopped.verify().await.ok, "not found: {insert}");
-        std::fs::write(&database, &whole).unwrap();
+        database.restore(dir, &whole).await;
     }
     assert!(stopped.verify().await.ok);
 }
 
 /// Cuts the log to `size` entries the way somebody would who knows how it is made.
 async fn cut_log(stopped: &Stopped, size: usize) {
-    let mut db = connect(stopped.dir.path()).await;
+    let mut db = stopped.database.connect(stopped.dir.path()).await;
     let rows = sqlx::query("SELECT hash FROM ledger_entries ORDER BY seq").fetch_all(&mut db).await.unwrap();
     let mut frontier = Frontier::default();
     for row in rows.iter().take(size) {
@@ -101,25 +101,25 @@ async fn cut_log(stopped: &Stopped, size: usize) {
 
 #[tokio::test]
 async fn invariant_9_a_log_cut_with_its_head_is_found_and_is_not_written_on() {
-    let stopped = log().await;
+    let Some(stopped) = log().await else { return };
     cut_log(&stopped, 4).await;
     let report = stopped.verify().await;
     assert!(!report.ok, "{report:?}");
     let world = stopped.start().await;
     let refused = world.commit(&["more"]).await;
     assert!(matches!(refused, Err(StoreError::Ledger { .. })), "{refused:?}");
-    assert!(!verify_directory(world.dir.path(), &[]).await.unwrap().ok, "found while the server runs, too");
+    assert!(!world.verify(&[]).await.ok, "found while the server runs, too");
     assert!(!world.stop().await.verify().await.ok, "a start does not cover it up");
 }
 
 #[tokio::test]
 async fn invariant_9_a_whole_directory_rolled_back_is_found_with_a_checkpoint_kept_elsewhere() {
-    let stopped = log().await;
+    let Some(stopped) = log().await else { return };
     let outside = read_checkpoints(&std::fs::read(stopped.checkpoints()).unwrap()).0.pop().unwrap();
     cut_log(&stopped, 4).await;
     cut_checkpoints(&stopped.checkpoints(), 1);
     assert!(stopped.verify().await.ok, "all of it was rolled back: nothing inside can tell");
-    let report = verify_directory(stopped.dir.path(), std::slice::from_ref(&outside)).await.unwrap();
+    let report = stopped.verify_with(std::slice::from_ref(&outside)).await;
     assert!(!report.ok, "{report:?}");
 
     // With log, tenant and key gone, the note still speaks of them.
@@ -127,18 +127,18 @@ async fn invariant_9_a_whole_directory_rolled_back_is_found_with_a_checkpoint_ke
         stopped.sql(&format!("DELETE FROM {table}")).await;
     }
     std::fs::remove_dir_all(stopped.dir.path().join("checkpoints")).unwrap();
-    assert!(!verify_directory(stopped.dir.path(), &[outside]).await.unwrap().ok);
+    assert!(!stopped.verify_with(&[outside]).await.ok);
 }
 
 #[tokio::test]
 async fn a_checkpoint_of_a_replaced_key_or_of_another_installation_is_not_passed_over() {
-    let stopped = log().await;
+    let Some(stopped) = log().await else { return };
     let notes = read_checkpoints(&std::fs::read(stopped.checkpoints()).unwrap()).0;
     let ours = notes[0].lines().next().unwrap();
     let forged = Signer::new(ours, &[1; 32]).sign(2, [0; 32]);
-    assert!(!verify_directory(stopped.dir.path(), &[forged]).await.unwrap().ok);
+    assert!(!stopped.verify_with(&[forged]).await.ok);
     let other = Signer::new("shieldops/other/tnt_1", &[1; 32]).sign(2, [0; 32]);
-    let report = verify_directory(stopped.dir.path(), &[other]).await.unwrap();
+    let report = stopped.verify_with(&[other]).await;
     assert!(
         report.ok && report.uncovered.iter().any(|uncovered| uncovered.what.contains("shieldops/other/tnt_1")),
         "{report:?}"
@@ -147,7 +147,7 @@ async fn a_checkpoint_of_a_replaced_key_or_of_another_installation_is_not_passed
 
 #[tokio::test]
 async fn invariant_9_checkpoints_that_are_missing_or_edited_are_found_before_and_after_a_start() {
-    let stopped = log().await;
+    let Some(stopped) = log().await else { return };
     let path = stopped.checkpoints();
     let whole = std::fs::read(&path).unwrap();
     let mut edited = whole.clone();
@@ -161,7 +161,7 @@ async fn invariant_9_checkpoints_that_are_missing_or_edited_are_found_before_and
             Some(bytes) => std::fs::write(&path, bytes).unwrap(),
         }
         assert!(!stopped.verify().await.ok);
-        if let Ok(store) = crate::support::open(stopped.dir.path(), &stopped.clock).await {
+        if let Ok(store) = crate::support::open(stopped.dir.path(), &stopped.clock, &stopped.database).await {
             store.close().await;
         }
         assert!(!stopped.verify().await.ok, "a start does not cover it up");
@@ -177,8 +177,12 @@ async fn invariant_9_checkpoints_that_are_missing_or_edited_are_found_before_and
 
 #[tokio::test]
 async fn a_proof_changes_nothing_in_the_directory() {
+    if crate::POSTGRES {
+        // The database is elsewhere, and the proof reads it in a transaction that cannot write.
+        return;
+    }
     // As a killed server leaves it: with its WAL.
-    let world = world().await;
+    let Some(world) = world().await else { return };
     world.commit(&["one"]).await.unwrap();
     let left = tempfile::tempdir().unwrap();
     std::fs::create_dir(left.path().join("checkpoints")).unwrap();

@@ -7,7 +7,7 @@ use shieldops_store::{
     notes, people, plans, targets,
 };
 
-use crate::support::{World, alert, incident, note, sql, target, world};
+use crate::support::{World, alert, incident, note, target, world};
 
 /// A second tenant, made beside the store: it has no way of its own yet.
 async fn second(world: &World) -> TenantScope {
@@ -19,13 +19,13 @@ async fn second(world: &World) -> TenantScope {
     let wrapped = DataKey::generate(&mut rng).wrap(&installation, &tenant.to_bytes(), &mut rng);
     std::fs::write(keys.join("tenants").join(format!("{tenant}.key")), wrapped).unwrap();
     let row = hex::encode(tenant.to_bytes());
-    sql(world.dir.path(), &format!("INSERT INTO tenants VALUES (X'{row}', 'second', 'Second', 0, 1)")).await;
+    world.sql(&format!("INSERT INTO tenants VALUES (X'{row}', 'second', 'Second', 0, 1)")).await;
     world.store.job(tenant, Job::Cli).unwrap()
 }
 
 #[tokio::test]
 async fn invariant_10_a_scope_reads_and_changes_nothing_of_another_tenant() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let other = second(&world).await;
     let (mut alert, mut incident, mut target) = (alert(1), incident(), target("sim/one"));
     alert.incident_id = Some(incident.id);
@@ -71,21 +71,21 @@ async fn invariant_10_a_scope_reads_and_changes_nothing_of_another_tenant() {
 
 #[tokio::test]
 async fn invariant_10_a_row_moved_to_another_tenant_does_not_open() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let other = second(&world).await;
     let target = target("sim/one");
     let mut tx = world.scope().begin().await.unwrap();
     targets::insert(&mut tx, &target).await.unwrap();
     tx.record("target.created", &[&target.id], ()).unwrap();
     tx.commit(world.clock.now()).await.unwrap();
-    sql(world.dir.path(), &format!("UPDATE targets SET tenant_id=X'{}'", hex::encode(other.tenant().to_bytes()))).await;
+    world.sql(&format!("UPDATE targets SET tenant_id=X'{}'", hex::encode(other.tenant().to_bytes()))).await;
     let moved = targets::find(&mut other.read().await.unwrap(), target.id).await;
     assert!(matches!(moved, Err(StoreError::Damaged { .. })), "{moved:?}");
 }
 
 #[tokio::test]
 async fn every_tenant_has_a_log_of_its_own() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let other = second(&world).await;
     world.commit(&["one", "two"]).await.unwrap();
     crate::support::commit(&other, &["three"], world.clock.now()).await.unwrap();

@@ -1,13 +1,13 @@
 //! A transaction and its ledger entry are committed together or not at all.
 
 use shieldops_model::Clock as _;
-use shieldops_store::{StoreError, alerts, facts, ledger::verify_directory, targets};
+use shieldops_store::{StoreError, alerts, facts, targets};
 
 use crate::support::{alert, cut_checkpoints, target, world};
 
 #[tokio::test]
 async fn a_change_without_its_entry_is_refused_and_nothing_of_it_stays() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let mut tx = world.scope().begin().await.unwrap();
     let target = target("sim/one");
     targets::insert(&mut tx, &target).await.unwrap();
@@ -18,22 +18,22 @@ async fn a_change_without_its_entry_is_refused_and_nothing_of_it_stays() {
 
 #[tokio::test]
 async fn a_transaction_that_is_dropped_leaves_neither_rows_nor_entries() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let mut tx = world.scope().begin().await.unwrap();
     targets::insert(&mut tx, &target("sim/one")).await.unwrap();
     tx.record("target.created", &[], ()).unwrap();
     drop(tx);
     assert!(targets::all(&mut world.scope().read().await.unwrap()).await.unwrap().is_empty());
-    assert_eq!(verify_directory(world.dir.path(), &[]).await.unwrap().logs[0].entries, 0);
+    assert_eq!(world.verify(&[]).await.logs[0].entries, 0);
 }
 
 #[tokio::test]
 async fn what_was_committed_is_sound_with_the_server_running_and_stopped() {
-    let world = world().await;
-    assert!(verify_directory(world.dir.path(), &[]).await.unwrap().ok, "a new directory is sound");
+    let Some(world) = world().await else { return };
+    assert!(world.verify(&[]).await.ok, "a new directory is sound");
     world.commit(&["one.made", "two.made"]).await.unwrap();
     world.commit(&["three.made"]).await.unwrap();
-    let running = verify_directory(world.dir.path(), &[]).await.unwrap();
+    let running = world.verify(&[]).await;
     let stopped = world.stop().await.verify().await;
     for report in [running, stopped] {
         assert!(report.ok, "{report:?}");
@@ -44,7 +44,7 @@ async fn what_was_committed_is_sound_with_the_server_running_and_stopped() {
 
 #[tokio::test]
 async fn a_stale_version_is_a_conflict() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let mut alert = alert(1);
     let mut tx = world.scope().begin().await.unwrap();
     alerts::insert(&mut tx, &alert).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_stale_version_is_a_conflict() {
 
 #[tokio::test]
 async fn an_alert_of_a_known_key_exists_already() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let mut tx = world.scope().begin().await.unwrap();
     alerts::insert(&mut tx, &alert(1)).await.unwrap();
     assert!(matches!(alerts::insert(&mut tx, &alert(1)).await, Err(StoreError::AlreadyExists { .. })));
@@ -67,7 +67,7 @@ async fn an_alert_of_a_known_key_exists_already() {
 
 #[tokio::test]
 async fn a_fact_reads_back() {
-    let world = world().await;
+    let Some(world) = world().await else { return };
     let mut tx = world.scope().begin().await.unwrap();
     facts::set(&mut tx, "name", &vec![1, 2]).await.unwrap();
     tx.commit(world.clock.now()).await.unwrap();
@@ -78,7 +78,11 @@ async fn a_fact_reads_back() {
 
 #[tokio::test]
 async fn a_checkpoint_that_a_crash_left_out_is_written_at_the_next_start() {
-    let world = world().await;
+    if crate::POSTGRES {
+        // The next commit covers it there: other nodes may have committed since.
+        return;
+    }
+    let Some(world) = world().await else { return };
     world.commit(&["one"]).await.unwrap();
     world.commit(&["two"]).await.unwrap();
     let stopped = world.stop().await;
@@ -93,10 +97,14 @@ async fn a_checkpoint_that_a_crash_left_out_is_written_at_the_next_start() {
 
 #[tokio::test]
 async fn a_checkpoint_that_could_not_be_written_is_written_by_the_next_commit() {
-    let world = world().await;
+    if crate::POSTGRES {
+        // The next commit covers it there: other nodes may have committed since.
+        return;
+    }
+    let Some(world) = world().await else { return };
     world.commit(&["one"]).await.unwrap();
     world.commit(&["two"]).await.unwrap();
-    cut_checkpoints(&world.dir.path().join("checkpoints").join(world.tenant.to_string()), 1);
+    cut_checkpoints(&world.checkpoints(), 1);
     world.commit(&["three"]).await.unwrap();
     let report = world.stop().await.verify().await;
     assert!(report.ok && report.logs[0].checkpoints == 3, "{report:?}");

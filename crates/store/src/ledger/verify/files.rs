@@ -16,10 +16,17 @@ use crate::Result;
 #[derive(Default)]
 pub(super) struct Files(BTreeMap<TenantId, Checkpoints>);
 
-/// One file. The second reading takes up where the whole records of the first ended.
+/// The files of one log: one, or one of each node, with one key.
 #[derive(Default, Clone)]
 pub(super) struct Checkpoints {
     pub(super) key: Option<String>,
+    /// By the node's name; that of a SQLite database has none.
+    pub(super) of_node: BTreeMap<String, OneFile>,
+}
+
+/// The second reading takes up where the whole records of the first ended.
+#[derive(Default, Clone)]
+pub(super) struct OneFile {
     pub(super) bytes: Vec<u8>,
     /// Notes of the reading before this one.
     pub(super) before: usize,
@@ -33,12 +40,19 @@ impl Files {
             Err(error) => return Err(io(dir, "listing the checkpoints")(error)),
         };
         for name in names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
-            let name = name.strip_suffix(".vkey").unwrap_or(&name);
-            let Ok(tenant) = name.parse() else { continue };
-            before.0.entry(tenant).or_default();
+            let (tenant, node) = name.split_once('.').unwrap_or((&name, ""));
+            let Ok(tenant) = tenant.parse() else { continue };
+            if node != "vkey" && !node.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                // One that is just being written.
+                continue;
+            }
+            let log = before.0.entry(tenant).or_default();
+            if node != "vkey" {
+                log.of_node.entry(node.to_owned()).or_default();
+            }
         }
-        for (tenant, file) in &mut before.0 {
-            file.read(&dir.join(tenant.to_string()))?;
+        for (tenant, log) in &mut before.0 {
+            log.read(&dir.join(tenant.to_string()))?;
         }
         Ok(before)
     }
@@ -54,17 +68,26 @@ impl Files {
 
 impl Checkpoints {
     fn read(&mut self, path: &Path) -> Result<()> {
-        let (notes, whole) = read_checkpoints(&self.bytes);
-        self.before = notes.len();
-        self.bytes.truncate(whole);
-        let length = u64::try_from(whole).unwrap_or(u64::MAX);
-        self.bytes.extend(from(path, length).or_else(absent).map_err(io(path, "reading the checkpoints"))?);
+        for (node, file) in &mut self.of_node {
+            file.read(&if node.is_empty() { path.to_owned() } else { path.with_extension(node) })?;
+        }
         let key = path.with_extension("vkey");
         self.key = match std::fs::read_to_string(&key) {
             Ok(text) => Some(text),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => None,
             Err(error) => return Err(io(&key, "reading the verifier key")(error)),
         };
+        Ok(())
+    }
+}
+
+impl OneFile {
+    fn read(&mut self, path: &Path) -> Result<()> {
+        let (notes, whole) = read_checkpoints(&self.bytes);
+        self.before = notes.len();
+        self.bytes.truncate(whole);
+        let length = u64::try_from(whole).unwrap_or(u64::MAX);
+        self.bytes.extend(from(path, length).or_else(absent).map_err(io(path, "reading the checkpoints"))?);
         Ok(())
     }
 }

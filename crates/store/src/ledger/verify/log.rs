@@ -1,13 +1,13 @@
 //! One log: its entries, its head, its index of subjects, its checkpoints.
 
 use shieldops_ledger::{
-    Checkpoint, Frontier, Report, Stored, Tail, Verifier, VerifierKey, checkpoint_tail, read_checkpoints,
+    Bad, Checkpoint, Frontier, Report, Stored, Tail, Verifier, VerifierKey, checkpoint_tail, read_checkpoints,
 };
 use shieldops_model::{TenantId, Timestamp};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use super::files::Checkpoints;
-use crate::{Result, StoreError};
+use super::files::{Checkpoints, OneFile};
+use crate::{Result, StoreError, db::turn_to};
 
 /// Entries read at a time.
 const CHUNK: i64 = 1_000;
@@ -19,6 +19,9 @@ pub(super) struct Log<'a> {
     pub(super) files: Option<&'a Checkpoints>,
     /// Notes kept elsewhere, of any log.
     pub(super) outside: &'a [String],
+    /// How many nodes write to it: each may lack the checkpoint of its last commit. Absent when not all of their files
+    /// are here, so that nothing is said of it.
+    pub(super) nodes: Option<u64>,
 }
 
 /// What was opened of a log's checkpoints, and what does not open.
@@ -36,6 +39,7 @@ impl Log<'_> {
 
     pub(super) async fn verify(&self, db: &mut AnyConnection) -> Result<Report> {
         let tenant = self.tenant.to_bytes().to_vec();
+        turn_to(db, self.tenant).await?;
         let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM ledger_entries WHERE tenant_id=$1")
             .bind(&tenant)
             .fetch_one(&mut *db)
@@ -49,7 +53,18 @@ impl Log<'_> {
         entries(db, &tenant, &mut verifier).await?;
         subjects(db, &tenant, &mut verifier).await?;
         let head = head(db, &tenant, &mut verifier).await?;
-        Ok(verifier.finish(head))
+        if self.nodes == Some(1) {
+            return Ok(verifier.finish(head));
+        }
+        let mut report = verifier.running().finish(head);
+        let missing = self.nodes.is_some_and(|nodes| report.uncovered_commits > nodes);
+        if missing && report.ok {
+            let why =
+                format!("{} commits have no signed checkpoint: checkpoints were removed", report.uncovered_commits);
+            report.ok = false;
+            report.first_bad = Some(Bad { seq: Some(report.checkpoint_size), why });
+        }
+        Ok(report)
     }
 
     fn heads(&self, size: u64) -> Heads {
@@ -68,7 +83,9 @@ impl Log<'_> {
         if key.name() != self.name {
             heads.faults.push(format!("the verifier key is of another log: {}", key.name()));
         }
-        heads.read(files, &key, size);
+        for file in files.of_node.values() {
+            heads.read(file, &key, size);
+        }
         for note in self.outside {
             match key.open_outside(note) {
                 Ok(head) => heads.elsewhere.extend(head),
@@ -80,9 +97,9 @@ impl Log<'_> {
 }
 
 impl Heads {
-    fn read(&mut self, files: &Checkpoints, key: &VerifierKey, size: u64) {
-        let (notes, whole) = read_checkpoints(&files.bytes);
-        if checkpoint_tail(&files.bytes, whole) == Tail::Damaged {
+    fn read(&mut self, file: &OneFile, key: &VerifierKey, size: u64) {
+        let (notes, whole) = read_checkpoints(&file.bytes);
+        if checkpoint_tail(&file.bytes, whole) == Tail::Damaged {
             self.faults.push(format!("the checkpoint file is damaged at byte {whole}"));
         }
         let mut last = 0;
@@ -94,7 +111,7 @@ impl Heads {
                 Ok(head) => {
                     last = head.size;
                     // Written after the database was read, of entries that came after.
-                    if number < files.before || head.size <= size {
+                    if number < file.before || head.size <= size {
                         self.of_file.push(head);
                     }
                 }
