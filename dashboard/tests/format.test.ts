@@ -41,6 +41,7 @@ describe('what people type', () => {
   it('a ledger filter is an object or a kind, by its shape', () => {
     expect(toFilter('inc_01h4')).toEqual({ subject: 'inc_01h4' })
     expect(toFilter('plan.approved')).toEqual({ kind: 'plan.approved' })
+    expect(toFilter('by: usr_01h4')).toEqual({ actor: 'usr_01h4' })
   })
   it('labels are pairs; a value may hold an equals sign', () => {
     expect(parseLabels('team=web, q=a=b, =x, ')).toEqual({ team: 'web', q: 'a=b' })

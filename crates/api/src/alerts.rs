@@ -13,7 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{Body, Params, PathId, enums, parse, words},
+    page::{Body, Filter, ListQuery, PathId, enums, parse, words},
+    precondition::{IfMatch, Tagged},
 };
 
 /// Alerts in one bulk request.
@@ -21,10 +22,7 @@ const BULK: usize = 1_000;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct AlertFilter {
     /// One status, or several between commas; `severity` and `verdict` alike.
     status: Option<String>,
     severity: Option<String>,
@@ -37,6 +35,12 @@ pub(crate) struct ListParams {
     /// Part of the title.
     q: Option<String>,
 }
+
+impl Filter for AlertFilter {
+    const SORTS: &'static [&'static str] = &["-created_at", "created_at"];
+}
+
+type AlertQuery = ListQuery<AlertFilter>;
 
 /// `kind:value` to an entity.
 pub(crate) fn entity(text: &str) -> Result<Entity, Problem> {
@@ -52,21 +56,23 @@ pub(crate) fn severity(text: Option<&String>) -> Result<Option<Severity>, Proble
     text.map(|word| Severity::parse(word).ok_or_else(|| wrong(word))).transpose()
 }
 
-/// Alerts, newest first.
-#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "list_alerts", tag = "alerts", params(ListParams), responses((status = 200, body = List<Alert>)))]
-pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Alert>>, Problem> {
-    let page = crate::page::PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+/// Alerts, newest first unless told.
+#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "list_alerts", tag = "alerts", params(AlertQuery), responses((status = 200, body = List<Alert>)))]
+pub(crate) async fn list(caller: Caller, query: AlertQuery) -> Result<Json<List<Alert>>, Problem> {
+    let asked = &query.filter;
     let filter = alerts::Filter {
-        status: enums::<AlertStatus>("status", params.status.as_ref())?,
-        severity: words("severity", params.severity.as_ref(), Severity::parse)?,
-        verdict: enums::<Verdict>("verdict", params.verdict.as_ref())?,
-        rule_id: params.rule_id,
-        incident: parse("incident_id", params.incident_id.as_ref())?,
-        assignee: parse("assignee", params.assignee.as_ref())?,
-        entity: params.entity.as_deref().map(entity).transpose()?,
-        title: params.q,
+        status: enums::<AlertStatus>("status", asked.status.as_ref())?,
+        severity: words("severity", asked.severity.as_ref(), Severity::parse)?,
+        verdict: enums::<Verdict>("verdict", asked.verdict.as_ref())?,
+        rule_id: asked.rule_id.clone(),
+        incident: parse("incident_id", asked.incident_id.as_ref())?,
+        assignee: parse("assignee", asked.assignee.as_ref())?,
+        entity: asked.entity.as_deref().map(entity).transpose()?,
+        title: asked.q.clone(),
+        oldest_first: query.sort == "created_at",
     };
-    Ok(Json(alerts::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
+    let found = alerts::list(&mut caller.scope.read().await?, &filter, query.page()).await?;
+    Ok(Json(query.answer(found)))
 }
 
 /// An alert with what an analyst asks first: the rule's words, which fields matched, and how often it was seen.
@@ -115,7 +121,7 @@ pub(crate) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathId(id): PathId<id::AlertKind>,
-) -> Result<Json<AlertDetail>, Problem> {
+) -> Result<Tagged<AlertDetail>, Problem> {
     let mut reader = caller.scope.read().await?;
     let alert = alerts::get(&mut reader, id).await?;
     let known = alerts::by_rule(&mut reader).await?;
@@ -131,7 +137,7 @@ pub(crate) async fn show(
     });
     let mut matches = Vec::new();
     for event_id in alert.event_ids.iter().take(5).copied() {
-        let Some(event) = events::find(&app.pipeline.bus, &caller.scope, event_id).await? else { continue };
+        let Some(event) = events::find(&app.pipeline, &caller.scope, event_id).await? else { continue };
         let seen = normalise(&event);
         let fields = match compiled {
             Some(rule) => {
@@ -142,7 +148,7 @@ pub(crate) async fn show(
         };
         matches.push(EventMatch { event_id, fields });
     }
-    Ok(Json(AlertDetail { similar_count: same.saturating_sub(1), alert, rule, matches }))
+    Ok(Tagged(alert.version, AlertDetail { similar_count: same.saturating_sub(1), alert, rule, matches }))
 }
 
 /// Where the list of an indicator's alert names what the event holds.
@@ -186,27 +192,49 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
 }
 
 /// Changes status, assignee or severity.
-#[utoipa::path(patch, path = "/api/v1/alerts/{id}", operation_id = "update_alert", tag = "alerts", params(("id" = AlertId, Path)), request_body = AlertPatch,
-    responses((status = 200, body = Alert), (status = 404, body = Problem)))]
+#[utoipa::path(patch, path = "/api/v1/alerts/{id}", operation_id = "update_alert", tag = "alerts", params(("id" = AlertId, Path), ("If-Match" = String, Header)),
+    request_body = AlertPatch, responses((status = 200, body = Alert), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
     caller: Caller,
     PathId(id): PathId<id::AlertKind>,
+    seen: IfMatch,
     Body(patch): Body<AlertPatch>,
-) -> Result<Json<Alert>, Problem> {
+) -> Result<Tagged<Alert>, Problem> {
     let mut tx = caller.scope.begin().await?;
-    let alert = change(&mut tx, id, &Change { patch, verdict: None }).await?;
+    seen.check(alerts::get(&mut tx, id).await?.version)?;
+    let alert = change(&mut tx, id, &Change { patch, judged: None }).await?;
     tx.commit(caller.scope.store().clock().now()).await?;
-    Ok(Json(alert))
+    Ok(Tagged(alert.version, alert))
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerdictBody {
-    pub(crate) verdict: Verdict,
+    /// Null takes the verdict back.
+    #[serde(default)]
+    #[schema(value_type = Option<Verdict>, required)]
+    verdict: Patch<Verdict>,
+    reason: String,
+}
+
+impl VerdictBody {
+    /// A verdict, or none where it is taken back, with its reason.
+    pub(crate) fn judged(self) -> Result<Judged, Problem> {
+        let Patch::Set(verdict) = self.verdict else {
+            return Err(Problem::invalid("`verdict` is one of the verdicts, or null to take it back"));
+        };
+        reason(&self.reason)?;
+        Ok(Judged { verdict, reason: self.reason })
+    }
+}
+
+/// What a person says of an alert or incident.
+pub(crate) struct Judged {
+    pub(crate) verdict: Option<Verdict>,
     pub(crate) reason: String,
 }
 
-/// Gives a verdict with its reason; the alert is resolved by it.
+/// Gives a verdict with its reason, which resolves the alert; or takes it back, which opens it again.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/verdict", operation_id = "judge_alert", tag = "alerts", params(("id" = AlertId, Path)), request_body = VerdictBody,
     responses((status = 200, body = Alert), (status = 404, body = Problem)))]
 pub(crate) async fn judge(
@@ -214,8 +242,9 @@ pub(crate) async fn judge(
     PathId(id): PathId<id::AlertKind>,
     Body(body): Body<VerdictBody>,
 ) -> Result<Json<Alert>, Problem> {
+    let judged = Some(body.judged()?);
     let mut tx = caller.scope.begin().await?;
-    let alert = change(&mut tx, id, &Change { patch: AlertPatch::default(), verdict: Some(body) }).await?;
+    let alert = change(&mut tx, id, &Change { patch: AlertPatch::default(), judged }).await?;
     tx.commit(caller.scope.store().clock().now()).await?;
     Ok(Json(alert))
 }
@@ -229,7 +258,10 @@ pub(crate) struct Bulk {
     #[serde(default)]
     #[schema(value_type = Option<UserId>)]
     assignee: Patch<UserId>,
-    verdict: Option<Verdict>,
+    /// Null takes the verdict back.
+    #[serde(default)]
+    #[schema(value_type = Option<Verdict>)]
+    verdict: Patch<Verdict>,
     reason: Option<String>,
 }
 
@@ -252,14 +284,14 @@ pub(crate) async fn bulk(caller: Caller, Body(body): Body<Bulk>) -> Result<Json<
     if body.ids.is_empty() || body.ids.len() > BULK {
         return Err(Problem::invalid(format!("`ids` holds 1 to {BULK} ids")));
     }
-    let verdict = match (body.verdict, &body.reason) {
-        (Some(verdict), Some(reason)) => Some(VerdictBody { verdict, reason: reason.clone() }),
-        (Some(_), None) => return Err(Problem::invalid("a verdict needs a `reason`")),
-        (None, _) => None,
+    let judged = match (body.verdict, &body.reason) {
+        (Patch::Keep, _) => None,
+        (verdict, Some(reason)) => Some(VerdictBody { verdict, reason: reason.clone() }.judged()?),
+        (Patch::Set(_), None) => return Err(Problem::invalid("a verdict needs a `reason`")),
     };
     let change_to = Change {
         patch: AlertPatch { status: body.status, assignee: body.assignee, severity: None, reason: body.reason },
-        verdict,
+        judged,
     };
     let mut tx = caller.scope.begin().await?;
     let mut results = Vec::with_capacity(body.ids.len());
@@ -275,7 +307,7 @@ pub(crate) async fn bulk(caller: Caller, Body(body): Body<Bulk>) -> Result<Json<
 
 struct Change {
     patch: AlertPatch,
-    verdict: Option<VerdictBody>,
+    judged: Option<Judged>,
 }
 
 async fn change(tx: &mut Tx, id: AlertId, change: &Change) -> Result<Alert, Problem> {
@@ -297,19 +329,31 @@ async fn change(tx: &mut Tx, id: AlertId, change: &Change) -> Result<Alert, Prob
         }
         alert.severity = severity;
     }
-    if let Some(verdict) = &change.verdict {
-        reason(&verdict.reason)?;
-        alert.verdict = Some(verdict.verdict);
-        alert.verdict_reason = Some(verdict.reason.clone());
-        alert.status = AlertStatus::Resolved;
+    if let Some(judged) = &change.judged {
+        judge_alert(&mut alert, judged);
     }
     alert.updated_at = tx.scope().store().clock().now();
     alerts::update(tx, &mut alert).await?;
     let after = serde_json::json!({"status": alert.status, "severity": alert.severity, "assignee": alert.assignee, "verdict": alert.verdict});
-    let kind = if change.verdict.is_some() { "alert.judged" } else { "alert.updated" };
-    let why = change.verdict.as_ref().map(|verdict| verdict.reason.clone()).or_else(|| change.patch.reason.clone());
+    let kind = match &change.judged {
+        Some(Judged { verdict: Some(_), .. }) => "alert.judged",
+        Some(_) => "alert.verdict_cleared",
+        None => "alert.updated",
+    };
+    let why = change.judged.as_ref().map(|judged| judged.reason.clone()).or_else(|| change.patch.reason.clone());
     tx.record(kind, &[&alert.id], serde_json::json!({"before": before, "after": after, "reason": why}))?;
     Ok(alert)
+}
+
+/// A verdict resolves; without one the alert is open again, and still somebody's where somebody had it.
+fn judge_alert(alert: &mut Alert, judged: &Judged) {
+    alert.verdict_reason = judged.verdict.map(|_given| judged.reason.clone());
+    if judged.verdict.is_some() {
+        alert.status = AlertStatus::Resolved;
+    } else if alert.verdict.is_some() && alert.status == AlertStatus::Resolved {
+        alert.status = if alert.assignee.is_some() { AlertStatus::InProgress } else { AlertStatus::New };
+    }
+    alert.verdict = judged.verdict;
 }
 
 /// Work is given to somebody who is there.

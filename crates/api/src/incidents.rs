@@ -5,31 +5,47 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use shieldops_model::{
-    ActionState, Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Plan, Severity, UserId,
-    Verdict, id,
+    ActionState, Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Plan, Severity, UserId, id,
 };
-use shieldops_store::{Access, Tx, incidents, investigations, ledger, notes, plans};
+use shieldops_store::{
+    Access, Tx,
+    incidents::{self, Order},
+    investigations, ledger, notes, plans,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, List, Problem,
-    alerts::{Patch, VerdictBody, check_assignee, first_page, reason},
+    alerts::{Judged, Patch, VerdictBody, check_assignee, first_page, reason},
     auth::Caller,
-    page::{Body, PageParams, Params, PathId, enums, parse, words},
+    page::{Body, Filter, ListQuery, Params, PathId, PlainQuery, enums, parse, words},
+    precondition::{IfMatch, Tagged},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct IncidentFilter {
     /// One status, or several between commas; `severity` alike.
     status: Option<String>,
     severity: Option<String>,
     assignee: Option<String>,
     /// Part of the title.
     q: Option<String>,
+}
+
+impl Filter for IncidentFilter {
+    const SORTS: &'static [&'static str] = &["-created_at", "created_at", "-last_seen", "last_seen"];
+}
+
+type IncidentQuery = ListQuery<IncidentFilter>;
+
+fn order(sort: &str) -> Order {
+    match sort {
+        "created_at" => Order::Oldest,
+        "-last_seen" => Order::LastSeen,
+        "last_seen" => Order::QuietFirst,
+        _ => Order::Newest,
+    }
 }
 
 /// An incident with its phase.
@@ -63,35 +79,36 @@ pub(crate) async fn view(access: &mut impl Access, incident: Incident) -> Result
     Ok(IncidentView { phase: phase(&incident, &plans), notes_count: notes.len(), plans_count: plans.len(), incident })
 }
 
-/// Incidents that have a first revision, newest first.
-#[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents", params(ListParams), responses((status = 200, body = List<IncidentView>)))]
-pub(crate) async fn list(
-    caller: Caller,
-    Params(params): Params<ListParams>,
-) -> Result<Json<List<IncidentView>>, Problem> {
-    let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+/// Incidents that have a first revision, newest first unless told.
+#[utoipa::path(get, path = "/api/v1/incidents", operation_id = "list_incidents", tag = "incidents", params(IncidentQuery), responses((status = 200, body = List<IncidentView>)))]
+pub(crate) async fn list(caller: Caller, query: IncidentQuery) -> Result<Json<List<IncidentView>>, Problem> {
+    let asked = &query.filter;
     let filter = incidents::Filter {
-        status: enums::<IncidentStatus>("status", params.status.as_ref())?,
-        severity: words("severity", params.severity.as_ref(), Severity::parse)?,
-        assignee: parse("assignee", params.assignee.as_ref())?,
-        title: params.q,
+        status: enums::<IncidentStatus>("status", asked.status.as_ref())?,
+        severity: words("severity", asked.severity.as_ref(), Severity::parse)?,
+        assignee: parse("assignee", asked.assignee.as_ref())?,
+        title: asked.q.clone(),
+        order: order(query.sort),
     };
     let mut reader = caller.scope.read().await?;
-    let found = incidents::list(&mut reader, &filter, &page).await?;
+    let found = incidents::list(&mut reader, &filter, query.page()).await?;
     let mut items = Vec::with_capacity(found.items.len());
     for incident in found.items {
         items.push(view(&mut reader, incident).await?);
     }
-    Ok(Json(List { items, next_cursor: found.next_cursor }))
+    Ok(Json(List { items, next_cursor: query.seal(found.next_cursor.as_deref()) }))
 }
 
 /// One incident.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", operation_id = "get_incident", tag = "incidents", params(("id" = IncidentId, Path)),
     responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
-pub(crate) async fn show(caller: Caller, PathId(id): PathId<id::IncidentKind>) -> Result<Json<IncidentView>, Problem> {
+pub(crate) async fn show(
+    caller: Caller,
+    PathId(id): PathId<id::IncidentKind>,
+) -> Result<Tagged<IncidentView>, Problem> {
     let mut reader = caller.scope.read().await?;
     let incident = incidents::get(&mut reader, id).await?;
-    Ok(Json(view(&mut reader, incident).await?))
+    Ok(Tagged(incident.version, view(&mut reader, incident).await?))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -104,45 +121,56 @@ pub(crate) struct IncidentPatch {
     /// 1 to 200 characters.
     title: Option<String>,
     severity: Option<Severity>,
+    /// Why; required to lower a severity.
     reason: Option<String>,
 }
 
 /// Changes status, assignee, title or severity.
-#[utoipa::path(patch, path = "/api/v1/incidents/{id}", operation_id = "update_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = IncidentPatch,
-    responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
+#[utoipa::path(patch, path = "/api/v1/incidents/{id}", operation_id = "update_incident", tag = "incidents", params(("id" = IncidentId, Path), ("If-Match" = String, Header)),
+    request_body = IncidentPatch, responses((status = 200, body = IncidentView), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
     caller: Caller,
     PathId(id): PathId<id::IncidentKind>,
+    seen: IfMatch,
     Body(patch): Body<IncidentPatch>,
-) -> Result<Json<IncidentView>, Problem> {
-    if let Some(why) = &patch.reason {
-        reason(why)?;
-    }
+) -> Result<Tagged<IncidentView>, Problem> {
     let mut tx = caller.scope.begin().await?;
     let mut incident = incidents::get(&mut tx, id).await?;
+    seen.check(incident.version)?;
     let before = summary(&incident);
-    if let Some(status) = patch.status {
-        incident.status = status;
-    }
     if let Patch::Set(assignee) = patch.assignee {
         check_assignee(&mut tx, assignee).await?;
         incident.assignee = assignee;
     }
-    if let Some(title) = patch.title {
-        if title.trim().is_empty() || title.chars().count() > 200 || title.chars().any(char::is_control) {
-            return Err(Problem::invalid("`title` is 1 to 200 printable characters"));
-        }
-        incident.title = title;
-        incident.title_by_person = true;
-    }
-    if let Some(severity) = patch.severity {
-        if severity < incident.severity {
-            reason(patch.reason.as_deref().unwrap_or_default())?;
-        }
-        incident.severity = severity;
-    }
+    patch.apply(&mut incident)?;
     save(&mut tx, &mut incident, "incident.updated", &before, patch.reason.as_deref()).await?;
     finish(caller, tx, incident).await
+}
+
+impl IncidentPatch {
+    /// All but the assignee, who has to be looked up.
+    fn apply(&self, incident: &mut Incident) -> Result<(), Problem> {
+        if let Some(why) = &self.reason {
+            reason(why)?;
+        }
+        if let Some(status) = self.status {
+            incident.status = status;
+        }
+        if let Some(title) = &self.title {
+            if title.trim().is_empty() || title.chars().count() > 200 || title.chars().any(char::is_control) {
+                return Err(Problem::invalid("`title` is 1 to 200 printable characters"));
+            }
+            title.trim().clone_into(&mut incident.title);
+            incident.title_by_person = true;
+        }
+        if let Some(severity) = self.severity {
+            if severity < incident.severity && self.reason.is_none() {
+                return Err(Problem::invalid("lowering a severity needs a `reason`"));
+            }
+            incident.severity = severity;
+        }
+        Ok(())
+    }
 }
 
 fn summary(incident: &Incident) -> serde_json::Value {
@@ -162,42 +190,51 @@ async fn save(
     Ok(())
 }
 
-async fn finish(caller: Caller, tx: Tx, incident: Incident) -> Result<Json<IncidentView>, Problem> {
+async fn finish(caller: Caller, tx: Tx, incident: Incident) -> Result<Tagged<IncidentView>, Problem> {
     tx.commit(caller.scope.store().clock().now()).await?;
-    Ok(Json(view(&mut caller.scope.read().await?, incident).await?))
+    Ok(Tagged(incident.version, view(&mut caller.scope.read().await?, incident).await?))
 }
 
-/// Gives a verdict with its reason; the incident is resolved by it.
+/// Gives a verdict with its reason, which resolves the incident; or takes it back, which opens it again.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/verdict", operation_id = "judge_incident", tag = "incidents", params(("id" = IncidentId, Path)), request_body = VerdictBody,
     responses((status = 200, body = IncidentView), (status = 404, body = Problem)))]
 pub(crate) async fn judge(
     caller: Caller,
     PathId(id): PathId<id::IncidentKind>,
     Body(body): Body<VerdictBody>,
-) -> Result<Json<IncidentView>, Problem> {
-    reason(&body.reason)?;
+) -> Result<Tagged<IncidentView>, Problem> {
+    let judged = body.judged()?;
     let mut tx = caller.scope.begin().await?;
     let mut incident = incidents::get(&mut tx, id).await?;
     let before = summary(&incident);
-    let verdict: Verdict = body.verdict;
-    incident.verdict = Some(verdict);
-    incident.verdict_reason = Some(body.reason.clone());
-    incident.status = IncidentStatus::Resolved;
-    save(&mut tx, &mut incident, "incident.judged", &before, Some(&body.reason)).await?;
+    let kind = if judged.verdict.is_some() { "incident.judged" } else { "incident.verdict_cleared" };
+    judge_incident(&mut incident, &judged);
+    save(&mut tx, &mut incident, kind, &before, Some(&judged.reason)).await?;
     finish(caller, tx, incident).await
 }
 
+/// A verdict resolves; without one the incident is open again. One that was merged stays closed.
+fn judge_incident(incident: &mut Incident, judged: &Judged) {
+    incident.verdict_reason = judged.verdict.map(|_given| judged.reason.clone());
+    if judged.verdict.is_some() {
+        incident.status = IncidentStatus::Resolved;
+    } else if incident.verdict.is_some() && incident.status == IncidentStatus::Resolved {
+        incident.status = if incident.assignee.is_some() { IncidentStatus::InProgress } else { IncidentStatus::New };
+    }
+    incident.verdict = judged.verdict;
+}
+
 /// Notes on an incident, newest first.
-#[utoipa::path(get, path = "/api/v1/incidents/{id}/notes", operation_id = "list_notes", tag = "incidents", params(("id" = IncidentId, Path), PageParams),
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/notes", operation_id = "list_notes", tag = "incidents", params(("id" = IncidentId, Path), PlainQuery),
     responses((status = 200, body = List<Note>)))]
 pub(crate) async fn list_notes(
     caller: Caller,
     PathId(id): PathId<id::IncidentKind>,
-    Params(params): Params<PageParams>,
+    query: PlainQuery,
 ) -> Result<Json<List<Note>>, Problem> {
     let mut reader = caller.scope.read().await?;
     incidents::get(&mut reader, id).await?;
-    Ok(Json(notes::list(&mut reader, id, &params.request()?).await?.into()))
+    Ok(Json(query.answer(notes::list(&mut reader, id, query.page()).await?)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -245,7 +282,7 @@ pub(crate) async fn merge(
     caller: Caller,
     PathId(from): PathId<id::IncidentKind>,
     Body(body): Body<MergeBody>,
-) -> Result<Json<IncidentView>, Problem> {
+) -> Result<Tagged<IncidentView>, Problem> {
     reason(&body.reason)?;
     let mut tx = caller.scope.begin().await?;
     let (into, gone) = (incidents::get(&mut tx, body.into).await?, incidents::get(&mut tx, from).await?);
@@ -279,17 +316,17 @@ pub(crate) async fn investigation(
 }
 
 /// The ledger's entries about an incident, its plans and their actions, oldest first.
-#[utoipa::path(get, path = "/api/v1/incidents/{id}/ledger", operation_id = "list_incident_ledger", tag = "incidents", params(("id" = IncidentId, Path), PageParams),
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/ledger", operation_id = "list_incident_ledger", tag = "incidents", params(("id" = IncidentId, Path), PlainQuery),
     responses((status = 200, body = List<ledger::Entry>)))]
 pub(crate) async fn entries(
     caller: Caller,
     PathId(id): PathId<id::IncidentKind>,
-    Params(params): Params<PageParams>,
+    query: PlainQuery,
 ) -> Result<Json<List<ledger::Entry>>, Problem> {
     let mut reader = caller.scope.read().await?;
     incidents::get(&mut reader, id).await?;
     let entries = about(&mut reader, id).await?;
-    List::page(entries, params, |entry| entry.seq.to_string()).map(Json)
+    query.of(entries, |entry| entry.seq.to_string()).map(Json)
 }
 
 /// Entries about an incident and what was planned and done for it, by sequence.

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Code, Timestamp};
-use shieldops_store::ledger::{self, Entry, Filter, Uncovered};
+use shieldops_store::ledger::{self, Entry, Uncovered};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,7 +18,7 @@ use crate::{
     App, List, Problem,
     auth::Caller,
     exports::Exports,
-    page::{PageParams, Params},
+    page::{Filter, ListQuery},
 };
 
 static EXPORTS: Exports = Exports::new();
@@ -31,22 +31,55 @@ async fn turn() -> Result<SemaphorePermit<'static>, Problem> {
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct EntryFilter {
     /// A kind or its beginning: `plan.approved`, `plan.`.
     kind: Option<String>,
     /// An id that the entry is about.
     subject: Option<String>,
+    /// Who acted: `usr_…`, `tok_…` or `system:…`. It is sealed in each entry, so entries are looked through, newest first;
+    /// `searched` says how many were for this page, and a page with few items or none can have a cursor.
+    actor: Option<String>,
+}
+
+impl Filter for EntryFilter {
+    const SORTS: &'static [&'static str] = &["-seq"];
+}
+
+type EntryQuery = ListQuery<EntryFilter>;
+
+/// A page of entries, and how far the search for an actor looked.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EntryList {
+    items: Vec<Entry>,
+    next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<EntriesSearched>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EntriesSearched {
+    /// Entries looked at for this page.
+    entries: u64,
+    /// False when there is more to look at, with the cursor.
+    complete: bool,
 }
 
 /// Entries, newest first.
-#[utoipa::path(get, path = "/api/v1/ledger", operation_id = "list_ledger", tag = "ledger", params(ListParams), responses((status = 200, body = List<Entry>)))]
-pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Entry>>, Problem> {
-    let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
-    let filter = Filter { kind: params.kind, subject: params.subject };
-    Ok(Json(ledger::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
+#[utoipa::path(get, path = "/api/v1/ledger", operation_id = "list_ledger", tag = "ledger", params(EntryQuery), responses((status = 200, body = EntryList)))]
+pub(crate) async fn list(caller: Caller, query: EntryQuery) -> Result<Json<EntryList>, Problem> {
+    let asked = &query.filter;
+    let filter = ledger::Filter { kind: asked.kind.clone(), subject: asked.subject.clone() };
+    let mut reader = caller.scope.read().await?;
+    let (page, searched) = match &asked.actor {
+        None => (ledger::list(&mut reader, &filter, query.page()).await?, None),
+        Some(actor) => {
+            let found = ledger::by_actor(&mut reader, &filter, actor, query.page()).await?;
+            let complete = found.page.next_cursor.is_none();
+            (found.page, Some(EntriesSearched { entries: found.looked, complete }))
+        }
+    };
+    let List { items, next_cursor } = query.answer(page);
+    Ok(Json(EntryList { items, next_cursor, searched }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -89,7 +122,7 @@ pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Resul
     let report = ledger::verify_directory(app.store.data_dir(), &[]).await?;
     let tenant = caller.principal.tenant.to_string();
     let log = report.logs.into_iter().find(|log| log.tenant == tenant).ok_or_else(Problem::not_found)?;
-    let bus = app.pipeline.bus.stats(caller.principal.tenant);
+    let bus = app.pipeline.stats(caller.principal.tenant);
     Ok(Json(Verification {
         ok: log.ok,
         entries: log.entries,

@@ -1,4 +1,9 @@
 //! Live updates: one WebSocket. A frame says kind, id and version; what it is about is fetched through the API.
+//!
+//! A client that was away asks with `?since=<the seq it saw last>` and gets frames for what it missed, or one `resync` when
+//! that cannot be told; then `hello`, and what happens from there on.
+
+mod missed;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +16,14 @@ use axum::{
     http::{HeaderMap, header},
     response::Response,
 };
+use serde::Deserialize;
 use shieldops_identity::{Permission, permission};
 use shieldops_model::Code;
 use shieldops_store::{Change, PageRequest, ledger};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{App, Problem, auth::Caller};
+use self::missed::Missed;
+use crate::{App, Problem, auth::Caller, page::Params};
 
 /// How often the caller's credential is looked up again, beside each change of people in this process: a revoked one is
 /// cut off within this.
@@ -26,10 +33,17 @@ const PING: Duration = Duration::from_secs(20);
 /// How long a frame may take to leave.
 const SEND: Duration = Duration::from_secs(5);
 
+#[derive(Debug, Deserialize)]
+pub(crate) struct LiveParams {
+    /// The `seq` of the last frame that the client saw.
+    since: Option<u64>,
+}
+
 /// Frames for what the caller may read.
 pub(crate) async fn connect(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Params(params): Params<LiveParams>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
@@ -39,7 +53,7 @@ pub(crate) async fn connect(
     }
     let upgrade = upgrade.max_message_size(4_096).protocols(["shieldops.v1"]);
     let credential = Credential::of(&headers);
-    Ok(upgrade.on_upgrade(move |socket| serve(app, caller, credential, socket)))
+    Ok(upgrade.on_upgrade(move |socket| serve(app, caller, credential, (socket, params.since))))
 }
 
 fn same_origin(headers: &HeaderMap) -> bool {
@@ -65,21 +79,36 @@ impl Credential {
     }
 }
 
-async fn serve(app: Arc<App>, caller: Caller, credential: Credential, mut socket: WebSocket) {
+/// How far a connection was told: the size that a commit left, and the one before. A commit's frames can be half sent when
+/// it breaks or falls behind, so what is safe to go on from is the one before.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    before: u64,
+    last: u64,
+}
+
+impl Told {
+    fn saw(&mut self, seq: i64) {
+        let seq = u64::try_from(seq).unwrap_or(0);
+        if seq > self.last {
+            *self = Self { before: self.last, last: seq };
+        }
+    }
+}
+
+async fn serve(app: Arc<App>, caller: Caller, credential: Credential, (mut socket, since): (WebSocket, Option<u64>)) {
     // Heard from before the size is read: no change falls between.
     let mut changes = app.store.watch();
     let mut recheck = tokio::time::interval(RECHECK);
     let mut ping = tokio::time::interval(PING);
     let mut heard = tokio::time::Instant::now();
-    let Ok(seq) = ledger_size(&caller).await else { return };
-    if send(&mut socket, &serde_json::json!({"kind": "hello", "seq": seq})).await.is_err() {
-        return;
-    }
+    let Some(seq) = greet(&mut socket, &caller, since).await else { return };
+    let mut told = Told { before: seq, last: seq };
     loop {
         let keep = tokio::select! {
             change = changes.recv() => {
                 (!of_people(&change) || still_allowed(&app, &caller, &credential).await)
-                    && forward(&mut socket, &caller, change).await
+                    && forward(&mut socket, &caller, &mut told, change).await
             }
             _ = recheck.tick() => still_allowed(&app, &caller, &credential).await,
             _ = ping.tick() => heard.elapsed() < 3 * PING && write(&mut socket, Message::Ping(Bytes::new())).await.is_ok(),
@@ -117,15 +146,44 @@ async fn ledger_size(caller: &Caller) -> Result<u64, Problem> {
     Ok(page.items.first().map_or(0, |entry| entry.seq + 1))
 }
 
-async fn forward(socket: &mut WebSocket, caller: &Caller, change: Result<Change, RecvError>) -> bool {
+/// What the client missed, then where it is now; nothing when it could not be told.
+async fn greet(socket: &mut WebSocket, caller: &Caller, since: Option<u64>) -> Option<u64> {
+    let size = ledger_size(caller).await.ok()?;
+    if let Some(since) = since {
+        tell_missed(socket, caller, since, size).await.then_some(())?;
+    }
+    send(socket, &serde_json::json!({"kind": "hello", "seq": size})).await.ok()?;
+    Some(size)
+}
+
+async fn tell_missed(socket: &mut WebSocket, caller: &Caller, since: u64, size: u64) -> bool {
+    match missed::since(caller, since, size).await {
+        Ok(Missed::Frames(frames)) => {
+            for frame in frames {
+                if send(socket, &serde_json::json!(frame)).await.is_err() {
+                    return false;
+                }
+            }
+            true
+        }
+        Ok(Missed::Everything) => send(socket, &serde_json::json!({"kind": "resync", "seq": size})).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+async fn forward(socket: &mut WebSocket, caller: &Caller, told: &mut Told, change: Result<Change, RecvError>) -> bool {
     match change {
         Ok(change) if change.tenant == caller.principal.tenant && may_read(&caller.principal.role, change.kind) => {
+            told.saw(change.seq);
             send(socket, &serde_json::json!(change)).await.is_ok()
         }
         Ok(_) => true,
-        // Frames were missed: the client reads its lists again.
-        Err(RecvError::Lagged(missed)) => {
-            send(socket, &serde_json::json!({"kind": "missed", "count": missed})).await.is_ok()
+        // More happened than waits for a slow reader: the ledger knows what.
+        Err(RecvError::Lagged(_)) => {
+            let Ok(size) = ledger_size(caller).await else { return false };
+            let done = tell_missed(socket, caller, told.before, size).await;
+            told.saw(i64::try_from(size).unwrap_or(i64::MAX));
+            done
         }
         Err(RecvError::Closed) => false,
     }

@@ -23,6 +23,9 @@ use crate::{
     page::Params,
 };
 
+/// Columns of the chart.
+const BUCKETS: u16 = 48;
+
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OverviewParams {
@@ -134,7 +137,8 @@ pub(crate) async fn show(
             .await?
             .items;
     let minutes = bookkeeping::minutes(&mut reader, from).await?;
-    let series = series(&alerts::series(&mut reader, from).await?, from, hours);
+    let width_us = i64::from(hours) * 3_600_000_000 / i64::from(BUCKETS);
+    let series = series(&alerts::histogram(&mut reader, from, width_us, BUCKETS).await?, from, width_us);
     let activity =
         ledger::list(&mut reader, &ledger::Filter::default(), &PageRequest { limit: Some(12), cursor: None })
             .await?
@@ -187,23 +191,22 @@ async fn action_counts(access: &mut impl Access) -> Result<ActionCounts, Problem
     })
 }
 
-/// Alerts by first sight in 48 equal buckets.
-fn series(alerts: &[(Timestamp, u8)], from: Timestamp, hours: u32) -> Vec<AlertBucket> {
-    let width = i64::from(hours) * 3_600_000_000 / 48;
-    let start = |at: i64| Timestamp::from_micros(from.as_micros() + at * width);
-    let mut buckets: Vec<_> = (0..48)
+/// Alerts by first sight, in equal buckets from `from` on.
+fn series(counted: &[alerts::Bucket], from: Timestamp, width_us: i64) -> Vec<AlertBucket> {
+    let start = |at: u16| Timestamp::from_micros(from.as_micros() + i64::from(at) * width_us);
+    let mut buckets: Vec<_> = (0..BUCKETS)
         .map(|at| AlertBucket { at: start(at), critical: 0, high: 0, medium: 0, low: 0, informational: 0 })
         .collect();
-    for (first_seen, severity) in alerts {
-        let at = usize::try_from((first_seen.as_micros() - from.as_micros()) / width).unwrap_or(0).min(47);
-        let Some(bucket) = buckets.get_mut(at) else { continue };
-        match severity {
-            5 => bucket.critical += 1,
-            4 => bucket.high += 1,
-            3 => bucket.medium += 1,
-            2 => bucket.low += 1,
-            _ => bucket.informational += 1,
-        }
+    for alerts::Bucket { at, severity, alerts } in counted {
+        let Some(bucket) = buckets.get_mut(*at) else { continue };
+        let of = match severity {
+            5 => &mut bucket.critical,
+            4 => &mut bucket.high,
+            3 => &mut bucket.medium,
+            2 => &mut bucket.low,
+            _ => &mut bucket.informational,
+        };
+        *of += alerts;
     }
     buckets
 }

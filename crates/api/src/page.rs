@@ -1,5 +1,9 @@
 //! The shape of every list, and extractors whose refusals are problems.
 
+mod query;
+
+pub(crate) use query::{Filter, ListQuery, PlainQuery};
+
 use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,

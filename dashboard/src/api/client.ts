@@ -19,7 +19,8 @@ export class ApiError extends Error {
 }
 
 export type Query = Record<string, string | number | boolean | undefined | null>
-type Options = { query?: Query; body?: unknown; signal?: AbortSignal }
+/** `version`: what the caller saw; another's change meanwhile is refused and not overwritten. `*` is whatever there is. */
+type Options = { query?: Query; body?: unknown; signal?: AbortSignal; version?: number | '*' }
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
 let csrf = ''
@@ -51,9 +52,10 @@ async function problemOf(response: Response): Promise<Problem> {
   return { ...problem, request_id: problem.request_id ?? response.headers.get('x-request-id') ?? undefined }
 }
 
-async function send(method: Method, path: string, { query, body, signal }: Options): Promise<Response> {
+async function send(method: Method, path: string, { query, body, signal, version }: Options): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' }
   if (body !== undefined) headers['content-type'] = 'application/json'
+  if (version !== undefined) headers['if-match'] = version === '*' ? '*' : `"${version}"`
   if (method !== 'GET' && csrf) headers['shieldops-csrf'] = csrf
   try {
     return await fetch(apiPath(path, query), {
@@ -91,5 +93,6 @@ export async function request<T>(method: Method, path: string, options: Options 
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>('GET', path, { query, signal })
 export const post = <T>(path: string, body?: unknown) => request<T>('POST', path, { body: body ?? {} })
-export const patch = <T>(path: string, body: unknown) => request<T>('PATCH', path, { body })
+export const patch = <T>(path: string, body: unknown, version?: number | '*') =>
+  request<T>('PATCH', path, { body, version })
 export const del = <T>(path: string) => request<T>('DELETE', path)

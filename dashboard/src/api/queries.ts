@@ -65,7 +65,7 @@ export const ingestQuery = queryOptions({
 })
 export const deadLettersQuery = list<T.DeadLetter>('dead-letters', '/dead-letters')
 
-export const ledgerQuery = (filter: Query) => list<T.LedgerEntry>('ledger', '/ledger', filter, 100)
+export const ledgerQuery = (filter: Query) => list<T.LedgerEntry, T.LedgerPage>('ledger', '/ledger', filter, 100)
 export const ledgerVerifyQuery = queryOptions({
   queryKey: ['ledger-verify'],
   queryFn: ({ signal }) => get<T.LedgerVerify>('/ledger/verify', {}, signal),
@@ -77,5 +77,10 @@ export const automationQuery = queryOptions({
   queryFn: ({ signal }) => get<T.Automation>('/automation', {}, signal),
 })
 export const targetsQuery = list<T.Target>('targets', '/targets', {}, 200)
+/** Read from the target itself. */
+export const orphansQuery = (target: string) => ({
+  ...list<T.Orphan>('orphans', `/targets/${target}/orphans`, {}, 200),
+  queryKey: ['orphans', target] as const,
+})
 export const tokensQuery = list<T.Token>('tokens', '/tokens', {}, 200)
 export const usersQuery = list<T.User>('users', '/users', {}, 200)

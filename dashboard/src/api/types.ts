@@ -36,6 +36,7 @@ export type Plan = Omit<S['Plan'], 'actions'> &
   Partial<Pick<S['PlanDetail'], 'approvers' | 'can_approve' | 'cannot_approve_why'>> & { actions: Action[] }
 export type EventView = Free<S['EventView'], 'fields' | 'ocsf'>
 export type Target = S['Target']
+export type Orphan = Free<S['Orphan'], 'params'>
 export type IngestStats = S['IngestStats']
 export type DeadLetter = S['DeadLetter']
 export type Diagnostic = S['DiagnosticView']
@@ -61,6 +62,8 @@ export type Problem = Pick<S['Problem'], 'title' | 'status'> & Partial<S['Proble
 
 export type Page<T> = { items: T[]; next_cursor?: string | null }
 export type EventPage = Page<EventView> & { searched: S['Searched'] }
+/** With an actor, entries are looked through: `searched` says how many were for this page. */
+export type LedgerPage = Page<LedgerEntry> & { searched?: { entries: number; complete: boolean } | null }
 export type BulkResult = S['BulkAnswer']
 
 export const SEVERITIES: Severity[] = ['critical', 'high', 'medium', 'low', 'informational']

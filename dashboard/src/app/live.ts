@@ -1,7 +1,7 @@
 /**
  * The one WebSocket of the page. A frame says kind, id and version; the page then reads the object through the API.
- * Frames are gathered and handed over at most four times a second. It reconnects with growing, jittered waits, names the
- * last sequence number it saw, and says when something may have been missed.
+ * Frames are gathered and handed over at most four times a second. It reconnects with growing, jittered waits and asks from
+ * its cursor: the server then says what was missed, or `resync` when it cannot, and everything is read again.
  */
 import { store } from './store'
 
@@ -24,14 +24,16 @@ type Options = {
   onFrames: (frames: Frame[]) => void
   /** Called after a connection failed: the session may have ended. */
   onLost?: (attempt: number) => void
-  /** Called when frames may have been missed: after a reconnect, or when the server says so. */
+  /** Called when it is not known what was missed: the server says so, or the connection broke before its first greeting. */
   onMissed?: () => void
 }
 
 export class Live {
   readonly status = store<LiveStatus>({ state: 'connecting', since: Date.now(), frames: 0 })
   private socket: Socket | null = null
+  /** The ledger's size after the commit that was told last, and after the one before. */
   private seq: number | null = null
+  private settled: number | null = null
   private attempt = 0
   private waiting = new Map<string, Frame>()
   private flushTimer: ReturnType<typeof setTimeout> | undefined
@@ -71,14 +73,15 @@ export class Live {
 
   private connect() {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:'
-    const since = this.seq === null ? '' : `?since=${this.seq}`
+    // A commit's frames can be half told when the connection breaks: what is sure is the commit before.
+    const since = this.settled === null ? '' : `?since=${this.settled}`
     const open = this.options.open ?? (url => new WebSocket(url))
     const socket = open(`${scheme}//${location.host}/api/v1/live${since}`)
     this.socket = socket
     socket.onopen = () => {
       this.attempt = 0
       this.become(this.paused ? 'paused' : 'live')
-      if (this.wasLive) this.options.onMissed?.()
+      if (this.wasLive && !since) this.options.onMissed?.()
       this.wasLive = true
     }
     socket.onmessage = event => this.receive(String(event.data))
@@ -108,11 +111,21 @@ export class Live {
     } catch {
       return
     }
-    if (typeof frame.seq === 'number') this.seq = Math.max(this.seq ?? 0, frame.seq)
+    if (typeof frame.seq === 'number') this.told(frame.kind, frame.seq)
     if (frame.kind === 'hello') return
-    if (frame.kind === 'missed') return this.options.onMissed?.()
+    if (frame.kind === 'resync') return this.options.onMissed?.()
     this.waiting.set(`${frame.kind}/${frame.id ?? ''}`, frame)
     this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_MS)
+  }
+
+  private told(kind: string, seq: number) {
+    const seen = this.seq ?? 0
+    // The server's log can be shorter than it was: another data directory, or an older one.
+    if (kind === 'hello' || kind === 'resync') this.settled = this.seq = seq
+    else if (seq > seen) {
+      this.settled = this.seq ?? seq
+      this.seq = seq
+    }
   }
 
   private flush() {

@@ -7,7 +7,8 @@ import { toast } from '@/app/toast'
 import { plural, verdictLabel } from '@/ui/format'
 import { patchAlerts } from './use-queue'
 
-export type Change = { verdict?: Verdict; status?: Alert['status']; assignee?: string | null; reason?: string }
+/** A verdict of null is taken back: the alert is open again. */
+export type Change = { verdict?: Verdict | null; status?: Alert['status']; assignee?: string | null; reason?: string }
 type Pages = InfiniteData<Page<Alert>, string>
 const BATCH = 200
 
@@ -17,6 +18,11 @@ const shownAs = (alert: Alert, change: Change): Alert => ({
     verdict: change.verdict,
     verdict_reason: change.reason ?? null,
     status: 'resolved' as const,
+  }),
+  ...(change.verdict === null && {
+    verdict: null,
+    verdict_reason: null,
+    status: alert.assignee ? ('in_progress' as const) : ('new' as const),
   }),
   ...(change.status && { status: change.status }),
   ...(change.assignee !== undefined && { assignee: change.assignee }),
@@ -63,13 +69,24 @@ async function told(alerts: Alert[], change: Change, done: string, undo: () => v
   }
 }
 
-/** Gives a verdict and closes. Undo opens them again; the ledger keeps both. */
+/** Takes the verdict back; the ledger keeps both. */
+export const reopen = (alerts: Alert[], reason: string) => {
+  const refused = (failed: number) => {
+    if (failed) throw new Error(`${failed} of ${plural(alerts.length, 'alert')} were refused`)
+  }
+  return bulk(alerts, { verdict: null, reason }).then(refused)
+}
+
+/** Gives a verdict and closes. Undo takes it back; the ledger keeps both. */
 export const close = (alerts: Alert[], verdict: Verdict, reason: string) =>
   told(
     alerts,
     { verdict, reason },
     `Closed ${plural(alerts.length, 'alert')} as ${verdictLabel(verdict).toLowerCase()}`,
-    () => void bulk(alerts, { status: 'new' }).catch((e: Error) => toast({ text: e.message, tone: 'critical' })),
+    () =>
+      void bulk(alerts, { verdict: null, reason: 'Closed by mistake: undone at once' }).catch((e: Error) =>
+        toast({ text: e.message, tone: 'critical' }),
+      ),
   )
 
 export const assign = (alerts: Alert[], to: string | null, name: string) =>

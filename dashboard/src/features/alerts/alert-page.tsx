@@ -1,14 +1,15 @@
 /** One alert as a page of its own, so that it can be linked. */
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { ArrowLeft, Check, UserPlus } from 'lucide-react'
+import { ArrowLeft, Check, RotateCcw, UserPlus } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { alertQuery } from '@/api/queries'
 import { useCan, useUser } from '@/app/session'
 import { Btn, Loaded, NoPermission, SevIcon, short } from '@/ui'
-import { assign, close } from './acts'
+import { assign, close, reopen } from './acts'
 import { AlertBody } from './alert-body'
 
+const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
 const CloseDialog = lazy(() => import('./close-dialog'))
 
 export default function AlertPage() {
@@ -17,6 +18,7 @@ export default function AlertPage() {
   const can = useCan()
   const { user } = useUser()
   const [closing, setClosing] = useState(false)
+  const [reopening, setReopening] = useState(false)
   if (!can('alert.read')) return <NoPermission need="alert.read" />
   return (
     <Loaded query={query} what="Alert">
@@ -40,6 +42,12 @@ export default function AlertPage() {
                   <UserPlus size={14} aria-hidden="true" />
                   Take
                 </Btn>
+                {alert.verdict && (
+                  <Btn onClick={() => setReopening(true)}>
+                    <RotateCcw size={14} aria-hidden="true" />
+                    Take back verdict…
+                  </Btn>
+                )}
                 <Btn v="primary" onClick={() => setClosing(true)}>
                   <Check size={14} aria-hidden="true" />
                   Close…
@@ -52,6 +60,18 @@ export default function AlertPage() {
               <AlertBody alert={alert} />
             </div>
           </section>
+          {reopening && (
+            <Suspense>
+              <ReasonDialog
+                open
+                onClose={() => setReopening(false)}
+                title="Take the verdict back"
+                note="The alert has no verdict then and is open again; the ledger keeps both."
+                verb="Take back"
+                act={reason => reopen([alert], reason)}
+              />
+            </Suspense>
+          )}
           {closing && (
             <Suspense>
               <CloseDialog

@@ -19,8 +19,13 @@ type Change = {
   severity?: Incident['severity']
   reason?: string
 }
-export const change = (id: string, body: Change) => act(() => patch<Incident>(`/incidents/${id}`, body))
-export const verdict = (id: string, value: Verdict, reason: string) =>
+/** Taking it or moving it on holds whatever else was changed meanwhile. */
+export const change = (id: string, body: Change) => act(() => patch<Incident>(`/incidents/${id}`, body, '*'))
+/** What a person wrote over what they saw: refused when somebody else was first. */
+export const edit = ({ id, version }: Incident, body: Change) =>
+  act(() => patch<Incident>(`/incidents/${id}`, body, version))
+/** Null takes the verdict back. */
+export const verdict = (id: string, value: Verdict | null, reason: string) =>
   act(() => post(`/incidents/${id}/verdict`, { verdict: value, reason }))
 export const addNote = (id: string, text: string) => act(() => post(`/incidents/${id}/notes`, { text }))
 export const merge = (id: string, into: string, reason: string) =>

@@ -1,5 +1,5 @@
 /** Title, state and everything one can do with the incident as a whole. */
-import { Download, GitMerge, UserPlus } from 'lucide-react'
+import { Download, GitMerge, Pencil, UserPlus } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { apiPath } from '@/api/client'
 import type { Incident, IncidentStatus, Plan, Verdict } from '@/api/types'
@@ -29,6 +29,7 @@ import { PhaseStepper } from './phase-stepper'
 import { phaseOf } from './phases'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
+const EditDialog = lazy(() => import('./edit-dialog'))
 const MergeDialog = lazy(() => import('./merge-dialog'))
 const STATUSES: IncidentStatus[] = ['new', 'in_progress', 'on_hold', 'resolved', 'closed']
 
@@ -67,7 +68,8 @@ function Actions({ incident }: { incident: Incident }) {
   const can = useCan()
   const names = useNames()
   const { user } = useUser()
-  const [judging, setJudging] = useState<Verdict | null>(null)
+  const [judging, setJudging] = useState<Verdict | 'none' | null>(null)
+  const [editing, setEditing] = useState(false)
   const [merging, setMerging] = useState(false)
   const run = (act: Promise<unknown>, done: string) =>
     act.then(() => toast({ text: done })).catch((e: Error) => toast({ text: e.message, tone: 'critical' }))
@@ -99,8 +101,21 @@ function Actions({ incident }: { incident: Incident }) {
           <Menu
             label="Verdict"
             trigger="Verdict…"
-            items={VERDICTS.map(v => ({ id: v.id, label: v.label, hint: v.hint, run: () => setJudging(v.id) }))}
+            items={[
+              ...VERDICTS.map(v => ({ id: v.id as string, label: v.label, hint: v.hint, run: () => setJudging(v.id) })),
+              ...(incident.verdict
+                ? [{ id: 'none', label: 'Take back', hint: 'No verdict; open again', run: () => setJudging('none') }]
+                : []),
+            ]}
           />
+          <Btn
+            icon
+            aria-label="Edit title and severity"
+            title="Edit title and severity"
+            onClick={() => setEditing(true)}
+          >
+            <Pencil size={14} aria-hidden="true" />
+          </Btn>
           <Btn
             icon
             aria-label="Merge into another incident"
@@ -117,12 +132,17 @@ function Actions({ incident }: { incident: Incident }) {
           <ReasonDialog
             open
             onClose={() => setJudging(null)}
-            title={`Verdict: ${verdictLabel(judging).toLowerCase()}`}
-            note={VERDICTS.find(v => v.id === judging)?.hint}
-            verb="Give verdict"
-            act={reason => verdict(incident.id, judging, reason)}
+            title={judging === 'none' ? 'Take the verdict back' : `Verdict: ${verdictLabel(judging).toLowerCase()}`}
+            note={
+              judging === 'none'
+                ? 'The incident has no verdict then and is open again; the ledger keeps both.'
+                : VERDICTS.find(v => v.id === judging)?.hint
+            }
+            verb={judging === 'none' ? 'Take back' : 'Give verdict'}
+            act={reason => verdict(incident.id, judging === 'none' ? null : judging, reason)}
           />
         )}
+        {editing && <EditDialog incident={incident} onClose={() => setEditing(false)} />}
         {merging && <MergeDialog incident={incident} onClose={() => setMerging(false)} />}
       </Suspense>
     </div>

@@ -4,17 +4,19 @@ import type { LedgerEntry } from '@/api/types'
 import { Ago, cn, dayClock, fmt, short, words } from '@/ui'
 import { actorName, SubjectLink } from './subject'
 
-export function LedgerRows({ entries }: { entries: LedgerEntry[] }) {
+type Props = { entries: LedgerEntry[]; onActor?: (actor: string) => void }
+
+export function LedgerRows({ entries, onActor }: Props) {
   return (
     <ol>
       {entries.map(entry => (
-        <Row key={entry.seq} entry={entry} />
+        <Row key={entry.seq} entry={entry} onActor={onActor} />
       ))}
     </ol>
   )
 }
 
-function Row({ entry }: { entry: LedgerEntry }) {
+function Row({ entry, onActor }: { entry: LedgerEntry; onActor: Props['onActor'] }) {
   const [open, setOpen] = useState(false)
   return (
     <li className="border-b border-line/60">
@@ -34,7 +36,18 @@ function Row({ entry }: { entry: LedgerEntry }) {
         </button>
         <time className="num text-fg-3">{dayClock(entry.time)}</time>
         <span className="truncate font-medium">{words(entry.kind)}</span>
-        <span className="truncate text-fg-2">{actorName(entry)}</span>
+        {onActor ? (
+          <button
+            type="button"
+            title="What else they did"
+            onClick={() => onActor(entry.actor)}
+            className="h-6 truncate text-left text-fg-2 hover:underline"
+          >
+            {actorName(entry)}
+          </button>
+        ) : (
+          <span className="truncate text-fg-2">{actorName(entry)}</span>
+        )}
         <span className="flex min-w-0 items-center gap-2 overflow-hidden">
           {entry.subjects.slice(0, 5).map(id => (
             <SubjectLink key={id} id={id} />

@@ -20,9 +20,10 @@ export default function LedgerPage() {
   return can('ledger.read') ? <Ledger /> : <NoPermission need="ledger.read" />
 }
 
-/** One box for two filters: an id is what an entry is about, anything else a kind or its beginning. */
-export function toFilter(text: string) {
+/** One box for three filters: `by:` is who acted, an id is what an entry is about, anything else a kind or its beginning. */
+export function toFilter(text: string): { actor?: string; subject?: string; kind?: string } {
   if (!text) return {}
+  if (text.startsWith('by:')) return { actor: text.slice(3).trim() }
   return /^[a-z]{3}_/.test(text) ? { subject: text } : { kind: text }
 }
 
@@ -31,6 +32,7 @@ function Ledger() {
   const setSearch = useSetSearch()
   const input = useRef<HTMLInputElement>(null)
   const { query, items, more, loadMore } = useList(ledgerQuery(toFilter(q)))
+  const looked = query.data?.pages.reduce((sum, page) => sum + (page.searched?.entries ?? 0), 0) ?? 0
   const { rows, waiting, flush } = useStableRows({
     items: useMemo(() => items?.map(entry => ({ ...entry, id: String(entry.seq) })), [items]),
     key: q,
@@ -57,10 +59,11 @@ function Ledger() {
         label="Filter the ledger"
         value={q}
         onChange={text => setSearch({ q: text || undefined })}
-        hint="A kind or its beginning (plan.approved, plan.), or an object's id"
+        hint="A kind or its beginning (plan.approved, plan.), an object's id, or by: and who acted (by:usr_…)"
       >
         <span className="num text-xs text-fg-3" role="status">
           {items && `${plural(rows.length, 'entry', 'entries')}${more ? ' loaded' : ''}`}
+          {looked > 0 && ` · looked through ${fmt(looked)}`}
         </span>
       </SearchBar>
       <div className="relative min-h-0 flex-1 bg-surface">
@@ -68,7 +71,11 @@ function Ledger() {
         <section className="scroll h-full overflow-y-auto" aria-label="Ledger entries" tabIndex={0}>
           <Loaded query={query} what="Ledger" skeleton={<Skeleton rows={18} label="Loading the ledger" />}>
             {() =>
-              rows.length ? <LedgerRows entries={rows} /> : <Empty title={q ? 'No entry matches' : 'No entry yet'} />
+              rows.length ? (
+                <LedgerRows entries={rows} onActor={actor => setSearch({ q: `by:${actor}` })} />
+              ) : (
+                <Empty title={more ? 'No match in the newest entries' : q ? 'No entry matches' : 'No entry yet'} />
+              )
             }
           </Loaded>
           {more && (

@@ -5,7 +5,7 @@ import type { Action } from '@/api/types'
 import { useCan } from '@/app/session'
 import { ACTION_STATE, Ago, Btn, plural, short, Until } from '@/ui'
 import { undo } from './acts'
-import { ActionStateChip, Diff, Proofs, TargetLine, UndoLine } from './parts'
+import { ActionStateChip, ControlPathLine, Diff, Proofs, TargetLine, UndoLine } from './parts'
 import { canUndo, inForce } from './view'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
@@ -37,7 +37,13 @@ export function ActionBlock({ action }: { action: Action }) {
       </div>
       <TargetLine action={action} params={paramsText(action.params)} />
       <Diff action={action} />
+      {action.adopts && (
+        <p className="text-xs text-fg-2">
+          Takes over as it stands what carries the mark of {short(action.adopts)}: nothing on the target changes.
+        </p>
+      )}
       {!action.undo_of && <UndoLine action={action} />}
+      <ControlPathLine action={action} />
       {action.state !== 'planned' && <StateLine action={action} />}
       {action.expires_at && inForce(action) && (
         <p className="text-xs text-fg-2">

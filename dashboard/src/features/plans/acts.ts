@@ -1,10 +1,10 @@
 /** What a person can do with a plan or an action; the caches that it changes. */
 import { post } from '@/api/client'
-import type { Action, Plan } from '@/api/types'
+import type { Action, Orphan, Plan } from '@/api/types'
 import { queryClient } from '@/app/query-client'
 
 async function refresh() {
-  const keys = ['plan', 'plans', 'action', 'incident', 'incidents', 'overview', 'incident-ledger', 'ledger']
+  const keys = ['plan', 'plans', 'action', 'incident', 'incidents', 'overview', 'incident-ledger', 'ledger', 'orphans']
   await Promise.all(keys.map(key => queryClient.invalidateQueries({ queryKey: [key] })))
 }
 
@@ -22,5 +22,11 @@ export const approve = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/a
 export const reject = (plan: Plan, reason: string) => act(() => post<Plan>(`/plans/${plan.id}/reject`, { reason }))
 export const execute = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/execute`))
 export const replan = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/replan`))
+const orphanAct = (verb: 'adopt' | 'undo') => (orphan: Orphan, reason: string) => {
+  const { capability, key, action_id } = orphan
+  return act(() => post<Plan>(`/targets/${orphan.target_id}/orphans/${verb}`, { capability, key, action_id, reason }))
+}
+export const adoptOrphan = orphanAct('adopt')
+export const undoOrphan = orphanAct('undo')
 export const undo = (action: Action, reason: string) =>
   act(() => post<Action>(`/actions/${action.id}/undo`, { reason: reason || undefined }))

@@ -87,6 +87,26 @@ export const UndoLine = ({ action }: { action: Action }) => (
   </p>
 )
 
+/** How the server reaches the target, and whether the action could cut that way. */
+export function ControlPathLine({ action }: { action: Action }) {
+  const path = action.control_path
+  if (!path) return null
+  const Icon = path.at_risk ? TriangleAlert : CircleCheck
+  return (
+    <p className="flex gap-1.5 text-xs text-fg-2" title={path.why}>
+      <Icon
+        size={13}
+        className={cn('mt-0.5 shrink-0', path.at_risk ? 'text-critical' : 'text-ok')}
+        aria-hidden="true"
+      />
+      <span>
+        <span className="text-fg-3">Way to the target: </span>
+        {path.via}, {path.at_risk ? 'which this could cut' : 'which this cannot cut'}.
+      </span>
+    </p>
+  )
+}
+
 /** What policy said and who must agree. */
 export function DecisionLines({ plan }: { plan: Plan }) {
   const { decision, approvals } = plan

@@ -7,10 +7,22 @@ import { useCan } from '@/app/session'
 import { useList } from '@/app/use-list'
 import { Btn, Card, Chip, cap, InlineError, Loaded, Marks } from '@/ui'
 import { useSubmit } from './form'
+import { Orphans } from './orphans'
 
 const TargetDialog = lazy(() => import('./target-dialog'))
 
 export function Targets() {
+  const { items } = useList(targetsQuery)
+  const can = useCan()
+  return (
+    <>
+      <TargetList />
+      {!!items?.length && can('target.read') && <Orphans targets={items} />}
+    </>
+  )
+}
+
+function TargetList() {
   const { query, items } = useList(targetsQuery)
   const can = useCan()
   const [editing, setEditing] = useState<Target | 'new' | null>(null)
