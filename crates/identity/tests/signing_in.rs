@@ -25,7 +25,7 @@ struct World {
 async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let clock = FixedClock::at(Timestamp::from_secs(1_790_000_000));
-    let options = Options { data_dir: dir.path().to_owned(), demo: false };
+    let options = Options { data_dir: dir.path().to_owned(), demo: false, ..Options::default() };
     let store = Store::open(&options, Arc::new(clock.clone())).await.unwrap();
     World { dir, clock, store, backoff: Backoff::default() }
 }

@@ -13,7 +13,9 @@ use tokio_util::task::TaskTracker;
 use crate::support::{ATTACKER, person, request_on, target};
 
 async fn open(folder: &Path) -> Store {
-    Store::open(&Options { data_dir: folder.to_owned(), demo: false }, Arc::new(SystemClock)).await.unwrap()
+    Store::open(&Options { data_dir: folder.to_owned(), demo: false, ..Options::default() }, Arc::new(SystemClock))
+        .await
+        .unwrap()
 }
 
 /// What a process has in memory: it is lost with it.
