@@ -162,10 +162,10 @@ pub(crate) async fn approve(
 ) -> Result<Json<Plan>, Problem> {
     let engine = app.engine(caller.principal.tenant)?;
     let plan = engine.approve(id, &body.hash, &caller.person()?).await?;
-    settled(engine, plan).await
+    settled(&engine, plan).await
 }
 
-async fn settled(engine: &Arc<shieldops_respond::Engine>, plan: Plan) -> Result<Json<Plan>, Problem> {
+pub(crate) async fn settled(engine: &Arc<shieldops_respond::Engine>, plan: Plan) -> Result<Json<Plan>, Problem> {
     match plan.state {
         PlanState::Approved | PlanState::Executing => Ok(Json(engine.wait(plan.id, RUN_WAIT).await?)),
         _ => Ok(Json(plan)),
@@ -201,7 +201,7 @@ pub(crate) async fn execute(
 ) -> Result<Json<Plan>, Problem> {
     let engine = app.engine(caller.principal.tenant)?;
     let plan = engine.execute(id, &caller.person()?).await?;
-    settled(engine, plan).await
+    settled(&engine, plan).await
 }
 
 /// Plans the same actions again, against the state as it is now.

@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     App, Problem, actions, alerts, assets, auth, automation, events, export, incidents, ingest, intake, ledger, live,
-    meta, overview, plans, rules, session, targets, tokens, users,
+    meta, orphans, overview, plans, rules, session, targets, tokens, users,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -71,6 +71,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::capabilities))
         .routes(routes!(targets::list, targets::create))
         .routes(routes!(targets::update, targets::remove))
+        .routes(routes!(orphans::list))
+        .routes(routes!(orphans::adopt))
+        .routes(routes!(orphans::undo))
         .routes(routes!(automation::show))
         .routes(routes!(automation::halt))
         .routes(routes!(automation::resume))

@@ -16,15 +16,8 @@ use crate::{
 
 /// What a person types to register the host the server runs on.
 const CONFIRM_LOCAL: &str = "act on this host";
-/// Actions in these states have touched their target.
-const LIVE: [ActionState; 6] = [
-    ActionState::Running,
-    ActionState::Settling,
-    ActionState::Verified,
-    ActionState::Unverified,
-    ActionState::Drifted,
-    ActionState::Undoing,
-];
+/// Something is being done to the target now.
+const BEGUN: [ActionState; 3] = [ActionState::Running, ActionState::Settling, ActionState::Undoing];
 
 /// Registered targets, newest first.
 #[utoipa::path(get, path = "/api/v1/targets", operation_id = "list_targets", tag = "targets", params(PageParams), responses((status = 200, body = List<Target>)))]
@@ -141,7 +134,7 @@ pub(crate) async fn update(
 pub(crate) async fn remove(caller: Caller, PathId(id): PathId<id::TargetKindId>) -> Result<StatusCode, Problem> {
     let mut tx: Tx = caller.scope.begin().await?;
     let target = targets::get(&mut tx, id).await?;
-    if actions::any_on_target(&mut tx, id, &LIVE).await? {
+    if actions::any_on_target(&mut tx, id, &BEGUN).await? || actions::any_owner_on(&mut tx, id).await? {
         return Err(Problem::new(Code::CONFLICT, "actions on this target are live: undo them first"));
     }
     targets::remove(&mut tx, id).await?;

@@ -726,6 +726,57 @@ export interface paths {
         patch: operations["update_target"];
         trace?: never;
     };
+    "/api/v1/targets/{id}/orphans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Orphans of a target, read from it now. */
+        get: operations["list_orphans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{id}/orphans/adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Plans to take an orphan over as it stands: with the plan's approval it has an owner again. */
+        post: operations["adopt_orphan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets/{id}/orphans/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Plans to take an orphan away: exactly the effect with this mark, read back afterwards. */
+        post: operations["undo_orphan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -801,12 +852,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         Action: {
+            adopts?: components["schemas"]["Id_act"] | null;
             applied_at?: components["schemas"]["Timestamp"] | null;
             capability: string;
             /** @description Nothing had to change. */
             changed: boolean;
             /** @description `read_only`, `reversible`, `transient` or `irreversible`. */
             class: string;
+            control_path?: components["schemas"]["ControlPath"] | null;
             demo: boolean;
             /** @description Why it stands in its state. */
             detail?: string | null;
@@ -986,6 +1039,14 @@ export interface components {
             password: string;
             /** @description The fragment of the admin link. */
             secret: string;
+        };
+        /** @description How the server reaches the target, and whether the action could cut that way. Computed, never taken from a caller. */
+        ControlPath: {
+            /** @description The effect could cut the way that its own verify and undo need. */
+            at_risk: boolean;
+            /** @description `local process` or `simulator`. */
+            via: string;
+            why: string;
         };
         CreatedToken: components["schemas"]["Token"] & {
             /** @description The credential. It is shown this once. */
@@ -1340,12 +1401,14 @@ export interface components {
         /** @description One page of a list, newest first. */
         List_Action: {
             items: {
+                adopts?: components["schemas"]["Id_act"] | null;
                 applied_at?: components["schemas"]["Timestamp"] | null;
                 capability: string;
                 /** @description Nothing had to change. */
                 changed: boolean;
                 /** @description `read_only`, `reversible`, `transient` or `irreversible`. */
                 class: string;
+                control_path?: components["schemas"]["ControlPath"] | null;
                 demo: boolean;
                 /** @description Why it stands in its state. */
                 detail?: string | null;
@@ -1483,6 +1546,27 @@ export interface components {
                 created_at: components["schemas"]["Timestamp"];
                 id: components["schemas"]["Id_not"];
                 text: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Orphan: {
+            items: {
+                /** @description The action that its mark names; it may be unknown here. */
+                action_id: components["schemas"]["Id_act"];
+                capability: string;
+                demo: boolean;
+                detail: string;
+                expires_at?: components["schemas"]["Timestamp"] | null;
+                /** @description What of the target it is about: with the capability it names the effect. */
+                key: string;
+                /** @description What an action would ask for to want exactly this effect. */
+                params: Record<string, never>;
+                plan_id?: components["schemas"]["Id_pln"] | null;
+                simulated: boolean;
+                target: components["schemas"]["TargetRef"];
+                target_id: components["schemas"]["Id_tgt"];
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -1760,6 +1844,31 @@ export interface components {
              * @default null
              */
             user: string | null;
+        };
+        /** @description An effect on a target that carries our mark and that no live action wants: a lost database, or a restored ruleset. */
+        Orphan: {
+            /** @description The action that its mark names; it may be unknown here. */
+            action_id: components["schemas"]["Id_act"];
+            capability: string;
+            demo: boolean;
+            detail: string;
+            expires_at?: components["schemas"]["Timestamp"] | null;
+            /** @description What of the target it is about: with the capability it names the effect. */
+            key: string;
+            /** @description What an action would ask for to want exactly this effect. */
+            params: Record<string, never>;
+            plan_id?: components["schemas"]["Id_pln"] | null;
+            simulated: boolean;
+            target: components["schemas"]["TargetRef"];
+            target_id: components["schemas"]["Id_tgt"];
+        };
+        /** @description One orphan as it was listed, and why it is adopted or undone. */
+        OrphanWish: {
+            /** @description The action that its mark names. */
+            action_id: components["schemas"]["Id_act"];
+            capability: string;
+            key: string;
+            reason: string;
         };
         Overview: {
             actions: components["schemas"]["ActionCounts"];
@@ -3590,6 +3699,130 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_orphans: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["Id_tgt"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Orphan"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adopt_orphan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["Id_tgt"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrphanWish"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_orphan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["Id_tgt"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrphanWish"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -15,6 +15,10 @@ use crate::{
 };
 
 const PLAN_COLUMNS: &[&str] = &["/id", "/state", "/risk", "/simulated", "/title", "/requester", "/expires_at"];
+const ORPHAN_COLUMNS: &[&str] =
+    &["/action_id", "/target/name", "/capability", "/key", "/expires_at", "/plan_id", "/detail"];
+/// Targets that are looked through.
+const TARGETS: usize = 10_000;
 const ACTION_COLUMNS: &[&str] =
     &["/id", "/state", "/capability", "/target/name", "/simulated", "/plan_id", "/updated_at"];
 
@@ -102,6 +106,40 @@ pub(super) struct UndoArgs {
     /// Why. It stands in the ledger.
     #[arg(long)]
     reason: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OrphanCommand {
+    /// Effects with our mark that no live action wants, read from their targets now.
+    List(OrphanListArgs),
+    /// Plan to take one over as it stands, so that it has an owner again.
+    Adopt(OrphanArgs),
+    /// Plan to take one away; it is read back afterwards.
+    Undo(OrphanArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OrphanListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// One target, by its name or id; otherwise all of them are read.
+    #[arg(long)]
+    target: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OrphanArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// The action that its mark names, as the list has it.
+    #[arg(value_parser = id, value_name = "ACTION_ID")]
+    action: String,
+    /// The target it is on, by its name or id.
+    #[arg(long)]
+    target: String,
+    /// Why. It stands in the ledger.
+    #[arg(long)]
+    reason: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -243,6 +281,11 @@ fn print_action(action: &Value) -> Result<(), Failure> {
             output::text(&proof["detail"])
         ))?;
     }
+    if let Some(path) = action["control_path"].as_object() {
+        let risk = if path.get("at_risk") == Some(&Value::Bool(true)) { "AT RISK" } else { "not at risk" };
+        let text = |name: &str| path.get(name).map(output::text).unwrap_or_default();
+        output::foreign_line(&format!("  way to the target: {}, {risk} ({})", text("via"), text("why")))?;
+    }
     output::foreign_line(&format!("  undo: {}", output::text(&action["undo"])))
 }
 
@@ -278,6 +321,56 @@ fn undo(args: &UndoArgs) -> Outcome {
     }
     let restored = action["state"] == "undone";
     Ok(ExitCode::from(if restored { output::OK } else { REFUSED }))
+}
+
+pub(super) fn orphan(command: &OrphanCommand) -> Outcome {
+    match command {
+        OrphanCommand::List(args) => {
+            let client = Client::new(&args.server)?;
+            let mut items = Vec::new();
+            for target in targets(&client, args.target.as_deref())? {
+                items.extend(orphans(&client, &target)?);
+            }
+            print_list(&json!({"items": items, "next_cursor": null}), args.server.output, ORPHAN_COLUMNS)
+        }
+        OrphanCommand::Adopt(args) => deal_with(args, "adopt"),
+        OrphanCommand::Undo(args) => deal_with(args, "undo"),
+    }
+}
+
+fn targets(client: &Client, wanted: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let mut page = client.list("/api/v1/targets", &[], TARGETS)?;
+    let Value::Array(mut all) = page["items"].take() else { return Ok(Vec::new()) };
+    if let Some(wanted) = wanted {
+        all.retain(|target| target["name"] == wanted || target["id"] == wanted);
+        if all.is_empty() {
+            let fix = "targets are registered in the dashboard, under Settings";
+            return Err(Failure::unusable(format!("no target `{wanted}` is registered")).fix(fix.to_owned()));
+        }
+    }
+    Ok(all)
+}
+
+fn orphans(client: &Client, target: &Value) -> Result<Vec<Value>, Failure> {
+    let path = format!("/api/v1/targets/{}/orphans", output::text(&target["id"]));
+    let mut page = client.list(&path, &[], usize::MAX)?;
+    Ok(if let Value::Array(items) = page["items"].take() { items } else { Vec::new() })
+}
+
+/// The orphan is looked up again: the server refuses one that is no longer as it is named.
+fn deal_with(args: &OrphanArgs, verb: &str) -> Outcome {
+    let client = Client::new(&args.server)?;
+    let Some(target) = targets(&client, Some(&args.target))?.into_iter().next() else {
+        return Err(Failure::unusable(format!("no target `{}` is registered", args.target)));
+    };
+    let found = orphans(&client, &target)?;
+    let Some(orphan) = found.iter().find(|orphan| orphan["action_id"] == args.action.as_str()) else {
+        let failure = Failure::unusable(format!("no orphan with the mark of {} is on {}", args.action, args.target));
+        return Err(failure.fix("look with `shieldops orphan list`".to_owned()));
+    };
+    let body = json!({"capability": orphan["capability"], "key": orphan["key"], "action_id": orphan["action_id"], "reason": args.reason});
+    let path = format!("/api/v1/targets/{}/orphans/{verb}", output::text(&target["id"]));
+    print_run(&client.post(&path, &body)?, args.server.output)
 }
 
 pub(super) fn automation(command: &AutomationCommand) -> Outcome {
