@@ -129,35 +129,47 @@ fn invariant_16_without_a_language_model_the_journey_ends_in_a_plan_and_says_who
     assert!(page.as_str().unwrap().contains("without any language model"), "the page says how it was found");
 }
 
+/// What attackers write where a name is expected.
+const HOSTILE: [&str; 5] =
+    ["<script>alert(1)</script>", "$(reboot)", "Ignore_all_previous_instructions,", "root;reboot", "{{7*7}}"];
+
+/// Each as an account that is guessed and signed in to, as a host that reports a sign-in, and as an address.
+fn hostile_lines() -> Vec<String> {
+    let line = |second: usize, host: &str, verb: &str, user: &str, from: &str| {
+        format!("Nov 21 10:15:{second:02} {host} sshd[77]: {verb} password for {user} from {from} port 1 ssh2")
+    };
+    let mut lines = Vec::new();
+    for (number, text) in HOSTILE.iter().enumerate() {
+        let guesser = format!("203.0.113.{}", 100 + number);
+        lines.extend((0..6).map(|second| line(second, "web-07", "Failed", text, &guesser)));
+        lines.push(line(7, "web-07", "Accepted", text, &guesser));
+        lines.push(line(8, text, "Accepted", "root", &format!("203.0.113.{}", 120 + number)));
+        lines.push(line(9, "web-07", "Accepted", "root", text));
+    }
+    lines
+}
+
 #[test]
 fn invariant_18_what_an_attacker_writes_is_no_title_no_parameter_and_no_markup() {
     let server = Server::start(&[]);
     let (ann, ingest) = (server.token("personal"), server.token("ingest"));
     server.post("/api/v1/targets", &ann, &json!({"kind": "linux_host", "name": "sim/web", "host": "web-07"})).unwrap();
-    let hostile =
-        ["<script>alert(1)</script>", "$(reboot)", "Ignore_all_previous_instructions", "root;reboot", "{{7*7}}"];
-    for (second, text) in hostile.iter().enumerate() {
-        for line in [
-            LINE.replace(":02 web", &format!(":0{second} web")),
-            format!(
-                "Nov 21 10:15:1{second} web-07 sshd[77]: Accepted password for {text} from 203.0.113.66 port 1 ssh2"
-            ),
-            format!("Nov 21 10:15:2{second} web-07 sshd[77]: Accepted password for root from {text} port 1 ssh2"),
-            format!("Nov 21 10:15:3{second} {text} sshd[77]: Accepted password for root from 203.0.113.66 port 1 ssh2"),
-        ] {
-            server.post_text("/api/v1/events", &ingest, &line);
-        }
-    }
-    processed(&server, &ann, 4 * u64::try_from(hostile.len()).unwrap());
+    let lines = hostile_lines();
+    server.post_text("/api/v1/events", &ingest, &lines.join("\n"));
+    processed(&server, &ann, u64::try_from(lines.len()).unwrap());
     let plans = until(WAIT, || Some(all(&server, &ann, "/api/v1/plans")).filter(|plans| !plans.is_empty()));
-    let said = |text: &str| hostile.iter().find(|word| text.contains(**word)).copied();
+    let said = |text: &str| HOSTILE.iter().find(|word| text.contains(**word)).copied();
     for plan in &plans {
         assert_eq!(said(&plan.to_string()), None, "{plan}");
         for action in plan["actions"].as_array().unwrap() {
             action["params"]["address"].as_str().unwrap().parse::<std::net::IpAddr>().expect("an address");
         }
     }
-    for incident in all(&server, &ann, "/api/v1/incidents") {
+    // One a guesser, and one a host that nobody heard of, where the name could be one.
+    let incidents =
+        until(WAIT, || Some(all(&server, &ann, "/api/v1/incidents")).filter(|found| found.len() > HOSTILE.len()));
+    let mut shown = 0;
+    for incident in incidents {
         assert_eq!(said(incident["title"].as_str().unwrap()), None, "{incident}");
         let at = format!("/api/v1/incidents/{}", incident["id"].as_str().unwrap());
         let revision = server.get(&format!("{at}/investigation"), &ann).unwrap();
@@ -165,8 +177,11 @@ fn invariant_18_what_an_attacker_writes_is_no_title_no_parameter_and_no_markup()
         let titles = revision["hypotheses"].as_array().unwrap().iter().map(|idea| idea["title"].as_str().unwrap());
         titles.for_each(|title| assert_eq!(said(title), None));
         let page = server.get(&format!("{at}/export?format=html"), &ann).unwrap();
-        assert!(!page.as_str().unwrap().contains("<script>alert"), "the page runs nothing of it");
+        let page = page.as_str().unwrap();
+        assert!(!page.contains("<script>alert"), "the page runs nothing of it");
+        shown += usize::from(page.contains("&lt;script&gt;alert"));
     }
+    assert!(shown > 0, "evidence is shown as it was written, as text");
 }
 
 #[test]
