@@ -28,6 +28,7 @@ mod keys;
 mod lease;
 mod open;
 mod page;
+mod relocate;
 mod scope;
 mod tx;
 
@@ -38,5 +39,6 @@ pub use keys::Keys;
 pub use lease::Lease;
 pub use open::{Options, ServeLock, Store};
 pub use page::{Page, PageRequest};
+pub use relocate::{Copied, Status};
 pub use scope::{Actor, Job, Principal, PrincipalKind, TenantScope};
 pub use tx::Tx;

@@ -21,6 +21,7 @@ use crate::{
     here::OpenHere,
     keys::write_new,
     ledger::{Chains, blocking, io},
+    relocate,
 };
 
 /// The format of the data directory that this version writes.
@@ -245,10 +246,12 @@ async fn opening_lock(dir: &Path) -> Result<File> {
 }
 
 async fn database(dir: &Path, options: &Options) -> Result<Database> {
-    match &options.database_url {
-        None => Database::sqlite(dir).await,
-        Some(url) => Database::postgres(url).await,
-    }
+    let Some(url) = &options.database_url else {
+        relocate::refuse_moved(dir)?;
+        return Database::sqlite(dir).await;
+    };
+    relocate::refuse_unmoved(dir)?;
+    Database::postgres(url).await
 }
 
 /// Says that this node is one of those that serve a database, and begins to hear of the others.

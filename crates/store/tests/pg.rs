@@ -26,6 +26,7 @@ mod tenants;
 mod transactions;
 
 mod pg {
+    mod copying;
     mod logins;
     mod nodes;
     mod walls;

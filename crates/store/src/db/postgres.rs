@@ -42,6 +42,17 @@ pub(crate) async fn connect(url: &str) -> Result<AnyPool> {
     Ok(pool.connect_with(options).await?)
 }
 
+/// The address as it may be shown: without password and settings.
+pub(crate) fn shown(url: &str) -> Result<String> {
+    let options: AnyConnectOptions = url.parse()?;
+    let mut url = options.database_url;
+    url.set_query(None);
+    if url.password().is_some() {
+        url.set_password(None).map_err(|()| StoreError::damaged("the database's address has no place for a login"))?;
+    }
+    Ok(url.to_string())
+}
+
 /// A connection by itself.
 pub(crate) async fn beside(url: &str) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
