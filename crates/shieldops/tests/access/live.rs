@@ -21,7 +21,7 @@ const REVOKED: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 800;
 
 /// A client of live updates, as a program or a browser is one.
-struct Live {
+pub(super) struct Live {
     runtime: Runtime,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -29,8 +29,29 @@ struct Live {
 impl Live {
     /// The status of the refusal where there is no connection.
     fn open(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut live = Self::connect(server, "", headers)?;
+        assert_eq!(live.next(Duration::from_secs(5)).expect("a greeting")["kind"], "hello");
+        Ok(live)
+    }
+
+    /// Asks for what was missed since a place in the ledger: the frames up to the greeting, and the greeting's place.
+    pub(super) fn since(server: &Server, token: &str, seq: u64) -> (Self, Vec<Value>, u64) {
+        let headers = [("authorization", &*format!("Bearer {token}"))];
+        let mut live = Self::connect(server, &format!("?since={seq}"), &headers).unwrap();
+        let mut frames = Vec::new();
+        loop {
+            let frame = live.next(Duration::from_secs(5)).expect("a greeting");
+            if frame["kind"] == "hello" {
+                return (live, frames, frame["seq"].as_u64().unwrap());
+            }
+            frames.push(frame);
+        }
+    }
+
+    fn connect(server: &Server, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut request = format!("{}/api/v1/live", server.url().replace("http", "ws")).into_client_request().unwrap();
+        let mut request =
+            format!("{}/api/v1/live{query}", server.url().replace("http", "ws")).into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
         }
@@ -39,12 +60,10 @@ impl Live {
             Err(Error::Http(response)) => return Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         };
-        let mut live = Self { runtime, socket };
-        assert_eq!(live.next(Duration::from_secs(5)).expect("a greeting")["kind"], "hello");
-        Ok(live)
+        Ok(Self { runtime, socket })
     }
 
-    fn with_token(server: &Server, token: &str) -> Self {
+    pub(super) fn with_token(server: &Server, token: &str) -> Self {
         Self::open(server, &[("authorization", &format!("Bearer {token}"))]).unwrap()
     }
 
@@ -53,7 +72,7 @@ impl Live {
     }
 
     /// The next frame; nothing when none came in time, or when the connection ended.
-    fn next(&mut self, at_most: Duration) -> Option<Value> {
+    pub(super) fn next(&mut self, at_most: Duration) -> Option<Value> {
         let Self { runtime, socket } = self;
         let frame = async {
             loop {
@@ -189,7 +208,9 @@ fn more_connections_than_the_server_holds_wait_and_cost_the_others_nothing() {
         held.push(connection);
     }
     let mut waiting: Vec<Plain> = (0..8).map(|_| Plain::connect(&address).unwrap()).collect();
-    waiting.iter_mut().for_each(|connection| connection.write_all(ask).unwrap());
+    for connection in &mut waiting {
+        connection.write_all(ask).unwrap();
+    }
     // A place or two may have been free: those are served, and stay.
     let mut served = Vec::new();
     for at in (0..waiting.len()).rev() {

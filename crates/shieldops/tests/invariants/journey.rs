@@ -82,7 +82,7 @@ fn renamed(text: &str) -> String {
         let (id, rest) = piece.split_at(26);
         let next = names.len();
         let number = *names.entry(id.to_owned()).or_insert(next);
-        out.push_str(&format!("event {number}{rest}"));
+        out.extend([&format!("event {number}"), rest]);
     }
     out
 }
