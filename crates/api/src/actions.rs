@@ -11,29 +11,29 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{PageParams, Params, PathId, enums, parse},
+    page::{Filter, ListQuery, PathId, PlainQuery, enums, parse},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct ActionFilter {
     plan_id: Option<String>,
     /// One state, or several between commas.
     state: Option<String>,
 }
 
+impl Filter for ActionFilter {}
+
+type ActionQuery = ListQuery<ActionFilter>;
+
 /// Actions, newest first.
-#[utoipa::path(get, path = "/api/v1/actions", operation_id = "list_actions", tag = "actions", params(ListParams), responses((status = 200, body = List<Action>)))]
-pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Action>>, Problem> {
-    let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+#[utoipa::path(get, path = "/api/v1/actions", operation_id = "list_actions", tag = "actions", params(ActionQuery), responses((status = 200, body = List<Action>)))]
+pub(crate) async fn list(caller: Caller, query: ActionQuery) -> Result<Json<List<Action>>, Problem> {
     let filter = actions::Filter {
-        plan: parse("plan_id", params.plan_id.as_ref())?,
-        state: enums::<ActionState>("state", params.state.as_ref())?,
+        plan: parse("plan_id", query.filter.plan_id.as_ref())?,
+        state: enums::<ActionState>("state", query.filter.state.as_ref())?,
     };
-    Ok(Json(actions::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
+    Ok(Json(query.answer(actions::list(&mut caller.scope.read().await?, &filter, query.page()).await?)))
 }
 
 /// An action and every step of its journal.
@@ -84,14 +84,14 @@ pub(crate) async fn undo(
 }
 
 /// A thing that can be done to a kind of target.
-#[utoipa::path(get, path = "/api/v1/capabilities", operation_id = "list_capabilities", tag = "actions", params(PageParams), responses((status = 200, body = List<Object>)))]
+#[utoipa::path(get, path = "/api/v1/capabilities", operation_id = "list_capabilities", tag = "actions", params(PlainQuery), responses((status = 200, body = List<Object>)))]
 pub(crate) async fn capabilities(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Params(params): Params<PageParams>,
+    query: PlainQuery,
 ) -> Result<Json<List<serde_json::Value>>, Problem> {
     let described = app.engine(caller.principal.tenant)?.registry().describe();
     let items =
         described.into_iter().map(|description| serde_json::to_value(description).unwrap_or_default()).collect();
-    List::page(items, params, |item| item["name"].as_str().unwrap_or_default().to_owned()).map(Json)
+    query.of(items, |item| item["name"].as_str().unwrap_or_default().to_owned()).map(Json)
 }

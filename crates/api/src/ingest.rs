@@ -10,11 +10,7 @@ use shieldops_store::{
 };
 use utoipa::ToSchema;
 
-use crate::{
-    App, List, Problem,
-    auth::Caller,
-    page::{PageParams, Params},
-};
+use crate::{App, List, Problem, auth::Caller, page::PlainQuery};
 
 /// Counts since the data directory was made.
 #[derive(Serialize, ToSchema)]
@@ -60,10 +56,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
 }
 
 /// What could not be taken or understood, newest first.
-#[utoipa::path(get, path = "/api/v1/dead-letters", operation_id = "list_dead_letters", tag = "ingest", params(PageParams), responses((status = 200, body = List<DeadLetter>)))]
-pub(crate) async fn letters(
-    caller: Caller,
-    Params(params): Params<PageParams>,
-) -> Result<Json<List<DeadLetter>>, Problem> {
-    Ok(Json(dead_letters::list(&mut caller.scope.read().await?, &params.request()?).await?.into()))
+#[utoipa::path(get, path = "/api/v1/dead-letters", operation_id = "list_dead_letters", tag = "ingest", params(PlainQuery), responses((status = 200, body = List<DeadLetter>)))]
+pub(crate) async fn letters(caller: Caller, query: PlainQuery) -> Result<Json<List<DeadLetter>>, Problem> {
+    Ok(Json(query.answer(dead_letters::list(&mut caller.scope.read().await?, query.page()).await?)))
 }

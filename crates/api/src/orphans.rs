@@ -12,21 +12,21 @@ use utoipa::ToSchema;
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{Body, PageParams, Params, PathId},
+    page::{Body, PathId, PlainQuery},
     plans,
 };
 
 /// Orphans of a target, read from it now.
-#[utoipa::path(get, path = "/api/v1/targets/{id}/orphans", operation_id = "list_orphans", tag = "targets", params(("id" = TargetId, Path), PageParams),
+#[utoipa::path(get, path = "/api/v1/targets/{id}/orphans", operation_id = "list_orphans", tag = "targets", params(("id" = TargetId, Path), PlainQuery),
     responses((status = 200, body = List<Orphan>), (status = 404, body = Problem), (status = 502, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathId(id): PathId<id::TargetKindId>,
-    Params(params): Params<PageParams>,
+    query: PlainQuery,
 ) -> Result<Json<List<Orphan>>, Problem> {
     let found = app.engine(caller.principal.tenant)?.orphans(id).await?;
-    List::page(found, params, |orphan| format!("{}/{}/{}", orphan.capability, orphan.key, orphan.action_id)).map(Json)
+    query.of(found, |orphan| format!("{}/{}/{}", orphan.capability, orphan.key, orphan.action_id)).map(Json)
 }
 
 /// One orphan as it was listed, and why it is adopted or undone.

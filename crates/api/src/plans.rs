@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{Body, PageParams, Params, PathId, enums, parse},
+    page::{Body, Filter, ListQuery, PathId, enums, parse},
 };
 
 /// How long an answer waits for a run to end; the run goes on after it.
@@ -24,24 +24,24 @@ const ACTIONS: usize = 100;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct PlanFilter {
     incident_id: Option<String>,
     /// One state, or several between commas.
     state: Option<String>,
 }
 
+impl Filter for PlanFilter {}
+
+type PlanQuery = ListQuery<PlanFilter>;
+
 /// Plans, newest first.
-#[utoipa::path(get, path = "/api/v1/plans", operation_id = "list_plans", tag = "plans", params(ListParams), responses((status = 200, body = List<Plan>)))]
-pub(crate) async fn list(caller: Caller, Params(params): Params<ListParams>) -> Result<Json<List<Plan>>, Problem> {
-    let page = PageParams { limit: params.limit, cursor: params.cursor }.request()?;
+#[utoipa::path(get, path = "/api/v1/plans", operation_id = "list_plans", tag = "plans", params(PlanQuery), responses((status = 200, body = List<Plan>)))]
+pub(crate) async fn list(caller: Caller, query: PlanQuery) -> Result<Json<List<Plan>>, Problem> {
     let filter = plans::Filter {
-        incident: parse("incident_id", params.incident_id.as_ref())?,
-        state: enums::<PlanState>("state", params.state.as_ref())?,
+        incident: parse("incident_id", query.filter.incident_id.as_ref())?,
+        state: enums::<PlanState>("state", query.filter.state.as_ref())?,
     };
-    Ok(Json(plans::list(&mut caller.scope.read().await?, &filter, &page).await?.into()))
+    Ok(Json(query.answer(plans::list(&mut caller.scope.read().await?, &filter, query.page()).await?)))
 }
 
 /// A plan, and whether the caller may approve it.

@@ -21,15 +21,12 @@ use crate::{
     App, List, Problem,
     alerts::FieldMatch,
     auth::Caller,
-    page::{Body, Params},
+    page::{Body, Filter, ListQuery},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListParams {
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct RuleFilter {
     /// Part of title or id.
     q: Option<String>,
     #[param(value_type = Option<Severity>)]
@@ -120,19 +117,25 @@ async fn fired(caller: &Caller) -> Result<Fired, Problem> {
     Ok(known.into_iter().map(|(rule, count, last)| (rule, (count, last))).collect())
 }
 
+impl Filter for RuleFilter {
+    const SORTS: &'static [&'static str] = &["id"];
+}
+
+type RuleQuery = ListQuery<RuleFilter>;
+
 /// Rules in use, by id.
-#[utoipa::path(get, path = "/api/v1/rules", operation_id = "list_rules", tag = "rules", params(ListParams), responses((status = 200, body = List<RuleView>)))]
+#[utoipa::path(get, path = "/api/v1/rules", operation_id = "list_rules", tag = "rules", params(RuleQuery), responses((status = 200, body = List<RuleView>)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Params(params): Params<ListParams>,
+    query: RuleQuery,
 ) -> Result<Json<List<RuleView>>, Problem> {
-    let page = crate::page::PageParams { limit: params.limit, cursor: None }.request()?;
+    let (page, params) = (query.page(), &query.filter);
     let level = crate::alerts::severity(params.level.as_ref())?;
-    let wanted = params.q.map(|text| text.to_lowercase());
+    let wanted = params.q.as_ref().map(|text| text.to_lowercase());
     let fired = fired(&caller).await?;
     let book = app.pipeline.content.book();
-    let after = params.cursor.unwrap_or_default();
+    let after = page.cursor.clone().unwrap_or_default();
     let matching = book.entries.iter().filter(|(id, entry)| {
         **id > after
             && level.is_none_or(|level| entry.rule.level == level)
@@ -142,7 +145,8 @@ pub(crate) async fn list(
     let mut items: Vec<RuleView> = matching.take(page.limit() + 1).map(|(_, entry)| view(entry, &fired)).collect();
     let more = items.len() > page.limit();
     items.truncate(page.limit());
-    let next_cursor = if more { items.last().map(|rule| rule.id.clone()) } else { None };
+    let last = items.last().filter(|_| more).map(|rule| rule.id.as_str());
+    let next_cursor = query.seal(last);
     Ok(Json(List { items, next_cursor }))
 }
 

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     App, List, Problem,
     auth::Caller,
-    page::{Body, PageParams, Params, PathId},
+    page::{Body, PathId, PlainQuery},
 };
 
 /// What a person types to register the host the server runs on.
@@ -20,9 +20,9 @@ const CONFIRM_LOCAL: &str = "act on this host";
 const BEGUN: [ActionState; 3] = [ActionState::Running, ActionState::Settling, ActionState::Undoing];
 
 /// Registered targets, newest first.
-#[utoipa::path(get, path = "/api/v1/targets", operation_id = "list_targets", tag = "targets", params(PageParams), responses((status = 200, body = List<Target>)))]
-pub(crate) async fn list(caller: Caller, Params(params): Params<PageParams>) -> Result<Json<List<Target>>, Problem> {
-    Ok(Json(targets::list(&mut caller.scope.read().await?, &params.request()?).await?.into()))
+#[utoipa::path(get, path = "/api/v1/targets", operation_id = "list_targets", tag = "targets", params(PlainQuery), responses((status = 200, body = List<Target>)))]
+pub(crate) async fn list(caller: Caller, query: PlainQuery) -> Result<Json<List<Target>>, Problem> {
+    Ok(Json(query.answer(targets::list(&mut caller.scope.read().await?, query.page()).await?)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -13,6 +13,8 @@
 mod feed;
 #[path = "access/live.rs"]
 mod live;
+#[path = "access/missed.rs"]
+mod missed;
 #[path = "support/server.rs"]
 mod server;
 #[path = "access/sign_in.rs"]

@@ -214,19 +214,20 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Default, Deserialize, IntoParams)]
+    #[derive(Deserialize, IntoParams)]
     #[into_params(parameter_in = Query)]
-    struct Some2 {
+    #[expect(dead_code, reason = "only its description is looked at")]
+    struct Asked {
         status: Option<String>,
         q: Option<String>,
     }
 
-    impl Filter for Some2 {
+    impl Filter for Asked {
         const SORTS: &'static [&'static str] = &["-created_at", "created_at"];
     }
 
     fn check(query: &str) -> String {
-        match Given::of::<Some2>(query) {
+        match Given::of::<Asked>(query) {
             Ok(given) => format!(
                 "limit {:?} cursor {:?} sort {} named {:?} raw {}",
                 given.limit, given.cursor, given.sort, given.named, given.filters
@@ -242,7 +243,7 @@ mod tests {
             r#"limit Some(7) cursor Some("x") sort created_at named [("q", "a&b"), ("status", "new")] raw q=a%26b&status=new"#
         );
         assert_eq!(check("status=&cursor=&&x"), r"limit None cursor None sort -created_at named [] raw ");
-        let named = |query: &str| Given::of::<Some2>(query).ok().unwrap().named;
+        let named = |query: &str| Given::of::<Asked>(query).ok().unwrap().named;
         assert_eq!(named("q=a&status=b"), named("st%61tus=b&q=a"));
     }
 
