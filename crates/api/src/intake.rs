@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Bytes,
+    body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -14,16 +14,16 @@ use serde_json::json;
 use shieldops_ingest::{
     Hints,
     formats::{bulk, hec},
-    sources::{DecompressError, decompress},
 };
-use shieldops_model::Code;
 use shieldops_pipeline::Answer;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{App, Problem, auth::Caller, page::Params};
-
-/// Bytes of a body that are taken apart at once.
-const SHORT_BODY: usize = 64 * 1024;
+use crate::{
+    App, Problem,
+    auth::Caller,
+    bodies::{self, beside},
+    page::Params,
+};
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -72,12 +72,13 @@ pub(crate) async fn events(
     caller: Caller,
     Params(params): Params<IntakeParams>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<IntakeAnswer>, Problem> {
-    let body = open(&app, &headers, body)?;
     let source = source(params.source, &caller)?;
+    let taken = bodies::take(&app, &headers, body).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let answer = app.intake.accept(caller.principal.tenant, body, source.as_deref(), content_type, false).await?;
+    let answer =
+        app.intake.accept(caller.principal.tenant, taken.bytes.clone(), source.as_deref(), content_type, false).await?;
     app.metrics.took(answer.accepted, answer.rejected);
     Ok(Json(answer.into()))
 }
@@ -97,34 +98,13 @@ pub(crate) fn name(what: &str, text: String) -> Result<String, Problem> {
     Err(Problem::invalid(format!("`{what}` is 1 to 64 letters, digits or ._-/:")))
 }
 
-/// Does work on a body; on a long one where it holds nobody else up.
-fn beside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    if bytes > SHORT_BODY { tokio::task::block_in_place(work) } else { work() }
-}
-
-fn open(app: &App, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Problem> {
-    if headers.get_all(header::CONTENT_ENCODING).iter().count() > 1 {
-        return Err(Problem::new(Code::UNSUPPORTED_MEDIA_TYPE, "two Content-Encoding headers"));
-    }
-    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    let opened = beside(body.len(), || decompress(body, encoding, app.settings.max_body_bytes));
-    opened.map_err(|error| {
-        let code = match error {
-            DecompressError::TooLarge { .. } => Code::BODY_TOO_LARGE,
-            DecompressError::Corrupt { .. } => Code::INVALID_REQUEST,
-            DecompressError::Unsupported { .. } => Code::UNSUPPORTED_MEDIA_TYPE,
-        };
-        Problem::new(code, error.to_string())
-    })
-}
-
 /// Splunk HEC, JSON events.
 pub(crate) async fn hec_event(
     State(app): State<Arc<App>>,
     caller: Caller,
     Params(params): Params<IntakeParams>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     hec_take(&app, &caller, params, &headers, body, hec::Endpoint::Event).await
 }
@@ -135,7 +115,7 @@ pub(crate) async fn hec_raw(
     caller: Caller,
     Params(params): Params<IntakeParams>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     hec_take(&app, &caller, params, &headers, body, hec::Endpoint::Raw).await
 }
@@ -144,17 +124,23 @@ pub(crate) async fn hec_health() -> Response {
     Json(json!({"text": "HEC is healthy", "code": 17})).into_response()
 }
 
+/// Whether indexed events can be asked after: not here, where an answer of success means durable already. Code 14 of HEC.
+pub(crate) async fn hec_ack() -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({"text": "ACK is disabled", "code": 14}))).into_response()
+}
+
 async fn hec_take(
     app: &App,
     caller: &Caller,
     params: IntakeParams,
     headers: &HeaderMap,
-    body: Bytes,
+    body: Body,
     endpoint: hec::Endpoint,
 ) -> Response {
     match hec_answer(app, caller, params, headers, body, endpoint).await {
-        Ok(answer) if answer.rejected == 0 => Json(json!({"text": "Success", "code": 0})).into_response(),
-        Ok(answer) => {
+        Ok(None) => (StatusCode::BAD_REQUEST, Json(json!({"text": "No data", "code": 5}))).into_response(),
+        Ok(Some(answer)) if answer.rejected == 0 => Json(json!({"text": "Success", "code": 0})).into_response(),
+        Ok(Some(answer)) => {
             let first = answer.errors.first();
             let detail = first.map(|error| error.detail.clone()).unwrap_or_default();
             let at = first.map(|error| error.line.saturating_sub(1));
@@ -177,17 +163,21 @@ async fn hec_answer(
     caller: &Caller,
     params: IntakeParams,
     headers: &HeaderMap,
-    body: Bytes,
+    body: Body,
     endpoint: hec::Endpoint,
-) -> Result<Answer, Problem> {
-    let body = open(app, headers, body)?;
+) -> Result<Option<Answer>, Problem> {
     let source = source(params.source, caller)?;
+    let taken = bodies::take(app, headers, body).await?;
+    let body = &taken.bytes;
+    if body.trim_ascii().is_empty() {
+        return Ok(None);
+    }
     let received = app.store.clock().now();
     let hints = Hints { source: source.as_deref(), content_type: None };
-    let batch = beside(body.len(), || hec::parse(&body, endpoint, hints, received, &app.intake.limits));
+    let batch = beside(body.len(), || hec::parse(body, endpoint, hints, received, &app.intake.limits));
     let answer = app.intake.take(caller.principal.tenant, batch.prepared, false, received).await?;
     app.metrics.took(answer.accepted, answer.rejected);
-    Ok(answer)
+    Ok(Some(answer))
 }
 
 pub(crate) async fn bulk(
@@ -195,7 +185,7 @@ pub(crate) async fn bulk(
     caller: Caller,
     Params(params): Params<IntakeParams>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     bulk_take(&app, &caller, (None, params.source), &headers, body).await.unwrap_or_else(IntoResponse::into_response)
 }
@@ -206,7 +196,7 @@ pub(crate) async fn bulk_into(
     Path(index): Path<String>,
     Params(params): Params<IntakeParams>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     bulk_take(&app, &caller, (Some(index), params.source), &headers, body)
         .await
@@ -218,14 +208,15 @@ async fn bulk_take(
     caller: &Caller,
     (index, given): (Option<String>, Option<String>),
     headers: &HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Problem> {
     let index = index.map(|index| name("index", index)).transpose()?;
     let source = source(given, caller)?;
-    let body = open(app, headers, body)?;
+    let taken = bodies::take(app, headers, body).await?;
+    let body = &taken.bytes;
     let received = app.store.clock().now();
     let (index, source) = (index.as_deref(), source.as_deref());
-    let batch = beside(body.len(), || bulk::parse(&body, index, source, received, &app.intake.limits));
+    let batch = beside(body.len(), || bulk::parse(body, index, source, received, &app.intake.limits));
     if let Some(error) = batch.malformed {
         // Nothing after such a line can be told apart: the protocol refuses the whole body, and nothing of it is stored.
         let reason = format!("line {}: {}", error.line, error.detail);

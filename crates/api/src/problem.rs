@@ -128,6 +128,8 @@ impl From<PipelineError> for Problem {
                 shieldops_bus::Error::EventTooLarge { .. } | shieldops_bus::Error::BatchTooLarge { .. },
             ) => Self::new(Code::BODY_TOO_LARGE, error.to_string()),
             PipelineError::Bus(ref cause) => Self::internal(Code::STORAGE, cause),
+            PipelineError::TooManyEvents { .. } => Self::new(Code::TOO_MANY_ITEMS, error.to_string()),
+            PipelineError::NoLog => Self::new(Code::NOT_AN_INGEST_NODE, error.to_string()),
             PipelineError::Stopped | PipelineError::Panicked => Self::new(Code::INTERNAL, error.to_string()),
         }
     }

@@ -14,6 +14,10 @@ pub struct Limits {
     pub depth: usize,
     /// How many bytes of a refused line are kept.
     pub sample_bytes: usize,
+    /// How many events one body may hold.
+    pub events: usize,
+    /// Bytes that all bodies on their way in may take together, packed and unpacked.
+    pub memory_bytes: usize,
     /// How many refused lines of one body are reported one by one; the rest is only counted.
     pub errors: usize,
     /// An event older than this is flagged `old`.
@@ -30,6 +34,8 @@ impl Default for Limits {
             event_bytes: 1024 * 1024,
             depth: 64,
             sample_bytes: 64 * 1024,
+            events: 500_000,
+            memory_bytes: 256 * 1024 * 1024,
             errors: 1_000,
             retention: Duration::from_hours(7 * 24),
             future: Duration::from_mins(10),

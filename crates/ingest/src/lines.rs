@@ -1,6 +1,11 @@
 //! A body taken apart: NDJSON and text lines, or one JSON array; every line with its number and its own verdict.
 
 use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use crate::{
     Hints, Limits, LineError,
@@ -75,13 +80,46 @@ pub(crate) fn pieces(body: &Bytes, hints: Hints<'_>) -> Box<dyn Iterator<Item = 
     Box::new(lines(body).filter(|(_, line)| !line.trim_ascii().is_empty()))
 }
 
+/// An array of more elements is no array of events: it is judged as the one line that it is, and refused.
+const MAX_ELEMENTS: usize = 1_000_000;
+
 /// The elements of a body that is one JSON array.
-fn array(body: &Bytes) -> Option<Vec<Bytes>> {
+fn array(body: &Bytes) -> Option<impl Iterator<Item = Bytes> + use<>> {
     if body.trim_ascii_start().first() != Some(&b'[') {
         return None;
     }
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(body).ok()?;
-    Some(items.into_iter().map(|item| body.slice_ref(item.get().as_bytes())).collect())
+    let Elements(items) = serde_json::from_slice(body).ok()?;
+    let places: Vec<Bytes> = items.into_iter().map(|item| body.slice_ref(item.get().as_bytes())).collect();
+    Some(places.into_iter())
+}
+
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ElementsVisitor)
+    }
+}
+
+struct ElementsVisitor;
+
+impl<'de> Visitor<'de> for ElementsVisitor {
+    type Value = Elements<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = sequence.next_element()? {
+            if items.len() >= MAX_ELEMENTS {
+                return Err(A::Error::custom("too many elements"));
+            }
+            items.push(item);
+        }
+        Ok(Elements(items))
+    }
 }
 
 fn lines(body: Bytes) -> impl Iterator<Item = (u64, Bytes)> {

@@ -27,6 +27,8 @@ pub struct Prepared {
     pub rejected: u64,
     /// The first refused lines, up to `Limits::errors`.
     pub errors: Vec<LineError>,
+    /// The body holds more events than `Limits::events`: none of it is to be taken.
+    pub overflow: bool,
 }
 
 /// One event, ready for the bus.
@@ -50,6 +52,9 @@ pub fn prepare(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Lim
     for (number, bytes) in pieces(body, hints) {
         let outcome = intake.judge(&bytes, number);
         intake.record(outcome, number, &bytes, body);
+        if intake.prepared.overflow {
+            break;
+        }
     }
     intake.prepared
 }
@@ -103,6 +108,7 @@ impl<'a> Intake<'a> {
     /// Keeps the outcome of a line.
     pub(crate) fn record(&mut self, outcome: Judged, number: u64, bytes: &Bytes, body: &Bytes) {
         match outcome {
+            Ok(_) if self.prepared.events.len() >= self.limits.events => self.prepared.overflow = true,
             Ok((event, serial)) => {
                 self.prepared.accepted_lines = self.prepared.accepted_lines.saturating_add(1);
                 self.serials.add(event, serial, body, &mut self.prepared.events);
@@ -235,6 +241,16 @@ mod tests {
         let body = Bytes::from("x\n".repeat(5));
         let prepared = prepare(&body, Hints::default(), now(), &limits);
         assert_eq!((prepared.rejected, prepared.errors.len(), prepared.accepted_lines), (5, 2, 0));
+    }
+
+    #[test]
+    fn a_body_of_more_events_than_the_limit_is_not_taken_apart_to_its_end() {
+        let limits = Limits { events: 3, ..Limits::default() };
+        for body in ["{}\n".repeat(50), format!("[{}{{}}]", "{},".repeat(50))] {
+            let prepared = prepare(&Bytes::from(body), Hints::default(), now(), &limits);
+            assert!(prepared.overflow && prepared.events.len() == 3);
+        }
+        assert!(!prepare(&Bytes::from("{}\n{}\n{}\n"), Hints::default(), now(), &limits).overflow);
     }
 
     #[test]

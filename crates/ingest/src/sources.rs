@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-pub use decompress::{DecompressError, decompress};
+pub use decompress::{DecompressError, decompress, decompress_within};
 pub use file::{FileError, FileEvent, FileOptions, read_file};
 pub use journal::{Journal, JournalError};
 pub use syslog::{Counters, SyslogConfig, SyslogLimits, SyslogListener};

@@ -41,6 +41,7 @@ codes! {
     REQUESTER_CANNOT_APPROVE 403 "requester_cannot_approve" "A requester cannot approve its own plan" "Another person with the permission `plan.approve` must approve; add a user in Settings.";
     NOT_FOUND 404 "not_found" "There is no such object" "It does not exist here, or it is not yours to see.";
     METHOD_NOT_ALLOWED 405 "method_not_allowed" "The path does not take this method" "See the API reference for the methods of this path.";
+    REQUEST_TIMEOUT 408 "request_timeout" "The body did not come in time" "Nothing of this request was done; send the body without long pauses.";
     CONFLICT 409 "conflict" "The object is not in a state that allows this" "The detail names the state; read the object again.";
     PLAN_HASH_MISMATCH 409 "plan_hash_mismatch" "The plan changed since you read it" "Read the plan again and approve its present hash.";
     PLAN_EXPIRED 409 "plan_expired" "The plan has expired" "Plan again: the new plan has fresh diffs and its own hash.";
@@ -76,6 +77,7 @@ codes! {
     RATE_LIMITED 429 "rate_limited" "Too many requests" "Wait as long as `Retry-After` says.";
     BACK_PRESSURE 429 "back_pressure" "Events come faster than they are processed" "Wait as long as `Retry-After` says; nothing of this request was stored.";
     AUTOMATION_HALTED 409 "automation_halted" "Automation is halted" "A person must resume it before anything runs.";
+    NO_SPACE 507 "no_space" "The disk is full" "Nothing of this request was stored. Free space on the disk of the data directory: remove other files, make the disk larger, or lower `bus.max_bytes` or `bus.retention_hours`, so that older events go. Then send it again.";
     INTERNAL 500 "internal" "Something failed here" "The request id finds the cause in the server's log.";
     STORAGE 500 "storage" "Storage failed" "Check disk space and permissions of the data directory; the request id finds the cause in the log.";
     TARGET_UNAVAILABLE 502 "target_unavailable" "The target could not be observed" "Nothing was changed; check that the target is up.";

@@ -11,6 +11,9 @@ pub enum PipelineError {
     /// This process has neither the role `ingest` nor `detect`, so it owns no log of events.
     #[error("this process has no log of events: ask one with the role ingest")]
     NoLog,
+    /// Nothing of the body was stored.
+    #[error("a body holds at most {limit} events")]
+    TooManyEvents { limit: usize },
     /// The blocking pool is gone: the process is ending.
     #[error("the worker was stopped")]
     Stopped,

@@ -12,7 +12,7 @@ use shieldops_model::{DeadLetterId, TenantId, Timestamp, id};
 use shieldops_store::{Job, Store, bookkeeping, dead_letters};
 use tokio::sync::oneshot;
 
-use crate::{PipelineError, Result, arrivals::Arrivals};
+use crate::{PipelineError, Result, arrivals::Arrivals, budget::Budget};
 
 /// Bytes of a body that are taken apart at once.
 const SHORT_BODY: usize = 64 * 1024;
@@ -40,6 +40,8 @@ pub struct Intake {
     pub store: Store,
     pub(crate) bus: Option<Arc<Bus>>,
     pub limits: Limits,
+    /// Memory of bodies on their way in.
+    pub bodies: Budget,
     pub(crate) arrivals: Arc<Arrivals>,
 }
 
@@ -107,6 +109,9 @@ impl Intake {
         (demo, received): (bool, Timestamp),
         mark: Option<(String, u64)>,
     ) -> Result<Answer> {
+        if prepared.overflow {
+            return Err(PipelineError::TooManyEvents { limit: self.limits.events });
+        }
         let events: Vec<NewEvent> = prepared.events.into_iter().map(|event| new_event(event, demo)).collect();
         let stores = !events.is_empty();
         if stores && self.append(tenant, events, mark).await?.duplicate {
@@ -226,6 +231,7 @@ impl Sink for TenantSink {
             Err(PipelineError::Bus(error)) if error.is_pressure() => Err(SinkError::Full),
             Err(PipelineError::Stopped | PipelineError::Bus(shieldops_bus::Error::Closed)) => Err(SinkError::Closed),
             Err(PipelineError::Bus(error)) if error.is_refusal() => Err(SinkError::Refused(error.to_string())),
+            Err(error @ PipelineError::TooManyEvents { .. }) => Err(SinkError::Refused(error.to_string())),
             // A full or failing disk is no fault of the bytes: their source keeps them, and they come again.
             Err(error) => Err(SinkError::Unavailable(error.to_string())),
         }

@@ -9,6 +9,7 @@ pub mod intake;
 
 mod arrivals;
 mod batch;
+mod budget;
 mod care;
 mod error;
 mod growing;
@@ -18,6 +19,7 @@ mod investigator;
 mod seen;
 mod worker;
 
+pub use budget::{Budget, Share};
 pub use content::{BuiltIn, Content, RuleBook, RuleEntry};
 pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
@@ -90,7 +92,8 @@ impl Pipeline {
 
     /// The door for events of this pipeline.
     pub fn intake(&self, limits: shieldops_ingest::Limits) -> Intake {
-        Intake { store: self.store.clone(), bus: self.bus.clone(), limits, arrivals: Arc::clone(&self.arrivals) }
+        let (bodies, arrivals) = (Budget::new(limits.memory_bytes), Arc::clone(&self.arrivals));
+        Intake { store: self.store.clone(), bus: self.bus.clone(), limits, bodies, arrivals }
     }
 
     /// Writes the ledger entries of sealed segments now: the last step of a drain.

@@ -73,6 +73,10 @@ pub fn parse(
             action => document(&mut intake, action, lines.next(), number, body, limits),
         };
         batch.items.push(item);
+        if intake.prepared.overflow || batch.items.len() > limits.events {
+            intake.prepared.overflow = true;
+            break;
+        }
     }
     batch.prepared = intake.prepared;
     batch

@@ -53,6 +53,9 @@ fn objects(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Limits)
                 let bytes = body.slice_ref(object.get().as_bytes());
                 let outcome = envelope(&intake, &bytes, object.get(), number, limits);
                 intake.record(outcome, number, &bytes, body);
+                if intake.prepared.overflow {
+                    return intake.prepared;
+                }
             }
             Some(Err(error)) => {
                 let rest = body.slice(start.min(body.len())..);

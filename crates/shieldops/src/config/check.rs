@@ -194,6 +194,8 @@ impl Checker<'_> {
 
     fn ingest(&mut self, raw: &raw::Ingest, retention: Duration) -> Option<settings::Ingest> {
         self.range("ingest.max_body_bytes", raw.max_body_bytes, 1_024, 32 * MIB);
+        // A body of the largest size with as many events as it may hold has room.
+        self.range("ingest.memory_bytes", raw.memory_bytes, 192 * MIB, 1 << 40);
         self.range("ingest.max_event_bytes", raw.max_event_bytes, 1_024, 8 * MIB);
         if raw.max_event_bytes > raw.max_body_bytes {
             self.wrong(
@@ -241,6 +243,7 @@ impl Checker<'_> {
         Some(settings::Ingest {
             max_body_bytes: usize::try_from(raw.max_body_bytes).ok()?,
             max_event_bytes: usize::try_from(raw.max_event_bytes).ok()?,
+            memory_bytes: usize::try_from(raw.memory_bytes).ok()?,
             syslog,
             files: raw.files.iter().map(follow).collect(),
             journal: raw.journal,

@@ -145,6 +145,8 @@ pub(super) struct Ingest {
     pub(super) max_body_bytes: u64,
     /// The largest event, in bytes, at most 8 MiB. A longer line is refused and its beginning kept as a dead letter.
     pub(super) max_event_bytes: u64,
+    /// Bytes of memory that all bodies on their way in may take together, packed and unpacked, at least 192 MiB. Over it senders are told to come again.
+    pub(super) memory_bytes: u64,
     /// The time zone of stamps that name none, such as those of classic syslog: `UTC` or an IANA name.
     pub(super) timezone: String,
     pub(super) syslog: Syslog,
@@ -161,6 +163,7 @@ impl Default for Ingest {
         Self {
             max_body_bytes: 32 << 20,
             max_event_bytes: 1 << 20,
+            memory_bytes: 256 << 20,
             timezone: "UTC".to_owned(),
             syslog: Syslog::default(),
             files: Vec::new(),

@@ -94,6 +94,7 @@ impl Bus {
 pub(crate) struct Ingest {
     pub(crate) max_body_bytes: usize,
     pub(crate) max_event_bytes: usize,
+    pub(super) memory_bytes: usize,
     pub(crate) syslog: Syslog,
     pub(crate) files: Vec<Follow>,
     pub(crate) journal: bool,
@@ -107,6 +108,7 @@ impl Ingest {
     pub(crate) fn limits(&self) -> shieldops_ingest::Limits {
         shieldops_ingest::Limits {
             event_bytes: self.max_event_bytes,
+            memory_bytes: self.memory_bytes,
             retention: self.retention,
             zone: self.zone.clone(),
             ..shieldops_ingest::Limits::default()

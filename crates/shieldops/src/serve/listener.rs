@@ -56,7 +56,7 @@ impl Default for Limits {
         Self {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
-            body: Duration::from_secs(15),
+            body: Duration::from_secs(30),
             idle: Duration::from_secs(75),
             buffer_bytes: 64 * 1024,
             headers: 64,
