@@ -89,8 +89,12 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     // Senders that speak another protocol.
     ("POST", "/services/collector", Needs(EventWrite)),
     ("POST", "/services/collector/event", Needs(EventWrite)),
+    ("POST", "/services/collector/event/1.0", Needs(EventWrite)),
     ("POST", "/services/collector/raw", Needs(EventWrite)),
+    ("POST", "/services/collector/raw/1.0", Needs(EventWrite)),
+    ("POST", "/services/collector/ack", Needs(EventWrite)),
     ("GET", "/services/collector/health", Public),
+    ("GET", "/services/collector/health/1.0", Public),
     ("POST", "/_bulk", Needs(EventWrite)),
     ("POST", "/{index}/_bulk", Needs(EventWrite)),
     ("GET", "/_cat/health", Public),

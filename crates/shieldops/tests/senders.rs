@@ -12,6 +12,10 @@
 mod events;
 #[path = "support/feed.rs"]
 mod feed;
+#[path = "senders/once.rs"]
+mod once;
+#[path = "senders/pressure.rs"]
+mod pressure;
 #[path = "support/server.rs"]
 mod server;
 
@@ -220,7 +224,28 @@ fn an_hec_client_sends_json_and_raw_lines() {
     assert_eq!(status, 401);
     let (status, _) = curl(&server, "/services/collector/raw?source=a%20b%0a", &["-H", &key, "-d", "x"]);
     assert_eq!(status, 400, "a name of a source is letters, digits and a few signs");
-    assert_eq!(curl(&server, "/services/collector/health", &[]).0, 200);
+    for path in ["/services/collector/health", "/services/collector/health/1.0"] {
+        assert_eq!(curl(&server, path, &[]).0, 200, "{path}");
+    }
+}
+
+#[test]
+fn an_hec_client_may_name_the_version_and_is_told_that_there_are_no_acknowledgements_to_ask_for() {
+    let server = Server::start(&[]);
+    let (ingest, person) = (server.token("ingest"), server.token("personal"));
+    let key = format!("Splunk {ingest}");
+    let send = |path: &str, body: &[u8]| {
+        let got = send(&server, "POST", path, &[("authorization", &key)], body);
+        (got.status, got.json())
+    };
+    let success = json!({"text": "Success", "code": 0});
+    assert_eq!(send("/services/collector/event/1.0", br#"{"event":"version-1;"}"#), (200, success.clone()));
+    let raw = "/services/collector/raw/1.0?channel=0b2c0a5e-6f4f-4e2e-9a37-0d6b1b9a1f10";
+    assert_eq!(send(raw, b"version-2;\nversion-3;\n"), (200, success));
+    assert_eq!(wait_for(&server, &person, "q=version-", 3).len(), 3);
+    let refused = send("/services/collector/ack?channel=0b2c0a5e-6f4f-4e2e-9a37-0d6b1b9a1f10", br#"{"acks":[0,1]}"#);
+    assert_eq!(refused, (400, json!({"text": "ACK is disabled", "code": 14})));
+    assert_eq!(send("/services/collector/event", b" \n"), (400, json!({"text": "No data", "code": 5})));
 }
 
 #[test]
@@ -249,7 +274,7 @@ fn senders_probes_answer_and_their_paths_are_never_the_page() {
             assert_eq!(got.content_type, "application/problem+json", "{method} {path}");
         }
     }
-    for path in ["/_bulk", "/logs/_bulk", "/services/collector", "/services/collector/raw"] {
+    for path in ["/_bulk", "/logs/_bulk", "/services/collector", "/services/collector/raw", "/services/collector/ack"] {
         let got = send(&server, "GET", path, &[], b"");
         assert_eq!(got.status, 405, "{path}: {}", got.text);
         assert_eq!(send(&server, "POST", path, &[], b"{}").status, 401, "{path}");
