@@ -93,6 +93,7 @@ impl From<StoreError> for Problem {
             StoreError::AlreadyExists { what } => Self::new(Code::ALREADY_EXISTS, format!("`{what}` exists already")),
             StoreError::Conflict => Self::new(Code::CONFLICT, "it changed at the same moment: read it again"),
             StoreError::InvalidCursor => Self::new(Code::INVALID_CURSOR, Code::INVALID_CURSOR.help),
+            full if full.is_full() => Self::internal(Code::NO_SPACE, &error),
             _ => Self::internal(Code::STORAGE, &error),
         }
     }
@@ -127,6 +128,7 @@ impl From<PipelineError> for Problem {
             PipelineError::Bus(
                 shieldops_bus::Error::EventTooLarge { .. } | shieldops_bus::Error::BatchTooLarge { .. },
             ) => Self::new(Code::BODY_TOO_LARGE, error.to_string()),
+            PipelineError::Bus(ref cause @ shieldops_bus::Error::NoSpace { .. }) => Self::internal(Code::NO_SPACE, cause),
             PipelineError::Bus(ref cause) => Self::internal(Code::STORAGE, cause),
             PipelineError::TooManyEvents { .. } => Self::new(Code::TOO_MANY_ITEMS, error.to_string()),
             PipelineError::NoLog => Self::new(Code::NOT_AN_INGEST_NODE, error.to_string()),

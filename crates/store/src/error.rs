@@ -48,6 +48,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the disk, here or at the database, had no space left.
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
+            // SQLITE_FULL, and disk_full of PostgreSQL.
+            Self::Database(sqlx::Error::Database(cause)) => {
+                matches!(cause.code().as_deref(), Some("13" | "53100")) || cause.message().contains("disk is full")
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn damaged(detail: impl std::fmt::Display) -> Self {
         Self::Damaged { detail: detail.to_string() }
     }

@@ -95,13 +95,13 @@ fn a_full_disk_refuses_loses_nothing_and_is_left_behind_when_there_is_space_agai
         .map(|_| post(&machine, "during"))
         .find(|(status, _)| *status != 200)
         .expect("a full disk takes no events");
-    assert_eq!((answer.0, &answer.1["code"]), (500, &serde_json::json!("storage")), "{}", answer.1);
+    assert_eq!((answer.0, &answer.1["code"]), (507, &serde_json::json!("no_space")), "{}", answer.1);
     for _ in 0..5 {
         let (status, answer) = post(&machine, "full");
-        assert!(status == 200 || answer["code"] == "storage", "{answer}");
+        assert!(status == 200 || answer["code"] == "no_space", "{answer}");
     }
     let answer = with_the_reserve_left(&small, &machine, &person, &mut post);
-    assert_eq!(answer["code"], "storage", "events take the reserve of the ledger");
+    assert_eq!(answer["code"], "no_space", "events take the reserve of the ledger");
     ballast(&small.ballast(), 48 << 20);
     assert_eq!(
         machine.client.send("GET", "/healthz", "", "text/plain", "").map(|answer| answer.0),
