@@ -3,11 +3,21 @@
 //! The epoch grows with every new holder. A transaction that is fenced by a lease is not committed once the lease has
 //! another holder, however late the old one notices.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use sqlx::{AnyConnection, Row as _};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{Result, Store, StoreError, TenantScope, db::Whose};
+
+/// How long a server's lease outlives it, and how often it is renewed.
+const TTL: Duration = Duration::from_secs(30);
+const RENEW: Duration = Duration::from_secs(5);
+
+tokio::task_local! {
+    static HELD: Lease;
+}
 
 /// Held until its time is over, unless renewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +53,11 @@ impl Store {
     /// Takes a lease that nobody holds, or whose time is over; a lease this store holds is renewed. Nothing while another
     /// holds it.
     pub async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>> {
+        self.take(name, ttl, |holder| holder == self.holder()).await
+    }
+
+    /// Takes it also before its time is over from a holder who is `gone`.
+    async fn take(&self, name: &str, ttl: Duration, gone: impl Fn(&str) -> bool) -> Result<Option<Lease>> {
         let now = self.clock().now();
         let mut tx = self.db().begin(Whose::Installation).await?;
         let row = sqlx::query("SELECT holder, epoch, expires_at FROM leases WHERE name=$1")
@@ -54,11 +69,10 @@ impl Store {
             Some(row) => {
                 let (holder, epoch): (String, i64) = (row.try_get("holder")?, row.try_get("epoch")?);
                 let expires_at: i64 = row.try_get("expires_at")?;
-                let mine = holder == self.holder();
-                if !mine && expires_at > now.as_micros() {
+                if expires_at > now.as_micros() && !gone(&holder) {
                     return Ok(None);
                 }
-                if mine { epoch } else { epoch + 1 }
+                if holder == self.holder() { epoch } else { epoch + 1 }
             }
         };
         let put = sqlx::query(
@@ -93,6 +107,70 @@ impl Store {
         tx.commit().await?;
         Ok(done.rows_affected() == 1)
     }
+}
+
+impl Store {
+    /// For a server: does `work` while it holds the lease, waits while another server does, and goes on so until `stop`.
+    /// Every transaction of the work's own task is fenced. The token ends when the lease is lost.
+    pub async fn while_leased<W, F>(&self, name: &str, stop: &CancellationToken, work: W)
+    where
+        W: Fn(CancellationToken) -> F,
+        F: Future<Output = ()>,
+    {
+        // An earlier process of this data directory is gone: only one server has its lock.
+        let gone = |holder: &str| holder.rsplit_once('-').is_some_and(|(node, _)| node == self.node());
+        while !stop.is_cancelled() {
+            match self.take(name, TTL, gone).await {
+                Ok(Some(lease)) => self.hold(&lease, stop, &work).await,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(
+                    lease = name,
+                    error = &error as &dyn std::error::Error,
+                    "a lease could not be taken and will be tried again"
+                ),
+            }
+            tokio::select! { () = tokio::time::sleep(RENEW) => {}, () = stop.cancelled() => return }
+        }
+    }
+
+    async fn hold<W, F>(&self, lease: &Lease, stop: &CancellationToken, work: W)
+    where
+        W: Fn(CancellationToken) -> F,
+        F: Future<Output = ()>,
+    {
+        tracing::debug!(lease = lease.name(), epoch = lease.epoch(), "the lease is held");
+        let ends = stop.child_token();
+        let mut working = pin!(HELD.scope(lease.clone(), work(ends.clone())));
+        tokio::select! {
+            () = &mut working => {}
+            () = self.until_lost(lease) => {
+                tracing::warn!(lease = lease.name(), epoch = lease.epoch(), "the lease went to another process");
+                ends.cancel();
+                working.await;
+            }
+        }
+        if let Err(error) = self.release(lease).await {
+            tracing::warn!(lease = lease.name(), %error, "a lease could not be given back: it ends by itself");
+        }
+    }
+
+    async fn until_lost(&self, lease: &Lease) {
+        let mut held = Instant::now();
+        loop {
+            tokio::time::sleep(RENEW).await;
+            match self.renew(lease, TTL).await {
+                Ok(true) => held = Instant::now(),
+                Ok(false) => return,
+                Err(_unreachable) if held.elapsed() < TTL => {}
+                Err(_unreachable) => return,
+            }
+        }
+    }
+}
+
+/// The lease of the work that this task is part of.
+pub(crate) fn held() -> Option<Lease> {
+    HELD.try_with(Clone::clone).ok()
 }
 
 impl TenantScope {

@@ -31,7 +31,14 @@ pub struct Tx {
 impl Tx {
     pub(crate) async fn begin(scope: &TenantScope) -> Result<Self> {
         let inner = scope.store.db().begin(Whose::Tenant(scope.tenant)).await?;
-        Ok(Self { scope: scope.clone(), inner, pending: Vec::new(), changes: Vec::new(), dirty: false })
+        let lease = scope.lease.clone().or_else(lease::held);
+        Ok(Self {
+            scope: TenantScope { lease, ..scope.clone() },
+            inner,
+            pending: Vec::new(),
+            changes: Vec::new(),
+            dirty: false,
+        })
     }
 
     pub fn scope(&self) -> &TenantScope {

@@ -11,7 +11,7 @@ use shieldops_api::NoEngine;
 use shieldops_model::TenantId;
 use shieldops_pipeline::Pipeline;
 use shieldops_respond::{CrashPoints, Engine, Registry};
-use shieldops_store::{Change, Store, people::Tenant};
+use shieldops_store::{Change, Store, TenantScope, people::Tenant};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -112,8 +112,8 @@ impl Tenants {
                 self.with.pipeline.start_tenant(tenant.id, &running.tasks, &running.stop)?;
             }
             if let Some(engine) = &running.engine {
-                let watch = watch(Arc::clone(engine), self.with.targets_ready.clone(), running.stop.clone());
-                running.tasks.spawn(watch);
+                let (store, ready) = (self.with.store.clone(), self.with.targets_ready.clone());
+                running.tasks.spawn(watch(store, tenant.id, Arc::clone(engine), ready, running.stop.clone()));
             }
             running.works = true;
             tracing::info!(tenant.id = %tenant.id, tenant.slug = tenant.slug, "the tenant's work begins");
@@ -123,8 +123,8 @@ impl Tenants {
                 let stop = running.stop.child_token();
                 let engine = self.engine_of(tenant.id, running)?;
                 let scope = response::scope(&self.with.store, tenant.id)?;
-                running.tasks.spawn(response::propose(scope, engine, stop.clone()));
-                running.automation = Some(stop);
+                running.automation = Some(stop.clone());
+                running.tasks.spawn(propose(scope, engine, stop));
             }
             (Some(automation), false) => {
                 automation.cancel();
@@ -215,13 +215,25 @@ fn automates(_tenant: &Tenant) -> bool {
     true
 }
 
-/// Recovery first, then expiry and observation.
-async fn watch(engine: Arc<Engine>, ready: CancellationToken, stop: CancellationToken) {
+/// Recovery first, then expiry and observation: in one process of all that share the database.
+async fn watch(store: Store, tenant: TenantId, engine: Arc<Engine>, ready: CancellationToken, stop: CancellationToken) {
     tokio::select! { () = ready.cancelled() => {}, () = stop.cancelled() => return }
-    if let Err(error) = engine.recover().await {
-        tracing::error!(%error, "recovery failed");
-    }
-    engine.watch(stop).await;
+    let work = |stop: CancellationToken| {
+        let engine = Arc::clone(&engine);
+        async move {
+            if let Err(error) = engine.recover().await {
+                tracing::error!(%error, "recovery failed");
+            }
+            engine.watch(stop).await;
+        }
+    };
+    store.while_leased(&format!("response.watch/{tenant}"), &stop, work).await;
+}
+
+/// Plans what revisions propose: in one process of all that share the database.
+async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToken) {
+    let work = |stop: CancellationToken| response::propose(scope.clone(), Arc::clone(&engine), stop);
+    scope.store().while_leased(&format!("response.propose/{}", scope.tenant()), &stop, work).await;
 }
 
 /// Ends when a tenant changed, or when what changed is not known.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shieldops_model::Clock as _;
 use shieldops_store::{Job, StoreError, ledger, targets};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{open, target, world};
 
@@ -65,4 +66,24 @@ async fn a_stale_holder_commits_nothing_and_a_holder_leaves_its_epoch_in_the_led
         lines.filter_map(|line| line.pointer("/payload/epoch").and_then(|epoch| epoch.as_i64())).collect();
     assert_eq!(epochs, [lease.epoch(), next.epoch()]);
     other.close().await;
+}
+
+#[tokio::test]
+async fn a_server_takes_over_at_once_from_an_earlier_process_of_its_directory_and_its_work_is_fenced() {
+    let Some(world) = world().await else { return };
+    let dead = world.store.lease("expiry", TTL).await.unwrap().unwrap();
+    let server = open(world.dir.path(), &world.clock, &world.database).await.unwrap();
+    let (stop, tenant) = (CancellationToken::new(), world.tenant);
+    let work = |_ends| async {
+        let mut tx = server.job(tenant, Job::Cli).unwrap().begin().await.unwrap();
+        tx.record("some.thing", &[], ()).unwrap();
+        tx.commit(world.clock.now()).await.unwrap();
+        stop.cancel();
+    };
+    server.while_leased("expiry", &stop, work).await;
+    let lines = ledger::export(&world.scope()).await.unwrap();
+    let wanted = format!("\"epoch\":{}", dead.epoch() + 1);
+    assert!(lines.iter().any(|line| line.contains(&wanted)), "{lines:?}");
+    assert!(world.store.lease("expiry", TTL).await.unwrap().is_some(), "it was given back");
+    server.close().await;
 }
