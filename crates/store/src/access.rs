@@ -6,7 +6,7 @@ use shieldops_seal::{DataKey, Purpose};
 use sqlx::AnyConnection;
 
 use crate::{
-    Result, StoreError, TenantScope, Tx,
+    Result, Store, StoreError, TenantScope, Tx,
     db::{Reading, Whose},
 };
 
@@ -17,6 +17,8 @@ pub trait Access: Send {
     fn conn(&mut self) -> &mut AnyConnection;
     #[doc(hidden)]
     fn key(&self) -> &DataKey;
+    #[doc(hidden)]
+    fn store(&self) -> &Store;
 
     /// The tenant as every query binds it.
     #[doc(hidden)]
@@ -30,12 +32,13 @@ pub struct Reader {
     reading: Reading,
     tenant: TenantId,
     key: DataKey,
+    store: Store,
 }
 
 impl Reader {
     pub(crate) async fn open(scope: &TenantScope) -> Result<Self> {
         let reading = scope.store.db().read(Whose::Tenant(scope.tenant)).await?;
-        Ok(Self { reading, tenant: scope.tenant, key: scope.key.clone() })
+        Ok(Self { reading, tenant: scope.tenant, key: scope.key.clone(), store: scope.store.clone() })
     }
 }
 
@@ -49,6 +52,9 @@ impl Access for Reader {
     fn key(&self) -> &DataKey {
         &self.key
     }
+    fn store(&self) -> &Store {
+        &self.store
+    }
 }
 
 impl Access for Tx {
@@ -60,6 +66,9 @@ impl Access for Tx {
     }
     fn key(&self) -> &DataKey {
         &self.scope.key
+    }
+    fn store(&self) -> &Store {
+        &self.scope.store
     }
 }
 

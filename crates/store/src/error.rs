@@ -13,6 +13,19 @@ pub enum StoreError {
     /// The row changed since it was read.
     #[error("the object changed since it was read")]
     Conflict,
+    /// Another version than the one that the caller saw.
+    #[error("the object is at version {version} by now")]
+    Stale { version: i64 },
+    /// Nobody would be left who can administer the tenant, or run the installation.
+    #[error("this is the last administrator")]
+    LastAdministrator,
+    #[error("it is in use by {what}")]
+    InUseBy { what: String },
+    /// The state of the object does not allow it.
+    #[error("{detail}")]
+    Refused { detail: String },
+    #[error("at most {limit} {what}")]
+    TooMany { what: &'static str, limit: u32 },
     #[error("the cursor is not of this list")]
     InvalidCursor,
     /// A domain change was about to be committed without its ledger entry: an error in our code, refused.
@@ -63,6 +76,11 @@ impl StoreError {
 
     pub(crate) fn damaged(detail: impl std::fmt::Display) -> Self {
         Self::Damaged { detail: detail.to_string() }
+    }
+
+    /// `Stale` when a caller who says which version they saw saw another one.
+    pub(crate) fn stale_unless(expected: Option<i64>, version: i64) -> Result<()> {
+        if expected.is_none_or(|expected| expected == version) { Ok(()) } else { Err(Self::Stale { version }) }
     }
 
     /// `AlreadyExists` where an `INSERT ... ON CONFLICT DO NOTHING` inserted nothing. A violated key would end the

@@ -63,6 +63,38 @@ impl Keys {
         write_new(&self.path(tenant), &wrapped)
     }
 
+    /// The key that rests under no tenant, made at the first start.
+    pub(crate) fn ensure(&self, tenant: TenantId) -> Result<()> {
+        if self.path(tenant).exists() {
+            return Ok(());
+        }
+        match self.create(tenant) {
+            // Another node that shares the keys was quicker.
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Overwrites and removes a tenant's data key; one that is gone already is no error.
+    pub(crate) fn destroy(&self, tenant: TenantId) -> Result<()> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+        let path = self.path(tenant);
+        let length = match std::fs::metadata(&path) {
+            Ok(meta) => usize::try_from(meta.len()).unwrap_or(0),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(StoreError::Io { path, doing: "destroying a key", source }),
+        };
+        let fail = |source| StoreError::Io { path: path.clone(), doing: "destroying a key", source };
+        let overwrite = |mut file: std::fs::File| {
+            file.write_all(&vec![0; length])?;
+            file.sync_all()
+        };
+        std::fs::OpenOptions::new().write(true).open(&path).and_then(overwrite).map_err(fail)?;
+        std::fs::remove_file(&path).map_err(fail)?;
+        let parent = path.parent().unwrap_or(&path);
+        std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(fail)
+    }
+
     fn path(&self, tenant: TenantId) -> PathBuf {
         self.dir.join("tenants").join(format!("{tenant}.key"))
     }

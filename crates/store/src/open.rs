@@ -104,8 +104,10 @@ impl Store {
         let holder = format!("{node}-{}", hex::encode(rand::random::<[u8; 8]>()));
         let inner = Inner { dir, db, keys, chains, live, clock, installation, node, holder, feed, _here: here };
         let store = Self { inner: Arc::new(inner) };
+        store.keys().ensure(TenantId::INSTALLATION)?;
         store.first_tenant(options.demo).await?;
         crate::ledger::catch_up(&store).await?;
+        store.deliver_notices(store.clock().now()).await?;
         Ok(store)
     }
 

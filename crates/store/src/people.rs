@@ -1,259 +1,268 @@
-//! The installation tables: tenants, users, memberships, and the index from a credential's hash to its principal.
-//! Read before a scope exists; every read is in the caller's own request, so a revocation holds on the next one.
-
-use std::time::Duration;
+//! People. They belong to the installation: one row a person, however many tenants they work in. What a tenant's
+//! administrators see of them is the membership. Callers record the entries of this module.
 
 use serde::Serialize;
-use shieldops_model::{Id, SessionId, TenantId, Timestamp, TokenId, UserId, id};
+use shieldops_model::{SessionId, TenantId, Timestamp, UserId};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
+pub use crate::{
+    admin_link::{create_admin_link, spend_admin_link},
+    sessions::{NewCredential, create_session, revoke_session},
+    tenants::Tenant,
+    tokens::{Token, create_token, revoke_token, tokens},
+};
 use crate::{
-    Access, Principal, PrincipalKind, Result, Store, StoreError, Tx,
+    Access, Result, RoleRef, Store, StoreError, Tx,
     alerts::id_of,
-    db::{Whose, flag, turn_to},
+    db::{Whose, flag},
+    rows::{bytes, optional_id, optional_time, time},
+    tenants,
 };
 
-/// How long a note of use waits for the writer.
-const PATIENCE: Duration = Duration::from_millis(100);
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Tenant {
-    pub id: TenantId,
-    pub slug: String,
-    pub name: String,
-    pub demo: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct User {
+/// A person of the installation.
+#[derive(Clone)]
+pub struct Person {
     pub id: UserId,
+    /// The login.
     pub name: String,
-    pub role: String,
+    pub display: Option<String>,
+    pub password_hash: Option<String>,
+    /// Everywhere, by the operator.
     pub disabled: bool,
-    /// Whether a password was ever set.
-    pub has_password: bool,
+    pub operator: bool,
     pub created_at: Timestamp,
     pub last_sign_in_at: Option<Timestamp>,
 }
 
+/// A member of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Token {
-    pub id: TokenId,
-    pub kind: String,
+pub struct User {
+    pub id: UserId,
     pub name: String,
-    pub user_id: Option<UserId>,
-    pub source: Option<String>,
+    pub display: Option<String>,
+    /// A built-in role by its name, a custom one by its id.
+    pub role: String,
+    /// In this tenant, or everywhere.
+    pub disabled: bool,
+    /// Whether a password was ever set.
+    pub has_password: bool,
+    /// Whether a second factor or a passkey is set up.
+    pub second_factor: bool,
     pub created_at: Timestamp,
-    pub last_used_at: Option<Timestamp>,
-    pub revoked_at: Option<Timestamp>,
+    pub last_sign_in_at: Option<Timestamp>,
+    /// Of the membership.
+    pub version: i64,
 }
 
-/// A new credential: only its hash is kept.
+impl User {
+    /// One that is about to be made.
+    pub fn new(id: UserId, name: &str, role: &RoleRef, now: Timestamp) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            display: None,
+            role: role.to_string(),
+            disabled: false,
+            has_password: false,
+            second_factor: false,
+            created_at: now,
+            last_sign_in_at: None,
+            version: 1,
+        }
+    }
+}
+
+/// A tenant that a person may work in.
 #[derive(Debug, Clone)]
-pub struct NewCredential {
-    pub hash: [u8; 32],
-    pub user: Option<UserId>,
-    pub client_addr: Option<String>,
-    pub expires_at: Option<Timestamp>,
+pub struct Membership {
+    pub tenant: Tenant,
+    pub role: RoleRef,
+    /// In this tenant.
+    pub disabled: bool,
+    pub last_used_at: Option<Timestamp>,
+    /// Not a member: let in as one of its parent.
+    pub via_grant: Option<shieldops_model::GrantId>,
+}
+
+macro_rules! person {
+    ($of:literal) => {
+        concat!(
+            "SELECT u.id, u.name, u.display, u.password_hash, u.disabled_at, u.created_at, u.last_sign_in_at, \
+             CASE WHEN EXISTS (SELECT 1 FROM memberships o WHERE o.principal=u.id AND o.tenant=$2 AND o.disabled_at IS NULL) THEN 1 ELSE 0 END AS operator \
+             FROM users u WHERE ", $of
+        )
+    };
+}
+
+macro_rules! members {
+    ($of:literal) => {
+        concat!(
+            "SELECT u.id, u.name, u.display, u.password_hash, u.created_at, u.last_sign_in_at, m.role, m.version, \
+             CASE WHEN u.disabled_at IS NULL AND m.disabled_at IS NULL THEN 0 ELSE 1 END AS disabled, \
+             CASE WHEN EXISTS (SELECT 1 FROM second_factors f WHERE f.principal=u.id) THEN 1 ELSE 0 END AS second_factor \
+             FROM users u JOIN memberships m ON m.principal=u.id AND m.tenant=$1 ", $of
+        )
+    };
 }
 
 impl Store {
-    /// Every tenant, the first one first.
-    pub async fn tenants(&self) -> Result<Vec<Tenant>> {
+    /// The person of this login, whatever tenants they are in.
+    pub async fn find_person(&self, name: &str) -> Result<Option<Person>> {
         let mut reading = self.db().read(Whose::Installation).await?;
-        let rows = sqlx::query("SELECT tenant, slug, name, demo FROM tenants ORDER BY created_at, tenant LIMIT 10000")
-            .fetch_all(reading.conn())
+        let row = sqlx::query(person!("u.name=$1"))
+            .bind(name)
+            .bind(bytes(TenantId::INSTALLATION))
+            .fetch_optional(reading.conn())
             .await?;
-        rows.iter().map(tenant_row).collect()
+        row.map(|row| person_row(&row)).transpose()
     }
 
-    /// The tenant made when the directory was.
-    pub async fn first(&self) -> Result<Tenant> {
-        self.tenants().await?.into_iter().next().ok_or(StoreError::NotFound)
-    }
-
-    /// Whom a credential's hash stands for now: not revoked, not expired, its user not disabled and still a member.
-    pub async fn authenticate(&self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Principal>> {
+    pub async fn get_person(&self, id: UserId) -> Result<Option<Person>> {
         let mut reading = self.db().read(Whose::Installation).await?;
-        let row = sqlx::query(
-            "SELECT p.kind, p.id, p.principal, p.tenant, p.expires_at, u.name AS user_name, m.role \
-             FROM principal_index p LEFT JOIN users u ON u.id=p.principal AND u.disabled_at IS NULL \
-             LEFT JOIN memberships m ON m.principal=p.principal AND m.tenant=p.tenant \
-             WHERE p.hash=$1 AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) AND p.kind<>'admin_link'",
-        )
-        .bind(hash.to_vec())
-        .bind(now.as_micros())
-        .fetch_optional(reading.conn())
-        .await?;
-        let Some(mut known) = row.map(|row| principal(&row)).transpose()?.flatten() else { return Ok(None) };
-        if let Some(token) = known.token {
-            turn_to(reading.conn(), known.tenant).await?;
-            of_token(reading.conn(), token, &mut known).await?;
-        }
-        Ok(Some(known))
+        let row = sqlx::query(person!("u.id=$1"))
+            .bind(bytes(id))
+            .bind(bytes(TenantId::INSTALLATION))
+            .fetch_optional(reading.conn())
+            .await?;
+        row.map(|row| person_row(&row)).transpose()
     }
 
-    /// The user of this name in a tenant, with the password hash.
+    /// The member of this login in a tenant, with the password hash.
     pub async fn find_login(&self, tenant: TenantId, name: &str) -> Result<Option<(User, Option<String>)>> {
         let mut reading = self.db().read(Whose::Installation).await?;
-        let row = sqlx::query(
-            "SELECT u.id, u.name, u.password_hash, u.disabled_at, u.created_at, u.last_sign_in_at, m.role FROM users u \
-             JOIN memberships m ON m.principal=u.id AND m.tenant=$1 WHERE u.name=$2",
-        )
-        .bind(tenant.to_bytes().to_vec())
-        .bind(name)
-        .fetch_optional(reading.conn())
-        .await?;
+        let row = sqlx::query(members!("WHERE u.name=$2"))
+            .bind(bytes(tenant))
+            .bind(name)
+            .fetch_optional(reading.conn())
+            .await?;
         row.map(|row| Ok((user_row(&row)?, row.try_get("password_hash")?))).transpose()
     }
 
-    /// Whether any administrator of the tenant has a password.
+    /// The tenants that a person may work in, the one used last first: their own, and those that let their tenant in.
+    /// A membership wins over a grant. At most 1,000 of each.
+    pub async fn memberships_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Membership>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
+        let own = sqlx::query(
+            "SELECT t.*, m.role, m.disabled_at, m.last_used_at FROM memberships m JOIN tenants t ON t.tenant=m.tenant \
+             WHERE m.principal=$1 AND t.state<>'deleted' ORDER BY COALESCE(m.last_used_at, 0) DESC, m.created_at, t.slug LIMIT 1000",
+        )
+        .bind(bytes(user))
+        .fetch_all(reading.conn())
+        .await?;
+        let mut found: Vec<Membership> = own.iter().map(membership_row).collect::<Result<_>>()?;
+        let granted = sqlx::query(
+            "SELECT t.*, g.id AS grant_id, g.role FROM grants g JOIN tenants t ON t.tenant=g.tenant JOIN tenants p ON p.tenant=g.grantee \
+             JOIN memberships m ON m.tenant=g.grantee AND m.principal=$1 AND m.disabled_at IS NULL AND m.role IN ('admin','operator') \
+             WHERE g.revoked_at IS NULL AND g.expires_at>$2 AND t.state<>'deleted' AND p.state='active' ORDER BY t.slug, g.id DESC LIMIT 1000",
+        )
+        .bind(bytes(user))
+        .bind(now.as_micros())
+        .fetch_all(reading.conn())
+        .await?;
+        for row in &granted {
+            let membership = granted_row(row)?;
+            if !found.iter().any(|known| known.tenant.id == membership.tenant.id && !known.disabled) {
+                found.push(membership);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether any administrator of the tenant can sign in.
     pub async fn has_administrator(&self, tenant: TenantId) -> Result<bool> {
         let mut reading = self.db().read(Whose::Installation).await?;
-        administrator_known(reading.conn(), tenant).await
-    }
-
-    /// Whether an admin link can be spent now, and its tenant still has no administrator with a password.
-    pub async fn admin_link_is_open(&self, tenant: TenantId, hash: &[u8; 32], now: Timestamp) -> Result<bool> {
-        let mut reading = self.db().read(Whose::Installation).await?;
-        let open: Option<i64> = sqlx::query_scalar(
-            "SELECT 1 FROM principal_index WHERE hash=$1 AND tenant=$2 AND kind='admin_link' AND revoked_at IS NULL AND expires_at>$3",
-        )
-        .bind(hash.to_vec())
-        .bind(tenant.to_bytes().to_vec())
-        .bind(now.as_micros())
-        .fetch_optional(reading.conn())
-        .await?;
-        Ok(open.is_some() && !administrator_known(reading.conn(), tenant).await?)
-    }
-
-    /// Notes that a credential was used, at most once a minute. Bookkeeping: left for the next time when the writer is busy.
-    pub async fn used(&self, hash: &[u8; 32], now: Timestamp) -> Result<()> {
-        let minute_ago = now.as_micros() - 60_000_000;
-        let mut reading = self.db().read(Whose::Installation).await?;
-        let stale: Option<i64> = sqlx::query_scalar(
-            "SELECT 1 FROM principal_index WHERE hash=$1 AND (last_used_at IS NULL OR last_used_at<$2)",
-        )
-        .bind(hash.to_vec())
-        .bind(minute_ago)
-        .fetch_optional(reading.conn())
-        .await?;
-        drop(reading);
-        if stale.is_some() {
-            let Ok(writer) = tokio::time::timeout(PATIENCE, self.writer().acquire()).await else { return Ok(()) };
-            let mut writer = writer?;
-            let update = sqlx::query("UPDATE principal_index SET last_used_at=$2 WHERE hash=$1");
-            update.bind(hash.to_vec()).bind(now.as_micros()).execute(&mut *writer).await?;
-        }
-        Ok(())
+        Ok(administrators(reading.conn(), tenant, None).await? > 0)
     }
 }
 
-fn tenant_row(row: &AnyRow) -> Result<Tenant> {
-    Ok(Tenant {
-        id: id_of(row, "tenant")?,
-        slug: row.try_get("slug")?,
+fn person_row(row: &AnyRow) -> Result<Person> {
+    Ok(Person {
+        id: id_of(row, "id")?,
         name: row.try_get("name")?,
-        demo: flag(row, "demo")?,
+        display: row.try_get("display")?,
+        password_hash: row.try_get("password_hash")?,
+        disabled: optional_time(row, "disabled_at")?.is_some(),
+        operator: flag(row, "operator")?,
+        created_at: time(row, "created_at")?,
+        last_sign_in_at: optional_time(row, "last_sign_in_at")?,
     })
 }
 
 fn user_row(row: &AnyRow) -> Result<User> {
-    let disabled: Option<i64> = row.try_get("disabled_at")?;
     let password: Option<String> = row.try_get("password_hash")?;
-    let signed_in: Option<i64> = row.try_get("last_sign_in_at")?;
     Ok(User {
         id: id_of(row, "id")?,
         name: row.try_get("name")?,
+        display: row.try_get("display")?,
         role: row.try_get("role")?,
-        disabled: disabled.is_some(),
+        disabled: flag(row, "disabled")?,
         has_password: password.is_some(),
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        last_sign_in_at: signed_in.map(Timestamp::from_micros),
+        second_factor: flag(row, "second_factor")?,
+        created_at: time(row, "created_at")?,
+        last_sign_in_at: optional_time(row, "last_sign_in_at")?,
+        version: row.try_get("version")?,
     })
 }
 
-fn principal(row: &AnyRow) -> Result<Option<Principal>> {
-    let kind: String = row.try_get("kind")?;
-    let user: Option<UserId> = optional_id(row, "principal")?;
-    let role: Option<String> = row.try_get("role")?;
-    let name: Option<String> = row.try_get("user_name")?;
-    let expires_at: Option<i64> = row.try_get("expires_at")?;
-    let (kind, role, user_name) = match (kind.as_str(), role, name) {
-        ("ingest", _, _) => (PrincipalKind::Ingest, "ingest".to_owned(), String::new()),
-        ("session", Some(role), Some(name)) => (PrincipalKind::Session, role, name),
-        ("personal", Some(role), Some(name)) => (PrincipalKind::Personal, role, name),
-        // The user is disabled or no longer a member.
-        _ => return Ok(None),
-    };
-    let id: Id<id::SessionKind> = id_of(row, "id")?;
-    Ok(Some(Principal {
-        kind,
-        tenant: id_of(row, "tenant")?,
-        user: if kind == PrincipalKind::Ingest { None } else { user },
-        user_name,
-        role,
-        session: (kind == PrincipalKind::Session).then_some(id),
-        token: (kind != PrincipalKind::Session).then(|| TokenId::from_bits(id.bits())),
-        source: None,
-        expires_at: expires_at.map(Timestamp::from_micros),
-    }))
+fn membership_row(row: &AnyRow) -> Result<Membership> {
+    let role: String = row.try_get("role")?;
+    Ok(Membership {
+        tenant: tenants::tenant_row(row)?,
+        role: RoleRef::parse(&role),
+        disabled: optional_time(row, "disabled_at")?.is_some(),
+        last_used_at: optional_time(row, "last_used_at")?,
+        via_grant: None,
+    })
 }
 
-/// An ingest token is named by its row, which also has its default source.
-async fn of_token(conn: &mut AnyConnection, token: TokenId, known: &mut Principal) -> Result<()> {
-    let row = sqlx::query("SELECT name, source FROM tokens WHERE tenant_id=$1 AND id=$2")
-        .bind(known.tenant.to_bytes().to_vec())
-        .bind(token.to_bytes().to_vec())
-        .fetch_optional(conn)
-        .await?;
-    let Some(row) = row else { return Ok(()) };
-    known.source = row.try_get("source")?;
-    if known.kind == PrincipalKind::Ingest {
-        known.user_name = row.try_get("name")?;
-    }
-    Ok(())
+fn granted_row(row: &AnyRow) -> Result<Membership> {
+    let role: String = row.try_get("role")?;
+    Ok(Membership {
+        tenant: tenants::tenant_row(row)?,
+        role: RoleRef::parse(&role),
+        disabled: false,
+        last_used_at: None,
+        via_grant: optional_id(row, "grant_id")?,
+    })
 }
 
-fn optional_id<K: id::Kind>(row: &AnyRow, column: &str) -> Result<Option<Id<K>>> {
-    let bytes: Option<Vec<u8>> = row.try_get(column)?;
-    bytes.map(|_present| id_of(row, column)).transpose()
-}
-
-async fn administrator_known(conn: &mut AnyConnection, tenant: TenantId) -> Result<bool> {
-    let known: Option<i64> = sqlx::query_scalar(
-        "SELECT 1 FROM users u JOIN memberships m ON m.principal=u.id WHERE m.tenant=$1 AND m.role='admin' \
-         AND u.password_hash IS NOT NULL AND u.disabled_at IS NULL LIMIT 1",
+/// Administrators of a tenant who can sign in, but for one.
+pub(crate) async fn administrators(conn: &mut AnyConnection, tenant: TenantId, but: Option<UserId>) -> Result<i64> {
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM users u JOIN memberships m ON m.principal=u.id WHERE m.tenant=$1 AND m.role='admin' \
+         AND u.password_hash IS NOT NULL AND u.disabled_at IS NULL AND m.disabled_at IS NULL AND u.id<>$2",
     )
-    .bind(tenant.to_bytes().to_vec())
-    .fetch_optional(conn)
-    .await?;
-    Ok(known.is_some())
+    .bind(bytes(tenant))
+    .bind(but.map(bytes).unwrap_or_default())
+    .fetch_one(conn)
+    .await?)
 }
 
-/// Makes a user and its membership.
+/// Makes a person and the membership in this tenant.
+///
+/// # Errors
+/// `AlreadyExists` when somebody has the name, in whatever tenant.
 pub async fn create_user(tx: &mut Tx, user: &User, password_hash: Option<&str>) -> Result<()> {
     let done = sqlx::query(
-        "INSERT INTO users (id, name, password_hash, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING",
+        "INSERT INTO users (id, name, display, password_hash, created_at) VALUES ($1,$2,$3,$4,$5) ON CONFLICT DO NOTHING",
     )
-    .bind(user.id.to_bytes().to_vec())
+    .bind(bytes(user.id))
     .bind(&user.name)
+    .bind(&user.display)
     .bind(password_hash)
     .bind(user.created_at.as_micros())
     .execute(tx.conn())
     .await?;
     StoreError::exists_unless_inserted(&done, &user.name)?;
-    sqlx::query("INSERT INTO memberships (principal, tenant, role) VALUES ($1,$2,$3)")
-        .bind(user.id.to_bytes().to_vec())
-        .bind(tx.t())
-        .bind(&user.role)
-        .execute(tx.conn())
-        .await?;
-    tx.touched("user", user.id, 0);
+    crate::memberships::insert(tx, user.id, &RoleRef::parse(&user.role), user.created_at).await?;
+    tx.touched("user", user.id, 1);
     Ok(())
 }
 
-/// Sets the password hash of a member of the tenant; every session of the user but `keep` ends.
+/// Sets a person's password; every session of theirs but `keep` ends, and every open reset link.
+///
+/// # Errors
+/// `NotFound` when the person is no member of this tenant; the installation's own scope reaches everybody.
 pub async fn set_password(
     tx: &mut Tx,
     user: UserId,
@@ -261,193 +270,101 @@ pub async fn set_password(
     keep: Option<SessionId>,
     now: Timestamp,
 ) -> Result<()> {
-    let done = sqlx::query("UPDATE users SET password_hash=$2 WHERE id=$1 AND EXISTS (SELECT 1 FROM memberships WHERE principal=$1 AND tenant=$3)")
-        .bind(user.to_bytes().to_vec())
-        .bind(password_hash)
-        .bind(tx.t())
-        .execute(tx.conn())
-        .await?;
+    let everybody = i64::from(tx.tenant() == TenantId::INSTALLATION);
+    let done = sqlx::query(
+        "UPDATE users SET password_hash=$2 WHERE id=$1 AND ($4=1 OR EXISTS (SELECT 1 FROM memberships WHERE principal=$1 AND tenant=$3))",
+    )
+    .bind(bytes(user))
+    .bind(password_hash)
+    .bind(tx.t())
+    .bind(everybody)
+    .execute(tx.conn())
+    .await?;
     if done.rows_affected() == 0 {
         return Err(StoreError::NotFound);
     }
-    sqlx::query("UPDATE principal_index SET revoked_at=$2 WHERE principal=$1 AND kind='session' AND revoked_at IS NULL AND ($3 IS NULL OR id<>$3)")
-        .bind(user.to_bytes().to_vec())
-        .bind(now.as_micros())
-        .bind(keep.map(|id| id.to_bytes().to_vec()))
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "UPDATE invitations SET revoked_at=$2 WHERE principal=$1 AND kind='reset' AND spent_at IS NULL AND revoked_at IS NULL",
+    )
+    .bind(bytes(user))
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?;
+    crate::sessions::end_all(tx, user, keep, now).await?;
     tx.touched("user", user, 0);
     Ok(())
 }
 
-/// Changes role and state; a disabled user's credentials stop at once, since they are checked with every request.
-pub async fn set_user(tx: &mut Tx, user: UserId, role: &str, disabled_at: Option<Timestamp>) -> Result<()> {
-    let done = sqlx::query("UPDATE memberships SET role=$3 WHERE principal=$1 AND tenant=$2")
-        .bind(user.to_bytes().to_vec())
-        .bind(tx.t())
-        .bind(role)
-        .execute(tx.conn())
-        .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::NotFound);
+/// The name that others see.
+pub async fn set_display(tx: &mut Tx, user: UserId, display: Option<&str>) -> Result<()> {
+    let done = sqlx::query("UPDATE users SET display=$2 WHERE id=$1").bind(bytes(user)).bind(display);
+    let done = done.execute(tx.conn()).await?;
+    changed(tx, user, done.rows_affected())
+}
+
+/// Disables a person everywhere, or lets them in again. The installation's own scope only.
+pub async fn set_person_disabled(tx: &mut Tx, user: UserId, disabled_at: Option<Timestamp>) -> Result<()> {
+    of_installation(tx)?;
+    let update = sqlx::query("UPDATE users SET disabled_at=$2 WHERE id=$1").bind(bytes(user));
+    let done = update.bind(disabled_at.map(Timestamp::as_micros)).execute(tx.conn()).await?;
+    changed(tx, user, done.rows_affected())
+}
+
+/// Makes a person an operator of the installation, or ends that. The installation's own scope only.
+///
+/// # Errors
+/// `LastAdministrator` when nobody else would be left to run the installation.
+pub async fn set_operator(tx: &mut Tx, user: UserId, operator: bool, now: Timestamp) -> Result<()> {
+    of_installation(tx)?;
+    if operator {
+        crate::memberships::insert(tx, user, &RoleRef::BuiltIn("operator".to_owned()), now).await?;
+    } else {
+        let others: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE tenant=$1 AND principal<>$2")
+            .bind(tx.t())
+            .bind(bytes(user))
+            .fetch_one(tx.conn())
+            .await?;
+        if others == 0 {
+            return Err(StoreError::LastAdministrator);
+        }
+        let delete = sqlx::query("DELETE FROM memberships WHERE tenant=$1 AND principal=$2").bind(tx.t());
+        let done = delete.bind(bytes(user)).execute(tx.conn()).await?;
+        return changed(tx, user, done.rows_affected());
     }
-    sqlx::query("UPDATE users SET disabled_at=$2 WHERE id=$1")
-        .bind(user.to_bytes().to_vec())
-        .bind(disabled_at.map(Timestamp::as_micros))
-        .execute(tx.conn())
-        .await?;
     tx.touched("user", user, 0);
     Ok(())
+}
+
+fn changed(tx: &mut Tx, user: UserId, rows: u64) -> Result<()> {
+    if rows == 0 {
+        return Err(StoreError::NotFound);
+    }
+    tx.touched("user", user, 0);
+    Ok(())
+}
+
+fn of_installation(tx: &Tx) -> Result<()> {
+    if tx.tenant() == TenantId::INSTALLATION { Ok(()) } else { Err(StoreError::NotFound) }
 }
 
 /// Notes a sign-in. Bookkeeping: the session has its own entry.
 pub async fn signed_in(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE users SET last_sign_in_at=$2 WHERE id=$1")
-        .bind(user.to_bytes().to_vec())
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
+    let update = sqlx::query("UPDATE users SET last_sign_in_at=$2 WHERE id=$1").bind(bytes(user));
+    update.bind(now.as_micros()).execute(tx.conn()).await?;
+    let update = sqlx::query("UPDATE memberships SET last_used_at=$3 WHERE principal=$1 AND tenant=$2");
+    update.bind(bytes(user)).bind(tx.t()).bind(now.as_micros()).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The users of the tenant by name, at most 10,000.
+/// The members of the tenant by name, at most 10,000.
 pub async fn users(access: &mut impl Access) -> Result<Vec<User>> {
     let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT u.id, u.name, u.password_hash, u.disabled_at, u.created_at, u.last_sign_in_at, m.role FROM users u \
-         JOIN memberships m ON m.principal=u.id WHERE m.tenant=$1 ORDER BY u.name LIMIT 10000",
-    )
-    .bind(tenant)
-    .fetch_all(access.conn())
-    .await?;
+    let rows = sqlx::query(members!("ORDER BY u.name LIMIT 10000")).bind(tenant).fetch_all(access.conn()).await?;
     rows.iter().map(user_row).collect()
 }
 
-async fn index(tx: &mut Tx, kind: &str, id: [u8; 16], credential: &NewCredential, now: Timestamp) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO principal_index (hash, kind, id, principal, tenant, client_addr, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)",
-    )
-    .bind(credential.hash.to_vec())
-    .bind(kind)
-    .bind(id.to_vec())
-    .bind(credential.user.map(|user| user.to_bytes().to_vec()))
-    .bind(tx.t())
-    .bind(&credential.client_addr)
-    .bind(now.as_micros())
-    .bind(credential.expires_at.map(Timestamp::as_micros))
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-pub async fn create_session(tx: &mut Tx, id: SessionId, credential: &NewCredential, now: Timestamp) -> Result<()> {
-    index(tx, "session", id.to_bytes(), credential, now).await?;
-    tx.touched("session", id, 0);
-    Ok(())
-}
-
-/// Ends a session.
-pub async fn revoke_session(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
-    revoke(tx, id.to_bytes(), now).await?;
-    tx.touched("session", id, 0);
-    Ok(())
-}
-
-async fn revoke(tx: &mut Tx, id: [u8; 16], now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE principal_index SET revoked_at=$3 WHERE id=$1 AND tenant=$2 AND revoked_at IS NULL")
-        .bind(id.to_vec())
-        .bind(tx.t())
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
-/// Makes an ingest or personal token.
-pub async fn create_token(tx: &mut Tx, token: &Token, credential: &NewCredential) -> Result<()> {
-    index(tx, &token.kind, token.id.to_bytes(), credential, token.created_at).await?;
-    sqlx::query(
-        "INSERT INTO tokens (tenant_id, id, kind, name, user_id, source, created_at) VALUES ($1,$2,$3,$4,$5,$6,$7)",
-    )
-    .bind(tx.t())
-    .bind(token.id.to_bytes().to_vec())
-    .bind(&token.kind)
-    .bind(&token.name)
-    .bind(token.user_id.map(|user| user.to_bytes().to_vec()))
-    .bind(&token.source)
-    .bind(token.created_at.as_micros())
-    .execute(tx.conn())
-    .await?;
-    tx.touched("token", token.id, 0);
-    Ok(())
-}
-
-pub async fn revoke_token(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<()> {
-    let done = sqlx::query("UPDATE tokens SET revoked_at=$3 WHERE tenant_id=$1 AND id=$2 AND revoked_at IS NULL")
-        .bind(tx.t())
-        .bind(id.to_bytes().to_vec())
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::NotFound);
-    }
-    revoke(tx, id.to_bytes(), now).await?;
-    tx.touched("token", id, 0);
-    Ok(())
-}
-
-/// The tokens of the tenant, newest first, at most 1,000.
-pub async fn tokens(access: &mut impl Access) -> Result<Vec<Token>> {
+pub async fn user(access: &mut impl Access, id: UserId) -> Result<Option<User>> {
     let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT t.id, t.kind, t.name, t.user_id, t.source, t.created_at, t.revoked_at, p.last_used_at FROM tokens t \
-         JOIN principal_index p ON p.id=t.id AND p.tenant=t.tenant_id WHERE t.tenant_id=$1 ORDER BY t.id DESC LIMIT 1000",
-    )
-    .bind(tenant)
-    .fetch_all(access.conn())
-    .await?;
-    let read = |row: &AnyRow| -> Result<Token> {
-        let (used, revoked): (Option<i64>, Option<i64>) = (row.try_get("last_used_at")?, row.try_get("revoked_at")?);
-        Ok(Token {
-            id: id_of(row, "id")?,
-            kind: row.try_get("kind")?,
-            name: row.try_get("name")?,
-            user_id: optional_id(row, "user_id")?,
-            source: row.try_get("source")?,
-            created_at: Timestamp::from_micros(row.try_get("created_at")?),
-            last_used_at: used.map(Timestamp::from_micros),
-            revoked_at: revoked.map(Timestamp::from_micros),
-        })
-    };
-    rows.iter().map(read).collect()
-}
-
-/// Makes the admin link of this start; the ones of earlier starts end.
-pub async fn create_admin_link(tx: &mut Tx, id: SessionId, credential: &NewCredential, now: Timestamp) -> Result<()> {
-    sqlx::query(
-        "UPDATE principal_index SET revoked_at=$2 WHERE kind='admin_link' AND tenant=$1 AND revoked_at IS NULL",
-    )
-    .bind(tx.t())
-    .bind(now.as_micros())
-    .execute(tx.conn())
-    .await?;
-    index(tx, "admin_link", id.to_bytes(), credential, now).await?;
-    tx.touched("admin_link", id, 0);
-    Ok(())
-}
-
-/// Spends an admin link: true once, within its time, and only while no administrator has a password.
-pub async fn spend_admin_link(tx: &mut Tx, hash: &[u8; 32], now: Timestamp) -> Result<bool> {
-    let tenant = tx.tenant();
-    if administrator_known(tx.conn(), tenant).await? {
-        return Ok(false);
-    }
-    let done = sqlx::query("UPDATE principal_index SET revoked_at=$3 WHERE hash=$1 AND tenant=$2 AND kind='admin_link' AND revoked_at IS NULL AND expires_at>$3")
-        .bind(hash.to_vec())
-        .bind(tx.t())
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
-    Ok(done.rows_affected() == 1)
+    let row = sqlx::query(members!("WHERE u.id=$2")).bind(tenant).bind(bytes(id)).fetch_optional(access.conn()).await?;
+    row.map(|row| user_row(&row)).transpose()
 }

@@ -2,36 +2,10 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use shieldops_model::{SessionId, TenantId, Timestamp, TokenId, UserId};
+use shieldops_model::TenantId;
 use shieldops_seal::DataKey;
 
-use crate::{Lease, Reader, Result, Store, Tx};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PrincipalKind {
-    Session,
-    Personal,
-    Ingest,
-}
-
-/// An authenticated caller, read in its own request from the installation tables.
-#[derive(Debug, Clone)]
-pub struct Principal {
-    pub kind: PrincipalKind,
-    pub tenant: TenantId,
-    /// Absent for an ingest token.
-    pub user: Option<UserId>,
-    pub user_name: String,
-    /// The role of the user in this tenant; `ingest` for an ingest token.
-    pub role: String,
-    pub session: Option<SessionId>,
-    pub token: Option<TokenId>,
-    /// The default source of an ingest token.
-    pub source: Option<String>,
-    pub expires_at: Option<Timestamp>,
-}
+use crate::{Lease, Principal, Reader, Result, Store, StoreError, Tx, people::Person};
 
 /// A worker that acts for a tenant.
 #[derive(Debug, Clone, Copy)]
@@ -100,12 +74,23 @@ impl TenantScope {
 impl Store {
     /// The scope of an authenticated principal.
     pub fn scope(&self, principal: &Principal) -> Result<TenantScope> {
-        let id = match (principal.user, principal.token) {
-            (Some(user), _) => user.to_string(),
-            (None, Some(token)) => token.to_string(),
-            (None, None) => "unknown".to_owned(),
-        };
-        self.scope_for(principal.tenant, Actor { id, name: principal.user_name.clone() })
+        self.scope_for(principal.tenant, principal.actor())
+    }
+
+    /// The installation's own scope, for whoever runs it: tenants, operators, and its ledger.
+    ///
+    /// # Errors
+    /// `NotFound` for anybody else.
+    pub fn installation_scope(&self, principal: &Principal) -> Result<TenantScope> {
+        if !principal.operator {
+            return Err(StoreError::NotFound);
+        }
+        self.scope_for(TenantId::INSTALLATION, principal.actor())
+    }
+
+    /// The scope of a person before there is a principal: a second factor, an invitation, a reset link.
+    pub fn person_scope(&self, tenant: TenantId, person: &Person) -> Result<TenantScope> {
+        self.scope_for(tenant, Actor { id: person.id.to_string(), name: person.name.clone() })
     }
 
     /// The scope of a worker of this process.

@@ -145,10 +145,11 @@ fn prepare(path: &std::path::Path, signer: &Signer) -> Result<()> {
 /// Writes the checkpoint that a crash between commit and append left out. A contradiction does not stop the opening, so
 /// that the log can be read and proved; every commit is refused then.
 pub(crate) async fn catch_up(store: &Store) -> Result<()> {
-    for tenant in store.tenants().await? {
-        match catch_up_tenant(store, tenant.id).await {
+    let tenants = store.tenants().await?.into_iter().map(|tenant| tenant.id);
+    for tenant in [TenantId::INSTALLATION].into_iter().chain(tenants) {
+        match catch_up_tenant(store, tenant).await {
             Err(StoreError::Ledger { detail }) => {
-                tracing::error!(tenant.id = %tenant.id, detail, "the ledger is not sound");
+                tracing::error!(tenant.id = %tenant, detail, "the ledger is not sound");
             }
             done => done?,
         }

@@ -1,0 +1,193 @@
+//! Work that is larger than a request: what is to be done, how far it is, and what became of each item. Beginning and end
+//! queue their own entries; progress is bookkeeping, since each item's change has an entry of its own.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shieldops_model::{JobId, Timestamp, id};
+use sqlx::{Row as _, any::AnyRow};
+use utoipa::ToSchema;
+
+use crate::{
+    Access, Page, PageRequest, Result, StoreError, Tx,
+    access::{open, seal},
+    alerts::id_of,
+    rows::{bytes, small, time},
+};
+
+const TABLE: &str = "jobs";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    Running,
+    Done,
+    /// It ended before every item was tried.
+    Failed,
+}
+
+impl JobState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ItemResult {
+    pub id: String,
+    /// As HTTP says it.
+    pub status: u16,
+    pub code: Option<String>,
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct BulkJob {
+    pub id: JobId,
+    /// The operation.
+    pub kind: String,
+    pub state: JobState,
+    pub total: u32,
+    /// Items that were tried, the failed ones among them.
+    pub done: u32,
+    pub failed: u32,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub by: String,
+    /// What is to be done, for whoever takes it up again.
+    #[serde(skip)]
+    pub work: serde_json::Value,
+    pub results: Vec<ItemResult>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    work: serde_json::Value,
+    results: Vec<ItemResult>,
+}
+
+pub async fn create(tx: &mut Tx, job: &BulkJob) -> Result<()> {
+    let body = sealed(tx, job)?;
+    sqlx::query(
+        "INSERT INTO jobs (tenant_id, id, kind, state, total, done, failed, created_at, updated_at, actor, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
+    )
+    .bind(tx.t())
+    .bind(bytes(job.id))
+    .bind(&job.kind)
+    .bind(job.state.as_str())
+    .bind(i64::from(job.total))
+    .bind(i64::from(job.done))
+    .bind(i64::from(job.failed))
+    .bind(job.created_at.as_micros())
+    .bind(job.updated_at.as_micros())
+    .bind(&job.by)
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
+    tx.touched("job", job.id, 0);
+    tx.record("job.started", &[&job.id], json!({"kind": job.kind, "items": job.total}))
+}
+
+/// Notes how far a running job is.
+///
+/// # Errors
+/// `Conflict` when it is not running any more.
+pub async fn progress(tx: &mut Tx, job: &BulkJob) -> Result<()> {
+    write(tx, job).await?;
+    tx.announce("job", job.id);
+    Ok(())
+}
+
+/// Ends a running job.
+///
+/// # Errors
+/// `Conflict` when it has ended already.
+pub async fn finish(tx: &mut Tx, job: &BulkJob) -> Result<()> {
+    write(tx, job).await?;
+    tx.touched("job", job.id, 1);
+    let body = json!({"kind": job.kind, "state": job.state, "items": job.total, "done": job.done, "failed": job.failed});
+    tx.record("job.finished", &[&job.id], body)
+}
+
+async fn write(tx: &mut Tx, job: &BulkJob) -> Result<()> {
+    let body = sealed(tx, job)?;
+    let done = sqlx::query(
+        "UPDATE jobs SET state=$3, done=$4, failed=$5, updated_at=$6, body=$7 WHERE tenant_id=$1 AND id=$2 AND state='running'",
+    )
+    .bind(tx.t())
+    .bind(bytes(job.id))
+    .bind(job.state.as_str())
+    .bind(i64::from(job.done))
+    .bind(i64::from(job.failed))
+    .bind(job.updated_at.as_micros())
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
+}
+
+fn sealed(tx: &Tx, job: &BulkJob) -> Result<Vec<u8>> {
+    seal(tx, TABLE, &job.id.to_bytes(), &Body { work: job.work.clone(), results: job.results.clone() })
+}
+
+pub async fn find(access: &mut impl Access, id: JobId) -> Result<Option<BulkJob>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT * FROM jobs WHERE tenant_id=$1 AND id=$2").bind(tenant).bind(bytes(id));
+    row.fetch_optional(access.conn()).await?.map(|row| read(access, &row)).transpose()
+}
+
+/// Newest first, without the results of their items.
+pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<BulkJob>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT id, kind, state, total, done, failed, created_at, updated_at, actor FROM jobs WHERE tenant_id=$1 AND id<$2 ORDER BY id DESC LIMIT $3",
+    )
+    .bind(tenant)
+    .bind(page.below::<id::JobKind>()?)
+    .bind(page.fetch())
+    .fetch_all(access.conn())
+    .await?;
+    let items: Result<Vec<BulkJob>> = rows.iter().map(head).collect();
+    Ok(page.page(items?, |job| job.id.to_string()))
+}
+
+/// Jobs that run, or that a process which ended left running; at most 100.
+pub async fn running(access: &mut impl Access) -> Result<Vec<BulkJob>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT * FROM jobs WHERE tenant_id=$1 AND state='running' ORDER BY id LIMIT 100").bind(tenant);
+    let rows = rows.fetch_all(access.conn()).await?;
+    rows.iter().map(|row| read(access, row)).collect()
+}
+
+fn read(access: &impl Access, row: &AnyRow) -> Result<BulkJob> {
+    let sealed: Vec<u8> = row.try_get("body")?;
+    let mut job = head(row)?;
+    let Body { work, results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
+    (job.work, job.results) = (work, results);
+    Ok(job)
+}
+
+fn head(row: &AnyRow) -> Result<BulkJob> {
+    let state: String = row.try_get("state")?;
+    Ok(BulkJob {
+        id: id_of(row, "id")?,
+        kind: row.try_get("kind")?,
+        state: match state.as_str() {
+            "done" => JobState::Done,
+            "failed" => JobState::Failed,
+            _ => JobState::Running,
+        },
+        total: small(row, "total")?,
+        done: small(row, "done")?,
+        failed: small(row, "failed")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+        by: row.try_get("actor")?,
+        work: serde_json::Value::Null,
+        results: Vec::new(),
+    })
+}

@@ -1,0 +1,217 @@
+//! Sessions: opened by a sign-in, listed, ended. A session belongs to a person; it was opened in one tenant and may be used
+//! in every tenant of theirs. Callers record their entries.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use shieldops_model::{SessionId, Timestamp, UserId};
+use sqlx::{Row as _, any::AnyRow};
+
+use crate::{
+    Access, Result, Store, StoreError, Tx,
+    alerts::id_of,
+    db::{Whose, clean, flag},
+    rows::{bytes, optional_time, time},
+};
+
+/// A new credential: only its hash is kept.
+#[derive(Debug, Clone, Default)]
+pub struct NewCredential {
+    pub hash: [u8; 32],
+    pub user: Option<UserId>,
+    pub client_addr: Option<String>,
+    pub user_agent: Option<String>,
+    pub expires_at: Option<Timestamp>,
+    /// A session opened with a second factor or a passkey.
+    pub strong: bool,
+    /// When the person proved who they are.
+    pub verified_at: Option<Timestamp>,
+    /// It ends when it is not used for so long; precise to the minute.
+    pub idle: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Session {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub user_name: String,
+    pub client_addr: Option<String>,
+    pub user_agent: Option<String>,
+    /// Opened with a second factor or a passkey.
+    pub strong: bool,
+    /// The tenant it was opened in.
+    pub tenant_slug: String,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// What the index says of a credential beside the credential itself.
+pub(crate) struct Indexed<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) id: [u8; 16],
+    pub(crate) label: &'a str,
+    pub(crate) source: Option<&'a str>,
+    pub(crate) facts: Option<&'a str>,
+}
+
+impl Indexed<'_> {
+    pub(crate) fn new(kind: &'static str, id: [u8; 16]) -> Self {
+        Self { kind, id, label: "", source: None, facts: None }
+    }
+}
+
+pub(crate) async fn index(tx: &mut Tx, row: Indexed<'_>, credential: &NewCredential, now: Timestamp) -> Result<()> {
+    let idle = credential.idle.map(|idle| i64::try_from(idle.as_micros()).unwrap_or(i64::MAX));
+    sqlx::query(
+        "INSERT INTO principal_index (hash, kind, id, principal, tenant, label, source, facts, client_addr, user_agent, strong, \
+         verified_at, idle_us, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)",
+    )
+    .bind(credential.hash.to_vec())
+    .bind(row.kind)
+    .bind(row.id.to_vec())
+    .bind(credential.user.map(bytes))
+    .bind(tx.t())
+    .bind(clean(row.label).into_owned())
+    .bind(row.source.map(|source| clean(source).into_owned()))
+    .bind(row.facts)
+    .bind(&credential.client_addr)
+    .bind(credential.user_agent.as_deref().map(|agent| clean(agent).into_owned()))
+    .bind(i64::from(credential.strong))
+    .bind(credential.verified_at.map(Timestamp::as_micros))
+    .bind(idle)
+    .bind(now.as_micros())
+    .bind(credential.expires_at.map(Timestamp::as_micros))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub async fn create_session(tx: &mut Tx, id: SessionId, credential: &NewCredential, now: Timestamp) -> Result<()> {
+    index(tx, Indexed::new("session", id.to_bytes()), credential, now).await?;
+    tx.touched("session", id, 0);
+    Ok(())
+}
+
+/// Ends a session that was opened in this tenant.
+///
+/// # Errors
+/// `NotFound` when no such session is open here.
+pub async fn revoke_session(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
+    let done = sqlx::query(
+        "UPDATE principal_index SET revoked_at=$3 WHERE id=$1 AND tenant=$2 AND kind='session' AND revoked_at IS NULL",
+    )
+    .bind(bytes(id))
+    .bind(tx.t())
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?;
+    ended(tx, id, done.rows_affected())
+}
+
+/// Ends a session of one's own, wherever it was opened.
+///
+/// # Errors
+/// `NotFound` when the person has no such open session.
+pub async fn revoke_own(tx: &mut Tx, user: UserId, id: SessionId, now: Timestamp) -> Result<()> {
+    let done = sqlx::query(
+        "UPDATE principal_index SET revoked_at=$3 WHERE id=$1 AND principal=$2 AND kind='session' AND revoked_at IS NULL",
+    )
+    .bind(bytes(id))
+    .bind(bytes(user))
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?;
+    ended(tx, id, done.rows_affected())
+}
+
+fn ended(tx: &mut Tx, id: SessionId, rows: u64) -> Result<()> {
+    if rows == 0 {
+        return Err(StoreError::NotFound);
+    }
+    tx.touched("session", id, 0);
+    Ok(())
+}
+
+/// Ends every session of a person but `keep`, in all tenants; how many there were.
+pub async fn end_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, now: Timestamp) -> Result<u64> {
+    let done = sqlx::query(
+        "UPDATE principal_index SET revoked_at=$2 WHERE principal=$1 AND kind='session' AND revoked_at IS NULL AND id<>$3",
+    )
+    .bind(bytes(user))
+    .bind(now.as_micros())
+    // No session has an id without bits.
+    .bind(bytes(keep.unwrap_or(SessionId::from_bits(0))))
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() > 0 {
+        tx.touched("user", user, 0);
+    }
+    Ok(done.rows_affected())
+}
+
+/// The person of an open session proved again who they are; `strong` with a second factor or a passkey.
+pub async fn set_verified(tx: &mut Tx, id: SessionId, at: Timestamp, strong: bool) -> Result<()> {
+    let done = sqlx::query(
+        "UPDATE principal_index SET verified_at=$2, strong=CASE WHEN $3=1 THEN 1 ELSE strong END \
+         WHERE id=$1 AND kind='session' AND revoked_at IS NULL",
+    )
+    .bind(bytes(id))
+    .bind(at.as_micros())
+    .bind(i64::from(strong))
+    .execute(tx.conn())
+    .await?;
+    ended(tx, id, done.rows_affected())
+}
+
+macro_rules! open_sessions {
+    ($of:literal) => {
+        concat!(
+            "SELECT p.id, p.principal, u.name, p.client_addr, p.user_agent, p.strong, t.slug, p.created_at, p.expires_at, p.last_used_at \
+             FROM principal_index p JOIN users u ON u.id=p.principal JOIN tenants t ON t.tenant=p.tenant \
+             WHERE p.kind='session' AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) \
+             AND (p.idle_us IS NULL OR COALESCE(p.last_used_at, p.created_at)+p.idle_us>$2) AND ", $of, " ORDER BY p.id DESC LIMIT 1000"
+        )
+    };
+}
+
+/// The open sessions that were opened in this tenant, newest first, at most 1,000; of one person, or of all.
+pub async fn list(access: &mut impl Access, user: Option<UserId>, now: Timestamp) -> Result<Vec<Session>> {
+    let tenant = access.t();
+    let rows = sqlx::query(open_sessions!("p.tenant=$1 AND ($3=0 OR p.principal=$4)"))
+        .bind(tenant)
+        .bind(now.as_micros())
+        .bind(i64::from(user.is_some()))
+        .bind(user.map(bytes).unwrap_or_default())
+        .fetch_all(access.conn())
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+impl Store {
+    /// The open sessions of a person, in whatever tenant they were opened.
+    pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
+        let rows = sqlx::query(open_sessions!("p.principal=$1"))
+            .bind(bytes(user))
+            .bind(now.as_micros())
+            .fetch_all(reading.conn())
+            .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Session> {
+    Ok(Session {
+        id: id_of(row, "id")?,
+        user_id: id_of(row, "principal")?,
+        user_name: row.try_get("name")?,
+        client_addr: row.try_get("client_addr")?,
+        user_agent: row.try_get("user_agent")?,
+        strong: flag(row, "strong")?,
+        tenant_slug: row.try_get("slug")?,
+        created_at: time(row, "created_at")?,
+        expires_at: optional_time(row, "expires_at")?,
+        last_used_at: optional_time(row, "last_used_at")?,
+    })
+}

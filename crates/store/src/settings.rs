@@ -1,0 +1,143 @@
+//! A tenant's own settings: every version is kept, the highest is in force. Each change queues its own entry.
+//!
+//! What is needed before a scope exists is copied into the installation tables by the same transaction: whether a second
+//! factor is asked for, and how long open sessions may idle. So a change holds on the next request.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+use shieldops_model::{SettingsBase, TenantSettings, Timestamp};
+use sqlx::{Row as _, any::AnyRow};
+use utoipa::ToSchema;
+
+use crate::{
+    Access, Page, PageRequest, Result, StoreError, Tx,
+    access::{open, seal},
+    rows::time,
+};
+
+const TABLE: &str = "tenant_settings";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Versioned<T> {
+    /// 0: nothing was set yet.
+    pub version: i64,
+    pub at: Option<Timestamp>,
+    /// Who set it, as the ledger names them.
+    pub by: String,
+    pub value: T,
+}
+
+/// What is in force.
+pub async fn current(access: &mut impl Access) -> Result<Versioned<TenantSettings>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 ORDER BY version DESC LIMIT 1").bind(tenant);
+    match row.fetch_optional(access.conn()).await? {
+        Some(row) => read(access, &row),
+        None => Ok(Versioned { version: 0, at: None, by: String::new(), value: TenantSettings::default() }),
+    }
+}
+
+pub async fn of_version(access: &mut impl Access, version: i64) -> Result<Option<Versioned<TenantSettings>>> {
+    let tenant = access.t();
+    let row = sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 AND version=$2").bind(tenant).bind(version);
+    row.fetch_optional(access.conn()).await?.map(|row| read(access, &row)).transpose()
+}
+
+/// Every version, newest first; the cursor is a version.
+pub async fn versions(access: &mut impl Access, page: &PageRequest) -> Result<Page<Versioned<TenantSettings>>> {
+    let below = match &page.cursor {
+        None => i64::MAX,
+        Some(cursor) => cursor.parse::<i64>().map_err(|_nan| StoreError::InvalidCursor)?,
+    };
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 AND version<$2 ORDER BY version DESC LIMIT $3")
+        .bind(tenant)
+        .bind(below)
+        .bind(page.fetch())
+        .fetch_all(access.conn())
+        .await?;
+    let items: Result<Vec<_>> = rows.iter().map(|row| read(access, row)).collect();
+    Ok(page.page(items?, |settings| settings.version.to_string()))
+}
+
+/// Puts settings in force that were checked (`TenantSettings::check`).
+///
+/// # Errors
+/// `Stale` when the version in force is not the expected one.
+pub async fn put(
+    tx: &mut Tx,
+    settings: &TenantSettings,
+    base: &SettingsBase,
+    expected: Option<i64>,
+    now: Timestamp,
+) -> Result<Versioned<TenantSettings>> {
+    let before = current(tx).await?;
+    StoreError::stale_unless(expected, before.version)?;
+    let body = json!({"before": before.value, "after": settings});
+    write(tx, settings, base, before.version + 1, now).await?;
+    tx.record("settings.changed", &[&tx.tenant()], body)?;
+    current(tx).await
+}
+
+/// Puts an earlier version in force again, as a new one.
+///
+/// # Errors
+/// `NotFound`, `Stale`.
+pub async fn rollback(
+    tx: &mut Tx,
+    version: i64,
+    base: &SettingsBase,
+    expected: Option<i64>,
+    now: Timestamp,
+) -> Result<Versioned<TenantSettings>> {
+    let before = current(tx).await?;
+    StoreError::stale_unless(expected, before.version)?;
+    let earlier = of_version(tx, version).await?.ok_or(StoreError::NotFound)?;
+    write(tx, &earlier.value, base, before.version + 1, now).await?;
+    let body = json!({"before": before.value, "after": earlier.value, "to_version": version});
+    tx.record("settings.rolled_back", &[&tx.tenant()], body)?;
+    current(tx).await
+}
+
+async fn write(
+    tx: &mut Tx,
+    settings: &TenantSettings,
+    base: &SettingsBase,
+    version: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let body = seal(tx, TABLE, &version.to_be_bytes(), settings)?;
+    let actor = tx.scope.actor().id.clone();
+    sqlx::query("INSERT INTO tenant_settings (tenant_id, version, at, actor, body) VALUES ($1,$2,$3,$4,$5)")
+        .bind(tx.t())
+        .bind(version)
+        .bind(now.as_micros())
+        .bind(actor)
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    let effective = settings.effective(base);
+    let update = sqlx::query("UPDATE tenants SET second_factor=$2 WHERE tenant=$1").bind(tx.t());
+    update.bind(i64::from(effective.require_second_factor)).execute(tx.conn()).await?;
+    let idle = Duration::from_mins(u64::from(effective.session_idle_minutes));
+    sqlx::query("UPDATE principal_index SET idle_us=$2 WHERE tenant=$1 AND kind='session' AND revoked_at IS NULL")
+        .bind(tx.t())
+        .bind(i64::try_from(idle.as_micros()).unwrap_or(i64::MAX))
+        .execute(tx.conn())
+        .await?;
+    tx.touched("settings", tx.tenant(), version);
+    Ok(())
+}
+
+fn read(access: &impl Access, row: &AnyRow) -> Result<Versioned<TenantSettings>> {
+    let version: i64 = row.try_get("version")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    Ok(Versioned {
+        version,
+        at: Some(time(row, "at")?),
+        by: row.try_get("actor")?,
+        value: open(access, TABLE, &version.to_be_bytes(), &body)?,
+    })
+}
