@@ -18,7 +18,7 @@ use crate::{
     App, List, Problem,
     auth::Caller,
     exports::Exports,
-    page::{Filter, ListQuery},
+    page::{Filter, ListQuery, parse},
 };
 
 static EXPORTS: Exports = Exports::new();
@@ -39,6 +39,12 @@ pub(crate) struct EntryFilter {
     /// Who acted: `usr_…`, `tok_…` or `system:…`. It is sealed in each entry, so entries are looked through, newest first;
     /// `searched` says how many were for this page, and a page with few items or none can have a cursor.
     actor: Option<String>,
+    /// Recorded at this time or later.
+    #[param(value_type = Option<Timestamp>)]
+    from: Option<String>,
+    /// Recorded before this time.
+    #[param(value_type = Option<Timestamp>)]
+    to: Option<String>,
 }
 
 impl Filter for EntryFilter {
@@ -68,7 +74,12 @@ struct EntriesSearched {
 #[utoipa::path(get, path = "/api/v1/ledger", operation_id = "list_ledger", tag = "ledger", params(EntryQuery), responses((status = 200, body = EntryList)))]
 pub(crate) async fn list(caller: Caller, query: EntryQuery) -> Result<Json<EntryList>, Problem> {
     let asked = &query.filter;
-    let filter = ledger::Filter { kind: asked.kind.clone(), subject: asked.subject.clone() };
+    let filter = ledger::Filter {
+        kind: asked.kind.clone(),
+        subject: asked.subject.clone(),
+        from: parse("from", asked.from.as_ref())?,
+        to: parse("to", asked.to.as_ref())?,
+    };
     let mut reader = caller.scope.read().await?;
     let (page, searched) = match &asked.actor {
         None => (ledger::list(&mut reader, &filter, query.page()).await?, None),

@@ -29,6 +29,10 @@ pub struct Filter {
     /// A kind, or its beginning (`plan.`).
     pub kind: Option<String>,
     pub subject: Option<String>,
+    /// Recorded at this time or later.
+    pub from: Option<Timestamp>,
+    /// Recorded before this time.
+    pub to: Option<Timestamp>,
 }
 
 /// One page, newest first; the cursor is a sequence number.
@@ -41,13 +45,15 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     let rows = sqlx::query(
         "SELECT leaf, hash FROM ledger_entries e WHERE tenant_id=$1 AND seq<$2 AND ($4 IS NULL OR substr(kind,1,length($4))=$4) \
          AND ($5 IS NULL OR EXISTS (SELECT 1 FROM ledger_subjects s WHERE s.tenant_id=e.tenant_id AND s.subject=$5 AND s.seq=e.seq)) \
-         ORDER BY seq DESC LIMIT $3",
+         AND ($6 IS NULL OR time>=$6) AND ($7 IS NULL OR time<$7) ORDER BY seq DESC LIMIT $3",
     )
     .bind(tenant)
     .bind(below)
     .bind(page.fetch())
     .bind(&filter.kind)
     .bind(&filter.subject)
+    .bind(filter.from.map(Timestamp::as_micros))
+    .bind(filter.to.map(Timestamp::as_micros))
     .fetch_all(access.conn())
     .await?;
     let items: Result<Vec<Entry>> = rows.iter().map(|row| read(access, row)).collect();
