@@ -103,17 +103,13 @@ impl From<IdentityError> for Problem {
     fn from(error: IdentityError) -> Self {
         let detail = error.to_string();
         match error {
-            IdentityError::WrongCredentials | IdentityError::LinkSpent => Self::new(Code::WRONG_CREDENTIALS, detail),
             IdentityError::Wait(wait) => {
                 // Rounded up: whoever waits as long as told has waited long enough.
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 Self { retry_after_s: Some(seconds), ..Self::new(Code::RATE_LIMITED, detail) }
             }
-            IdentityError::InvalidName | IdentityError::UnknownRole(_) | IdentityError::Password(_) => {
-                Self::invalid(detail)
-            }
             IdentityError::Store(error) => error.into(),
-            IdentityError::Stopped => Self::new(Code::INTERNAL, detail),
+            other => Self::new(other.code(), detail),
         }
     }
 }

@@ -13,6 +13,9 @@ use std::{
 
 use shieldops_model::Timestamp;
 
+// No person has a longer name, so nothing is kept for one.
+use crate::names::NAME_BYTES;
+
 /// Failures before the first wait, of one address and of all.
 const FREE: u32 = 5;
 const FREE_OF_ALL: u32 = 20;
@@ -20,8 +23,6 @@ const LONGEST: Duration = Duration::from_mins(15);
 const LONGEST_OF_ALL: Duration = Duration::from_secs(25);
 /// Names and pairs of name and address remembered at once.
 const KEYS: usize = 20_000;
-/// No user has a longer name, so nothing is kept for one.
-const NAME_BYTES: usize = 64;
 
 /// A name from everywhere, or from one client.
 type Key = (String, Option<String>);

@@ -1,22 +1,49 @@
-//! Users, sessions and tokens: checks a credential, then asks the store for a scope.
+//! Who somebody is and what they may do: people, sessions, second factors, roles, keys and grants. Checks a credential,
+//! then asks the store for a scope.
 //!
-//! What needs no state is pure (`password`, `secret`, `permission`, `backoff`); `sign_in` is thin over `store::people`.
-//! Routes and cookies are in `api`.
+//! What needs no state is pure (`permission`, `decide`, `bounds`, `reach`, `names`, `password`, `secret`, `totp`,
+//! `recovery`, `backoff`); the rest is thin over the store, and each change is an entry in the ledger. Routes and cookies
+//! are in `api`.
 
+pub mod api_keys;
+pub mod boot;
+pub mod bounds;
+pub mod decide;
+pub mod factors;
+pub mod grants;
+pub mod names;
+pub mod passkeys;
 pub mod password;
+pub mod people;
 pub mod permission;
+pub mod reach;
+pub mod roles;
 pub mod secret;
+pub mod sessions;
 
 mod backoff;
+mod door;
+mod error;
+mod links;
+mod recovery;
 mod runs;
 mod sign_in;
+mod tickets;
+mod tokens;
+mod totp;
 
 pub use backoff::Backoff;
+pub use boot::{ADMIN_LINK_FOR, admin_link, ensure_admin};
+pub use decide::{Decision, Rights, authorise};
+pub use door::{Door, Origin};
+pub use error::IdentityError;
+pub use passkeys::{PasskeyError, Passkeys};
 pub use password::PasswordError;
-pub use permission::Permission;
+pub use permission::{Permission, Permissions};
+pub use recovery::CODES as RECOVERY_CODES;
 pub use runs::hash_password;
 pub use secret::{CredentialKind, Secret};
-pub use sign_in::{
-    ADMIN_LINK_FOR, IdentityError, SESSION_FOR, SignedIn, admin_link, authenticate, claim, create_token, create_user,
-    ensure_admin, sign_in, sign_out,
-};
+pub use sessions::{Proof, SignIn, SignedIn, sign_out};
+pub use sign_in::{SESSION_FOR, authenticate, claim, create_user, sign_in};
+pub use tickets::TICKET_FOR;
+pub use tokens::create_token;

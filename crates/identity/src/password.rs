@@ -12,6 +12,8 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const SALT_BYTES: usize = 16;
+/// The parameters in words, as the documentation states them.
+pub const PARAMETERS: &str = "Argon2id, 19456 KiB, 2 passes, 1 lane";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
@@ -82,6 +84,7 @@ mod tests {
     fn a_password_verifies_and_another_does_not() {
         let stored = hash("correct horse battery").unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert_eq!(PARAMETERS, format!("Argon2id, {MEMORY_KIB} KiB, {PASSES} passes, {LANES} lane"));
         assert!(verify("correct horse battery", Some(&stored)));
         for other in ["correct horse batterz", "", &"x".repeat(MAX_BYTES + 1)] {
             assert!(!verify(other, Some(&stored)));

@@ -23,10 +23,27 @@ pub enum CredentialKind {
     Session,
     /// The one-time link of the first administrator.
     AdminLink,
+    /// A machine's key for the API; belongs to the tenant, not to a person.
+    Key,
+    /// A sign-in or a passkey ceremony that is half done. Opens nothing by itself.
+    Ticket,
+    /// The link by which somebody becomes a member.
+    Invitation,
+    /// The link by which a person sets a new password.
+    Reset,
 }
 
 impl CredentialKind {
-    const ALL: [Self; 4] = [Self::Ingest, Self::Personal, Self::Session, Self::AdminLink];
+    const ALL: [Self; 8] = [
+        Self::Ingest,
+        Self::Personal,
+        Self::Session,
+        Self::AdminLink,
+        Self::Key,
+        Self::Ticket,
+        Self::Invitation,
+        Self::Reset,
+    ];
 
     const fn prefix(self) -> &'static str {
         match self {
@@ -34,7 +51,16 @@ impl CredentialKind {
             Self::Personal => "sop_",
             Self::Session => "sos_",
             Self::AdminLink => "soc_",
+            Self::Key => "sko_",
+            Self::Ticket => "sot_",
+            Self::Invitation => "sov_",
+            Self::Reset => "sor_",
         }
+    }
+
+    /// Whether a request may be made with it.
+    pub const fn opens(self) -> bool {
+        matches!(self, Self::Ingest | Self::Personal | Self::Session | Self::Key)
     }
 
     /// The word that the store has for it.
@@ -44,6 +70,10 @@ impl CredentialKind {
             Self::Personal => "personal",
             Self::Session => "session",
             Self::AdminLink => "admin_link",
+            Self::Key => "key",
+            Self::Ticket => "ticket",
+            Self::Invitation => "invite",
+            Self::Reset => "reset",
         }
     }
 }
