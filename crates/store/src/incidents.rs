@@ -45,9 +45,10 @@ impl Order {
 
     /// What the page after this incident begins with.
     fn cursor(self, incident: &Incident) -> String {
-        match self.by_last_seen() {
-            true => format!("{}.{}", incident.last_seen.as_micros(), incident.id),
-            false => incident.id.to_string(),
+        if self.by_last_seen() {
+            format!("{}.{}", incident.last_seen.as_micros(), incident.id)
+        } else {
+            incident.id.to_string()
         }
     }
 }
@@ -212,11 +213,10 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     let (tenant, order) = (access.t(), filter.order);
     let (time, within) = if order.by_last_seen() { place(page, order.oldest_first())? } else { (0, page.clone()) };
     let (side, edge, direction) = within.edge::<id::IncidentKind>(order.oldest_first())?;
-    let (from, by) = match order.by_last_seen() {
-        true => {
-            (format!("last_seen{side}=$8 AND (last_seen{side}$8 OR id{side}$2)"), format!("last_seen {direction}, "))
-        }
-        false => (format!("id{side}$2 AND $8 IS NOT NULL"), String::new()),
+    let (from, by) = if order.by_last_seen() {
+        (format!("last_seen{side}=$8 AND (last_seen{side}$8 OR id{side}$2)"), format!("last_seen {direction}, "))
+    } else {
+        (format!("id{side}$2 AND $8 IS NOT NULL"), String::new())
     };
     let sql = format!(
         "SELECT id, body FROM incidents WHERE tenant_id=$1 AND {from} AND revision>0 AND merged_into IS NULL \

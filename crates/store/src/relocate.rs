@@ -12,12 +12,12 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, Row as _, Transaction, any::AnyRow
 
 use crate::{
     Result, Store, StoreError,
-    db::{self, Database, Kind, Whose, clean, postgres, turn_to},
+    db::{Database, Whose, clean, postgres, turn_to},
     keys::write_new,
     ledger::{DirectoryReport, io, verify_database},
 };
 
-const DATABASE: &str = "state.db";
+pub(crate) const DATABASE: &str = "state.db";
 const MOVED: &str = "state.db.moved";
 /// Says where the installation went, without the password.
 const MARK: &str = "MOVED";
@@ -258,81 +258,4 @@ fn bind<'q>(query: Insert<'q>, row: &AnyRow, name: &str, column: Type) -> Result
         Type::Bytes => query.bind(row.try_get::<Option<Vec<u8>>, _>(name)?),
         Type::Text => query.bind(row.try_get::<Option<String>, _>(name)?.map(|text| clean(&text).into_owned())),
     })
-}
-
-/// What a database is, without changing it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Status {
-    /// `sqlite` or `postgres`.
-    pub kind: &'static str,
-    /// The file, or the address without its password.
-    pub place: String,
-    /// The server's version; SQLite's own.
-    pub version: String,
-    /// The last migration that was made; nothing for a new database.
-    pub schema: Option<i64>,
-    /// Names of migrations to be made at the next start.
-    pub pending: Vec<&'static str>,
-    pub tenants: u64,
-    /// Bytes of the database.
-    pub bytes: u64,
-    /// Data directories that served this database.
-    pub nodes: u64,
-}
-
-impl Store {
-    /// Looks at a database without migrating it. A data directory without one has a status as well.
-    pub async fn status(options: &crate::Options) -> Result<Status> {
-        let (mut db, place) = match &options.database_url {
-            Some(url) => (postgres::beside(url).await?, postgres::shown(url)?),
-            None => {
-                let file = options.data_dir.join(DATABASE);
-                if !file.exists() {
-                    let detail = match moved_to(&options.data_dir)? {
-                        Some(place) => format!("the installation was moved to {place}: set it as `database.url`"),
-                        None => {
-                            format!("{} holds no {DATABASE}: `shieldops serve` makes it", options.data_dir.display())
-                        }
-                    };
-                    return Err(unsuitable(detail));
-                }
-                (db::sqlite::beside(&file, "rw").await?, file.display().to_string())
-            }
-        };
-        let kind = db::kind_of(&db);
-        let applied = db::migrate::applied(&mut db, kind).await?;
-        let pending = db::migrate::pending(&applied)?;
-        let (version, bytes) = match kind {
-            Kind::Sqlite => (
-                "SELECT sqlite_version()",
-                "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
-            ),
-            Kind::Postgres => {
-                ("SELECT current_setting('server_version')", "SELECT pg_database_size(current_database())")
-            }
-        };
-        let version: String = sqlx::query_scalar(version).fetch_one(&mut db).await?;
-        let bytes: i64 = sqlx::query_scalar(bytes).fetch_one(&mut db).await?;
-        let tenants = if applied.is_empty() { 0 } else { count(&mut db, "SELECT count(*) FROM tenants").await? };
-        let nodes = match kind {
-            Kind::Postgres if !applied.is_empty() => count(&mut db, "SELECT count(*) FROM nodes").await?,
-            _ => 1,
-        };
-        sqlx::Connection::close(db).await?;
-        Ok(Status {
-            kind: if kind == Kind::Sqlite { "sqlite" } else { "postgres" },
-            place,
-            version,
-            schema: applied.last().copied(),
-            pending: pending.iter().map(|step| step.name).collect(),
-            tenants,
-            bytes: u64::try_from(bytes).unwrap_or(0),
-            nodes,
-        })
-    }
-}
-
-async fn count(db: &mut AnyConnection, sql: &'static str) -> Result<u64> {
-    let count: i64 = sqlx::query_scalar(sql).fetch_one(db).await?;
-    Ok(u64::try_from(count).unwrap_or(0))
 }

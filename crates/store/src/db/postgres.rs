@@ -84,8 +84,8 @@ fn format_lock(lock: i64) -> String {
 
 /// The random end of the id.
 fn tenant_lock(tenant: TenantId) -> i64 {
-    let [.., a, b, c, d, e, f, g, h] = tenant.to_bytes();
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let end = tenant.to_bytes().last_chunk().copied().unwrap_or_default();
+    i64::from_be_bytes(end)
 }
 
 /// Refuses a pooler that gives each transaction another connection: prepared statements are lost or mixed up there.
@@ -160,8 +160,8 @@ struct Login {
     superuser: bool,
     bypasses: bool,
     makes_roles: bool,
-    /// Since version 16 a grant says whether the role may be taken.
-    since_16: bool,
+    /// Of the server.
+    version: i64,
 }
 
 impl Login {
@@ -179,8 +179,13 @@ impl Login {
             superuser: superuser != 0,
             bypasses: bypasses != 0,
             makes_roles: makes != 0,
-            since_16: version >= 160_000,
+            version,
         })
+    }
+
+    /// Since then a grant says whether the role may be taken.
+    fn since_16(&self) -> bool {
+        self.version >= 160_000
     }
 
     /// The role that serves: made when it may be, else the login itself where row-level security holds it.
@@ -206,7 +211,7 @@ impl Login {
     }
 
     async fn may_take(&self, conn: &mut AnyConnection) -> Result<bool> {
-        let right = if self.since_16 { "SET" } else { "MEMBER" };
+        let right = if self.since_16() { "SET" } else { "MEMBER" };
         let taken: Option<i64> =
             sqlx::query_scalar("SELECT CAST(pg_has_role(current_user, oid, $2) AS INT) FROM pg_roles WHERE rolname=$1")
                 .bind(ROLE)
@@ -223,7 +228,7 @@ impl Login {
         );
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *conn).await?;
         if !self.superuser {
-            let with = if self.since_16 { " WITH SET TRUE, INHERIT TRUE" } else { "" };
+            let with = if self.since_16() { " WITH SET TRUE, INHERIT TRUE" } else { "" };
             let grant = AssertSqlSafe(format!("GRANT {ROLE} TO CURRENT_USER{with}"));
             sqlx::raw_sql(grant).execute(conn).await?;
         }
