@@ -64,7 +64,11 @@ pub async fn make_operator(store: &Store, user: UserId) -> Result<(), IdentityEr
     }
     let now = store.clock().now();
     let mut tx = store.job(TenantId::INSTALLATION, Job::Cli)?.begin().await?;
-    people::set_operator(&mut tx, user, true).await?;
+    match people::set_operator(&mut tx, user, true, now).await {
+        // Another process was quicker.
+        Err(StoreError::AlreadyExists { .. }) => return Ok(()),
+        done => done?,
+    }
     let body = serde_json::json!({"name": person.name, "before": {"operator": false}, "after": {"operator": true}});
     tx.record("operator.made", &[&user], body)?;
     tx.commit(now).await?;
@@ -113,9 +117,9 @@ pub async fn reset_password(
     let person = store.find_person(&name).await?.ok_or(StoreError::NotFound)?;
     password::check(&person.name, &given)?;
     let hash = hash_password(given).await?;
-    let memberships = store.memberships_of(person.id).await?;
-    let own = memberships.iter().find(|one| one.via_grant.is_none()).map(|one| one.tenant.id);
     let now = store.clock().now();
+    let memberships = store.memberships_of(person.id, now).await?;
+    let own = memberships.iter().find(|one| one.via_grant.is_none()).map(|one| one.tenant.id);
     let mut tx = store.job(own.unwrap_or(TenantId::INSTALLATION), Job::Cli)?.begin().await?;
     people::set_password(&mut tx, person.id, &hash, None, now).await?;
     if drop_factors {

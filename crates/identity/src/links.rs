@@ -97,7 +97,7 @@ pub async fn accept(door: &Door<'_>, link: &str, given: String, from: &Origin) -
     let password_hash = hash_password(given).await?;
     let now = door.store.clock().now();
     let id: UserId = id::mint(now, &mut rand::rng());
-    let mut user = User::new(id, &invitation.name, &invitation.role.to_string(), now);
+    let mut user = User::new(id, &invitation.name, &invitation.role, now);
     user.has_password = true;
     let mut tx = door.store.job(tenant.id, Job::Cli)?.begin().await?;
     // Looked at again under the lock: the role may be gone by now, and the name taken.

@@ -64,7 +64,7 @@ pub async fn create(
     let name = fresh_name(&mut tx, &name).await?;
     let role = assignable(&mut tx, rights, role).await?;
     let id: UserId = id::mint(now, &mut rand::rng());
-    let mut user = User::new(id, &name, &role.to_string(), now);
+    let mut user = User::new(id, &name, &role, now);
     user.has_password = password_hash.is_some();
     people::create_user(&mut tx, &user, password_hash.as_deref()).await?;
     tx.record("user.created", &[&user.id], serde_json::json!({"name": user.name, "role": user.role}))?;
@@ -158,7 +158,7 @@ pub(crate) async fn may_reset(
         return Ok(known);
     }
     not_above(&mut access, rights, &known.role).await?;
-    let memberships = store.memberships_of(user).await?;
+    let memberships = store.memberships_of(user, store.clock().now()).await?;
     let elsewhere = memberships.iter().any(|one| one.via_grant.is_none() && one.tenant.id != scope.tenant());
     if person.operator || elsewhere {
         let why = "this person's credentials are not this tenant's alone: the operator of the installation can do it";

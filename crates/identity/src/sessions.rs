@@ -215,7 +215,7 @@ async fn prove(
 
 /// Where a person's new session begins: the tenant used last of those that are open.
 pub(crate) async fn home(store: &Store, person: &Person) -> Result<Tenant, IdentityError> {
-    let memberships = store.memberships_of(person.id).await?;
+    let memberships = store.memberships_of(person.id, store.clock().now()).await?;
     let mut own = memberships.into_iter().filter(|one| !one.disabled && one.via_grant.is_none()).peekable();
     if own.peek().is_none() {
         return Err(IdentityError::WrongCredentials);

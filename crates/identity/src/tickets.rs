@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shieldops_model::{Timestamp, UserId};
-use shieldops_store::{Store, factors::Ceremony};
+use shieldops_store::{Ceremony, Store};
 
 use crate::{CredentialKind, IdentityError, Secret, secret};
 
