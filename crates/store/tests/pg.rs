@@ -10,16 +10,30 @@ pub(crate) const POSTGRES: bool = true;
 mod credentials;
 #[path = "it/database.rs"]
 mod database;
+#[path = "it/factors.rs"]
+mod factors;
 #[path = "it/leases.rs"]
 mod leases;
 #[path = "it/lists.rs"]
 mod lists;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/machines.rs"]
+mod machines;
+#[path = "it/members.rs"]
+mod members;
+#[path = "it/principals.rs"]
+mod principals;
+#[path = "it/settings.rs"]
+mod settings;
+#[path = "it/shredding.rs"]
+mod shredding;
 #[path = "it/support.rs"]
 mod support;
 #[path = "it/tampering.rs"]
 mod tampering;
+#[path = "it/tenancy.rs"]
+mod tenancy;
 #[path = "it/tenants.rs"]
 mod tenants;
 #[path = "it/transactions.rs"]
@@ -29,5 +43,6 @@ mod pg {
     mod copying;
     mod logins;
     mod nodes;
+    mod upgrading;
     mod walls;
 }

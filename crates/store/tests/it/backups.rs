@@ -2,10 +2,10 @@
 
 use shieldops_model::FixedClock;
 
-use crate::support::{Database, directory, now, open};
-
-/// What a version that knew only the first step left behind.
-const OLD: &str = "DROP TABLE leases; DELETE FROM _sqlx_migrations WHERE version>1";
+use crate::{
+    support::{Database, directory, now, open},
+    upgrade::to_first_version,
+};
 
 #[tokio::test]
 async fn a_database_is_copied_before_its_migration_and_a_new_one_is_not() {
@@ -15,7 +15,7 @@ async fn a_database_is_copied_before_its_migration_and_a_new_one_is_not() {
     assert!(store.backups().unwrap().is_empty());
     store.close().await;
     drop(store);
-    Database::File.sql(dir.path(), OLD).await;
+    to_first_version(dir.path()).await;
     let store = open(dir.path(), &clock, &Database::File).await.unwrap();
     assert_eq!(store.first().await.unwrap(), tenant);
     let backups = store.backups().unwrap();

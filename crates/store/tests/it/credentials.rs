@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use shieldops_model::{Clock as _, SessionId, TokenId, UserId, id};
-use shieldops_store::people::{self, NewCredential, Token, User};
+use shieldops_store::{
+    Principal, RoleRef, memberships,
+    people::{self, NewCredential, Token, User},
+};
 
 use crate::support::{World, world};
 
@@ -21,16 +24,9 @@ async fn person(world: &World) -> Person {
     let now = world.clock.now();
     let (user, session, token) =
         (id::mint(now, &mut rand::rng()), id::mint(now, &mut rand::rng()), id::mint(now, &mut rand::rng()));
-    let row = User {
-        id: user,
-        name: "ada".into(),
-        role: "analyst".into(),
-        disabled: false,
-        has_password: false,
-        created_at: now,
-        last_sign_in_at: None,
-    };
-    let credential = |hash, expires_at| NewCredential { hash, user: Some(user), client_addr: None, expires_at };
+    let row = User::new(user, "ada", &RoleRef::parse("analyst"), now);
+    let credential =
+        |hash, expires_at| NewCredential { hash, user: Some(user), expires_at, ..NewCredential::default() };
     let token_row = Token {
         id: token,
         kind: "personal".into(),
@@ -52,18 +48,22 @@ async fn person(world: &World) -> Person {
     Person { user, session, token }
 }
 
+async fn principal(world: &World, hash: &[u8; 32]) -> Option<Principal> {
+    world.store.authenticate(hash, None, world.clock.now()).await.unwrap().principal()
+}
+
 async fn known(world: &World, hash: &[u8; 32]) -> bool {
-    world.store.authenticate(hash, world.clock.now()).await.unwrap().is_some()
+    principal(world, hash).await.is_some()
 }
 
 #[tokio::test]
 async fn invariant_11_a_revoked_session_or_token_is_refused_at_once() {
     let Some(world) = world().await else { return };
     let person = person(&world).await;
-    let principal = world.store.authenticate(&SESSION, world.clock.now()).await.unwrap().unwrap();
+    let found = principal(&world, &SESSION).await.unwrap();
     assert_eq!(
-        (principal.user, principal.session, principal.role.as_str()),
-        (Some(person.user), Some(person.session), "analyst")
+        (found.user, found.session, found.role),
+        (Some(person.user), Some(person.session), RoleRef::parse("analyst"))
     );
     let mut tx = world.scope().begin().await.unwrap();
     people::revoke_session(&mut tx, person.session, world.clock.now()).await.unwrap();
@@ -91,16 +91,16 @@ async fn invariant_11_a_session_ends_when_its_time_is_over() {
 async fn invariant_11_a_disabled_user_is_refused_with_every_credential() {
     let Some(world) = world().await else { return };
     let person = person(&world).await;
-    for disabled_at in [Some(world.clock.now()), None] {
-        let mut tx = world.scope().begin().await.unwrap();
-        people::set_user(&mut tx, person.user, "viewer", disabled_at).await.unwrap();
-        tx.record("user.changed", &[&person.user], ()).unwrap();
-        tx.commit(world.clock.now()).await.unwrap();
+    for disabled in [true, false] {
+        let (mut tx, now) = (world.scope().begin().await.unwrap(), world.clock.now());
+        let viewer = RoleRef::parse("viewer");
+        memberships::set(&mut tx, person.user, Some(&viewer), Some(disabled), None, now).await.unwrap();
+        tx.commit(now).await.unwrap();
         for hash in [SESSION, TOKEN] {
-            assert_eq!(known(&world, &hash).await, disabled_at.is_none());
+            assert_eq!(known(&world, &hash).await, !disabled);
         }
     }
-    assert_eq!(world.store.authenticate(&TOKEN, world.clock.now()).await.unwrap().unwrap().role, "viewer");
+    assert!(principal(&world, &TOKEN).await.unwrap().role.is("viewer"));
 }
 
 #[tokio::test]
@@ -115,7 +115,8 @@ async fn invariant_11_without_a_membership_nothing_opens() {
 async fn the_use_of_a_token_is_noted() {
     let Some(world) = world().await else { return };
     person(&world).await;
-    world.store.used(&TOKEN, world.clock.now()).await.unwrap();
+    let found = principal(&world, &TOKEN).await.unwrap();
+    world.store.used(&TOKEN, &found, world.clock.now()).await.unwrap();
     let tokens = people::tokens(&mut world.scope().read().await.unwrap()).await.unwrap();
     assert_eq!(tokens[0].last_used_at, Some(world.clock.now()));
 }

@@ -7,14 +7,23 @@
 pub(crate) const POSTGRES: bool = false;
 
 mod backups;
+mod bounds;
 mod credentials;
 mod database;
+mod factors;
 mod leases;
 mod lists;
 mod live;
+mod machines;
+mod members;
 mod opening;
+mod principals;
 mod sealing;
+mod settings;
+mod shredding;
 mod support;
 mod tampering;
+mod tenancy;
 mod tenants;
 mod transactions;
+mod upgrade;

@@ -258,7 +258,10 @@ async fn an_idle_session_ends_and_use_keeps_it_open() {
         let found = principal(&world, 1, None).await;
         world.store.used(&[1; 32], &found, world.clock.now()).await.unwrap();
     }
-    assert_eq!(sessions::list(&mut world.scope().read().await.unwrap(), None, world.clock.now()).await.unwrap().len(), 1);
+    assert_eq!(
+        sessions::list(&mut world.scope().read().await.unwrap(), None, world.clock.now()).await.unwrap().len(),
+        1
+    );
     world.clock.advance(Duration::from_mins(10));
     assert_eq!(outcome(&world, 1, None).await, "refused");
     assert!(world.store.sessions_of(ada, world.clock.now()).await.unwrap().is_empty());
@@ -297,6 +300,7 @@ async fn an_operator_is_known_as_one_and_the_last_one_stays() {
     let mut tx = installation(&world).begin().await.unwrap();
     let last = people::set_operator(&mut tx, ada, false, world.clock.now()).await;
     assert!(matches!(last, Err(shieldops_store::StoreError::LastAdministrator)));
+    drop(tx);
     let mut tx = world.scope().begin().await.unwrap();
     assert!(people::set_operator(&mut tx, ada, true, world.clock.now()).await.is_err(), "a tenant makes no operators");
 }

@@ -114,16 +114,10 @@ async fn only_the_installation_changes_tenants() {
     let new = NewTenant { slug: "mine".into(), name: "Mine".into(), parent: None, demo: false };
     assert!(matches!(tenants::create(&mut tx, &new, now).await, Err(StoreError::NotFound)));
     let patch = TenantPatch { slug: Some("theirs".into()), ..TenantPatch::default() };
-    assert!(matches!(
-        tenants::update(&mut tx, acme.tenant(), &patch, None, now).await,
-        Err(StoreError::NotFound)
-    ));
+    assert!(matches!(tenants::update(&mut tx, acme.tenant(), &patch, None, now).await, Err(StoreError::NotFound)));
     let lock = tenants::change_state(&mut tx, acme.tenant(), TenantChange::Lock, "", None, None, now).await;
     assert!(matches!(lock, Err(StoreError::NotFound)));
-    assert!(matches!(
-        tenants::list(&mut tx, &PageRequest::default(), None).await,
-        Err(StoreError::NotFound)
-    ));
+    assert!(matches!(tenants::list(&mut tx, &PageRequest::default(), None).await, Err(StoreError::NotFound)));
 }
 
 #[tokio::test]

@@ -1,0 +1,149 @@
+//! Second factors, recovery codes, and sign-ins that are half done.
+
+use std::time::Duration;
+
+use shieldops_model::{Clock as _, UserId};
+use shieldops_store::{
+    Ceremony, StoreError, TenantScope,
+    factors::{self, Factor, FactorKind},
+    memberships, sessions,
+};
+
+use crate::{
+    principals::principal,
+    support::{World, world},
+    tenancy::{fresh, kinds, person, session},
+};
+
+fn factor(world: &World, kind: FactorKind, body: &str) -> Factor {
+    Factor {
+        id: fresh(world),
+        kind,
+        name: "phone".into(),
+        body: body.as_bytes().to_vec(),
+        created_at: world.clock.now(),
+        last_used_at: None,
+        last_step: None,
+    }
+}
+
+pub(crate) async fn with_app(world: &World, scope: &TenantScope, user: UserId, secret: &str) -> Factor {
+    let factor = factor(world, FactorKind::Totp, secret);
+    let mut tx = scope.begin().await.unwrap();
+    factors::add(&mut tx, user, &factor).await.unwrap();
+    factors::set_recovery_codes(&mut tx, user, &[[1; 32], [2; 32]]).await.unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+    factor
+}
+
+#[tokio::test]
+async fn a_factor_reads_back_and_one_person_has_one_app() {
+    let Some(world) = world().await else { return };
+    let scope = world.scope();
+    let ada = person(&world, &scope, "ada", "viewer").await;
+    let app = with_app(&world, &scope, ada, "the secret").await;
+    let known = world.store.factors_of(ada).await.unwrap();
+    assert_eq!((known.len(), known[0].id, known[0].body.as_slice()), (1, app.id, b"the secret".as_slice()));
+    assert!(!serde_json::to_string(&known[0]).unwrap().contains("body"), "a secret is never serialised");
+    let mut tx = scope.begin().await.unwrap();
+    let second = factors::add(&mut tx, ada, &factor(&world, FactorKind::Totp, "x")).await;
+    assert!(matches!(second, Err(StoreError::AlreadyExists { .. })));
+    factors::add(&mut tx, ada, &factor(&world, FactorKind::Passkey, "a key")).await.unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+    assert_eq!(world.store.factors_of(ada).await.unwrap().len(), 2);
+    let bob = person(&world, &scope, "bob", "viewer").await;
+    assert!(world.store.factors_of(bob).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_time_step_is_taken_once_and_never_an_earlier_one() {
+    let Some(world) = world().await else { return };
+    let scope = world.scope();
+    let ada = person(&world, &scope, "ada", "viewer").await;
+    let app = with_app(&world, &scope, ada, "s").await;
+    let now = world.clock.now();
+    let mut tx = scope.begin().await.unwrap();
+    for (step, taken) in [(10, true), (10, false), (9, false), (11, true)] {
+        assert_eq!(factors::take_step(&mut tx, ada, app.id, step, now).await.unwrap(), taken, "{step}");
+    }
+    factors::set_body(&mut tx, ada, app.id, b"moved", now).await.unwrap();
+    tx.commit(now).await.unwrap();
+    let known = &world.store.factors_of(ada).await.unwrap()[0];
+    assert_eq!(
+        (known.last_step, known.last_used_at, known.body.as_slice()),
+        (Some(11), Some(now), b"moved".as_slice())
+    );
+}
+
+#[tokio::test]
+async fn a_recovery_code_opens_once_and_codes_go_with_the_last_factor() {
+    let Some(world) = world().await else { return };
+    let scope = world.scope();
+    let ada = person(&world, &scope, "ada", "viewer").await;
+    let app = with_app(&world, &scope, ada, "s").await;
+    let now = world.clock.now();
+    let mut tx = scope.begin().await.unwrap();
+    assert!(factors::spend_recovery_code(&mut tx, ada, &[1; 32], now).await.unwrap());
+    assert!(!factors::spend_recovery_code(&mut tx, ada, &[1; 32], now).await.unwrap());
+    assert!(!factors::spend_recovery_code(&mut tx, ada, &[7; 32], now).await.unwrap());
+    tx.commit(now).await.unwrap();
+    assert_eq!(world.store.recovery_codes_left(ada).await.unwrap(), 1);
+    let mut tx = scope.begin().await.unwrap();
+    factors::remove(&mut tx, ada, app.id).await.unwrap();
+    assert!(matches!(factors::remove(&mut tx, ada, app.id).await, Err(StoreError::NotFound)));
+    tx.commit(now).await.unwrap();
+    assert_eq!(world.store.recovery_codes_left(ada).await.unwrap(), 0);
+    let made = kinds(&scope).await;
+    assert_eq!(made, ["user.created", "factor.added", "recovery_codes.made", "recovery_code.spent", "factor.removed"]);
+}
+
+#[tokio::test]
+async fn factors_go_with_their_person() {
+    let Some(world) = world().await else { return };
+    let scope = world.scope();
+    let ada = person(&world, &scope, "ada", "viewer").await;
+    with_app(&world, &scope, ada, "s").await;
+    let mut tx = scope.begin().await.unwrap();
+    assert!(memberships::remove(&mut tx, ada, world.clock.now()).await.unwrap());
+    tx.commit(world.clock.now()).await.unwrap();
+    assert!(world.store.factors_of(ada).await.unwrap().is_empty());
+    assert_eq!(world.store.recovery_codes_left(ada).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ceremony_is_spent_by_one_of_two_and_only_as_what_it_is() {
+    let Some(world) = world().await else { return };
+    let now = world.clock.now();
+    let expires_at = now.plus(Duration::from_mins(5));
+    let open =
+        Ceremony { hash: [1; 32], kind: "second_factor".into(), principal: None, body: b"half".to_vec(), expires_at };
+    world.store.open_ceremony(&open, now).await.unwrap();
+    assert!(world.store.spend_ceremony(&[1; 32], "passkey", now).await.unwrap().is_none());
+    assert_eq!(world.store.find_ceremony(&[1; 32], "second_factor", now).await.unwrap().unwrap().body, b"half");
+    let spend = || world.store.spend_ceremony(&[1; 32], "second_factor", now);
+    let (one, other) = tokio::join!(spend(), spend());
+    assert!(one.unwrap().is_some() != other.unwrap().is_some());
+    world.store.open_ceremony(&Ceremony { hash: [2; 32], ..open }, now).await.unwrap();
+    world.clock.advance(Duration::from_mins(5));
+    let late = world.store.spend_ceremony(&[2; 32], "second_factor", world.clock.now()).await.unwrap();
+    assert!(late.is_none());
+}
+
+#[tokio::test]
+async fn a_session_that_is_verified_again_says_when_and_how() {
+    let Some(world) = world().await else { return };
+    let scope = world.scope();
+    let ada = person(&world, &scope, "ada", "viewer").await;
+    let id = session(&world, &scope, ada, 1).await;
+    let found = principal(&world, 1, None).await;
+    assert!(!found.strong && found.verified_at.is_none());
+    let now = world.clock.now();
+    for (strong, wanted) in [(false, false), (true, true), (false, true)] {
+        let mut tx = scope.begin().await.unwrap();
+        sessions::set_verified(&mut tx, id, now, strong).await.unwrap();
+        tx.record("session.verified", &[&id], ()).unwrap();
+        tx.commit(now).await.unwrap();
+        let found = principal(&world, 1, None).await;
+        assert_eq!((found.verified_at, found.strong), (Some(now), wanted));
+    }
+}
