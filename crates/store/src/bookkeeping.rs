@@ -39,13 +39,17 @@ pub async fn count(tx: &mut Tx, name: &str, by: i64) -> Result<()> {
 }
 
 pub async fn counter(access: &mut impl Access, name: &str) -> Result<u64> {
+    Ok(u64::try_from(find_counter(access, name).await?.unwrap_or(0)).unwrap_or(0))
+}
+
+/// A counter, if anything was ever counted under its name.
+pub(crate) async fn find_counter(access: &mut impl Access, name: &str) -> Result<Option<i64>> {
     let tenant = access.t();
-    let value: Option<i64> = sqlx::query_scalar("SELECT value FROM counters WHERE tenant_id=$1 AND name=$2")
+    Ok(sqlx::query_scalar("SELECT value FROM counters WHERE tenant_id=$1 AND name=$2")
         .bind(tenant)
         .bind(name)
         .fetch_optional(access.conn())
-        .await?;
-    Ok(u64::try_from(value.unwrap_or(0)).unwrap_or(0))
+        .await?)
 }
 
 /// What a source sent, and how its clock stands to ours.
@@ -59,6 +63,28 @@ pub struct SourceStats {
     pub skew_ms: i64,
 }
 
+/// Names of sources that are counted apart per tenant; senders choose them. Events of further names count under `OTHER`.
+pub const SOURCES: i64 = 1_000;
+pub const OTHER: &str = "other";
+
+/// The name under which events of a source are counted.
+async fn counted_as<'a>(tx: &mut Tx, source: &'a str) -> Result<&'a str> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT events FROM source_stats WHERE tenant_id=$1 AND source=$2")
+        .bind(tx.t())
+        .bind(source)
+        .fetch_optional(tx.conn())
+        .await?;
+    if known.is_some() {
+        return Ok(source);
+    }
+    let names: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM source_stats WHERE tenant_id=$1 AND source<>$2")
+        .bind(tx.t())
+        .bind(OTHER)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(if names < SOURCES { source } else { OTHER })
+}
+
 /// Adds `events` to a source.
 pub async fn source_seen(
     tx: &mut Tx,
@@ -67,13 +93,15 @@ pub async fn source_seen(
     event_at: Timestamp,
     ingested_at: Timestamp,
 ) -> Result<()> {
+    let source = index_text(source).into_owned();
+    let source = counted_as(tx, &source).await?;
     sqlx::query(
         "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us) VALUES ($1,$2,$3,$4,$5,$6) \
          ON CONFLICT (tenant_id, source) DO UPDATE SET events=source_stats.events+excluded.events, last_event_at=excluded.last_event_at, \
          last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us",
     )
     .bind(tx.t())
-    .bind(index_text(source).into_owned())
+    .bind(source)
     .bind(i64::try_from(events).unwrap_or(i64::MAX))
     .bind(event_at.as_micros())
     .bind(ingested_at.as_micros())
