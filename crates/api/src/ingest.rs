@@ -22,6 +22,10 @@ pub(crate) struct IngestStats {
     /// Lines that were refused in the answer.
     pub(crate) rejected: u64,
     pub(crate) dead_letters: u64,
+    /// Dead letters that went because there were newer ones: `ingest.dead_letter_bytes`, and 100,000.
+    pub(crate) dead_letters_dropped: u64,
+    /// Bytes that the kept ones take.
+    pub(crate) dead_letter_bytes: u64,
     /// Acknowledged and not yet processed.
     pub(crate) lag_events: u64,
     /// Bytes and segments of the log as they rest now.
@@ -29,6 +33,8 @@ pub(crate) struct IngestStats {
     pub(crate) segments: u64,
     /// Stored events that cannot be read any more.
     pub(crate) damaged_events: u64,
+    /// Names of sources that are counted apart; events of further names count under `other`.
+    pub(crate) sources_limit: u64,
     pub(crate) sources: Vec<SourceStats>,
 }
 
@@ -40,11 +46,14 @@ pub(crate) async fn stats(app: &App, caller: &Caller) -> Result<IngestStats, Pro
         stored: bus.accepted,
         processed: bus.processed.0,
         rejected: bookkeeping::counter(&mut reader, "rejected").await?,
-        dead_letters: bookkeeping::counter(&mut reader, "dead_letters").await?,
+        dead_letters: bookkeeping::counter(&mut reader, dead_letters::ALL).await?,
+        dead_letters_dropped: bookkeeping::counter(&mut reader, dead_letters::DROPPED).await?,
+        dead_letter_bytes: bookkeeping::counter(&mut reader, dead_letters::BYTES).await?,
         lag_events: bus.lag_events,
         bytes: bus.bytes,
         segments: bus.segments,
         damaged_events: bus.damaged_events,
+        sources_limit: bookkeeping::SOURCES.unsigned_abs(),
         sources: bookkeeping::sources(&mut reader).await?,
     })
 }

@@ -9,6 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use shieldops_model::TenantId;
+use shieldops_store::{Job, bookkeeping, dead_letters};
+
 use crate::{App, metrics::Scraped};
 
 pub(crate) async fn healthz() -> &'static str {
@@ -32,9 +35,15 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
         scraped.stored += stats.accepted;
         scraped.lag += stats.lag_events;
         scraped.log_bytes += stats.bytes;
+        scraped.letters_dropped += dropped(&app, tenant).await.unwrap_or(0);
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.render(scraped)).into_response()
+}
+
+async fn dropped(app: &App, tenant: TenantId) -> shieldops_store::Result<u64> {
+    let mut reader = app.store.job(tenant, Job::Pipeline)?.read().await?;
+    bookkeeping::counter(&mut reader, dead_letters::DROPPED).await
 }
 
 pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {

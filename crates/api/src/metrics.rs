@@ -17,6 +17,7 @@ pub(crate) struct Scraped {
     pub(crate) lag: u64,
     pub(crate) log_bytes: u64,
     pub(crate) rules: u64,
+    pub(crate) letters_dropped: u64,
 }
 
 impl Metrics {
@@ -46,6 +47,11 @@ impl Metrics {
             ("bus_events_stored", "Events acknowledged since the data directory was made", scraped.stored),
             ("bus_lag_events", "Events acknowledged and not yet processed", scraped.lag),
             ("bus_size_bytes", "Bytes of the event log at rest", scraped.log_bytes),
+            (
+                "dead_letters_dropped",
+                "Dead letters that went for newer ones since the data directory was made",
+                scraped.letters_dropped,
+            ),
             ("rules_loaded", "Rules in use", scraped.rules),
         ];
         for (name, help, value) in gauges {

@@ -40,6 +40,8 @@ pub struct Intake {
     pub store: Store,
     pub(crate) bus: Option<Arc<Bus>>,
     pub limits: Limits,
+    /// How many refused lines are kept.
+    pub(crate) keep: dead_letters::Keep,
     /// Memory of bodies on their way in.
     pub bodies: Budget,
     pub(crate) arrivals: Arc<Arrivals>,
@@ -169,7 +171,7 @@ impl Intake {
         let mut tx = self.store.job(tenant, Job::Pipeline)?.begin().await?;
         bookkeeping::count(&mut tx, "rejected", i64::try_from(rejected).unwrap_or(i64::MAX)).await?;
         let letters: Vec<_> = errors.iter().map(|error| letter(error, at)).collect();
-        dead_letters::insert(&mut tx, &letters).await?;
+        dead_letters::insert(&mut tx, &letters, self.keep).await?;
         tx.commit(at).await?;
         Ok(())
     }

@@ -30,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Stats};
 use shieldops_model::{IncidentId, TenantId};
-use shieldops_store::{Store, Tx};
+use shieldops_store::{Store, Tx, dead_letters::Keep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use arrivals::Arrivals;
@@ -49,6 +49,8 @@ pub struct Pipeline {
 pub struct Settings {
     /// The window in which matches of one fingerprint are one alert.
     pub dedupe_window: Duration,
+    /// How many dead letters are kept.
+    pub dead_letters: Keep,
     /// Bytes of events in one transaction.
     pub batch_bytes: usize,
     /// How often directories of rules are looked at.
@@ -63,6 +65,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dedupe_window: shieldops_triage::WINDOW,
+            dead_letters: Keep::default(),
             batch_bytes: 2 * 1024 * 1024,
             reload_every: Duration::from_secs(5),
             revise_after: Duration::from_secs(5),
@@ -93,7 +96,8 @@ impl Pipeline {
     /// The door for events of this pipeline.
     pub fn intake(&self, limits: shieldops_ingest::Limits) -> Intake {
         let (bodies, arrivals) = (Budget::new(limits.memory_bytes), Arc::clone(&self.arrivals));
-        Intake { store: self.store.clone(), bus: self.bus.clone(), limits, bodies, arrivals }
+        let keep = self.settings.dead_letters;
+        Intake { store: self.store.clone(), bus: self.bus.clone(), limits, keep, bodies, arrivals }
     }
 
     /// Writes the ledger entries of sealed segments now: the last step of a drain.

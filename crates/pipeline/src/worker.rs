@@ -105,7 +105,7 @@ async fn give_up(pipeline: &Pipeline, tenant: TenantId, batch: Batch, error: &Pi
         let detail = format!("no rule was run on it: {error}");
         tracing::error!(tenant.id = %tenant, event.id = %event.id, "an event cannot be processed and becomes a dead letter");
         let letter = letter(event, "detect", "unprocessable", detail.clone(), now);
-        dead_letters::insert(&mut tx, &[letter]).await?;
+        dead_letters::insert(&mut tx, &[letter], pipeline.settings.dead_letters).await?;
         let body = serde_json::json!({"source": event.source, "format": event.format, "why": detail});
         tx.record("event.unprocessable", &[&event.id], body)?;
     }
@@ -197,7 +197,7 @@ async fn commit(
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     seen::count(&mut tx, &outcome.events, now).await?;
-    letters(&mut tx, outcome, now).await?;
+    letters(&mut tx, outcome, pipeline.settings.dead_letters, now).await?;
     record_damage(&mut tx, tenant, damaged)?;
     let batch = Findings { findings: &outcome.findings, events: &outcome.events };
     incidents::apply(&mut tx, growing, batch, &pipeline.settings, now).await?;
@@ -218,12 +218,12 @@ fn record_damage(tx: &mut Tx, tenant: TenantId, damaged: &[Frame]) -> Result<()>
     Ok(())
 }
 
-async fn letters(tx: &mut Tx, outcome: &Outcome, now: Timestamp) -> Result<()> {
+async fn letters(tx: &mut Tx, outcome: &Outcome, keep: dead_letters::Keep, now: Timestamp) -> Result<()> {
     let one = |(event, problem): &(Event, shieldops_ingest::Problem)| {
         letter(event, "normalise", problem.code, problem.detail.clone(), now)
     };
     let letters: Vec<_> = outcome.problems.iter().map(one).collect();
-    dead_letters::insert(tx, &letters).await?;
+    dead_letters::insert(tx, &letters, keep).await?;
     Ok(())
 }
 

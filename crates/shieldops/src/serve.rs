@@ -163,6 +163,10 @@ async fn pipeline(settings: &Settings, store: &Store, bus: Option<Arc<Bus>>) -> 
         dedupe_window: settings.detect.dedupe_window,
         revise_after: settings.investigate.revise_after,
         revise_within: settings.investigate.revise_within,
+        dead_letters: shieldops_store::dead_letters::Keep {
+            bytes: settings.ingest.dead_letter_bytes,
+            ..shieldops_store::dead_letters::Keep::default()
+        },
         ..shieldops_pipeline::Settings::default()
     };
     Ok(Pipeline::new(store.clone(), bus, Arc::new(content), settings))

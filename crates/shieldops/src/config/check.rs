@@ -196,6 +196,7 @@ impl Checker<'_> {
         self.range("ingest.max_body_bytes", raw.max_body_bytes, 1_024, 32 * MIB);
         // A body of the largest size with as many events as it may hold has room.
         self.range("ingest.memory_bytes", raw.memory_bytes, 192 * MIB, 1 << 40);
+        self.range("ingest.dead_letter_bytes", raw.dead_letter_bytes, 16 * MIB, 1 << 40);
         self.range("ingest.max_event_bytes", raw.max_event_bytes, 1_024, 8 * MIB);
         if raw.max_event_bytes > raw.max_body_bytes {
             self.wrong(
@@ -244,6 +245,7 @@ impl Checker<'_> {
             max_body_bytes: usize::try_from(raw.max_body_bytes).ok()?,
             max_event_bytes: usize::try_from(raw.max_event_bytes).ok()?,
             memory_bytes: usize::try_from(raw.memory_bytes).ok()?,
+            dead_letter_bytes: raw.dead_letter_bytes,
             syslog,
             files: raw.files.iter().map(follow).collect(),
             journal: raw.journal,

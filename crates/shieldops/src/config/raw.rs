@@ -147,6 +147,8 @@ pub(super) struct Ingest {
     pub(super) max_event_bytes: u64,
     /// Bytes of memory that all bodies on their way in may take together, packed and unpacked, at least 192 MiB. Over it senders are told to come again.
     pub(super) memory_bytes: u64,
+    /// Bytes on disk that dead letters may take, per tenant, at least 16 MiB. The oldest go first, and `ingest/stats` says how many went.
+    pub(super) dead_letter_bytes: u64,
     /// The time zone of stamps that name none, such as those of classic syslog: `UTC` or an IANA name.
     pub(super) timezone: String,
     pub(super) syslog: Syslog,
@@ -164,6 +166,7 @@ impl Default for Ingest {
             max_body_bytes: 32 << 20,
             max_event_bytes: 1 << 20,
             memory_bytes: 256 << 20,
+            dead_letter_bytes: 1 << 30,
             timezone: "UTC".to_owned(),
             syslog: Syslog::default(),
             files: Vec::new(),

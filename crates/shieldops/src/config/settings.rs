@@ -95,6 +95,7 @@ pub(crate) struct Ingest {
     pub(crate) max_body_bytes: usize,
     pub(crate) max_event_bytes: usize,
     pub(super) memory_bytes: usize,
+    pub(crate) dead_letter_bytes: u64,
     pub(crate) syslog: Syslog,
     pub(crate) files: Vec<Follow>,
     pub(crate) journal: bool,

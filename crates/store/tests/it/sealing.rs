@@ -31,7 +31,7 @@ async fn planted_texts_are_absent_from_every_file() {
     incidents::insert(&mut tx, &incident, incident.created_at, None).await.unwrap();
     notes::insert(&mut tx, incident.id, &note(&format!("{MARKER} note"))).await.unwrap();
     alerts::insert(&mut tx, &alert).await.unwrap();
-    dead_letters::insert(&mut tx, &[letter]).await.unwrap();
+    dead_letters::insert(&mut tx, &[letter], dead_letters::Keep::default()).await.unwrap();
     facts::set_automation(&mut tx, &halt).await.unwrap();
     tx.record("note.added", &[&incident.id], serde_json::json!({"text": format!("{MARKER} payload")})).unwrap();
     tx.commit(world.clock.now()).await.unwrap();

@@ -1,0 +1,76 @@
+//! What senders can fill without end has a bound, and it is counted what went over it.
+
+use shieldops_model::{Clock as _, id};
+use shieldops_store::{
+    PageRequest, TenantScope,
+    bookkeeping::{self, OTHER, SOURCES},
+    dead_letters::{self, BYTES, DROPPED, DeadLetter, Keep},
+};
+
+use crate::support::{World, world};
+
+/// Adds letters of so many bytes each, whose detail is their number.
+async fn add(world: &World, numbers: std::ops::Range<u64>, bytes: usize, keep: Keep) {
+    let mut tx = world.scope().begin().await.unwrap();
+    for number in numbers {
+        let letter = DeadLetter {
+            id: id::mint(world.clock.now(), &mut rand::rng()),
+            at: world.clock.now(),
+            source: "test".into(),
+            stage: "intake".into(),
+            code: "bad".into(),
+            detail: number.to_string(),
+            sample: "x".repeat(bytes),
+            size: 1,
+            event_id: None,
+        };
+        dead_letters::insert(&mut tx, &[letter], keep).await.unwrap();
+        world.clock.advance(std::time::Duration::from_secs(1));
+    }
+    tx.commit(world.clock.now()).await.unwrap();
+}
+
+/// The numbers that are kept, newest first; letters that went; bytes that are kept.
+async fn kept(scope: &TenantScope) -> (Vec<u64>, u64, u64) {
+    let mut reader = scope.read().await.unwrap();
+    let page = dead_letters::list(&mut reader, &PageRequest { limit: Some(200), cursor: None }).await.unwrap();
+    let numbers = page.items.iter().map(|letter| letter.detail.parse().unwrap()).collect();
+    let dropped = bookkeeping::counter(&mut reader, DROPPED).await.unwrap();
+    (numbers, dropped, bookkeeping::counter(&mut reader, BYTES).await.unwrap())
+}
+
+#[tokio::test]
+async fn dead_letters_stay_within_their_bytes_and_the_oldest_go_first() {
+    let Some(world) = world().await else { return };
+    let keep = Keep { bytes: 100_000, ..Keep::default() };
+    add(&world, 0..40, 10_000, keep).await;
+    let (numbers, dropped, bytes) = kept(&world.scope()).await;
+    assert!((80_000..=100_000).contains(&bytes), "{bytes}");
+    assert!((8..=9).contains(&numbers.len()), "{numbers:?}");
+    assert!(numbers.iter().rev().copied().eq(dropped..40), "the newest are kept: {numbers:?}, {dropped} went");
+}
+
+#[tokio::test]
+async fn dead_letters_stay_within_their_number() {
+    let Some(world) = world().await else { return };
+    add(&world, 0..55, 10, Keep { letters: 20, ..Keep::default() }).await;
+    let (numbers, dropped, _) = kept(&world.scope()).await;
+    assert!((18..=20).contains(&numbers.len()), "{numbers:?}");
+    assert!(numbers.iter().rev().copied().eq(dropped..55), "{numbers:?}, {dropped} went");
+}
+
+#[tokio::test]
+async fn names_of_sources_beyond_the_limit_count_as_other() {
+    let Some(world) = world().await else { return };
+    let mut tx = world.scope().begin().await.unwrap();
+    let now = world.clock.now();
+    for number in 0..SOURCES + 5 {
+        bookkeeping::source_seen(&mut tx, &format!("source-{number}"), 2, now, now).await.unwrap();
+    }
+    bookkeeping::source_seen(&mut tx, "source-0", 3, now, now).await.unwrap();
+    tx.commit(now).await.unwrap();
+    let sources = bookkeeping::sources(&mut world.scope().read().await.unwrap()).await.unwrap();
+    let events = |name: &str| sources.iter().find(|stats| stats.source == name).map(|stats| stats.events);
+    assert_eq!((sources.len(), events(OTHER), events("source-0")), (1_001, Some(10), Some(5)));
+    assert_eq!((events("source-999"), events("source-1000")), (Some(2), None));
+}
