@@ -133,13 +133,7 @@ pub async fn update(tx: &mut Tx, key: &ApiKey, now: Timestamp) -> Result<ApiKey>
 ///
 /// # Errors
 /// `NotFound`; `TooMany` while five are valid.
-pub async fn rotate(
-    tx: &mut Tx,
-    id: KeyId,
-    hash: [u8; 32],
-    old_until: Timestamp,
-    now: Timestamp,
-) -> Result<ApiKey> {
+pub async fn rotate(tx: &mut Tx, id: KeyId, hash: [u8; 32], old_until: Timestamp, now: Timestamp) -> Result<ApiKey> {
     let before = live(tx, id, now).await?;
     if before.secrets >= SECRETS {
         return Err(StoreError::TooMany { what: "valid secrets of one key", limit: SECRETS });
@@ -170,12 +164,14 @@ pub async fn revoke(tx: &mut Tx, id: KeyId, expected: Option<i64>, now: Timestam
     StoreError::stale_unless(expected, before.version)?;
     let update = sqlx::query("UPDATE api_keys SET revoked_at=$3, version=version+1 WHERE tenant_id=$1 AND id=$2");
     update.bind(tx.t()).bind(bytes(id)).bind(now.as_micros()).execute(tx.conn()).await?;
-    sqlx::query("UPDATE principal_index SET revoked_at=$3 WHERE id=$1 AND tenant=$2 AND kind='key' AND revoked_at IS NULL")
-        .bind(bytes(id))
-        .bind(tx.t())
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "UPDATE principal_index SET revoked_at=$3 WHERE id=$1 AND tenant=$2 AND kind='key' AND revoked_at IS NULL",
+    )
+    .bind(bytes(id))
+    .bind(tx.t())
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?;
     tx.touched("key", id, before.version + 1);
     tx.record("key.revoked", &[&id], json!({"before": before.shown()}))
 }

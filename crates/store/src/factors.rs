@@ -63,10 +63,11 @@ impl Store {
     /// Recovery codes that were not used yet.
     pub async fn recovery_codes_left(&self, user: UserId) -> Result<u32> {
         let mut reading = self.db().read(Whose::Installation).await?;
-        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM recovery_codes WHERE principal=$1 AND used_at IS NULL")
-            .bind(bytes(user))
-            .fetch_one(reading.conn())
-            .await?;
+        let left: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM recovery_codes WHERE principal=$1 AND used_at IS NULL")
+                .bind(bytes(user))
+                .fetch_one(reading.conn())
+                .await?;
         Ok(u32::try_from(left).unwrap_or(0))
     }
 }

@@ -65,7 +65,8 @@ pub async fn create(tx: &mut Tx, grant: &Grant) -> Result<()> {
     .await?;
     tx.touched("grant", grant.id, 1);
     let body = json!({"after": {"grantee": grant.grantee, "role": grant.role, "reason": grant.reason, "expires_at": grant.expires_at}});
-    notices::leave(tx, grant.grantee, "grant.received", vec![grant.id.to_string(), tenant.to_string()], body.clone()).await?;
+    notices::leave(tx, grant.grantee, "grant.received", vec![grant.id.to_string(), tenant.to_string()], body.clone())
+        .await?;
     tx.record("grant.created", &[&grant.id, &grant.grantee], body)
 }
 

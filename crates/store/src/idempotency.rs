@@ -50,7 +50,9 @@ pub enum Begun {
     /// Nobody used the key: do the work, then `finish` or `abandon`.
     First,
     /// The work of an earlier request is not done, or its server died at it.
-    InFlight { since: Timestamp },
+    InFlight {
+        since: Timestamp,
+    },
     /// The key was used with another body.
     Conflict,
     Replay(Answer),
@@ -145,14 +147,16 @@ pub async fn sweep(scope: &TenantScope, now: Timestamp) -> Result<u64> {
 }
 
 async fn forget(tx: &mut Tx, claim: &Claim, before: i64) -> Result<()> {
-    sqlx::query("DELETE FROM idempotency WHERE tenant_id=$1 AND principal=$2 AND operation=$3 AND request_key=$4 AND at<$5")
-        .bind(tx.t())
-        .bind(claim.principal.to_vec())
-        .bind(&claim.operation)
-        .bind(&claim.key)
-        .bind(before)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "DELETE FROM idempotency WHERE tenant_id=$1 AND principal=$2 AND operation=$3 AND request_key=$4 AND at<$5",
+    )
+    .bind(tx.t())
+    .bind(claim.principal.to_vec())
+    .bind(&claim.operation)
+    .bind(&claim.key)
+    .bind(before)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

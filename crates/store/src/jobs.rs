@@ -109,7 +109,8 @@ pub async fn progress(tx: &mut Tx, job: &BulkJob) -> Result<()> {
 pub async fn finish(tx: &mut Tx, job: &BulkJob) -> Result<()> {
     write(tx, job).await?;
     tx.touched("job", job.id, 1);
-    let body = json!({"kind": job.kind, "state": job.state, "items": job.total, "done": job.done, "failed": job.failed});
+    let body =
+        json!({"kind": job.kind, "state": job.state, "items": job.total, "done": job.done, "failed": job.failed});
     tx.record("job.finished", &[&job.id], body)
 }
 
@@ -158,7 +159,8 @@ pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<B
 /// Jobs that run, or that a process which ended left running; at most 100.
 pub async fn running(access: &mut impl Access) -> Result<Vec<BulkJob>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT * FROM jobs WHERE tenant_id=$1 AND state='running' ORDER BY id LIMIT 100").bind(tenant);
+    let rows =
+        sqlx::query("SELECT * FROM jobs WHERE tenant_id=$1 AND state='running' ORDER BY id LIMIT 100").bind(tenant);
     let rows = rows.fetch_all(access.conn()).await?;
     rows.iter().map(|row| read(access, row)).collect()
 }

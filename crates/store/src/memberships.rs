@@ -105,9 +105,10 @@ pub async fn remove(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool> {
 
 /// Removes the rows of people who are in no tenant any more, and what is theirs.
 pub(crate) async fn forget_strangers(tx: &mut Tx) -> Result<u64> {
-    let done = sqlx::query("DELETE FROM users WHERE NOT EXISTS (SELECT 1 FROM memberships m WHERE m.principal=users.id)")
-        .execute(tx.conn())
-        .await?;
+    let done =
+        sqlx::query("DELETE FROM users WHERE NOT EXISTS (SELECT 1 FROM memberships m WHERE m.principal=users.id)")
+            .execute(tx.conn())
+            .await?;
     for theirs in [
         "DELETE FROM second_factors WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id=second_factors.principal)",
         "DELETE FROM recovery_codes WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id=recovery_codes.principal)",

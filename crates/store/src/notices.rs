@@ -52,12 +52,7 @@ pub(crate) async fn leave(
     let now = store.clock().now();
     let id: LedgerId = id::mint(now, &mut rand::rng());
     let actor = tx.scope.actor();
-    let notice = Notice {
-        actor: actor.id.clone(),
-        actor_name: actor.name.clone(),
-        subjects,
-        body,
-    };
+    let notice = Notice { actor: actor.id.clone(), actor_name: actor.name.clone(), subjects, body };
     sqlx::query("INSERT INTO notices (id, tenant, kind, body, at) VALUES ($1,$2,$3,$4,$5)")
         .bind(bytes(id))
         .bind(bytes(tenant))
@@ -75,9 +70,8 @@ impl Store {
     pub async fn deliver_notices(&self, now: Timestamp) -> Result<()> {
         loop {
             let mut reading = self.db().read(Whose::Installation).await?;
-            let rows = sqlx::query("SELECT id, tenant FROM notices ORDER BY id LIMIT 100")
-                .fetch_all(reading.conn())
-                .await?;
+            let rows =
+                sqlx::query("SELECT id, tenant FROM notices ORDER BY id LIMIT 100").fetch_all(reading.conn()).await?;
             drop(reading);
             for row in &rows {
                 let (id, tenant): (LedgerId, TenantId) = (id_of(row, "id")?, id_of(row, "tenant")?);

@@ -5,18 +5,18 @@ use serde::Serialize;
 use shieldops_model::{SessionId, TenantId, Timestamp, UserId};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-pub use crate::{
-    admin_link::{create_admin_link, spend_admin_link},
-    sessions::{NewCredential, create_session, revoke_session},
-    tenants::Tenant,
-    tokens::{Token, create_token, revoke_token, tokens},
-};
 use crate::{
     Access, Result, RoleRef, Store, StoreError, Tx,
     alerts::id_of,
     db::{Whose, flag},
     rows::{bytes, optional_id, optional_time, time},
     tenants,
+};
+pub use crate::{
+    admin_link::{create_admin_link, spend_admin_link},
+    sessions::{NewCredential, create_session, revoke_session},
+    tenants::Tenant,
+    tokens::{Token, create_token, revoke_token, tokens},
 };
 
 /// A person of the installation.

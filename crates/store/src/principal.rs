@@ -4,9 +4,7 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
-use shieldops_model::{
-    GrantId, Id, KeyId, RoleId, SessionId, TenantId, TenantState, Timestamp, TokenId, UserId, id,
-};
+use shieldops_model::{GrantId, Id, KeyId, RoleId, SessionId, TenantId, TenantState, Timestamp, TokenId, UserId, id};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -94,6 +92,7 @@ pub struct KeyFacts {
 
 /// An authenticated caller and the tenant that this request is about.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a row, none of which follows from another")]
 pub struct Principal {
     pub kind: PrincipalKind,
     pub tenant: TenantId,
@@ -194,12 +193,7 @@ const OF_SLUG: &str = lookup!("t.slug=$3");
 
 impl Store {
     /// Whom a credential stands for now, in the tenant that the request names, or in its own.
-    pub async fn authenticate(
-        &self,
-        hash: &[u8; 32],
-        wanted: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Authenticated> {
+    pub async fn authenticate(&self, hash: &[u8; 32], wanted: Option<&str>, now: Timestamp) -> Result<Authenticated> {
         let mut reading = self.db().read(Whose::Installation).await?;
         let row = sqlx::query(if wanted.is_some() { OF_SLUG } else { OF_HOME })
             .bind(hash.to_vec())

@@ -32,10 +32,8 @@ pub struct Role {
 /// # Errors
 /// `AlreadyExists` for a name that is taken, `TooMany`.
 pub async fn create(tx: &mut Tx, role: &Role) -> Result<()> {
-    let known: i64 = sqlx::query_scalar("SELECT count(*) FROM roles WHERE tenant_id=$1")
-        .bind(tx.t())
-        .fetch_one(tx.conn())
-        .await?;
+    let known: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM roles WHERE tenant_id=$1").bind(tx.t()).fetch_one(tx.conn()).await?;
     if known >= i64::from(MOST) {
         return Err(StoreError::TooMany { what: "custom roles", limit: MOST });
     }
@@ -97,7 +95,10 @@ pub async fn remove(tx: &mut Tx, id: RoleId, expected: Option<i64>) -> Result<()
         return Err(StoreError::InUseBy { what: format!("{members} members") });
     }
     for (what, held) in [
-        ("an open invitation", "SELECT 1 FROM invitations WHERE tenant=$1 AND role=$2 AND spent_at IS NULL AND revoked_at IS NULL LIMIT 1"),
+        (
+            "an open invitation",
+            "SELECT 1 FROM invitations WHERE tenant=$1 AND role=$2 AND spent_at IS NULL AND revoked_at IS NULL LIMIT 1",
+        ),
         ("a grant", "SELECT 1 FROM grants WHERE tenant=$1 AND role=$2 AND revoked_at IS NULL LIMIT 1"),
     ] {
         let held = sqlx::query(held).bind(tx.t()).bind(id.to_string());

@@ -32,7 +32,8 @@ pub struct Versioned<T> {
 /// What is in force.
 pub async fn current(access: &mut impl Access) -> Result<Versioned<TenantSettings>> {
     let tenant = access.t();
-    let row = sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 ORDER BY version DESC LIMIT 1").bind(tenant);
+    let row =
+        sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 ORDER BY version DESC LIMIT 1").bind(tenant);
     match row.fetch_optional(access.conn()).await? {
         Some(row) => read(access, &row),
         None => Ok(Versioned { version: 0, at: None, by: String::new(), value: TenantSettings::default() }),
@@ -52,12 +53,13 @@ pub async fn versions(access: &mut impl Access, page: &PageRequest) -> Result<Pa
         Some(cursor) => cursor.parse::<i64>().map_err(|_nan| StoreError::InvalidCursor)?,
     };
     let tenant = access.t();
-    let rows = sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 AND version<$2 ORDER BY version DESC LIMIT $3")
-        .bind(tenant)
-        .bind(below)
-        .bind(page.fetch())
-        .fetch_all(access.conn())
-        .await?;
+    let rows =
+        sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 AND version<$2 ORDER BY version DESC LIMIT $3")
+            .bind(tenant)
+            .bind(below)
+            .bind(page.fetch())
+            .fetch_all(access.conn())
+            .await?;
     let items: Result<Vec<_>> = rows.iter().map(|row| read(access, row)).collect();
     Ok(page.page(items?, |settings| settings.version.to_string()))
 }

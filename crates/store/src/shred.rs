@@ -3,6 +3,10 @@
 //!
 //! Every step may be repeated, and the tenant is marked as deleted last: a crash leaves it to be shredded again. What SQL
 //! cannot reach on PostgreSQL (old WAL, replicas, holes in pages) is named in the documentation.
+//!
+//! SQLite overwrites what is deleted (`secure_delete`), but a page that was split keeps stale copies of rows in its gap
+//! until it is freed: measured. So each table that held rows of the tenant is written anew, one transaction a table; the
+//! writer waits as long as that takes.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -12,13 +16,23 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use crate::{
     Access, Job, Result, Store, StoreError,
-    db::{Kind, kind_of},
+    db::{Kind, Whose, kind_of},
     ledger::{blocking, io},
     memberships,
     rows::bytes,
     tenants::live_actions,
 };
 
+/// Installation tables with rows of a tenant.
+const OF_INSTALLATION: &[(&str, &str)] = &[
+    ("principal_index", "DELETE FROM principal_index WHERE tenant=$1"),
+    ("memberships", "DELETE FROM memberships WHERE tenant=$1"),
+    ("invitations", "DELETE FROM invitations WHERE tenant=$1"),
+    ("grants", "DELETE FROM grants WHERE tenant=$1 OR grantee=$1"),
+    ("notices", "DELETE FROM notices WHERE tenant=$1"),
+];
+/// Those with rows of its people, and its own.
+const OF_PEOPLE: [&str; 5] = ["users", "second_factors", "recovery_codes", "ceremonies", "tenants"];
 /// How often the WAL is tried to be emptied while others read.
 const ATTEMPTS: u32 = 100;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
@@ -52,6 +66,7 @@ pub async fn shred(
     store.keys().destroy(tenant)?;
     let backups = delete_backups(store)?;
     people_of_tenant(store, tenant, now, &mut rows).await?;
+    write_anew(store).await?;
     empty_wal(store).await?;
     mark_deleted(store, tenant, now, &rows).await?;
     empty_wal(store).await?;
@@ -95,7 +110,8 @@ async fn tables(conn: &mut AnyConnection) -> Result<Vec<String>> {
         }
     };
     let rows = sqlx::query(catalogue).fetch_all(conn).await?;
-    let names = rows.iter().map(|row| row.try_get("name")).collect::<std::result::Result<Vec<String>, sqlx::Error>>()?;
+    let names =
+        rows.iter().map(|row| row.try_get("name")).collect::<std::result::Result<Vec<String>, sqlx::Error>>()?;
     Ok(names.into_iter().filter(|name| !name.starts_with("ledger_")).collect())
 }
 
@@ -107,22 +123,19 @@ async fn people_of_tenant(
     rows: &mut BTreeMap<String, u64>,
 ) -> Result<()> {
     let mut tx = store.job(TenantId::INSTALLATION, Job::Cli)?.begin().await?;
-    for (table, delete) in [
-        ("principal_index", "DELETE FROM principal_index WHERE tenant=$1"),
-        ("memberships", "DELETE FROM memberships WHERE tenant=$1"),
-        ("invitations", "DELETE FROM invitations WHERE tenant=$1"),
-        ("grants", "DELETE FROM grants WHERE tenant=$1 OR grantee=$1"),
-        ("notices", "DELETE FROM notices WHERE tenant=$1"),
-    ] {
-        let done = sqlx::query(delete).bind(bytes(tenant)).execute(tx.conn()).await?.rows_affected();
+    for (table, delete) in OF_INSTALLATION {
+        let done = sqlx::query(*delete).bind(bytes(tenant)).execute(tx.conn()).await?.rows_affected();
         if done > 0 {
-            rows.insert(table.to_owned(), done);
+            rows.insert((*table).to_owned(), done);
         }
     }
     let strangers = memberships::forget_strangers(&mut tx).await?;
     if strangers > 0 {
         rows.insert("users".to_owned(), strangers);
     }
+    // The slug may be used again.
+    let nameless = sqlx::query("UPDATE tenants SET slug=$2, name='' WHERE tenant=$1").bind(bytes(tenant));
+    nameless.bind(tenant.to_string()).execute(tx.conn()).await?;
     let orphan = sqlx::query("UPDATE tenants SET parent=NULL, version=version+1 WHERE parent=$1").bind(bytes(tenant));
     orphan.execute(tx.conn()).await?;
     tx.touched("tenant", tenant, 0);
@@ -130,18 +143,40 @@ async fn people_of_tenant(
     tx.commit(now).await
 }
 
-/// Slug and name go as well; the slug may be used again.
 async fn mark_deleted(store: &Store, tenant: TenantId, now: Timestamp, rows: &BTreeMap<String, u64>) -> Result<()> {
     let mut tx = store.job(TenantId::INSTALLATION, Job::Cli)?.begin().await?;
-    sqlx::query("UPDATE tenants SET state='deleted', slug=$2, name='', parent=NULL, state_changed_at=$3, version=version+1 WHERE tenant=$1")
-        .bind(bytes(tenant))
-        .bind(tenant.to_string())
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "UPDATE tenants SET state='deleted', parent=NULL, state_changed_at=$2, version=version+1 WHERE tenant=$1",
+    )
+    .bind(bytes(tenant))
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?;
     tx.touched("tenant", tenant, 0);
     tx.record("tenant.shredded", &[&tenant], json!({"rows": rows}))?;
     tx.commit(now).await
+}
+
+/// Writes every table but the ledger's anew, so that no page of it was ever one of the tenant's. Freed pages are zeroed.
+async fn write_anew(store: &Store) -> Result<()> {
+    if store.db().kind() == Kind::Postgres {
+        return Ok(());
+    }
+    let mut tables = tables(store.db().read(Whose::Installation).await?.conn()).await?;
+    tables.extend(OF_INSTALLATION.iter().map(|(table, _)| *table).chain(OF_PEOPLE).map(str::to_owned));
+    for table in tables {
+        let mut tx = store.db().begin(Whose::Installation).await?;
+        for step in [
+            format!("CREATE TEMP TABLE kept AS SELECT * FROM {table}"),
+            format!("DELETE FROM {table}"),
+            format!("INSERT INTO {table} SELECT * FROM kept"),
+            "DROP TABLE kept".to_owned(),
+        ] {
+            sqlx::query(AssertSqlSafe(step)).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 fn delete_backups(store: &Store) -> Result<Vec<PathBuf>> {
@@ -170,5 +205,7 @@ async fn empty_wal(store: &Store) -> Result<()> {
         drop(conn);
         tokio::time::sleep(PAUSE).await;
     }
-    Err(StoreError::Refused { detail: "the database's log could not be emptied: something reads all the time".to_owned() })
+    Err(StoreError::Refused {
+        detail: "the database's log could not be emptied: something reads all the time".to_owned(),
+    })
 }

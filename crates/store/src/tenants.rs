@@ -9,11 +9,11 @@ use shieldops_model::{TenantId, TenantState, Timestamp, id};
 use sqlx::{Row as _, any::AnyRow};
 use utoipa::ToSchema;
 
+pub(crate) use self::live::live_actions;
 pub use self::{
     change::{NewTenant, TenantPatch, change_state, create, update},
     live::live_actions_of,
 };
-pub(crate) use self::live::live_actions;
 use crate::{
     Access, Page, PageRequest, Result, Store, StoreError,
     alerts::id_of,
@@ -85,12 +85,13 @@ impl Store {
 /// Tenants, newest first. Only the installation's own scope sees them.
 pub async fn list(access: &mut impl Access, page: &PageRequest, state: Option<TenantState>) -> Result<Page<Tenant>> {
     of_installation(access)?;
-    let rows = sqlx::query("SELECT * FROM tenants WHERE tenant<$1 AND ($3='' OR state=$3) ORDER BY tenant DESC LIMIT $2")
-        .bind(page.below::<id::TenantKind>()?)
-        .bind(page.fetch())
-        .bind(state.map_or("", TenantState::as_str))
-        .fetch_all(access.conn())
-        .await?;
+    let rows =
+        sqlx::query("SELECT * FROM tenants WHERE tenant<$1 AND ($3='' OR state=$3) ORDER BY tenant DESC LIMIT $2")
+            .bind(page.below::<id::TenantKind>()?)
+            .bind(page.fetch())
+            .bind(state.map_or("", TenantState::as_str))
+            .fetch_all(access.conn())
+            .await?;
     let items: Result<Vec<Tenant>> = rows.iter().map(tenant_row).collect();
     Ok(page.page(items?, |tenant| tenant.id.to_string()))
 }

@@ -27,7 +27,8 @@ pub struct Token {
 /// Makes an ingest or personal token.
 pub async fn create_token(tx: &mut Tx, token: &Token, credential: &NewCredential) -> Result<()> {
     let kind = if token.kind == "personal" { "personal" } else { "ingest" };
-    let row = Indexed { label: &token.name, source: token.source.as_deref(), ..Indexed::new(kind, token.id.to_bytes()) };
+    let row =
+        Indexed { label: &token.name, source: token.source.as_deref(), ..Indexed::new(kind, token.id.to_bytes()) };
     index(tx, row, credential, token.created_at).await?;
     sqlx::query(
         "INSERT INTO tokens (tenant_id, id, kind, name, user_id, source, created_at) VALUES ($1,$2,$3,$4,$5,$6,$7)",
@@ -70,12 +71,14 @@ pub async fn revoke_token(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<()
 /// Ends what a person made in this tenant: personal tokens, and sessions that were opened here. Ingest tokens are the
 /// tenant's and stay.
 pub(crate) async fn end_of_person(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE tokens SET revoked_at=$3 WHERE tenant_id=$1 AND user_id=$2 AND kind='personal' AND revoked_at IS NULL")
-        .bind(tx.t())
-        .bind(bytes(user))
-        .bind(now.as_micros())
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "UPDATE tokens SET revoked_at=$3 WHERE tenant_id=$1 AND user_id=$2 AND kind='personal' AND revoked_at IS NULL",
+    )
+    .bind(tx.t())
+    .bind(bytes(user))
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?;
     sqlx::query(
         "UPDATE principal_index SET revoked_at=$3 WHERE tenant=$1 AND principal=$2 AND kind IN ('session','personal') AND revoked_at IS NULL",
     )

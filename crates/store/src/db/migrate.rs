@@ -31,7 +31,11 @@ macro_rules! step {
 }
 
 /// Every step. One that was released is never edited.
-pub(crate) const STEPS: &[Step] = &[step!(1, "first", "0001_first.sql"), step!(2, "leases", "0002_leases.sql"), step!(3, "tenancy", "0003_tenancy.sql")];
+pub(crate) const STEPS: &[Step] = &[
+    step!(1, "first", "0001_first.sql"),
+    step!(2, "leases", "0002_leases.sql"),
+    step!(3, "tenancy", "0003_tenancy.sql"),
+];
 
 /// The versions a database has, oldest first; none for a new one.
 pub(crate) async fn applied(conn: &mut AnyConnection, kind: Kind) -> Result<Vec<i64>> {

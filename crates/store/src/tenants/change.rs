@@ -149,7 +149,10 @@ async fn refuse_while_live(tx: &mut Tx, id: TenantId) -> Result<()> {
     let live = live_from_outside(tx.conn(), id).await?;
     let Some(first) = live.first() else { return Ok(()) };
     Err(StoreError::Refused {
-        detail: format!("{} actions are in force ({first} is the first): undo them, or delete with undo first", live.len()),
+        detail: format!(
+            "{} actions are in force ({first} is the first): undo them, or delete with undo first",
+            live.len()
+        ),
     })
 }
 

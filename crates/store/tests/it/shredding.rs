@@ -164,6 +164,20 @@ fn files_with(dir: &Path, mark: &str) -> Vec<String> {
     found
 }
 
+/// Rows of a tenant in each table.
+async fn rows_of(world: &World, tenant: TenantId) -> BTreeMap<String, i64> {
+    let mut rows = BTreeMap::new();
+    let columns = columns(world).await;
+    let mut db = world.database.connect(world.dir.path()).await;
+    for column in columns.into_iter().filter(|column| column.name == "tenant_id") {
+        let id = world.database.bytes(&format!("X'{}'", hex::encode(tenant.to_bytes())));
+        let sql = format!("SELECT count(*) FROM {} WHERE tenant_id={id}", column.table);
+        rows.insert(column.table, sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut db).await.unwrap());
+    }
+    db.close().await.unwrap();
+    rows
+}
+
 async fn doom(world: &World, tenant: TenantId) {
     change(world, tenant, TenantChange::ScheduleDeletion).await.unwrap();
 }
@@ -187,13 +201,15 @@ async fn planted_texts_are_in_no_byte_that_a_shredded_tenant_leaves() {
     assert!(!with_mark(&world, MARKER).await.is_empty(), "the search finds what is there");
     let before = with_mark(&world, OTHER).await.len();
     let id = doomed.tenant();
+    let planted = rows_of(&world, world.tenant).await;
     doom(&world, id).await;
     let done = shredded(&world, id).await.unwrap();
     assert_eq!(done.rows["alerts"], u64::try_from(ROWS).unwrap());
     assert_eq!((done.rows["users"], done.rows["grants"]), (1, 1));
 
     assert_eq!(with_mark(&world, MARKER).await, Vec::<String>::new(), "while it runs");
-    assert!(before > 0 && !with_mark(&world, OTHER).await.is_empty(), "the neighbour's rows stay");
+    assert!(before > 0 && !with_mark(&world, OTHER).await.is_empty());
+    assert_eq!(rows_of(&world, world.tenant).await, planted, "the neighbour's rows stay");
     assert!(matches!(world.store.job(id, Job::Cli), Err(StoreError::NotFound)), "the key is gone");
     assert!(!world.dir.path().join("keys/tenants").join(format!("{id}.key")).exists());
     for hash in [1, 2] {

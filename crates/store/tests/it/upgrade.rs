@@ -67,10 +67,10 @@ async fn people_and_credentials_of_an_earlier_version_work_on() {
     assert_eq!((shipper.user_name.as_str(), shipper.source.as_deref()), ("shipper", Some("sshd")));
     let scope = store.scope(&found).unwrap();
     let users = people::users(&mut scope.read().await.unwrap()).await.unwrap();
-    assert_eq!(users.iter().map(|user| (user.name.as_str(), user.disabled)).collect::<Vec<_>>(), [
-        ("gone", true),
-        ("root", false)
-    ]);
+    assert_eq!(
+        users.iter().map(|user| (user.name.as_str(), user.disabled)).collect::<Vec<_>>(),
+        [("gone", true), ("root", false)]
+    );
     assert_eq!(store.backups().unwrap().len(), 1);
     assert_eq!(store.tenants().await.unwrap()[0].version, 1);
 }
