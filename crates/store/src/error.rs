@@ -37,6 +37,13 @@ pub enum StoreError {
     TooNew { path: PathBuf, found: u32, known: u32 },
     #[error("the database was written by a newer version (schema {found}, this one knows {known})")]
     SchemaTooNew { found: i64, known: i64 },
+    #[error("the database {place} cannot be reached: check its address, the login and the TLS settings")]
+    Unreachable {
+        /// Without the password.
+        place: String,
+        #[source]
+        source: sqlx::Error,
+    },
     /// The database or its login cannot serve as it is.
     #[error("the database cannot be used: {detail}")]
     Unsuitable { detail: String },

@@ -21,11 +21,14 @@ const CONNECTIONS: u32 = 16;
 /// Advisory locks: of migrations, and of changes to the installation. A tenant's is made from its id.
 const MIGRATION_LOCK: i64 = 0x5348_4945_4c44_0001;
 const INSTALLATION_LOCK: i64 = 0x5348_4945_4c44_0002;
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that rested this long is tried before it is used.
 const RESTED: Duration = Duration::from_secs(5);
 
 pub(crate) async fn connect(url: &str) -> Result<AnyPool> {
-    sqlx::any::install_default_drivers();
+    // A pool would try for long what cannot succeed.
+    beside(url).await?.close().await?;
     let options: AnyConnectOptions = url.parse()?;
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
@@ -56,7 +59,10 @@ pub(crate) fn shown(url: &str) -> Result<String> {
 /// A connection by itself.
 pub(crate) async fn beside(url: &str) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
-    Ok(AnyConnection::connect(url).await?)
+    let place = shown(url)?;
+    let connecting = tokio::time::timeout(PATIENCE, AnyConnection::connect(url));
+    let connected = connecting.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    connected.map_err(|source| StoreError::Unreachable { place, source })
 }
 
 /// The statements that begin a transaction, in one message.
