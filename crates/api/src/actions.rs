@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, body::Bytes, extract::State};
 use serde::{Deserialize, Serialize};
+use shieldops_identity::Permission;
 use shieldops_model::{Action, ActionId, ActionState, id};
 use shieldops_store::actions::{self, Step};
 use utoipa::{IntoParams, ToSchema};
@@ -12,6 +13,7 @@ use crate::{
     App, List, Problem,
     auth::Caller,
     page::{Filter, ListQuery, PathId, PlainQuery, enums, parse},
+    reach,
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -80,6 +82,7 @@ pub(crate) async fn undo(
     if !reason.is_empty() {
         crate::alerts::reason(&reason)?;
     }
+    reach::action(&caller, Permission::ActionUndo, id).await?;
     Ok(Json(app.engine(caller.principal.tenant)?.undo(id, &caller.person()?, &reason).await?))
 }
 

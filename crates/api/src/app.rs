@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use shieldops_identity::Backoff;
-use shieldops_model::{Code, TenantId};
+use shieldops_identity::{Backoff, Door, IdentityError, passkeys::Passkeys};
+use shieldops_model::{Code, TenantId, tenant::SettingsBase};
 use shieldops_pipeline::{Intake, Pipeline};
 use shieldops_respond::Engine;
 use shieldops_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Denials, Metrics, Problem, assets::Asset};
+use crate::{Denials, Limits, Metrics, Problem, assets::Asset};
 
 pub struct App {
     pub store: Store,
@@ -17,6 +17,11 @@ pub struct App {
     pub pipeline: Pipeline,
     pub tenants: Arc<dyn Tenants>,
     pub backoff: Backoff,
+    /// None: the server has no `public_url` that a passkey can belong to.
+    pub passkeys: Option<Arc<Passkeys>>,
+    /// What tenants inherit where they say nothing themselves.
+    pub base: SettingsBase,
+    pub limits: Limits,
     pub metrics: Metrics,
     /// Refused requests that wait to become entries.
     pub denials: Denials,
@@ -34,6 +39,8 @@ pub struct Settings {
     pub assets: &'static [Asset],
     /// A proxy in front terminates TLS and names the client in `X-Forwarded-For`.
     pub behind_proxy: bool,
+    /// Where people reach the server, for links.
+    pub public_url: Option<String>,
     /// Whether a target's name is one that the connectors know.
     pub check_target_name: fn(&str) -> Result<(), String>,
 }
@@ -57,6 +64,15 @@ pub enum NoEngine {
 }
 
 impl App {
+    /// What every sign-in leans on.
+    pub(crate) fn door(&self) -> Door<'_> {
+        Door { store: &self.store, backoff: &self.backoff, base: &self.base, passkeys: self.passkeys.as_deref() }
+    }
+
+    pub(crate) fn passkeys(&self) -> Result<&Passkeys, Problem> {
+        Ok(self.passkeys.as_deref().ok_or(IdentityError::PasskeysUnavailable)?)
+    }
+
     pub(crate) fn engine(&self, tenant: TenantId) -> Result<Arc<Engine>, Problem> {
         self.tenants.engine(tenant).map_err(|why| match why {
             NoEngine::NotHere => Problem::new(Code::ROLE_NOT_HERE, "this process has no role respond"),

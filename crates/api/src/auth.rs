@@ -1,4 +1,5 @@
-//! Who calls: bearer token or session cookie, looked up in the request's own read; then the table of access.
+//! Who calls: bearer token or session cookie, looked up in the request's own read; then the table of access, then the
+//! limits.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -6,14 +7,18 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, OptionalFromRequestParts, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use shieldops_identity::{authenticate, permission, secret};
-use shieldops_model::{Code, UserId};
+use shieldops_identity::{
+    Permission,
+    decide::{self, Rights},
+    secret, sessions,
+};
+use shieldops_model::{Code, TenantId, Timestamp, UserId};
 use shieldops_respond::Person;
 use shieldops_store::{Principal, PrincipalKind, TenantScope};
 
@@ -21,17 +26,25 @@ use crate::{
     App, Problem,
     access::{self, Access},
     denials::Denial,
+    limits::{self, Lane, Payer, Standing},
     problem::Refused,
 };
 
 pub(crate) const COOKIE: &str = "__Host-session";
 pub(crate) const CSRF_HEADER: &str = "shieldops-csrf";
+/// Names the tenant that a request is about.
+pub(crate) const TENANT_HEADER: &str = "shieldops-tenant";
+/// Characters of a user agent that are kept with a session.
+const AGENT: usize = 256;
+/// Bytes that a body of events without a length is taken for.
+const UNKNOWN_BYTES: f64 = 65_536.0;
 
 /// An authorised caller.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) scope: TenantScope,
+    pub(crate) rights: Rights,
     pub(crate) client_addr: Option<String>,
     /// The value that this session's changes must carry.
     pub(crate) csrf: Option<String>,
@@ -47,6 +60,19 @@ impl Caller {
     pub(crate) fn user(&self) -> Result<UserId, Problem> {
         self.principal.user.ok_or_else(|| Problem::new(Code::FORBIDDEN, "only a person may do this"))
     }
+
+    pub(crate) fn has(&self, permission: Permission) -> bool {
+        decide::authorise(&self.rights, permission, None).allowed
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.scope.store().clock().now()
+    }
+
+    /// Refuses a session whose holder did not prove of late who it is.
+    pub(crate) fn recent(&self) -> Result<(), Problem> {
+        Ok(decide::require_recent(&self.principal, self.now())?)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -55,6 +81,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| Problem::new(Code::UNAUTHENTICATED, Code::UNAUTHENTICATED.help))
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Problem> {
+        Ok(parts.extensions.get::<Self>().cloned())
     }
 }
 
@@ -70,15 +104,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
+/// Where a request comes from: the client's address, and what its browser calls itself.
+pub(crate) struct Origin(pub(crate) shieldops_identity::Origin);
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let addr = parts.extensions.get::<Client>().and_then(|client| client.0.clone());
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let agent = agent.map(|agent| agent.chars().take(AGENT).collect());
+        Ok(Self(shieldops_identity::Origin { addr, agent }))
+    }
+}
+
 /// Runs before every handler.
-pub(crate) async fn authorise(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let checked = check(&app, &mut request).await;
+pub(crate) async fn authorise(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let checked = check(&app, &mut parts).await;
+    let request = Request::from_parts(parts, body);
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let route = format!("{} {path}", request.method());
     let client = request.extensions().get::<Client>().and_then(|client| client.0.clone());
-    let who = request.extensions().get::<Caller>().map(|caller| (caller.scope.tenant(), caller.scope.actor().clone()));
+    let caller = request.extensions().get::<Caller>();
+    let who = caller.map(|caller| (caller.principal.tenant, caller.scope.actor().clone()));
     let response = match checked {
-        Ok(()) => handle(&app, request, next).await,
+        Ok(admitted) => handle(&app, request, next, admitted).await,
         Err(problem) => problem.into_response(),
     };
     if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -88,46 +139,128 @@ pub(crate) async fn authorise(State(app): State<Arc<App>>, mut request: Request,
     response
 }
 
-/// What changes something is carried to its end, though the client may hang up in the middle of it.
-async fn handle(app: &App, request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
-    let work = app.tasks.spawn(next.run(request));
-    work.await.unwrap_or_else(|_panicked| {
-        tracing::error!("a handler panicked");
-        Problem::new(Code::INTERNAL, Code::INTERNAL.help).into_response()
-    })
+/// How a request that may go on drives.
+#[derive(Default)]
+struct Admitted {
+    lane: Option<(Lane, TenantId)>,
+    standing: Option<Standing>,
 }
 
-async fn check(app: &App, request: &mut Request) -> Result<(), Problem> {
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let access = path.as_deref().and_then(|path| access::of(request.method(), path));
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let client = client_addr(app, request.headers(), peer);
-    request.extensions_mut().insert(Client(client.clone()));
+/// What changes something is carried to its end, though the client may hang up in the middle of it.
+async fn handle(app: &App, request: Request, next: Next, admitted: Admitted) -> Response {
+    let place = match admitted.lane {
+        None => None,
+        Some((lane, tenant)) => match app.limits.enter(lane, tenant).await {
+            Ok(place) => Some(place),
+            Err(problem) => return problem.into_response(),
+        },
+    };
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let work = async move {
+        let response = next.run(request).await;
+        drop(place);
+        response
+    };
+    let mut response = if reads {
+        work.await
+    } else {
+        app.tasks.spawn(work).await.unwrap_or_else(|_panicked| {
+            tracing::error!("a handler panicked");
+            Problem::new(Code::INTERNAL, Code::INTERNAL.help).into_response()
+        })
+    };
+    if let Some(standing) = admitted.standing {
+        standing.write(response.headers_mut());
+    }
+    response
+}
+
+async fn check(app: &App, request: &mut Parts) -> Result<Admitted, Problem> {
+    let path = request.extensions.get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
+    let access = access::of(&request.method, &path);
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let client = client_addr(app, &request.headers, peer);
+    request.extensions.insert(Client(client.clone()));
     let needs = match access {
         None => return Err(Problem::new(Code::METHOD_NOT_ALLOWED, "this path does not take this method")),
-        Some(Access::Public) => return Ok(()),
+        Some(Access::Public) => return anybody(app, request, &path, client).await,
         Some(Access::NeedsOrLoopback(_))
             if peer.is_some_and(|peer| peer.ip().is_loopback()) && !app.settings.behind_proxy =>
         {
-            return Ok(());
+            return Ok(Admitted::default());
         }
-        Some(Access::SignedIn) => None,
-        Some(Access::Needs(permission) | Access::NeedsOrLoopback(permission)) => Some(permission),
+        Some(needs) => needs,
     };
-    let caller = identify(app, request.headers(), request.method(), client).await?;
-    let refused =
-        needs.filter(|permission| !permission::allows(&caller.principal.role, *permission)).map(|permission| {
-            let role = &caller.principal.role;
-            Problem::new(
-                Code::FORBIDDEN,
-                format!("this needs the permission `{permission}`, which the role `{role}` has not"),
-            )
-        });
-    request.extensions_mut().insert(caller);
-    refused.map_or(Ok(()), Err)
+    let caller = match identify(app, request, &path, client.clone()).await {
+        Ok(caller) => caller,
+        Err(problem) if problem.status == 401 => return Err(stranger(app, client, problem)),
+        Err(problem) => return Err(problem),
+    };
+    let allowed = allowed(app, &caller, needs);
+    let admitted = admit(app, &caller, request, &path).await;
+    match allowed {
+        Ok(scope) => {
+            let tenant = caller.principal.tenant;
+            request.extensions.insert(Caller { scope, ..caller });
+            let standing = admitted?;
+            Ok(Admitted { lane: limits::lane(&request.method, &path).map(|lane| (lane, tenant)), standing })
+        }
+        Err(problem) => {
+            request.extensions.insert(caller);
+            admitted.and(Err(problem))
+        }
+    }
+}
+
+/// A route that asks for nobody. Who is signed in all the same is known to it; guesses are counted by address.
+async fn anybody(app: &App, request: &mut Parts, path: &str, client: Option<String>) -> Result<Admitted, Problem> {
+    if !path.starts_with("/api/v1/") || request.method == Method::GET {
+        return Ok(Admitted::default());
+    }
+    let standing = app.limits.stranger(client.as_deref())?;
+    if path == "/api/v1/invitations/accept"
+        && let Ok(caller) = identify(app, request, path, client).await
+    {
+        request.extensions.insert(caller);
+    }
+    Ok(Admitted { lane: Some((Lane::Interactive, TenantId::INSTALLATION)), standing })
+}
+
+/// A credential that is none: its address has the quota of one principal for such.
+fn stranger(app: &App, client: Option<String>, problem: Problem) -> Problem {
+    app.limits.stranger(client.as_deref()).err().unwrap_or(problem)
+}
+
+/// The scope that the route works in, when the caller may call it.
+fn allowed(app: &App, caller: &Caller, needs: Access) -> Result<TenantScope, Problem> {
+    match needs {
+        Access::Operator(permission) => {
+            decide::authorise(&caller.rights, permission, None).check()?;
+            Ok(app.store.installation_scope(&caller.principal)?)
+        }
+        Access::Needs(permission) | Access::NeedsOrLoopback(permission) => {
+            decide::authorise(&caller.rights, permission, None).check()?;
+            Ok(caller.scope.clone())
+        }
+        Access::SignedIn | Access::Public => {
+            decide::signed_in(&caller.rights)?;
+            Ok(caller.scope.clone())
+        }
+    }
+}
+
+async fn admit(app: &App, caller: &Caller, request: &Parts, path: &str) -> Result<Option<Standing>, Problem> {
+    let Some(lane) = limits::lane(&request.method, path) else { return Ok(None) };
+    let units = match lane {
+        Lane::Ingest => {
+            let length = request.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+            length.and_then(|length| length.parse().ok()).unwrap_or(UNKNOWN_BYTES)
+        }
+        Lane::Interactive | Lane::Batch => 1.0,
+    };
+    let payer = Payer::Principal(caller.principal.tenant, caller.scope.actor().id.clone());
+    let own_per_s = caller.principal.key.as_ref().and_then(|key| key.rate_per_s);
+    app.limits.admit(&caller.scope, lane, payer, own_per_s, units).await
 }
 
 fn client_addr(app: &App, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<String> {
@@ -147,15 +280,12 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|at| at.ip()))
 }
 
-async fn identify(
-    app: &App,
-    headers: &HeaderMap,
-    method: &Method,
-    client_addr: Option<String>,
-) -> Result<Caller, Problem> {
+async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<String>) -> Result<Caller, Problem> {
+    let (headers, method) = (&request.headers, &request.method);
     let unauthenticated = || Problem::new(Code::UNAUTHENTICATED, Code::UNAUTHENTICATED.help);
     let (text, from_cookie) = credential(headers)?.ok_or_else(unauthenticated)?;
-    let principal = authenticate(&app.store, &text).await?.ok_or_else(unauthenticated)?;
+    let wanted = wanted_tenant(request, path)?;
+    let principal = sessions::authenticate(&app.store, &text, wanted.as_deref()).await?.ok_or_else(unauthenticated)?;
     // A session belongs in a cookie, a token in a header: neither works in the other's place.
     if (principal.kind == PrincipalKind::Session) != from_cookie {
         return Err(unauthenticated());
@@ -166,9 +296,28 @@ async fn identify(
             return Err(Problem::new(Code::CSRF, Code::CSRF.help));
         }
     }
+    if let Some(key) = &principal.key {
+        decide::check_key(key, method.as_str(), request.uri.path(), client_addr.as_deref())?;
+    }
     let csrf = from_cookie.then(|| secret::csrf(&text));
     let scope = app.store.scope(&principal)?;
-    Ok(Caller { principal, scope, client_addr, csrf })
+    let rights = Rights::load(&scope, &principal).await?;
+    Ok(Caller { principal, scope, rights, client_addr, csrf })
+}
+
+/// The slug of the tenant that the request names. A browser cannot set headers on a WebSocket: there it is `?tenant=`.
+fn wanted_tenant(request: &Parts, path: &str) -> Result<Option<String>, Problem> {
+    let mut sent = request.headers.get_all(TENANT_HEADER).iter();
+    let named = match (sent.next(), sent.next()) {
+        (None, _) if path == "/api/v1/live" => {
+            let pairs = request.uri.query().unwrap_or_default().split('&');
+            pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "tenant").map(|(_, slug)| slug)
+        }
+        (None, _) => None,
+        (Some(one), None) => Some(one.to_str().unwrap_or("\u{0}")),
+        (Some(_), Some(_)) => return Err(Problem::invalid("two Shieldops-Tenant headers")),
+    };
+    Ok(named.map(str::to_owned))
 }
 
 /// The credential text, and whether it came as a cookie. Two `Authorization` headers are refused.
@@ -210,10 +359,13 @@ fn socket_token(headers: &HeaderMap) -> Option<String> {
     offered.split(',').map(str::trim).find_map(|protocol| protocol.strip_prefix("bearer.").map(str::to_owned))
 }
 
-/// Whom the credential in these headers stands for now.
-pub(crate) async fn again(app: &App, headers: &HeaderMap) -> Option<Principal> {
+/// Whom the credential in these headers stands for now, in the same tenant, and what it may do.
+pub(crate) async fn again(app: &App, headers: &HeaderMap, tenant: &str) -> Option<(Principal, Rights)> {
     let (text, _) = credential(headers).ok()??;
-    authenticate(&app.store, &text).await.ok()?
+    let principal = sessions::authenticate(&app.store, &text, Some(tenant)).await.ok()??;
+    let scope = app.store.scope(&principal).ok()?;
+    let rights = Rights::load(&scope, &principal).await.ok()?;
+    Some((principal, rights))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use shieldops_identity::{Permission, permission};
+use shieldops_identity::{Permission, Permissions, decide};
 use shieldops_model::Code;
 use shieldops_store::{Change, PageRequest, ledger};
 use tokio::sync::broadcast::error::RecvError;
@@ -129,14 +129,24 @@ async fn serve(app: Arc<App>, caller: Caller, credential: Credential, (mut socke
 /// connects anew, and reads anew what it may read.
 async fn still_allowed(app: &App, caller: &Caller, credential: &Credential) -> bool {
     let then = &caller.principal;
-    crate::auth::again(app, &credential.0)
-        .await
-        .is_some_and(|now| now.tenant == then.tenant && now.user == then.user && now.role == then.role)
+    let again = crate::auth::again(app, &credential.0, &then.tenant_slug).await;
+    again.is_some_and(|(now, rights)| {
+        now.tenant == then.tenant
+            && now.user == then.user
+            && now.role == then.role
+            && rights.permissions() == caller.rights.permissions()
+            && decide::signed_in(&rights).is_ok()
+    })
 }
 
 /// A change after which a credential may stand for nobody, or for somebody else.
 fn of_people(change: &Result<Change, RecvError>) -> bool {
-    change.as_ref().is_ok_and(|change| matches!(change.kind, "user" | "token" | "session"))
+    change.as_ref().is_ok_and(|change| {
+        matches!(
+            change.kind,
+            "user" | "token" | "session" | "membership" | "role" | "key" | "grant" | "tenant" | "settings"
+        )
+    })
 }
 
 /// Entries of the ledger: what the cursor of this connection begins at.
@@ -173,7 +183,9 @@ async fn tell_missed(socket: &mut WebSocket, caller: &Caller, since: u64, size: 
 
 async fn forward(socket: &mut WebSocket, caller: &Caller, told: &mut Told, change: Result<Change, RecvError>) -> bool {
     match change {
-        Ok(change) if change.tenant == caller.principal.tenant && may_read(&caller.principal.role, change.kind) => {
+        Ok(change)
+            if change.tenant == caller.principal.tenant && may_read(caller.rights.permissions(), change.kind) =>
+        {
             told.saw(change.seq);
             send(socket, &serde_json::json!(change)).await.is_ok()
         }
@@ -190,7 +202,7 @@ async fn forward(socket: &mut WebSocket, caller: &Caller, told: &mut Told, chang
 }
 
 /// A topic is open to whoever may read the list it mirrors.
-fn may_read(role: &str, kind: &str) -> bool {
+fn may_read(held: Permissions, kind: &str) -> bool {
     let needs = match kind {
         "alert" => Permission::AlertRead,
         "incident" | "investigation" => Permission::IncidentRead,
@@ -201,10 +213,15 @@ fn may_read(role: &str, kind: &str) -> bool {
         "automation" => Permission::AutomationRead,
         "ingest" | "dead_letter" => Permission::IngestRead,
         "token" => Permission::TokenRead,
-        "user" => Permission::UserRead,
+        "user" | "membership" | "invitation" => Permission::UserRead,
+        "role" => Permission::RoleRead,
+        "key" => Permission::KeyRead,
+        "grant" => Permission::GrantRead,
+        "job" => Permission::JobRead,
+        "settings" => Permission::SettingsRead,
         _ => return false,
     };
-    permission::allows(role, needs)
+    held.contains(needs)
 }
 
 async fn send(socket: &mut WebSocket, frame: &serde_json::Value) -> Result<(), axum::Error> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
+use shieldops_identity::Permission;
 use shieldops_model::{ActionId, Orphan, Plan, TargetId, id};
 use shieldops_respond::OrphanRef;
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use crate::{
     App, List, Problem,
     auth::Caller,
     page::{Body, PathId, PlainQuery},
-    plans,
+    plans, reach,
 };
 
 /// Orphans of a target, read from it now.
@@ -58,6 +59,7 @@ pub(crate) async fn adopt(
     Body(body): Body<OrphanWish>,
 ) -> Result<(StatusCode, Json<Plan>), Problem> {
     let (seen, reason) = body.split()?;
+    reach::target(&caller, Permission::PlanCreate, id).await?;
     let plan = app.engine(caller.principal.tenant)?.adopt(id, seen, &caller.person()?, &reason).await?;
     Ok((StatusCode::CREATED, Json(plan)))
 }
@@ -72,6 +74,7 @@ pub(crate) async fn undo(
     Body(body): Body<OrphanWish>,
 ) -> Result<(StatusCode, Json<Plan>), Problem> {
     let (seen, reason) = body.split()?;
+    reach::target(&caller, Permission::ActionUndo, id).await?;
     let engine = app.engine(caller.principal.tenant)?;
     let plan = engine.undo_orphan(id, seen, &caller.person()?, &reason).await?;
     Ok((StatusCode::CREATED, plans::settled(&engine, plan).await?))

@@ -8,9 +8,9 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use shieldops_model::{Code, Id, id::Kind};
-use shieldops_store::{Page, PageRequest};
+use serde::{Serialize, de::DeserializeOwned};
+use shieldops_model::{Id, id::Kind};
+use shieldops_store::Page;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Problem;
@@ -34,41 +34,16 @@ impl<T> From<Page<T>> for List<T> {
     }
 }
 
-impl<T> List<T> {
-    /// The page of a list that is read as a whole; the cursor is the id of the last item of the page before.
-    pub(crate) fn page(items: Vec<T>, params: PageParams, id: impl Fn(&T) -> String) -> Result<Self, Problem> {
-        let request = params.request()?;
-        let from = match &request.cursor {
-            None => 0,
-            Some(cursor) => {
-                let last = items.iter().position(|item| id(item) == *cursor);
-                last.ok_or_else(|| Problem::new(Code::INVALID_CURSOR, Code::INVALID_CURSOR.help))? + 1
-            }
-        };
-        let more = items.len() > from + request.limit();
-        let items: Vec<T> = items.into_iter().skip(from).take(request.limit()).collect();
-        let next_cursor = if more { items.last().map(id) } else { None };
-        Ok(Self { items, next_cursor })
-    }
-}
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
+/// What every list takes, as the description says it; [`ListQuery`] reads it.
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct PageParams {
+#[expect(dead_code, reason = "only its description is used")]
+struct PageParams {
     /// Items on the page: 50 unless told, at most 200.
     #[param(minimum = 1, maximum = 200)]
-    pub(crate) limit: Option<u32>,
+    limit: Option<u32>,
     /// `next_cursor` of the page before.
-    pub(crate) cursor: Option<String>,
-}
-
-impl PageParams {
-    pub(crate) fn request(self) -> Result<PageRequest, Problem> {
-        match self.limit {
-            Some(limit) if !(1..=200).contains(&limit) => Err(Problem::invalid("`limit` is 1 to 200")),
-            limit => Ok(PageRequest { limit, cursor: self.cursor }),
-        }
-    }
+    cursor: Option<String>,
 }
 
 /// Query parameters. An empty one is an absent one.

@@ -8,13 +8,14 @@ use shieldops_identity::permission::{self, Permission};
 use shieldops_model::{IncidentId, Plan, PlanId, PlanState, ProposedAction, id};
 use shieldops_policy::{Requester, RequesterKind};
 use shieldops_respond::PlanRequest;
-use shieldops_store::{Access, incidents, people, plans};
+use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, List, Problem,
     auth::Caller,
     page::{Body, Filter, ListQuery, PathId, enums, parse},
+    reach,
 };
 
 /// How long an answer waits for a run to end; the run goes on after it.
@@ -57,7 +58,14 @@ pub(crate) struct PlanDetail {
 
 async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result<PlanDetail, Problem> {
     let me = caller.principal.user.map(|user| user.to_string());
-    let may = |role: &str| permission::allows(role, Permission::PlanApprove);
+    let roles = roles::list(access).await?;
+    let may = |role: &str| match RoleRef::parse(role) {
+        RoleRef::BuiltIn(name) => permission::allows(&name, Permission::PlanApprove),
+        RoleRef::Custom(id) => {
+            let own = roles.iter().find(|role| role.id == id);
+            own.is_some_and(|role| role.permissions.iter().any(|held| held == Permission::PlanApprove.as_str()))
+        }
+    };
     let users = people::users(access).await?;
     let approvers: Vec<String> = users
         .into_iter()
@@ -70,7 +78,7 @@ async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result
         Some(
             "you made this plan: another person must approve it; an administrator can add users in Settings".to_owned(),
         )
-    } else if !may(&caller.principal.role) || me.is_none() {
+    } else if !caller.has(Permission::PlanApprove) || me.is_none() {
         Some(format!("the role `{}` may not approve plans", caller.principal.role))
     } else if plan.approvals.iter().any(|approval| Some(approval.user) == caller.principal.user) {
         Some("you approved it already: another person is needed".to_owned())
@@ -125,6 +133,7 @@ pub(crate) async fn create(
         not_checkable: Vec::new(),
         demo: false,
     };
+    reach::targets(&caller, Permission::PlanCreate, request.actions.iter().map(|action| &action.target)).await?;
     let plan = app.engine(caller.principal.tenant)?.propose(request).await?;
     Ok((StatusCode::CREATED, Json(plan)))
 }
@@ -160,6 +169,7 @@ pub(crate) async fn approve(
     PathId(id): PathId<id::PlanKind>,
     Body(body): Body<Approve>,
 ) -> Result<Json<Plan>, Problem> {
+    reach::plan(&caller, Permission::PlanApprove, id).await?;
     let engine = app.engine(caller.principal.tenant)?;
     let plan = engine.approve(id, &body.hash, &caller.person()?).await?;
     settled(&engine, plan).await
@@ -188,6 +198,7 @@ pub(crate) async fn reject(
     Body(body): Body<ReasonBody>,
 ) -> Result<Json<Plan>, Problem> {
     crate::alerts::reason(&body.reason)?;
+    reach::plan(&caller, Permission::PlanApprove, id).await?;
     Ok(Json(app.engine(caller.principal.tenant)?.reject(id, &body.reason, &caller.person()?).await?))
 }
 
@@ -199,6 +210,7 @@ pub(crate) async fn execute(
     caller: Caller,
     PathId(id): PathId<id::PlanKind>,
 ) -> Result<Json<Plan>, Problem> {
+    reach::plan(&caller, Permission::PlanApprove, id).await?;
     let engine = app.engine(caller.principal.tenant)?;
     let plan = engine.execute(id, &caller.person()?).await?;
     settled(&engine, plan).await
@@ -212,6 +224,7 @@ pub(crate) async fn replan(
     caller: Caller,
     PathId(id): PathId<id::PlanKind>,
 ) -> Result<(StatusCode, Json<Plan>), Problem> {
+    reach::plan(&caller, Permission::PlanCreate, id).await?;
     let plan = app.engine(caller.principal.tenant)?.replan(id, requester(&caller)?, caller.client_addr.clone()).await?;
     Ok((StatusCode::CREATED, Json(plan)))
 }

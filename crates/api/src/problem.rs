@@ -93,6 +93,14 @@ impl From<StoreError> for Problem {
             StoreError::AlreadyExists { what } => Self::new(Code::ALREADY_EXISTS, format!("`{what}` exists already")),
             StoreError::Conflict => Self::new(Code::CONFLICT, "it changed at the same moment: read it again"),
             StoreError::InvalidCursor => Self::new(Code::INVALID_CURSOR, Code::INVALID_CURSOR.help),
+            StoreError::LastAdministrator => Self::new(Code::LAST_ADMINISTRATOR, Code::LAST_ADMINISTRATOR.help),
+            StoreError::Stale { version } => {
+                let detail = format!("it is at version {version} by now: read it again and repeat the change");
+                Self::new(Code::PRECONDITION_FAILED, detail)
+            }
+            StoreError::InUseBy { .. } | StoreError::Refused { .. } => Self::new(Code::CONFLICT, error.to_string()),
+            // Not the size of a request: there is no room for one more of them.
+            StoreError::TooMany { .. } => Self::new(Code::CONFLICT, error.to_string()),
             full if full.is_full() => Self::internal(Code::NO_SPACE, &error),
             _ => Self::internal(Code::STORAGE, &error),
         }
@@ -124,7 +132,9 @@ impl From<PipelineError> for Problem {
             PipelineError::Bus(
                 shieldops_bus::Error::EventTooLarge { .. } | shieldops_bus::Error::BatchTooLarge { .. },
             ) => Self::new(Code::BODY_TOO_LARGE, error.to_string()),
-            PipelineError::Bus(ref cause @ shieldops_bus::Error::NoSpace { .. }) => Self::internal(Code::NO_SPACE, cause),
+            PipelineError::Bus(ref cause @ shieldops_bus::Error::NoSpace { .. }) => {
+                Self::internal(Code::NO_SPACE, cause)
+            }
             PipelineError::Bus(ref cause) => Self::internal(Code::STORAGE, cause),
             PipelineError::TooManyEvents { .. } => Self::new(Code::TOO_MANY_ITEMS, error.to_string()),
             PipelineError::NoLog => Self::new(Code::NOT_AN_INGEST_NODE, error.to_string()),

@@ -16,8 +16,9 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    App, Problem, actions, alerts, assets, auth, automation, events, export, incidents, ingest, intake, ledger, live,
-    meta, orphans, overview, plans, rules, session, targets, tokens, users,
+    App, Problem, account, actions, alerts, assets, auth, automation, events, export, grants, idempotency, incidents,
+    ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans, overview, plans, roles, rules, session,
+    sessions, targets, tenant_settings, tenants, tokens, usage, users,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -36,8 +37,25 @@ struct Description;
 fn documented() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(session::create, session::end))
+        .routes(routes!(session::second_factor))
+        .routes(routes!(session::begin_passkey))
+        .routes(routes!(session::finish_passkey))
+        .routes(routes!(session::reset))
         .routes(routes!(session::spend))
         .routes(routes!(session::me))
+        .routes(routes!(account::permissions))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::reauthenticate))
+        .routes(routes!(account::factors))
+        .routes(routes!(account::begin_totp, account::remove_totp))
+        .routes(routes!(account::confirm_totp))
+        .routes(routes!(account::recovery_codes))
+        .routes(routes!(account::passkeys))
+        .routes(routes!(account::begin_passkey))
+        .routes(routes!(account::finish_passkey))
+        .routes(routes!(account::remove_passkey))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::revoke))
         .routes(routes!(overview::show))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::bulk))
@@ -80,7 +98,34 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(users::list, users::create))
-        .routes(routes!(users::update))
+        .routes(routes!(users::show, users::update, users::remove))
+        .routes(routes!(users::reset))
+        .routes(routes!(users::remove_factors))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(roles::list, roles::create))
+        .routes(routes!(roles::show, roles::update, roles::remove))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::show, keys::update, keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(grants::list, grants::create))
+        .routes(routes!(grants::revoke))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::show))
+        .routes(routes!(tenant_settings::show, tenant_settings::update))
+        .routes(routes!(tenant_settings::versions))
+        .routes(routes!(tenant_settings::rollback))
+        .routes(routes!(usage::show))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::update, tenants::remove))
+        .routes(routes!(tenants::suspend))
+        .routes(routes!(tenants::resume))
+        .routes(routes!(tenants::lock))
+        .routes(routes!(tenants::unlock))
+        .routes(routes!(tenants::cancel_deletion))
+        .routes(routes!(tenants::invite))
+        .routes(routes!(tenants::usage))
         .routes(routes!(ledger::list))
         .routes(routes!(ledger::verify))
         .routes(routes!(ledger::export))
@@ -125,8 +170,10 @@ pub fn router(app: Arc<App>) -> Result<Router, Vec<String>> {
         return Err(missing);
     }
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
-    let behind_authorisation =
-        documented.merge(undocumented()).route_layer(from_fn_with_state(Arc::clone(&app), auth::authorise));
+    let behind_authorisation = documented
+        .merge(undocumented())
+        .route_layer(from_fn_with_state(Arc::clone(&app), idempotency::once))
+        .route_layer(from_fn_with_state(Arc::clone(&app), auth::authorise));
     Ok(behind_authorisation
         .fallback(fallback)
         .method_not_allowed_fallback(wrong_method)

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
+use shieldops_identity::Permission;
 use shieldops_model::{ActionState, Code, Criticality, Environment, Target, TargetId, TargetKind, id};
 use shieldops_store::{Tx, actions, targets};
 use utoipa::ToSchema;
@@ -12,6 +13,8 @@ use crate::{
     App, List, Problem,
     auth::Caller,
     page::{Body, PathId, PlainQuery},
+    precondition::{IfMatch, Tagged},
+    reach,
 };
 
 /// What a person types to register the host the server runs on.
@@ -60,6 +63,7 @@ pub(crate) async fn create(
         return Err(Problem::new(Code::CONFIRMATION_REQUIRED, detail));
     }
     check_words(&body.labels, [&body.host, &body.owner])?;
+    reach::environment(&caller, Permission::TargetWrite, body.environment)?;
     let now = caller.scope.store().clock().now();
     let id: TargetId = id::mint(now, &mut rand::rng());
     let target = Target {
@@ -106,14 +110,19 @@ pub(crate) struct TargetPatch {
 
 /// Changes a target's row; plans made against the old row no longer match it.
 #[utoipa::path(patch, path = "/api/v1/targets/{id}", operation_id = "update_target", tag = "targets", params(("id" = TargetId, Path)), request_body = TargetPatch,
-    responses((status = 200, body = Target), (status = 404, body = Problem)))]
+    responses((status = 200, body = Target), (status = 403, body = Problem), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
     caller: Caller,
+    seen: IfMatch,
     PathId(id): PathId<id::TargetKindId>,
     Body(patch): Body<TargetPatch>,
-) -> Result<Json<Target>, Problem> {
+) -> Result<Tagged<Target>, Problem> {
     let mut tx = caller.scope.begin().await?;
     let before = targets::get(&mut tx, id).await?;
+    seen.check(before.version)?;
+    for environment in [Some(before.environment), patch.environment].into_iter().flatten() {
+        reach::environment(&caller, Permission::TargetWrite, environment)?;
+    }
     check_words(patch.labels.as_ref().unwrap_or(&before.labels), [&patch.host, &patch.owner])?;
     let mut target = before.clone();
     target.host = patch.host.map(|host| host.to_lowercase()).or(target.host);
@@ -124,16 +133,22 @@ pub(crate) async fn update(
     target.protected = patch.protected.unwrap_or(target.protected);
     targets::update(&mut tx, &mut target).await?;
     tx.record("target.updated", &[&id], serde_json::json!({"before": before, "after": target}))?;
-    tx.commit(caller.scope.store().clock().now()).await?;
-    Ok(Json(target))
+    tx.commit(caller.now()).await?;
+    Ok(Tagged(target.version, target))
 }
 
 /// Removes a target on which no action is live.
 #[utoipa::path(delete, path = "/api/v1/targets/{id}", operation_id = "delete_target", tag = "targets", params(("id" = TargetId, Path)),
-    responses((status = 204, description = "Removed"), (status = 409, body = Problem)))]
-pub(crate) async fn remove(caller: Caller, PathId(id): PathId<id::TargetKindId>) -> Result<StatusCode, Problem> {
+    responses((status = 204, description = "Removed"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+pub(crate) async fn remove(
+    caller: Caller,
+    seen: IfMatch,
+    PathId(id): PathId<id::TargetKindId>,
+) -> Result<StatusCode, Problem> {
     let mut tx: Tx = caller.scope.begin().await?;
     let target = targets::get(&mut tx, id).await?;
+    seen.check(target.version)?;
+    reach::environment(&caller, Permission::TargetWrite, target.environment)?;
     if actions::any_on_target(&mut tx, id, &BEGUN).await? || actions::any_owner_on(&mut tx, id).await? {
         return Err(Problem::new(Code::CONFLICT, "actions on this target are live: undo them first"));
     }

@@ -11,11 +11,11 @@ use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::D
 
 use anyhow::{Context as _, bail};
 use axum::middleware::from_fn;
-use shieldops_api::{App, Denials, Metrics};
+use shieldops_api::{App, Denials, Limits, Metrics};
 use shieldops_bus::{Bus, Parts};
 use shieldops_connectors::linux::{Linux, LinuxOptions};
-use shieldops_identity::Backoff;
-use shieldops_model::{Clock, SystemClock, TenantId};
+use shieldops_identity::{Backoff, Passkeys};
+use shieldops_model::{Clock, SystemClock, TenantId, tenant::SettingsBase};
 use shieldops_pipeline::{Content, Intake, Pipeline, TenantSink};
 use shieldops_respond::Registry;
 use shieldops_seal::{Purpose, SealKey};
@@ -89,6 +89,9 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         pipeline: pipeline.clone(),
         tenants: Arc::clone(&tenants) as Arc<dyn shieldops_api::Tenants>,
         backoff: Backoff::default(),
+        passkeys: passkeys(&settings, tcp.local_addr()?),
+        limits: Limits::new(settings.limits.then(SettingsBase::default)),
+        base: SettingsBase::default(),
         metrics: Metrics::default(),
         denials: Denials::default(),
         tasks: tasks.clone(),
@@ -172,12 +175,26 @@ async fn pipeline(settings: &Settings, store: &Store, bus: Option<Arc<Bus>>) -> 
     Ok(Pipeline::new(store.clone(), bus, Arc::new(content), settings))
 }
 
+/// Passkeys belong to a name, never to an address: that of `public_url`, or `localhost` on a loopback address.
+fn passkeys(settings: &Settings, at: SocketAddr) -> Option<Arc<Passkeys>> {
+    let local = at.ip().is_loopback().then(|| format!("http://localhost:{}", at.port()));
+    let site = settings.public_url.clone().or(local)?;
+    match Passkeys::new(&site) {
+        Ok(passkeys) => Some(Arc::new(passkeys)),
+        Err(error) => {
+            tracing::warn!(%error, site, "no passkeys here");
+            None
+        }
+    }
+}
+
 fn api_settings(settings: &Settings) -> shieldops_api::Settings {
     shieldops_api::Settings {
         max_body_bytes: settings.ingest.max_body_bytes,
         version: env!("CARGO_PKG_VERSION"),
         assets: ASSETS,
         behind_proxy: settings.behind_proxy,
+        public_url: settings.public_url.clone(),
         check_target_name: Linux::check_target_name,
     }
 }

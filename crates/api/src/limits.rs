@@ -1,0 +1,286 @@
+//! How much a caller may ask for, and how much is worked on at once.
+//!
+//! Each request drives in a [`Lane`]. A principal has a quota for the lane, and its tenant ten times that; ingest is
+//! counted in bytes, all else in requests. The stamps live in this process: several nodes admit so much each.
+//!
+//! Source of the headers: draft-ietf-httpapi-ratelimit-headers-10.
+
+mod gcra;
+mod lanes;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderValue, Method};
+use shieldops_model::{Code, TenantId, tenant::SettingsBase};
+use shieldops_store::{TenantScope, settings};
+
+pub(crate) use self::lanes::{Lane, Place};
+use self::{
+    gcra::{Quota, Room, Stamps},
+    lanes::{Lanes, Widths},
+};
+use crate::Problem;
+
+/// A tenant may ask for so many times what one principal may.
+const TENANT: f64 = 10.0;
+/// A burst is what comes in so many seconds, where nothing else is said.
+const BURST: f64 = 4.0;
+/// How long a tenant's own rates are good for.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a request waits for a place.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The quota of one principal. Ingest counts bytes, the other lanes requests.
+fn quota_of(rates: &SettingsBase, lane: Lane) -> Quota {
+    match lane {
+        Lane::Interactive => Quota::new(rates.interactive_per_s.into(), rates.burst.into()),
+        Lane::Batch => Quota::new(rates.batch_per_s.into(), f64::from(rates.batch_per_s) * BURST),
+        Lane::Ingest => {
+            #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact to the byte")]
+            let bytes = rates.ingest_bytes_per_s as f64;
+            Quota::new(bytes, bytes * BURST)
+        }
+    }
+}
+
+/// Whose quota a request is taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Payer {
+    /// The id of a user, a key or a token.
+    Principal(TenantId, String),
+    /// Nobody is known yet: the client's address.
+    Address(String),
+    Tenant(TenantId),
+}
+
+/// The limits of this process.
+#[derive(Debug)]
+pub struct Limits {
+    /// None: no limit of rate (`limits.enabled = false`).
+    rates: Option<SettingsBase>,
+    stamps: Stamps<(Payer, Lane)>,
+    lanes: Arc<Lanes>,
+    start: Instant,
+    /// What tenants say themselves, and when it was read.
+    own: Mutex<HashMap<TenantId, (Duration, SettingsBase)>>,
+}
+
+/// What an admitted request says of its quota, in the two headers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    lane: Lane,
+    quota: Quota,
+    room: Room,
+}
+
+impl Limits {
+    pub fn new(rates: Option<SettingsBase>) -> Self {
+        let (stamps, lanes) = (Stamps::default(), Lanes::new(Widths::default()));
+        Self { rates, stamps, lanes, start: Instant::now(), own: Mutex::default() }
+    }
+
+    /// Takes `units` from the quotas of a caller and of its tenant.
+    ///
+    /// # Errors
+    /// `rate_limited` with the wait.
+    pub(crate) async fn admit(
+        &self,
+        scope: &TenantScope,
+        lane: Lane,
+        payer: Payer,
+        own_per_s: Option<u32>,
+        units: f64,
+    ) -> Result<Option<Standing>, Problem> {
+        let Some(base) = &self.rates else { return Ok(None) };
+        let rates = self.rates_of(scope, base).await?;
+        self.take(&rates, lane, payer, Some(scope.tenant()), own_per_s, units).map(Some)
+    }
+
+    /// Takes a request from the quota of an address that nobody is known behind.
+    ///
+    /// # Errors
+    /// `rate_limited` with the wait.
+    pub(crate) fn stranger(&self, address: Option<&str>) -> Result<Option<Standing>, Problem> {
+        let Some(base) = &self.rates else { return Ok(None) };
+        let payer = Payer::Address(address.unwrap_or("unknown").to_owned());
+        self.take(base, Lane::Interactive, payer, None, None, 1.0).map(Some)
+    }
+
+    fn take(
+        &self,
+        rates: &SettingsBase,
+        lane: Lane,
+        payer: Payer,
+        tenant: Option<TenantId>,
+        own_per_s: Option<u32>,
+        units: f64,
+    ) -> Result<Standing, Problem> {
+        let quota = quota(rates, lane, own_per_s);
+        let now = self.start.elapsed();
+        let take = |payer: Payer, quota: Quota| self.stamps.take((payer, lane), quota, now, units);
+        let room = take(payer, quota).map_err(|wait| limited(lane, "you", wait))?;
+        if let Some(tenant) = tenant {
+            take(Payer::Tenant(tenant), quota_of(rates, lane).times(TENANT))
+                .map_err(|wait| limited(lane, "the tenant", wait))?;
+        }
+        Ok(Standing { lane, quota, room })
+    }
+
+    /// The tenant's own rates, at most a second old.
+    async fn rates_of(&self, scope: &TenantScope, base: &SettingsBase) -> Result<SettingsBase, Problem> {
+        let now = self.start.elapsed();
+        let known = self.own.lock().unwrap_or_else(PoisonError::into_inner).get(&scope.tenant()).cloned();
+        if let Some((at, rates)) = known
+            && now.saturating_sub(at) < FRESH
+        {
+            return Ok(rates);
+        }
+        let settings = settings::current(&mut scope.read().await?).await?.value;
+        let rates = settings.effective(base);
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|_, (at, _)| now.saturating_sub(*at) < FRESH);
+        own.insert(scope.tenant(), (now, rates.clone()));
+        Ok(rates)
+    }
+
+    /// Waits for a place in the lane.
+    ///
+    /// # Errors
+    /// `queue_full` when none came free in time.
+    pub(crate) async fn enter(&self, lane: Lane, tenant: TenantId) -> Result<Place, Problem> {
+        let entered = self.lanes.enter(lane, tenant, PATIENCE).await;
+        entered.map_err(|_full| Problem {
+            retry_after_s: Some(1),
+            ..Problem::new(Code::QUEUE_FULL, Code::QUEUE_FULL.help)
+        })
+    }
+}
+
+fn quota(rates: &SettingsBase, lane: Lane, own_per_s: Option<u32>) -> Quota {
+    match own_per_s.map(f64::from) {
+        // A key's own rate counts requests, so it says nothing about bytes.
+        Some(per_s) if lane != Lane::Ingest => Quota::new(per_s, per_s * BURST),
+        _ => quota_of(rates, lane),
+    }
+}
+
+fn limited(lane: Lane, who: &str, wait: Duration) -> Problem {
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).clamp(1, 3_600);
+    let detail = format!("{who} asked for more than the {} quota allows; wait {seconds} s", lane.as_str());
+    Problem { retry_after_s: Some(seconds), ..Problem::new(Code::RATE_LIMITED, detail) }
+}
+
+impl Standing {
+    /// Adds `RateLimit-Policy` and `RateLimit`.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        let (name, unit) = match self.lane {
+            Lane::Ingest => (self.lane.as_str(), ";qu=\"content-bytes\""),
+            _ => (self.lane.as_str(), ""),
+        };
+        let window = self.quota.window().as_secs().max(1);
+        let policy = format!("\"{name}\";q={}{unit};w={window}", self.quota.burst());
+        let now = format!("\"{name}\";r={};t={}", self.room.remaining, self.room.reset.as_secs() + 1);
+        for (header, text) in [("ratelimit-policy", policy), ("ratelimit", now)] {
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.insert(header, value);
+            }
+        }
+    }
+}
+
+/// The lane of a route; none for what answers at once or stays open: health, assets, the socket.
+pub(crate) fn lane(method: &Method, path: &str) -> Option<Lane> {
+    const BATCH: [&str; 5] = [
+        "/api/v1/alerts/bulk",
+        "/api/v1/incidents/{id}/export",
+        "/api/v1/ledger/export",
+        "/api/v1/ledger/verify",
+        "/api/v1/rules/reload",
+    ];
+    let intake = path == "/api/v1/events" || path.starts_with("/services/") || path.ends_with("/_bulk");
+    if intake && method == Method::POST {
+        return Some(Lane::Ingest);
+    }
+    if BATCH.contains(&path) {
+        return Some(Lane::Batch);
+    }
+    (path.starts_with("/api/v1/") && path != "/api/v1/live").then_some(Lane::Interactive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admit(
+        limits: &Limits,
+        who: &str,
+        tenant: u128,
+        lane: Lane,
+        own_per_s: Option<u32>,
+    ) -> Result<Standing, Problem> {
+        let tenant = TenantId::from_bits(tenant);
+        let payer = Payer::Principal(tenant, who.to_owned());
+        limits.take(&SettingsBase::default(), lane, payer, Some(tenant), own_per_s, 1.0)
+    }
+
+    fn limits() -> Limits {
+        Limits::new(Some(SettingsBase::default()))
+    }
+
+    #[test]
+    fn a_principal_that_floods_is_told_to_wait_and_another_is_not() {
+        let limits = limits();
+        let admitted = (0..300).filter(|_| admit(&limits, "ada", 1, Lane::Interactive, None).is_ok()).count();
+        assert!((200..230).contains(&admitted), "{admitted}");
+        let refused = admit(&limits, "ada", 1, Lane::Interactive, None).unwrap_err();
+        assert_eq!((refused.status, refused.retry_after_s), (429, Some(1)));
+        assert!(admit(&limits, "bob", 1, Lane::Interactive, None).is_ok());
+        assert!(admit(&limits, "ada", 1, Lane::Batch, None).is_ok(), "each lane has its own");
+    }
+
+    #[test]
+    fn many_principals_of_one_tenant_share_ten_times_one_quota() {
+        let limits = limits();
+        let names: Vec<String> = (0..30).map(|name| name.to_string()).collect();
+        let calls = names.iter().flat_map(|name| std::iter::repeat_n(name, 100));
+        let admitted = calls.filter(|name| admit(&limits, name, 1, Lane::Interactive, None).is_ok()).count();
+        assert!((2_000..2_300).contains(&admitted), "{admitted}");
+        assert!(admit(&limits, "0", 2, Lane::Interactive, None).is_ok(), "another tenant has its own");
+    }
+
+    #[test]
+    fn a_key_with_a_rate_of_its_own_has_that() {
+        let limits = limits();
+        let admitted = (0..50).filter(|_| admit(&limits, "ci", 1, Lane::Interactive, Some(1)).is_ok()).count();
+        assert!((4..=5).contains(&admitted), "{admitted}");
+    }
+
+    #[test]
+    fn the_headers_say_quota_and_rest() {
+        let mut headers = HeaderMap::new();
+        admit(&limits(), "ada", 1, Lane::Interactive, None).unwrap().write(&mut headers);
+        assert_eq!(headers["ratelimit-policy"], "\"interactive\";q=200;w=4");
+        assert_eq!(headers["ratelimit"], "\"interactive\";r=199;t=1");
+        let off = Limits::new(None);
+        assert!((0..1_000).all(|_| off.stranger(Some("192.0.2.1")).unwrap().is_none()));
+    }
+
+    #[test]
+    fn every_route_has_the_lane_of_its_weight() {
+        for (method, path, wanted) in [
+            (Method::POST, "/api/v1/events", Some(Lane::Ingest)),
+            (Method::GET, "/api/v1/events", Some(Lane::Interactive)),
+            (Method::POST, "/{index}/_bulk", Some(Lane::Ingest)),
+            (Method::POST, "/services/collector/raw", Some(Lane::Ingest)),
+            (Method::GET, "/api/v1/ledger/export", Some(Lane::Batch)),
+            (Method::GET, "/api/v1/live", None),
+            (Method::GET, "/healthz", None),
+        ] {
+            assert_eq!(lane(&method, path), wanted, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Settings of the tenant: every version is kept, and an earlier one can be made the latest again.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use shieldops_identity::permission::{self, Permission};
+use shieldops_model::{
+    Reason, RoleId, Timestamp,
+    tenant::{SettingsBase, TenantSettings},
+};
+use shieldops_store::{
+    roles,
+    settings::{self, Versioned},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    App, List, Problem,
+    auth::Caller,
+    page::{Body, PlainQuery},
+    precondition::{IfMatch, Tagged},
+};
+
+/// The settings in force, and where they come from.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SettingsView {
+    /// 0 while the tenant has none of its own.
+    version: i64,
+    at: Option<Timestamp>,
+    by: String,
+    /// What the tenant says itself.
+    own: TenantSettings,
+    /// What the installation's configuration says.
+    base: SettingsBase,
+    /// What holds.
+    effective: SettingsBase,
+}
+
+fn view(base: &SettingsBase, version: Versioned<TenantSettings>) -> Tagged<SettingsView> {
+    let Versioned { version, at, by, value } = version;
+    let effective = value.effective(base);
+    Tagged(version, SettingsView { version, at, by, own: value, base: base.clone(), effective })
+}
+
+/// The settings in force.
+#[utoipa::path(get, path = "/api/v1/settings", operation_id = "get_settings", tag = "settings", responses((status = 200, body = SettingsView)))]
+pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Tagged<SettingsView>, Problem> {
+    Ok(view(&app.base, settings::current(&mut caller.scope.read().await?).await?))
+}
+
+/// Replaces the tenant's own settings; what is absent is inherited.
+#[utoipa::path(put, path = "/api/v1/settings", operation_id = "update_settings", tag = "settings", request_body = TenantSettings,
+    responses((status = 200, body = SettingsView), (status = 400, body = Problem), (status = 403, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    seen: IfMatch,
+    Body(body): Body<TenantSettings>,
+) -> Result<Tagged<SettingsView>, Problem> {
+    caller.recent()?;
+    let now = caller.now();
+    let mut tx = caller.scope.begin().await?;
+    seen.check(settings::current(&mut tx).await?.version)?;
+    let known: Vec<RoleId> = roles::list(&mut tx).await?.iter().map(|role| role.id).collect();
+    let is_role = |role: &str| permission::ROLES.contains(&role) || role.parse().is_ok_and(|id| known.contains(&id));
+    let problems = body.check(&app.base, &|word| Permission::parse(word).is_some(), &is_role);
+    if !problems.is_empty() {
+        let errors =
+            problems.into_iter().map(|problem| Reason { code: problem.field, detail: problem.detail }).collect();
+        return Err(Problem { errors, ..Problem::invalid("the settings are not valid; `errors` names each field") });
+    }
+    let version = settings::put(&mut tx, &body, &app.base, seen.expected(), now).await?;
+    tx.commit(now).await?;
+    Ok(view(&app.base, version))
+}
+
+/// Versions, newest first.
+#[utoipa::path(get, path = "/api/v1/settings/versions", operation_id = "list_settings_versions", tag = "settings", params(PlainQuery), responses((status = 200, body = List<Versioned<TenantSettings>>)))]
+pub(crate) async fn versions(
+    caller: Caller,
+    query: PlainQuery,
+) -> Result<Json<List<Versioned<TenantSettings>>>, Problem> {
+    let page = settings::versions(&mut caller.scope.read().await?, query.page()).await?;
+    Ok(Json(query.answer(page)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rollback {
+    /// The version whose values come back, as a new version.
+    version: i64,
+}
+
+/// Makes the values of an earlier version the latest.
+#[utoipa::path(post, path = "/api/v1/settings/rollback", operation_id = "roll_back_settings", tag = "settings", request_body = Rollback,
+    responses((status = 200, body = SettingsView), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn rollback(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<Rollback>,
+) -> Result<Tagged<SettingsView>, Problem> {
+    caller.recent()?;
+    let now = caller.now();
+    let mut tx = caller.scope.begin().await?;
+    let version = settings::rollback(&mut tx, body.version, &app.base, None, now).await?;
+    tx.commit(now).await?;
+    Ok(view(&app.base, version))
+}

@@ -1,0 +1,320 @@
+//! Tenants, for the operator of the installation. What is done here stands in the installation's own ledger.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use shieldops_identity::people;
+use shieldops_model::{
+    Code,
+    tenant::{TenantChange, TenantState, check_slug, check_tenant_name},
+};
+use shieldops_store::{
+    tenants::{self, NewTenant, Tenant, TenantPatch},
+    usage::{self, Usage},
+};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App, List, Problem,
+    auth::Caller,
+    invitations::{self, Link, NewInvitation},
+    page::{Body, Filter, ListQuery, Params},
+    precondition::{IfMatch, Tagged},
+    usage::UsageParams,
+};
+
+/// How long a deletion can be called off, unless told.
+const GRACE: Duration = Duration::from_hours(7 * 24);
+const LONGEST_GRACE_H: u64 = 90 * 24;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TenantFilter {
+    state: Option<TenantState>,
+}
+
+impl Filter for TenantFilter {}
+
+type TenantQuery = ListQuery<TenantFilter>;
+
+/// Tenants, newest first.
+#[utoipa::path(get, path = "/api/v1/tenants", operation_id = "list_tenants", tag = "tenants", params(TenantQuery), responses((status = 200, body = List<Tenant>), (status = 403, body = Problem)))]
+pub(crate) async fn list(caller: Caller, query: TenantQuery) -> Result<Json<List<Tenant>>, Problem> {
+    let page = tenants::list(&mut caller.scope.read().await?, query.page(), query.filter.state).await?;
+    Ok(Json(query.answer(page)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantBody {
+    /// 1 to 40 of a-z, 0-9 and dashes; it stands in addresses.
+    slug: String,
+    name: String,
+    /// The slug of the tenant that may be given grants in this one.
+    parent: Option<String>,
+}
+
+/// Makes a tenant with a key and a ledger of its own. Invite its first administrator next.
+#[utoipa::path(post, path = "/api/v1/tenants", operation_id = "create_tenant", tag = "tenants", request_body = TenantBody,
+    responses((status = 201, body = Tenant), (status = 400, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<TenantBody>,
+) -> Result<Response, Problem> {
+    checked(Some(&body.slug), Some(&body.name))?;
+    let parent = match &body.parent {
+        Some(slug) => Some(by_slug(&app, slug).await?.id),
+        None => None,
+    };
+    let now = caller.now();
+    let mut tx = caller.scope.begin().await?;
+    let new = NewTenant { slug: body.slug, name: body.name, parent, demo: false };
+    let tenant = tenants::create(&mut tx, &new, now).await?;
+    tx.commit(now).await?;
+    app.store.deliver_notices(now).await?;
+    Ok((StatusCode::CREATED, Tagged(tenant.version, tenant)).into_response())
+}
+
+fn checked(slug: Option<&str>, name: Option<&str>) -> Result<(), Problem> {
+    let field = |name: &str, text: Option<&str>, check: fn(&str) -> Result<(), &'static str>| {
+        text.map_or(Ok(()), check).map_err(|detail| Problem::invalid(format!("`{name}`: {detail}")))
+    };
+    field("slug", slug, check_slug)?;
+    field("name", name, check_tenant_name)
+}
+
+/// The tenant of a slug. Only operators come here, so a slug that is not there may be said.
+async fn by_slug(app: &App, slug: &str) -> Result<Tenant, Problem> {
+    app.store.tenant_by_slug(slug).await?.ok_or_else(Problem::not_found)
+}
+
+/// One tenant.
+#[utoipa::path(get, path = "/api/v1/tenants/{slug}", operation_id = "get_tenant", tag = "tenants", params(("slug" = String, Path)),
+    responses((status = 200, body = Tenant), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    _caller: Caller,
+    Path(slug): Path<String>,
+) -> Result<Tagged<Tenant>, Problem> {
+    let tenant = by_slug(&app, &slug).await?;
+    Ok(Tagged(tenant.version, tenant))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantChangeBody {
+    slug: Option<String>,
+    name: Option<String>,
+    /// The slug of the parent; an empty text takes the parent away, with the grants to it.
+    parent: Option<String>,
+}
+
+/// Renames a tenant, or changes its parent.
+#[utoipa::path(patch, path = "/api/v1/tenants/{slug}", operation_id = "update_tenant", tag = "tenants", params(("slug" = String, Path)), request_body = TenantChangeBody,
+    responses((status = 200, body = Tenant), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    seen: IfMatch,
+    Path(slug): Path<String>,
+    Body(body): Body<TenantChangeBody>,
+) -> Result<Tagged<Tenant>, Problem> {
+    checked(body.slug.as_deref(), body.name.as_deref())?;
+    let tenant = by_slug(&app, &slug).await?;
+    seen.check(tenant.version)?;
+    let parent = match body.parent.as_deref() {
+        None => None,
+        Some("") => Some(None),
+        Some(slug) => Some(Some(by_slug(&app, slug).await?.id)),
+    };
+    let now = caller.now();
+    let mut tx = caller.scope.begin().await?;
+    let patch = TenantPatch { slug: body.slug, name: body.name, parent };
+    let tenant = tenants::update(&mut tx, tenant.id, &patch, seen.expected(), now).await?;
+    tx.commit(now).await?;
+    app.store.deliver_notices(now).await?;
+    Ok(Tagged(tenant.version, tenant))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reason {
+    /// It stands in both ledgers.
+    reason: String,
+}
+
+async fn change(
+    app: &App,
+    caller: &Caller,
+    slug: &str,
+    change: TenantChange,
+    reason: &str,
+) -> Result<Tagged<Tenant>, Problem> {
+    if reason.trim().is_empty() || reason.len() > 1_000 {
+        return Err(Problem::invalid("`reason` has 1 to 1,000 characters"));
+    }
+    let tenant = by_slug(app, slug).await?;
+    let now = caller.now();
+    let mut tx = caller.scope.begin().await?;
+    let tenant = tenants::change_state(&mut tx, tenant.id, change, reason, None, None, now).await?;
+    tx.commit(now).await?;
+    app.store.deliver_notices(now).await?;
+    Ok(Tagged(tenant.version, tenant))
+}
+
+macro_rules! state_changes {
+    ($($(#[$doc:meta])* $name:ident $path:literal $operation:literal $change:ident;)*) => {$(
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, operation_id = $operation, tag = "tenants", params(("slug" = String, Path)), request_body = Reason,
+            responses((status = 200, body = Tenant), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        pub(crate) async fn $name(
+            State(app): State<Arc<App>>,
+            caller: Caller,
+            Path(slug): Path<String>,
+            Body(body): Body<Reason>,
+        ) -> Result<Tagged<Tenant>, Problem> {
+            change(&app, &caller, &slug, TenantChange::$change, &body.reason).await
+        }
+    )*};
+}
+
+state_changes! {
+    /// Suspends a tenant: it can be read and takes events; nothing else changes in it.
+    suspend "/api/v1/tenants/{slug}/suspend" "suspend_tenant" Suspend;
+    /// Resumes a suspended tenant.
+    resume "/api/v1/tenants/{slug}/resume" "resume_tenant" Resume;
+    /// Locks a tenant: nobody can sign in to it; it takes events.
+    lock "/api/v1/tenants/{slug}/lock" "lock_tenant" Lock;
+    /// Unlocks a locked tenant.
+    unlock "/api/v1/tenants/{slug}/unlock" "unlock_tenant" Unlock;
+    /// Calls off a deletion within its grace; the tenant is suspended then.
+    cancel_deletion "/api/v1/tenants/{slug}/cancel-deletion" "cancel_tenant_deletion" CancelDeletion;
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeletionParams {
+    reason: String,
+    /// Hours until the key and the rows are destroyed: 168 unless told.
+    #[param(minimum = 0, maximum = 2160)]
+    grace_hours: Option<u64>,
+    /// Undo what is in force on targets first; without it a tenant with live actions is not deleted.
+    undo_first: Option<bool>,
+}
+
+/// A deletion that was begun.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deletion {
+    tenant: Tenant,
+    /// Actions whose undo was begun.
+    undone: Vec<String>,
+    /// What stays on targets, and why.
+    cannot_be_undone: Vec<NotUndone>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NotUndone {
+    action: String,
+    reason: String,
+}
+
+/// Deletes a tenant: nobody can enter it, and after the grace its key and rows are destroyed for ever.
+#[utoipa::path(delete, path = "/api/v1/tenants/{slug}", operation_id = "delete_tenant", tag = "tenants", params(("slug" = String, Path), DeletionParams),
+    responses((status = 200, body = Deletion), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    seen: IfMatch,
+    Path(slug): Path<String>,
+    Params(params): Params<DeletionParams>,
+) -> Result<Json<Deletion>, Problem> {
+    let tenant = by_slug(&app, &slug).await?;
+    seen.check(tenant.version)?;
+    let grace = match params.grace_hours {
+        None => GRACE,
+        Some(hours) if hours <= LONGEST_GRACE_H => Duration::from_secs(hours * 3_600),
+        Some(_) => return Err(Problem::invalid(format!("`grace_hours` is 0 to {LONGEST_GRACE_H}"))),
+    };
+    if params.reason.trim().is_empty() || params.reason.len() > 1_000 {
+        return Err(Problem::invalid("`reason` has 1 to 1,000 characters"));
+    }
+    let (undone, cannot_be_undone) = if params.undo_first.unwrap_or_default() {
+        undo_all(&app, &caller, &tenant, &params.reason).await?
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let now = caller.now();
+    let mut tx = caller.scope.begin().await?;
+    if !cannot_be_undone.is_empty() {
+        tx.record("tenant.not_undone", &[&tenant.id], &cannot_be_undone)?;
+    }
+    let deadline = Some(now.plus(grace));
+    let schedule = TenantChange::ScheduleDeletion;
+    let tenant =
+        tenants::change_state(&mut tx, tenant.id, schedule, &params.reason, deadline, seen.expected(), now).await?;
+    tx.commit(now).await?;
+    app.store.deliver_notices(now).await?;
+    Ok(Json(Deletion { tenant, undone, cannot_be_undone }))
+}
+
+/// Undoes what is in force, each action by its own permit.
+async fn undo_all(
+    app: &App,
+    caller: &Caller,
+    tenant: &Tenant,
+    reason: &str,
+) -> Result<(Vec<String>, Vec<NotUndone>), Problem> {
+    let engine = app.engine(tenant.id)?;
+    let person = caller.person()?;
+    let (mut undone, mut not) = (Vec::new(), Vec::new());
+    for action in tenants::live_actions_of(&app.store, tenant.id).await? {
+        match engine.undo(action, &person, reason).await {
+            Ok(_) => undone.push(action.to_string()),
+            Err(error) => not.push(NotUndone { action: action.to_string(), reason: error.to_string() }),
+        }
+    }
+    Ok((undone, not))
+}
+
+/// Invites a person to a tenant: how its first administrator comes in.
+#[utoipa::path(post, path = "/api/v1/tenants/{slug}/invitations", operation_id = "invite_to_tenant", tag = "tenants", params(("slug" = String, Path)), request_body = NewInvitation,
+    responses((status = 201, body = Link), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn invite(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(slug): Path<String>,
+    Body(body): Body<NewInvitation>,
+) -> Result<Response, Problem> {
+    let tenant = by_slug(&app, &slug).await?;
+    let person = app.store.get_person(caller.user()?).await?.ok_or_else(Problem::not_found)?;
+    let scope = app.store.person_scope(tenant.id, &person)?;
+    let (about, secret) = people::invite(&scope, &caller.rights, &body.name, &body.role).await?;
+    Ok(invitations::link(&app, "invite", about, &secret))
+}
+
+/// What a tenant holds and sends.
+#[utoipa::path(get, path = "/api/v1/tenants/{slug}/usage", operation_id = "get_tenant_usage", tag = "tenants", params(("slug" = String, Path), UsageParams),
+    responses((status = 200, body = Usage), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn usage(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(slug): Path<String>,
+    Params(params): Params<UsageParams>,
+) -> Result<Json<Usage>, Problem> {
+    let tenant = by_slug(&app, &slug).await?;
+    let (from, to) = params.range(caller.now())?;
+    let person = app
+        .store
+        .get_person(caller.user()?)
+        .await?
+        .ok_or_else(|| Problem::new(Code::FORBIDDEN, "only a person may do this"))?;
+    let scope = app.store.person_scope(tenant.id, &person)?;
+    Ok(Json(usage::of(&mut scope.read().await?, from, to).await?))
+}
