@@ -8,6 +8,7 @@ mod first;
 mod giving;
 mod members;
 mod passkeys;
+mod recorded;
 mod second_factor;
 mod signing_in;
 mod world;

@@ -16,12 +16,12 @@ use crate::world::{At, HOME, PASSWORD, World, from, may, world};
 pub(crate) struct App(TOTP);
 
 impl App {
-    fn scan(secret: &str) -> Self {
+    pub(crate) fn scan(secret: &str) -> Self {
         let secret = Secret::Encoded(secret.to_owned()).to_bytes().unwrap();
         Self(TOTP::new(Algorithm::SHA1, 6, 0, 30, secret, None, "ada".into()).unwrap())
     }
 
-    fn code(&self, world: &World) -> String {
+    pub(crate) fn code(&self, world: &World) -> String {
         self.0.generate(u64::try_from(world.now().as_secs()).unwrap())
     }
 }

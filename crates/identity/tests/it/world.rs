@@ -1,6 +1,6 @@
 //! One installation in a temporary directory, with a clock that stands.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use shieldops_identity::{
     Backoff, Door, IdentityError, Origin, Passkeys, Permission, Rights, SignIn, SignedIn, TICKET_FOR, boot, people,
@@ -112,7 +112,9 @@ impl World {
         self.at(signed_in.secret.expose(), None).await
     }
 
+    /// A tenant that is younger than the first.
     pub(crate) async fn tenant(&self, slug: &str, parent: Option<TenantId>) -> Tenant {
+        self.clock.advance(Duration::from_secs(1));
         let mut tx = self.store.job(TenantId::INSTALLATION, Job::Cli).unwrap().begin().await.unwrap();
         let wanted = NewTenant { slug: slug.into(), name: slug.to_uppercase(), parent, demo: false };
         let tenant = tenants::create(&mut tx, &wanted, self.now()).await.unwrap();
