@@ -1,5 +1,22 @@
 //! Places of consumers and counts of events: no domain change, so no ledger entry, but committed in the same
 //! transaction as the output they belong to.
+//!
+//! Everything in the database that changes without an entry, and why:
+//!
+//! | table or column | why it is no domain change |
+//! |---|---|
+//! | `offsets`, `counters`, `source_stats`, `event_minutes` | follow from the events; counted again by a replay |
+//! | `facts` (offsets of followed files, the replay of the demo) | places; a fact that is a change has its own entry |
+//! | `alerts.count`, `alerts.last_seen` of a duplicate | follow from the events; one entry covers a commit of the pipeline |
+//! | `principal_index.last_used_at`, `memberships.last_used_at` | uses, noted at most once a minute; denials and changes have entries |
+//! | `users.last_sign_in_at` | the session that it notes has an entry |
+//! | `principal_index.idle_us`, `tenants.second_factor` | copies of the settings, whose version has an entry |
+//! | `second_factors.last_step`, `.last_used_at`, a passkey's counter | what the code or key opened has an entry |
+//! | `ceremonies` | half-done sign-ins; what comes of one has an entry |
+//! | `idempotency` | stored answers; the work they are about has entries |
+//! | `jobs.done`, `.failed`, results | beginning, end and each item have entries |
+//! | `notices` | entries that are owed, on their way to the ledger |
+//! | `leases`, `nodes`, `changes` | who runs and what the others were told |
 
 use serde::Serialize;
 use shieldops_model::Timestamp;

@@ -2,7 +2,7 @@
 //! Bookkeeping: what comes of one has its own entry.
 
 use shieldops_model::{Timestamp, UserId};
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use crate::{
     Result, Store, StoreError,
@@ -11,8 +11,10 @@ use crate::{
 };
 
 const TABLE: &str = "ceremonies";
-/// Ceremonies that may be open at once in the installation: anybody may begin one.
+/// Ceremonies of nobody yet that may be open at once in the installation: anybody may begin one.
 const MOST: u32 = 10_000;
+/// Those of one person, who gave a password for each; the oldest go.
+const OF_PERSON: i64 = 20;
 
 #[derive(Clone)]
 pub struct Ceremony {
@@ -27,15 +29,12 @@ impl Store {
     /// Keeps a ceremony until it is spent or its time is over.
     ///
     /// # Errors
-    /// `TooMany` while ten thousand are open.
+    /// `TooMany` while ten thousand of nobody are open. Those of people do not count: strangers keep nobody out.
     pub async fn open_ceremony(&self, ceremony: &Ceremony, now: Timestamp) -> Result<()> {
         let mut tx = self.db().begin(Whose::Installation).await?;
         let over = sqlx::query("DELETE FROM ceremonies WHERE expires_at<=$1").bind(now.as_micros());
         over.execute(&mut *tx).await?;
-        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM ceremonies").fetch_one(&mut *tx).await?;
-        if open >= i64::from(MOST) {
-            return Err(StoreError::TooMany { what: "sign-ins at once", limit: MOST });
-        }
+        make_room(&mut tx, ceremony.principal).await?;
         sqlx::query("INSERT INTO ceremonies (hash, kind, principal, body, expires_at) VALUES ($1,$2,$3,$4,$5)")
             .bind(ceremony.hash.to_vec())
             .bind(&ceremony.kind)
@@ -69,6 +68,27 @@ impl Store {
         tx.commit().await?;
         Ok((done.rows_affected() == 1).then_some(found))
     }
+}
+
+async fn make_room(conn: &mut AnyConnection, person: Option<UserId>) -> Result<()> {
+    let Some(person) = person else {
+        let open = sqlx::query_scalar("SELECT count(*) FROM ceremonies WHERE principal IS NULL");
+        let open: i64 = open.fetch_one(conn).await?;
+        return if open < i64::from(MOST) {
+            Ok(())
+        } else {
+            Err(StoreError::TooMany { what: "sign-ins at once", limit: MOST })
+        };
+    };
+    sqlx::query(
+        "DELETE FROM ceremonies WHERE principal=$1 AND hash NOT IN \
+         (SELECT hash FROM ceremonies WHERE principal=$1 ORDER BY expires_at DESC, hash LIMIT $2)",
+    )
+    .bind(bytes(person))
+    .bind(OF_PERSON - 1)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 fn read(store: &Store, hash: [u8; 32], row: &AnyRow) -> Result<Ceremony> {

@@ -36,16 +36,18 @@ impl Keys {
         &self.signing
     }
 
-    /// A tenant's data key.
+    /// A tenant's data key. Its file is looked at each time: a key that any node destroyed is used by none.
     ///
     /// # Errors
     /// `NotFound` when the tenant has none (it was never made, or was shredded).
     pub fn data_key(&self, tenant: TenantId) -> Result<DataKey> {
         let mut cache = self.data.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = cache.get(&tenant) {
-            return Ok(key.clone());
-        }
         let path = self.path(tenant);
+        match cache.get(&tenant) {
+            Some(key) if path.exists() => return Ok(key.clone()),
+            Some(_destroyed) => drop(cache.remove(&tenant)),
+            None => {}
+        }
         let wrapped = match std::fs::read(&path) {
             Ok(wrapped) => wrapped,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NotFound),

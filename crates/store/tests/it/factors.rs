@@ -130,6 +130,47 @@ async fn a_ceremony_is_spent_by_one_of_two_and_only_as_what_it_is() {
 }
 
 #[tokio::test]
+async fn strangers_who_begin_sign_ins_keep_no_person_out() {
+    let Some(world) = world().await else { return };
+    let ada = person(&world, &world.scope(), "ada", "viewer").await;
+    let now = world.clock.now();
+    let ceremony = |number: u8, principal| Ceremony {
+        hash: [number; 32],
+        kind: "passkey".into(),
+        principal,
+        body: Vec::new(),
+        expires_at: now.plus(Duration::from_secs(u64::from(number) + 60)),
+    };
+    world.store.open_ceremony(&ceremony(1, None), now).await.unwrap();
+    let (digits, hash) =
+        ("WITH d(n) AS (VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9))", "a.n+10*b.n+100*c.n+1000*e.n");
+    let full = |hash: &str| {
+        format!(
+            "{digits} INSERT INTO ceremonies (hash, kind, body, expires_at) SELECT {hash}, 'passkey', X'00', {} FROM d a, d b, d c, d e",
+            i64::MAX
+        )
+    };
+    let hash = if crate::POSTGRES {
+        format!("decode(lpad(to_hex({hash}), 64, '0'), 'hex')")
+    } else {
+        format!("CAST(printf('%032d', {hash}) AS BLOB)")
+    };
+    world.sql(&full(&hash)).await;
+    let stranger = world.store.open_ceremony(&ceremony(99, None), now).await;
+    assert!(matches!(stranger, Err(StoreError::TooMany { .. })));
+    for number in 2..=30 {
+        world.store.open_ceremony(&ceremony(number, Some(ada)), now).await.unwrap();
+    }
+    let mut left = 0;
+    for number in 2..=30 {
+        left += u32::from(world.store.find_ceremony(&[number; 32], "passkey", now).await.unwrap().is_some());
+    }
+    assert_eq!(left, 20, "the oldest of a person go");
+    assert!(world.store.find_ceremony(&[30; 32], "passkey", now).await.unwrap().is_some());
+    assert!(world.store.find_ceremony(&[1; 32], "passkey", now).await.unwrap().is_some(), "a stranger's stays");
+}
+
+#[tokio::test]
 async fn a_session_that_is_verified_again_says_when_and_how() {
     let Some(world) = world().await else { return };
     let scope = world.scope();

@@ -268,6 +268,7 @@ async fn a_shredding_that_was_cut_short_is_taken_up_again() {
     assert!(matches!(cut, Err(StoreError::Refused { .. })));
     std::fs::remove_file(world.dir.path().join("keys/tenants").join(format!("{}.key", acme.tenant()))).unwrap();
     let id = acme.tenant();
+    assert!(matches!(world.store.job(id, Job::Cli), Err(StoreError::NotFound)), "another node destroyed it");
     drop(acme);
     let world = world.stop().await.start().await;
     shredded(&world, id).await.unwrap();
