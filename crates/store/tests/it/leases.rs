@@ -18,9 +18,9 @@ async fn one_of_two_stores_holds_a_lease_until_its_time_is_over() {
     assert_eq!(other.lease("expiry", TTL).await.unwrap(), None);
     assert!(other.lease("another", TTL).await.unwrap().is_some());
     assert_eq!(world.store.lease("expiry", TTL).await.unwrap(), Some(first.clone()), "its holder keeps it");
-    world.clock.advance(TTL - Duration::from_secs(1));
+    world.clock.advance(TTL.checked_sub(Duration::from_secs(1)).unwrap());
     assert!(world.store.renew(&first, TTL).await.unwrap());
-    world.clock.advance(TTL - Duration::from_secs(1));
+    world.clock.advance(TTL.checked_sub(Duration::from_secs(1)).unwrap());
     assert_eq!(other.lease("expiry", TTL).await.unwrap(), None, "it was renewed");
     world.clock.advance(Duration::from_secs(1));
     let second = other.lease("expiry", TTL).await.unwrap().unwrap();
@@ -63,7 +63,7 @@ async fn a_stale_holder_commits_nothing_and_a_holder_leaves_its_epoch_in_the_led
     let lines = ledger::export(&world.scope()).await.unwrap();
     let lines = lines.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let epochs: Vec<_> =
-        lines.filter_map(|line| line.pointer("/payload/epoch").and_then(|epoch| epoch.as_i64())).collect();
+        lines.filter_map(|line| line.pointer("/payload/epoch").and_then(serde_json::Value::as_i64)).collect();
     assert_eq!(epochs, [lease.epoch(), next.epoch()]);
     other.close().await;
 }
