@@ -1,17 +1,34 @@
 //! The command line: `shieldops <noun> <verb>`. Each command is parsed here and done in its own file.
 
+mod alert;
+mod audit;
 mod configuration;
+mod db;
+mod event;
+mod incident;
+mod job;
+mod key;
 mod ledger;
-mod people;
+mod local;
+mod login;
+mod me;
+mod plan;
 mod respond;
+mod role;
 mod rules;
 mod see;
+mod session;
+mod settings;
+mod target;
+mod tenant;
 #[cfg(test)]
 mod tests;
+mod token;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::{
     bench::BenchArgs,
@@ -39,15 +56,67 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the server.
     Serve(ServeArgs),
+    /// Sign in, and keep a token for this machine.
+    Login(login::LoginArgs),
+    /// End the token that this machine keeps.
+    Logout(login::LogoutArgs),
+    /// Servers and tenants that this machine works with.
+    #[command(subcommand)]
+    Profile(login::ProfileCommand),
+    /// Who you are, what you may do, and your own credentials.
+    Me(me::MeArgs),
+    /// The tenants of the installation.
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// The members of a tenant.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// How somebody becomes a member.
+    #[command(subcommand)]
+    Invitation(user::InvitationCommand),
+    /// Roles of the tenant's own.
+    #[command(subcommand)]
+    Role(role::RoleCommand),
+    /// Credentials of programs.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Credentials of shippers and people.
     #[command(subcommand)]
-    Token(people::TokenCommand),
-    /// Local accounts.
+    Token(token::TokenCommand),
+    /// Who is signed in.
     #[command(subcommand)]
-    User(people::UserCommand),
+    Session(session::SessionCommand),
+    /// Access that the parent tenant has for a time.
+    #[command(subcommand)]
+    Grant(session::GrantCommand),
+    /// What the tenant decides for itself.
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
+    /// What the tenant holds and sent.
+    Usage(tenant::OwnUsageArgs),
+    /// Work that goes on behind a request.
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// Who did what.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// How things stand.
+    Overview(job::OverviewArgs),
+    /// Events, looked for and sent.
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    /// What comes in, and what did not.
+    #[command(subcommand)]
+    Ingest(event::IngestCommand),
+    /// The machines on which something may be done.
+    #[command(subcommand)]
+    Target(target::TargetCommand),
+    /// What can be done.
+    #[command(subcommand)]
+    Capability(job::CapabilityCommand),
     /// Plans of response, and their approval.
     #[command(subcommand)]
-    Plan(respond::PlanCommand),
+    Plan(plan::PlanCommand),
     /// What was done, and its undo.
     #[command(subcommand)]
     Action(respond::ActionCommand),
@@ -59,13 +128,13 @@ enum Command {
     Automation(respond::AutomationCommand),
     /// Incidents.
     #[command(subcommand)]
-    Incident(see::IncidentCommand),
+    Incident(incident::IncidentCommand),
     /// Alerts.
     #[command(subcommand)]
-    Alert(see::AlertCommand),
+    Alert(alert::AlertCommand),
     /// Detection rules.
-    #[command(subcommand)]
-    Rules(rules::RulesCommand),
+    #[command(subcommand, visible_alias = "rules")]
+    Rule(rules::RulesCommand),
     /// The record of everything.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -74,6 +143,11 @@ enum Command {
     /// The configuration that is in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
+    /// The database below the state.
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// Print the completions of a shell, to be put where it looks for them.
+    Completion(CompletionArgs),
     #[command(hide = true)]
     TwinInit(RawArgs),
     #[command(hide = true)]
@@ -113,6 +187,11 @@ impl PlaceArgs {
 }
 
 #[derive(Debug, Args)]
+struct CompletionArgs {
+    shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
 struct RawArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
@@ -123,28 +202,60 @@ type Outcome = Result<ExitCode, Failure>;
 
 /// Does what the command line says.
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    let outcome = match cli.command {
-        Command::Serve(args) => serve(&args),
-        Command::Token(command) => people::token(&command),
-        Command::User(command) => people::user(&command),
-        Command::Plan(command) => respond::plan(&command),
-        Command::Action(command) => respond::action(&command),
-        Command::Orphan(command) => respond::orphan(&command),
-        Command::Automation(command) => respond::automation(&command),
-        Command::Incident(command) => see::incident(&command),
-        Command::Alert(command) => see::alert(&command),
-        Command::Rules(command) => rules::run(&command),
-        Command::Ledger(command) => ledger::run(&command),
-        Command::Scan(args) => Ok(scan(&args)),
-        Command::Bench(args) => crate::bench::run(&args),
-        Command::Config(command) => configuration::run(&command),
-        Command::TwinInit(raw) => Ok(code(shieldops_connectors::linux::twin::init_main(&raw.args))),
-        Command::TwinProber(raw) => Ok(code(shieldops_connectors::linux::twin::prober_main(&raw.args))),
-    };
+    let outcome = dispatch(&cli.command);
     outcome.unwrap_or_else(|failure| {
         failure.print();
         ExitCode::from(failure.code)
     })
+}
+
+fn dispatch(command: &Command) -> Outcome {
+    match command {
+        Command::Serve(args) => serve(args),
+        Command::Login(args) => login::login(args),
+        Command::Logout(args) => login::logout(args),
+        Command::Profile(command) => login::profile(command),
+        Command::Me(args) => me::run(args),
+        Command::Tenant(command) => tenant::run(command),
+        Command::User(command) => user::run(command),
+        Command::Invitation(command) => user::invitation(command),
+        Command::Role(command) => role::run(command),
+        Command::Key(command) => key::run(command),
+        Command::Token(command) => token::run(command),
+        Command::Session(command) => session::run(command),
+        Command::Grant(command) => session::grant(command),
+        Command::Settings(command) => settings::run(command),
+        Command::Usage(args) => tenant::usage(args),
+        Command::Job(command) => job::run(command),
+        Command::Audit(command) => audit::run(command),
+        Command::Overview(args) => job::overview(args),
+        Command::Event(command) => event::run(command),
+        Command::Ingest(command) => event::ingest(command),
+        Command::Target(command) => target::run(command),
+        Command::Capability(command) => job::capability(command),
+        Command::Plan(command) => plan::run(command),
+        Command::Action(command) => respond::action(command),
+        Command::Automation(command) => respond::automation(command),
+        Command::Orphan(command) => respond::orphan(command),
+        Command::Incident(command) => incident::run(command),
+        Command::Alert(command) => alert::run(command),
+        Command::Rule(command) => rules::run(command),
+        Command::Ledger(command) => ledger::run(command),
+        Command::Scan(args) => Ok(scan(args)),
+        Command::Bench(args) => crate::bench::run(args),
+        Command::Config(command) => configuration::run(command),
+        Command::Db(command) => db::run(command),
+        Command::Completion(args) => completion(args),
+        Command::TwinInit(raw) => Ok(code(shieldops_connectors::linux::twin::init_main(&raw.args))),
+        Command::TwinProber(raw) => Ok(code(shieldops_connectors::linux::twin::prober_main(&raw.args))),
+    }
+}
+
+fn completion(args: &CompletionArgs) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "shieldops", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn code(code: i32) -> ExitCode {
@@ -163,7 +274,7 @@ fn serve(args: &ServeArgs) -> Outcome {
 }
 
 /// The settings, with warnings said; or every problem of them.
-fn settings(flags: &Flags) -> Result<Settings, Failure> {
+pub(crate) fn settings(flags: &Flags) -> Result<Settings, Failure> {
     let (outcome, warnings) = match config::load(flags) {
         Ok(loaded) => (Ok(loaded.settings), loaded.warnings),
         Err(wrong) => {

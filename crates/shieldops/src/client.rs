@@ -143,11 +143,6 @@ impl Client {
         answer(self.send("POST", path, &[("idempotency-key", &key)], Some((kind, body)))?)
     }
 
-    /// Replaces an object as it stands now.
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.change("PUT", path, Some(body))
-    }
-
     /// Changes members of an object as it stands now.
     pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.change("PATCH", path, Some(body))
@@ -157,32 +152,61 @@ impl Client {
         self.change("DELETE", path, None)
     }
 
-    /// Reads the object's tag first, so that a change made meanwhile by somebody else is not overwritten. What has no
-    /// page of its own has no tag: it is changed if it is there.
+    /// A deletion that is told more, as a query.
+    pub(crate) fn delete_asking(&self, path: &str, query: &str) -> Result<Value, Failure> {
+        let (tag, _) = self.read(path)?;
+        answer(self.send("DELETE", &format!("{path}{query}"), &[("if-match", &tag)], None)?)
+    }
+
+    /// Replaces an object by what `edit` makes of it as it stands now.
+    pub(crate) fn edit(
+        &self,
+        path: &str,
+        edit: impl FnOnce(&Value) -> Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
+        let (tag, now) = self.read(path)?;
+        let body = edit(&answer(now)?)?.to_string();
+        answer(self.send("PUT", path, &[("if-match", &tag)], Some(("application/json", body)))?)
+    }
+
     fn change(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let read = self.send("GET", path, &[], None)?;
-        let tag = read.headers().get("etag").and_then(|tag| tag.to_str().ok()).unwrap_or("*").to_owned();
+        let (tag, _) = self.read(path)?;
         let body = body.map(|body| ("application/json", body.to_string()));
         answer(self.send(method, path, &[("if-match", &tag)], body)?)
     }
 
-    /// Opens a session with this request and stays in it.
-    pub(crate) fn open_session(&mut self, path: &str, body: &Value) -> Result<(), Failure> {
-        let response = self.send("POST", path, &[], Some(("application/json", body.to_string())))?;
+    /// An object with its tag, so that a change made meanwhile by somebody else is not overwritten. What has no page of
+    /// its own has no tag: it is changed if it is there.
+    fn read(&self, path: &str) -> Result<(String, Response<Body>), Failure> {
+        let read = self.send("GET", path, &[], None)?;
+        let tag = read.headers().get("etag").and_then(|tag| tag.to_str().ok()).unwrap_or("*").to_owned();
+        Ok((tag, read))
+    }
+
+    /// Opens a session with this request and stays in it; a challenge when a second factor is needed.
+    pub(crate) fn open_session(&mut self, path: &str, body: &Value) -> Result<Option<Value>, Failure> {
+        let mut response = self.send("POST", path, &[], Some(("application/json", body.to_string())))?;
         let cookies = response.headers().get_all("set-cookie").iter();
         let cookie = cookies.filter_map(|line| line.to_str().ok()?.split(';').next()).next().map(str::to_owned);
+        if response.status().as_u16() == Code::SECOND_FACTOR_REQUIRED.status {
+            let text = text(&mut response)?;
+            let refusal = serde_json::from_str(&text).unwrap_or(Value::Null);
+            if refusal["code"] == Code::SECOND_FACTOR_REQUIRED.name {
+                return Ok(Some(refusal));
+            }
+            return Err(problem(Code::SECOND_FACTOR_REQUIRED.status, &refusal));
+        }
         answer(response)?;
         let Some(cookie) = cookie else {
-            return Err(
-                Failure::unusable("the server opened no session").fix("check that --server names a ShieldOps server")
-            );
+            let fix = "check that --server names a ShieldOps server";
+            return Err(Failure::unusable("the server opened no session").fix(fix));
         };
         self.credential = Credential::Session { cookie, csrf: None };
         let me = self.get("/api/v1/me")?;
         if let Credential::Session { csrf, .. } = &mut self.credential {
             *csrf = me["csrf"].as_str().map(str::to_owned);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Ends a session that was opened here.
@@ -196,12 +220,8 @@ impl Client {
         loop {
             let wanted = limit.saturating_sub(items.len()).min(PAGE).to_string();
             let own = [("limit", Some(wanted.as_str())), ("cursor", cursor.as_deref())];
-            let query: Vec<_> = filters
-                .iter()
-                .chain(&own)
-                .filter_map(|(name, value)| Some(format!("{name}={}", escape((*value)?))))
-                .collect();
-            let mut page = self.get(&format!("{path}?{}", query.join("&")))?;
+            let asked: Vec<_> = filters.iter().chain(&own).copied().collect();
+            let mut page = self.get(&format!("{path}{}", query(&asked)))?;
             let next = page["next_cursor"].as_str().map(str::to_owned);
             if let Value::Array(more) = page["items"].take() {
                 items.extend(more);
@@ -296,14 +316,19 @@ fn certificates(pem: &[u8], path: &std::path::Path) -> Result<Vec<Certificate<'s
     Ok(found)
 }
 
-/// The value of an answer, or its problem as what, why and fix.
-fn answer(mut response: Response<Body>) -> Result<Value, Failure> {
-    let status = response.status();
+fn text(response: &mut Response<Body>) -> Result<String, Failure> {
     let mut text = String::new();
     let mut reader = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).reader();
     reader
         .read_to_string(&mut text)
         .map_err(|error| Failure::unusable("the answer cannot be read").why(error.to_string()))?;
+    Ok(text)
+}
+
+/// The value of an answer, or its problem as what, why and fix.
+fn answer(mut response: Response<Body>) -> Result<Value, Failure> {
+    let status = response.status();
+    let text = text(&mut response)?;
     if status.is_success() {
         if text.is_empty() {
             return Ok(Value::Null);
@@ -333,8 +358,15 @@ fn problem(status: u16, body: &Value) -> Failure {
     }
 }
 
-/// A value of a query, percent-encoded.
-fn escape(text: &str) -> String {
+/// `?name=value&...` of what is given; nothing when nothing is.
+pub(crate) fn query(pairs: &[(&str, Option<&str>)]) -> String {
+    let given: Vec<_> =
+        pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", escape((*value)?)))).collect();
+    if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) }
+}
+
+/// A value of a query or a part of a path, percent-encoded.
+pub(crate) fn escape(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

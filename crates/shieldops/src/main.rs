@@ -1,5 +1,6 @@
 //! The ShieldOps binary: configuration, wiring and the command line.
 
+mod ask;
 mod assets;
 mod bench;
 mod cli;

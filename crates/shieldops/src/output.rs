@@ -85,6 +85,11 @@ pub(crate) fn warn(text: &str) {
     say("warning", AnsiColor::Yellow, text);
 }
 
+/// For the person; programs read standard output.
+pub(crate) fn note(text: &str) {
+    say("note", AnsiColor::Cyan, text);
+}
+
 fn say(word: &str, colour: AnsiColor, text: &str) {
     let style = Style::new().fg_color(Some(Color::Ansi(colour))).bold();
     drop(writeln!(anstream::stderr().lock(), "{style}{word}{style:#}: {}", printable(text)));

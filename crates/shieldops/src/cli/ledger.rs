@@ -1,6 +1,11 @@
 //! `shieldops ledger`: proof without a server, and an export of a server's ledger.
 
-use std::{fs::File, io::BufWriter, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
 
@@ -35,9 +40,12 @@ pub(super) fn run(command: &LedgerCommand) -> Outcome {
 }
 
 fn export(args: &ExportArgs) -> Outcome {
-    let client = Client::new(&args.server)?;
-    let path = "/api/v1/ledger/export";
-    match &args.file {
+    save(&Client::new(&args.server)?, "/api/v1/ledger/export", args.file.as_deref())
+}
+
+/// Writes an answer to a file, or to standard output, as it comes.
+pub(super) fn save(client: &Client, path: &str, file: Option<&Path>) -> Outcome {
+    match file {
         None => client.download(path, &mut std::io::stdout().lock())?,
         Some(file) => {
             let made = File::create(file).map_err(|error| {

@@ -1,4 +1,4 @@
-//! `shieldops rules`: the rules of a server, and rules against their samples without one.
+//! `shieldops rule`: the rules of a server, and rules against their samples without one.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::json;
 use shieldops_detect::{
     Diagnostic, DiagnosticSeverity, Rule, parse,
     testing::{Sample, check_samples},
@@ -14,13 +15,17 @@ use shieldops_detect::{
 use shieldops_ingest::{normalise_parts, recognise};
 use shieldops_model::Normalised;
 
-use super::{Outcome, see::print_list};
+use super::{
+    Outcome,
+    see::{ShowArgs, print, print_list},
+};
 use crate::{
     client::{Client, ServerArgs},
     content::BUILT_IN,
     output::{self, Failure, Output, REFUSED},
 };
 
+const PATH: &str = "/api/v1/rules";
 /// Folders below a folder of rules.
 const MAX_DEPTH: usize = 32;
 /// Bytes of one file.
@@ -30,6 +35,12 @@ const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) enum RulesCommand {
     /// The rules that a server uses.
     List(ListArgs),
+    /// One rule of a server, with its text.
+    Show(ShowArgs),
+    /// Read the folders of rules again, now.
+    Reload(ServerArgs),
+    /// One rule of a server against events of a file, or against its own samples.
+    Try(TryArgs),
     /// Rules against the samples beside them. Exit codes: 0 all are right, 1 some are not, 2 could not be tested.
     Test(TestArgs),
 }
@@ -47,6 +58,15 @@ pub(super) struct ListArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct TryArgs {
+    #[command(flatten)]
+    show: ShowArgs,
+    /// Events as lines of JSON, at most 100.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct TestArgs {
     /// A folder of rules, each a folder with rule.yml, match.ndjson and miss.ndjson [default: the built-in rules].
     #[arg(long, value_name = "DIR")]
@@ -59,11 +79,42 @@ pub(super) fn run(command: &RulesCommand) -> Outcome {
     match command {
         RulesCommand::List(args) => {
             let filters = [("q", args.search.as_deref())];
-            let page = Client::new(&args.server)?.list("/api/v1/rules", &filters, args.limit)?;
+            let page = Client::new(&args.server)?.list(PATH, &filters, args.limit)?;
             print_list(&page, args.server.output, &["/id", "/level", "/status", "/origin", "/title", "/alert_count"])
         }
+        RulesCommand::Show(args) => {
+            let rule = Client::new(&args.server)?.get(&format!("{PATH}/{}", args.id))?;
+            print(
+                &rule,
+                args.server.output,
+                &["id", "title", "level", "status", "origin", "file", "alert_count", "text"],
+            )
+        }
+        RulesCommand::Reload(server) => {
+            let answer = Client::new(server)?.post(&format!("{PATH}/reload"), &json!({}))?;
+            print(&answer, server.output, &["rules", "loaded", "failed", "diagnostics"])
+        }
+        RulesCommand::Try(args) => try_on_server(args),
         RulesCommand::Test(args) => test(args),
     }
+}
+
+fn try_on_server(args: &TryArgs) -> Outcome {
+    let mut body = json!({});
+    if let Some(file) = &args.events {
+        let wrong = |line: usize, error: serde_json::Error| {
+            Failure::unusable(format!("{}:{line}: not JSON", file.display())).why(error.to_string())
+        };
+        let parse = |(line, text): (usize, &str)| {
+            serde_json::from_str::<serde_json::Value>(text).map_err(|error| wrong(line + 1, error))
+        };
+        let text = read(file)?;
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        body["events"] = lines.map(parse).collect::<Result<Vec<_>, _>>()?.into();
+    }
+    let ShowArgs { server, id } = &args.show;
+    let answer = Client::new(server)?.post(&format!("{PATH}/{id}/test"), &body)?;
+    print(&answer, server.output, &["passed", "failed", "matched", "results"])
 }
 
 /// A rule file and its samples.
@@ -108,12 +159,12 @@ fn test(args: &TestArgs) -> Outcome {
     let report = examine(&subjects);
     match args.output {
         Output::Json => output::json(&report)?,
-        Output::Table => print(&report)?,
+        Output::Table => print_report(&report)?,
     }
     Ok(ExitCode::from(if report.failures.is_empty() { output::OK } else { REFUSED }))
 }
 
-fn print(report: &Report) -> Result<(), Failure> {
+fn print_report(report: &Report) -> Result<(), Failure> {
     for failure in &report.failures {
         let sample = failure.sample.as_deref().map(|sample| format!(" {sample}")).unwrap_or_default();
         output::foreign_line(&format!("{}{sample}: {}", failure.file, failure.why))?;

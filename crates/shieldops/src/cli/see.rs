@@ -1,43 +1,26 @@
-//! `shieldops incident` and `shieldops alert`: what was seen.
+//! What the commands that talk to a server share: the arguments of a list and of one object, and how answers are shown.
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::Value;
 
 use super::Outcome;
 use crate::{
-    client::{Client, ServerArgs, id},
+    client::{Client, ServerArgs, escape, id},
     output::{self, Failure, Output},
 };
 
-#[derive(Debug, Subcommand)]
-pub(super) enum IncidentCommand {
-    /// Incidents, newest first.
-    List(ListArgs),
-    /// One incident with its investigation.
-    Show(ShowArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AlertCommand {
-    /// Alerts, newest first.
-    List(ListArgs),
-    /// One alert with what matched.
-    Show(ShowArgs),
-}
+/// Rows that are looked through for a name.
+const NAMES: usize = 10_000;
 
 #[derive(Debug, Args)]
-pub(super) struct ListArgs {
+pub(super) struct PageArgs {
     #[command(flatten)]
-    server: ServerArgs,
-    #[arg(long)]
-    status: Option<String>,
-    #[arg(long)]
-    severity: Option<String>,
+    pub(super) server: ServerArgs,
     /// How many at most.
     #[arg(long, default_value_t = 50)]
-    limit: usize,
+    pub(super) limit: usize,
 }
 
 #[derive(Debug, Args)]
@@ -48,27 +31,21 @@ pub(super) struct ShowArgs {
     pub(super) id: String,
 }
 
-pub(super) fn incident(command: &IncidentCommand) -> Outcome {
-    match command {
-        IncidentCommand::List(args) => {
-            list(args, "/api/v1/incidents", &["/id", "/severity", "/status", "/risk_score", "/title", "/last_seen"])
-        }
-        IncidentCommand::Show(args) => show_incident(args),
-    }
+/// Changes that stand in the ledger with their reason.
+#[derive(Debug, Args)]
+pub(super) struct ReasonArgs {
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+    #[arg(value_parser = id)]
+    pub(super) id: String,
+    /// Why. It stands in the ledger.
+    #[arg(long)]
+    pub(super) reason: String,
 }
 
-pub(super) fn alert(command: &AlertCommand) -> Outcome {
-    match command {
-        AlertCommand::List(args) => {
-            list(args, "/api/v1/alerts", &["/id", "/severity", "/status", "/count", "/rule_title", "/last_seen"])
-        }
-        AlertCommand::Show(args) => show_alert(args),
-    }
-}
-
-fn list(args: &ListArgs, path: &str, columns: &[&str]) -> Outcome {
-    let filters = [("status", args.status.as_deref()), ("severity", args.severity.as_deref())];
-    let page = Client::new(&args.server)?.list(path, &filters, args.limit)?;
+/// Rows of a list that the server pages.
+pub(super) fn list(args: &PageArgs, path: &str, filters: &[(&str, Option<&str>)], columns: &[&str]) -> Outcome {
+    let page = Client::new(&args.server)?.list(path, filters, args.limit)?;
     print_list(&page, args.server.output, columns)
 }
 
@@ -89,75 +66,51 @@ pub(super) fn print_list(page: &Value, output: Output, columns: &[&str]) -> Outc
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_incident(args: &ShowArgs) -> Outcome {
-    let client = Client::new(&args.server)?;
-    let incident = client.get(&format!("/api/v1/incidents/{}", args.id))?;
-    if args.server.output == Output::Json {
-        output::json(&incident)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    heading(&incident, &["id", "title", "severity", "status", "phase", "risk_score", "first_seen", "last_seen"])?;
-    let investigation = client.get(&format!("/api/v1/incidents/{}/investigation", args.id))?;
-    output::line("\nhypotheses")?;
-    for hypothesis in investigation["hypotheses"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!(
-            "  {} {}",
-            output::text(&hypothesis["confidence"]),
-            output::text(&hypothesis["title"])
-        ))?;
-    }
-    output::line("\nnot checked")?;
-    for gap in investigation["not_checked"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("  {}", brief(gap)))?;
+/// One object: these members, one a line; or all of it as JSON.
+pub(super) fn print(object: &Value, output: Output, members: &[&str]) -> Outcome {
+    match output {
+        Output::Json => output::json(object)?,
+        Output::Table => heading(object, members)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_alert(args: &ShowArgs) -> Outcome {
-    let alert = Client::new(&args.server)?.get(&format!("/api/v1/alerts/{}", args.id))?;
-    if args.server.output == Output::Json {
-        output::json(&alert)?;
+/// What was done where the server answers with nothing to show.
+pub(super) fn done(answer: &Value, output: Output, what: &str) -> Outcome {
+    match output {
+        Output::Json if answer.is_null() => output::json(&serde_json::json!({"done": what}))?,
+        Output::Json => output::json(answer)?,
+        Output::Table => output::foreign_line(what)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A secret that is shown once: alone on standard output, so that a script can take it.
+pub(super) fn secret(made: &Value, output: Output, member: &str, what: &str) -> Outcome {
+    if output == Output::Json {
+        output::json(made)?;
         return Ok(ExitCode::SUCCESS);
     }
-    heading(
-        &alert,
-        &[
-            "id",
-            "rule_title",
-            "severity",
-            "status",
-            "rule_id",
-            "count",
-            "first_seen",
-            "last_seen",
-            "incident_id",
-            "risk_score",
-        ],
-    )?;
-    output::line("\nmatched")?;
-    for found in alert["matches"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("  {}", output::text(&found["event_id"])))?;
-        for field in found["fields"].as_array().into_iter().flatten() {
-            output::foreign_line(&format!(
-                "    {} = {}",
-                output::text(&field["field"]),
-                output::text(&field["value"])
-            ))?;
-        }
-    }
+    let Some(text) = made[member].as_str() else {
+        let why = "a repeated request is answered without its secret";
+        return Err(Failure::refused("the answer holds no secret").why(why).fix("withdraw this one and make another"));
+    };
+    output::note(&format!("{what}; it is shown this once"));
+    output::line(text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Members of an object, one a line.
 pub(super) fn heading(object: &Value, members: &[&str]) -> Result<(), Failure> {
+    let width = members.iter().map(|name| name.len()).max().unwrap_or_default().max(12);
     for name in members.iter().filter(|name| !object[**name].is_null()) {
-        output::foreign_line(&format!("{:<12} {}", name.replace('_', " "), brief(&object[*name])))?;
+        output::foreign_line(&format!("{:<width$} {}", name.replace('_', " "), brief(&object[*name])))?;
     }
     Ok(())
 }
 
 /// An object's most telling member, or the value itself.
-fn brief(value: &Value) -> String {
+pub(super) fn brief(value: &Value) -> String {
     let telling = ["score", "name", "title", "what", "detail"].iter().find(|name| !value[**name].is_null());
     match (value, telling) {
         (Value::Object(_), Some(name)) => {
@@ -166,4 +119,27 @@ fn brief(value: &Value) -> String {
         }
         _ => output::text(value),
     }
+}
+
+/// The id of what is called so; an id is taken as it is.
+pub(super) fn named(client: &Client, path: &str, prefix: &str, text: &str) -> Result<String, Failure> {
+    if text.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('_')) {
+        return id(text).map_err(Failure::unusable);
+    }
+    let page = client.list(path, &[], NAMES)?;
+    let mut found = page["items"].as_array().into_iter().flatten().filter(|item| item["name"] == text);
+    match (found.next().and_then(|item| item["id"].as_str()), found.next()) {
+        (Some(id), None) => Ok(id.to_owned()),
+        (Some(_), Some(_)) => Err(Failure::unusable(format!("`{text}` is the name of several")).fix("give its id")),
+        (None, _) => {
+            let noun = path.rsplit('/').next().unwrap_or_default();
+            let fix = format!("give an id ({prefix}_...) or a name that the list shows");
+            Err(Failure::unusable(format!("`{text}` is not among the {noun}")).fix(fix))
+        }
+    }
+}
+
+/// A part of a path that a person wrote.
+pub(super) fn part(path: &str, text: &str) -> String {
+    format!("{path}/{}", escape(text))
 }

@@ -1,0 +1,271 @@
+//! `shieldops plan`: what may be done, and who said yes.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Outcome,
+    see::{ShowArgs, heading, print_list},
+};
+use crate::{
+    client::{Client, ServerArgs, id},
+    output::{self, Failure, Output, REFUSED},
+};
+
+const PLAN_COLUMNS: &[&str] = &["/id", "/state", "/risk", "/simulated", "/title", "/requester", "/expires_at"];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PlanCommand {
+    /// Plans, newest first.
+    List(PlanListArgs),
+    /// One plan with everything an approver sees.
+    Show(ShowArgs),
+    /// Approve a plan as it was seen; the last approval that is needed starts it.
+    Approve(ApproveArgs),
+    /// Reject a plan.
+    Reject(RejectArgs),
+    /// Start an approved plan; safe to repeat.
+    Execute(ShowArgs),
+    /// Plan an action against the live state of its target. Nothing is changed.
+    Create(CreateArgs),
+    /// Plan the same actions again, against the state as it is now.
+    Replan(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[arg(long)]
+    state: Option<String>,
+    #[arg(long, value_name = "ID")]
+    incident: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApproveArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[arg(value_parser = id)]
+    id: String,
+    /// The hash of the plan that was seen. Another one is refused.
+    #[arg(long, conflicts_with = "yes")]
+    hash: Option<String>,
+    /// Approve the plan as it is now; it is printed first.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// What to do, as `shieldops capability list` names it.
+    #[arg(long)]
+    capability: String,
+    /// The name of a registered target.
+    #[arg(long)]
+    target: String,
+    /// The kind of the target.
+    #[arg(long, default_value = "linux_host")]
+    kind: String,
+    /// NAME=VALUE, where VALUE is JSON or text; once for each.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+    /// The incident it is for.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    incident: Option<String>,
+    #[arg(long)]
+    title: Option<String>,
+    /// Why; approvers read it.
+    #[arg(long)]
+    why: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RejectArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[arg(value_parser = id)]
+    id: String,
+    /// Why. It stands in the ledger.
+    #[arg(long)]
+    reason: String,
+}
+
+pub(super) fn run(command: &PlanCommand) -> Outcome {
+    match command {
+        PlanCommand::List(args) => {
+            let filters = [("state", args.state.as_deref()), ("incident_id", args.incident.as_deref())];
+            let page = Client::new(&args.server)?.list("/api/v1/plans", &filters, args.limit)?;
+            print_list(&page, args.server.output, PLAN_COLUMNS)
+        }
+        PlanCommand::Show(args) => {
+            let plan = Client::new(&args.server)?.get(&format!("/api/v1/plans/{}", args.id))?;
+            print_plan(&plan, args.server.output)
+        }
+        PlanCommand::Approve(args) => approve(args),
+        PlanCommand::Reject(args) => {
+            let body = json!({"reason": args.reason});
+            let plan = Client::new(&args.server)?.post(&format!("/api/v1/plans/{}/reject", args.id), &body)?;
+            print_plan(&plan, args.server.output)
+        }
+        PlanCommand::Execute(args) => {
+            let plan = Client::new(&args.server)?.post(&format!("/api/v1/plans/{}/execute", args.id), &json!({}))?;
+            print_run(&plan, args.server.output)
+        }
+        PlanCommand::Create(args) => create(args),
+        PlanCommand::Replan(args) => {
+            let plan = Client::new(&args.server)?.post(&format!("/api/v1/plans/{}/replan", args.id), &json!({}))?;
+            print_plan(&plan, args.server.output)
+        }
+    }
+}
+
+fn create(args: &CreateArgs) -> Outcome {
+    let mut params = Map::new();
+    for pair in &args.params {
+        let Some((name, text)) = pair.split_once('=') else {
+            return Err(
+                Failure::unusable(format!("--param {pair}: no `=`")).fix("write it as --param address=203.0.113.66")
+            );
+        };
+        let value = serde_json::from_str(text).unwrap_or_else(|_text| Value::String(text.to_owned()));
+        params.insert(name.to_owned(), value);
+    }
+    let target = json!({"kind": args.kind, "name": args.target});
+    let mut body = json!({"actions": [{"capability": args.capability, "target": target, "params": params}]});
+    for (name, value) in [("incident_id", &args.incident), ("title", &args.title), ("why", &args.why)] {
+        if let Some(value) = value {
+            body[name] = value.clone().into();
+        }
+    }
+    print_plan(&Client::new(&args.server)?.post("/api/v1/plans", &body)?, args.server.output)
+}
+
+fn approve(args: &ApproveArgs) -> Outcome {
+    let client = Client::new(&args.server)?;
+    let plan = client.get(&format!("/api/v1/plans/{}", args.id))?;
+    if args.server.output == Output::Table {
+        print_plan(&plan, Output::Table)?;
+    }
+    let present = plan["hash"].as_str().unwrap_or_default();
+    let hash = match (&args.hash, args.yes) {
+        (Some(hash), _) => hash,
+        (None, true) => present,
+        (None, false) => {
+            let fix = format!("look at the plan, then approve it with --hash {present}, or with --yes");
+            return Err(Failure::unusable("an approval names what it approves").fix(fix));
+        }
+    };
+    let plan = client.post(&format!("/api/v1/plans/{}/approve", args.id), &json!({"hash": hash}))?;
+    if args.server.output == Output::Table {
+        output::line("\napproved")?;
+    }
+    print_run(&plan, args.server.output)
+}
+
+/// A plan after a run: what did not come out as verified is a failure.
+pub(super) fn print_run(plan: &Value, output: Output) -> Outcome {
+    print_plan(plan, output)?;
+    Ok(ExitCode::from(if went_well(plan) { output::OK } else { REFUSED }))
+}
+
+fn went_well(plan: &Value) -> bool {
+    let ended_badly = |action: &Value| {
+        matches!(
+            action["state"].as_str(),
+            Some("failed" | "aborted" | "skipped" | "unverified" | "drifted" | "undo_failed")
+        )
+    };
+    !matches!(plan["state"].as_str(), Some("denied" | "expired"))
+        && !plan["actions"].as_array().into_iter().flatten().any(ended_badly)
+}
+
+fn print_plan(plan: &Value, output: Output) -> Outcome {
+    if output == Output::Json {
+        output::json(plan)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    heading(
+        plan,
+        &[
+            "id",
+            "title",
+            "why",
+            "state",
+            "risk",
+            "simulated",
+            "requester",
+            "hash",
+            "expires_at",
+            "rejected_reason",
+            "cannot_approve_why",
+        ],
+    )?;
+    for deny in plan["decision"]["denies"].as_array().into_iter().flatten() {
+        output::foreign_line(&format!(
+            "denied       {}: {}",
+            output::text(&deny["code"]),
+            output::text(&deny["detail"])
+        ))?;
+    }
+    for action in plan["actions"].as_array().into_iter().flatten() {
+        output::line("")?;
+        print_action(action)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn print_action(action: &Value) -> Result<(), Failure> {
+    let about = output::row(action, &["/capability", "/target/name", "/state", "/id"]);
+    output::foreign_line(&about.join("  "))?;
+    for line in action["diff"].as_array().into_iter().flatten() {
+        let path = output::text(&line["path"]);
+        for (sign, side) in [("-", "before"), ("+", "after")] {
+            if let Some(text) = line[side].as_str() {
+                output::foreign_line(&format!("  {sign} {path}: {text}"))?;
+            }
+        }
+    }
+    if let Some(detail) = action["detail"].as_str() {
+        output::foreign_line(&format!("  {detail}"))?;
+    }
+    for proof in action["proofs"].as_array().into_iter().flatten() {
+        output::foreign_line(&format!(
+            "  {}: {} ({})",
+            output::text(&proof["moment"]),
+            output::text(&proof["result"]),
+            output::text(&proof["detail"])
+        ))?;
+    }
+    if let Some(path) = action["control_path"].as_object() {
+        let risk = if path.get("at_risk") == Some(&Value::Bool(true)) { "AT RISK" } else { "not at risk" };
+        let text = |name: &str| path.get(name).map(output::text).unwrap_or_default();
+        output::foreign_line(&format!("  way to the target: {}, {risk} ({})", text("via"), text("why")))?;
+    }
+    output::foreign_line(&format!("  undo: {}", output::text(&action["undo"])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_verified_went_well_and_anything_less_did_not() {
+        let plan =
+            |plan: &str, action: &str| json!({"state": plan, "actions": [{"state": "verified"}, {"state": action}]});
+        for state in ["verified", "settling", "running", "planned"] {
+            assert!(went_well(&plan("executed", state)), "{state}");
+        }
+        for state in ["failed", "aborted", "skipped", "unverified", "undo_failed"] {
+            assert!(!went_well(&plan("executed", state)), "{state}");
+        }
+        assert!(!went_well(&plan("denied", "planned")));
+    }
+}

@@ -1,0 +1,159 @@
+//! `shieldops target`: the machines on which something may be done.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Outcome,
+    see::{PageArgs, done, list, named, part, print},
+};
+use crate::{
+    client::{Client, ServerArgs},
+    output::Failure,
+};
+
+const PATH: &str = "/api/v1/targets";
+const MEMBERS: &[&str] = &[
+    "id",
+    "kind",
+    "name",
+    "host",
+    "environment",
+    "criticality",
+    "labels",
+    "owner",
+    "simulated",
+    "protected",
+    "created_at",
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TargetCommand {
+    /// The targets that people registered.
+    List(PageArgs),
+    /// Register a target.
+    Register(RegisterArgs),
+    /// Change a target's row; plans made against the old one no longer hold.
+    Update(UpdateArgs),
+    /// Remove a target on which no action is live.
+    Remove(WhichArgs),
+}
+
+/// What is known of a target.
+#[derive(Debug, Args)]
+pub(super) struct About {
+    /// The host name in telemetry.
+    #[arg(long)]
+    host: Option<String>,
+    #[arg(long)]
+    environment: Option<String>,
+    #[arg(long)]
+    criticality: Option<String>,
+    /// NAME=VALUE, once for each.
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<String>,
+    #[arg(long)]
+    owner: Option<String>,
+    /// Whether nothing may ever be done to it.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    protected: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RegisterArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// local, netns/NAME, twin/NAME or sim/NAME.
+    name: String,
+    #[arg(long, default_value = "linux_host")]
+    kind: String,
+    #[command(flatten)]
+    about: About,
+    /// For `local`: the text that the refusal names.
+    #[arg(long, value_name = "TEXT")]
+    confirm: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UpdateArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Name or id.
+    target: String,
+    #[command(flatten)]
+    about: About,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhichArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Name or id.
+    target: String,
+}
+
+pub(super) fn run(command: &TargetCommand) -> Outcome {
+    match command {
+        TargetCommand::List(page) => list(
+            page,
+            PATH,
+            &[],
+            &["/id", "/name", "/host", "/environment", "/criticality", "/simulated", "/protected"],
+        ),
+        TargetCommand::Register(args) => {
+            let mut body = args.about.given()?;
+            body.insert("kind".to_owned(), args.kind.clone().into());
+            body.insert("name".to_owned(), args.name.clone().into());
+            if let Some(confirm) = &args.confirm {
+                body.insert("confirm".to_owned(), confirm.clone().into());
+            }
+            print(&Client::new(&args.server)?.post(PATH, &body.into())?, args.server.output, MEMBERS)
+        }
+        TargetCommand::Update(args) => {
+            let body = args.about.given()?;
+            if body.is_empty() {
+                return Err(Failure::unusable("nothing to change").fix("give --host, --environment, --label, ..."));
+            }
+            let client = Client::new(&args.server)?;
+            let path = part(PATH, &named(&client, PATH, "tgt", &args.target)?);
+            print(&client.patch(&path, &body.into())?, args.server.output, MEMBERS)
+        }
+        TargetCommand::Remove(args) => {
+            let client = Client::new(&args.server)?;
+            let answer = client.delete(&part(PATH, &named(&client, PATH, "tgt", &args.target)?))?;
+            done(&answer, args.server.output, &format!("the target {} is removed", args.target))
+        }
+    }
+}
+
+impl About {
+    /// Only what was given.
+    fn given(&self) -> Result<Map<String, Value>, Failure> {
+        let mut body = Map::new();
+        let words = [
+            ("host", &self.host),
+            ("environment", &self.environment),
+            ("criticality", &self.criticality),
+            ("owner", &self.owner),
+        ];
+        for (name, value) in words {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), value.clone().into());
+            }
+        }
+        if let Some(protected) = self.protected {
+            body.insert("protected".to_owned(), protected.into());
+        }
+        let mut labels = Map::new();
+        for label in &self.labels {
+            let Some((name, value)) = label.split_once('=') else {
+                return Err(Failure::unusable(format!("--label {label}: no `=`")).fix("write it as --label role=web"));
+            };
+            labels.insert(name.to_owned(), value.into());
+        }
+        if !labels.is_empty() {
+            body.insert("labels".to_owned(), json!(labels));
+        }
+        Ok(body)
+    }
+}

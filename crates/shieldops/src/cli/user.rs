@@ -1,0 +1,198 @@
+//! `shieldops user` and `shieldops invitation`: the members of a tenant, and how somebody becomes one.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{
+    Outcome,
+    local::{self, ResetArgs, UserArgs},
+    see::{PageArgs, ShowArgs, done, list, named, part, print, secret},
+};
+use crate::{
+    ask,
+    client::{Client, Connection, ServerArgs},
+    profile::Profiles,
+};
+
+const PATH: &str = "/api/v1/users";
+const INVITATIONS: &str = "/api/v1/invitations";
+const MEMBERS: &[&str] =
+    &["id", "name", "display", "role", "disabled", "has_password", "second_factor", "last_sign_in_at"];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// The members of the tenant.
+    List(PageArgs),
+    /// One member.
+    Show(WhoArgs),
+    /// Make an account; its password is one line of standard input.
+    Create(UserArgs),
+    /// Invite somebody; prints the link, which is shown this once.
+    Invite(InviteArgs),
+    /// Give a member another role.
+    Role(RoleArgs),
+    /// Refuse a member from now on.
+    Disable(WhoArgs),
+    /// Let a member in again.
+    Enable(WhoArgs),
+    /// End a membership; with the last one the account ends.
+    Remove(WhoArgs),
+    /// Make a link with which a member sets a new password; it is shown this once.
+    Reset(WhoArgs),
+    /// Take a member's second factors away: for a device that is lost.
+    ResetFactors(WhoArgs),
+    /// Set a password in the data directory itself, for whoever can no longer sign in; it is one line of standard input.
+    ResetPassword(ResetArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InviteArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Login name or e-mail address.
+    name: String,
+    /// admin, operator, analyst, auditor, viewer, or a role of the tenant.
+    #[arg(long)]
+    role: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RoleArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Name or id.
+    person: String,
+    /// admin, operator, analyst, auditor, viewer, or a role of the tenant.
+    role: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhoArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Name or id.
+    person: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum InvitationCommand {
+    /// Invitations and reset links that were made.
+    List(PageArgs),
+    /// End an invitation that nobody used yet.
+    Revoke(ShowArgs),
+    /// Become a member. A new person gives a password, as one line of standard input; who has an account signs in first.
+    Accept(AcceptArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AcceptArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// The secret at the end of the link, or the whole link.
+    link: String,
+    /// Make a new account in place of joining with the one that is signed in.
+    #[arg(long)]
+    new: bool,
+}
+
+pub(super) fn run(command: &UserCommand) -> Outcome {
+    match command {
+        UserCommand::List(page) => {
+            list(page, PATH, &[], &["/id", "/name", "/role", "/disabled", "/second_factor", "/last_sign_in_at"])
+        }
+        UserCommand::Show(args) => {
+            let client = Client::new(&args.server)?;
+            print(&client.get(&at(&client, &args.person)?)?, args.server.output, MEMBERS)
+        }
+        UserCommand::Create(args) => create(args),
+        UserCommand::Invite(args) => {
+            let client = Client::new(&args.server)?;
+            let body = json!({"name": args.name, "role": role(&client, &args.role)?});
+            let made = client.post(INVITATIONS, &body)?;
+            secret(&made, args.server.output, "link", &format!("the invitation of {}", args.name))
+        }
+        UserCommand::Role(args) => {
+            let client = Client::new(&args.server)?;
+            let body = json!({"role": role(&client, &args.role)?});
+            let user = client.patch(&at(&client, &args.person)?, &body)?;
+            print(&user, args.server.output, MEMBERS)
+        }
+        UserCommand::Disable(args) => set_disabled(args, true),
+        UserCommand::Enable(args) => set_disabled(args, false),
+        UserCommand::Remove(args) => {
+            let client = Client::new(&args.server)?;
+            let answer = client.delete(&at(&client, &args.person)?)?;
+            done(&answer, args.server.output, &format!("{} is no member any more", args.person))
+        }
+        UserCommand::Reset(args) => {
+            let client = Client::new(&args.server)?;
+            let made = client.post(&format!("{}/reset", at(&client, &args.person)?), &json!({}))?;
+            secret(&made, args.server.output, "link", &format!("the reset link of {}", args.person))
+        }
+        UserCommand::ResetFactors(args) => {
+            let client = Client::new(&args.server)?;
+            let answer = client.delete(&format!("{}/factors", at(&client, &args.person)?))?;
+            done(&answer, args.server.output, &format!("{} has no second factor now", args.person))
+        }
+        UserCommand::ResetPassword(args) => local::reset_password(args),
+    }
+}
+
+/// The path of a member.
+fn at(client: &Client, person: &str) -> Result<String, crate::output::Failure> {
+    Ok(part(PATH, &named(client, PATH, "usr", person)?))
+}
+
+/// A built-in role by its name, another by its id.
+pub(super) fn role(client: &Client, text: &str) -> Result<String, crate::output::Failure> {
+    if shieldops_identity::permission::ROLES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    named(client, "/api/v1/roles", "rol", text)
+}
+
+fn create(args: &UserArgs) -> Outcome {
+    let Some(connection) = args.place.server()? else { return local::create_user(args) };
+    let client = Client::connect(&connection)?;
+    let password = ask::secret("password")?;
+    let body = json!({"name": args.name, "role": role(&client, &args.role)?, "password": password});
+    print(&client.post(PATH, &body)?, args.place.server.output, MEMBERS)
+}
+
+fn set_disabled(args: &WhoArgs, disabled: bool) -> Outcome {
+    let client = Client::new(&args.server)?;
+    let user = client.patch(&at(&client, &args.person)?, &json!({"disabled": disabled}))?;
+    print(&user, args.server.output, MEMBERS)
+}
+
+pub(super) fn invitation(command: &InvitationCommand) -> Outcome {
+    match command {
+        InvitationCommand::List(page) => {
+            let columns = ["/id", "/kind", "/name", "/role", "/invited_by", "/expires_at", "/spent_at", "/revoked_at"];
+            list(page, INVITATIONS, &[], &columns)
+        }
+        InvitationCommand::Revoke(args) => {
+            let answer = Client::new(&args.server)?.delete(&part(INVITATIONS, &args.id))?;
+            done(&answer, args.server.output, &format!("{} is withdrawn", args.id))
+        }
+        InvitationCommand::Accept(args) => accept(args),
+    }
+}
+
+fn accept(args: &AcceptArgs) -> Outcome {
+    let connection = Connection::resolve(&args.server, &Profiles::load()?)?;
+    let link = fragment(&args.link);
+    let path = format!("{INVITATIONS}/accept");
+    let answer = if args.new || connection.token.is_none() {
+        let password = ask::new_password()?;
+        Client::nobody(&connection)?.post(&path, &json!({"link": link, "password": password}))?
+    } else {
+        Client::connect(&connection)?.post(&path, &json!({"link": link}))?
+    };
+    done(&answer, args.server.output, "you are a member now: shieldops login")
+}
+
+/// The secret of a link: what stands behind its last `=`, or all of it.
+pub(super) fn fragment(link: &str) -> &str {
+    link.rsplit('=').next().unwrap_or(link)
+}
