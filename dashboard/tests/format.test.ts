@@ -4,7 +4,6 @@ import { textOrEntity } from '@/features/alerts/filters'
 import { parseEvents } from '@/features/detections/tester'
 import { tokens } from '@/features/detections/yaml'
 import { flatten } from '@/features/events/fields'
-import { toFilter } from '@/features/ledger/page'
 import { parseLabels } from '@/features/settings/target-dialog'
 import { bytes, countdown, plural, short, since, span, words } from '@/ui/format'
 
@@ -38,11 +37,6 @@ describe('addresses', () => {
 })
 
 describe('what people type', () => {
-  it('a ledger filter is an object or a kind, by its shape', () => {
-    expect(toFilter('inc_01h4')).toEqual({ subject: 'inc_01h4' })
-    expect(toFilter('plan.approved')).toEqual({ kind: 'plan.approved' })
-    expect(toFilter('by: usr_01h4')).toEqual({ actor: 'usr_01h4' })
-  })
   it('labels are pairs; a value may hold an equals sign', () => {
     expect(parseLabels('team=web, q=a=b, =x, ')).toEqual({ team: 'web', q: 'a=b' })
   })

@@ -25,7 +25,7 @@ describe('orphans', () => {
     const world = makeWorld()
     const target = world.targets[0] as Target
     world.orphans = [orphanOn(target)]
-    const { calls } = await openApp('/settings', world)
+    const { calls } = await openApp('/settings?tab=targets', world)
     const list = await screen.findByRole('list', { name: 'Orphans by target' })
     expect(await within(list).findByText(/203\.0\.113\.66 is blocked .* names action 4sn02q/)).toBeVisible()
     await user.click(within(list).getByRole('button', { name: 'Undo…' }))
@@ -41,7 +41,7 @@ describe('orphans', () => {
   })
 
   it('are none where none was found', async () => {
-    await openApp('/settings')
+    await openApp('/settings?tab=targets')
     const list = await screen.findByRole('list', { name: 'Orphans by target' })
     expect((await within(list).findAllByText('None')).length).toBeGreaterThan(0)
   })

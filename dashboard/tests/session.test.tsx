@@ -96,7 +96,7 @@ describe('every page says what is wrong', () => {
 
   it('`local` is registered only after the text that the server names was typed', async () => {
     const user = userEvent.setup()
-    const { world } = await openApp('/settings')
+    const { world } = await openApp('/settings?tab=targets')
     await user.click(await screen.findByRole('button', { name: 'Register a target' }))
     await user.type(await screen.findByLabelText('Name'), 'local')
     await user.click(screen.getByRole('button', { name: 'Register' }))

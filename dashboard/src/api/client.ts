@@ -1,4 +1,9 @@
-/** One way to the API: same origin, session cookie, CSRF header on every change, problem+json as `ApiError`. */
+/**
+ * One way to the API: same origin, session cookie, CSRF header on every change, the tenant of the address, problem+json as
+ * `ApiError`. A POST carries an `Idempotency-Key` and a change the version that its maker saw.
+ */
+import { forgetIntent, intentKey } from './intent'
+import { tenantSlug } from './tenant'
 import type { Problem } from './types'
 
 export class ApiError extends Error {
@@ -19,21 +24,33 @@ export class ApiError extends Error {
 }
 
 export type Query = Record<string, string | number | boolean | undefined | null>
-/** `version`: what the caller saw; another's change meanwhile is refused and not overwritten. `*` is whatever there is. */
-type Options = { query?: Query; body?: unknown; signal?: AbortSignal; version?: number | '*' }
-type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+/** What the caller saw; another's change meanwhile is refused and not overwritten. `*` is whatever there is: for revoking. */
+export type Seen = number | '*'
+type Options = { query?: Query; body?: unknown; signal?: AbortSignal; version?: Seen }
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
+/** What the client asks of the session, which sets it. */
+type Hooks = {
+  signedOut: () => void
+  /** A fresh CSRF token, when the server no longer takes ours. */
+  renew: () => Promise<string>
+  /** Asks the person to prove who they are; false when they would not. */
+  prove: () => Promise<boolean>
+  /** The tenant was suspended, locked or left while the page was open. */
+  tenantChanged: () => void
+}
 let csrf = ''
-let onSignedOut: () => void = () => {}
-/** Fetches a fresh token when the server no longer takes ours; set by the session module. */
-let renewCsrf: () => Promise<string> = async () => csrf
-
+let hooks: Hooks = {
+  signedOut: () => {},
+  renew: async () => csrf,
+  prove: async () => false,
+  tenantChanged: () => {},
+}
 export const setCsrf = (token: string) => {
   csrf = token
 }
-export const setSessionHooks = (hooks: { signedOut: () => void; renew: () => Promise<string> }) => {
-  onSignedOut = hooks.signedOut
-  renewCsrf = hooks.renew
+export const setSessionHooks = (set: Hooks) => {
+  hooks = set
 }
 
 export const apiPath = (path: string, query: Query = {}) => {
@@ -52,15 +69,24 @@ async function problemOf(response: Response): Promise<Problem> {
   return { ...problem, request_id: problem.request_id ?? response.headers.get('x-request-id') ?? undefined }
 }
 
-async function send(method: Method, path: string, { query, body, signal, version }: Options): Promise<Response> {
-  const headers: Record<string, string> = { accept: 'application/json' }
+function headersFor(method: Method, options: Options, key: string | undefined, accept: string) {
+  const { body, version } = options
+  const headers: Record<string, string> = { accept }
+  const tenant = tenantSlug()
+  if (tenant) headers['shieldops-tenant'] = tenant
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (version !== undefined) headers['if-match'] = version === '*' ? '*' : `"${version}"`
+  if (key) headers['idempotency-key'] = key
   if (method !== 'GET' && csrf) headers['shieldops-csrf'] = csrf
+  return headers
+}
+
+async function send(method: Method, path: string, options: Options, key?: string, accept = 'application/json') {
+  const { query, body, signal } = options
   try {
     return await fetch(apiPath(path, query), {
       method,
-      headers,
+      headers: headersFor(method, options, key, accept),
       credentials: 'same-origin',
       body: body === undefined ? undefined : JSON.stringify(body),
       signal,
@@ -72,27 +98,78 @@ async function send(method: Method, path: string, { query, body, signal, version
   }
 }
 
+const pause = (seconds: number) => new Promise(resolve => setTimeout(resolve, seconds * 1000))
+/** A wait that a person does not notice as a failure; a longer one is theirs to decide. */
+const SHORT_WAIT_S = 3
+const MOST_WAITS = 4
+/** Codes after which nothing of the request was done and the same request may come again soon. */
+const WAITS = new Set(['rate_limited', 'queue_full', 'back_pressure', 'idempotency_in_flight'])
+const TENANT_CODES = new Set(['tenant_suspended', 'tenant_locked'])
+
+type Tries = { waits: number; renewed: boolean; proved: boolean }
+
+/** Whether the same request, with the same Idempotency-Key, can now be sent again. */
+async function again(error: ApiError, tries: Tries): Promise<boolean> {
+  if (error.code === 'csrf' && !tries.renewed) {
+    tries.renewed = true
+    csrf = await hooks.renew()
+    return true
+  }
+  if (error.code === 'reauthentication_required' && !tries.proved) {
+    tries.proved = true
+    return hooks.prove()
+  }
+  const wait = error.retryAfter
+  if (!wait || !WAITS.has(error.code ?? '') || wait > SHORT_WAIT_S || tries.waits >= MOST_WAITS) return false
+  tries.waits++
+  await pause(wait)
+  return true
+}
+
+/** A wrong password while signed in is no end of the session. */
+const endsSession = (path: string) => !/^\/(session|me\/|invitations\/accept)/.test(path)
+
+async function answered(method: Method, path: string, options: Options, accept?: string): Promise<Response> {
+  const key = method === 'POST' ? intentKey(path, options.body) : undefined
+  const tries: Tries = { waits: 0, renewed: false, proved: false }
+  for (;;) {
+    const response = await send(method, path, options, key, accept)
+    if (response.ok) {
+      if (key) forgetIntent(key)
+      return response
+    }
+    const retryAfter = Number(response.headers.get('retry-after')) || undefined
+    const error = new ApiError(response.status, await problemOf(response), retryAfter)
+    if (await again(error, tries)) continue
+    // After a failure of the server it is not known what was done: the same act again is the same intent.
+    if (key && response.status < 500) forgetIntent(key)
+    if (response.status === 401 && endsSession(path)) hooks.signedOut()
+    if (TENANT_CODES.has(error.code ?? '') && path !== '/me') hooks.tenantChanged()
+    throw error
+  }
+}
+
 /** Sends one request; the answer's body, or `undefined` when there is none. */
 export async function request<T>(method: Method, path: string, options: Options = {}): Promise<T> {
-  let response = await send(method, path, options)
-  if (response.status === 403 && method !== 'GET') {
-    const problem = await problemOf(response.clone())
-    if (problem.code === 'csrf') {
-      csrf = await renewCsrf()
-      response = await send(method, path, options)
-    }
-  }
-  if (!response.ok) {
-    const problem = await problemOf(response)
-    if (response.status === 401 && !path.startsWith('/session')) onSignedOut()
-    throw new ApiError(response.status, problem, Number(response.headers.get('retry-after')) || undefined)
-  }
+  const response = await answered(method, path, options)
   if (response.status === 204 || response.headers.get('content-length') === '0') return undefined as T
   return (await response.json()) as T
 }
 
+/** Reads a file and hands it to the browser: a plain link could not say which tenant it is for. */
+export async function download(path: string, query: Query, name: string) {
+  const response = await answered('GET', path, { query }, '*/*')
+  const named = /filename="([^"/\\]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1]
+  const url = URL.createObjectURL(await response.blob())
+  const link = document.createElement('a')
+  link.href = url
+  link.download = named ?? name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 60_000)
+}
+
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>('GET', path, { query, signal })
 export const post = <T>(path: string, body?: unknown) => request<T>('POST', path, { body: body ?? {} })
-export const patch = <T>(path: string, body: unknown, version?: number | '*') =>
-  request<T>('PATCH', path, { body, version })
-export const del = <T>(path: string) => request<T>('DELETE', path)
+export const put = <T>(path: string, body: unknown, version: Seen) => request<T>('PUT', path, { body, version })
+export const patch = <T>(path: string, body: unknown, version: Seen) => request<T>('PATCH', path, { body, version })
+export const del = <T>(path: string, version: Seen, query?: Query) => request<T>('DELETE', path, { version, query })

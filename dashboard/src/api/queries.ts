@@ -24,7 +24,7 @@ export const meQuery = queryOptions({
   queryKey: ['me'],
   queryFn: ({ signal }) => get<T.Me>('/me', {}, signal),
   staleTime: 5 * 60_000,
-  retry: (count, error) => (error as { status?: number }).status !== 401 && count < 2,
+  retry: (count, error) => ![401, 403, 404].includes((error as { status?: number }).status ?? 0) && count < 2,
 })
 
 export const overviewQuery = (hours: number) =>
@@ -84,3 +84,36 @@ export const orphansQuery = (target: string) => ({
 })
 export const tokensQuery = list<T.Token>('tokens', '/tokens', {}, 200)
 export const usersQuery = list<T.User>('users', '/users', {}, 200)
+export const invitationsQuery = list<T.Invitation>('invitations', '/invitations', {}, 100)
+export const rolesQuery = list<T.Role, T.Roles>('roles', '/roles', {}, 200)
+export const keysQuery = list<T.ApiKey>('keys', '/keys', {}, 100)
+export const sessionsQuery = (all: boolean) => list<T.Session>('sessions', '/sessions', { all: all || undefined }, 100)
+export const grantsQuery = (held: boolean) => list<T.Grant>('grants', '/grants', { held: held || undefined }, 100)
+export const settingsQuery = queryOptions({
+  queryKey: ['settings'],
+  queryFn: ({ signal }) => get<T.SettingsView>('/settings', {}, signal),
+})
+export const settingsVersionsQuery = list<T.SettingsVersion>('settings-versions', '/settings/versions', {}, 20)
+export const usageQuery = (from: string, to: string) =>
+  queryOptions({
+    queryKey: ['usage', from, to],
+    queryFn: ({ signal }) => get<T.Usage>('/usage', { from, to }, signal),
+  })
+
+export const myPermissionsQuery = queryOptions({
+  queryKey: ['my-permissions'],
+  queryFn: ({ signal }) => get<T.Page<T.Decision>>('/me/permissions', {}, signal),
+  staleTime: 60_000,
+})
+export const factorsQuery = queryOptions({
+  queryKey: ['factors'],
+  queryFn: ({ signal }) => get<T.FactorStatus>('/me/factors', {}, signal),
+})
+export const passkeysQuery = list<T.Passkey>('passkeys', '/me/passkeys', {}, 100)
+
+export const tenantsQuery = (filter: Query) => list<T.Tenant>('tenants', '/tenants', filter, 100)
+export const tenantUsageQuery = (slug: string, from: string, to: string) =>
+  queryOptions({
+    queryKey: ['tenant-usage', slug, from, to],
+    queryFn: ({ signal }) => get<T.Usage>(`/tenants/${slug}/usage`, { from, to }, signal),
+  })

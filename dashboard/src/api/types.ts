@@ -3,6 +3,8 @@ import type { components } from './schema'
 
 type S = components['schemas']
 
+export type * from './tenancy'
+
 /** The generator writes a free JSON object as an empty record; here it is what it is. */
 type Free<T, K extends keyof T> = Omit<T, K> & Record<K, unknown>
 
@@ -49,10 +51,8 @@ export type Reloaded = S['ReloadAnswer']
 export type Automation = S['Automation']
 export type Token = S['Token'] & Partial<Pick<S['CreatedToken'], 'token'>>
 export type TokenKind = S['TokenKind']
-export type User = S['User']
 export type LedgerEntry = Free<S['Entry'], 'payload'>
 export type LedgerVerify = S['Verification']
-export type Me = S['Me']
 export type Overview = Omit<S['Overview'], 'activity' | 'plans' | 'incidents'> & {
   activity: LedgerEntry[]
   plans: { waiting: Plan[]; waiting_count: number }

@@ -25,7 +25,14 @@ const WHOLE: Record<string, string[]> = {
   automation: ['automation', 'plans'],
   target: ['targets', 'plans'],
   token: ['tokens'],
-  user: ['users'],
+  user: ['users', 'sessions'],
+  role: ['roles'],
+  key: ['keys'],
+  invitation: ['invitations'],
+  grant: ['grants'],
+  session: ['sessions'],
+  settings: ['settings', 'settings-versions'],
+  tenant: ['me', 'tenants'],
 }
 const BY_ID: Record<string, string[]> = {
   alert: ['alert'],

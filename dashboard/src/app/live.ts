@@ -3,6 +3,8 @@
  * Frames are gathered and handed over at most four times a second. It reconnects with growing, jittered waits and asks from
  * its cursor: the server then says what was missed, or `resync` when it cannot, and everything is read again.
  */
+import { apiPath } from '@/api/client'
+import { tenantSlug } from '@/api/tenant'
 import { store } from './store'
 
 export type Frame = { kind: string; id?: string; version?: number; seq?: number }
@@ -74,9 +76,11 @@ export class Live {
   private connect() {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:'
     // A commit's frames can be half told when the connection breaks: what is sure is the commit before.
-    const since = this.settled === null ? '' : `?since=${this.settled}`
+    const since = this.settled === null ? '' : String(this.settled)
+    // A browser sends no header with a socket: its tenant stands in the address.
+    const path = apiPath('/live', { tenant: tenantSlug(), since })
     const open = this.options.open ?? (url => new WebSocket(url))
-    const socket = open(`${scheme}//${location.host}/api/v1/live${since}`)
+    const socket = open(`${scheme}//${location.host}${path}`)
     this.socket = socket
     socket.onopen = () => {
       this.attempt = 0

@@ -2,6 +2,7 @@
 import {
   Activity,
   Bell,
+  Building2,
   FileCode,
   Gauge,
   type LucideIcon,
@@ -17,7 +18,10 @@ export type NavItem = {
   label: string
   icon: LucideIcon
   keys: string
-  needs: string
+  /** A permission; absent for what everybody who is signed in may open. */
+  needs?: string
+  /** Only for operators of the installation. */
+  operator?: boolean
   words?: string
   badge?: 'alerts' | 'incidents' | 'plans' | 'dead_letters'
 }
@@ -64,10 +68,18 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         label: 'Settings',
         icon: Settings,
         keys: 'g s',
-        needs: 'target.read',
-        words: 'tokens targets users automation',
+        words: 'account password passkey members roles keys tokens sessions targets automation usage grants',
       },
+    ],
+  },
+  {
+    group: 'Installation',
+    items: [
+      { to: '/tenants', label: 'Tenants', icon: Building2, keys: 'g t', operator: true, words: 'suspend lock delete' },
     ],
   },
 ]
 export const NAV_ITEMS = NAV.flatMap(g => g.items)
+
+export const mayOpen = (item: NavItem, can: (need: string) => boolean, operator: boolean) =>
+  (!item.needs || can(item.needs)) && (!item.operator || operator)

@@ -6,6 +6,7 @@ import { useNavigate } from '@tanstack/react-router'
 import {
   ArrowRight,
   Bell,
+  Building2,
   CornerDownLeft,
   Keyboard,
   LogOut,
@@ -21,9 +22,10 @@ import { alertsQuery, incidentsQuery } from '@/api/queries'
 import { Kbd } from '@/ui/basic'
 import { short } from '@/ui/format'
 import { askHalt, askResume, useAutomation } from './automation'
-import { NAV_ITEMS } from './nav'
+import { mayOpen, NAV_ITEMS } from './nav'
 import { toggleTheme } from './prefs'
-import { signOut, useCan } from './session'
+import { signOut, switchTenant, useCan, useUser } from './session'
+import { useOtherTenants } from './tenant-switch'
 
 type Item = { value: string; label: string; hint?: string; keys?: string; icon: LucideIcon; run: () => void }
 type Group = { value: string; items: Item[] }
@@ -32,12 +34,14 @@ type Props = { open: boolean; onOpenChange: (open: boolean) => void; onHelp: () 
 function useGroups(open: boolean, query: string, onHelp: () => void): Group[] {
   const navigate = useNavigate()
   const can = useCan()
+  const { operator } = useUser()
+  const tenants = useOtherTenants()
   const halted = useAutomation()?.halted
   const incidents = useInfiniteQuery({ ...incidentsQuery({}), enabled: open && can('incident.read') }).data
   const alerts = useInfiniteQuery({ ...alertsQuery({}), enabled: open && can('alert.read') }).data
   return useMemo(() => {
     const text = query.trim()
-    const goTo = NAV_ITEMS.filter(i => can(i.needs)).map(i => ({
+    const goTo = NAV_ITEMS.filter(i => mayOpen(i, can, operator)).map(i => ({
       value: `${i.label} ${i.words ?? ''}`,
       label: i.label,
       keys: i.keys,
@@ -78,6 +82,16 @@ function useGroups(open: boolean, query: string, onHelp: () => void): Group[] {
         })),
       },
       { value: 'Go to', items: goTo },
+      {
+        value: 'Tenants',
+        items: tenants.map(t => ({
+          value: `Switch to tenant ${t.name} ${t.slug}`,
+          label: `Switch to ${t.name}`,
+          hint: t.slug,
+          icon: Building2,
+          run: () => switchTenant(t.slug),
+        })),
+      },
       { value: 'Do', items: commands },
     ]
     if (text && can('event.read')) {
@@ -88,7 +102,7 @@ function useGroups(open: boolean, query: string, onHelp: () => void): Group[] {
       })
     }
     return groups.filter(g => g.items.length)
-  }, [query, incidents, alerts, navigate, can, halted, onHelp])
+  }, [query, incidents, alerts, navigate, can, halted, onHelp, operator, tenants])
 }
 
 export default function Palette({ open, onOpenChange, onHelp }: Props) {

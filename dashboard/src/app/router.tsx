@@ -17,6 +17,8 @@ export type Search = {
   source?: string
   from?: string
   to?: string
+  days?: string
+  mine?: string
   kind?: string
   subject?: string
   actor?: string
@@ -64,6 +66,7 @@ const routes = [
   }),
   createRoute({ ...at, path: '/ingest', component: lazyRouteComponent(() => import('@/features/ingest/page')) }),
   createRoute({ ...at, path: '/ledger', component: lazyRouteComponent(() => import('@/features/ledger/page')) }),
+  createRoute({ ...at, path: '/tenants', component: lazyRouteComponent(() => import('@/features/tenants/page')) }),
   createRoute({ ...at, path: '/settings', component: lazyRouteComponent(() => import('@/features/settings/page')) }),
 ] as const
 
@@ -79,8 +82,9 @@ export const stringifySearch = (search: Record<string, unknown>) => {
 }
 
 /** A router of its own for every sign-in: nothing of one person's navigation is left for the next. */
-export const makeRouter = () =>
+export const makeRouter = (basepath: string) =>
   createRouter({
+    basepath,
     routeTree: root.addChildren([...routes]),
     defaultPreload: 'intent',
     defaultPendingMs: 150,

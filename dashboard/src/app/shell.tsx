@@ -8,16 +8,19 @@ import { AutomationDialog, HaltBanner, HaltButton } from './automation'
 import { useHotkeys } from './hotkeys'
 import { LivePill } from './live-pill'
 import { live } from './live-sync'
-import { NAV_ITEMS } from './nav'
+import { mayOpen, NAV_ITEMS } from './nav'
 import { toggleSidebar, toggleTheme, useTheme } from './prefs'
+import { asking } from './reauth'
 import { useSearchParams } from './search'
-import { useCan } from './session'
+import { useCan, useUser } from './session'
 import { Sidebar } from './sidebar'
+import { TenantBanner } from './tenant-switch'
 import { Toasts } from './toast'
 
 const loadPalette = () => import('./palette')
 const Palette = lazy(loadPalette)
 const Help = lazy(() => import('./help'))
+const ReauthDialog = lazy(() => import('./reauth-dialog'))
 const EventPanel = lazy(() => import('@/features/events/panel'))
 const PALETTE_IDLE_MS = 1_200
 
@@ -58,6 +61,8 @@ export function Shell() {
   const { event } = useSearchParams()
   const navigate = useNavigate()
   const can = useCan()
+  const { operator } = useUser()
+  const proving = asking.use(a => a !== null)
   useEffect(() => {
     live.start()
     return () => live.stop()
@@ -80,7 +85,7 @@ export function Shell() {
     { keys: '?', label: 'Keyboard shortcuts', group: 'General', run: () => setHelp(shown => !shown) },
     { keys: '[', label: 'Toggle sidebar', group: 'General', run: toggleSidebar },
     { keys: 't', label: 'Toggle theme', group: 'General', run: toggleTheme },
-    ...NAV_ITEMS.filter(item => can(item.needs)).map(item => ({
+    ...NAV_ITEMS.filter(item => mayOpen(item, can, operator)).map(item => ({
       keys: item.keys,
       label: `Go to ${item.label.toLowerCase()}`,
       group: 'Go to',
@@ -98,6 +103,7 @@ export function Shell() {
       <Sidebar />
       <div className="flex min-w-0 flex-1 flex-col">
         <Header onSearch={openPalette} />
+        <TenantBanner />
         <HaltBanner />
         <div className="relative flex min-h-0 flex-1">
           <main id="main" tabIndex={-1} className="min-h-0 min-w-0 flex-1 outline-none">
@@ -116,6 +122,7 @@ export function Shell() {
       <AutomationDialog />
       <Suspense>
         {paletteReady && <Palette open={palette} onOpenChange={setPalette} onHelp={() => setHelp(true)} />}
+        {proving && <ReauthDialog />}
         {help && <Help open={help} onOpenChange={setHelp} />}
       </Suspense>
     </div>

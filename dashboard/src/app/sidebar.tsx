@@ -3,12 +3,12 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useRouterState } from '@tanstack/react-router'
 import { LogOut } from 'lucide-react'
 import { overviewQuery } from '@/api/queries'
-import { Avatar, Btn, cn, DemoTag } from '@/ui/basic'
-import { Logo } from '@/ui/logo'
+import { Avatar, Btn, cn } from '@/ui/basic'
 import { Tip } from '@/ui/tip'
-import { NAV, type NavItem } from './nav'
+import { mayOpen, NAV, type NavItem } from './nav'
 import { useSidebar } from './prefs'
 import { signOut, useCan, useUser } from './session'
+import { TenantSwitch } from './tenant-switch'
 
 const compact = (n: number) => (n >= 1000 ? `${(n / 1000).toFixed(n < 10_000 ? 1 : 0)}k` : String(n))
 
@@ -58,20 +58,16 @@ export function Sidebar() {
   const open = useSidebar()
   const can = useCan()
   const badges = useBadges()
-  const { tenant } = useUser()
+  const { operator } = useUser()
   return (
     <nav
       aria-label="Main"
       className={cn('flex shrink-0 flex-col border-r border-line bg-bg', open ? 'w-[212px]' : 'w-[49px]')}
     >
-      <div className="m-2 flex h-8 items-center gap-2 px-1.5">
-        <Logo />
-        {open && <span className="truncate font-semibold">{tenant.name || 'ShieldOps'}</span>}
-        {open && tenant.demo && <DemoTag />}
-      </div>
+      <TenantSwitch open={open} />
       <div className="scroll min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {NAV.map(group => {
-          const items = group.items.filter(item => can(item.needs))
+          const items = group.items.filter(item => mayOpen(item, can, operator))
           if (!items.length) return null
           return (
             <div key={group.group} className="mb-3">
@@ -96,13 +92,17 @@ function Account({ open }: { open: boolean }) {
   const { user } = useUser()
   return (
     <div className={cn('flex items-center gap-2 border-t border-line p-2', !open && 'flex-col')}>
-      <span className="flex h-9 min-w-0 flex-1 items-center gap-2 px-1.5">
+      <Link
+        to="/settings"
+        search={{ tab: 'account' }}
+        className="flex h-9 min-w-0 flex-1 items-center gap-2 rounded-md px-1.5 hover:bg-hover"
+      >
         <Avatar name={user.name} size={22} />
         <span className={open ? 'min-w-0 leading-4' : 'sr-only'}>
           <span className="block truncate text-xs font-medium">{user.name}</span>
-          <span className="block text-2xs text-fg-3">{user.role}</span>
+          <span className="block text-2xs text-fg-3">{user.role.startsWith('rol_') ? 'custom role' : user.role}</span>
         </span>
-      </span>
+      </Link>
       <Tip label="Sign out">
         <Btn v="ghost" icon size="sm" aria-label="Sign out" onClick={() => void signOut()}>
           <LogOut size={14} aria-hidden="true" />

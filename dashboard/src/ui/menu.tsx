@@ -13,12 +13,14 @@ type Props = {
   v?: 'default' | 'primary' | 'ghost'
   size?: 'md' | 'sm'
   disabled?: boolean
+  /** Why it cannot be opened; the button keeps the focus, so that the reason can be read. */
+  disabledBecause?: string | null
   icon?: boolean
   up?: boolean
   ref?: React.Ref<MenuHandle>
 }
 
-export function Menu({ label, trigger, items, v, size, disabled, icon, up, ref }: Props) {
+export function Menu({ label, trigger, items, v, size, disabled, disabledBecause, icon, up, ref }: Props) {
   const id = useId()
   const anchor = `--m${id.replace(/[^a-z0-9]/gi, '')}`
   const list = useRef<HTMLDivElement>(null)
@@ -55,7 +57,10 @@ export function Menu({ label, trigger, items, v, size, disabled, icon, up, ref }
         aria-haspopup="menu"
         aria-label={icon ? label : undefined}
         style={{ anchorName: anchor } as object}
-        onClick={open}
+        title={disabledBecause ?? undefined}
+        aria-disabled={disabledBecause ? true : undefined}
+        aria-description={disabledBecause ?? undefined}
+        onClick={disabledBecause ? undefined : open}
       >
         {trigger}
         {!icon && <ChevronDown size={12} className="text-fg-3" aria-hidden="true" />}

@@ -1,6 +1,7 @@
 /** A dialog: focus stays inside, Escape closes, focus returns. Only lazily loaded code imports it. */
 import { Dialog } from '@base-ui/react/dialog'
 import type { ReactNode } from 'react'
+import { asking } from '@/app/reauth'
 
 type Props = {
   open: boolean
@@ -10,11 +11,16 @@ type Props = {
   /** What it will do, under the title. */
   note?: ReactNode
   width?: number
+  /** Stands before every other dialog: while it is open, the others stay. */
+  front?: boolean
 }
 
-export function Modal({ open, onClose, title, note, children, width = 460 }: Props) {
+export function Modal({ open, onClose, title, note, children, width = 460, front = false }: Props) {
+  const change = (next: boolean) => {
+    if (!next && (front || !asking.get())) onClose()
+  }
   return (
-    <Dialog.Root open={open} onOpenChange={next => !next && onClose()}>
+    <Dialog.Root open={open} onOpenChange={change}>
       <Dialog.Portal>
         <Dialog.Backdrop className="fixed inset-0 z-40 bg-black/50" />
         <Dialog.Popup

@@ -1,8 +1,11 @@
 /** Loading, empty, failed, not permitted: the same four on every page. */
+import { Link } from '@tanstack/react-router'
 import { Lock, TriangleAlert } from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { ApiError } from '@/api/client'
+import { queryClient } from '@/app/query-client'
 import { Btn } from './basic'
+import { span } from './format'
 
 /** True once `ms` have passed: a quick answer shows no skeleton at all. */
 export function useDelayed(ms = 150) {
@@ -51,7 +54,40 @@ export function NoPermission({ need }: { need: string }) {
         <p className="text-base font-medium">You may not see this</p>
         <p className="mt-1 text-fg-3">
           It needs the permission <code className="font-mono text-xs text-fg-2">{need}</code>. An administrator can give
-          you a role that has it, under Settings, Users.
+          you a role that has it, under Settings, Members.
+        </p>
+      </div>
+    </div>
+  )
+}
+
+/** The server refused to show it, in its own words. */
+function Refused({ error }: { error: ApiError }) {
+  return (
+    <div className="grid h-full min-h-32 place-items-center p-6" role="alert">
+      <div className="max-w-md text-center">
+        <Lock size={18} className="mx-auto mb-2 text-fg-3" aria-hidden="true" />
+        <p className="text-base font-medium">You may not see this</p>
+        <p className="mt-1 text-fg-2">{error.message}</p>
+        <ErrorIds error={error} />
+      </div>
+    </div>
+  )
+}
+
+/** The tenant takes no session without a second factor; adding one is what such a session may do. */
+function FactorNeeded() {
+  return (
+    <div className="grid h-full min-h-32 place-items-center p-6" role="alert">
+      <div className="max-w-md text-center">
+        <Lock size={18} className="mx-auto mb-2 text-fg-3" aria-hidden="true" />
+        <p className="text-base font-medium">This tenant wants a second factor</p>
+        <p className="mt-1 text-fg-2">
+          Add an authenticator app or a passkey under{' '}
+          <Link to="/settings" search={{ tab: 'account' }} className="text-accent underline">
+            Settings, Account
+          </Link>
+          , then sign out and in again with it.
         </p>
       </div>
     </div>
@@ -61,7 +97,8 @@ export function NoPermission({ need }: { need: string }) {
 /** What failed, the server's own words, the request id, and a way to try again. */
 export function ErrorPanel({ error, what, retry }: { error: unknown; what: string; retry?: () => void }) {
   const api = error instanceof ApiError ? error : undefined
-  if (api?.status === 403) return <NoPermission need={api.message} />
+  if (api?.code === 'second_factor_needed_here') return <FactorNeeded />
+  if (api?.status === 403) return <Refused error={api} />
   return (
     <div className="grid h-full min-h-32 place-items-center p-6" role="alert">
       <div className="max-w-lg text-center">
@@ -87,13 +124,38 @@ function ErrorIds({ error }: { error: unknown }) {
   return parts.length ? <p className="mt-1 font-mono text-2xs text-fg-3">{parts.join(' · ')}</p> : null
 }
 
+type InlineProps = {
+  error: unknown
+  className?: string
+  /** After somebody else's change: what shows the object as it is now. */
+  onReload?: () => void
+}
+
+/** Somebody else was first: nothing of theirs was overwritten. */
+function Stale({ className, onReload }: { className: string; onReload?: () => void }) {
+  const reload = () => {
+    void queryClient.invalidateQueries()
+    onReload?.()
+  }
+  return (
+    <div role="alert" className={`flex items-center gap-2 rounded-md px-2.5 py-1.5 text-xs soft-medium ${className}`}>
+      <p>Somebody changed this meanwhile, and nothing was overwritten. Reload it and make your change again.</p>
+      <Btn size="sm" className="ml-auto" onClick={reload}>
+        Reload
+      </Btn>
+    </div>
+  )
+}
+
 /** A failed act, beside the control that failed. */
-export function InlineError({ error, className = '' }: { error: unknown; className?: string }) {
+export function InlineError({ error, className = '', onReload }: InlineProps) {
   if (!error) return null
   const api = error instanceof ApiError ? error : undefined
+  if (api?.status === 412) return <Stale className={className} onReload={onReload} />
   return (
     <div role="alert" className={`rounded-md px-2.5 py-1.5 text-xs soft-critical ${className}`}>
-      <p>{api ? api.message : String(error)}</p>
+      <p>{error instanceof Error ? error.message : String(error)}</p>
+      {api?.retryAfter && <p>Try again in {span(api.retryAfter)}.</p>}
       {api?.problem.errors?.map(e => (
         <p key={`${e.code}${e.detail}`}>
           {e.detail} <code className="font-mono text-2xs">{e.code}</code>

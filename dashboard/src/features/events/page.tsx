@@ -6,12 +6,12 @@ import type { EventPage, EventView } from '@/api/types'
 import { useHotkeys } from '@/app/hotkeys'
 import { useOpenEvent, useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
+import { TimeRange } from '@/app/time-range'
 import { useList } from '@/app/use-list'
 import { textOrEntity } from '@/features/alerts/filters'
 import { Btn, cn, DemoTag, dayClock, Empty, fmt, Loaded, NoPermission, plural, Skeleton } from '@/ui'
 import { SearchBar } from '@/ui/search-bar'
 import { lineOf } from './fields'
-import { TimeRange } from './time-range'
 
 const ROW = 34
 const NEAR_END = 20

@@ -1,7 +1,7 @@
 /** Title, state and everything one can do with the incident as a whole. */
 import { Download, GitMerge, Pencil, UserPlus } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
-import { apiPath } from '@/api/client'
+import { download } from '@/api/client'
 import type { Incident, IncidentStatus, Plan, Verdict } from '@/api/types'
 import { useHotkeys } from '@/app/hotkeys'
 import { useNames } from '@/app/names'
@@ -151,7 +151,9 @@ function Actions({ incident }: { incident: Incident }) {
 
 function ExportMenu({ id }: { id: string }) {
   const open = (format: 'json' | 'html') =>
-    window.open(apiPath(`/incidents/${id}/export`, { format }), '_blank', 'noopener')
+    void download(`/incidents/${id}/export`, { format }, `incident.${format}`).catch((error: Error) =>
+      toast({ text: error.message, tone: 'critical' }),
+    )
   return (
     <Menu
       label="Export"

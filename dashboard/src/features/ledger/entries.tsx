@@ -2,6 +2,7 @@
 import { useState } from 'react'
 import type { LedgerEntry } from '@/api/types'
 import { Ago, cn, dayClock, fmt, short, words } from '@/ui'
+import { DiffTable } from '@/ui/diff-table'
 import { actorName, SubjectLink } from './subject'
 
 type Props = { entries: LedgerEntry[]; onActor?: (actor: string) => void }
@@ -59,22 +60,33 @@ function Row({ entry, onActor }: { entry: LedgerEntry; onActor: Props['onActor']
         </span>
         <Ago at={entry.time} className="num text-right text-fg-3" />
       </div>
-      {open && (
-        <pre
-          tabIndex={0}
-          className="scroll mx-4 mb-2 max-h-72 overflow-auto rounded-md border border-line bg-bg p-2.5 font-mono text-[11.5px] leading-4.5 text-fg-2"
-        >
-          {JSON.stringify(
-            {
-              hash: entry.hash,
-              subjects: entry.subjects.map(s => `${s} (${short(s)})`),
-              payload: entry.payload,
-            },
-            null,
-            2,
-          )}
-        </pre>
-      )}
+      {open && <Whole entry={entry} />}
     </li>
+  )
+}
+
+const facts = (payload: unknown) => (typeof payload === 'object' && payload !== null ? { ...payload } : {}) as Facts
+type Facts = Record<string, unknown>
+
+/** An entry with before and after shows what changed; everything else of it stands below as it is. */
+function Whole({ entry }: { entry: LedgerEntry }) {
+  const { before, after, ...rest } = facts(entry.payload)
+  const changed = before !== undefined || after !== undefined
+  const payload = changed ? rest : entry.payload
+  const shown = {
+    ...(Object.keys(facts(payload)).length > 0 && { payload }),
+    subjects: entry.subjects.map(id => `${id} (${short(id)})`),
+    hash: entry.hash,
+  }
+  return (
+    <div className="mx-4 mb-2 flex flex-col gap-2">
+      {changed && <DiffTable before={before} after={after} label={`What entry ${entry.seq} changed`} />}
+      <pre
+        tabIndex={0}
+        className="scroll max-h-72 overflow-auto rounded-md border border-line bg-bg p-2.5 font-mono text-[11.5px] leading-4.5 text-fg-2"
+      >
+        {JSON.stringify(shown, null, 2)}
+      </pre>
+    </div>
   )
 }

@@ -2,79 +2,63 @@
 import { useQuery } from '@tanstack/react-query'
 import { BadgeCheck, Download, ShieldAlert } from 'lucide-react'
 import { useMemo, useRef } from 'react'
-import { apiPath } from '@/api/client'
+import { download } from '@/api/client'
 import { ledgerQuery, ledgerVerifyQuery } from '@/api/queries'
 import type { LedgerVerify } from '@/api/types'
+import { useWhyNot } from '@/app/guard'
 import { useHotkeys } from '@/app/hotkeys'
-import { useSearchParams, useSetSearch } from '@/app/search'
+import { useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
 import { useStableRows } from '@/app/stable-rows'
+import { toast } from '@/app/toast'
 import { useList } from '@/app/use-list'
-import { Ago, Btn, Empty, ErrorPanel, fmt, Loaded, NoPermission, plural, Skeleton } from '@/ui'
+import { Ago, Btn, Empty, ErrorPanel, fmt, Loaded, Menu, NoPermission, plural, Skeleton } from '@/ui'
 import { NewPill } from '@/ui/new-pill'
-import { SearchBar } from '@/ui/search-bar'
 import { LedgerRows } from './entries'
+import { Filters, useLedgerFilter } from './filters'
 
 export default function LedgerPage() {
   const can = useCan()
   return can('ledger.read') ? <Ledger /> : <NoPermission need="ledger.read" />
 }
 
-/** One box for three filters: `by:` is who acted, an id is what an entry is about, anything else a kind or its beginning. */
-export function toFilter(text: string): { actor?: string; subject?: string; kind?: string } {
-  if (!text) return {}
-  if (text.startsWith('by:')) return { actor: text.slice(3).trim() }
-  return /^[a-z]{3}_/.test(text) ? { subject: text } : { kind: text }
-}
-
 function Ledger() {
-  const { q = '' } = useSearchParams()
+  const filter = useLedgerFilter()
   const setSearch = useSetSearch()
   const input = useRef<HTMLInputElement>(null)
-  const { query, items, more, loadMore } = useList(ledgerQuery(toFilter(q)))
+  const filtered = Object.values(filter).some(Boolean)
+  const { query, items, more, loadMore } = useList(ledgerQuery(filter))
   const looked = query.data?.pages.reduce((sum, page) => sum + (page.searched?.entries ?? 0), 0) ?? 0
   const { rows, waiting, flush } = useStableRows({
     items: useMemo(() => items?.map(entry => ({ ...entry, id: String(entry.seq) })), [items]),
-    key: q,
+    key: JSON.stringify(filter),
   })
   useHotkeys([{ keys: '/', label: 'Filter', group: 'List', run: () => input.current?.focus() }])
   return (
     <div className="flex h-full min-h-0 flex-col">
       <div className="flex h-11 shrink-0 items-center gap-2 border-b border-line px-4">
         <h1 className="text-sm font-semibold">Ledger</h1>
-        <div className="ml-auto">
-          <a
-            href={apiPath('/ledger/export')}
-            download
-            className="inline-flex h-7.5 items-center gap-1.5 rounded-md border border-line-strong bg-surface px-2.5 text-sm font-medium hover:bg-hover"
-          >
-            <Download size={14} aria-hidden="true" />
-            Export
-          </a>
-        </div>
-      </div>
-      <Verified />
-      <SearchBar
-        ref={input}
-        label="Filter the ledger"
-        value={q}
-        onChange={text => setSearch({ q: text || undefined })}
-        hint="A kind or its beginning (plan.approved, plan.), an object's id, or by: and who acted (by:usr_…)"
-      >
         <span className="num text-xs text-fg-3" role="status">
           {items && `${plural(rows.length, 'entry', 'entries')}${more ? ' loaded' : ''}`}
           {looked > 0 && ` · looked through ${fmt(looked)}`}
         </span>
-      </SearchBar>
+        <div className="ml-auto">
+          <ExportMenu />
+        </div>
+      </div>
+      <Verified />
+      <Filters first={input} />
       <div className="relative min-h-0 flex-1 bg-surface">
         <NewPill n={waiting} noun="entry" onShow={flush} />
         <section className="scroll h-full overflow-y-auto" aria-label="Ledger entries" tabIndex={0}>
           <Loaded query={query} what="Ledger" skeleton={<Skeleton rows={18} label="Loading the ledger" />}>
             {() =>
               rows.length ? (
-                <LedgerRows entries={rows} onActor={actor => setSearch({ q: `by:${actor}` })} />
+                <LedgerRows entries={rows} onActor={actor => setSearch({ actor })} />
               ) : (
-                <Empty title={more ? 'No match in the newest entries' : q ? 'No entry matches' : 'No entry yet'} />
+                <Empty
+                  title={more ? 'No match in the newest entries' : filtered ? 'No entry matches' : 'No entry yet'}
+                />
               )
             }
           </Loaded>
@@ -88,6 +72,35 @@ function Ledger() {
         </section>
       </div>
     </div>
+  )
+}
+
+function ExportMenu() {
+  const why = useWhyNot()('ledger.export')
+  const save = (format: 'ndjson' | 'csv') =>
+    void download('/ledger/export', { format }, `ledger.${format}`).catch((error: Error) =>
+      toast({ text: error.message, tone: 'critical' }),
+    )
+  return (
+    <Menu
+      label="Export the ledger"
+      disabledBecause={why}
+      trigger={
+        <>
+          <Download size={14} aria-hidden="true" />
+          Export
+        </>
+      }
+      items={[
+        {
+          id: 'ndjson',
+          label: 'NDJSON',
+          hint: 'Every entry with its proof: shieldops ledger verify proves it offline',
+          run: () => save('ndjson'),
+        },
+        { id: 'csv', label: 'CSV', hint: 'For a spreadsheet; formulas are made harmless', run: () => save('csv') },
+      ]}
+    />
   )
 }
 

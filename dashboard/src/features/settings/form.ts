@@ -2,6 +2,8 @@
 import { type FormEvent, useState } from 'react'
 import { queryClient } from '@/app/query-client'
 
+const refresh = (stale: string[]) => Promise.all(stale.map(key => queryClient.invalidateQueries({ queryKey: [key] })))
+
 export function useSubmit(stale: string[]) {
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
@@ -10,7 +12,7 @@ export function useSubmit(stale: string[]) {
     setError(null)
     try {
       const result = await act()
-      await Promise.all(stale.map(key => queryClient.invalidateQueries({ queryKey: [key] })))
+      await refresh(stale)
       then?.(result)
     } catch (failure) {
       setError(failure)
@@ -25,4 +27,11 @@ export function useSubmit(stale: string[]) {
       void run(act, then)
     }
   return { error, busy, run, onSubmit }
+}
+
+/** For dialogs that show the refusal themselves. */
+export async function acted<T>(act: Promise<T>, stale: string[]): Promise<T> {
+  const result = await act
+  await refresh(stale)
+  return result
 }

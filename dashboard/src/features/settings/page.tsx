@@ -1,54 +1,113 @@
-/** Settings: what may be acted on, who may act, how events come in, and the one switch. */
-import { useSearchParams, useSetSearch } from '@/app/search'
+/** Settings: oneself, who else may act, what machines may do, what may be acted on, and the tenant's own rules. */
+import { Link } from '@tanstack/react-router'
+import { type ComponentType, lazy, Suspense } from 'react'
+import { useSearchParams } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
-import { cn, NoPermission } from '@/ui'
+import { cn, NoPermission, Skeleton } from '@/ui'
 import { AutomationSection } from './automation'
 import { Targets } from './targets'
 import { Tokens } from './tokens'
-import { Users } from './users'
 
-const SECTIONS = [
-  { id: 'targets', label: 'Targets', needs: 'target.read', view: Targets },
-  { id: 'tokens', label: 'Tokens', needs: 'token.read', view: Tokens },
-  { id: 'users', label: 'Users', needs: 'user.read', view: Users },
-  { id: 'automation', label: 'Automation', needs: 'automation.read', view: AutomationSection },
-] as const
+const load = <K extends string>(get: () => Promise<Record<K, ComponentType>>, name: K) =>
+  lazy(() => get().then(module => ({ default: module[name] })))
+
+type Section = { id: string; label: string; needs?: string; view: ComponentType }
+const GROUPS: { group: string; sections: Section[] }[] = [
+  {
+    group: 'You',
+    sections: [
+      { id: 'account', label: 'Account', view: load(() => import('./account'), 'Account') },
+      { id: 'sessions', label: 'Sessions', view: load(() => import('./sessions'), 'Sessions') },
+    ],
+  },
+  {
+    group: 'People',
+    sections: [
+      { id: 'members', label: 'Members', needs: 'user.read', view: load(() => import('./members'), 'Members') },
+      { id: 'roles', label: 'Roles', needs: 'role.read', view: load(() => import('./roles'), 'Roles') },
+      { id: 'grants', label: 'Grants', needs: 'grant.read', view: load(() => import('./grants'), 'Grants') },
+    ],
+  },
+  {
+    group: 'Machines',
+    sections: [
+      { id: 'keys', label: 'API keys', needs: 'key.read', view: load(() => import('./keys'), 'Keys') },
+      { id: 'tokens', label: 'Tokens', needs: 'token.read', view: Tokens },
+    ],
+  },
+  {
+    group: 'Response',
+    sections: [
+      { id: 'targets', label: 'Targets', needs: 'target.read', view: Targets },
+      { id: 'automation', label: 'Automation', needs: 'automation.read', view: AutomationSection },
+    ],
+  },
+  {
+    group: 'Tenant',
+    sections: [
+      { id: 'rules', label: 'Policy', needs: 'settings.read', view: load(() => import('./policy'), 'Policy') },
+      { id: 'usage', label: 'Usage', needs: 'usage.read', view: load(() => import('./usage'), 'UsageSection') },
+    ],
+  },
+]
+const SECTIONS = GROUPS.flatMap(g => g.sections)
 
 export default function SettingsPage() {
   const { tab } = useSearchParams()
-  const set = useSetSearch()
   const can = useCan()
   const { version } = useUser()
-  const chosen = SECTIONS.find(s => s.id === tab) ?? SECTIONS.find(s => can(s.needs)) ?? SECTIONS[0]
+  const chosen = SECTIONS.find(s => s.id === tab) ?? (SECTIONS[0] as Section)
   const View = chosen.view
   return (
-    <div className="flex h-full min-h-0 flex-col">
-      <div className="flex h-11 shrink-0 items-center gap-1 border-b border-line px-3">
-        <h1 className="mr-2 text-sm font-semibold">Settings</h1>
-        <div role="tablist" aria-label="Sections" className="flex items-center gap-0.5">
-          {SECTIONS.filter(s => can(s.needs)).map(s => (
-            <button
-              key={s.id}
-              role="tab"
-              type="button"
-              aria-selected={s === chosen}
-              onClick={() => set({ tab: s.id })}
-              className={cn(
-                'flex h-7 items-center rounded-md px-2 text-sm',
-                s === chosen ? 'bg-active font-medium text-fg' : 'text-fg-2 hover:bg-hover',
-              )}
-            >
-              {s.label}
-            </button>
-          ))}
-        </div>
-        <span className="ml-auto font-mono text-2xs text-fg-3">ShieldOps {version}</span>
-      </div>
-      <section className="scroll min-h-0 flex-1 overflow-y-auto p-4" aria-label={chosen.label} tabIndex={0}>
+    <div className="flex h-full min-h-0">
+      <Sections chosen={chosen.id} version={version} />
+      <section className="scroll min-h-0 min-w-0 flex-1 overflow-y-auto p-4" aria-label={chosen.label} tabIndex={0}>
         <div className="mx-auto max-w-[1080px]">
-          {can(chosen.needs) ? <View /> : <NoPermission need={chosen.needs} />}
+          <h1 className="mb-3 text-lg font-semibold tracking-tight">{chosen.label}</h1>
+          {!chosen.needs || can(chosen.needs) ? (
+            <Suspense fallback={<Skeleton label={`Loading ${chosen.label}`} />}>
+              <View />
+            </Suspense>
+          ) : (
+            <NoPermission need={chosen.needs} />
+          )}
         </div>
       </section>
     </div>
+  )
+}
+
+function Sections({ chosen, version }: { chosen: string; version: string }) {
+  const can = useCan()
+  return (
+    <nav
+      aria-label="Settings"
+      className="scroll flex w-[172px] shrink-0 flex-col overflow-y-auto border-r border-line p-2"
+    >
+      {GROUPS.map(({ group, sections }) => {
+        const open = sections.filter(s => !s.needs || can(s.needs))
+        if (!open.length) return null
+        return (
+          <div key={group} className="mb-2">
+            <h2 className="px-2 pb-0.5 text-2xs leading-5 text-fg-3">{group}</h2>
+            {open.map(s => (
+              <Link
+                key={s.id}
+                to="/settings"
+                search={{ tab: s.id }}
+                aria-current={s.id === chosen ? 'page' : undefined}
+                className={cn(
+                  'flex h-7 items-center rounded-md px-2 text-sm',
+                  s.id === chosen ? 'bg-active font-medium text-fg' : 'text-fg-2 hover:bg-hover hover:text-fg',
+                )}
+              >
+                {s.label}
+              </Link>
+            ))}
+          </div>
+        )
+      })}
+      <span className="mt-auto px-2 pt-2 font-mono text-2xs text-fg-3">ShieldOps {version}</span>
+    </nav>
   )
 }

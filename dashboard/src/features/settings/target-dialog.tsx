@@ -51,7 +51,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
       ...(form.confirm && { confirm: form.confirm }),
     }
     return target
-      ? patch(`/targets/${target.id}`, body)
+      ? patch(`/targets/${target.id}`, body, target.version)
       : post('/targets', { kind: 'linux_host', name: form.name.trim(), ...body })
   }
   return (

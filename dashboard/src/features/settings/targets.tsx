@@ -112,7 +112,7 @@ function Row({ target, write, onEdit }: { target: Target; write: boolean; onEdit
               v={sure ? 'danger' : 'ghost'}
               disabled={busy}
               onBlur={() => setSure(false)}
-              onClick={() => (sure ? void run(() => del(`/targets/${target.id}`)) : setSure(true))}
+              onClick={() => (sure ? void run(() => del(`/targets/${target.id}`, target.version)) : setSure(true))}
             >
               {sure ? 'Really remove' : 'Remove'}
             </Btn>

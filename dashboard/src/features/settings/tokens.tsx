@@ -135,7 +135,7 @@ function Row({ token, write }: { token: Token; write: boolean }) {
             <span className="text-fg-3">revoked</span>
           ) : (
             write && (
-              <Btn size="sm" v="ghost" disabled={busy} onClick={() => void run(() => del(`/tokens/${token.id}`))}>
+              <Btn size="sm" v="ghost" disabled={busy} onClick={() => void run(() => del(`/tokens/${token.id}`, '*'))}>
                 Revoke
               </Btn>
             )

@@ -1,7 +1,7 @@
 /** The time of a search: one of a few spans, or two moments. */
 import { useState } from 'react'
-import { useSearchParams, useSetSearch } from '@/app/search'
 import { Btn, inputClass } from '@/ui'
+import { useSearchParams, useSetSearch } from './search'
 
 const SPANS = [
   ['', 'All time'],
