@@ -30,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Stats};
 use shieldops_model::{IncidentId, TenantId};
-use shieldops_store::{Store, Tx, dead_letters::Keep};
+use shieldops_store::{Store, Tx, dead_letters::Keep, fenced};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use arrivals::Arrivals;
@@ -131,9 +131,9 @@ impl Pipeline {
     /// `NoLog` in a process that owns none.
     pub fn start_tenant(&self, tenant: TenantId, tasks: &TaskTracker, stop: &CancellationToken) -> Result<()> {
         let bus = self.bus()?;
-        tasks.spawn(worker::run(self.clone(), Arc::clone(bus), tenant, stop.clone()));
-        tasks.spawn(investigator::run(self.clone(), Arc::clone(bus), tenant, stop.clone()));
-        tasks.spawn(housekeeping::segments(self.clone(), Arc::clone(bus), tenant, stop.clone()));
+        tasks.spawn(fenced(worker::run(self.clone(), Arc::clone(bus), tenant, stop.clone())));
+        tasks.spawn(fenced(investigator::run(self.clone(), Arc::clone(bus), tenant, stop.clone())));
+        tasks.spawn(fenced(housekeeping::segments(self.clone(), Arc::clone(bus), tenant, stop.clone())));
         Ok(())
     }
 

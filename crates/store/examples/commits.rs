@@ -1,4 +1,5 @@
-//! Measures commits of one entry each on a new directory: `cargo run --release -p shieldops-store --example commits`.
+//! Measures commits of one entry each on a new directory: `cargo run --release -p shieldops-store --example commits`. With
+//! an address as its argument the state is in that PostgreSQL database.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
@@ -12,11 +13,9 @@ const COMMITS: u32 = 500;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir_in(".")?;
-    let store = Store::open(
-        &Options { data_dir: dir.path().to_owned(), demo: false, ..Options::default() },
-        Arc::new(SystemClock),
-    )
-    .await?;
+    let database_url = std::env::args().nth(1);
+    let options = Options { data_dir: dir.path().to_owned(), database_url, ..Options::default() };
+    let store = Store::open(&options, Arc::new(SystemClock)).await?;
     let scope = store.job(store.first().await?.id, Job::Cli)?;
     let mut took = Vec::new();
     for number in 0..COMMITS {

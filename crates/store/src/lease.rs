@@ -9,11 +9,22 @@ use sqlx::{AnyConnection, Row as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Result, Store, StoreError, TenantScope, db::Whose};
+use crate::{
+    Result, Store, StoreError, TenantScope,
+    db::{Kind, Whose},
+};
 
-/// How long a server's lease outlives it, and how often it is renewed.
-const TTL: Duration = Duration::from_secs(30);
-const RENEW: Duration = Duration::from_secs(5);
+/// How long a server's lease outlives it, and how often it is renewed. The only server of a SQLite database finds none but
+/// its own, and need not write often.
+const fn pace(kind: Kind) -> (Duration, Duration) {
+    match kind {
+        Kind::Sqlite => (Duration::from_mins(30), Duration::from_mins(10)),
+        Kind::Postgres => (Duration::from_secs(30), Duration::from_secs(8)),
+    }
+}
+
+/// Until a lease that another holds is asked for again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 tokio::task_local! {
     static HELD: Lease;
@@ -119,8 +130,9 @@ impl Store {
     {
         // An earlier process of this data directory is gone: only one server has its lock.
         let gone = |holder: &str| holder.rsplit_once('-').is_some_and(|(node, _)| node == self.node());
+        let (ttl, renew) = pace(self.db().kind());
         while !stop.is_cancelled() {
-            match self.take(name, TTL, gone).await {
+            match self.take(name, ttl, gone).await {
                 Ok(Some(lease)) => self.hold(&lease, stop, &work).await,
                 Ok(None) => {}
                 Err(error) => tracing::warn!(
@@ -129,7 +141,7 @@ impl Store {
                     "a lease could not be taken and will be tried again"
                 ),
             }
-            tokio::select! { () = tokio::time::sleep(RENEW) => {}, () = stop.cancelled() => return }
+            tokio::select! { () = tokio::time::sleep(renew.min(AGAIN)) => {}, () = stop.cancelled() => return }
         }
     }
 
@@ -155,15 +167,27 @@ impl Store {
     }
 
     async fn until_lost(&self, lease: &Lease) {
+        let (ttl, renew) = pace(self.db().kind());
         let mut held = Instant::now();
         loop {
-            tokio::time::sleep(RENEW).await;
-            match self.renew(lease, TTL).await {
+            tokio::time::sleep(renew).await;
+            match self.renew(lease, ttl).await {
                 Ok(true) => held = Instant::now(),
                 Ok(false) => return,
-                Err(_unreachable) if held.elapsed() < TTL => {}
+                Err(_unreachable) if held.elapsed() < ttl => {}
                 Err(_unreachable) => return,
             }
+        }
+    }
+}
+
+/// Makes a part of leased work, spawned as a task of its own, be fenced as well.
+pub fn fenced<F: Future>(part: F) -> impl Future<Output = F::Output> {
+    let lease = held();
+    async move {
+        match lease {
+            Some(lease) => HELD.scope(lease, part).await,
+            None => part.await,
         }
     }
 }

@@ -57,7 +57,7 @@ pub use ceremonies::Ceremony;
 pub use changes::Change;
 pub use error::{Result, StoreError};
 pub use keys::Keys;
-pub use lease::Lease;
+pub use lease::{Lease, fenced};
 pub use open::{Options, ServeLock, Store};
 pub use page::{Page, PageRequest};
 pub use principal::{Authenticated, KeyFacts, Principal, PrincipalKind, RoleRef};

@@ -79,6 +79,10 @@ pub(crate) fn begin(role: Option<&str>, whose: Whose, write: bool) -> String {
     text.push_str(&tenant);
     text.push_str("',true)");
     if write {
+        // A node that hangs in a transaction holds up the others no longer than this.
+        text.push_str(
+            ", set_config('lock_timeout','15s',true), set_config('idle_in_transaction_session_timeout','60s',true)",
+        );
         text.push_str(&format_lock(lock));
     }
     text
