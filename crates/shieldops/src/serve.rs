@@ -1,5 +1,6 @@
 //! `shieldops serve`: opens everything, wires it, serves until told to stop, and drains.
 
+mod chores;
 mod demo;
 mod listener;
 mod response;
@@ -15,7 +16,7 @@ use shieldops_api::{App, Denials, Limits, Metrics};
 use shieldops_bus::{Bus, Parts};
 use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_identity::{Backoff, Passkeys};
-use shieldops_model::{Clock, SystemClock, TenantId, tenant::SettingsBase};
+use shieldops_model::{Clock, SystemClock, TenantId};
 use shieldops_pipeline::{Content, Intake, Pipeline, TenantSink};
 use shieldops_respond::Registry;
 use shieldops_seal::{Purpose, SealKey};
@@ -90,8 +91,8 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         tenants: Arc::clone(&tenants) as Arc<dyn shieldops_api::Tenants>,
         backoff: Backoff::default(),
         passkeys: passkeys(&settings, tcp.local_addr()?),
-        limits: Limits::new(settings.limits.then(SettingsBase::default)),
-        base: SettingsBase::default(),
+        limits: Limits::new(settings.limits.then(|| settings.base.clone())),
+        base: settings.base.clone(),
         metrics: Metrics::default(),
         denials: Denials::default(),
         tasks: tasks.clone(),
@@ -104,6 +105,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     pipeline.start_shared(&tasks, &stop);
     tenants.reconcile().await?;
     tasks.spawn(Arc::clone(&tenants).follow());
+    tasks.spawn(chores::run(store.clone(), stop.clone()));
     if settings.roles.has(Role::Ingest) {
         sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;
     }

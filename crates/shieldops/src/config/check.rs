@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
+use shieldops_model::tenant::SettingsBase;
 
 use super::{DatabaseUrl, Problem, Raw, Role, Roles, raw, settings};
 
@@ -67,6 +68,7 @@ impl Checker<'_> {
             database: raw.database.url.clone(),
             keys_dir: raw.keys.dir.clone(),
             limits: raw.limits.enabled,
+            base: self.base(raw),
             tls,
             log: log?,
             rules: settings::Rules { dirs: raw.rules.dirs.clone() },
@@ -104,6 +106,32 @@ impl Checker<'_> {
             self.warnings.push("ingest: this process has no role ingest and reads none of its sources".to_owned());
         }
         roles
+    }
+
+    /// What tenants inherit.
+    fn base(&mut self, raw: &raw::Raw) -> SettingsBase {
+        let (limits, sessions) = (&raw.limits, &raw.sessions);
+        let numbers = [
+            ("limits.interactive_per_s", limits.interactive_per_s, 100_000),
+            ("limits.burst", limits.burst, 1_000_000),
+            ("limits.batch_per_s", limits.batch_per_s, 10_000),
+            ("sessions.idle_minutes", sessions.idle_minutes, 1_440),
+            ("sessions.hours", sessions.hours, 720),
+        ];
+        for (key, value, most) in numbers {
+            self.range(key, value.into(), 1, most);
+        }
+        self.range("limits.ingest_bytes_per_s", limits.ingest_bytes_per_s, 1_024, GIB * 16);
+        SettingsBase {
+            require_second_factor: sessions.require_second_factor,
+            session_idle_minutes: sessions.idle_minutes,
+            session_hours: sessions.hours,
+            interactive_per_s: limits.interactive_per_s,
+            burst: limits.burst,
+            batch_per_s: limits.batch_per_s,
+            ingest_bytes_per_s: limits.ingest_bytes_per_s,
+            ..SettingsBase::default()
+        }
     }
 
     fn public_url(&mut self, text: Option<&str>) -> Option<String> {

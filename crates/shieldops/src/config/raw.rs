@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use shieldops_model::tenant::SettingsBase;
 
 use super::secret::DatabaseUrl;
 
@@ -23,6 +24,7 @@ pub(crate) struct Raw {
     pub(super) database: Database,
     pub(super) keys: Keys,
     pub(super) limits: Limits,
+    pub(super) sessions: Sessions,
     pub(super) tls: Tls,
     pub(super) log: Log,
     pub(super) rules: Rules,
@@ -44,6 +46,7 @@ impl Default for Raw {
             database: Database::default(),
             keys: Keys::default(),
             limits: Limits::default(),
+            sessions: Sessions::default(),
             tls: Tls::default(),
             log: Log::default(),
             rules: Rules::default(),
@@ -73,13 +76,50 @@ pub(super) struct Keys {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Limits {
-    /// Whether requests are limited by rate. The numbers are each tenant's settings.
+    /// Whether requests are limited by rate. A tenant's settings may only lower the numbers.
     pub(super) enabled: bool,
+    /// Requests a second of one person, token or key; a whole tenant has ten times that.
+    pub(super) interactive_per_s: u32,
+    /// Requests at once, before the rate counts.
+    pub(super) burst: u32,
+    /// Requests a second that work on many things: bulk changes and exports.
+    pub(super) batch_per_s: u32,
+    /// Bytes of events a second of one token; a whole tenant has ten times that.
+    pub(super) ingest_bytes_per_s: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Sessions {
+    /// Minutes without a request after which a session ends. A tenant's settings may only shorten it.
+    pub(super) idle_minutes: u32,
+    /// Hours after which a session ends in any case. A tenant's settings may only shorten it.
+    pub(super) hours: u32,
+    /// Whether every tenant requires a second factor. A tenant may require one by itself.
+    pub(super) require_second_factor: bool,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let base = SettingsBase::default();
+        Self {
+            idle_minutes: base.session_idle_minutes,
+            hours: base.session_hours,
+            require_second_factor: base.require_second_factor,
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { enabled: true }
+        let base = SettingsBase::default();
+        Self {
+            enabled: true,
+            interactive_per_s: base.interactive_per_s,
+            burst: base.burst,
+            batch_per_s: base.batch_per_s,
+            ingest_bytes_per_s: base.ingest_bytes_per_s,
+        }
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn type_of(name: &str) -> &'static str {
 fn words(written: &str) -> &'static str {
     match written {
         "bool" => "true or false",
-        "u64" => "a whole number",
+        "u32" | "u64" => "a whole number",
         "Vec<String>" => "a list of names",
         "Vec<PathBuf>" => "a list of paths",
         "Vec<Follow>" => "a list of tables {path, source?}",

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::tz::TimeZone;
+use shieldops_model::tenant::SettingsBase;
 
 use super::{DatabaseUrl, Roles};
 
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) keys_dir: Option<PathBuf>,
     /// Whether requests are limited by rate.
     pub(crate) limits: bool,
+    /// What holds where a tenant says nothing itself.
+    pub(crate) base: SettingsBase,
     pub(crate) tls: Option<CertFiles>,
     pub(crate) log: Log,
     pub(crate) rules: Rules,

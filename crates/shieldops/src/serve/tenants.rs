@@ -8,10 +8,10 @@ use std::{
 };
 
 use shieldops_api::NoEngine;
-use shieldops_model::TenantId;
+use shieldops_model::{TenantId, TenantState};
 use shieldops_pipeline::Pipeline;
 use shieldops_respond::{CrashPoints, Engine, Registry};
-use shieldops_store::{Change, Store, TenantScope, people::Tenant};
+use shieldops_store::{Change, Store, TenantScope, people::Tenant, shred};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -20,6 +20,9 @@ use crate::config::{Role, Roles};
 
 /// How long another node's new tenant may wait; one that is made here is told at once.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is looked for tenants whose time of grace is over.
+const SHRED_EVERY: Duration = Duration::from_mins(1);
 
 /// What every tenant's work is made of.
 pub(crate) struct Parts {
@@ -59,10 +62,13 @@ impl Tenants {
     /// Follows the tenants until told to stop.
     pub(crate) async fn follow(self: Arc<Self>) {
         let mut changes = self.with.store.watch();
+        let mut shredding = tokio::time::interval(SHRED_EVERY);
         loop {
             tokio::select! {
-                () = changed(&mut changes) => {}
+                // A time of grace may be over at once.
+                () = changed(&mut changes) => self.shred().await,
                 () = tokio::time::sleep(EVERY) => {}
+                _ = shredding.tick() => self.shred().await,
                 () = self.with.stop.cancelled() => return,
             }
             if let Err(error) = self.reconcile().await {
@@ -83,6 +89,33 @@ impl Tenants {
             self.end(tenant).await;
         }
         Ok(())
+    }
+
+    /// Ends tenants whose time of grace is over: their work, then their events, key and rows. The process that holds the log
+    /// does it.
+    async fn shred(&self) {
+        if !self.with.roles.owns_bus() {
+            return;
+        }
+        let (store, now) = (&self.with.store, self.with.store.clock().now());
+        let due = store.due_for_shredding(now).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "tenants to be deleted could not be read and will be tried again");
+            Vec::new()
+        });
+        for tenant in due {
+            self.end(tenant.id).await;
+            let pipeline = self.with.pipeline.clone();
+            let drop_events = move |id| pipeline.remove_tenant(id).map_err(|error| error.to_string());
+            match shred::shred(store, tenant.id, now, drop_events).await {
+                Ok(done) => {
+                    tracing::info!(tenant.id = %tenant.id, rows = done.rows.values().sum::<u64>(), "the tenant is deleted")
+                }
+                // What it had goes on at the next look.
+                Err(error) => {
+                    tracing::error!(tenant.id = %tenant.id, %error, "the tenant could not be deleted and will be tried again")
+                }
+            }
+        }
     }
 
     /// Brings one tenant's work to what its state asks for.
@@ -109,7 +142,8 @@ impl Tenants {
         }
         if !running.works {
             if self.with.roles.has(Role::Detect) {
-                self.with.pipeline.start_tenant(tenant.id, &running.tasks, &running.stop)?;
+                self.with.pipeline.bus()?;
+                running.tasks.spawn(detect(self.with.pipeline.clone(), tenant.id, running.stop.clone()));
             }
             if let Some(engine) = &running.engine {
                 let (store, ready) = (self.with.store.clone(), self.with.targets_ready.clone());
@@ -211,8 +245,25 @@ impl Tenants {
 
 /// Whether plans may be made for the tenant without a person. Detection goes on in every state: events that nobody
 /// processes would hold the log against all tenants.
-fn automates(_tenant: &Tenant) -> bool {
-    true
+fn automates(tenant: &Tenant) -> bool {
+    tenant.state == TenantState::Active
+}
+
+/// Detects and investigates what this process's log holds. The places in the log are rows of the database: a second log
+/// on it waits.
+async fn detect(pipeline: Pipeline, tenant: TenantId, stop: CancellationToken) {
+    let work = |stop: CancellationToken| {
+        let pipeline = pipeline.clone();
+        async move {
+            let tasks = TaskTracker::new();
+            if let Err(error) = pipeline.start_tenant(tenant, &tasks, &stop) {
+                tracing::error!(tenant.id = %tenant, %error, "detection could not start");
+            }
+            tasks.close();
+            tasks.wait().await;
+        }
+    };
+    pipeline.store.while_leased(&format!("detect/{tenant}"), &stop, work).await;
 }
 
 /// Recovery first, then expiry and observation: in one process of all that share the database.

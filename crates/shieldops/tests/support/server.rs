@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "each test of the whole uses another part")]
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -29,6 +30,10 @@ pub(crate) struct Ran {
 
 impl Server {
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    pub(crate) fn start_with(args: &[&str], env: &[(&str, &str)]) -> Self {
         let config =
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
         let mut server = Self {
@@ -38,7 +43,7 @@ impl Server {
             agent: Agent::new_with_config(config),
             admin_link: None,
         };
-        server.restart(args);
+        server.restart_with(args, env);
         server
     }
 
@@ -109,6 +114,18 @@ impl Server {
         Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
 
+    /// With lines on standard input.
+    #[expect(clippy::unused_self, reason = "said of a server, beside which it runs")]
+    pub(crate) fn cli_typed(&self, args: &[&str], typed: &str) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shieldops"));
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+    }
+
     /// A token made by the CLI beside the running server.
     pub(crate) fn token(&self, kind: &str) -> String {
         let ran = self.cli(&["token", "create", "--data-dir", self.data_dir(), "--kind", kind, "--name", "test"]);
@@ -128,6 +145,7 @@ impl Server {
 
     pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Result<Value, Value> {
         let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", format!("Bearer {token}"));
+        let request = request.header("idempotency-key", fresh_key());
         answer(request.send_json(body).unwrap())
     }
 
@@ -176,6 +194,11 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
+        request = match request.method_ref().map(|method| method.as_str()) {
+            Some("POST") => request.header("idempotency-key", fresh_key()),
+            Some("PUT" | "PATCH" | "DELETE") => request.header("if-match", "*"),
+            _ => request,
+        };
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
@@ -210,6 +233,12 @@ impl Drop for Server {
             drop(child.wait());
         }
     }
+}
+
+/// An `Idempotency-Key` that no request had before.
+pub(crate) fn fresh_key() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<Value, Value> {

@@ -1,0 +1,32 @@
+//! What nobody waits for: entries that tenants' ledgers are owed, and what may be forgotten after a while.
+
+use std::time::Duration;
+
+use shieldops_model::TenantId;
+use shieldops_store::{Job, Store, idempotency};
+use tokio_util::sync::CancellationToken;
+
+const EVERY: Duration = Duration::from_hours(1);
+
+/// Until told to stop. Safe on many nodes at once.
+pub(crate) async fn run(store: Store, stop: CancellationToken) {
+    loop {
+        if let Err(error) = store.deliver_notices(store.clock().now()).await {
+            tracing::error!(%error, "entries for tenants' ledgers wait and will be tried again");
+        }
+        if let Err(error) = sweep(&store).await {
+            tracing::error!(%error, "old idempotency keys could not be forgotten");
+        }
+        tokio::select! { () = tokio::time::sleep(EVERY) => {}, () = stop.cancelled() => return }
+    }
+}
+
+/// Forgets the answers that are kept for repeated requests. A tenant that cannot be opened holds up no other.
+async fn sweep(store: &Store) -> anyhow::Result<()> {
+    let tenants = store.tenants().await?;
+    for tenant in tenants.iter().map(|tenant| tenant.id).chain([TenantId::INSTALLATION]) {
+        let Ok(scope) = store.job(tenant, Job::Cli) else { continue };
+        idempotency::sweep(&scope, store.clock().now()).await?;
+    }
+    Ok(())
+}
