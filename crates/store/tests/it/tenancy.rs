@@ -185,6 +185,7 @@ async fn parents_have_one_level_and_no_loops() {
 #[tokio::test]
 async fn tenants_are_listed_by_state_and_page() {
     let Some(world) = world().await else { return };
+    world.clock.advance(Duration::from_secs(1));
     let first = tenant(&world, "first", None).await.tenant();
     world.clock.advance(Duration::from_secs(1));
     let second = tenant(&world, "second", None).await.tenant();
