@@ -253,7 +253,9 @@ async fn database(dir: &Path, options: &Options) -> Result<Database> {
         return Database::sqlite(dir).await;
     };
     relocate::refuse_unmoved(dir)?;
-    Database::postgres(url).await
+    let db = Database::postgres(url).await?;
+    relocate::mark(dir, url)?;
+    Ok(db)
 }
 
 /// Says that this node is one of those that serve a database, and begins to hear of the others.

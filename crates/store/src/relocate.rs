@@ -19,8 +19,8 @@ use crate::{
 
 pub(crate) const DATABASE: &str = "state.db";
 const MOVED: &str = "state.db.moved";
-/// Says where the installation went, without the password.
-const MARK: &str = "MOVED";
+/// Says in which PostgreSQL database the state of a data directory is, without the password.
+const MARK: &str = "DATABASE";
 /// Rows of one statement.
 const ROWS: usize = 100;
 
@@ -35,13 +35,32 @@ pub struct Copied {
     pub ledger: DirectoryReport,
 }
 
-/// Where an installation went that served from SQLite before.
-pub(crate) fn moved_to(dir: &Path) -> Result<Option<String>> {
+/// The PostgreSQL database of a data directory, if it ever had one.
+pub(crate) fn elsewhere(dir: &Path) -> Result<Option<String>> {
     let path = dir.join(MARK);
     match std::fs::read_to_string(&path) {
         Ok(place) => Ok(Some(place.trim().to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StoreError::Io { path, doing: "reading where the installation went", source }),
+        Err(source) => Err(StoreError::Io { path, doing: "reading where the state is", source }),
+    }
+}
+
+/// Says it for later starts: one without the address would begin a new installation beside the keys of this one.
+pub(crate) fn mark(dir: &Path, url: &str) -> Result<()> {
+    let place = postgres::shown(url)?;
+    if elsewhere(dir)?.as_ref() == Some(&place) {
+        return Ok(());
+    }
+    let path = dir.join(MARK);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io(&path, "saying where the state is")(error))
+        }
+        _ => match write_new(&path, format!("{place}\n").as_bytes()) {
+            // Another process was quicker.
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            done => done,
+        },
     }
 }
 
@@ -50,16 +69,19 @@ fn is_here(dir: &Path) -> bool {
     dir.join(DATABASE).exists()
 }
 
-/// What moved away does not serve here again.
+/// What is in PostgreSQL does not serve from a file.
 pub(crate) fn refuse_moved(dir: &Path) -> Result<()> {
-    moved_to(dir)?.map_or(Ok(()), |place| {
-        Err(unsuitable(format!("the installation in {} was moved to {place}: set it as `database.url`", dir.display())))
+    elsewhere(dir)?.map_or(Ok(()), |place| {
+        Err(unsuitable(format!(
+            "the state of {} is in {place}: set it, with its password, as `database.url`",
+            dir.display()
+        )))
     })
 }
 
 /// What is still here is not left behind; a file that a crash kept from stepping aside does so now.
 pub(crate) fn refuse_unmoved(dir: &Path) -> Result<()> {
-    match (is_here(dir), moved_to(dir)?) {
+    match (is_here(dir), elsewhere(dir)?) {
         (false, _) => Ok(()),
         (true, Some(_)) => put_aside(dir),
         (true, None) => Err(unsuitable(format!(
@@ -78,7 +100,7 @@ impl Store {
     pub async fn copy_to(data_dir: &Path, url: &str) -> Result<Copied> {
         let _no_server = Self::lock(data_dir)?;
         if !is_here(data_dir) {
-            return Err(unsuitable(match moved_to(data_dir)? {
+            return Err(unsuitable(match elsewhere(data_dir)? {
                 Some(place) => format!("the installation in {} was moved to {place} before", data_dir.display()),
                 None => format!("{} holds no {DATABASE}", data_dir.display()),
             }));
@@ -97,7 +119,7 @@ impl Store {
                 data_dir.display()
             )));
         }
-        write_new(&data_dir.join(MARK), format!("{to}\n").as_bytes())?;
+        mark(data_dir, url)?;
         drop(from);
         step_aside(data_dir, source).await?;
         Ok(Copied { to, rows, ledger })

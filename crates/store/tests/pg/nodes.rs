@@ -97,3 +97,15 @@ async fn nodes_that_commit_beside_each_other_hear_of_each_other_and_stay_sound()
     one.close().await;
     other.close().await;
 }
+
+#[tokio::test]
+async fn a_directory_whose_state_is_in_postgresql_does_not_begin_another_in_a_file() {
+    let Some(server) = Server::new().await else { return };
+    let (dir, clock) = (directory(), FixedClock::at(now()));
+    node(&server, dir.path(), &dir.path().join("keys"), &clock).await.close().await;
+    let without = Options { data_dir: dir.path().to_owned(), ..Options::default() };
+    let refused = Store::open(&without, Arc::new(clock.clone())).await.err().unwrap().to_string();
+    assert!(refused.contains(&server.name) && refused.contains("database.url"), "{refused}");
+    assert!(!dir.path().join("state.db").exists());
+    node(&server, dir.path(), &dir.path().join("keys"), &clock).await.close().await;
+}
