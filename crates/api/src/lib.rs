@@ -14,6 +14,7 @@ mod auth;
 mod automation;
 mod bodies;
 mod denials;
+mod describe;
 mod events;
 mod export;
 mod exports;

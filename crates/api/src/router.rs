@@ -16,9 +16,9 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    App, Problem, account, actions, alerts, assets, auth, automation, events, export, grants, idempotency, incidents,
-    ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans, overview, plans, roles, rules, session,
-    sessions, targets, tenant_settings, tenants, tokens, usage, users,
+    App, Problem, account, actions, alerts, assets, auth, automation, describe, events, export, grants, idempotency,
+    incidents, ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans, overview, plans, roles, rules,
+    session, sessions, targets, tenant_settings, tenants, tokens, usage, users,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -28,6 +28,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
     info(
         title = "ShieldOps",
         description = "Autonomous security operations: detect, investigate, respond, prove.",
+        contact(name = "The authors of ShieldOps"),
         license(name = "Apache-2.0")
     ),
     components(schemas(Problem))
@@ -156,7 +157,7 @@ fn undocumented() -> Router<Arc<App>> {
 
 /// The description of the API.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    documented().into_openapi()
+    describe::complete(documented().into_openapi())
 }
 
 /// The whole service.

@@ -196,7 +196,7 @@ mod tests {
         #[test]
         fn a_wait_that_was_told_is_enough(units in 1_u32..80, before in 1_u32..80, per_s in 1_u32..50, burst in 1_u32..50) {
             let (stamps, quota) = (Stamps::default(), Quota::new(per_s.into(), burst.into()));
-            drop(stamps.take((), quota, s(1_000), before.into()));
+            let _taken = stamps.take((), quota, s(1_000), before.into());
             if let Err(wait) = stamps.take((), quota, s(1_000), units.into()) {
                 let later = s(1_000) + wait + Duration::from_micros(1);
                 prop_assert!(stamps.take((), quota, later, units.into()).is_ok());
