@@ -25,7 +25,7 @@ export default defineConfig({
             { name: 'tanstack', test: /node_modules[\\/]@tanstack[\\/](?!.*virtual)/, priority: 25 },
             {
               name: 'shell',
-              test: /[\\/]src[\\/](api|app|ui)[\\/](?!palette|help|modal|reason-dialog|time-chart)/,
+              test: /[\\/]src[\\/](api|app|ui)[\\/](?!palette|help|modal|reason-dialog|reauth-dialog|confirm-dialog|time-chart|time-range|diff|once|table|qr|usage-view)/,
               priority: 10,
             },
             { name: 'icons', test: /node_modules[\\/]lucide-react[\\/]/, priority: 20 },

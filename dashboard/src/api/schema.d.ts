@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Actions, newest first. */
+        /**
+         * Actions, newest first.
+         * @description Needs `action.read`.
+         */
         get: operations["list_actions"];
         put?: never;
         post?: never;
@@ -28,7 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One action. */
+        /**
+         * One action.
+         * @description Needs `action.read`.
+         */
         get: operations["get_action"];
         put?: never;
         post?: never;
@@ -47,7 +53,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Undoes an action: planned, permitted and verified like any other. */
+        /**
+         * Undoes an action: planned, permitted and verified like any other.
+         * @description Needs `action.undo`.
+         */
         post: operations["undo_action"];
         delete?: never;
         options?: never;
@@ -62,7 +71,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Alerts, newest first. */
+        /**
+         * Alerts, newest first unless told.
+         * @description Needs `alert.read`.
+         */
         get: operations["list_alerts"];
         put?: never;
         post?: never;
@@ -81,7 +93,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Changes many alerts with one reason; each has its own result. */
+        /**
+         * Changes many alerts with one reason; each has its own result.
+         * @description Needs `alert.write`.
+         */
         post: operations["update_alerts"];
         delete?: never;
         options?: never;
@@ -96,14 +111,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One alert. */
+        /**
+         * One alert.
+         * @description Needs `alert.read`.
+         */
         get: operations["get_alert"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Changes status, assignee or severity. */
+        /**
+         * Changes status, assignee or severity.
+         * @description Needs `alert.write`.
+         */
         patch: operations["update_alert"];
         trace?: never;
     };
@@ -116,7 +137,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a verdict with its reason; the alert is resolved by it. */
+        /**
+         * Gives a verdict with its reason, which resolves the alert; or takes it back, which opens it again.
+         * @description Needs `alert.write`.
+         */
         post: operations["judge_alert"];
         delete?: never;
         options?: never;
@@ -131,7 +155,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether automation is halted. */
+        /**
+         * Whether automation is halted.
+         * @description Needs `automation.read`.
+         */
         get: operations["get_automation"];
         put?: never;
         post?: never;
@@ -150,7 +177,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Halts automation: no new run starts, running ones pause at their next journal point. */
+        /**
+         * Halts automation: no new run starts, running ones pause at their next journal point.
+         * @description Needs `automation.write`.
+         */
         post: operations["halt_automation"];
         delete?: never;
         options?: never;
@@ -167,7 +197,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Resumes automation. */
+        /**
+         * Resumes automation.
+         * @description Needs `automation.write`.
+         */
         post: operations["resume_automation"];
         delete?: never;
         options?: never;
@@ -182,7 +215,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A thing that can be done to a kind of target. */
+        /**
+         * A thing that can be done to a kind of target.
+         * @description Needs `plan.read`.
+         */
         get: operations["list_capabilities"];
         put?: never;
         post?: never;
@@ -199,7 +235,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What could not be taken or understood, newest first. */
+        /**
+         * What could not be taken or understood, newest first.
+         * @description Needs `ingest.read`.
+         */
         get: operations["list_dead_letters"];
         put?: never;
         post?: never;
@@ -216,10 +255,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Searches events, newest first. */
+        /**
+         * Searches events, newest first.
+         * @description Needs `event.read`.
+         */
         get: operations["list_events"];
         put?: never;
-        /** Takes events: NDJSON, or text lines. The body may be compressed with gzip or zstd. */
+        /**
+         * Takes events: NDJSON, or text lines. The body may be compressed with gzip or zstd.
+         * @description Needs `event.write`.
+         */
         post: operations["send_events"];
         delete?: never;
         options?: never;
@@ -234,11 +279,58 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One event: from the log, or the copy kept because it is cited. */
+        /**
+         * One event: from the log, or the copy kept because it is cited.
+         * @description Needs `event.read`.
+         */
         get: operations["get_event"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Grants, newest first: given by this tenant, or held by it.
+         * @description Needs `grant.read`.
+         */
+        get: operations["list_grants"];
+        put?: never;
+        /**
+         * Lets the people of the parent tenant act here with a role, until a time.
+         * @description Needs `grant.write`.
+         */
+        post: operations["create_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/grants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends a grant: whoever acts by it is refused on the next request.
+         * @description Needs `grant.write`.
+         */
+        delete: operations["revoke_grant"];
         options?: never;
         head?: never;
         patch?: never;
@@ -251,7 +343,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Incidents that have a first revision, newest first. */
+        /**
+         * Incidents that have a first revision, newest first unless told.
+         * @description Needs `incident.read`.
+         */
         get: operations["list_incidents"];
         put?: never;
         post?: never;
@@ -268,14 +363,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One incident. */
+        /**
+         * One incident.
+         * @description Needs `incident.read`.
+         */
         get: operations["get_incident"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Changes status, assignee, title or severity. */
+        /**
+         * Changes status, assignee, title or severity.
+         * @description Needs `incident.write`.
+         */
         patch: operations["update_incident"];
         trace?: never;
     };
@@ -286,7 +387,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Exports an incident. */
+        /**
+         * Exports an incident.
+         * @description Needs `incident.export`.
+         */
         get: operations["export_incident"];
         put?: never;
         post?: never;
@@ -303,7 +407,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What is known of an incident. */
+        /**
+         * What is known of an incident.
+         * @description Needs `incident.read`.
+         */
         get: operations["get_investigation"];
         put?: never;
         post?: never;
@@ -320,7 +427,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The ledger's entries about an incident, its plans and their actions, oldest first. */
+        /**
+         * The ledger's entries about an incident, its plans and their actions, oldest first.
+         * @description Needs `ledger.read`.
+         */
         get: operations["list_incident_ledger"];
         put?: never;
         post?: never;
@@ -339,7 +449,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Merges this incident into another: its alerts move, and it closes. */
+        /**
+         * Merges this incident into another: its alerts move, and it closes.
+         * @description Needs `incident.write`.
+         */
         post: operations["merge_incident"];
         delete?: never;
         options?: never;
@@ -354,10 +467,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Notes on an incident, newest first. */
+        /**
+         * Notes on an incident, newest first.
+         * @description Needs `incident.read`.
+         */
         get: operations["list_notes"];
         put?: never;
-        /** Adds a note. */
+        /**
+         * Adds a note.
+         * @description Needs `incident.write`.
+         */
         post: operations["create_note"];
         delete?: never;
         options?: never;
@@ -374,7 +493,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a verdict with its reason; the incident is resolved by it. */
+        /**
+         * Gives a verdict with its reason, which resolves the incident; or takes it back, which opens it again.
+         * @description Needs `incident.write`.
+         */
         post: operations["judge_incident"];
         delete?: never;
         options?: never;
@@ -389,10 +511,189 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts and sources. */
+        /**
+         * Counts and sources.
+         * @description Needs `ingest.read`.
+         */
         get: operations["get_ingest_stats"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Invitations and reset links, newest first.
+         * @description Needs `user.read`.
+         */
+        get: operations["list_invitations"];
+        put?: never;
+        /**
+         * Invites a person. The answer is the same whether the person has an account already or not.
+         * @description Needs `user.write`.
+         */
+        post: operations["invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accepts an invitation: a new person chooses a password and is signed in; a known one joins while signed in.
+         * @description Nobody has to be signed in.
+         */
+        post: operations["accept_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraws an invitation or a reset link.
+         * @description Needs `user.write`.
+         */
+        delete: operations["revoke_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Jobs, newest first, without their results.
+         * @description Needs `job.read`.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One job with the result of each item so far.
+         * @description Needs `job.read`.
+         */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Keys, newest first.
+         * @description Needs `key.read`.
+         */
+        get: operations["list_keys"];
+        put?: never;
+        /**
+         * Makes a key.
+         * @description Needs `key.write`.
+         */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One key.
+         * @description Needs `key.read`.
+         */
+        get: operations["get_key"];
+        /**
+         * Replaces what a key may do, from where and until when; its secrets stay.
+         * @description Needs `key.write`.
+         */
+        put: operations["update_key"];
+        post?: never;
+        /**
+         * Revokes a key with all its secrets: refused on the next request.
+         * @description Needs `key.write`.
+         */
+        delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives a key another secret; the ones before stay good for the overlap, so that nothing has to stop.
+         * @description Needs `key.write`.
+         */
+        post: operations["rotate_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -406,7 +707,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Entries, newest first. */
+        /**
+         * Entries, newest first.
+         * @description Needs `ledger.read`.
+         */
         get: operations["list_ledger"];
         put?: never;
         post?: never;
@@ -423,7 +727,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The whole ledger as NDJSON that `shieldops ledger verify` proves offline. */
+        /**
+         * The whole ledger as NDJSON that `shieldops ledger verify` proves offline.
+         * @description Needs `ledger.export`.
+         */
         get: operations["export_ledger"];
         put?: never;
         post?: never;
@@ -440,7 +747,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Proves the ledger from the first entry to the signed head, on a copy. */
+        /**
+         * Proves the ledger from the first entry to the signed head, on a copy.
+         * @description Needs `ledger.read`.
+         */
         get: operations["verify_ledger"];
         put?: never;
         post?: never;
@@ -457,10 +767,237 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is calling, and what that caller may do. */
+        /**
+         * Who is calling, where, and what that caller may do.
+         * @description For anybody who is signed in.
+         */
         get: operations["get_me"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which second factors one has.
+         * @description For anybody who is signed in.
+         */
+        get: operations["get_my_factors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One's passkeys.
+         * @description For anybody who is signed in.
+         */
+        get: operations["list_my_passkeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/passkeys/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins to register a passkey.
+         * @description For anybody who is signed in.
+         */
+        post: operations["begin_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/passkeys/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Registers the passkey that the browser made.
+         * @description For anybody who is signed in.
+         */
+        post: operations["finish_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/passkeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Removes a passkey.
+         * @description For anybody who is signed in.
+         */
+        delete: operations["remove_passkey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Changes one's password; every other session of one's own ends.
+         * @description For anybody who is signed in.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every permission, whether one has it in this tenant, and which rule says so.
+         * @description For anybody who is signed in.
+         */
+        get: operations["list_my_permissions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/reauthenticate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Proves again who one is, before credentials change.
+         * @description For anybody who is signed in.
+         */
+        post: operations["reauthenticate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes ten new recovery codes; the ones before end.
+         * @description For anybody who is signed in.
+         */
+        post: operations["make_recovery_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offers a secret for an authenticator app (TOTP, RFC 6238).
+         * @description For anybody who is signed in.
+         */
+        post: operations["begin_totp"];
+        /**
+         * Removes the authenticator app.
+         * @description For anybody who is signed in.
+         */
+        delete: operations["remove_totp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirms the authenticator app with a code of it.
+         * @description For anybody who is signed in.
+         */
+        post: operations["confirm_totp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -474,7 +1011,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts, charts and what waits for a person. */
+        /**
+         * Counts, charts and what waits for a person.
+         * @description Needs `incident.read`.
+         */
         get: operations["get_overview"];
         put?: never;
         post?: never;
@@ -491,10 +1031,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Plans, newest first. */
+        /**
+         * Plans, newest first.
+         * @description Needs `plan.read`.
+         */
         get: operations["list_plans"];
         put?: never;
-        /** Plans actions against the live state of their targets. Nothing is changed. */
+        /**
+         * Plans actions against the live state of their targets. Nothing is changed.
+         * @description Needs `plan.create`.
+         */
         post: operations["create_plan"];
         delete?: never;
         options?: never;
@@ -509,7 +1055,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One plan. */
+        /**
+         * One plan.
+         * @description Needs `plan.read`.
+         */
         get: operations["get_plan"];
         put?: never;
         post?: never;
@@ -528,7 +1077,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Approves a plan by its hash; the last approval that is needed starts the run. */
+        /**
+         * Approves a plan by its hash; the last approval that is needed starts the run.
+         * @description Needs `plan.approve`.
+         */
         post: operations["approve_plan"];
         delete?: never;
         options?: never;
@@ -545,7 +1097,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Starts the run of an approved plan, or says how it ended: calling it twice is calling it once. */
+        /**
+         * Starts the run of an approved plan, or says how it ended: calling it twice is calling it once.
+         * @description Needs `plan.approve`.
+         */
         post: operations["execute_plan"];
         delete?: never;
         options?: never;
@@ -562,7 +1117,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Rejects a plan with a reason. */
+        /**
+         * Rejects a plan with a reason.
+         * @description Needs `plan.approve`.
+         */
         post: operations["reject_plan"];
         delete?: never;
         options?: never;
@@ -579,9 +1137,64 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Plans the same actions again, against the state as it is now. */
+        /**
+         * Plans the same actions again, against the state as it is now.
+         * @description Needs `plan.create`.
+         */
         post: operations["replan"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Custom roles by name, and the built-in ones with what they may do.
+         * @description Needs `role.read`.
+         */
+        get: operations["list_roles"];
+        put?: never;
+        /**
+         * Makes a custom role.
+         * @description Needs `role.write`.
+         */
+        post: operations["create_role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One custom role.
+         * @description Needs `role.read`.
+         */
+        get: operations["get_role"];
+        /**
+         * Replaces a custom role; it holds for its members on their next request.
+         * @description Needs `role.write`.
+         */
+        put: operations["update_role"];
+        post?: never;
+        /**
+         * Deletes a custom role that nobody has.
+         * @description Needs `role.write`.
+         */
+        delete: operations["delete_role"];
         options?: never;
         head?: never;
         patch?: never;
@@ -594,7 +1207,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Rules in use, by id. */
+        /**
+         * Rules in use, by id.
+         * @description Needs `rule.read`.
+         */
         get: operations["list_rules"];
         put?: never;
         post?: never;
@@ -613,7 +1229,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Looks at the directories of rules now. */
+        /**
+         * Looks at the directories of rules now.
+         * @description Needs `rule.write`.
+         */
         post: operations["reload_rules"];
         delete?: never;
         options?: never;
@@ -628,7 +1247,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One rule, with its text and samples. */
+        /**
+         * One rule, with its text and samples.
+         * @description Needs `rule.read`.
+         */
         get: operations["get_rule"];
         put?: never;
         post?: never;
@@ -647,7 +1269,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Tries a rule on its samples, or on the events sent. */
+        /**
+         * Tries a rule on its samples, or on the events sent.
+         * @description Needs `rule.read`.
+         */
         post: operations["test_rule"];
         delete?: never;
         options?: never;
@@ -664,9 +1289,15 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens a session; its cookie is in the answer. */
+        /**
+         * Opens a session; its cookie is in the answer.
+         * @description Nobody has to be signed in.
+         */
         post: operations["sign_in"];
-        /** Ends the session. */
+        /**
+         * Ends the session.
+         * @description For anybody who is signed in.
+         */
         delete: operations["sign_out"];
         options?: never;
         head?: never;
@@ -682,8 +1313,195 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Spends the admin link: sets the administrator's password and opens a session. */
+        /**
+         * Spends the admin link: sets the administrator's password and opens a session.
+         * @description Nobody has to be signed in.
+         */
         post: operations["claim_admin_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/passkey/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins a passkey answer: for signing in without a password, as second factor, or to prove again who one is.
+         * @description Nobody has to be signed in.
+         */
+        post: operations["begin_passkey_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/passkey/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Signs in with a passkey alone.
+         * @description Nobody has to be signed in.
+         */
+        post: operations["finish_passkey_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Chooses a new password with a reset link; every session of the person ends.
+         * @description Nobody has to be signed in.
+         */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finishes a sign-in with a second factor.
+         * @description Nobody has to be signed in.
+         */
+        post: operations["finish_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open sessions, newest first.
+         * @description For anybody who is signed in.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends a session: refused on the next request, its socket within a second. Another's needs `session.write`.
+         * @description For anybody who is signed in.
+         */
+        delete: operations["revoke_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The settings in force.
+         * @description Needs `settings.read`.
+         */
+        get: operations["get_settings"];
+        /**
+         * Replaces the tenant's own settings; what is absent is inherited.
+         * @description Needs `settings.write`.
+         */
+        put: operations["update_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the values of an earlier version the latest.
+         * @description Needs `settings.write`.
+         */
+        post: operations["roll_back_settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions, newest first.
+         * @description Needs `settings.read`.
+         */
+        get: operations["list_settings_versions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -697,10 +1515,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Registered targets, newest first. */
+        /**
+         * Registered targets, newest first.
+         * @description Needs `target.read`.
+         */
         get: operations["list_targets"];
         put?: never;
-        /** Registers a target. */
+        /**
+         * Registers a target.
+         * @description Needs `target.write`.
+         */
         post: operations["create_target"];
         delete?: never;
         options?: never;
@@ -718,11 +1542,17 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Removes a target on which no action is live. */
+        /**
+         * Removes a target on which no action is live.
+         * @description Needs `target.write`.
+         */
         delete: operations["delete_target"];
         options?: never;
         head?: never;
-        /** Changes a target's row; plans made against the old row no longer match it. */
+        /**
+         * Changes a target's row; plans made against the old row no longer match it.
+         * @description Needs `target.write`.
+         */
         patch: operations["update_target"];
         trace?: never;
     };
@@ -733,7 +1563,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Orphans of a target, read from it now. */
+        /**
+         * Orphans of a target, read from it now.
+         * @description Needs `target.read`.
+         */
         get: operations["list_orphans"];
         put?: never;
         post?: never;
@@ -752,7 +1585,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Plans to take an orphan over as it stands: with the plan's approval it has an owner again. */
+        /**
+         * Plans to take an orphan over as it stands: with the plan's approval it has an owner again.
+         * @description Needs `plan.create`.
+         */
         post: operations["adopt_orphan"];
         delete?: never;
         options?: never;
@@ -769,8 +1605,203 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Plans to take an orphan away: exactly the effect with this mark, read back afterwards. */
+        /**
+         * Plans to take an orphan away: exactly the effect with this mark, read back afterwards.
+         * @description Needs `action.undo`.
+         */
         post: operations["undo_orphan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tenants, newest first.
+         * @description Needs `tenant.read`, which operators of the installation have.
+         */
+        get: operations["list_tenants"];
+        put?: never;
+        /**
+         * Makes a tenant with a key and a ledger of its own. Invite its first administrator next.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        post: operations["create_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One tenant.
+         * @description Needs `tenant.read`, which operators of the installation have.
+         */
+        get: operations["get_tenant"];
+        put?: never;
+        post?: never;
+        /**
+         * Deletes a tenant: nobody can enter it, and after the grace its key and rows are destroyed for ever.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        delete: operations["delete_tenant"];
+        options?: never;
+        head?: never;
+        /**
+         * Renames a tenant, or changes its parent.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        patch: operations["update_tenant"];
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}/cancel-deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calls off a deletion within its grace; the tenant is suspended then.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        post: operations["cancel_tenant_deletion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invites a person to a tenant: how its first administrator comes in.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        post: operations["invite_to_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Locks a tenant: nobody can sign in to it; it takes events.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        post: operations["lock_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resumes a suspended tenant.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        post: operations["resume_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspends a tenant: it can be read and takes events; nothing else changes in it.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        post: operations["suspend_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unlocks a locked tenant.
+         * @description Needs `tenant.write`, which operators of the installation have.
+         */
+        post: operations["unlock_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{slug}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a tenant holds and sends.
+         * @description Needs `tenant.read`, which operators of the installation have.
+         */
+        get: operations["get_tenant_usage"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -784,10 +1815,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tokens, newest first: all of the tenant's for administrators, else one's own. */
+        /**
+         * Tokens, newest first: all of the tenant's for whoever has `key.read`, else one's own.
+         * @description Needs `token.read`.
+         */
         get: operations["list_tokens"];
         put?: never;
-        /** Makes a token. */
+        /**
+         * Makes a token.
+         * @description Needs `token.write`.
+         */
         post: operations["create_token"];
         delete?: never;
         options?: never;
@@ -805,8 +1842,31 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revokes a token: it is refused on its next request. */
+        /**
+         * Revokes a token: it is refused on its next request.
+         * @description Needs `token.write`.
+         */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the tenant holds and sends.
+         * @description Needs `usage.read`.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -819,10 +1879,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Users by name. */
+        /**
+         * Members by name.
+         * @description Needs `user.read`.
+         */
         get: operations["list_users"];
         put?: never;
-        /** Makes a local user. */
+        /**
+         * Makes a person with a password that its maker knows; an invitation is better.
+         * @description Needs `user.write`.
+         */
         post: operations["create_user"];
         delete?: never;
         options?: never;
@@ -837,20 +1903,77 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /**
+         * One member.
+         * @description Needs `user.read`.
+         */
+        get: operations["get_user"];
+        put?: never;
+        post?: never;
+        /**
+         * Ends a membership; the person goes with the last one.
+         * @description Needs `user.write`.
+         */
+        delete: operations["remove_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a member's role or state in this tenant.
+         * @description Needs `user.write`.
+         */
+        patch: operations["update_user"];
+        trace?: never;
+    };
+    "/api/v1/users/{id}/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
         get?: never;
         put?: never;
         post?: never;
+        /**
+         * Removes the second factors of a person who lost them. Only for who is a member here and nowhere else.
+         * @description Needs `user.write`.
+         */
+        delete: operations["remove_factors"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a link with which the person chooses a new password. Only for who is a member here and nowhere else.
+         * @description Needs `user.write`.
+         */
+        post: operations["make_reset_link"];
         delete?: never;
         options?: never;
         head?: never;
-        /** Changes role, password or state of a user. */
-        patch: operations["update_user"];
+        patch?: never;
         trace?: never;
     };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Acceptance: {
+            /** @description The fragment of the link. */
+            link: string;
+            /** @description For a new person: at least 12 characters. Whoever has an account accepts while signed in, without it. */
+            password?: string | null;
+        };
         Action: {
             adopts?: components["schemas"]["Id_act"] | null;
             applied_at?: components["schemas"]["Timestamp"] | null;
@@ -991,6 +2114,29 @@ export interface components {
          * @enum {string}
          */
         AlertStatus: "new" | "in_progress" | "suppressed" | "resolved";
+        ApiKey: {
+            /** @description Addresses and networks; empty: anywhere. */
+            addresses: string[];
+            created_at: components["schemas"]["Timestamp"];
+            created_by: string;
+            expires_at?: components["schemas"]["Timestamp"] | null;
+            id: components["schemas"]["Id_key"];
+            last_used_at?: components["schemas"]["Timestamp"] | null;
+            name: string;
+            permissions: string[];
+            /** Format: int32 */
+            rate_per_s?: number | null;
+            revoked_at?: components["schemas"]["Timestamp"] | null;
+            /** @description `METHOD /path`; empty: every route that the permissions allow. */
+            routes: string[];
+            /**
+             * Format: int32
+             * @description Secrets that are valid now.
+             */
+            secrets: number;
+            /** Format: int64 */
+            version: number;
+        };
         Approval: {
             at: components["schemas"]["Timestamp"];
             /** @description The approver's own address, which no plan may cut off. */
@@ -1019,6 +2165,11 @@ export interface components {
             halted: boolean;
             reason?: string | null;
         };
+        /** @description A role that everybody has from the start. */
+        BuiltIn: {
+            name: string;
+            permissions: string[];
+        };
         Bulk: {
             assignee?: components["schemas"]["Id_usr"] | null;
             /** @description At most 1,000. */
@@ -1030,10 +2181,35 @@ export interface components {
         BulkAnswer: {
             results: components["schemas"]["BulkResult"][];
         };
+        BulkJob: {
+            by: string;
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Items that were tried, the failed ones among them.
+             */
+            done: number;
+            /** Format: int32 */
+            failed: number;
+            id: components["schemas"]["Id_job"];
+            /** @description The operation. */
+            kind: string;
+            results: components["schemas"]["ItemResult"][];
+            state: components["schemas"]["JobState"];
+            /** Format: int32 */
+            total: number;
+            updated_at: components["schemas"]["Timestamp"];
+        };
         BulkResult: {
             code?: string | null;
             id: components["schemas"]["Id_alt"];
             ok: boolean;
+        };
+        /** @description Options for the browser, and the ticket that its answer goes with. */
+        Ceremony: {
+            /** @description For `navigator.credentials`. */
+            options: unknown;
+            ticket: string;
         };
         Claim: {
             password: string;
@@ -1048,12 +2224,23 @@ export interface components {
             via: string;
             why: string;
         };
+        /** @description A key with its secret. It is shown this once. */
+        CreatedKey: components["schemas"]["ApiKey"] & {
+            /** @description `sko_…` */
+            key: string;
+            older_until?: components["schemas"]["Timestamp"] | null;
+        };
         CreatedToken: components["schemas"]["Token"] & {
             /** @description The credential. It is shown this once. */
             token: string;
         };
         /** @enum {string} */
         Criticality: "low" | "medium" | "high";
+        DayEvents: {
+            day: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            events: number;
+        };
         DeadLetter: {
             at: components["schemas"]["Timestamp"];
             code: string;
@@ -1086,6 +2273,14 @@ export interface components {
             risk: components["schemas"]["Risk"];
             risk_terms: components["schemas"]["RiskTerm"][];
         };
+        /** @description A deletion that was begun. */
+        Deletion: {
+            /** @description What stays on targets, and why. */
+            cannot_be_undone: components["schemas"]["NotUndone"][];
+            tenant: components["schemas"]["Tenant"];
+            /** @description Actions whose undo was begun. */
+            undone: string[];
+        };
         DiagnosticView: {
             code: string;
             column: number;
@@ -1109,6 +2304,15 @@ export interface components {
         };
         /** @enum {string} */
         EntityKind: "ip" | "host" | "user" | "process" | "file" | "domain" | "url" | "hash";
+        EntriesSearched: {
+            /** @description False when there is more to look at, with the cursor. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description Entries looked at for this page.
+             */
+            entries: number;
+        };
         /** @description An entry with its payload opened. */
         Entry: {
             /** @description `usr_…`, `tok_…` or `system:…`. */
@@ -1122,6 +2326,12 @@ export interface components {
             seq: number;
             subjects: string[];
             time: components["schemas"]["Timestamp"];
+        };
+        /** @description A page of entries, and how far the search for an actor looked. */
+        EntryList: {
+            items: components["schemas"]["Entry"][];
+            next_cursor?: string | null;
+            searched?: components["schemas"]["EntriesSearched"] | null;
         };
         /** @enum {string} */
         Environment: "development" | "staging" | "production";
@@ -1167,6 +2377,14 @@ export interface components {
             supports: boolean;
             why: string;
         };
+        /** @description Which second factors a person has. */
+        FactorStatus: {
+            /** Format: int32 */
+            passkeys: number;
+            /** Format: int32 */
+            recovery_codes_left: number;
+            totp: boolean;
+        };
         FieldMatch: {
             field: string;
             pattern: string;
@@ -1187,6 +2405,26 @@ export interface components {
             incidents: number;
             /** Format: int64 */
             plans_waiting: number;
+        };
+        Grant: {
+            created_at: components["schemas"]["Timestamp"];
+            expires_at: components["schemas"]["Timestamp"];
+            granted_by: string;
+            /** @description The parent: whose people come in. */
+            grantee: components["schemas"]["Id_tnt"];
+            id: components["schemas"]["Id_gnt"];
+            reason: string;
+            revoked_at?: components["schemas"]["Timestamp"] | null;
+            role: string;
+            /** @description The child: whose it is. */
+            tenant: components["schemas"]["Id_tnt"];
+        };
+        GrantBody: {
+            /** @description At most 90 days from now. */
+            expires_at: components["schemas"]["Timestamp"];
+            reason: string;
+            /** @description A built-in role, never wider than one's own. */
+            role: string;
         };
         Graph: {
             edges: components["schemas"]["GraphEdge"][];
@@ -1247,9 +2485,16 @@ export interface components {
         Id_apr: string;
         Id_dlq: string;
         Id_evt: string;
+        Id_gnt: string;
         Id_inc: string;
+        Id_ivt: string;
+        Id_job: string;
+        Id_key: string;
         Id_not: string;
         Id_pln: string;
+        Id_psk: string;
+        Id_rol: string;
+        Id_ses: string;
         Id_tgt: string;
         Id_tnt: string;
         Id_tok: string;
@@ -1299,6 +2544,7 @@ export interface components {
         };
         IncidentPatch: {
             assignee?: components["schemas"]["Id_usr"] | null;
+            /** @description Why; required to lower a severity. */
             reason?: string | null;
             severity?: components["schemas"]["Severity"] | null;
             status?: components["schemas"]["IncidentStatus"] | null;
@@ -1334,8 +2580,18 @@ export interface components {
              * @description Stored events that cannot be read any more.
              */
             damaged_events: number;
+            /**
+             * Format: int64
+             * @description Bytes that the kept ones take.
+             */
+            dead_letter_bytes: number;
             /** Format: int64 */
             dead_letters: number;
+            /**
+             * Format: int64
+             * @description Dead letters that went because there were newer ones: `ingest.dead_letter_bytes`, and 100,000.
+             */
+            dead_letters_dropped: number;
             /**
              * Format: int64
              * @description Acknowledged and not yet processed.
@@ -1351,6 +2607,11 @@ export interface components {
             /** Format: int64 */
             segments: number;
             sources: components["schemas"]["SourceStats"][];
+            /**
+             * Format: int64
+             * @description Names of sources that are counted apart; events of further names count under `other`.
+             */
+            sources_limit: number;
             /** Format: int64 */
             stored: number;
         };
@@ -1389,6 +2650,39 @@ export interface components {
             summary: string;
             timeline: components["schemas"]["TimelineEntry"][];
         };
+        Invitation: {
+            created_at: components["schemas"]["Timestamp"];
+            expires_at: components["schemas"]["Timestamp"];
+            id: components["schemas"]["Id_ivt"];
+            invited_by: string;
+            kind: components["schemas"]["InvitationKind"];
+            /** @description The login that it is for. */
+            name: string;
+            person?: components["schemas"]["Id_usr"] | null;
+            revoked_at?: components["schemas"]["Timestamp"] | null;
+            role: string;
+            spent_at?: components["schemas"]["Timestamp"] | null;
+            tenant: components["schemas"]["Id_tnt"];
+        };
+        /** @enum {string} */
+        InvitationKind: "invite" | "reset";
+        /** @description What became of one item. */
+        ItemResult: {
+            code?: string | null;
+            detail?: string | null;
+            id: string;
+            /**
+             * Format: int32
+             * @description As HTTP says it.
+             */
+            status: number;
+        };
+        /** @enum {string} */
+        JobState: "running" | "done" | "failed";
+        /** @description Joined while signed in. */
+        Joined: {
+            tenant: string;
+        };
         /** @description One step of an action's journal, written before or after what it tells of. */
         JournalStep: {
             at: components["schemas"]["Timestamp"];
@@ -1397,6 +2691,26 @@ export interface components {
             kind: string;
             /** Format: int64 */
             step: number;
+        };
+        KeyBody: {
+            /** @description Addresses and CIDR ranges that it may be used from; empty for anywhere. */
+            addresses?: string[];
+            expires_at?: components["schemas"]["Timestamp"] | null;
+            name: string;
+            /** @description What it may do: `alert.read`, …; never more than its maker. */
+            permissions: string[];
+            /**
+             * Format: int32
+             * @description Requests a second, instead of the tenant's limit for one principal.
+             */
+            rate_per_s?: number | null;
+            /** @description `GET /api/v1/alerts/**`: `*` is one part of a path, a last `**` the rest; empty for every route. */
+            routes?: string[];
+        };
+        /** @description A link for somebody else's eyes. It is shown this once. */
+        Link: components["schemas"]["Invitation"] & {
+            /** @description Where it leads; without a `public_url` in the configuration it begins with the path. */
+            link: string;
         };
         /** @description One page of a list, newest first. */
         List_Action: {
@@ -1489,6 +2803,58 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_ApiKey: {
+            items: {
+                /** @description Addresses and networks; empty: anywhere. */
+                addresses: string[];
+                created_at: components["schemas"]["Timestamp"];
+                created_by: string;
+                expires_at?: components["schemas"]["Timestamp"] | null;
+                id: components["schemas"]["Id_key"];
+                last_used_at?: components["schemas"]["Timestamp"] | null;
+                name: string;
+                permissions: string[];
+                /** Format: int32 */
+                rate_per_s?: number | null;
+                revoked_at?: components["schemas"]["Timestamp"] | null;
+                /** @description `METHOD /path`; empty: every route that the permissions allow. */
+                routes: string[];
+                /**
+                 * Format: int32
+                 * @description Secrets that are valid now.
+                 */
+                secrets: number;
+                /** Format: int64 */
+                version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_BulkJob: {
+            items: {
+                by: string;
+                created_at: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int32
+                 * @description Items that were tried, the failed ones among them.
+                 */
+                done: number;
+                /** Format: int32 */
+                failed: number;
+                id: components["schemas"]["Id_job"];
+                /** @description The operation. */
+                kind: string;
+                results: components["schemas"]["ItemResult"][];
+                state: components["schemas"]["JobState"];
+                /** Format: int32 */
+                total: number;
+                updated_at: components["schemas"]["Timestamp"];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_DeadLetter: {
             items: {
                 at: components["schemas"]["Timestamp"];
@@ -1506,6 +2872,22 @@ export interface components {
                 source: string;
                 /** @description `intake`: refused in the answer and not stored; `normalise`: stored, but not understood. */
                 stage: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Decision: {
+            items: {
+                allowed: boolean;
+                /** @description The only environments in which it holds; absent: all. */
+                environments?: components["schemas"]["Environment"][] | null;
+                permission: string;
+                /**
+                 * @description `role analyst`, `custom role night-shift, environments staging`, `grant gnt_… as analyst`, `key ci`,
+                 *     `tenant suspended`.
+                 */
+                rule: string;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -1529,6 +2911,24 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_Grant: {
+            items: {
+                created_at: components["schemas"]["Timestamp"];
+                expires_at: components["schemas"]["Timestamp"];
+                granted_by: string;
+                /** @description The parent: whose people come in. */
+                grantee: components["schemas"]["Id_tnt"];
+                id: components["schemas"]["Id_gnt"];
+                reason: string;
+                revoked_at?: components["schemas"]["Timestamp"] | null;
+                role: string;
+                /** @description The child: whose it is. */
+                tenant: components["schemas"]["Id_tnt"];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_IncidentView: {
             items: (components["schemas"]["Incident"] & {
                 notes_count: number;
@@ -1536,6 +2936,25 @@ export interface components {
                 phase: string;
                 plans_count: number;
             })[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Invitation: {
+            items: {
+                created_at: components["schemas"]["Timestamp"];
+                expires_at: components["schemas"]["Timestamp"];
+                id: components["schemas"]["Id_ivt"];
+                invited_by: string;
+                kind: components["schemas"]["InvitationKind"];
+                /** @description The login that it is for. */
+                name: string;
+                person?: components["schemas"]["Id_usr"] | null;
+                revoked_at?: components["schemas"]["Timestamp"] | null;
+                role: string;
+                spent_at?: components["schemas"]["Timestamp"] | null;
+                tenant: components["schemas"]["Id_tnt"];
+            }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
         };
@@ -1567,6 +2986,17 @@ export interface components {
                 simulated: boolean;
                 target: components["schemas"]["TargetRef"];
                 target_id: components["schemas"]["Id_tgt"];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Passkey: {
+            items: {
+                created_at: components["schemas"]["Timestamp"];
+                id: components["schemas"]["Id_psk"];
+                last_used_at?: components["schemas"]["Timestamp"] | null;
+                name: string;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -1604,6 +3034,22 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_Role: {
+            items: {
+                created_at: components["schemas"]["Timestamp"];
+                /** @description Absent: all of them. */
+                environments?: components["schemas"]["Environment"][] | null;
+                id: components["schemas"]["Id_rol"];
+                name: string;
+                permissions: string[];
+                updated_at: components["schemas"]["Timestamp"];
+                /** Format: int64 */
+                version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_RuleView: {
             items: {
                 /** Format: int64 */
@@ -1623,6 +3069,25 @@ export interface components {
                 tests: components["schemas"]["TestCounts"];
                 title: string;
                 version: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Session: {
+            items: {
+                client_addr?: string | null;
+                created_at: components["schemas"]["Timestamp"];
+                expires_at?: components["schemas"]["Timestamp"] | null;
+                id: components["schemas"]["Id_ses"];
+                last_used_at?: components["schemas"]["Timestamp"] | null;
+                /** @description Opened with a second factor or a passkey. */
+                strong: boolean;
+                /** @description The tenant it was opened in. */
+                tenant_slug: string;
+                user_agent?: string | null;
+                user_id: components["schemas"]["Id_usr"];
+                user_name: string;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -1654,6 +3119,24 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_Tenant: {
+            items: {
+                created_at: components["schemas"]["Timestamp"];
+                delete_after?: components["schemas"]["Timestamp"] | null;
+                demo: boolean;
+                id: components["schemas"]["Id_tnt"];
+                name: string;
+                parent?: components["schemas"]["Id_tnt"] | null;
+                slug: string;
+                state: components["schemas"]["TenantState"];
+                state_changed_at?: components["schemas"]["Timestamp"] | null;
+                /** Format: int64 */
+                version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_Token: {
             items: {
                 created_at: components["schemas"]["Timestamp"];
@@ -1672,13 +3155,77 @@ export interface components {
         List_User: {
             items: {
                 created_at: components["schemas"]["Timestamp"];
+                /** @description In this tenant, or everywhere. */
                 disabled: boolean;
+                display?: string | null;
                 /** @description Whether a password was ever set. */
                 has_password: boolean;
                 id: components["schemas"]["Id_usr"];
                 last_sign_in_at?: components["schemas"]["Timestamp"] | null;
                 name: string;
+                /** @description A built-in role by its name, a custom one by its id. */
                 role: string;
+                /** @description Whether a second factor or a passkey is set up. */
+                second_factor: boolean;
+                /**
+                 * Format: int64
+                 * @description Of the membership.
+                 */
+                version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Versioned_TenantSettings: {
+            items: {
+                at?: components["schemas"]["Timestamp"] | null;
+                /** @description Who set it, as the ledger names them. */
+                by: string;
+                /** @description What a tenant sets for itself; what is absent is inherited. */
+                value: {
+                    /**
+                     * @description The role that an invitation proposes.
+                     * @default null
+                     */
+                    default_role: string | null;
+                    /**
+                     * @default {
+                     *       "interactive_per_s": null,
+                     *       "burst": null,
+                     *       "batch_per_s": null,
+                     *       "ingest_bytes_per_s": null
+                     *     }
+                     */
+                    limits: components["schemas"]["TenantLimits"];
+                    /**
+                     * @description Sessions without a second factor may do nothing but add one.
+                     * @default null
+                     */
+                    require_second_factor: boolean | null;
+                    /**
+                     * @description Pairs of permissions that no one may hold together here.
+                     * @default []
+                     */
+                    separation_of_duty: string[][];
+                    /**
+                     * Format: int32
+                     * @description A session ends after so long; 1 to 168.
+                     * @default null
+                     */
+                    session_hours: number | null;
+                    /**
+                     * Format: int32
+                     * @description A session that is not used for so long ends; 5 to 1440.
+                     * @default null
+                     */
+                    session_idle_minutes: number | null;
+                };
+                /**
+                 * Format: int64
+                 * @description 0: nothing was set yet.
+                 */
+                version: number;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -1697,20 +3244,41 @@ export interface components {
         Me: {
             /** @description Send it as `Shieldops-Csrf` with every change; absent for tokens, which need none. */
             csrf?: string | null;
+            /** @description The environments that one's custom role is limited to; absent for all. */
+            environments?: components["schemas"]["Environment"][] | null;
+            /** @description Whether one is an operator of the installation. */
+            operator: boolean;
+            /** @description Whether passkeys work here (they need a `public_url` that is no bare address). */
+            passkeys: boolean;
             permissions: string[];
             session_expires_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Whether the session was opened with a second factor. */
+            strong: boolean;
+            /** @description The tenant that this request is about. */
             tenant: components["schemas"]["MeTenant"];
+            /** @description Every tenant that one may name in `Shieldops-Tenant`, the last used first. */
+            tenants: components["schemas"]["MeMembership"][];
             user: components["schemas"]["MeUser"];
+            verified_at?: components["schemas"]["Timestamp"] | null;
             version: string;
+        };
+        MeMembership: {
+            /** @description One acts there by a grant to one's own tenant. */
+            by_grant: boolean;
+            name: string;
+            role: string;
+            slug: string;
+            state: components["schemas"]["TenantState"];
         };
         MeTenant: {
             demo: boolean;
             id: components["schemas"]["Id_tnt"];
             name: string;
             slug: string;
+            state: components["schemas"]["TenantState"];
         };
         MeUser: {
-            /** @description `usr_…`, or the token's id. */
+            /** @description `usr_…`, or the id of the token or key. */
             id: string;
             name: string;
             role: string;
@@ -1720,14 +3288,29 @@ export interface components {
             into: components["schemas"]["Id_inc"];
             reason: string;
         };
+        /** @enum {string} */
+        Method: "totp" | "passkey" | "recovery_code";
         Minute: {
             at: components["schemas"]["Timestamp"];
             /** Format: int64 */
             count: number;
         };
+        NewInvitation: {
+            /** @description The login of the person, often an e-mail address. */
+            name: string;
+            /** @description A built-in role or the id of a custom one. */
+            role: string;
+        };
         NewNote: {
             /** @description 1 to 65,536 bytes. */
             text: string;
+        };
+        NewPasskey: {
+            /** @description What the browser answered. */
+            credential: unknown;
+            /** @description What one calls it. */
+            name: string;
+            ticket: string;
         };
         NewPlan: {
             actions: components["schemas"]["ProposedAction"][];
@@ -1762,12 +3345,16 @@ export interface components {
             name: string;
             /** @description At least 12 characters. */
             password: string;
-            /** @description `admin`, `analyst` or `viewer`. */
+            /** @description A built-in role or the id of a custom one. */
             role: string;
         };
         NotChecked: {
             what: string;
             why: string;
+        };
+        NotUndone: {
+            action: string;
+            reason: string;
         };
         Note: {
             author: components["schemas"]["Id_usr"];
@@ -1893,6 +3480,22 @@ export interface components {
             action_id: components["schemas"]["Id_act"];
             expires_at?: components["schemas"]["Timestamp"] | null;
         };
+        /** @description A passkey, without its key. */
+        Passkey: {
+            created_at: components["schemas"]["Timestamp"];
+            id: components["schemas"]["Id_psk"];
+            last_used_at?: components["schemas"]["Timestamp"] | null;
+            name: string;
+        };
+        PasskeyAnswer: {
+            credential: unknown;
+            ticket: string;
+        };
+        PasswordChange: {
+            current: string;
+            /** @description At least 12 characters. */
+            new: string;
+        };
         Plan: {
             actions: components["schemas"]["Action"][];
             approvals: components["schemas"]["Approval"][];
@@ -1970,6 +3573,18 @@ export interface components {
             /** @description `reachable`, `refused`, or `unknown`. */
             result: string;
         };
+        /** @description Exactly one of the ways to prove who one is. */
+        ProofBody: {
+            /** @description Six digits of the authenticator app. */
+            code?: string | null;
+            /** @description What the browser answered. */
+            credential?: unknown;
+            /** @description Of `POST /api/v1/session/passkey/begin`, with `credential`. */
+            passkey_ticket?: string | null;
+            /** @description For an account without a second factor. */
+            password?: string | null;
+            recovery_code?: string | null;
+        };
         ProposedAction: {
             /** @description `linux.block_ip`. */
             capability: string;
@@ -1991,12 +3606,27 @@ export interface components {
         ReasonBody: {
             reason: string;
         };
+        /** @description Each opens the account once. They are shown this once. */
+        RecoveryCodes: {
+            recovery_codes: string[];
+        };
+        /** @description The passkey, and recovery codes when it is the first second factor. */
+        RegisteredPasskey: {
+            passkey: components["schemas"]["Passkey"];
+            recovery_codes: string[];
+        };
         ReloadAnswer: {
             diagnostics: components["schemas"]["DiagnosticView"][];
             failed: number;
             loaded: number;
             /** Format: int64 */
             took_ms: number;
+        };
+        Reset: {
+            /** @description The fragment of the link. */
+            link: string;
+            /** @description At least 12 characters. */
+            password: string;
         };
         /** @enum {string} */
         Risk: "low" | "medium" | "high" | "critical";
@@ -2006,6 +3636,43 @@ export interface components {
             /** Format: int32 */
             points: number;
             why: string;
+        };
+        Role: {
+            created_at: components["schemas"]["Timestamp"];
+            /** @description Absent: all of them. */
+            environments?: components["schemas"]["Environment"][] | null;
+            id: components["schemas"]["Id_rol"];
+            name: string;
+            permissions: string[];
+            updated_at: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            version: number;
+        };
+        RoleBody: {
+            /** @description Limits what touches targets to these environments; absent for all. */
+            environments?: components["schemas"]["Environment"][] | null;
+            /** @description 1 to 64 characters, unlike any other role's. */
+            name: string;
+            /** @description `alert.read`, … as `GET /api/v1/me/permissions` lists them; never more than one's own. */
+            permissions: string[];
+        };
+        /** @description The roles there are. */
+        Roles: components["schemas"]["List_Role"] & {
+            built_in: components["schemas"]["BuiltIn"][];
+        };
+        Rollback: {
+            /**
+             * Format: int64
+             * @description The version whose values come back, as a new version.
+             */
+            version: number;
+        };
+        Rotation: {
+            /**
+             * Format: int64
+             * @description How long the secrets before stay good: a day unless told, at most 30 days.
+             */
+            overlap_s?: number | null;
         };
         RuleDetail: components["schemas"]["RuleView"] & {
             description: string;
@@ -2054,6 +3721,64 @@ export interface components {
             events: number;
             from?: components["schemas"]["Timestamp"] | null;
             to?: components["schemas"]["Timestamp"] | null;
+        };
+        SecondFactor: components["schemas"]["ProofBody"] & {
+            /** @description Of the refused sign-in. */
+            ticket: string;
+        };
+        /** @description The password was right, and a second factor is needed too. */
+        SecondFactorProblem: components["schemas"]["Problem"] & {
+            expires_at: components["schemas"]["Timestamp"];
+            methods: components["schemas"]["Method"][];
+            /** @description Goes with the answer to `/api/v1/session/second-factor`, within five minutes. */
+            ticket: string;
+        };
+        Session: {
+            client_addr?: string | null;
+            created_at: components["schemas"]["Timestamp"];
+            expires_at?: components["schemas"]["Timestamp"] | null;
+            id: components["schemas"]["Id_ses"];
+            last_used_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Opened with a second factor or a passkey. */
+            strong: boolean;
+            /** @description The tenant it was opened in. */
+            tenant_slug: string;
+            user_agent?: string | null;
+            user_id: components["schemas"]["Id_usr"];
+            user_name: string;
+        };
+        /** @description What the installation's configuration says, and what is in force once a tenant's settings are laid over it. */
+        SettingsBase: {
+            /** Format: int32 */
+            batch_per_s: number;
+            /** Format: int32 */
+            burst: number;
+            default_role: string;
+            /** Format: int64 */
+            ingest_bytes_per_s: number;
+            /** Format: int32 */
+            interactive_per_s: number;
+            require_second_factor: boolean;
+            /** Format: int32 */
+            session_hours: number;
+            /** Format: int32 */
+            session_idle_minutes: number;
+        };
+        /** @description The settings in force, and where they come from. */
+        SettingsView: {
+            at?: components["schemas"]["Timestamp"] | null;
+            /** @description What the installation's configuration says. */
+            base: components["schemas"]["SettingsBase"];
+            by: string;
+            /** @description What holds. */
+            effective: components["schemas"]["SettingsBase"];
+            /** @description What the tenant says itself. */
+            own: components["schemas"]["TenantSettings"];
+            /**
+             * Format: int64
+             * @description 0 while the tenant has none of its own.
+             */
+            version: number;
         };
         /** @enum {string} */
         Severity: "informational" | "low" | "medium" | "high" | "critical";
@@ -2123,6 +3848,100 @@ export interface components {
             /** @description `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`. */
             name: string;
         };
+        Tenant: {
+            created_at: components["schemas"]["Timestamp"];
+            delete_after?: components["schemas"]["Timestamp"] | null;
+            demo: boolean;
+            id: components["schemas"]["Id_tnt"];
+            name: string;
+            parent?: components["schemas"]["Id_tnt"] | null;
+            slug: string;
+            state: components["schemas"]["TenantState"];
+            state_changed_at?: components["schemas"]["Timestamp"] | null;
+            /** Format: int64 */
+            version: number;
+        };
+        TenantBody: {
+            name: string;
+            /** @description The slug of the tenant that may be given grants in this one. */
+            parent?: string | null;
+            /** @description 1 to 40 of a-z, 0-9 and dashes; it stands in addresses. */
+            slug: string;
+        };
+        TenantChangeBody: {
+            name?: string | null;
+            /** @description The slug of the parent; an empty text takes the parent away, with the grants to it. */
+            parent?: string | null;
+            slug?: string | null;
+        };
+        /** @description Limits that a tenant may lower for itself, never raise. */
+        TenantLimits: {
+            /**
+             * Format: int32
+             * @description Bulk requests a second of one principal.
+             * @default null
+             */
+            batch_per_s: number | null;
+            /**
+             * Format: int32
+             * @description Requests of one principal at once, after a pause.
+             * @default null
+             */
+            burst: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of events a second of one principal.
+             * @default null
+             */
+            ingest_bytes_per_s: number | null;
+            /**
+             * Format: int32
+             * @description Requests a second of one principal.
+             * @default null
+             */
+            interactive_per_s: number | null;
+        };
+        /** @description What a tenant sets for itself; what is absent is inherited. */
+        TenantSettings: {
+            /**
+             * @description The role that an invitation proposes.
+             * @default null
+             */
+            default_role: string | null;
+            /**
+             * @default {
+             *       "interactive_per_s": null,
+             *       "burst": null,
+             *       "batch_per_s": null,
+             *       "ingest_bytes_per_s": null
+             *     }
+             */
+            limits: components["schemas"]["TenantLimits"];
+            /**
+             * @description Sessions without a second factor may do nothing but add one.
+             * @default null
+             */
+            require_second_factor: boolean | null;
+            /**
+             * @description Pairs of permissions that no one may hold together here.
+             * @default []
+             */
+            separation_of_duty: string[][];
+            /**
+             * Format: int32
+             * @description A session ends after so long; 1 to 168.
+             * @default null
+             */
+            session_hours: number | null;
+            /**
+             * Format: int32
+             * @description A session that is not used for so long ends; 5 to 1440.
+             * @default null
+             */
+            session_idle_minutes: number | null;
+        };
+        /** @enum {string} */
+        TenantState: "active" | "suspended" | "locked" | "deleting" | "deleted";
         TestAnswer: {
             failed: number;
             passed: number;
@@ -2179,6 +3998,18 @@ export interface components {
         };
         /** @enum {string} */
         TokenKind: "personal" | "ingest";
+        TotpConfirmation: {
+            code: string;
+            ticket: string;
+        };
+        /** @description A secret for the authenticator app; it counts once a code of it was confirmed. */
+        TotpOffer: {
+            /** @description Base32. */
+            secret: string;
+            ticket: string;
+            /** @description `otpauth://…`, for a QR code. */
+            uri: string;
+        };
         TreeNode: {
             /** Format: int32 */
             depth: number;
@@ -2195,20 +4026,69 @@ export interface components {
         Undo: {
             reason?: string | null;
         };
+        Usage: {
+            /** Format: int64 */
+            actions: number;
+            /**
+             * Format: int64
+             * @description Made between `from` and `to`, as are incidents, actions and entries.
+             */
+            alerts: number;
+            /** Format: int64 */
+            custom_roles: number;
+            /**
+             * Format: int64
+             * @description Events processed between `from` and `to`.
+             */
+            events: number;
+            events_by_day: components["schemas"]["DayEvents"][];
+            from: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            incidents: number;
+            /**
+             * Format: int64
+             * @description Keys and tokens that are not revoked.
+             */
+            keys: number;
+            /** Format: int64 */
+            ledger_entries: number;
+            /** Format: int64 */
+            members: number;
+            /**
+             * Format: int64
+             * @description Sessions that are open now.
+             */
+            sessions: number;
+            /** Format: int64 */
+            sources: number;
+            to: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            tokens: number;
+        };
+        /** @description A member of a tenant. */
         User: {
             created_at: components["schemas"]["Timestamp"];
+            /** @description In this tenant, or everywhere. */
             disabled: boolean;
+            display?: string | null;
             /** @description Whether a password was ever set. */
             has_password: boolean;
             id: components["schemas"]["Id_usr"];
             last_sign_in_at?: components["schemas"]["Timestamp"] | null;
             name: string;
+            /** @description A built-in role by its name, a custom one by its id. */
             role: string;
+            /** @description Whether a second factor or a passkey is set up. */
+            second_factor: boolean;
+            /**
+             * Format: int64
+             * @description Of the membership.
+             */
+            version: number;
         };
         UserPatch: {
+            /** @description A disabled member is refused on the next request. */
             disabled?: boolean | null;
-            /** @description Ends the user's sessions. */
-            password?: string | null;
             role?: string | null;
         };
         /**
@@ -2218,7 +4098,7 @@ export interface components {
         Verdict: "false_positive" | "true_positive" | "benign_positive" | "duplicate";
         VerdictBody: {
             reason: string;
-            verdict: components["schemas"]["Verdict"];
+            verdict: components["schemas"]["Verdict"] | null;
         };
         Verification: {
             checked_at: components["schemas"]["Timestamp"];
@@ -2240,6 +4120,10 @@ export interface components {
              */
             uncovered_events: number;
         };
+        Verified: {
+            /** @description Until when credentials may be changed. */
+            until: components["schemas"]["Timestamp"];
+        };
     };
     responses: never;
     parameters: never;
@@ -2252,18 +4136,24 @@ export interface operations {
     list_actions: {
         parameters: {
             query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 plan_id?: string;
                 /** @description One state, or several between commas. */
                 state?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2272,12 +4162,24 @@ export interface operations {
                     "application/json": components["schemas"]["List_Action"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_action: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_act"];
             };
@@ -2285,6 +4187,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2293,12 +4196,22 @@ export interface operations {
                     "application/json": components["schemas"]["ActionDetail"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2306,7 +4219,12 @@ export interface operations {
     undo_action: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_act"];
             };
@@ -2318,6 +4236,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2326,12 +4245,22 @@ export interface operations {
                     "application/json": components["schemas"]["Action"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2339,8 +4268,12 @@ export interface operations {
     list_alerts: {
         parameters: {
             query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `-created_at` unless told; `-` begins with the greatest. */
+                sort?: "-created_at" | "created_at";
                 /** @description One status, or several between commas; `severity` and `verdict` alike. */
                 status?: string;
                 severity?: string;
@@ -2353,12 +4286,16 @@ export interface operations {
                 /** @description Part of the title. */
                 q?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2367,12 +4304,26 @@ export interface operations {
                     "application/json": components["schemas"]["List_Alert"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     update_alerts: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2382,6 +4333,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2390,12 +4342,24 @@ export interface operations {
                     "application/json": components["schemas"]["BulkAnswer"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_alert: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_alt"];
             };
@@ -2403,6 +4367,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2411,12 +4376,22 @@ export interface operations {
                     "application/json": components["schemas"]["AlertDetail"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2424,7 +4399,12 @@ export interface operations {
     update_alert: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_alt"];
             };
@@ -2436,6 +4416,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2444,12 +4425,40 @@ export interface operations {
                     "application/json": components["schemas"]["Alert"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2457,7 +4466,12 @@ export interface operations {
     judge_alert: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_alt"];
             };
@@ -2469,6 +4483,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2477,12 +4492,22 @@ export interface operations {
                     "application/json": components["schemas"]["Alert"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2490,18 +4515,31 @@ export interface operations {
     get_automation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Automation"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2509,7 +4547,12 @@ export interface operations {
     halt_automation: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2519,12 +4562,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Automation"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2532,7 +4585,12 @@ export interface operations {
     resume_automation: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2542,12 +4600,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Automation"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2560,18 +4628,31 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2584,12 +4665,16 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2598,12 +4683,23 @@ export interface operations {
                     "application/json": components["schemas"]["List_DeadLetter"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_events: {
         parameters: {
             query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description `kind:value`, as in `ip:203.0.113.66`. */
                 entity?: string;
@@ -2613,18 +4709,31 @@ export interface operations {
                 q?: string;
                 source?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EventList"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2635,7 +4744,10 @@ export interface operations {
                 /** @description What the lines are, where their shape does not say: `sshd`, `nginx`, `auditd`, … */
                 source?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2646,6 +4758,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2654,28 +4767,40 @@ export interface operations {
                     "application/json": components["schemas"]["IntakeAnswer"];
                 };
             };
+            /** @description The body is over its limit */
             413: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body's type or encoding is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server is busy */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2683,7 +4808,10 @@ export interface operations {
     get_event: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_evt"];
             };
@@ -2691,6 +4819,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2699,12 +4828,178 @@ export interface operations {
                     "application/json": components["schemas"]["EventView"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_grants: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Those that other tenants gave to this one, not those that it gave. */
+                held?: boolean;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Grant"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_grant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantBody"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_grant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_gnt"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2712,8 +5007,12 @@ export interface operations {
     list_incidents: {
         parameters: {
             query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `-created_at` unless told; `-` begins with the greatest. */
+                sort?: "-created_at" | "created_at" | "-last_seen" | "last_seen";
                 /** @description One status, or several between commas; `severity` alike. */
                 status?: string;
                 severity?: string;
@@ -2721,12 +5020,16 @@ export interface operations {
                 /** @description Part of the title. */
                 q?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2735,12 +5038,24 @@ export interface operations {
                     "application/json": components["schemas"]["List_IncidentView"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_incident: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2748,6 +5063,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2756,12 +5072,22 @@ export interface operations {
                     "application/json": components["schemas"]["IncidentView"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2769,7 +5095,12 @@ export interface operations {
     update_incident: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2781,6 +5112,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2789,12 +5121,40 @@ export interface operations {
                     "application/json": components["schemas"]["IncidentView"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2805,7 +5165,10 @@ export interface operations {
                 /** @description `json` or `html`. */
                 format?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2823,12 +5186,22 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2839,7 +5212,10 @@ export interface operations {
                 /** @description The latest when absent. */
                 revision?: number;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2847,6 +5223,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2855,12 +5232,22 @@ export interface operations {
                     "application/json": components["schemas"]["Investigation"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2873,7 +5260,10 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2881,6 +5271,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2889,12 +5280,26 @@ export interface operations {
                     "application/json": components["schemas"]["List_Entry"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     merge_incident: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2906,6 +5311,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2914,20 +5320,31 @@ export interface operations {
                     "application/json": components["schemas"]["IncidentView"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2940,7 +5357,10 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2948,6 +5368,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2956,12 +5377,26 @@ export interface operations {
                     "application/json": components["schemas"]["List_Note"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     create_note: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -2973,6 +5408,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -2981,12 +5417,22 @@ export interface operations {
                     "application/json": components["schemas"]["Note"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2994,7 +5440,12 @@ export interface operations {
     judge_incident: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_inc"];
             };
@@ -3006,6 +5457,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3014,12 +5466,22 @@ export interface operations {
                     "application/json": components["schemas"]["IncidentView"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3027,12 +5489,16 @@ export interface operations {
     get_ingest_stats: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3041,30 +5507,695 @@ export interface operations {
                     "application/json": components["schemas"]["IngestStats"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
-    list_ledger: {
+    list_invitations: {
         parameters: {
             query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description A kind or its beginning: `plan.approved`, `plan.`. */
-                kind?: string;
-                /** @description An id that the entry is about. */
-                subject?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_Entry"];
+                    "application/json": components["schemas"]["List_Invitation"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    invite: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitation"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            /** @description Joined and signed in */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_invitation: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_ivt"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_BulkJob"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_job"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkJob"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ApiKey"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyBody"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_key"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_key: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_key"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_key"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: components["schemas"]["Id_key"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_ledger: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description A kind or its beginning: `plan.approved`, `plan.`. */
+                kind?: string;
+                /** @description An id that the entry is about. */
+                subject?: string;
+                /**
+                 * @description Who acted: `usr_…`, `tok_…` or `system:…`. It is sealed in each entry, so entries are looked through, newest first;
+                 *     `searched` says how many were for this page, and a page with few items or none can have a cursor.
+                 */
+                actor?: string;
+                /** @description Recorded at this time or later. */
+                from?: components["schemas"]["Timestamp"];
+                /** @description Recorded before this time. */
+                to?: components["schemas"]["Timestamp"];
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryList"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3072,7 +6203,10 @@ export interface operations {
     export_ledger: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3087,17 +6221,30 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     verify_ledger: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3106,17 +6253,30 @@ export interface operations {
                     "application/json": components["schemas"]["Verification"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_me: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3125,12 +6285,645 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
+            /** @description Sign in first */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_my_factors: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorStatus"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_my_passkeys: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Passkey"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ceremony"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasskey"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredPasskey"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_passkey: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_psk"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_my_permissions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Decision"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reauthenticate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProofBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verified"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_recovery_codes: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_totp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpOffer"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_totp: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_totp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpConfirmation"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3141,12 +6934,16 @@ export interface operations {
                 /** @description The range of the charts: 1 to 168, 24 unless told. */
                 hours?: number;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3155,23 +6952,38 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_plans: {
         parameters: {
             query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 incident_id?: string;
                 /** @description One state, or several between commas. */
                 state?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3180,12 +6992,26 @@ export interface operations {
                     "application/json": components["schemas"]["List_Plan"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     create_plan: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3195,6 +7021,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3203,20 +7030,31 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description Policy denies this */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The target could not be observed */
             502: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3224,7 +7062,10 @@ export interface operations {
     get_plan: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_pln"];
             };
@@ -3232,6 +7073,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3240,12 +7082,22 @@ export interface operations {
                     "application/json": components["schemas"]["PlanDetail"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3253,7 +7105,12 @@ export interface operations {
     approve_plan: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_pln"];
             };
@@ -3265,6 +7122,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3273,20 +7131,31 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description Not permitted */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3294,7 +7163,12 @@ export interface operations {
     execute_plan: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_pln"];
             };
@@ -3302,6 +7176,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3310,12 +7185,22 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3323,7 +7208,12 @@ export interface operations {
     reject_plan: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_pln"];
             };
@@ -3335,6 +7225,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3343,12 +7234,22 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3356,7 +7257,12 @@ export interface operations {
     replan: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_pln"];
             };
@@ -3364,6 +7270,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3372,12 +7279,331 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_roles: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Roles"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_role: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleBody"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_role: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_rol"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_role: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_rol"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_role: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_rol"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3385,7 +7611,9 @@ export interface operations {
     list_rules: {
         parameters: {
             query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Part of title or id. */
                 q?: string;
@@ -3393,12 +7621,16 @@ export interface operations {
                 /** @description Sigma's status. */
                 status?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3407,17 +7639,32 @@ export interface operations {
                     "application/json": components["schemas"]["List_RuleView"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     reload_rules: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3426,12 +7673,24 @@ export interface operations {
                     "application/json": components["schemas"]["ReloadAnswer"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_rule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: string;
             };
@@ -3439,6 +7698,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3447,12 +7707,22 @@ export interface operations {
                     "application/json": components["schemas"]["RuleDetail"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3460,7 +7730,10 @@ export interface operations {
     test_rule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: string;
             };
@@ -3472,6 +7745,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3480,12 +7754,22 @@ export interface operations {
                     "application/json": components["schemas"]["TestAnswer"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3510,20 +7794,31 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Sign in first */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["SecondFactorProblem"];
                 };
             };
+            /** @description The server is busy */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3531,7 +7826,10 @@ export interface operations {
     sign_out: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3543,6 +7841,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
         };
     };
@@ -3566,20 +7873,542 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The request is not valid */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Sign in first */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_passkey_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ceremony"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_passkey_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyAnswer"];
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reset"];
+            };
+        };
+        responses: {
+            /** @description Changed: sign in with it */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactor"];
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Everybody's of the tenant, not only one's own; this needs `session.read`. */
+                all?: boolean;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Session"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_session: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_ses"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_settings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantSettings"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_settings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rollback"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_settings_versions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Versioned_TenantSettings"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3592,12 +8421,16 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3606,12 +8439,26 @@ export interface operations {
                     "application/json": components["schemas"]["List_Target"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     create_target: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3621,6 +8468,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3629,20 +8477,31 @@ export interface operations {
                     "application/json": components["schemas"]["Target"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Policy denies this */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3650,7 +8509,12 @@ export interface operations {
     delete_target: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
             path: {
                 id: components["schemas"]["Id_tgt"];
             };
@@ -3665,12 +8529,58 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3678,7 +8588,12 @@ export interface operations {
     update_target: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
             path: {
                 id: components["schemas"]["Id_tgt"];
             };
@@ -3690,6 +8605,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3698,12 +8614,49 @@ export interface operations {
                     "application/json": components["schemas"]["Target"];
                 };
             };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3716,7 +8669,10 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path: {
                 id: components["schemas"]["Id_tgt"];
             };
@@ -3724,6 +8680,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3732,20 +8689,31 @@ export interface operations {
                     "application/json": components["schemas"]["List_Orphan"];
                 };
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The target could not be observed */
             502: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3753,7 +8721,12 @@ export interface operations {
     adopt_orphan: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_tgt"];
             };
@@ -3765,6 +8738,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3773,20 +8747,31 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The target could not be observed */
             502: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3794,7 +8779,12 @@ export interface operations {
     undo_orphan: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path: {
                 id: components["schemas"]["Id_tgt"];
             };
@@ -3806,6 +8796,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3814,20 +8805,898 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The target could not be observed */
             502: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tenants: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                state?: components["schemas"]["TenantState"];
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Tenant"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantBody"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_tenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_tenant: {
+        parameters: {
+            query: {
+                reason: string;
+                /** @description Hours until the key and the rows are destroyed: 168 unless told. */
+                grace_hours?: number;
+                /** @description Undo what is in force on targets first; without it a tenant with live actions is not deleted. */
+                undo_first?: boolean;
+            };
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantChangeBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_tenant_deletion: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    invite_to_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitation"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lock_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suspend_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlock_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_tenant_usage: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339; 30 days before `to` unless told. */
+                from?: string;
+                /** @description RFC 3339; now unless told. */
+                to?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3840,12 +9709,16 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3854,12 +9727,26 @@ export interface operations {
                     "application/json": components["schemas"]["List_Token"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     create_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3869,6 +9756,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3877,12 +9765,26 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedToken"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     revoke_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
             path: {
                 id: components["schemas"]["Id_tok"];
             };
@@ -3897,12 +9799,77 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339; 30 days before `to` unless told. */
+                from?: string;
+                /** @description RFC 3339; now unless told. */
+                to?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3915,12 +9882,16 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3929,12 +9900,26 @@ export interface operations {
                     "application/json": components["schemas"]["List_User"];
                 };
             };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     create_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3944,6 +9929,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3952,12 +9938,153 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_usr"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_user: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_usr"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No member any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3965,7 +10092,12 @@ export interface operations {
     update_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
             path: {
                 id: components["schemas"]["Id_usr"];
             };
@@ -3977,6 +10109,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3985,20 +10118,173 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object is not in a state that allows this */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_factors: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_usr"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_reset_link: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: components["schemas"]["Id_usr"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -3,8 +3,6 @@ import type { components } from './schema'
 
 type S = components['schemas']
 
-export type * from './tenancy'
-
 /** The generator writes a free JSON object as an empty record; here it is what it is. */
 type Free<T, K extends keyof T> = Omit<T, K> & Record<K, unknown>
 
@@ -53,6 +51,38 @@ export type Token = S['Token'] & Partial<Pick<S['CreatedToken'], 'token'>>
 export type TokenKind = S['TokenKind']
 export type LedgerEntry = Free<S['Entry'], 'payload'>
 export type LedgerVerify = S['Verification']
+export type Me = S['Me']
+export type MeMembership = S['MeMembership']
+/** What one may do, and by which rule. The schema has another thing under this name. */
+export type Decision = { permission: string; allowed: boolean; rule: string; environments?: Environment[] | null }
+export type TenantState = S['TenantState']
+export type Tenant = S['Tenant']
+export type Deletion = S['Deletion']
+export type Environment = S['Environment']
+export type User = S['User']
+export type Invitation = S['Invitation']
+/** A repeated answer is without what is shown once. */
+export type Link = Invitation & Partial<Pick<S['Link'], 'link'>>
+export type Role = S['Role']
+export type Roles = S['Roles']
+export type ApiKey = S['ApiKey']
+export type CreatedKey = ApiKey & Partial<Pick<S['CreatedKey'], 'key' | 'older_until'>>
+export type Session = S['Session']
+export type Grant = S['Grant']
+export type FactorStatus = S['FactorStatus']
+export type TotpOffer = S['TotpOffer']
+export type RecoveryCodes = S['RecoveryCodes']
+export type Passkey = S['Passkey']
+export type RegisteredPasskey = S['RegisteredPasskey']
+export type Ceremony = Free<S['Ceremony'], 'options'>
+export type Method = S['Method']
+export type Challenge = Pick<S['SecondFactorProblem'], 'ticket' | 'methods' | 'expires_at'>
+export type TenantLimits = S['TenantLimits']
+export type TenantSettings = S['TenantSettings']
+export type SettingsBase = S['SettingsBase']
+export type SettingsView = S['SettingsView']
+export type SettingsVersion = S['List_Versioned_TenantSettings']['items'][number]
+export type Usage = S['Usage']
 export type Overview = Omit<S['Overview'], 'activity' | 'plans' | 'incidents'> & {
   activity: LedgerEntry[]
   plans: { waiting: Plan[]; waiting_count: number }

@@ -38,5 +38,6 @@ export function printed(value: unknown): string {
   if (value === undefined || value === null) return '–'
   if (typeof value === 'string') return value === '' ? '(empty)' : value
   if (isWords(value)) return value.length ? value.join(', ') : '(none)'
+  if (Array.isArray(value) && value.every(isWords)) return value.map(pair => pair.join(' + ')).join('; ')
   return JSON.stringify(value)
 }

@@ -79,7 +79,7 @@ function Whole({ entry }: { entry: LedgerEntry }) {
     hash: entry.hash,
   }
   return (
-    <div className="mx-4 mb-2 flex flex-col gap-2">
+    <div className="mx-4 my-2 flex flex-col gap-2">
       {changed && <DiffTable before={before} after={after} label={`What entry ${entry.seq} changed`} />}
       <pre
         tabIndex={0}

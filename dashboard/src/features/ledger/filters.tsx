@@ -52,7 +52,7 @@ export function Filters({ first }: { first: Ref<HTMLInputElement> }) {
       <TextFilter
         ref={first}
         label="Kind"
-        placeholder="Kind: plan.approved, or its beginning"
+        placeholder="Kind, or how it begins"
         list="ledger-kinds"
         width="w-56"
         value={filter.kind ?? ''}

@@ -86,6 +86,7 @@ export default function KeyDialog({ apiKey, onMade, onClose }: Props) {
           </Field>
         </div>
         <Matrix
+          low
           value={form.permissions}
           onChange={permissions => set({ permissions })}
           label="Permissions of the key"

@@ -1,7 +1,7 @@
 /** Permissions as a table of resource by action. Nobody gives more than they have: what one lacks cannot be ticked. */
 import { useQuery } from '@tanstack/react-query'
 import { myPermissionsQuery } from '@/api/queries'
-import { words } from '@/ui'
+import { cn, words } from '@/ui'
 import { Loaded } from '@/ui/states'
 import { parts } from './names'
 
@@ -30,7 +30,7 @@ export function gridOf(all: { permission: string; allowed: boolean }[]): Grid {
   }
 }
 
-type Props = { value: string[]; onChange?: (value: string[]) => void; label: string }
+type Props = { value: string[]; onChange?: (value: string[]) => void; label: string; low?: boolean }
 
 export function Matrix(props: Props) {
   const query = useQuery(myPermissionsQuery)
@@ -41,13 +41,13 @@ export function Matrix(props: Props) {
   )
 }
 
-function Cells({ grid, value, onChange, label }: Props & { grid: Grid }) {
+function Cells({ grid, value, onChange, label, low }: Props & { grid: Grid }) {
   const chosen = new Set(value)
   const toggle = (permission: string) =>
     onChange?.(chosen.has(permission) ? value.filter(p => p !== permission) : [...value, permission])
   return (
     <div
-      className="scroll max-h-[44vh] overflow-auto rounded-md border border-line"
+      className={cn('scroll overflow-auto rounded-md border border-line', low ? 'max-h-[28vh]' : 'max-h-[44vh]')}
       tabIndex={0}
       role="region"
       aria-label={label}

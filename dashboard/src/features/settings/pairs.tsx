@@ -3,7 +3,8 @@ import { Plus, X } from 'lucide-react'
 import { useState } from 'react'
 import { Btn, inputClass } from '@/ui'
 
-type Pair = [string, string]
+/** Two permissions; the generator knows no pairs. */
+type Pair = string[]
 type Props = { value: Pair[]; permissions: string[]; onChange: (value: Pair[]) => void }
 
 const samePair = (a: Pair, b: Pair) => a.every(one => b.includes(one))

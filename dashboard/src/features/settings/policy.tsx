@@ -28,8 +28,8 @@ export function Policy() {
 }
 
 const STALE = ['settings', 'settings-versions', 'me']
-const numberOr = (text: string) => (text.trim() === '' ? undefined : Number(text))
-/** What is not set is inherited, and is left out of what is sent. */
+const numberOr = (text: string) => (text.trim() === '' ? null : Number(text))
+/** What is null is inherited. */
 const set = (settings: TenantSettings, change: Partial<TenantSettings>): TenantSettings => ({ ...settings, ...change })
 
 function Form({ view }: { view: SettingsView }) {
@@ -94,10 +94,10 @@ function SignIn({ own, base, change }: PartProps) {
       <h3 className="text-xs font-semibold">Signing in</h3>
       <Field label="Second factor" hint="When required, a session without one may only add one.">
         <select
-          className={inputClass}
+          className={`${inputClass} max-w-72`}
           value={base.require_second_factor || own.require_second_factor ? 'yes' : 'no'}
           disabled={base.require_second_factor}
-          onChange={e => change({ require_second_factor: e.target.value === 'yes' ? true : undefined })}
+          onChange={e => change({ require_second_factor: e.target.value === 'yes' ? true : null })}
         >
           <option value="no">Optional</option>
           <option value="yes">
@@ -128,7 +128,7 @@ function SignIn({ own, base, change }: PartProps) {
   )
 }
 
-type LimitProps = { own: TenantSettings; base: SettingsBase; change: (to: TenantLimits) => void }
+type LimitProps = { own: TenantSettings; base: SettingsBase; change: (to: Partial<TenantLimits>) => void }
 
 function Limits({ own: { limits }, base, change }: LimitProps) {
   return (
@@ -172,7 +172,7 @@ type NumberProps = {
   max: number
   value: number | null | undefined
   inherited: string
-  onValue: (value: number | undefined) => void
+  onValue: (value: number | null) => void
 }
 
 const NumberField = ({ label, min = 1, max, value, inherited, onValue }: NumberProps) => (
@@ -185,7 +185,7 @@ const NumberField = ({ label, min = 1, max, value, inherited, onValue }: NumberP
       min={min}
       max={max}
       placeholder={inherited}
-      className={inputClass}
+      className={`${inputClass} max-w-72`}
       value={value ?? ''}
       onChange={e => onValue(numberOr(e.target.value))}
     />

@@ -13,7 +13,7 @@ export function RoleSelect({ value, onRole, builtInOnly, ...props }: Props) {
   const own = builtInOnly ? [] : (items ?? [])
   const known = BUILT_IN.some(r => r.id === value) || own.some(r => r.id === value)
   return (
-    <select {...props} className={inputClass} value={value} onChange={e => onRole(e.target.value)}>
+    <select {...props} className={`${inputClass} max-w-72`} value={value} onChange={e => onRole(e.target.value)}>
       {!known && <option value={value}>{roleName(value, items)}</option>}
       <optgroup label="Built in">
         {BUILT_IN.map(r => (
