@@ -2,6 +2,7 @@
 //! and percentiles, never a verdict.
 
 mod alerts;
+mod api;
 mod figures;
 mod ingest;
 mod process;
@@ -28,6 +29,39 @@ pub(crate) struct BenchArgs {
     /// How often it is measured [default: as fits the benchmark].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: Option<u32>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+/// For `api`.
+#[derive(Debug, Args)]
+struct ApiArgs {
+    /// How long the load goes on.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(2..=3_600), help_heading = "For api")]
+    seconds: u32,
+    /// Requests a second, each due at its time.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=20_000), help_heading = "For api")]
+    rate: u32,
+    /// Tenants, of 10,000 alerts each.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=100), help_heading = "For api")]
+    tenants: u32,
+    /// In place of the load: one tenant's latency alone and beside a flood by another.
+    #[arg(long, conflicts_with = "absent", help_heading = "For api")]
+    flood: bool,
+    /// In place of the load: whether time tells an id that exists nowhere from another tenant's.
+    #[arg(long, help_heading = "For api")]
+    absent: bool,
+}
+
+impl ApiArgs {
+    fn wanted(&self) -> api::Wanted {
+        let mode = match (self.flood, self.absent) {
+            (true, _) => api::Mode::Flood,
+            (false, true) => api::Mode::Absent,
+            (false, false) => api::Mode::Load,
+        };
+        api::Wanted { mode, seconds: self.seconds, per_s: self.rate, tenants: self.tenants }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,6 +76,8 @@ enum Name {
     Start,
     /// Resident memory when idle.
     Memory,
+    /// Latencies of the API under load by many tenants, on a PostgreSQL of its own.
+    Api,
 }
 
 /// What every benchmark is given.
@@ -64,6 +100,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<std::process::ExitCode, Failure> {
         Name::Respond => respond::run(&bench)?,
         Name::Start => process::start(&bench)?,
         Name::Memory => process::memory(&bench)?,
+        Name::Api => api::run(&bench, args.api.wanted())?,
     };
     match args.output {
         Output::Json => output::json(&figures)?,

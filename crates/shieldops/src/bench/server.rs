@@ -51,8 +51,17 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(data_dir: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with(data_dir, arguments, &[])
+    }
+
+    pub(super) fn start_with(data_dir: &Path, arguments: &[&str], env: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut command = command(data_dir, &["serve", "--listen", "127.0.0.1:0"]);
-        command.args(arguments).env("SHIELDOPS_LOG__LEVEL", "error").stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(arguments)
+            .envs(env.iter().copied())
+            .env("SHIELDOPS_LOG__LEVEL", "error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let began = Instant::now();
         let mut child = command.spawn().context("cannot start a server of this binary")?;
         match ready(&mut child) {

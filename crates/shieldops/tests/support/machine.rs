@@ -5,7 +5,10 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -68,10 +71,13 @@ impl Client {
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("authorization", format!("Bearer {token}"))
-            .header("content-type", kind)
-            .body(body.to_owned())
-            .unwrap();
-        let mut response = self.agent.run(request).ok()?;
+            .header("content-type", kind);
+        let request = match method {
+            "POST" => request.header("idempotency-key", fresh_key()),
+            "PUT" | "PATCH" | "DELETE" => request.header("if-match", "*"),
+            _ => request,
+        };
+        let mut response = self.agent.run(request.body(body.to_owned()).unwrap()).ok()?;
         let text = response.body_mut().with_config().limit(64 << 20).read_to_string().ok()?;
         Some((response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
@@ -99,6 +105,12 @@ impl Client {
             cursor = format!("&cursor={next}");
         }
     }
+}
+
+/// An `Idempotency-Key` that no request had before.
+fn fresh_key() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Machine {

@@ -1,0 +1,213 @@
+//! One installation in several processes on one PostgreSQL: what is revoked on one node is refused by another on the very
+//! next request, a change on one is told to listeners on the other, and work goes on when its node is killed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests: a wrong step ends the test, and a skipped one says so"
+)]
+
+#[path = "support/live.rs"]
+mod live;
+#[path = "support/pg.rs"]
+mod pg;
+#[path = "support/server.rs"]
+mod server;
+#[path = "support/site.rs"]
+mod site;
+
+use std::time::Duration;
+
+use live::Live;
+use pg::Database;
+use serde_json::{Value, json};
+use server::{Server, until};
+use site::{Caller, Org, PASSWORD, Reply, Site, attack};
+
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Two nodes for people, and one for everything else.
+struct Nodes {
+    one: Site,
+    two: Server,
+    worker: Server,
+    org: Org,
+    keys: tempfile::TempDir,
+    database: Database,
+}
+
+impl Nodes {
+    fn start() -> Option<Self> {
+        let database = Database::new()?;
+        let keys = tempfile::tempdir().unwrap();
+        let env = environment(&database, &keys);
+        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let worker = Server::start_with(&["--roles", "ingest,detect,respond"], &env);
+        let one = Site::start_with(&["--roles", "api"], &env);
+        let two = Server::start_with(&["--roles", "api"], &env);
+        let org = one.tenant("spread", "Spread", None);
+        Some(Self { one, two, worker, org, keys, database })
+    }
+
+    /// The same caller at the second node.
+    fn there(&self, caller: &Caller) -> Caller {
+        caller.at(self.two.url())
+    }
+
+    /// Works there; is revoked here; is refused there by the very next request.
+    #[track_caller]
+    fn revoked(&self, what: &str, there: &Caller, ask: impl Fn(&Caller) -> Reply, revoke: impl Fn(), wanted: &[u16]) {
+        let before = ask(there);
+        assert!((200..300).contains(&before.status), "{what}: {} {}", before.status, before.text);
+        revoke();
+        let after = ask(there);
+        assert!(wanted.contains(&after.status), "{what}: {} {}", after.status, after.text);
+    }
+}
+
+fn environment(database: &Database, keys: &tempfile::TempDir) -> Vec<(&'static str, String)> {
+    vec![
+        ("SHIELDOPS_DATABASE__URL", database.url.clone()),
+        ("SHIELDOPS_KEYS__DIR", keys.path().to_str().unwrap().to_owned()),
+        ("SHIELDOPS_LIMITS__ENABLED", "false".to_owned()),
+    ]
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+fn reads(caller: &Caller) -> Reply {
+    caller.call("GET", "/api/v1/alerts", None)
+}
+
+#[test]
+fn what_is_revoked_on_one_node_is_refused_on_another_by_the_next_request() {
+    let Some(nodes) = Nodes::start() else { return };
+    credentials(&nodes);
+    memberships(&nodes);
+    grants(&nodes);
+}
+
+fn credentials(nodes: &Nodes) {
+    let admin = &nodes.org.admin;
+    let second = Caller::session(nodes.one.url(), &nodes.one.sign_in("spread-admin", PASSWORD));
+    let sessions = admin.items("/api/v1/sessions");
+    let mut open: Vec<String> = sessions.iter().map(|session| text(&session["id"])).collect();
+    let there = nodes.there(&second);
+    let sign_out = || {
+        let reply = second.call("DELETE", "/api/v1/session", None);
+        assert_eq!(reply.status, 204, "{}", reply.text);
+    };
+    nodes.revoked("a session that signs out", &there, reads, sign_out, &[401]);
+    let third = Caller::session(nodes.one.url(), &nodes.one.sign_in("spread-admin", PASSWORD));
+    let newest =
+        admin.items("/api/v1/sessions").iter().map(|session| text(&session["id"])).find(|id| !open.contains(id));
+    open.extend(newest.clone());
+    let end = || drop(admin.call("DELETE", &format!("/api/v1/sessions/{}", newest.as_ref().unwrap()), None).ok());
+    nodes.revoked("a session that is ended", &nodes.there(&third), reads, end, &[401]);
+
+    let (id, token) = Org::token_of(admin, "away");
+    let revoke = || drop(admin.call("DELETE", &format!("/api/v1/tokens/{id}"), None).ok());
+    nodes.revoked("a token", &nodes.there(&token), reads, revoke, &[401]);
+
+    let key = nodes.org.key("robot", &["alert.read"]);
+    let id = text(&admin.items("/api/v1/keys")[0]["id"]);
+    let revoke = || drop(admin.call("DELETE", &format!("/api/v1/keys/{id}"), None).ok());
+    nodes.revoked("a key", &nodes.there(&key), reads, revoke, &[401]);
+}
+
+fn memberships(nodes: &Nodes) {
+    let admin = &nodes.org.admin;
+    let id = |caller: &Caller| text(&caller.get("/api/v1/me")["user"]["id"]);
+    let writes = |caller: &Caller| {
+        let body = json!({"ids": ["alt_01h455vb4pex5vsknk084sn02q"], "status": "in_progress", "reason": "a look"});
+        caller.call("POST", "/api/v1/alerts/bulk", Some(&body))
+    };
+    let change =
+        |user: &str, patch: Value| drop(admin.call("PATCH", &format!("/api/v1/users/{user}"), Some(&patch)).ok());
+    let ann = nodes.org.member("ann", "analyst");
+    let user = id(&ann);
+    nodes.revoked("a role", &nodes.there(&ann), writes, || change(&user, json!({"role": "viewer"})), &[403]);
+    nodes.revoked(
+        "a disabled person",
+        &nodes.there(&ann),
+        reads,
+        || change(&user, json!({"disabled": true})),
+        &[401, 403],
+    );
+    let ben = nodes.org.member("ben", "analyst");
+    let user = id(&ben);
+    let remove = || drop(admin.call("DELETE", &format!("/api/v1/users/{user}"), None).ok());
+    nodes.revoked("a membership", &nodes.there(&ben), reads, remove, &[401]);
+    let role = json!({"name": "reader", "permissions": ["alert.read", "alert.write"]});
+    let role = text(&admin.post("/api/v1/roles", &role)["id"]);
+    let cid = nodes.org.member("cid", &role);
+    let narrower = json!({"name": "reader", "permissions": ["alert.read"]});
+    let narrow = || drop(admin.call("PUT", &format!("/api/v1/roles/{role}"), Some(&narrower)).ok());
+    nodes.revoked("a permission of a custom role", &nodes.there(&cid), writes, narrow, &[403]);
+}
+
+fn grants(nodes: &Nodes) {
+    let child = nodes.one.tenant("below", "Below", Some("spread"));
+    let soon =
+        std::process::Command::new("date").args(["-u", "-d", "+1 hour", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
+    let soon = String::from_utf8(soon.stdout).unwrap();
+    let grant = json!({"role": "analyst", "reason": "cover", "expires_at": soon.trim()});
+    let grant = text(&child.admin.post("/api/v1/grants", &grant)["id"]);
+    let there = nodes.there(&nodes.org.admin.about("below"));
+    let revoke = || drop(child.admin.call("DELETE", &format!("/api/v1/grants/{grant}"), None).ok());
+    nodes.revoked("a grant", &there, reads, revoke, &[404]);
+    let lock = || drop(nodes.one.operator.post("/api/v1/tenants/below/lock", &json!({"reason": "a test"})));
+    nodes.revoked("a tenant", &nodes.there(&child.admin), reads, lock, &[403]);
+}
+
+#[test]
+fn a_change_on_one_node_is_told_on_the_other() {
+    let Some(nodes) = Nodes::start() else { return };
+    let there = nodes.there(&nodes.org.admin);
+    let mut socket = Live::with_headers(there.url(), &there.headers, "spread");
+    nodes.org.admin.post("/api/v1/targets", &json!({"kind": "linux_host", "name": "sim/told"}));
+    let frame = socket.next(Duration::from_secs(5)).expect("a frame");
+    assert!(frame.to_string().contains("target"), "{frame}");
+    assert_eq!(there.items("/api/v1/targets").len(), 1);
+}
+
+#[test]
+fn events_are_taken_where_the_log_is_and_their_alerts_are_seen_everywhere() {
+    let Some(nodes) = Nodes::start() else { return };
+    let shipper = nodes.org.shipper("edge");
+    for node in [nodes.one.url(), nodes.two.url()] {
+        let refused = shipper.at(node).bytes("POST", "/api/v1/events", &[], "text/plain", b"a line");
+        refused.refused(421, "not_an_ingest_node");
+    }
+    let worker = nodes.org.admin.at(nodes.worker.url());
+    worker.call("GET", "/api/v1/alerts", None).refused(421, "role_not_here");
+    assert_eq!(shipper.at(nodes.worker.url()).send_lines(&attack("spread-1", 3))["accepted"], 1);
+    let there = nodes.there(&nodes.org.admin);
+    until(WAIT, || (!there.items("/api/v1/alerts").is_empty()).then_some(()));
+    let incident = until(WAIT, || there.items("/api/v1/incidents").into_iter().next());
+    assert!(incident["id"].is_string());
+}
+
+#[test]
+fn work_moves_to_another_node_when_its_own_is_killed() {
+    let Some(mut nodes) = Nodes::start() else { return };
+    let env = environment(&nodes.database, &nodes.keys);
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let id = |database: &Database| database.value("SELECT count(*) FROM leases WHERE name LIKE 'response.watch/%'");
+    until(WAIT, || (id(&nodes.database) != "0").then_some(()));
+    let holders = |database: &Database| {
+        database.value("SELECT string_agg(DISTINCT holder, ' ') FROM leases WHERE name LIKE 'response.watch/%' AND expires_at > extract(epoch FROM now()) * 1000000")
+    };
+    let first = until(WAIT, || Some(holders(&nodes.database)).filter(|holder| !holder.is_empty()));
+    let _other = Server::start_with(&["--roles", "respond"], &env);
+    assert_eq!(holders(&nodes.database), first, "who works goes on");
+    nodes.worker.kill();
+    let second = until(Duration::from_secs(90), || {
+        Some(holders(&nodes.database)).filter(|now| !now.is_empty() && *now != first)
+    });
+    assert_ne!(first, second);
+}

@@ -1,0 +1,175 @@
+//! From the making of a tenant to the destruction of its key.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::*;
+
+const MARKERS: [&str; 4] = ["mkzevent81", "mkznote82", "mkzrole83", "mkztarget84"];
+
+fn change(site: &Site, slug: &str, what: &str) -> Value {
+    site.operator.post(&format!("/api/v1/tenants/{slug}/{what}"), &json!({"reason": "as agreed"}))
+}
+
+#[test]
+fn a_tenant_is_renamed_and_its_people_find_it_by_its_new_name() {
+    let site = Site::start(&[]);
+    let org = site.tenant("harbour", "Harbour", None);
+    let tag = site.operator.call("GET", "/api/v1/tenants/harbour", None).header("etag").unwrap().to_owned();
+    let patch = json!({"slug": "quay", "name": "The Quay"});
+    let renamed = site.operator.call_with("PATCH", "/api/v1/tenants/harbour", &[("if-match", &tag)], Some(&patch)).ok();
+    assert_eq!((&renamed["slug"], &renamed["name"]), (&json!("quay"), &json!("The Quay")));
+    site.operator.call("GET", "/api/v1/tenants/harbour", None).refused(404, "not_found");
+    assert_eq!(org.admin.about("quay").get("/api/v1/me")["tenant"]["slug"], "quay");
+    org.admin.about("harbour").call("GET", "/api/v1/me", None).refused(404, "not_found");
+    let kinds: Vec<Value> =
+        org.admin.items("/api/v1/ledger?limit=200").iter().map(|entry| entry["kind"].clone()).collect();
+    assert!(kinds.contains(&json!("tenant.updated")), "the tenant's own ledger says so: {kinds:?}");
+}
+
+#[test]
+fn names_that_a_tenant_cannot_have_are_refused_and_a_slug_is_taken_once() {
+    let site = Site::start(&[]);
+    for slug in ["", "-a", "a-", "A", "a_b", "a/b", "ä", &"a".repeat(41)] {
+        let body = json!({"slug": slug, "name": "A"});
+        site.operator.call("POST", "/api/v1/tenants", Some(&body)).refused(400, "invalid_request");
+    }
+    site.tenant("once", "Once", None);
+    let again = json!({"slug": "once", "name": "Again"});
+    site.operator.call("POST", "/api/v1/tenants", Some(&again)).refused(409, "already_exists");
+}
+
+#[test]
+fn a_suspended_tenant_is_read_and_takes_events_and_nothing_else_until_it_is_resumed() {
+    let site = Site::start(&[]);
+    let org = site.tenant("slow", "Slow", None);
+    let shipper = org.shipper("edge");
+    change(&site, "slow", "suspend");
+    org.admin
+        .call("POST", "/api/v1/roles", Some(&json!({"name": "r", "permissions": []})))
+        .refused(403, "tenant_suspended");
+    org.admin.call("POST", "/api/v1/plans", Some(&block("sim/none"))).refused(403, "tenant_suspended");
+    assert_eq!(shipper.send_lines(&attack("slow-1", 1))["accepted"], 1);
+    until(WAIT, || (!org.admin.items("/api/v1/alerts").is_empty()).then_some(()));
+    assert_eq!(permission(&org.admin, "role.write")["rule"], "tenant suspended");
+    change(&site, "slow", "resume");
+    org.admin.post("/api/v1/roles", &json!({"name": "r", "permissions": ["alert.read"]}));
+}
+
+#[test]
+fn a_locked_tenant_lets_nobody_in_and_keeps_what_it_is_sent() {
+    let site = Site::start(&[]);
+    let org = site.tenant("shut", "Shut", None);
+    let shipper = org.shipper("edge");
+    let key = org.key("reader", &["alert.read"]);
+    change(&site, "shut", "lock");
+    for caller in [&org.admin, &key] {
+        caller.call("GET", "/api/v1/alerts", None).refused(403, "tenant_locked");
+    }
+    let refused = site.sign_in("shut-admin", PASSWORD);
+    assert!(refused.status == 403 || refused.status == 401, "{} {}", refused.status, refused.text);
+    assert_eq!(shipper.send_lines("one line")["accepted"], 1);
+    change(&site, "shut", "unlock");
+    until(WAIT, || {
+        let found = org.admin.call("GET", "/api/v1/events", None);
+        (found.status == 200 && !found.json()["items"].as_array()?.is_empty()).then_some(())
+    });
+}
+
+#[test]
+fn a_tenant_with_something_in_force_is_deleted_only_after_that_is_undone() {
+    let site = Site::start(&[]);
+    let org = site.tenant("armed", "Armed", None);
+    let second = org.member("armed-second", "admin");
+    let action = in_force(&org, &second, "sim/armed");
+    let path = "/api/v1/tenants/armed?reason=closing";
+    let refused = site.operator.call("DELETE", path, None);
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    let deletion = site.operator.call("DELETE", &format!("{path}&undo_first=true"), None).ok();
+    assert_eq!(deletion["undone"], json!([action]), "{deletion}");
+    assert_eq!(deletion["tenant"]["state"], "deleting");
+    org.admin.call("GET", "/api/v1/alerts", None).refused(403, "tenant_locked");
+    assert_eq!(change(&site, "armed", "cancel-deletion")["state"], "suspended");
+    change(&site, "armed", "resume");
+    let after = org.admin.get(&format!("/api/v1/actions/{action}"));
+    assert_eq!(after["state"], "undone", "{after}");
+}
+
+/// Something in every place where a tenant's words are kept.
+fn planted(site: &Site) -> Org {
+    let org = site.tenant("gone", "Gone", None);
+    let second = org.member("gone-second", "admin");
+    let [event, note, role, machine] = MARKERS;
+    let shipper = org.shipper("edge");
+    shipper.send_lines(&attack(event, 7));
+    let incident =
+        until(WAIT, || org.admin.items("/api/v1/incidents").into_iter().find(|one| !one["revision"].is_null()));
+    let path = format!("/api/v1/incidents/{}/notes", text(&incident["id"]));
+    org.admin.post(&path, &json!({"text": note}));
+    org.admin.post("/api/v1/roles", &json!({"name": role, "permissions": ["alert.read"]}));
+    let action = in_force(&org, &second, &format!("sim/{machine}"));
+    org.admin.post(&format!("/api/v1/actions/{action}/undo"), &json!({"reason": note}));
+    org
+}
+
+/// The files of a folder that hold one of these texts.
+fn holding(dir: &Path, marks: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holding(&path, marks));
+        } else if let Ok(bytes) = fs::read(&path)
+            && marks.iter().any(|mark| bytes.windows(mark.len()).any(|part| part == mark.as_bytes()))
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn of_a_deleted_tenant_no_byte_is_left_that_says_something_and_the_ledger_still_proves_itself() {
+    let mut site = Site::start(&[]);
+    let org = planted(&site);
+    let beside = site.tenant("beside", "Beside", None);
+    beside.admin.post("/api/v1/roles", &json!({"name": "stays-here", "permissions": ["alert.read"]}));
+    let data = PathBuf::from(site.server.data_dir());
+    assert!(!holding(&data, &MARKERS).is_empty(), "what was planted can be found before");
+    site.operator.call("DELETE", "/api/v1/tenants/gone?reason=closing&grace_hours=0", None).ok();
+    let deleted = || site.operator.items("/api/v1/tenants?state=deleted");
+    until(WAIT * 3, || deleted().iter().any(|tenant| tenant["slug"] == "gone").then_some(()));
+    org.admin.call("GET", "/api/v1/me", None).refused(401, "unauthenticated");
+    assert_eq!(site.sign_in("gone-admin", PASSWORD).status, 401);
+    assert_eq!(beside.admin.items("/api/v1/roles").len(), 1, "the other tenant is as it was");
+    assert_eq!(holding(&data, &MARKERS), Vec::<PathBuf>::new(), "while the server runs");
+    site.server.stop();
+    assert_eq!(holding(&data, &MARKERS), Vec::<PathBuf>::new(), "when it has ended");
+    let proof = site.server.cli(&["ledger", "verify", site.server.data_dir(), "--output", "json"]);
+    assert_eq!(proof.code, 0, "{}{}", proof.stdout, proof.stderr);
+}
+
+#[test]
+fn settings_are_checked_before_they_hold_and_earlier_ones_come_back() {
+    let site = Site::start(&[]);
+    let org = site.tenant("tuned", "Tuned", None);
+    let put = |body: Value| org.admin.call("PUT", "/api/v1/settings", Some(&body));
+    assert_eq!(put(json!({"session_idle_minutes": 30})).ok()["effective"]["session_idle_minutes"], 30);
+    assert_eq!(put(json!({"session_idle_minutes": 20})).ok()["version"], 2);
+    for wrong in [
+        json!({"session_idle_minutes": 0}),
+        json!({"default_role": "emperor"}),
+        json!({"limits": {"interactive_per_s": 1_000_000}}),
+        json!({"separation_of_duty": [["alert.read", "alert.fly"]]}),
+        json!({"unheard_of": true}),
+    ] {
+        let refused = put(wrong.clone());
+        assert_eq!(refused.status, 400, "{wrong}: {}", refused.text);
+    }
+    assert_eq!(org.admin.items("/api/v1/settings/versions").len(), 2, "what is refused is no version");
+    let back = org.admin.post("/api/v1/settings/rollback", &json!({"version": 1}));
+    assert_eq!((&back["version"], &back["effective"]["session_idle_minutes"]), (&json!(3), &json!(30)));
+    org.admin.call("POST", "/api/v1/settings/rollback", Some(&json!({"version": 99}))).refused(404, "not_found");
+}

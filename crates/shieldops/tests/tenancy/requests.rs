@@ -1,0 +1,199 @@
+//! What a request must say, and what a repeated, stale, forged or endless one is told.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    thread,
+};
+
+use super::*;
+
+const KEY: &str = "idempotency-key";
+
+fn role(name: &str) -> Value {
+    json!({"name": name, "permissions": ["alert.read"]})
+}
+
+#[test]
+fn what_creates_is_done_once_for_one_key() {
+    let site = Site::start(&[]);
+    let org = site.tenant("repeat", "Repeat", None);
+    let ask = |key: &str, body: &Value| org.admin.call_with("POST", "/api/v1/roles", &[(KEY, key)], Some(body));
+    org.admin.call_with("POST", "/api/v1/roles", &[], Some(&role("a"))).refused(400, "idempotency_key_required");
+    org.admin
+        .call_with("POST", "/api/v1/roles", &[(KEY, "a"), (KEY, "b")], Some(&role("a")))
+        .refused(400, "invalid_request");
+    let first = ask("one", &role("a"));
+    let again = ask("one", &role("a"));
+    assert_eq!((first.status, &first.text), (again.status, &again.text));
+    assert_eq!(
+        (first.header("etag"), first.header("content-type")),
+        (again.header("etag"), again.header("content-type"))
+    );
+    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), (None, Some("true")));
+    ask("one", &role("b")).refused(409, "idempotency_conflict");
+    assert_eq!(org.admin.items("/api/v1/roles").len(), 1, "made once");
+    // The key is the principal's own: somebody else's request with it is another request.
+    let second = org.member("second", "admin");
+    second.call_with("POST", "/api/v1/roles", &[(KEY, "one")], Some(&role("c"))).ok();
+    // What did nothing may be tried again with the same key.
+    ask("two", &role("a")).refused(409, "already_exists");
+    assert_eq!(ask("two", &role("d")).status, 201);
+}
+
+#[test]
+fn a_secret_is_shown_once_even_to_the_same_key() {
+    let site = Site::start(&[]);
+    let org = site.tenant("shown", "Shown", None);
+    for (path, body, member) in [
+        ("/api/v1/keys", json!({"name": "k", "permissions": ["alert.read"]}), "key"),
+        ("/api/v1/tokens", json!({"kind": "personal", "name": "t"}), "token"),
+        ("/api/v1/invitations", json!({"name": "somebody", "role": "viewer"}), "link"),
+    ] {
+        let first = org.admin.call_with("POST", path, &[(KEY, "once")], Some(&body));
+        let again = org.admin.call_with("POST", path, &[(KEY, "once")], Some(&body));
+        assert!(first.ok()[member].is_string(), "{path}");
+        assert_eq!(first.header("cache-control"), Some("no-store"), "{path}");
+        assert_eq!((again.status, &again.json()[member]), (first.status, &Value::Null), "{path}");
+        assert_eq!(again.json()["secret_shown"], false, "{path}: {}", again.text);
+        assert_eq!(again.json()["id"], first.json()["id"], "{path}");
+    }
+}
+
+#[test]
+fn of_many_at_once_with_one_key_one_is_done() {
+    let site = Site::start(&[]);
+    let org = site.tenant("race", "Race", None);
+    let replies: Vec<_> = thread::scope(|scope| {
+        let ask = || org.admin.call_with("POST", "/api/v1/roles", &[(KEY, "same")], Some(&role("one")));
+        let running: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    for reply in &replies {
+        let in_flight = reply.status == 409 && reply.json()["code"] == "idempotency_in_flight";
+        assert!(reply.status == 201 || in_flight, "{} {}", reply.status, reply.text);
+    }
+    assert!(replies.iter().any(|reply| reply.status == 201));
+    assert_eq!(org.admin.items("/api/v1/roles").len(), 1);
+}
+
+#[test]
+fn nobodys_change_is_overwritten_unseen() {
+    let site = Site::start(&[]);
+    let org = site.tenant("seen", "Seen", None);
+    let made = org.admin.call("POST", "/api/v1/roles", Some(&role("r")));
+    let path = format!("/api/v1/roles/{}", text(&made.json()["id"]));
+    let shown = org.admin.call("GET", &path, None);
+    assert_eq!(shown.header("etag"), made.header("etag"));
+    let tag = shown.header("etag").unwrap().to_owned();
+    let put = |more: &[(&str, &str)], name: &str| org.admin.call_with("PUT", &path, more, Some(&role(name)));
+    put(&[], "a").refused(428, "precondition_required");
+    for wrong in ["", "1", "\"one\"", "W/\"1\"", "\"1"] {
+        put(&[("if-match", wrong)], "a").refused(400, "invalid_request");
+    }
+    let changed = put(&[("if-match", &tag)], "a");
+    changed.ok();
+    assert_ne!(changed.header("etag"), Some(tag.as_str()));
+    put(&[("if-match", &tag)], "b").refused(412, "precondition_failed");
+    org.admin.call_with("DELETE", &path, &[("if-match", &tag)], None).refused(412, "precondition_failed");
+    put(&[("if-match", "*")], "b").ok();
+    org.admin.call_with("DELETE", &path, &[], None).refused(428, "precondition_required");
+    org.admin.call_with("DELETE", &path, &[("if-match", "*")], None).ok();
+}
+
+#[test]
+fn a_cursor_is_for_the_list_and_the_tenant_that_gave_it() {
+    let site = Site::start(&[]);
+    let (org, other) = (site.tenant("first", "First", None), site.tenant("other", "Other", None));
+    for name in ["a", "b", "c"] {
+        for org in [&org, &other] {
+            org.admin.post("/api/v1/keys", &json!({"name": name, "permissions": ["alert.read"]}));
+            org.admin.post("/api/v1/invitations", &json!({"name": format!("{name}-guest"), "role": "viewer"}));
+        }
+    }
+    let cursor = |path: &str| text(&org.admin.get(&format!("{path}?limit=1"))["next_cursor"]);
+    let keys = cursor("/api/v1/keys");
+    assert_eq!(org.admin.items(&format!("/api/v1/keys?limit=1&cursor={keys}")).len(), 1);
+    let forged = format!("{}{}", &keys[..keys.len() - 2], if keys.ends_with("AA") { "BB" } else { "AA" });
+    for (caller, path) in [
+        (&org.admin, format!("/api/v1/invitations?cursor={keys}")),
+        (&org.admin, format!("/api/v1/keys?cursor={forged}")),
+        (&org.admin, "/api/v1/keys?cursor=forged".to_owned()),
+        (&org.admin, format!("/api/v1/keys?cursor={}", "A".repeat(4_000))),
+        (&other.admin, format!("/api/v1/keys?cursor={keys}")),
+    ] {
+        caller.call("GET", &path, None).refused(400, "invalid_cursor");
+    }
+}
+
+#[test]
+fn ten_thousand_items_at_once_are_too_many_and_say_what_to_do() {
+    let site = Site::start(&[]);
+    let org = site.tenant("bulk", "Bulk", None);
+    let absent = "alt_01h455vb4pex5vsknk084sn02q";
+    let bulk = |count: usize| {
+        let body = json!({"ids": vec![absent; count], "status": "in_progress", "reason": "a look"});
+        org.admin.call("POST", "/api/v1/alerts/bulk", Some(&body))
+    };
+    let many = bulk(10_000);
+    if many.status == 413 {
+        many.refused(413, "too_many_items");
+        assert!(many.text.contains("1,000") || many.text.contains("1000"), "the limit is said: {}", many.text);
+    } else {
+        assert_eq!(many.status, 202, "a job: {}", many.text);
+    }
+    let some = bulk(3).ok();
+    let results = some["results"].as_array().unwrap();
+    assert!(results.iter().all(|result| result["code"] == "not_found"), "{some}");
+}
+
+#[test]
+fn a_flood_is_told_when_to_come_again_and_others_are_not_slowed() {
+    let site = Site::start(&[("SHIELDOPS_LIMITS__ENABLED", "true")]);
+    let (loud, calm) = (site.tenant("loud", "Loud", None), site.tenant("calm", "Calm", None));
+    let first = loud.admin.call("GET", "/api/v1/alerts", None);
+    let standing = first.header("ratelimit").expect("a RateLimit header").to_owned();
+    let policy = first.header("ratelimit-policy").expect("a RateLimit-Policy header");
+    assert!(policy.contains("q=") && policy.contains("w=") && standing.contains("r="), "{policy} {standing}");
+    let refused = (0..2_000)
+        .find_map(|_| Some(loud.admin.call("GET", "/api/v1/alerts", None)).filter(|reply| reply.status == 429));
+    let refused = refused.expect("a limit");
+    refused.refused(429, "rate_limited");
+    let wait: u64 = refused.header("retry-after").expect("when to come again").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    calm.admin.call("GET", "/api/v1/alerts", None).ok();
+}
+
+/// Status line and body of what is answered to these bytes.
+fn spoken(url: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(WAIT)).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut text = Vec::new();
+    drop(stream.read_to_end(&mut text));
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn smuggled_and_doubled_headers_reach_nobody() {
+    let site = Site::start(&[]);
+    let (_, token) = Org::token_of(&site.operator, "t");
+    let bearer = &token.headers[0].1;
+    for head in [
+        format!("Authorization: {bearer}\r\nAuthorization: {bearer}\r\n"),
+        format!("Authorization: {bearer}\r\nContent-Length: 4\r\nContent-Length: 5\r\n"),
+        format!("Authorization : {bearer}\r\n"),
+        "Authorization: Bearer\r\n".to_owned(),
+    ] {
+        let request = format!("GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\r\n0\r\n\r\n");
+        let answer = spoken(site.url(), request.as_bytes());
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(["400", "401"].contains(&status), "{head}: {answer}");
+    }
+    // Of two lengths the chunks count, and the connection ends with that one answer: what follows is no request.
+    let two = format!("Authorization: {bearer}\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n");
+    let hidden = "GET /api/v1/users HTTP/1.1\r\nHost: localhost\r\n";
+    let request = format!("GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n{two}\r\n0\r\n\r\n{hidden}Authorization: {bearer}\r\n\r\n");
+    let answer = spoken(site.url(), request.as_bytes());
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+}
