@@ -93,7 +93,7 @@ pub(crate) async fn capabilities(
     caller: Caller,
     query: PlainQuery,
 ) -> Result<Json<List<serde_json::Value>>, Problem> {
-    let described = app.engine(caller.principal.tenant)?.registry().describe();
+    let described = app.desk(caller.principal.tenant)?.registry().describe();
     let items =
         described.into_iter().map(|description| serde_json::to_value(description).unwrap_or_default()).collect();
     query.of(items, |item| item["name"].as_str().unwrap_or_default().to_owned()).map(Json)

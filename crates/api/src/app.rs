@@ -50,6 +50,9 @@ pub trait Tenants: Send + Sync {
     /// The tenant's engine; made when it is first asked for.
     fn engine(&self, tenant: TenantId) -> Result<Arc<Engine>, NoEngine>;
 
+    /// The same in every process, for what reaches no target: to reject, to halt, to say what can be done.
+    fn desk(&self, tenant: TenantId) -> Result<Arc<Engine>, NoEngine>;
+
     /// Those whose work is done here.
     fn running(&self) -> Vec<TenantId>;
 }
@@ -74,9 +77,20 @@ impl App {
     }
 
     pub(crate) fn engine(&self, tenant: TenantId) -> Result<Arc<Engine>, Problem> {
-        self.tenants.engine(tenant).map_err(|why| match why {
-            NoEngine::NotHere => Problem::new(Code::ROLE_NOT_HERE, "this process has no role respond"),
-            NoEngine::Unknown => Problem::not_found(),
-        })
+        self.tenants.engine(tenant).map_err(Problem::from)
+    }
+
+    /// For what reaches no target.
+    pub(crate) fn desk(&self, tenant: TenantId) -> Result<Arc<Engine>, Problem> {
+        self.tenants.desk(tenant).map_err(Problem::from)
+    }
+}
+
+impl From<NoEngine> for Problem {
+    fn from(why: NoEngine) -> Self {
+        match why {
+            NoEngine::NotHere => Self::new(Code::ROLE_NOT_HERE, "this process has no role respond"),
+            NoEngine::Unknown => Self::not_found(),
+        }
     }
 }

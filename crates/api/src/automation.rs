@@ -21,7 +21,7 @@ pub(crate) async fn halt(
     Body(body): Body<ReasonBody>,
 ) -> Result<Json<Automation>, Problem> {
     crate::alerts::reason(&body.reason)?;
-    app.engine(caller.principal.tenant)?.halt(&caller.person()?, &body.reason).await?;
+    app.desk(caller.principal.tenant)?.halt(&caller.person()?, &body.reason).await?;
     show(caller).await
 }
 

@@ -199,7 +199,7 @@ pub(crate) async fn reject(
 ) -> Result<Json<Plan>, Problem> {
     crate::alerts::reason(&body.reason)?;
     reach::plan(&caller, Permission::PlanApprove, id).await?;
-    Ok(Json(app.engine(caller.principal.tenant)?.reject(id, &body.reason, &caller.person()?).await?))
+    Ok(Json(app.desk(caller.principal.tenant)?.reject(id, &body.reason, &caller.person()?).await?))
 }
 
 /// Starts the run of an approved plan, or says how it ended: calling it twice is calling it once.

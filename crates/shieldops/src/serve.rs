@@ -84,21 +84,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         stop: stop.clone(),
         targets_ready: targets_ready.clone(),
     });
-    let app = Arc::new(App {
-        store: store.clone(),
-        intake: intake.clone(),
-        pipeline: pipeline.clone(),
-        tenants: Arc::clone(&tenants) as Arc<dyn shieldops_api::Tenants>,
-        backoff: Backoff::default(),
-        passkeys: passkeys(&settings, tcp.local_addr()?),
-        limits: Limits::new(settings.limits.then(|| settings.base.clone())),
-        base: settings.base.clone(),
-        metrics: Metrics::default(),
-        denials: Denials::default(),
-        tasks: tasks.clone(),
-        settings: api_settings(&settings),
-        stop: stop.clone(),
-    });
+    let app = app(&settings, tcp.local_addr()?, (&pipeline, &intake), &tenants, (&tasks, &stop));
     tasks.spawn(Denials::keep(Arc::clone(&app)));
     let router = shieldops_api::router(app)
         .map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
@@ -128,6 +114,30 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     }
     stop.cancel();
     drain(&pipeline, &tasks, &tenants, &linux).await
+}
+
+fn app(
+    settings: &Settings,
+    address: SocketAddr,
+    (pipeline, intake): (&Pipeline, &Intake),
+    tenants: &Arc<Tenants>,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+) -> Arc<App> {
+    Arc::new(App {
+        store: pipeline.store.clone(),
+        intake: intake.clone(),
+        pipeline: pipeline.clone(),
+        tenants: Arc::clone(tenants) as Arc<dyn shieldops_api::Tenants>,
+        backoff: Backoff::default(),
+        passkeys: passkeys(settings, address),
+        limits: Limits::new(settings.limits.then(|| settings.base.clone())),
+        base: settings.base.clone(),
+        metrics: Metrics::default(),
+        denials: Denials::default(),
+        tasks: tasks.clone(),
+        settings: api_settings(settings),
+        stop: stop.clone(),
+    })
 }
 
 async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {

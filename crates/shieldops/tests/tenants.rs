@@ -144,9 +144,12 @@ fn a_process_answers_for_its_own_roles_only() {
     assert_eq!((status, refused["code"].as_str()), (421, Some("not_an_ingest_node")), "{refused}");
     let (status, refused) = server.raw("GET", "/api/v1/events", Some(&person), None);
     assert_eq!((status, refused["code"].as_str()), (421, Some("not_an_ingest_node")), "{refused}");
-    let (status, refused) = server.raw("GET", "/api/v1/capabilities", Some(&person), None);
+    let plan = json!({"actions": [{"capability": "linux.block_ip", "target": {"kind": "linux_host", "name": "sim/a"}, "params": {"address": "203.0.113.66"}}]});
+    let (status, refused) = server.raw("POST", "/api/v1/plans", Some(&person), Some(&plan.to_string()));
     assert_eq!((status, refused["code"].as_str()), (421, Some("role_not_here")), "{refused}");
     assert!(server.get("/api/v1/incidents", &person).is_ok());
+    let halted = server.post("/api/v1/automation/halt", &person, &json!({"reason": "drill"})).unwrap();
+    assert_eq!(halted["halted"], true, "the switch is at hand in every process: {halted}");
     assert!(!Path::new(server.data_dir()).join("bus").exists(), "no log was made");
 
     server.stop();

@@ -91,15 +91,15 @@ fn flatten(above: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
 
 fn set(args: &SetArgs) -> Outcome {
     let client = Client::new(&args.server)?;
-    let made = client.edit(PATH, |now| match &args.file {
-        Some(file) => read(file),
-        None => {
-            let mut settings = now["own"].clone();
-            for pair in &args.pairs {
-                change(&mut settings, pair)?;
-            }
-            Ok(settings)
+    let made = client.edit(PATH, |now| {
+        if let Some(file) = &args.file {
+            return read(file);
         }
+        let mut settings = now["own"].clone();
+        for pair in &args.pairs {
+            change(&mut settings, pair)?;
+        }
+        Ok(settings)
     })?;
     show(&made, args.server.output)
 }

@@ -108,11 +108,11 @@ impl Tenants {
             let drop_events = move |id| pipeline.remove_tenant(id).map_err(|error| error.to_string());
             match shred::shred(store, tenant.id, now, drop_events).await {
                 Ok(done) => {
-                    tracing::info!(tenant.id = %tenant.id, rows = done.rows.values().sum::<u64>(), "the tenant is deleted")
+                    tracing::info!(tenant.id = %tenant.id, rows = done.rows.values().sum::<u64>(), "the tenant is deleted");
                 }
                 // What it had goes on at the next look.
                 Err(error) => {
-                    tracing::error!(tenant.id = %tenant.id, %error, "the tenant could not be deleted and will be tried again")
+                    tracing::error!(tenant.id = %tenant.id, %error, "the tenant could not be deleted and will be tried again");
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Tenants {
                 self.with.pipeline.bus()?;
                 running.tasks.spawn(detect(self.with.pipeline.clone(), tenant.id, running.stop.clone()));
             }
-            if let Some(engine) = &running.engine {
+            if let Some(engine) = running.engine.as_ref().filter(|_| responds) {
                 let (store, ready) = (self.with.store.clone(), self.with.targets_ready.clone());
                 running.tasks.spawn(watch(store, tenant.id, Arc::clone(engine), ready, running.stop.clone()));
             }
@@ -219,6 +219,10 @@ impl shieldops_api::Tenants for Tenants {
         if !self.with.roles.has(Role::Respond) {
             return Err(NoEngine::NotHere);
         }
+        self.desk(tenant)
+    }
+
+    fn desk(&self, tenant: TenantId) -> Result<Arc<Engine>, NoEngine> {
         let mut all = self.lock();
         if let Some(engine) = all.get(&tenant).and_then(|running| running.engine.clone()) {
             return Ok(engine);
