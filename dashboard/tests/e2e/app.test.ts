@@ -62,10 +62,20 @@ const PAGES = [
   'rule',
   '/ingest',
   '/ledger',
-  '/settings',
-  '/settings?tab=tokens',
-  '/settings?tab=users',
-  '/settings?tab=automation',
+  ...[
+    'account',
+    'sessions',
+    'members',
+    'roles',
+    'grants',
+    'keys',
+    'tokens',
+    'targets',
+    'automation',
+    'rules',
+    'usage',
+  ].map(tab => `/settings?tab=${tab}`),
+  '/tenants',
 ]
 const pathOf = (name: string) =>
   name

@@ -42,7 +42,7 @@ export async function signIn(context: BrowserContext, server: Server) {
   await page.goto(server.url)
   await page.getByLabel('Name').fill('admin')
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await page.getByRole('heading', { name: 'Command centre' }).waitFor()
   await page.close()
 }

@@ -1,0 +1,59 @@
+/** Two tenants with an administrator each, made as an operator makes them; and what the tests of tenancy share. */
+import type { BrowserContext, Page } from 'playwright-core'
+import { PASSWORD, type Server, signIn } from './server'
+
+export type Side = { slug: string; name: string; admin: string; context: BrowserContext }
+/** Names that are new on a server that has seen these tests before. */
+export const fresh = (word: string) => `${word}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 5)}`
+
+/** Opens a page of the app; the heading is there when it is. */
+export async function open(context: BrowserContext, server: Server, path: string): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(server.url + path)
+  await page.locator('main h1').first().waitFor()
+  return page
+}
+
+/** The secret in the box that shows it once. */
+export const shown = (page: Page) => page.locator('[data-secret]').first().innerText()
+
+/** Spends an invitation in a context where nobody is signed in. */
+export async function accept(context: BrowserContext, link: string): Promise<void> {
+  const page = await context.newPage()
+  await page.goto(link)
+  const fields = page.getByLabel(/^New password/)
+  await fields.first().fill(PASSWORD)
+  await fields.last().fill(PASSWORD)
+  await page.getByRole('button', { name: 'Join and sign in' }).click()
+  await page.locator('[data-tenant]').waitFor()
+  await page.close()
+}
+
+/** A tenant by the page of an operator, and its first administrator in a context of its own. */
+export async function makeSide(operator: BrowserContext, context: BrowserContext, server: Server, word: string) {
+  const slug = fresh(word)
+  const [name, admin] = [`Tenant ${slug}`, `${slug}-admin`]
+  await signIn(operator, server)
+  const page = await open(operator, server, '/tenants')
+  await page.getByRole('button', { name: 'New tenant' }).click()
+  const dialog = page.getByRole('dialog', { name: 'New tenant' })
+  await dialog.getByLabel('Name', { exact: true }).fill(name)
+  await dialog.getByLabel('Address').fill(slug)
+  await dialog.getByLabel(/First administrator/).fill(admin)
+  await dialog.getByRole('button', { name: 'Make tenant' }).click()
+  const link = await shown(page)
+  await page.close()
+  await accept(context, link)
+  return { slug, name, admin, context } satisfies Side
+}
+
+/** Invites by the page of an administrator; answers the link. */
+export async function invite(side: Side, server: Server, name: string, role: string): Promise<string> {
+  const page = await open(side.context, server, `/t/${side.slug}/settings?tab=members`)
+  await page.getByLabel('Name or e-mail address').fill(name)
+  await page.getByLabel('Role', { exact: true }).selectOption(role)
+  await page.getByRole('button', { name: 'Make invitation link' }).click()
+  const link = await shown(page)
+  await page.close()
+  return link
+}
