@@ -71,10 +71,10 @@ impl Database {
 
     /// Opens a PostgreSQL database and brings its schema up to date.
     pub(crate) async fn postgres(url: &str) -> Result<Self> {
-        let writer = postgres::connect(url).await?;
+        let writer = postgres::connect(url, postgres::WRITERS).await?;
         postgres::refuse_moving_connections(&writer).await?;
         let role = postgres::migrate(&writer).await?;
-        let readers = postgres::connect(url).await?;
+        let readers = postgres::connect(url, postgres::READERS).await?;
         Ok(Self { kind: Kind::Postgres, writer, readers, role })
     }
 

@@ -16,8 +16,9 @@ use crate::{Result, StoreError};
 
 /// The role that serves; a login of its own is no use, since nobody can sign in as it.
 const ROLE: &str = "shieldops_app";
-/// Connections of each of the two pools.
-const CONNECTIONS: u32 = 16;
+/// Connections of a process that read, and that write; a server grants a hundred by default.
+pub(super) const READERS: u32 = 12;
+pub(super) const WRITERS: u32 = 8;
 /// Advisory locks: of migrations, and of changes to the installation. A tenant's is made from its id.
 const MIGRATION_LOCK: i64 = 0x5348_4945_4c44_0001;
 const INSTALLATION_LOCK: i64 = 0x5348_4945_4c44_0002;
@@ -26,12 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that rested this long is tried before it is used.
 const RESTED: Duration = Duration::from_secs(5);
 
-pub(crate) async fn connect(url: &str) -> Result<AnyPool> {
+pub(crate) async fn connect(url: &str, connections: u32) -> Result<AnyPool> {
     // A pool would try for long what cannot succeed.
     beside(url).await?.close().await?;
     let options: AnyConnectOptions = url.parse()?;
     let pool = AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(connections)
         .acquire_timeout(Duration::from_secs(15))
         .test_before_acquire(false)
         .before_acquire(|connection, about| {
