@@ -29,9 +29,9 @@ use crate::{
 };
 
 /// Every permission, whether one has it in this tenant, and which rule says so.
-#[utoipa::path(get, path = "/api/v1/me/permissions", operation_id = "list_my_permissions", tag = "account", responses((status = 200, body = List<Decision>)))]
-pub(crate) async fn permissions(caller: Caller) -> Json<List<Decision>> {
-    Json(List { items: decide::all(&caller.rights), next_cursor: None })
+#[utoipa::path(get, path = "/api/v1/me/permissions", operation_id = "list_my_permissions", tag = "account", params(PlainQuery), responses((status = 200, body = List<Decision>)))]
+pub(crate) async fn permissions(caller: Caller, query: PlainQuery) -> Result<Json<List<Decision>>, Problem> {
+    query.of(decide::all(&caller.rights), |decision| decision.permission.to_string()).map(Json)
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -138,7 +138,7 @@ fn a_changed_role_or_state_of_a_person_ends_its_live_updates_within_a_second_and
 fn a_credential_that_is_gone_ends_its_live_updates_within_a_second() {
     let server = Server::start(&[]);
     let admin = server.token("personal");
-    let (id, cookie, _) = person(&server, &admin, "ann", "analyst");
+    let (_, cookie, _) = person(&server, &admin, "ann", "analyst");
     let made = server.post("/api/v1/tokens", &admin, &json!({"kind": "personal", "name": "short"})).unwrap();
     let mut revoked = Live::with_token(&server, made["token"].as_str().unwrap());
     let path = format!("/api/v1/tokens/{}", made["id"].as_str().unwrap());
@@ -154,8 +154,10 @@ fn a_credential_that_is_gone_ends_its_live_updates_within_a_second() {
     let login = json!({"name": "ann", "password": "another long phrase"}).to_string();
     let cookie = server.cookie("/api/v1/session", &login).unwrap();
     let mut replaced = Live::with_cookie(&server, &cookie);
-    let change = json!({"password": "a third long phrase"}).to_string();
-    assert_eq!(server.raw("patch", &format!("/api/v1/users/{id}"), Some(&admin), Some(&change)).0, 200);
+    let elsewhere = server.cookie("/api/v1/session", &login).unwrap();
+    let csrf = server.with_cookie("get", "/api/v1/me", &elsewhere, None, None).1["csrf"].as_str().unwrap().to_owned();
+    let change = json!({"current": "another long phrase", "new": "a third long phrase"}).to_string();
+    assert_eq!(server.with_cookie("post", "/api/v1/me/password", &elsewhere, Some(&csrf), Some(&change)).0, 204);
     assert!(replaced.ended(Instant::now()).expect("a session outlives its password") < REVOKED);
 }
 
