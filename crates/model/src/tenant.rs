@@ -87,7 +87,9 @@ pub fn check_slug(slug: &str) -> Result<(), &'static str> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = slug.bytes().next().is_some_and(fits) && slug.bytes().last().is_some_and(fits);
     if slug.len() > MAX_SLUG || !ends || !slug.bytes().all(|byte| fits(byte) || byte == b'-') {
-        return Err("a slug has 1 to 40 lower-case letters, digits and dashes, and neither begins nor ends with a dash");
+        return Err(
+            "a slug has 1 to 40 lower-case letters, digits and dashes, and neither begins nor ends with a dash",
+        );
     }
     Ok(())
 }
