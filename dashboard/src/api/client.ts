@@ -127,7 +127,7 @@ async function again(error: ApiError, tries: Tries): Promise<boolean> {
 }
 
 /** A wrong password while signed in is no end of the session. */
-const endsSession = (path: string) => !/^\/(session|me\/|invitations\/accept)/.test(path)
+const endsSession = (path: string) => !/^\/(session(\/|$)|me\/|invitations\/accept)/.test(path)
 
 async function answered(method: Method, path: string, options: Options, accept?: string): Promise<Response> {
   const key = method === 'POST' ? intentKey(path, options.body) : undefined

@@ -9,7 +9,7 @@ const MOST_OPEN = 50
 const open = new Map<string, string>()
 
 /** Bodies with passwords are not kept, and these paths do nothing twice. */
-const notKept = (path: string) => /^\/(session|me\/|invitations\/accept)/.test(path)
+const notKept = (path: string) => /^\/(session(\/|$)|me\/|invitations\/accept)/.test(path)
 
 export function randomKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16))

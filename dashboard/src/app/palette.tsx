@@ -85,7 +85,7 @@ function useGroups(open: boolean, query: string, onHelp: () => void): Group[] {
       {
         value: 'Tenants',
         items: tenants.map(t => ({
-          value: `Switch to tenant ${t.name} ${t.slug}`,
+          value: `Switch to ${t.name} ${t.slug} tenant`,
           label: `Switch to ${t.name}`,
           hint: t.slug,
           icon: Building2,

@@ -75,7 +75,7 @@ function DayBars({ usage }: { usage: Usage }) {
   return (
     <div>
       <h3 className="mb-1.5 text-2xs text-fg-3">Events a day, at most {fmt(most)}</h3>
-      <ul aria-label="Events a day" className="flex h-28 items-end gap-px border-b border-line">
+      <ul aria-label="Events a day" className="flex h-28 items-end gap-0.5 border-b border-line">
         {days.map(d => (
           <li
             key={d.day}

@@ -148,6 +148,48 @@ test('the palette, the shortcut sheet, the event panel and dialogs are accessibl
   await page.close()
 })
 
+const DIALOGS: [string, string][] = [
+  ['/settings?tab=keys', 'New key'],
+  ['/settings?tab=roles', 'New role'],
+  ['/settings?tab=roles', 'See'],
+  ['/settings?tab=grants', 'Let the parent in'],
+  ['/settings?tab=account', 'Set up…'],
+  ['/tenants', 'New tenant'],
+]
+test.each(DIALOGS)('the dialog on %s behind “%s” is accessible', async (path, button) => {
+  const page = await open(loose, path)
+  await page.getByRole('button', { name: button }).first().click()
+  await page.getByRole('dialog').waitFor()
+  await page.waitForTimeout(300)
+  expect(await violations(page)).toEqual([])
+  await page.close()
+})
+
+test('the menus of members and tenants are accessible', async () => {
+  for (const [path, name] of [
+    ['/settings?tab=members', /^Change /],
+    ['/tenants', /^Change /],
+  ] as const) {
+    const page = await open(loose, path)
+    await page.getByRole('button', { name }).first().click()
+    await page.getByRole('menuitem').first().waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.close()
+  }
+})
+
+test('the ways in are accessible', async () => {
+  const nobody = await openBrowser(true)
+  for (const path of ['/', '/#invite=sov_x', '/#reset=sor_x', '/t/none/alerts']) {
+    const page = await nobody.newPage()
+    await page.goto(server.url + path)
+    await page.locator('main h1').first().waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.close()
+  }
+  await nobody.close()
+})
+
 test('everything by keyboard: triage, go to, palette', async () => {
   const page = await open(strict, '/alerts')
   const grid = page.getByRole('grid', { name: 'Alert triage queue' })

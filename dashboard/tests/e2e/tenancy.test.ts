@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launch } from './browser'
-import { accept, fresh, invite, makeSide, open, type Side, shown } from './people'
+import { accept, fresh, invite, makeSide, open, type Side, shown, totp } from './people'
 import { PASSWORD, type Server, startServer } from './server'
 
 const REAL = !!process.env.SHIELDOPS_E2E_URL
@@ -239,6 +239,72 @@ describe.skipIf(!REAL)('credentials', () => {
     expect([await call(first, '/api/v1/alerts'), await call(second, '/api/v1/alerts')]).toEqual([401, 401])
     await page.close()
   })
+
+  test('whoever proved who they are too long ago does so again, and what they began goes on', async () => {
+    const name = fresh('proved')
+    const page = await open(alpha.context, server, `/t/${alpha.slug}/settings?tab=keys`)
+    const keys: (string | undefined)[] = []
+    // The server holds a proof for five minutes; the first request is refused here as it would be after them.
+    await page.route('**/api/v1/keys', async route => {
+      if (route.request().method() !== 'POST') return route.fallback()
+      keys.push(route.request().headers()['idempotency-key'])
+      if (keys.length > 1) return route.fallback()
+      const problem = { title: 'Confirm who you are first', status: 403, code: 'reauthentication_required' }
+      return route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify(problem) })
+    })
+    await page.getByRole('button', { name: 'New key' }).click()
+    await page.getByLabel('Name', { exact: true }).fill(name)
+    await page.getByLabel('Alert: read').check()
+    await page.getByRole('button', { name: 'Make key' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Confirm who you are' })
+    await dialog.getByLabel('Password').fill('not the password')
+    await dialog.getByRole('button', { name: 'Confirm' }).click()
+    await dialog.getByText('wrong_credentials').waitFor()
+    await dialog.getByLabel('Password').fill(PASSWORD)
+    await dialog.getByRole('button', { name: 'Confirm' }).click()
+    expect(await shown(page)).toMatch(/^sko_/)
+    await page.getByText(name, { exact: true }).waitFor()
+    expect([keys.length, new Set(keys).size]).toEqual([2, 1])
+    await page.close()
+  })
+
+  test('an authenticator app is set up, and a recovery code opens the account once', async () => {
+    const page = await open(beta.context, server, `/t/${beta.slug}/settings?tab=account`)
+    await page.getByRole('button', { name: 'Set up…' }).click()
+    await page.getByRole('img', { name: /QR code/ }).waitFor()
+    const secret = await page.locator('[data-totp-secret]').getAttribute('data-totp-secret')
+    await page.getByLabel('Code that the app shows').fill(totp(secret ?? ''))
+    await page.getByRole('button', { name: 'Turn on' }).click()
+    const code = await page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem').first().innerText()
+    await page.getByRole('button', { name: 'I have kept them' }).click()
+    const again = async () => {
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await page.getByLabel('Name').fill(beta.admin)
+      await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+      await page.getByRole('button', { name: 'Use a recovery code' }).click()
+      await page.getByLabel('Recovery code').fill(code)
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    }
+    await again()
+    await page.getByText('9 of 10 left').waitFor()
+    await again()
+    await page.getByRole('alert').waitFor()
+    // The session that was open is gone with the sign-out: the account comes back by a code of the app.
+    await page.getByRole('button', { name: 'Use a code of the authenticator app' }).click()
+    await expect
+      .poll(
+        async () => {
+          await page.getByLabel('Code of your authenticator app').fill(totp(secret ?? ''))
+          await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+          await page.waitForTimeout(2_000)
+          return page.getByText('9 of 10 left').isVisible()
+        },
+        { timeout: 45_000, interval: 5_000 },
+      )
+      .toBe(true)
+    await page.close()
+  }, 90_000)
 
   test('a passkey is registered, and signs in alone', async () => {
     const page = await open(alpha.context, server, `/t/${alpha.slug}/settings?tab=account`)

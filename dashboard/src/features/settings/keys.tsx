@@ -40,7 +40,7 @@ export function Keys() {
         />
       )}
       <Card
-        title="API keys"
+        title="Keys of this tenant"
         extra={
           <ActBtn need="key.write" size="sm" v="primary" onClick={() => setEditing('new')}>
             New key
@@ -108,7 +108,15 @@ function Row({ apiKey: key, onEdit, onMade }: RowProps) {
       </Td>
       <Td className="text-fg-2">{key.last_used_at ? <Ago at={key.last_used_at} suffix /> : 'never'}</Td>
       <Td className="text-fg-2">
-        {!key.expires_at ? 'never' : state.live ? <Until at={key.expires_at} /> : <Ago at={key.expires_at} suffix />}
+        {key.revoked_at ? (
+          ''
+        ) : !key.expires_at ? (
+          'never'
+        ) : state.live ? (
+          <Until at={key.expires_at} />
+        ) : (
+          <Ago at={key.expires_at} suffix />
+        )}
       </Td>
       <Acts>
         {state.live && !why && (

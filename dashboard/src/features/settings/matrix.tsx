@@ -79,7 +79,7 @@ function Cells({ grid, value, onChange, label, low }: Props & { grid: Grid }) {
                       <label className="inline-grid size-6 place-items-center" title={why(cell)}>
                         <input
                           type="checkbox"
-                          className="size-3.5 accent-(--accent-solid)"
+                          className="size-3.5"
                           aria-label={`${words(resource)}: ${action}`}
                           checked={chosen.has(cell.permission)}
                           disabled={!onChange || (!cell.own && !chosen.has(cell.permission))}

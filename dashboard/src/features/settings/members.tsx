@@ -34,7 +34,7 @@ export function Members() {
           onClose={() => setMade(null)}
         />
       )}
-      <Card title="Members">
+      <Card title="People of this tenant">
         <p className="border-b border-line px-3 py-2 text-xs text-fg-3">
           Nobody approves a plan that they asked for: with one person, plans of that person wait for a second one.
         </p>

@@ -61,7 +61,11 @@ export default function SettingsPage() {
   return (
     <div className="flex h-full min-h-0">
       <Sections chosen={chosen.id} version={version} />
-      <section className="scroll min-h-0 min-w-0 flex-1 overflow-y-auto p-4" aria-label={chosen.label} tabIndex={0}>
+      <section
+        className="scroll min-h-0 min-w-0 flex-1 overflow-y-auto p-4"
+        aria-label={`Settings: ${chosen.label}`}
+        tabIndex={0}
+      >
         <div className="mx-auto max-w-[1080px]">
           <h1 className="mb-3 text-lg font-semibold tracking-tight">{chosen.label}</h1>
           {!chosen.needs || can(chosen.needs) ? (
