@@ -1,17 +1,27 @@
 /** Lets nobody past without a session: sign-in page, or the app. The address stays, so that one lands where one wanted. */
 import { RouterProvider } from '@tanstack/react-router'
 import { Lock } from 'lucide-react'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { ApiError } from '@/api/client'
 import { tenantBase, tenantSlug } from '@/api/tenant'
 import type { Me } from '@/api/types'
-import { JoinPage, SignIn } from '@/features/sign-in'
 import { Btn } from '@/ui/basic'
 import { ErrorPanel, Skeleton } from '@/ui/states'
 import { makeRouter } from './router'
 import { linkSecret, session, settle, signOut, useMe } from './session'
 
+const SignIn = lazy(() => import('@/features/sign-in').then(module => ({ default: module.SignIn })))
+const JoinPage = lazy(() => import('@/features/sign-in').then(module => ({ default: module.JoinPage })))
+
 export function Gate() {
+  return (
+    <Suspense fallback={<Waiting />}>
+      <Entrance />
+    </Suspense>
+  )
+}
+
+function Entrance() {
   const { out, turn } = session.use(s => s)
   const me = useMe()
   // A link wins over a session: whoever opens it wants to spend it.

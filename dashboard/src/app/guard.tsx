@@ -2,18 +2,16 @@
 import type { ComponentProps } from 'react'
 import { Btn } from '@/ui/basic'
 import { Tip } from '@/ui/tip'
-import { useCan, useUser } from './session'
+import { isRead, useUser } from './session'
 
 const role = (name: string) => (name.startsWith('rol_') ? 'your role' : `the role ${name}`)
 
 /** Why this person may not do it now; null when they may. */
 export function useWhyNot() {
-  const { user, tenant } = useUser()
-  const can = useCan()
+  const { user, tenant, permissions } = useUser()
   return (need: string): string | null => {
-    if (!can(need)) return `Needs the permission ${need}; ${role(user.role)} does not have it`
-    if (tenant.state === 'suspended' && !/\.(read|export)$/.test(need))
-      return 'The tenant is suspended: it can only be read'
+    if (!permissions.includes(need)) return `Needs the permission ${need}; ${role(user.role)} does not have it`
+    if (tenant.state === 'suspended' && !isRead(need)) return 'The tenant is suspended: it can only be read'
     return null
   }
 }

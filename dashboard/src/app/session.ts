@@ -37,9 +37,13 @@ export function useUser(): Me {
   return data
 }
 
+/** What changes nothing stays possible in a suspended tenant. */
+export const isRead = (permission: string) => /\.(read|export)$/.test(permission)
+
 export const useCan = () => {
   const { data } = useQuery(meQuery)
-  return (permission: string) => data?.permissions.includes(permission) ?? false
+  const readOnly = data?.tenant.state === 'suspended'
+  return (permission: string) => (data?.permissions.includes(permission) ?? false) && (!readOnly || isRead(permission))
 }
 
 /** Where one lands who asked for no page: what the role is for. */

@@ -1,4 +1,5 @@
 /** Tenants, people and credentials through a real browser and a real server. */
+import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launch } from './browser'
@@ -342,6 +343,12 @@ describe.skipIf(!REAL)('credentials', () => {
   })
 })
 
+async function save(page: Page, item: RegExp) {
+  await page.getByRole('button', { name: 'Export' }).click()
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: item }).click()])
+  return { name: saved.suggestedFilename(), text: readFileSync(await saved.path(), 'utf8') }
+}
+
 describe.skipIf(!REAL)('the ledger', () => {
   test('shows what a change of a role changed, and proves itself', async () => {
     const page = await open(beta.context, server, `/t/${beta.slug}/settings?tab=roles`)
@@ -358,14 +365,14 @@ describe.skipIf(!REAL)('the ledger', () => {
     await table.getByText('plan.approve').waitFor()
     expect(await table.getByText('alert.read').count()).toBe(0)
     await page.locator('[data-verified=true]').waitFor()
-    const [saved] = await Promise.all([
-      page.waitForEvent('download'),
-      page
-        .getByRole('button', { name: 'Export' })
-        .click()
-        .then(() => page.getByRole('menuitem', { name: /NDJSON/ }).click()),
-    ])
-    expect(saved.suggestedFilename()).toBe('ledger.ndjson')
+    const proof = await save(page, /^Proof/)
+    expect([proof.name, proof.text.includes(alpha.slug)]).toEqual(['ledger.ndjson', false])
+    const csv = await save(page, /^CSV/)
+    expect(csv.name).toBe('audit.csv')
+    const [head, ...rows] = csv.text.trim().split('\r\n')
+    expect(head).toMatch(/seq/)
+    expect(rows.length).toBeGreaterThan(0)
+    expect(rows.filter(row => !row.includes('role.updated'))).toEqual([])
     await page.close()
   })
 })

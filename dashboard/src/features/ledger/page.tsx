@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { BadgeCheck, Download, ShieldAlert } from 'lucide-react'
 import { useMemo, useRef } from 'react'
-import { download } from '@/api/client'
+import { download, type Query } from '@/api/client'
 import { ledgerQuery, ledgerVerifyQuery } from '@/api/queries'
 import type { LedgerVerify } from '@/api/types'
 import { useWhyNot } from '@/app/guard'
@@ -15,7 +15,7 @@ import { useList } from '@/app/use-list'
 import { Ago, Btn, Empty, ErrorPanel, fmt, Loaded, Menu, NoPermission, plural, Skeleton } from '@/ui'
 import { NewPill } from '@/ui/new-pill'
 import { LedgerRows } from './entries'
-import { Filters, useLedgerFilter } from './filters'
+import { Filters, type LedgerFilter, useLedgerFilter } from './filters'
 
 export default function LedgerPage() {
   const can = useCan()
@@ -43,7 +43,7 @@ function Ledger() {
           {looked > 0 && ` · looked through ${fmt(looked)}`}
         </span>
         <div className="ml-auto">
-          <ExportMenu />
+          <ExportMenu filter={filter} />
         </div>
       </div>
       <Verified />
@@ -75,12 +75,15 @@ function Ledger() {
   )
 }
 
-function ExportMenu() {
+/** The proof is of everything; the other two take what is filtered. */
+function ExportMenu({ filter }: { filter: LedgerFilter }) {
   const why = useWhyNot()('ledger.export')
-  const save = (format: 'ndjson' | 'csv') =>
-    void download('/ledger/export', { format }, `ledger.${format}`).catch((error: Error) =>
+  const filtered = Object.values(filter).some(Boolean)
+  const save = (query: Query, name: string) =>
+    void download('/ledger/export', query, name).catch((error: Error) =>
       toast({ text: error.message, tone: 'critical' }),
     )
+  const what = filtered ? 'The entries of this filter' : 'Every entry'
   return (
     <Menu
       label="Export the ledger"
@@ -93,12 +96,23 @@ function ExportMenu() {
       }
       items={[
         {
+          id: 'csv',
+          label: 'CSV',
+          hint: `${what}, for a spreadsheet; formulas are made harmless`,
+          run: () => save({ ...filter, format: 'csv' }, 'audit.csv'),
+        },
+        {
           id: 'ndjson',
           label: 'NDJSON',
-          hint: 'Every entry with its proof: shieldops ledger verify proves it offline',
-          run: () => save('ndjson'),
+          hint: `${what}, for other tools`,
+          run: () => save({ ...filter, format: 'ndjson' }, 'audit.ndjson'),
         },
-        { id: 'csv', label: 'CSV', hint: 'For a spreadsheet; formulas are made harmless', run: () => save('csv') },
+        {
+          id: 'proof',
+          label: 'Proof',
+          hint: 'The whole ledger: shieldops ledger verify proves it offline',
+          run: () => save({}, 'ledger.ndjson'),
+        },
       ]}
     />
   )

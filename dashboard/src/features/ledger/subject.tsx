@@ -6,6 +6,18 @@ import { short } from '@/ui/format'
 
 const CLASS = 'inline-flex h-6 shrink-0 items-center whitespace-nowrap font-mono text-2xs text-accent hover:underline'
 
+/** Where the settings show a kind of object. */
+const SETTINGS: Record<string, string> = {
+  usr: 'members',
+  ivt: 'members',
+  rol: 'roles',
+  gnt: 'grants',
+  key: 'keys',
+  tok: 'tokens',
+  tgt: 'targets',
+  ses: 'sessions',
+}
+
 export function SubjectLink({ id }: { id: string }) {
   const openEvent = useOpenEvent()
   const label = `${id.split('_')[0]} ${short(id)}`
@@ -26,6 +38,13 @@ export function SubjectLink({ id }: { id: string }) {
       <button type="button" className={CLASS} onClick={() => openEvent(id)}>
         {label}
       </button>
+    )
+  const tab = SETTINGS[id.split('_')[0] ?? '']
+  if (tab)
+    return (
+      <Link to="/settings" search={{ tab }} className={CLASS} title={id}>
+        {label}
+      </Link>
     )
   return (
     <span className="inline-flex h-6 shrink-0 items-center whitespace-nowrap font-mono text-2xs text-fg-3" title={id}>
