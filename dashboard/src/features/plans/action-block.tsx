@@ -25,7 +25,7 @@ export function ActionBlock({ action }: { action: Action }) {
   return (
     <section
       className="space-y-2 rounded-md border border-line px-2.5 py-2"
-      aria-label={`Action ${action.capability}`}
+      aria-label={`Action ${action.capability} ${short(action.id)}`}
       data-action={action.id}
       data-state={action.state}
     >
