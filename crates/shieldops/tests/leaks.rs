@@ -88,18 +88,23 @@ fn run(env: &[(&str, &str)]) {
     for (name, caller) in &stage.own.callers {
         assert_eq!(caller.call("GET", "/api/v1/me", None).status, 200, "{name} is still who it was");
     }
+    if env.is_empty() {
+        stage.a_leak_would_be_seen();
+    }
 }
 
 impl Stage {
     /// One's own tenant is filled first: while the other's is, nothing may move in it.
     fn set(env: &[(&str, &str)]) -> Self {
         let site = Site::start(env);
-        site.operator.post("/api/v1/tenants", &json!({"slug": "holding", "name": "Holding"}));
-        let own = site.tenant(OWN, "Bystander", Some("holding"));
+        let parent = |slug: &str| drop(site.operator.post("/api/v1/tenants", &json!({"slug": slug, "name": slug})));
+        parent("own-parent");
+        let own = site.tenant(OWN, "Bystander", Some("own-parent"));
         let own = fill(&site, own, "own", &Amount { incidents: 3, machines: 3 });
         let mut socket = live::Live::with_headers(site.url(), &own.org.admin.headers, OWN);
-        let before = quiet(&own.org.admin);
-        let theirs = site.tenant(&format!("org-{MARKER}"), &format!("Org {MARKER}"), Some("holding"));
+        let (before, shared) = (quiet(&own.org.admin), harvest(&own.org.admin));
+        parent("their-parent");
+        let theirs = site.tenant(&format!("org-{MARKER}"), &format!("Org {MARKER}"), Some("their-parent"));
         let theirs = fill(&site, theirs, MARKER, &Amount { incidents: 12, machines: 8 });
         assert_eq!(socket.next(Duration::from_millis(500)), None, "a frame about another tenant");
         for (path, seen) in quiet(&own.org.admin) {
@@ -110,6 +115,10 @@ impl Stage {
         ids_in(&theirs.org.admin.get("/api/v1/me").to_string(), &mut ids);
         for common in COMMON {
             ids.remove(common);
+        }
+        // Whoever invited both is known to both.
+        for (kind, known) in &mut ids {
+            known.retain(|id| !shared.get(kind).is_some_and(|shared| shared.contains(id)));
         }
         for wanted in [
             "alt", "inc", "evt", "pln", "act", "tgt", "usr", "ses", "tok", "key", "rol", "gnt", "ivt", "dlq", "not",
@@ -225,6 +234,19 @@ impl Stage {
         }
     }
 
+    /// The other's alerts are put among one's own behind the server's back: the same questions find that out.
+    fn a_leak_would_be_seen(&self) {
+        let tenant = |slug: &str| format!("(SELECT id FROM tenants WHERE slug = '{slug}')");
+        let (own, theirs) = (tenant(OWN), tenant(&self.theirs.org.slug));
+        self.site.server.sql(&format!("UPDATE alerts SET tenant_id = {own} WHERE tenant_id = {theirs}"));
+        let one = |operation: &&Operation| operation.method == "GET" && operation.path == "/api/v1/alerts/{id}";
+        let operation = self.operations.iter().find(one).unwrap();
+        let theirs = self.ids["alt"].first().unwrap();
+        let (place, nowhere) = (Some(&operation.places[0].0), elsewhere(theirs));
+        let case = Case { operation, place, theirs, nowhere: &nowhere, own: &self.things, body: None };
+        assert!(case.differs(&self.own.org.admin, &mut None).is_some(), "a leak is not seen");
+    }
+
     /// What a place is given: the other's, and for each one that exists nowhere.
     fn values(&self, operation: &Operation, caller: &Caller, takes: &Takes) -> Vec<(String, String)> {
         let of = |prefix: &str| self.ids.get(prefix).into_iter().flatten().take(VALUES).cloned().collect::<Vec<_>>();
@@ -308,7 +330,18 @@ fn still(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(still),
         Value::Object(members) => {
             members.retain(|name, _| {
-                !["last_used_at", "generated_at", "from", "to", "at", "alert_series", "next_cursor", "ledger_entries", "sessions"].contains(&name.as_str())
+                ![
+                    "last_used_at",
+                    "generated_at",
+                    "from",
+                    "to",
+                    "at",
+                    "alert_series",
+                    "next_cursor",
+                    "ledger_entries",
+                    "sessions",
+                ]
+                .contains(&name.as_str())
             });
             members.values_mut().for_each(still);
         }
@@ -319,9 +352,11 @@ fn still(value: &mut Value) {
 /// Where two values differ, and how.
 fn first_difference(one: &Value, two: &Value, at: String) -> Option<String> {
     match (one, two) {
-        (Value::Object(left), Value::Object(right)) if left.len() == right.len() => left
-            .iter()
-            .find_map(|(name, value)| first_difference(value, right.get(name).unwrap_or(&Value::Null), format!("{at}/{name}"))),
+        (Value::Object(left), Value::Object(right)) if left.len() == right.len() => {
+            left.iter().find_map(|(name, value)| {
+                first_difference(value, right.get(name).unwrap_or(&Value::Null), format!("{at}/{name}"))
+            })
+        }
         (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
             let pairs = left.iter().zip(right).enumerate();
             pairs.into_iter().find_map(|(index, (one, two))| first_difference(one, two, format!("{at}/{index}")))
