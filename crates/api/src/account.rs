@@ -61,14 +61,14 @@ pub(crate) async fn change_password(
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProofBody {
     /// For an account without a second factor.
-    password: Option<String>,
+    pub(crate) password: Option<String>,
     /// Six digits of the authenticator app.
-    code: Option<String>,
-    recovery_code: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) recovery_code: Option<String>,
     /// Of `POST /api/v1/session/passkey/begin`, with `credential`.
-    passkey_ticket: Option<String>,
+    pub(crate) passkey_ticket: Option<String>,
     /// What the browser answered.
-    credential: Option<Value>,
+    pub(crate) credential: Option<Value>,
 }
 
 impl ProofBody {

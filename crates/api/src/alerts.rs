@@ -192,7 +192,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
 }
 
 /// Changes status, assignee or severity.
-#[utoipa::path(patch, path = "/api/v1/alerts/{id}", operation_id = "update_alert", tag = "alerts", params(("id" = AlertId, Path), ("If-Match" = String, Header)),
+#[utoipa::path(patch, path = "/api/v1/alerts/{id}", operation_id = "update_alert", tag = "alerts", params(("id" = AlertId, Path)),
     request_body = AlertPatch, responses((status = 200, body = Alert), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
     caller: Caller,

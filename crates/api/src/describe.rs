@@ -67,7 +67,21 @@ pub(crate) fn complete(mut description: OpenApi) -> OpenApi {
     for (path, item) in &mut description.paths.paths {
         operations(item, |method, operation| finish(&method, path, operation));
     }
+    prune(&mut description);
     description
+}
+
+/// Without the schemas that nothing refers to: lists repeat those of their items in place.
+fn prune(description: &mut OpenApi) {
+    loop {
+        let text = serde_json::to_string(description).unwrap_or_default();
+        let Some(components) = &mut description.components else { return };
+        let before = components.schemas.len();
+        components.schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+        if components.schemas.len() == before {
+            return;
+        }
+    }
 }
 
 fn signed_in() -> Vec<SecurityRequirement> {

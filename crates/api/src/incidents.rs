@@ -126,7 +126,7 @@ pub(crate) struct IncidentPatch {
 }
 
 /// Changes status, assignee, title or severity.
-#[utoipa::path(patch, path = "/api/v1/incidents/{id}", operation_id = "update_incident", tag = "incidents", params(("id" = IncidentId, Path), ("If-Match" = String, Header)),
+#[utoipa::path(patch, path = "/api/v1/incidents/{id}", operation_id = "update_incident", tag = "incidents", params(("id" = IncidentId, Path)),
     request_body = IncidentPatch, responses((status = 200, body = IncidentView), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
     caller: Caller,

@@ -22,6 +22,7 @@ use crate::{
     account::{self, Ceremony, ProofBody},
     auth::{COOKIE, Caller, Origin},
     page::Body,
+    problem::Refused,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -60,7 +61,9 @@ fn challenge(challenge: Challenge) -> Response {
         (header::WWW_AUTHENTICATE, "Bearer"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (StatusCode::UNAUTHORIZED, headers, Json(body)).into_response()
+    let mut response = (StatusCode::UNAUTHORIZED, headers, Json(body)).into_response();
+    response.extensions_mut().insert(Refused(Code::SECOND_FACTOR_REQUIRED.name.to_owned()));
+    response
 }
 
 /// Opens a session; its cookie is in the answer.
@@ -77,12 +80,26 @@ pub(crate) async fn create(
     }
 }
 
+/// The ticket, and exactly one of the ways to prove who one is.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SecondFactor {
     /// Of the refused sign-in.
     ticket: String,
-    #[serde(flatten)]
-    proof: ProofBody,
+    /// Six digits of the authenticator app.
+    code: Option<String>,
+    recovery_code: Option<String>,
+    /// Of `POST /api/v1/session/passkey/begin`, with `credential`.
+    passkey_ticket: Option<String>,
+    /// What the browser answered.
+    credential: Option<Value>,
+}
+
+impl SecondFactor {
+    fn split(self) -> (String, ProofBody) {
+        let Self { ticket, code, recovery_code, passkey_ticket, credential } = self;
+        (ticket, ProofBody { password: None, code, recovery_code, passkey_ticket, credential })
+    }
 }
 
 /// Finishes a sign-in with a second factor.
@@ -93,7 +110,8 @@ pub(crate) async fn second_factor(
     origin: Origin,
     Body(body): Body<SecondFactor>,
 ) -> Result<Response, Problem> {
-    let signed_in = sessions::second_factor(&app.door(), &body.ticket, body.proof.proof()?, &origin.0).await?;
+    let (ticket, proof) = body.split();
+    let signed_in = sessions::second_factor(&app.door(), &ticket, proof.proof()?, &origin.0).await?;
     cookie(&app, &signed_in)
 }
 
@@ -172,8 +190,8 @@ fn set_cookie(text: &str) -> Result<Response, Problem> {
 /// Ends the session.
 #[utoipa::path(delete, path = "/api/v1/session", operation_id = "sign_out", tag = "session", responses((status = 204, description = "Signed out")))]
 pub(crate) async fn end(caller: Caller) -> Result<Response, Problem> {
-    if let Some(session) = caller.principal.session {
-        sessions::sign_out(&caller.scope, session).await?;
+    if caller.principal.session.is_some() {
+        sessions::sign_out(&caller.scope, &caller.principal).await?;
     }
     set_cookie(&format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"))
 }
