@@ -1,5 +1,7 @@
 //! The ledger: list, verify, export.
 
+mod table;
+
 use std::sync::Arc;
 
 use axum::{
@@ -10,7 +12,10 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Code, Timestamp};
-use shieldops_store::ledger::{self, Entry, Uncovered};
+use shieldops_store::{
+    PageRequest,
+    ledger::{self, Entry, Uncovered},
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,9 +23,13 @@ use crate::{
     App, List, Problem,
     auth::Caller,
     exports::Exports,
-    page::{Filter, ListQuery, parse},
+    page::{Filter, ListQuery, Params, parse},
 };
 
+/// Entries read at a time for a table.
+const PAGE: u32 = 200;
+/// Entries of one table.
+const EXPORTED: usize = 50_000;
 static EXPORTS: Exports = Exports::new();
 /// One proof or export at a time: each copies or holds the whole ledger.
 static TURN: Semaphore = Semaphore::const_new(1);
@@ -146,22 +155,106 @@ pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Resul
     }))
 }
 
-/// The whole ledger as NDJSON that `shieldops ledger verify` proves offline.
-#[utoipa::path(get, path = "/api/v1/ledger/export", operation_id = "export_ledger", tag = "ledger",
-    responses((status = 200, description = "NDJSON", body = String, content_type = "application/x-ndjson")))]
-pub(crate) async fn export(caller: Caller) -> Result<Response, Problem> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ExportFormat {
+    /// Everything, as NDJSON that `shieldops ledger verify` proves offline.
+    #[default]
+    Proof,
+    /// Entries, one a line.
+    Ndjson,
+    /// Entries as a table; what a spreadsheet would run as a formula is made text.
+    Csv,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportParams {
+    /// A proof is of everything; the other two take the filters of the list.
+    #[param(inline)]
+    format: Option<ExportFormat>,
+    /// A kind or its beginning: `plan.approved`, `plan.`.
+    kind: Option<String>,
+    /// An id that the entry is about.
+    subject: Option<String>,
+    /// Who acted: `usr_…`, `tok_…` or `system:…`.
+    actor: Option<String>,
+    /// Recorded at this time or later.
+    #[param(value_type = Option<Timestamp>)]
+    from: Option<String>,
+    /// Recorded before this time.
+    #[param(value_type = Option<Timestamp>)]
+    to: Option<String>,
+}
+
+/// Writes the ledger to a file: a proof of all of it, or the entries that one asks for, oldest first.
+#[utoipa::path(get, path = "/api/v1/ledger/export", operation_id = "export_ledger", tag = "ledger", params(ExportParams),
+    responses((status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/csv"))), (status = 400, body = Problem), (status = 413, body = Problem)))]
+pub(crate) async fn export(caller: Caller, Params(params): Params<ExportParams>) -> Result<Response, Problem> {
+    let filter = ledger::Filter {
+        kind: params.kind.clone(),
+        subject: params.subject.clone(),
+        from: parse("from", params.from.as_ref())?,
+        to: parse("to", params.to.as_ref())?,
+    };
+    let format = params.format.unwrap_or_default();
+    let asks = [&params.kind, &params.subject, &params.actor, &params.from, &params.to];
+    if format == ExportFormat::Proof && asks.iter().any(|asked| asked.is_some()) {
+        return Err(Problem::invalid("a proof is of the whole ledger: ask with `format=ndjson` or `format=csv`"));
+    }
     let _turn = turn().await?;
     let now = caller.scope.store().clock().now();
-    if EXPORTS.first(&caller.scope.actor().id, "ledger", now) {
+    if EXPORTS.first(&caller.scope.actor().id, &format!("{} ledger {format:?}", caller.principal.tenant), now) {
         let mut tx = caller.scope.begin().await?;
-        tx.record("ledger.exported", &[], serde_json::json!({}))?;
+        tx.record("ledger.exported", &[], serde_json::json!({"format": format}))?;
         tx.commit(now).await?;
     }
-    let mut body = ledger::export(&caller.scope).await?.join("\n");
-    body.push('\n');
-    let headers = [
-        (header::CONTENT_TYPE, "application/x-ndjson"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"ledger.ndjson\""),
-    ];
-    Ok((headers, body).into_response())
+    let lines = match format {
+        ExportFormat::Proof => ledger::export(&caller.scope).await?,
+        ExportFormat::Ndjson => {
+            let line = |entry: &Entry| serde_json::to_string(entry).unwrap_or_default();
+            entries(&caller, &filter, params.actor.as_deref()).await?.iter().map(line).collect()
+        }
+        ExportFormat::Csv => {
+            let found = entries(&caller, &filter, params.actor.as_deref()).await?;
+            std::iter::once(table::HEAD.to_owned()).chain(found.iter().map(table::row)).collect()
+        }
+    };
+    Ok(file(format, &lines))
+}
+
+fn file(format: ExportFormat, lines: &[String]) -> Response {
+    let (kind, named, end) = match format {
+        ExportFormat::Proof => ("application/x-ndjson", "attachment; filename=\"ledger.ndjson\"", "\n"),
+        ExportFormat::Ndjson => ("application/x-ndjson", "attachment; filename=\"audit.ndjson\"", "\n"),
+        ExportFormat::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"audit.csv\"", "\r\n"),
+    };
+    let mut body = lines.join(end);
+    if !lines.is_empty() {
+        body.push_str(end);
+    }
+    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, named)], body).into_response()
+}
+
+/// The entries of a filter, oldest first.
+async fn entries(caller: &Caller, filter: &ledger::Filter, actor: Option<&str>) -> Result<Vec<Entry>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    let (mut found, mut page) = (Vec::new(), PageRequest { limit: Some(PAGE), cursor: None });
+    loop {
+        let next = match actor {
+            None => ledger::list(&mut reader, filter, &page).await?,
+            Some(actor) => ledger::by_actor(&mut reader, filter, actor, &page).await?.page,
+        };
+        found.extend(next.items);
+        if found.len() > EXPORTED {
+            let detail = format!("more than {EXPORTED} entries: export them in parts, with `from` and `to`");
+            return Err(Problem::new(Code::TOO_MANY_ITEMS, detail));
+        }
+        page.cursor = next.next_cursor;
+        if page.cursor.is_none() {
+            found.reverse();
+            return Ok(found);
+        }
+    }
 }

@@ -178,6 +178,14 @@ impl Client {
         }
     }
 
+    /// A link as somebody else can open it: without a `public_url` the server gives its path only.
+    pub(crate) fn whole_link(&self, mut made: Value) -> Value {
+        if let Some(path) = made["link"].as_str().filter(|link| link.starts_with('/')) {
+            made["link"] = format!("{}{path}", self.server).into();
+        }
+        made
+    }
+
     /// Writes an answer's body as it comes.
     pub(crate) fn download(&self, path: &str, out: &mut impl Write) -> Result<(), Failure> {
         let response = self.send("GET", path, &[], None)?;
@@ -186,7 +194,13 @@ impl Client {
         }
         let mut body = response.into_body();
         let copied = std::io::copy(&mut body.as_reader(), out).and_then(|_| out.flush());
-        copied.map_err(|error| Failure::unusable("the export was cut short").why(error.to_string()))
+        match copied {
+            // A reader that left early is no error.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::unusable("the export was cut short").why(error.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn send(

@@ -728,7 +728,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The whole ledger as NDJSON that `shieldops ledger verify` proves offline.
+         * Writes the ledger to a file: a proof of all of it, or the entries that one asks for, oldest first.
          * @description Needs `ledger.export`.
          */
         get: operations["export_ledger"];
@@ -1257,7 +1257,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Switches a rule on or off for this tenant, from the next batch of events on.
+         * @description Needs `rule.write`.
+         */
+        patch: operations["update_rule"];
         trace?: never;
     };
     "/api/v1/rules/{id}/test": {
@@ -2241,23 +2245,6 @@ export interface components {
             /** Format: int64 */
             events: number;
         };
-        DeadLetter: {
-            at: components["schemas"]["Timestamp"];
-            code: string;
-            detail: string;
-            event_id?: components["schemas"]["Id_evt"] | null;
-            id: components["schemas"]["Id_dlq"];
-            /** @description The beginning of the input, lossy text. */
-            sample: string;
-            /**
-             * Format: int64
-             * @description Bytes of the whole input.
-             */
-            size: number;
-            source: string;
-            /** @description `intake`: refused in the answer and not stored; `normalise`: stored, but not understood. */
-            stage: string;
-        };
         /** @description What policy said, and why. */
         Decision: {
             allow: boolean;
@@ -3056,6 +3043,8 @@ export interface components {
                 alert_count: number;
                 attack: components["schemas"]["Attack"];
                 diagnostics: components["schemas"]["DiagnosticView"][];
+                /** @description Whether it raises alerts for this tenant. */
+                enabled: boolean;
                 file: string;
                 /** @description The Sigma id. */
                 id: string;
@@ -3065,6 +3054,7 @@ export interface components {
                 /** @description `built_in` or `directory`. */
                 origin: string;
                 status: string;
+                switched?: components["schemas"]["Switched"] | null;
                 tags: string[];
                 tests: components["schemas"]["TestCounts"];
                 title: string;
@@ -3432,23 +3422,6 @@ export interface components {
              */
             user: string | null;
         };
-        /** @description An effect on a target that carries our mark and that no live action wants: a lost database, or a restored ruleset. */
-        Orphan: {
-            /** @description The action that its mark names; it may be unknown here. */
-            action_id: components["schemas"]["Id_act"];
-            capability: string;
-            demo: boolean;
-            detail: string;
-            expires_at?: components["schemas"]["Timestamp"] | null;
-            /** @description What of the target it is about: with the capability it names the effect. */
-            key: string;
-            /** @description What an action would ask for to want exactly this effect. */
-            params: Record<string, never>;
-            plan_id?: components["schemas"]["Id_pln"] | null;
-            simulated: boolean;
-            target: components["schemas"]["TargetRef"];
-            target_id: components["schemas"]["Id_tgt"];
-        };
         /** @description One orphan as it was listed, and why it is adopted or undone. */
         OrphanWish: {
             /** @description The action that its mark names. */
@@ -3682,11 +3655,18 @@ export interface components {
             /** @description The rule's own text. */
             source: string;
         };
+        RulePatch: {
+            enabled: boolean;
+            /** @description Why. It stands in the ledger. */
+            reason: string;
+        };
         RuleView: {
             /** Format: int64 */
             alert_count: number;
             attack: components["schemas"]["Attack"];
             diagnostics: components["schemas"]["DiagnosticView"][];
+            /** @description Whether it raises alerts for this tenant. */
+            enabled: boolean;
             file: string;
             /** @description The Sigma id. */
             id: string;
@@ -3696,6 +3676,7 @@ export interface components {
             /** @description `built_in` or `directory`. */
             origin: string;
             status: string;
+            switched?: components["schemas"]["Switched"] | null;
             tags: string[];
             tests: components["schemas"]["TestCounts"];
             title: string;
@@ -3722,7 +3703,15 @@ export interface components {
             from?: components["schemas"]["Timestamp"] | null;
             to?: components["schemas"]["Timestamp"] | null;
         };
-        SecondFactor: components["schemas"]["ProofBody"] & {
+        /** @description The ticket, and exactly one of the ways to prove who one is. */
+        SecondFactor: {
+            /** @description Six digits of the authenticator app. */
+            code?: string | null;
+            /** @description What the browser answered. */
+            credential?: unknown;
+            /** @description Of `POST /api/v1/session/passkey/begin`, with `credential`. */
+            passkey_ticket?: string | null;
+            recovery_code?: string | null;
             /** @description Of the refused sign-in. */
             ticket: string;
         };
@@ -3732,20 +3721,6 @@ export interface components {
             methods: components["schemas"]["Method"][];
             /** @description Goes with the answer to `/api/v1/session/second-factor`, within five minutes. */
             ticket: string;
-        };
-        Session: {
-            client_addr?: string | null;
-            created_at: components["schemas"]["Timestamp"];
-            expires_at?: components["schemas"]["Timestamp"] | null;
-            id: components["schemas"]["Id_ses"];
-            last_used_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Opened with a second factor or a passkey. */
-            strong: boolean;
-            /** @description The tenant it was opened in. */
-            tenant_slug: string;
-            user_agent?: string | null;
-            user_id: components["schemas"]["Id_usr"];
-            user_name: string;
         };
         /** @description What the installation's configuration says, and what is in force once a tenant's settings are laid over it. */
         SettingsBase: {
@@ -3807,6 +3782,18 @@ export interface components {
         Step: {
             found: string;
             name: string;
+        };
+        /** @description How a rule was last switched on or off. */
+        Switched: {
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            by_name: string;
+            reason: string;
+            /**
+             * Format: int64
+             * @description What its ETag says.
+             */
+            version: number;
         };
         Target: {
             created_at: components["schemas"]["Timestamp"];
@@ -4400,10 +4387,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of what was read, or `*`. */
-                "If-Match": string;
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
             };
             path: {
                 id: components["schemas"]["Id_alt"];
@@ -5096,10 +5083,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of what was read, or `*`. */
-                "If-Match": string;
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
             };
             path: {
                 id: components["schemas"]["Id_inc"];
@@ -6202,7 +6189,20 @@ export interface operations {
     };
     export_ledger: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description A proof is of everything; the other two take the filters of the list. */
+                format?: "proof" | "ndjson" | "csv";
+                /** @description A kind or its beginning: `plan.approved`, `plan.`. */
+                kind?: string;
+                /** @description An id that the entry is about. */
+                subject?: string;
+                /** @description Who acted: `usr_…`, `tok_…` or `system:…`. */
+                actor?: string;
+                /** @description Recorded at this time or later. */
+                from?: components["schemas"]["Timestamp"];
+                /** @description Recorded before this time. */
+                to?: components["schemas"]["Timestamp"];
+            };
             header?: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
@@ -6212,13 +6212,32 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description NDJSON */
+            /** @description The file */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over its limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -6611,7 +6630,12 @@ export interface operations {
     };
     list_my_permissions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
@@ -7620,6 +7644,8 @@ export interface operations {
                 level?: components["schemas"]["Severity"];
                 /** @description Sigma's status. */
                 status?: string;
+                /** @description Whether it raises alerts for this tenant. */
+                enabled?: boolean;
             };
             header?: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
@@ -7709,6 +7735,73 @@ export interface operations {
             };
             /** @description There is no such object */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulePatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -14,7 +14,7 @@ use crate::{
     output::REFUSED,
 };
 
-pub(super) const COLUMNS: &[&str] = &["/seq", "/at", "/actor", "/kind", "/subjects"];
+pub(super) const COLUMNS: &[&str] = &["/seq", "/time", "/actor_name", "/kind", "/subjects"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {

@@ -156,11 +156,11 @@ pub(super) fn run(command: &IncidentCommand) -> Outcome {
         IncidentCommand::Note(args) => {
             let body = json!({"text": args.text});
             let note = Client::new(&args.server)?.post(&format!("{PATH}/{}/notes", args.id), &body)?;
-            print(&note, args.server.output, &["id", "at", "by", "text"])
+            print(&note, args.server.output, &["id", "created_at", "author", "text"])
         }
         IncidentCommand::Notes(args) => {
             let path = format!("{PATH}/{}/notes", args.id);
-            list(&args.page, &path, &[], &["/id", "/author_name", "/created_at", "/text"])
+            list(&args.page, &path, &[], &["/id", "/author", "/created_at", "/text"])
         }
         IncidentCommand::Merge(args) => {
             let body = json!({"into": args.into, "reason": args.reason});

@@ -17,7 +17,7 @@ use shieldops_model::Normalised;
 
 use super::{
     Outcome,
-    see::{ShowArgs, print, print_list},
+    see::{ReasonArgs, ShowArgs, print, print_list},
 };
 use crate::{
     client::{Client, ServerArgs},
@@ -26,6 +26,8 @@ use crate::{
 };
 
 const PATH: &str = "/api/v1/rules";
+const MEMBERS: &[&str] =
+    &["id", "title", "level", "status", "enabled", "switched", "origin", "file", "alert_count", "source"];
 /// Folders below a folder of rules.
 const MAX_DEPTH: usize = 32;
 /// Bytes of one file.
@@ -37,6 +39,10 @@ pub(super) enum RulesCommand {
     List(ListArgs),
     /// One rule of a server, with its text.
     Show(ShowArgs),
+    /// Let a rule raise alerts again in this tenant.
+    Enable(ReasonArgs),
+    /// Let a rule raise no more alerts in this tenant; other tenants keep it.
+    Disable(ReasonArgs),
     /// Read the folders of rules again, now.
     Reload(ServerArgs),
     /// One rule of a server against events of a file, or against its own samples.
@@ -52,6 +58,9 @@ pub(super) struct ListArgs {
     /// Part of title or id.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
+    /// Only those that are enabled in this tenant, or those that are not.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    enabled: Option<bool>,
     /// How many at most.
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -78,25 +87,30 @@ pub(super) struct TestArgs {
 pub(super) fn run(command: &RulesCommand) -> Outcome {
     match command {
         RulesCommand::List(args) => {
-            let filters = [("q", args.search.as_deref())];
+            let enabled = args.enabled.map(|enabled| enabled.to_string());
+            let filters = [("q", args.search.as_deref()), ("enabled", enabled.as_deref())];
             let page = Client::new(&args.server)?.list(PATH, &filters, args.limit)?;
-            print_list(&page, args.server.output, &["/id", "/level", "/status", "/origin", "/title", "/alert_count"])
+            print_list(&page, args.server.output, &["/id", "/level", "/status", "/enabled", "/origin", "/title", "/alert_count"])
         }
         RulesCommand::Show(args) => {
             let rule = Client::new(&args.server)?.get(&format!("{PATH}/{}", args.id))?;
-            print(
-                &rule,
-                args.server.output,
-                &["id", "title", "level", "status", "origin", "file", "alert_count", "text"],
-            )
+            print(&rule, args.server.output, MEMBERS)
         }
+        RulesCommand::Enable(args) => switch(args, true),
+        RulesCommand::Disable(args) => switch(args, false),
         RulesCommand::Reload(server) => {
             let answer = Client::new(server)?.post(&format!("{PATH}/reload"), &json!({}))?;
-            print(&answer, server.output, &["rules", "loaded", "failed", "diagnostics"])
+            print(&answer, server.output, &["loaded", "failed", "took_ms", "diagnostics"])
         }
         RulesCommand::Try(args) => try_on_server(args),
         RulesCommand::Test(args) => test(args),
     }
+}
+
+fn switch(args: &ReasonArgs, enabled: bool) -> Outcome {
+    let body = json!({"enabled": enabled, "reason": args.reason});
+    let rule = Client::new(&args.server)?.patch(&format!("{PATH}/{}", args.id), &body)?;
+    print(&rule, args.server.output, MEMBERS)
 }
 
 fn try_on_server(args: &TryArgs) -> Outcome {
@@ -114,7 +128,7 @@ fn try_on_server(args: &TryArgs) -> Outcome {
     }
     let ShowArgs { server, id } = &args.show;
     let answer = Client::new(server)?.post(&format!("{PATH}/{id}/test"), &body)?;
-    print(&answer, server.output, &["passed", "failed", "matched", "results"])
+    print(&answer, server.output, &["passed", "failed", "results"])
 }
 
 /// A rule file and its samples.

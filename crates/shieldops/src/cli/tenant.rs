@@ -222,7 +222,8 @@ pub(super) fn run(command: &TenantCommand) -> Outcome {
         }
         TenantCommand::Invite(args) => {
             let body = json!({"name": args.name, "role": args.role});
-            let made = Client::new(&args.server)?.post(&format!("{}/invitations", part(PATH, &args.slug)), &body)?;
+            let client = Client::new(&args.server)?;
+            let made = client.whole_link(client.post(&format!("{}/invitations", part(PATH, &args.slug)), &body)?);
             secret(&made, args.server.output, "link", &format!("the invitation of {}", args.name))
         }
         TenantCommand::Usage(args) => usage_at(&args.server, &format!("{}/usage", part(PATH, &args.slug)), &args.range),

@@ -108,7 +108,7 @@ pub(super) fn run(command: &UserCommand) -> Outcome {
         UserCommand::Invite(args) => {
             let client = Client::new(&args.server)?;
             let body = json!({"name": args.name, "role": role(&client, &args.role)?});
-            let made = client.post(INVITATIONS, &body)?;
+            let made = client.whole_link(client.post(INVITATIONS, &body)?);
             secret(&made, args.server.output, "link", &format!("the invitation of {}", args.name))
         }
         UserCommand::Role(args) => {
@@ -127,6 +127,7 @@ pub(super) fn run(command: &UserCommand) -> Outcome {
         UserCommand::Reset(args) => {
             let client = Client::new(&args.server)?;
             let made = client.post(&format!("{}/reset", at(&client, &args.person)?), &json!({}))?;
+            let made = client.whole_link(made);
             secret(&made, args.server.output, "link", &format!("the reset link of {}", args.person))
         }
         UserCommand::ResetFactors(args) => {
