@@ -3,6 +3,9 @@ import { Check, Copy } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { Btn } from './basic'
 
+/** A link as the person who gets it can open it: the server knows its own address only when it is configured. */
+export const wholeLink = (link: string | undefined) => (link?.startsWith('/') ? location.origin + link : link)
+
 export function CopyBtn({ text, label = 'Copy' }: { text: string; label?: string }) {
   const [done, setDone] = useState(false)
   const copy = async () => {

@@ -40,7 +40,7 @@ export async function signIn(context: BrowserContext, server: Server) {
     if (await claimed.isVisible()) return page.close()
   }
   await page.goto(server.url)
-  await page.getByLabel('Name').fill('admin')
+  await page.getByLabel('Name', { exact: true }).fill('admin')
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await page.getByRole('heading', { name: 'Command centre' }).waitFor()

@@ -280,7 +280,7 @@ describe.skipIf(!REAL)('credentials', () => {
     await page.getByRole('button', { name: 'I have kept them' }).click()
     const again = async () => {
       await page.getByRole('button', { name: 'Sign out' }).click()
-      await page.getByLabel('Name').fill(beta.admin)
+      await page.getByLabel('Name', { exact: true }).fill(beta.admin)
       await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
       await page.getByRole('button', { name: 'Sign in', exact: true }).click()
       await page.getByRole('button', { name: 'Use a recovery code' }).click()
@@ -333,7 +333,7 @@ describe.skipIf(!REAL)('credentials', () => {
     await page.getByText('signed in with a second factor').waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     // The password alone is not enough any more, and the passkey serves as second factor too.
-    await page.getByLabel('Name').fill(alpha.admin)
+    await page.getByLabel('Name', { exact: true }).fill(alpha.admin)
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()
     await page.getByRole('heading', { name: 'One more step' }).waitFor()

@@ -12,11 +12,13 @@ import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
 import { toast } from '@/app/toast'
 import { useFill, useList } from '@/app/use-list'
-import { Ago, Btn, Chip, Empty, fmt, Loaded, NoPermission, plural, SevIcon, took, words } from '@/ui'
+import { Ago, Btn, Chip, cn, Empty, fmt, Loaded, NoPermission, plural, SevIcon, took, words } from '@/ui'
 import { SearchBar } from '@/ui/search-bar'
 import { Diagnostics } from './diagnostics'
 
 const GRID = 'grid-cols-[18px_minmax(0,1fr)_150px_170px_88px_76px_64px]'
+const SELECT = 'h-7.5 rounded-md border border-line-strong bg-surface px-1.5 text-xs text-fg-2'
+const ENABLED: Record<string, boolean> = { on: true, off: false }
 export const asSeverity = (level: string): Severity =>
   SEVERITIES.includes(level as Severity) ? (level as Severity) : 'informational'
 
@@ -26,9 +28,9 @@ export default function DetectionsPage() {
 }
 
 function Detections() {
-  const { q, level } = useSearchParams()
+  const { q, level, state } = useSearchParams()
   const setSearch = useSetSearch()
-  const { query, items, more, loadMore } = useList(rulesQuery({ q, level }))
+  const { query, items, more, loadMore } = useList(rulesQuery({ q, level, enabled: ENABLED[state ?? ''] }))
   useFill(query, items?.length ?? 0)
   const input = useRef<HTMLInputElement>(null)
   const can = useCan()
@@ -41,7 +43,7 @@ function Detections() {
           aria-label="Level"
           value={level ?? ''}
           onChange={e => setSearch({ level: e.target.value || undefined })}
-          className="ml-auto h-7.5 rounded-md border border-line-strong bg-surface px-1.5 text-xs text-fg-2"
+          className={`ml-auto ${SELECT}`}
         >
           <option value="">Every level</option>
           {SEVERITIES.map(s => (
@@ -49,6 +51,16 @@ function Detections() {
               {words(s)}
             </option>
           ))}
+        </select>
+        <select
+          aria-label="On or off"
+          value={state ?? ''}
+          onChange={e => setSearch({ state: e.target.value || undefined })}
+          className={SELECT}
+        >
+          <option value="">On and off</option>
+          <option value="on">On</option>
+          <option value="off">Off</option>
         </select>
         {can('rule.write') && <Reload />}
       </div>
@@ -92,7 +104,7 @@ function Detections() {
                 )}
               </>
             ) : (
-              <Empty title={q || level ? 'No rule matches' : 'No rule is loaded'} />
+              <Empty title={q || level || state ? 'No rule matches' : 'No rule is loaded'} />
             )
           }
         </Loaded>
@@ -113,11 +125,20 @@ function RuleRow({ rule }: { rule: Rule }) {
       <Link
         to="/detections/$id"
         params={{ id: rule.id }}
-        className={`grid h-9 items-center gap-3 border-b border-line/60 px-4 text-sm hover:bg-hover ${GRID}`}
+        className={cn(
+          'grid h-9 items-center gap-3 border-b border-line/60 px-4 text-sm hover:bg-hover',
+          GRID,
+          rule.enabled === false && 'opacity-70',
+        )}
       >
         <SevIcon s={asSeverity(rule.level)} />
         <span className="flex min-w-0 items-center gap-2">
           <span className="truncate">{rule.title}</span>
+          {rule.enabled === false && (
+            <Chip tone="medium" title={rule.switched?.reason}>
+              off
+            </Chip>
+          )}
           {rule.origin !== 'built_in' && <Chip tone="neutral">yours</Chip>}
           {rule.diagnostics.length > 0 && (
             <Chip tone={bad ? 'critical' : 'medium'}>{plural(rule.diagnostics.length, bad ? 'error' : 'hint')}</Chip>

@@ -8,6 +8,7 @@ import { useCan } from '@/app/session'
 import { Ago, Chip, fmt, Loaded, NoPermission, SevIcon, sevTone, words } from '@/ui'
 import { DiagnosticList } from './diagnostics'
 import { asSeverity, logSourceText } from './page'
+import { RuleSwitch } from './switch'
 import { RuleTester } from './tester'
 import { YamlSource } from './yaml'
 
@@ -39,6 +40,7 @@ function RuleView({ rule }: { rule: Rule }) {
         <h1 className="truncate text-sm font-semibold">{rule.title}</h1>
         <Chip tone={sevTone(asSeverity(rule.level))}>{rule.level}</Chip>
         {rule.status && <Chip tone="neutral">{rule.status}</Chip>}
+        {rule.enabled === false && <Chip tone="medium">off</Chip>}
         <span className="ml-auto truncate font-mono text-2xs text-fg-3">
           {rule.file} · {rule.version}
         </span>
@@ -52,6 +54,7 @@ function RuleView({ rule }: { rule: Rule }) {
           aria-label="About the rule"
           tabIndex={0}
         >
+          <RuleSwitch rule={rule} />
           <About rule={rule} />
           {rule.diagnostics.length > 0 && (
             <section className="p-3">

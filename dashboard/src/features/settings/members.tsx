@@ -9,15 +9,12 @@ import { ActBtn } from '@/app/guard'
 import { useCan } from '@/app/session'
 import { useList } from '@/app/use-list'
 import { Card, Empty, Field, InlineError, inputClass, Loaded } from '@/ui'
-import { Once } from '@/ui/once'
+import { Once, wholeLink } from '@/ui/once'
 import { LoadMore, Table } from '@/ui/table'
 import { useSubmit } from './form'
 import { Invitations } from './invitations'
 import { MemberRow } from './member-row'
 import { RoleSelect } from './role-select'
-
-/** A link as the person who gets it can open it: the server knows its own address only when it is configured. */
-export const wholeLink = (link: string | undefined) => (link?.startsWith('/') ? location.origin + link : link)
 
 export function Members() {
   const { query, items } = useList(usersQuery)

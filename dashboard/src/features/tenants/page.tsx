@@ -7,7 +7,7 @@ import { useSearchParams, useSetSearch } from '@/app/search'
 import { useUser } from '@/app/session'
 import { useList } from '@/app/use-list'
 import { Btn, Empty, Loaded, NoPermission, PageBar } from '@/ui'
-import { Once } from '@/ui/once'
+import { Once, wholeLink } from '@/ui/once'
 import { LoadMore, Table } from '@/ui/table'
 import { DeletionReport } from './deletion-report'
 import { TenantRow } from './row'
@@ -52,7 +52,7 @@ function Tenants() {
         {link && (
           <Once
             title={`Invitation for ${link.name}`}
-            secret={link.link?.startsWith('/') ? location.origin + link.link : link.link}
+            secret={wholeLink(link.link)}
             note="Whoever has it can use it: hand it over on a way you trust."
             onClose={() => setLink(null)}
           />
