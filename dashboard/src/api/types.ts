@@ -3,6 +3,9 @@ import type { components } from './schema'
 
 type S = components['schemas']
 
+/** What a list lists; not every item has a name in the schema. */
+type Item<K extends keyof S> = S[K] extends { items: (infer One)[] } ? One : never
+
 /** The generator writes a free JSON object as an empty record; here it is what it is. */
 type Free<T, K extends keyof T> = Omit<T, K> & Record<K, unknown>
 
@@ -36,9 +39,9 @@ export type Plan = Omit<S['Plan'], 'actions'> &
   Partial<Pick<S['PlanDetail'], 'approvers' | 'can_approve' | 'cannot_approve_why'>> & { actions: Action[] }
 export type EventView = Free<S['EventView'], 'fields' | 'ocsf'>
 export type Target = S['Target']
-export type Orphan = Free<S['Orphan'], 'params'>
+export type Orphan = Free<Item<'List_Orphan'>, 'params'>
 export type IngestStats = S['IngestStats']
-export type DeadLetter = S['DeadLetter']
+export type DeadLetter = Item<'List_DeadLetter'>
 export type Diagnostic = S['DiagnosticView']
 type LogSource = { product?: string | null; category?: string | null; categories?: string[]; service?: string | null }
 export type Rule = Omit<S['RuleView'], 'log_source'> & { log_source: LogSource } & Partial<
@@ -67,7 +70,7 @@ export type Role = S['Role']
 export type Roles = S['Roles']
 export type ApiKey = S['ApiKey']
 export type CreatedKey = ApiKey & Partial<Pick<S['CreatedKey'], 'key' | 'older_until'>>
-export type Session = S['Session']
+export type Session = Item<'List_Session'>
 export type Grant = S['Grant']
 export type FactorStatus = S['FactorStatus']
 export type TotpOffer = S['TotpOffer']
@@ -81,7 +84,7 @@ export type TenantLimits = S['TenantLimits']
 export type TenantSettings = S['TenantSettings']
 export type SettingsBase = S['SettingsBase']
 export type SettingsView = S['SettingsView']
-export type SettingsVersion = S['List_Versioned_TenantSettings']['items'][number]
+export type SettingsVersion = Item<'List_Versioned_TenantSettings'>
 export type Usage = S['Usage']
 export type Overview = Omit<S['Overview'], 'activity' | 'plans' | 'incidents'> & {
   activity: LedgerEntry[]
