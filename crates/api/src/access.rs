@@ -77,6 +77,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/rules", Needs(RuleRead)),
     ("POST", "/api/v1/rules/reload", Needs(RuleWrite)),
     ("GET", "/api/v1/rules/{id}", Needs(RuleRead)),
+    ("PATCH", "/api/v1/rules/{id}", Needs(RuleWrite)),
     ("POST", "/api/v1/rules/{id}/test", Needs(RuleRead)),
     ("GET", "/api/v1/plans", Needs(PlanRead)),
     ("POST", "/api/v1/plans", Needs(PlanCreate)),

@@ -76,7 +76,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(ingest::letters))
         .routes(routes!(rules::list))
         .routes(routes!(rules::reload))
-        .routes(routes!(rules::show))
+        .routes(routes!(rules::show, rules::switch::update))
         .routes(routes!(rules::test))
         .routes(routes!(plans::list, plans::create))
         .routes(routes!(plans::show))

@@ -1,6 +1,11 @@
-//! Rules: list, read, test against samples, reload.
+//! Rules: list, read, switch on and off, test against samples, reload.
 
-use std::{collections::HashMap, sync::Arc};
+pub(crate) mod switch;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use axum::{
     Json,
@@ -14,7 +19,10 @@ use shieldops_detect::{
 use shieldops_ingest::{normalise_parts, recognise};
 use shieldops_model::{Attack, Code, Normalised, Severity, Timestamp};
 use shieldops_pipeline::RuleEntry;
-use shieldops_store::alerts;
+use shieldops_store::{
+    alerts,
+    rule_states::{self, RuleState},
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -22,6 +30,7 @@ use crate::{
     alerts::FieldMatch,
     auth::Caller,
     page::{Body, Filter, ListQuery},
+    precondition::Tagged,
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -33,6 +42,8 @@ pub(crate) struct RuleFilter {
     level: Option<String>,
     /// Sigma's status.
     status: Option<String>,
+    /// Whether it raises alerts for this tenant.
+    enabled: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -50,10 +61,25 @@ pub(crate) struct RuleView {
     origin: &'static str,
     file: String,
     version: String,
+    /// Whether it raises alerts for this tenant.
+    enabled: bool,
+    /// Who switched it last, and why; absent while nobody did.
+    switched: Option<Switched>,
     tests: TestCounts,
     alert_count: u64,
     last_fired: Option<Timestamp>,
     diagnostics: Vec<DiagnosticView>,
+}
+
+/// How a rule was last switched on or off.
+#[derive(Serialize, ToSchema)]
+struct Switched {
+    /// What its ETag says.
+    version: i64,
+    at: Timestamp,
+    by: String,
+    by_name: String,
+    reason: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -89,11 +115,45 @@ impl From<&Diagnostic> for DiagnosticView {
     }
 }
 
-type Fired = HashMap<String, (u64, Timestamp)>;
+/// What the tenant's own rows say of rules.
+struct Own {
+    fired: HashMap<String, (u64, Timestamp)>,
+    states: BTreeMap<String, RuleState>,
+}
 
-fn view(entry: &RuleEntry, fired: &Fired) -> RuleView {
+impl Own {
+    async fn read(caller: &Caller) -> Result<Self, Problem> {
+        let mut reader = caller.scope.read().await?;
+        let fired = alerts::by_rule(&mut reader).await?;
+        let fired = fired.into_iter().map(|(rule, count, last)| (rule, (count, last))).collect();
+        Ok(Self { fired, states: rule_states::all(&mut reader).await? })
+    }
+
+    fn enabled(&self, rule_id: &str) -> bool {
+        self.states.get(rule_id).is_none_or(|state| state.enabled)
+    }
+
+    /// What a rule's ETag says; 0 while nobody switched it.
+    fn version(&self, rule_id: &str) -> i64 {
+        self.states.get(rule_id).map_or(0, |state| state.version)
+    }
+}
+
+impl From<&RuleState> for Switched {
+    fn from(state: &RuleState) -> Self {
+        Self {
+            version: state.version,
+            at: state.at,
+            by: state.by.clone(),
+            by_name: state.by_name.clone(),
+            reason: state.reason.clone(),
+        }
+    }
+}
+
+fn view(entry: &RuleEntry, own: &Own) -> RuleView {
     let rule = &entry.rule;
-    let (alert_count, last_fired) = fired.get(&rule.id).map_or((0, None), |(count, last)| (*count, Some(*last)));
+    let (alert_count, last_fired) = own.fired.get(&rule.id).map_or((0, None), |(count, last)| (*count, Some(*last)));
     RuleView {
         id: rule.id.clone(),
         title: rule.title.clone(),
@@ -105,16 +165,13 @@ fn view(entry: &RuleEntry, fired: &Fired) -> RuleView {
         origin: if entry.built_in { "built_in" } else { "directory" },
         file: entry.file.clone(),
         version: rule.version.clone(),
+        enabled: own.enabled(&rule.id),
+        switched: own.states.get(&rule.id).map(Switched::from),
         tests: TestCounts { matches: entry.matches.len(), miss: entry.misses.len() },
         alert_count,
         last_fired,
         diagnostics: entry.diagnostics.iter().map(DiagnosticView::from).collect(),
     }
-}
-
-async fn fired(caller: &Caller) -> Result<Fired, Problem> {
-    let known = alerts::by_rule(&mut caller.scope.read().await?).await?;
-    Ok(known.into_iter().map(|(rule, count, last)| (rule, (count, last))).collect())
 }
 
 impl Filter for RuleFilter {
@@ -133,16 +190,17 @@ pub(crate) async fn list(
     let (page, params) = (query.page(), &query.filter);
     let level = crate::alerts::severity(params.level.as_ref())?;
     let wanted = params.q.as_ref().map(|text| text.to_lowercase());
-    let fired = fired(&caller).await?;
+    let own = Own::read(&caller).await?;
     let book = app.pipeline.content.book();
     let after = page.cursor.clone().unwrap_or_default();
     let matching = book.entries.iter().filter(|(id, entry)| {
         **id > after
             && level.is_none_or(|level| entry.rule.level == level)
             && params.status.as_ref().is_none_or(|status| entry.rule.status == *status)
+            && params.enabled.is_none_or(|enabled| own.enabled(id) == enabled)
             && wanted.as_ref().is_none_or(|text| entry.rule.title.to_lowercase().contains(text) || id.contains(text))
     });
-    let mut items: Vec<RuleView> = matching.take(page.limit() + 1).map(|(_, entry)| view(entry, &fired)).collect();
+    let mut items: Vec<RuleView> = matching.take(page.limit() + 1).map(|(_, entry)| view(entry, &own)).collect();
     let more = items.len() > page.limit();
     items.truncate(page.limit());
     let last = items.last().filter(|_| more).map(|rule| rule.id.as_str());
@@ -169,6 +227,19 @@ struct Samples {
     miss: Vec<String>,
 }
 
+impl RuleDetail {
+    fn new(entry: &RuleEntry, own: &Own) -> Self {
+        Self {
+            rule: view(entry, own),
+            source: entry.rule.text.clone(),
+            description: entry.rule.description.clone(),
+            references: entry.rule.references.clone(),
+            falsepositives: entry.rule.falsepositives.clone(),
+            samples: Samples { matches: entry.matches.clone(), miss: entry.misses.clone() },
+        }
+    }
+}
+
 /// One rule, with its text and samples.
 #[utoipa::path(get, path = "/api/v1/rules/{id}", operation_id = "get_rule", tag = "rules", params(("id" = String, Path)),
     responses((status = 200, body = RuleDetail), (status = 404, body = Problem)))]
@@ -176,18 +247,11 @@ pub(crate) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<RuleDetail>, Problem> {
-    let fired = fired(&caller).await?;
+) -> Result<Tagged<RuleDetail>, Problem> {
+    let own = Own::read(&caller).await?;
     let book = app.pipeline.content.book();
     let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
-    Ok(Json(RuleDetail {
-        rule: view(entry, &fired),
-        source: entry.rule.text.clone(),
-        description: entry.rule.description.clone(),
-        references: entry.rule.references.clone(),
-        falsepositives: entry.rule.falsepositives.clone(),
-        samples: Samples { matches: entry.matches.clone(), miss: entry.misses.clone() },
-    }))
+    Ok(Tagged(own.version(&id), RuleDetail::new(entry, &own)))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -227,6 +291,9 @@ pub(crate) async fn test(
     let book = app.pipeline.content.book();
     if body.events.as_ref().is_some_and(|events| events.len() > 100) {
         return Err(Problem::invalid("`events` holds at most 100"));
+    }
+    if body.events.iter().flatten().any(|event| !event.is_object()) {
+        return Err(Problem::invalid("`events` holds objects"));
     }
     let tried = tokio::task::spawn_blocking(move || book.entries.get(&id).map(|entry| answer(entry, body))).await;
     let tried = tried.map_err(|_ended| Problem::new(Code::INTERNAL, Code::INTERNAL.help))?;

@@ -7,7 +7,7 @@ use shieldops_ingest::{Problem, normalise_checked};
 use shieldops_model::{Event, Normalised, Severity};
 use shieldops_triage::{Finding, RuleFacts};
 
-use crate::content::RuleBook;
+use crate::{content::RuleBook, enabled::Bitmap};
 
 /// What one batch gave.
 pub(crate) struct Outcome {
@@ -17,7 +17,8 @@ pub(crate) struct Outcome {
     pub(crate) problems: Vec<(Event, Problem)>,
 }
 
-pub(crate) fn run(events: Vec<Event>, book: &RuleBook, worker: &mut Worker) -> Outcome {
+/// `enabled` is the tenant's part of the book's rules.
+pub(crate) fn run(events: Vec<Event>, book: &RuleBook, enabled: &Bitmap, worker: &mut Worker) -> Outcome {
     let mut problems = Vec::new();
     let mut seen = Vec::with_capacity(events.len());
     for event in &events {
@@ -27,12 +28,17 @@ pub(crate) fn run(events: Vec<Event>, book: &RuleBook, worker: &mut Worker) -> O
         }
         seen.push(normalised);
     }
-    let mut findings = rule_findings(&events, &seen, book, worker);
+    let mut findings = rule_findings(&events, &seen, (book, enabled), worker);
     findings.extend(indicator_findings(&events, &seen, book));
     Outcome { events, findings, problems }
 }
 
-fn rule_findings(events: &[Event], seen: &[Normalised], book: &RuleBook, worker: &mut Worker) -> Vec<Finding> {
+fn rule_findings(
+    events: &[Event],
+    seen: &[Normalised],
+    (book, enabled): (&RuleBook, &Bitmap),
+    worker: &mut Worker,
+) -> Vec<Finding> {
     let mut bytes = Vec::with_capacity(seen.iter().map(|normalised| normalised.flat.len() + 1).sum());
     let mut refs = Vec::with_capacity(seen.len());
     for normalised in seen {
@@ -43,6 +49,9 @@ fn rule_findings(events: &[Event], seen: &[Normalised], book: &RuleBook, worker:
     }
     let mut findings = Vec::new();
     book.set.scan(worker, &refs, &bytes, &mut |index, rule| {
+        if !enabled.has(rule.index) {
+            return;
+        }
         let facts = book.facts(&rule.id);
         if let (Some(event), Some(normalised), Some(facts)) = (events.get(index), seen.get(index), facts) {
             findings.push(Finding::new(facts, event, normalised));

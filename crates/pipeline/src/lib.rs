@@ -11,6 +11,7 @@ mod arrivals;
 mod batch;
 mod budget;
 mod care;
+mod enabled;
 mod error;
 mod growing;
 mod housekeeping;

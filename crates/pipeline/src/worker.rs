@@ -15,6 +15,7 @@ use crate::{
     Pipeline, PipelineError, Result,
     batch::{self, Outcome},
     care::{Care, Next},
+    enabled::Enabled,
     growing::Growing,
     incidents::{self, Findings},
     seen,
@@ -32,6 +33,7 @@ const RETRY: Duration = Duration::from_secs(1);
 struct Hands {
     worker: Worker,
     growing: Growing,
+    enabled: Enabled,
 }
 
 /// Events read at once, and the place behind them.
@@ -129,13 +131,14 @@ async fn step(
         return Ok(hands);
     }
     let book = pipeline.content.book();
+    let enabled = hands.enabled.of(pipeline, tenant, &book).await?;
     let log = Arc::clone(bus);
     let bytes = pipeline.settings.batch_bytes;
     let worker = hands.worker;
     let work = move || -> Result<(Outcome, Vec<Frame>, Offset, Worker)> {
         let mut worker = worker;
         let batch = read(&log, tenant, place, bytes, take)?;
-        Ok((batch::run(batch.events, &book, &mut worker), batch.damaged, batch.next, worker))
+        Ok((batch::run(batch.events, &book, &enabled, &mut worker), batch.damaged, batch.next, worker))
     };
     let (outcome, damaged, next, worker) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
     hands.worker = worker;

@@ -116,6 +116,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("list_dead_letters", "ingest dead-letters", ""),
     ("list_rules", "rule list", ""),
     ("get_rule", "rule show rul_1", ""),
+    ("update_rule", "rule disable rul_1 --reason noisy", ""),
     ("reload_rules", "rule reload", ""),
     ("test_rule", "rule try rul_1", ""),
     ("list_plans", "plan list", ""),

@@ -16,6 +16,8 @@ mod life;
 mod requests;
 #[path = "tenancy/rights.rs"]
 mod rights;
+#[path = "tenancy/rules.rs"]
+mod rules;
 #[path = "support/server.rs"]
 mod server;
 #[path = "support/site.rs"]

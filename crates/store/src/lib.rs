@@ -24,6 +24,7 @@ pub mod notes;
 pub mod people;
 pub mod plans;
 pub mod roles;
+pub mod rule_states;
 pub mod sessions;
 pub mod settings;
 pub mod shred;

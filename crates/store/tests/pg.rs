@@ -24,6 +24,8 @@ mod machines;
 mod members;
 #[path = "it/principals.rs"]
 mod principals;
+#[path = "it/rule_states.rs"]
+mod rule_states;
 #[path = "it/settings.rs"]
 mod settings;
 #[path = "it/shredding.rs"]

@@ -39,6 +39,8 @@ impl Default for CompileOptions {
 #[derive(Debug)]
 pub struct CompiledRule {
     pub rule: Arc<Rule>,
+    /// Its place in the set, for bitmaps over the set.
+    pub index: usize,
     pub(crate) detection: Arc<Detection>,
     /// The field id of each item, by the item's number; `None` is a keyword.
     pub(crate) fields: Vec<Option<usize>>,
@@ -109,6 +111,11 @@ impl RuleSet {
         self.rules.get(*self.by_id.get(id)?)
     }
 
+    /// The place of a rule in the set.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
     pub fn len(&self) -> usize {
         self.rules.len()
     }
@@ -158,8 +165,9 @@ impl RuleSet {
                 }
             });
         }
-        self.by_id.insert(rule.id.clone(), self.rules.len());
-        self.rules.push(CompiledRule { rule: Arc::new(rule), detection, fields });
+        let index = self.rules.len();
+        self.by_id.insert(rule.id.clone(), index);
+        self.rules.push(CompiledRule { rule: Arc::new(rule), index, detection, fields });
     }
 
     fn intern(&mut self, name: &str) -> usize {

@@ -35,6 +35,7 @@ pub(crate) const STEPS: &[Step] = &[
     step!(1, "first", "0001_first.sql"),
     step!(2, "leases", "0002_leases.sql"),
     step!(3, "tenancy", "0003_tenancy.sql"),
+    step!(4, "rule_states", "0004_rule_states.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

@@ -18,6 +18,7 @@ mod machines;
 mod members;
 mod opening;
 mod principals;
+mod rule_states;
 mod sealing;
 mod settings;
 mod shredding;

@@ -26,7 +26,8 @@ export function RuleSwitch({ rule }: { rule: Rule }) {
         <p className="font-medium">{off ? 'Off: raises no alerts here' : 'On'}</p>
         {switched && (
           <p className="text-xs text-fg-2">
-            {off ? 'Switched off' : 'Switched on'} by {switched.by_name}, <Ago at={switched.at} suffix />: {switched.reason}
+            {off ? 'Switched off' : 'Switched on'} by {switched.by_name}, <Ago at={switched.at} suffix />:{' '}
+            {switched.reason}
           </p>
         )}
       </div>
