@@ -238,6 +238,7 @@ BODIES = {
     "POST /api/v1/session/second-factor": challenged,
     "POST /api/v1/me/reauthenticate": lambda: {"password": FACTS["password"]},
     "POST /api/v1/me/totp/confirm": offered,
+    "PATCH /api/v1/rules/{id}": lambda: {"enabled": True, "reason": "to be tried"},
     "POST /api/v1/incidents/{id}/notes": lambda: {"text": "seen"},
     "POST /api/v1/plans/{id}/reject": lambda: {"reason": "no"},
     "POST /api/v1/actions/{id}/undo": lambda: {"reason": "back"},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use shieldops_ingest::normalise;
-use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
+use shieldops_model::{Alert, AlertId, AlertStatus, Code, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
 use shieldops_pipeline::{RuleBook, events};
 use shieldops_store::{Access, PageRequest, Tx, alerts, people};
 use utoipa::{IntoParams, ToSchema};
@@ -281,8 +281,12 @@ pub(crate) struct BulkResult {
 /// Changes many alerts with one reason; each has its own result.
 #[utoipa::path(post, path = "/api/v1/alerts/bulk", operation_id = "update_alerts", tag = "alerts", request_body = Bulk, responses((status = 200, body = BulkAnswer)))]
 pub(crate) async fn bulk(caller: Caller, Body(body): Body<Bulk>) -> Result<Json<BulkAnswer>, Problem> {
-    if body.ids.is_empty() || body.ids.len() > BULK {
-        return Err(Problem::invalid(format!("`ids` holds 1 to {BULK} ids")));
+    if body.ids.is_empty() {
+        return Err(Problem::invalid("`ids` is empty"));
+    }
+    if body.ids.len() > BULK {
+        let detail = format!("`ids` holds at most {BULK} ids, and this is {}: send several requests", body.ids.len());
+        return Err(Problem::new(Code::TOO_MANY_ITEMS, detail));
     }
     let judged = match (body.verdict, &body.reason) {
         (Patch::Keep, _) => None,

@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use site::{Caller, Site};
 
 /// Of each kind so many are tried in each place.
-const VALUES: usize = 10;
+const VALUES: usize = 16;
 const AT_LEAST: usize = 10_000;
 /// Routes that the description does not have.
 const OTHERS: [(&str, &str); 5] = [
@@ -105,7 +105,7 @@ impl Stage {
         let (before, shared) = (quiet(&own.org.admin), harvest(&own.org.admin));
         parent("their-parent");
         let theirs = site.tenant(&format!("org-{MARKER}"), &format!("Org {MARKER}"), Some("their-parent"));
-        let theirs = fill(&site, theirs, MARKER, &Amount { incidents: 12, machines: 8 });
+        let theirs = fill(&site, theirs, MARKER, &Amount { incidents: 16, machines: 8 });
         assert_eq!(socket.next(Duration::from_millis(500)), None, "a frame about another tenant");
         for (path, seen) in quiet(&own.org.admin) {
             let moved = first_difference(&before[&path], &seen, String::new());
@@ -251,10 +251,10 @@ impl Stage {
     fn values(&self, operation: &Operation, caller: &Caller, takes: &Takes) -> Vec<(String, String)> {
         let of = |prefix: &str| self.ids.get(prefix).into_iter().flatten().take(VALUES).cloned().collect::<Vec<_>>();
         let theirs = match takes {
-            // One of each other kind, too: it is no id of this place, and nothing more is said.
+            // Two of each other kind, too: it is no id of this place, and nothing more is said.
             Takes::Id(prefix) => {
                 let others = self.ids.iter().filter(|(kind, _)| *kind != prefix);
-                of(prefix).into_iter().chain(others.filter_map(|(_, ids)| ids.first().cloned())).collect()
+                of(prefix).into_iter().chain(others.flat_map(|(_, ids)| ids.iter().take(2).cloned())).collect()
             }
             Takes::AnyId => self.ids.values().flat_map(|ids| ids.iter().take(3).cloned()).collect(),
             Takes::Slug => vec![self.theirs.org.slug.clone(), format!("org-{MARKER}")],
