@@ -366,7 +366,7 @@ describe.skipIf(!REAL)('the ledger', () => {
     expect(await table.getByText('alert.read').count()).toBe(0)
     await page.locator('[data-verified=true]').waitFor()
     const proof = await save(page, /^Proof/)
-    expect([proof.name, proof.text.includes(alpha.slug)]).toEqual(['ledger.ndjson', false])
+    expect([proof.name, proof.text.includes(`marker-of-${alpha.slug}`)]).toEqual(['ledger.ndjson', false])
     const csv = await save(page, /^CSV/)
     expect(csv.name).toBe('audit.csv')
     const [head, ...rows] = csv.text.trim().split('\r\n')

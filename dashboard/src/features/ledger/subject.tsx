@@ -20,7 +20,8 @@ const SETTINGS: Record<string, string> = {
 
 export function SubjectLink({ id }: { id: string }) {
   const openEvent = useOpenEvent()
-  const label = `${id.split('_')[0]} ${short(id)}`
+  // Not everything that an entry is about is an object: `anonymous`.
+  const label = id.includes('_') ? `${id.split('_')[0]} ${short(id)}` : id
   if (id.startsWith('inc_'))
     return (
       <Link to="/incidents/$id" params={{ id }} className={CLASS}>
