@@ -169,6 +169,9 @@ const fn word(environment: Environment) -> &'static str {
 /// they are not read yet: then the caller asks again once they are.
 pub fn authorise(rights: &Rights, permission: Permission, environments: Option<&[Environment]>) -> Decision {
     if permission.is_installation() {
+        if rights.operator && rights.second_factor_due {
+            return decision(permission, Err(SECOND_FACTOR.0), SECOND_FACTOR.1.to_owned(), None);
+        }
         let rule =
             if rights.operator { "operator of the installation" } else { "not the operator of the installation" };
         return decision(permission, rights.operator.then_some(()).ok_or(Code::FORBIDDEN), rule.to_owned(), None);
@@ -189,6 +192,8 @@ pub fn authorise(rights: &Rights, permission: Permission, environments: Option<&
     decision(permission, Ok(()), rights.rule.clone(), limit.cloned())
 }
 
+const SECOND_FACTOR: (Code, &str) = (Code::SECOND_FACTOR_NEEDED_HERE, "tenant that requires a second factor");
+
 /// What the tenant's state or a missing second factor takes away.
 fn withheld(rights: &Rights, permission: Permission) -> Option<(Code, &'static str)> {
     let sends_events = permission == Permission::EventWrite;
@@ -204,7 +209,7 @@ fn withheld(rights: &Rights, permission: Permission) -> Option<(Code, &'static s
         }
         TenantState::Locked | TenantState::Active => {}
     }
-    rights.second_factor_due.then_some((Code::SECOND_FACTOR_NEEDED_HERE, "tenant that requires a second factor"))
+    rights.second_factor_due.then_some(SECOND_FACTOR)
 }
 
 fn decision(

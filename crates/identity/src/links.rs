@@ -100,8 +100,9 @@ pub async fn accept(door: &Door<'_>, link: &str, given: String, from: &Origin) -
     let mut user = User::new(id, &invitation.name, &invitation.role, now);
     user.has_password = true;
     let mut tx = door.store.job(tenant.id, Job::Cli)?.begin().await?;
-    // Looked at again under the lock: the role may be gone by now, and the name taken.
-    roles::find(&mut tx, &user.role).await.map_err(|_gone| IdentityError::InvalidLink)?;
+    // Looked at again under the lock: the role may be gone by now or hold what is held apart, and the name taken.
+    let given = roles::find(&mut tx, &user.role).await.map_err(|_gone| IdentityError::InvalidLink)?;
+    roles::apart(&mut tx, given.holds).await?;
     fresh_name(&mut tx, &user.name).await?;
     if invitations::spend(&mut tx, &hash, now).await?.is_none() {
         return Err(IdentityError::InvalidLink);
@@ -129,6 +130,7 @@ pub async fn accept_signed_in(store: &Store, principal: &Principal, link: &str) 
     let now = store.clock().now();
     let mut tx = scope_of(store, tenant.id, &person)?.begin().await?;
     let given = roles::find(&mut tx, &invitation.role.to_string()).await.map_err(|_gone| IdentityError::InvalidLink)?;
+    roles::apart(&mut tx, given.holds).await?;
     fresh_name(&mut tx, &person.name).await?;
     if invitations::spend(&mut tx, &hash, now).await?.is_none() {
         return Err(IdentityError::InvalidLink);

@@ -269,9 +269,19 @@ pub(crate) async fn open(
     Ok(SignedIn { session, user: person.id, secret, expires_at, tenant: tenant.slug.clone() })
 }
 
-/// Ends the caller's own session.
-pub async fn sign_out(scope: &TenantScope, session: SessionId) -> Result<(), IdentityError> {
-    close(scope, session).await
+/// Ends the caller's own session, whatever tenant the request is about.
+pub async fn sign_out(scope: &TenantScope, principal: &Principal) -> Result<(), IdentityError> {
+    let (user, session) = of_session(principal)?;
+    close_own(scope, user, session).await
+}
+
+async fn close_own(scope: &TenantScope, user: UserId, session: SessionId) -> Result<(), IdentityError> {
+    let now = scope.store().clock().now();
+    let mut tx = scope.begin().await?;
+    sessions::revoke_own(&mut tx, user, session, now).await?;
+    tx.record("session.closed", &[&session, &user], serde_json::json!({}))?;
+    tx.commit(now).await?;
+    Ok(())
 }
 
 async fn close(scope: &TenantScope, session: SessionId) -> Result<(), IdentityError> {
@@ -304,11 +314,7 @@ pub async fn revoke(
     if let Some(user) = principal.user {
         let own = scope.store().sessions_of(user, now).await?;
         if own.iter().any(|one| one.id == session) {
-            let mut tx = scope.begin().await?;
-            sessions::revoke_own(&mut tx, user, session, now).await?;
-            tx.record("session.closed", &[&session, &user], serde_json::json!({}))?;
-            tx.commit(now).await?;
-            return Ok(());
+            return close_own(scope, user, session).await;
         }
     }
     decide::authorise(rights, Permission::SessionWrite, None).check()?;

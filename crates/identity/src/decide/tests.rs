@@ -94,6 +94,8 @@ fn a_session_without_a_required_second_factor_may_nothing_but_its_own_account() 
     let refused = authorise(&rights, Permission::AlertRead, None);
     assert_eq!((refused.allowed, refused.code), (false, Some(Code::SECOND_FACTOR_NEEDED_HERE)));
     assert!(signed_in(&rights).is_ok());
+    let operator = Rights { second_factor_due: true, ..Rights::of_host() };
+    assert!(!authorise(&operator, Permission::TenantWrite, None).allowed, "nor runs the installation");
 }
 
 #[test]

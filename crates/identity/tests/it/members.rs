@@ -6,7 +6,8 @@ use shieldops_identity::{
     CredentialKind, IdentityError, Permission, Rights, create_token,
     people::{self, Change, INVITATION_FOR, accept, accept_signed_in, invite, reset, reset_link},
 };
-use shieldops_store::{Job, StoreError};
+use shieldops_model::tenant::TenantSettings;
+use shieldops_store::{Job, StoreError, settings};
 
 use crate::world::{HOME, PASSWORD, from, may, world};
 
@@ -185,6 +186,42 @@ async fn nobody_resets_a_person_who_is_not_this_tenant_s_alone() {
     let refused = reset_link(&boss.scope, &boss.rights, &boss.principal, operator.principal.user.unwrap()).await;
     assert!(matches!(refused, Err(IdentityError::Conflict(_))), "nor the operator");
     assert!(reset_link(&operator.scope, &operator.rights, &operator.principal, eve).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_reset_link_opens_no_tenant_that_its_person_joined_since() {
+    let world = world().await;
+    let beta = world.tenant("beta", None).await;
+    world.person("boss", "admin").await;
+    let eve = world.person("eve", "viewer").await;
+    let boss = world.as_person("boss").await;
+    let (_, mine) = reset_link(&boss.scope, &boss.rights, &boss.principal, eve).await.unwrap();
+    let other = world.store.job(beta.id, Job::Cli).unwrap();
+    let (_, link) = invite(&other, &Rights::of_host(), "eve", "admin").await.unwrap();
+    accept_signed_in(&world.store, &world.as_person("eve").await.principal, link.expose()).await.unwrap();
+    let spent = reset(&world.store, mine.expose(), NEW.into(), &from(HOME)).await;
+    assert!(matches!(spent, Err(IdentityError::InvalidLink)));
+    let fred = world.person("fred", "viewer").await;
+    let (_, mine) = reset_link(&boss.scope, &boss.rights, &boss.principal, fred).await.unwrap();
+    shieldops_identity::boot::make_operator(&world.store, fred).await.unwrap();
+    let spent = reset(&world.store, mine.expose(), NEW.into(), &from(HOME)).await;
+    assert!(matches!(spent, Err(IdentityError::InvalidLink)), "nor makes its maker an operator");
+    world.verified().await;
+}
+
+#[tokio::test]
+async fn an_invitation_gives_nothing_that_is_held_apart_by_now() {
+    let world = world().await;
+    let (door, origin) = (world.door(), from(HOME));
+    let scope = world.scope().await;
+    let (_, link) = invite(&scope, &Rights::of_host(), "eve", "analyst").await.unwrap();
+    let apart = vec![["plan.create".to_owned(), "plan.approve".to_owned()]];
+    let value = TenantSettings { separation_of_duty: apart, ..TenantSettings::default() };
+    let mut tx = scope.begin().await.unwrap();
+    settings::put(&mut tx, &value, &world.base, None, world.now()).await.unwrap();
+    tx.commit(world.now()).await.unwrap();
+    let refused = accept(&door, link.expose(), NEW.into(), &origin).await;
+    assert!(matches!(refused, Err(IdentityError::SeparationOfDuty(..))));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use shieldops_identity::{
     sessions::{self, list, revoke},
 };
 use shieldops_model::tenant::{TenantChange, TenantSettings};
-use shieldops_store::{Job, StoreError, memberships, settings, tenants};
+use shieldops_store::{Job, RoleRef, StoreError, memberships, settings, tenants};
 
 use crate::world::{HOME, PASSWORD, World, from, world};
 
@@ -19,7 +19,16 @@ async fn a_user_signs_in_works_and_signs_out() {
     assert_eq!(signed_in.expires_at, world.now().plus(Duration::from_hours(12)));
     let at = world.at(signed_in.secret.expose(), None).await;
     assert_eq!((at.principal.user, at.principal.role.name()), (Some(user), Some("analyst")));
-    sessions::sign_out(&at.scope, signed_in.session).await.unwrap();
+    sessions::sign_out(&at.scope, &at.principal).await.unwrap();
+    assert!(world.authenticate(signed_in.secret.expose()).await.is_none());
+    // Also while at work in another tenant than the one it was opened in.
+    let signed_in = world.sign_in("ada", PASSWORD, HOME).await.unwrap();
+    let beta = world.tenant("beta", None).await;
+    let mut tx = world.store.job(beta.id, Job::Cli).unwrap().begin().await.unwrap();
+    memberships::add(&mut tx, user, &RoleRef::parse("viewer"), world.now()).await.unwrap();
+    tx.commit(world.now()).await.unwrap();
+    let at = world.at(signed_in.secret.expose(), Some("beta")).await;
+    sessions::sign_out(&at.scope, &at.principal).await.unwrap();
     assert!(world.authenticate(signed_in.secret.expose()).await.is_none());
     world.verified().await;
 }
