@@ -41,6 +41,8 @@ pub(crate) async fn insert(tx: &mut Tx, user: UserId, role: &RoleRef, now: Times
 /// `AlreadyExists` when they are one; `NotFound` for a custom role that the tenant does not have.
 pub async fn add(tx: &mut Tx, user: UserId, role: &RoleRef, now: Timestamp) -> Result<()> {
     insert(tx, user, role, now).await?;
+    // A link that another tenant made would open this one too.
+    people::end_reset_links(tx, user, now).await?;
     tx.touched("user", user, 1);
     tx.record("membership.added", &[&user], serde_json::json!({"after": {"role": role}}))
 }

@@ -153,7 +153,7 @@ impl Store {
         let granted = sqlx::query(
             "SELECT t.*, g.id AS grant_id, g.role FROM grants g JOIN tenants t ON t.tenant=g.tenant JOIN tenants p ON p.tenant=g.grantee \
              JOIN memberships m ON m.tenant=g.grantee AND m.principal=$1 AND m.disabled_at IS NULL AND m.role IN ('admin','operator') \
-             WHERE g.revoked_at IS NULL AND g.expires_at>$2 AND t.state<>'deleted' AND p.state='active' ORDER BY t.slug, g.id DESC LIMIT 1000",
+             WHERE g.revoked_at IS NULL AND g.expires_at>$2 AND t.parent=g.grantee AND t.state<>'deleted' AND p.state='active' ORDER BY t.slug, g.id DESC LIMIT 1000",
         )
         .bind(bytes(user))
         .bind(now.as_micros())
@@ -283,6 +283,14 @@ pub async fn set_password(
     if done.rows_affected() == 0 {
         return Err(StoreError::NotFound);
     }
+    end_reset_links(tx, user, now).await?;
+    crate::sessions::end_all(tx, user, keep, now).await?;
+    tx.touched("user", user, 0);
+    Ok(())
+}
+
+/// Ends every open reset link of a person: whoever made one may reach no further than they could then.
+pub(crate) async fn end_reset_links(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<()> {
     sqlx::query(
         "UPDATE invitations SET revoked_at=$2 WHERE principal=$1 AND kind='reset' AND spent_at IS NULL AND revoked_at IS NULL",
     )
@@ -290,8 +298,6 @@ pub async fn set_password(
     .bind(now.as_micros())
     .execute(tx.conn())
     .await?;
-    crate::sessions::end_all(tx, user, keep, now).await?;
-    tx.touched("user", user, 0);
     Ok(())
 }
 
@@ -318,6 +324,7 @@ pub async fn set_operator(tx: &mut Tx, user: UserId, operator: bool, now: Timest
     of_installation(tx)?;
     if operator {
         crate::memberships::insert(tx, user, &RoleRef::BuiltIn("operator".to_owned()), now).await?;
+        end_reset_links(tx, user, now).await?;
     } else {
         let others: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE tenant=$1 AND principal<>$2")
             .bind(tx.t())

@@ -120,7 +120,7 @@ pub struct Principal {
     pub expires_at: Option<Timestamp>,
     /// Runs the installation: may make tenants.
     pub operator: bool,
-    /// The tenant asks for a second factor, and this session was opened without one.
+    /// The tenant asks for a second factor, and this session was opened without one, or this token was made elsewhere.
     pub second_factor_due: bool,
     /// The last note of use is older than a minute.
     pub use_due: bool,
@@ -167,7 +167,7 @@ impl Authenticated {
 }
 
 /// The one read. A membership wins over a grant; of several grants the newest counts. A grant serves the administrators
-/// and operators of the parent while the parent itself is active.
+/// and operators of the parent while it is the parent still, and itself active.
 macro_rules! lookup {
     ($tenant:literal) => {
         concat!(
@@ -179,7 +179,7 @@ macro_rules! lookup {
              LEFT JOIN users u ON u.id=p.principal AND u.disabled_at IS NULL \
              LEFT JOIN tenants t ON t.state<>'deleted' AND ", $tenant, " \
              LEFT JOIN memberships m ON m.principal=p.principal AND m.tenant=t.tenant AND m.disabled_at IS NULL \
-             LEFT JOIN grants g ON g.tenant=t.tenant AND m.role IS NULL AND g.revoked_at IS NULL AND g.expires_at>$2 \
+             LEFT JOIN grants g ON g.tenant=t.tenant AND g.grantee=t.parent AND m.role IS NULL AND g.revoked_at IS NULL AND g.expires_at>$2 \
                AND EXISTS (SELECT 1 FROM memberships h JOIN tenants ht ON ht.tenant=h.tenant WHERE h.tenant=g.grantee \
                AND h.principal=p.principal AND h.disabled_at IS NULL AND h.role IN ('admin','operator') AND ht.state='active') \
              WHERE p.hash=$1 AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) AND p.kind<>'admin_link' \
@@ -301,7 +301,13 @@ fn principal(row: &AnyRow, found: Found, now: Timestamp) -> Result<Principal> {
         verified_at: optional_time(row, "verified_at")?,
         expires_at: optional_time(row, "expires_at")?,
         operator: !machine && flag(row, "operator")?,
-        second_factor_due: kind == PrincipalKind::Session && !strong && flag(row, "second_factor")?,
+        second_factor_due: flag(row, "second_factor")?
+            && match kind {
+                PrincipalKind::Session => !strong,
+                // Made in another tenant, which may ask for none.
+                PrincipalKind::Personal => tenant != home,
+                PrincipalKind::Ingest | PrincipalKind::Key => false,
+            },
         use_due: due(row, "last_used_at", now)? || (is_member(row)? && due(row, "member_used_at", now)?),
     })
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) const DATABASE: &str = "state.db";
-const MOVED: &str = "state.db.moved";
+pub(crate) const MOVED: &str = "state.db.moved";
 /// Says in which PostgreSQL database the state of a data directory is, without the password.
 const MARK: &str = "DATABASE";
 /// Rows of one statement.

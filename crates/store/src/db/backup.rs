@@ -1,11 +1,12 @@
-//! Copies of a SQLite database from before its migrations. They hold what was shredded since, so shredding deletes them.
+//! Copies of a SQLite database from before its migrations, and the file that stepped aside for PostgreSQL. They hold what
+//! was shredded since, so shredding deletes them.
 
 use std::path::{Path, PathBuf};
 
 use sqlx::AnyConnection;
 
 use super::{Kind, migrate};
-use crate::{Result, ledger::io};
+use crate::{Result, ledger::io, relocate::MOVED};
 
 const PREFIX: &str = "state.db.before-";
 
@@ -32,7 +33,8 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(fail())? {
         let entry = entry.map_err(fail())?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(PREFIX) || name.to_string_lossy().starts_with(MOVED) {
             found.push(entry.path());
         }
     }

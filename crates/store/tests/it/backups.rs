@@ -32,6 +32,15 @@ async fn a_database_is_copied_before_its_migration_and_a_new_one_is_not() {
 }
 
 #[tokio::test]
+async fn the_file_that_stepped_aside_for_another_database_is_a_copy_too() {
+    let (dir, clock) = (directory(), FixedClock::at(now()));
+    let store = open(dir.path(), &clock, &Database::new(false).await.unwrap()).await.unwrap();
+    let aside = dir.path().join("state.db.moved");
+    std::fs::write(&aside, "what was shredded since").unwrap();
+    assert_eq!(store.backups().unwrap(), [aside]);
+}
+
+#[tokio::test]
 async fn a_database_of_a_newer_version_is_refused() {
     let (dir, clock) = (directory(), FixedClock::at(now()));
     let database = Database::new(false).await.unwrap();

@@ -200,6 +200,35 @@ async fn a_parent_that_is_not_active_gets_in_nowhere_and_a_membership_wins_over_
 }
 
 #[tokio::test]
+async fn a_grant_that_was_made_at_the_moment_the_parent_changed_lets_nobody_in() {
+    let Some(world) = world().await else { return };
+    let Matrix { ada, child, mssp } = matrix(&world).await;
+    grant(&world, &child, &mssp, "auditor").await;
+    // As a change of parent leaves it that did not see the grant yet.
+    world.sql("UPDATE tenants SET parent=NULL WHERE slug='child'").await;
+    assert_eq!(outcome(&world, 1, Some("child")).await, "no such tenant");
+    let of_ada = world.store.memberships_of(ada, world.clock.now()).await.unwrap();
+    assert!(of_ada.iter().all(|one| one.tenant.slug != "child"));
+}
+
+#[tokio::test]
+async fn a_token_from_elsewhere_is_no_way_around_a_second_factor() {
+    let Some(world) = world().await else { return };
+    matrix(&world).await;
+    world.sql("UPDATE tenants SET second_factor=1").await;
+    for (hash, wanted, due) in [
+        (1, None, true),
+        (1, Some("mssp"), true),
+        (2, None, false),
+        (2, Some("mssp"), true),
+        (3, None, false),
+        (4, None, false),
+    ] {
+        assert_eq!(principal(&world, hash, wanted).await.second_factor_due, due, "{hash} in {wanted:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_state_of_the_tenant_is_on_the_principal_whatever_its_kind_and_a_deleted_one_is_none() {
     let Some(world) = world().await else { return };
     matrix(&world).await;
