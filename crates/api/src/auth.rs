@@ -125,6 +125,8 @@ pub(crate) async fn authorise(State(app): State<Arc<App>>, request: Request, nex
     let request = Request::from_parts(parts, body);
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let route = format!("{} {path}", request.method());
+    // Too many guesses are a refusal too, where somebody proves who they are.
+    let guesses = path.starts_with("/api/v1/session") || path.starts_with("/api/v1/me/");
     let client = request.extensions().get::<Client>().and_then(|client| client.0.clone());
     let caller = request.extensions().get::<Caller>();
     let who = caller.map(|caller| (caller.principal.tenant, caller.scope.actor().clone()));
@@ -132,7 +134,12 @@ pub(crate) async fn authorise(State(app): State<Arc<App>>, request: Request, nex
         Ok(admitted) => handle(&app, request, next, admitted).await,
         Err(problem) => problem.into_response(),
     };
-    if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+    let refused = match response.status() {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => true,
+        StatusCode::TOO_MANY_REQUESTS => guesses,
+        _ => false,
+    };
+    if refused {
         let code = response.extensions().get::<Refused>().map_or_else(String::new, |refused| refused.0.clone());
         app.denials.note(Denial { who, route, code, client }, app.store.clock().now());
     }
@@ -285,7 +292,7 @@ async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<St
     let unauthenticated = || Problem::new(Code::UNAUTHENTICATED, Code::UNAUTHENTICATED.help);
     let (text, from_cookie) = credential(headers)?.ok_or_else(unauthenticated)?;
     let wanted = wanted_tenant(request, path)?;
-    let principal = sessions::authenticate(&app.store, &text, wanted.as_deref()).await?.ok_or_else(unauthenticated)?;
+    let principal = principal(app, &text, wanted.as_deref()).await?.ok_or_else(unauthenticated)?;
     // A session belongs in a cookie, a token in a header: neither works in the other's place.
     if (principal.kind == PrincipalKind::Session) != from_cookie {
         return Err(unauthenticated());
@@ -303,6 +310,17 @@ async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<St
     let scope = app.store.scope(&principal)?;
     let rights = Rights::load(&scope, &principal).await?;
     Ok(Caller { principal, scope, rights, client_addr, csrf })
+}
+
+/// Whom a credential stands for. A second factor that the configuration asks for is asked for in every tenant; what a
+/// tenant asks for itself, the store knows.
+async fn principal(app: &App, text: &str, wanted: Option<&str>) -> Result<Option<Principal>, Problem> {
+    let found = sessions::authenticate(&app.store, text, wanted).await?;
+    Ok(found.map(|principal| {
+        let weak = principal.kind == PrincipalKind::Session && !principal.strong;
+        let due = principal.second_factor_due || (app.base.require_second_factor && weak);
+        Principal { second_factor_due: due, ..principal }
+    }))
 }
 
 /// The slug of the tenant that the request names. A browser cannot set headers on a WebSocket: there it is `?tenant=`.
@@ -362,7 +380,7 @@ fn socket_token(headers: &HeaderMap) -> Option<String> {
 /// Whom the credential in these headers stands for now, in the same tenant, and what it may do.
 pub(crate) async fn again(app: &App, headers: &HeaderMap, tenant: &str) -> Option<(Principal, Rights)> {
     let (text, _) = credential(headers).ok()??;
-    let principal = sessions::authenticate(&app.store, &text, Some(tenant)).await.ok()??;
+    let principal = principal(app, &text, Some(tenant)).await.ok()??;
     let scope = app.store.scope(&principal).ok()?;
     let rights = Rights::load(&scope, &principal).await.ok()?;
     Some((principal, rights))

@@ -103,17 +103,25 @@ async fn write(app: &App, counted: BTreeMap<Key, Count>) -> Result<(), Problem> 
         };
         tenants.entry(tenant).or_default().push((key, count));
     }
+    let mut outcome = Ok(());
     for (tenant, denials) in tenants {
-        let mut tx = app.store.job(tenant, Job::Cli)?.begin().await?;
-        for (key, count) in denials {
-            let actor = Actor { id: key.actor.0, name: key.actor.1 };
-            let minute = Timestamp::from_secs(key.minute * 60);
-            let body = serde_json::json!({"route": key.route, "code": key.code, "times": count.times, "minute": minute, "client_addrs": count.clients});
-            tx.record_as(&actor, "access.denied", &[&actor.id], body)?;
+        // One that is gone by now, or cannot be written to, takes nothing away from the others.
+        if let Err(problem) = write_of(app, tenant, denials).await {
+            outcome = Err(problem);
         }
-        tx.commit(app.store.clock().now()).await?;
     }
-    Ok(())
+    outcome
+}
+
+async fn write_of(app: &App, tenant: TenantId, denials: Vec<(Key, Count)>) -> Result<(), Problem> {
+    let mut tx = app.store.job(tenant, Job::Cli)?.begin().await?;
+    for (key, count) in denials {
+        let actor = Actor { id: key.actor.0, name: key.actor.1 };
+        let minute = Timestamp::from_secs(key.minute * 60);
+        let body = serde_json::json!({"route": key.route, "code": key.code, "times": count.times, "minute": minute, "client_addrs": count.clients});
+        tx.record_as(&actor, "access.denied", &[&actor.id], body)?;
+    }
+    Ok(tx.commit(app.store.clock().now()).await?)
 }
 
 #[cfg(test)]

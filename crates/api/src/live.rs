@@ -17,7 +17,10 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use shieldops_identity::{Permission, Permissions, decide};
+use shieldops_identity::{
+    Permission,
+    decide::{self, Rights},
+};
 use shieldops_model::Code;
 use shieldops_store::{Change, PageRequest, ledger};
 use tokio::sync::broadcast::error::RecvError;
@@ -134,6 +137,8 @@ async fn still_allowed(app: &App, caller: &Caller, credential: &Credential) -> b
         now.tenant == then.tenant
             && now.user == then.user
             && now.role == then.role
+            && now.tenant_state == then.tenant_state
+            && now.second_factor_due == then.second_factor_due
             && rights.permissions() == caller.rights.permissions()
             && decide::signed_in(&rights).is_ok()
     })
@@ -183,9 +188,7 @@ async fn tell_missed(socket: &mut WebSocket, caller: &Caller, since: u64, size: 
 
 async fn forward(socket: &mut WebSocket, caller: &Caller, told: &mut Told, change: Result<Change, RecvError>) -> bool {
     match change {
-        Ok(change)
-            if change.tenant == caller.principal.tenant && may_read(caller.rights.permissions(), change.kind) =>
-        {
+        Ok(change) if change.tenant == caller.principal.tenant && may_read(&caller.rights, change.kind) => {
             told.saw(change.seq);
             send(socket, &serde_json::json!(change)).await.is_ok()
         }
@@ -202,7 +205,7 @@ async fn forward(socket: &mut WebSocket, caller: &Caller, told: &mut Told, chang
 }
 
 /// A topic is open to whoever may read the list it mirrors.
-fn may_read(held: Permissions, kind: &str) -> bool {
+fn may_read(rights: &Rights, kind: &str) -> bool {
     let needs = match kind {
         "alert" => Permission::AlertRead,
         "incident" | "investigation" => Permission::IncidentRead,
@@ -221,7 +224,7 @@ fn may_read(held: Permissions, kind: &str) -> bool {
         "settings" => Permission::SettingsRead,
         _ => return false,
     };
-    held.contains(needs)
+    decide::authorise(rights, needs, None).allowed
 }
 
 async fn send(socket: &mut WebSocket, frame: &serde_json::Value) -> Result<(), axum::Error> {

@@ -12,7 +12,7 @@ use axum::{
 use shieldops_model::TenantId;
 use shieldops_store::{Job, bookkeeping, dead_letters};
 
-use crate::{App, metrics::Scraped};
+use crate::{App, auth::Caller, metrics::Scraped};
 
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
@@ -27,10 +27,12 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+/// The installation's for a connection from this machine and for its operator; anybody else's tenant's.
+pub(crate) async fn metrics(State(app): State<Arc<App>>, caller: Option<Caller>) -> Response {
+    let one = caller.filter(|caller| !caller.rights.is_operator()).map(|caller| caller.principal.tenant);
     let mut scraped =
         Scraped { rules: u64::try_from(app.pipeline.content.book().set.len()).unwrap_or(0), ..Scraped::default() };
-    for tenant in app.tenants.running() {
+    for tenant in one.map_or_else(|| app.tenants.running(), |tenant| vec![tenant]) {
         let stats = app.pipeline.stats(tenant);
         scraped.stored += stats.accepted;
         scraped.lag += stats.lag_events;
@@ -38,7 +40,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
         scraped.letters_dropped += dropped(&app, tenant).await.unwrap_or(0);
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.render(scraped)).into_response()
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.render(scraped, one.is_none())).into_response()
 }
 
 async fn dropped(app: &App, tenant: TenantId) -> shieldops_store::Result<u64> {

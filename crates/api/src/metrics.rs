@@ -33,16 +33,19 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn render(&self, scraped: Scraped) -> String {
+    /// `whole` adds what is counted for all tenants together.
+    pub(crate) fn render(&self, scraped: Scraped, whole: bool) -> String {
         let mut registry = Registry::with_prefix("shieldops");
-        registry.register("ingest_lines_accepted", "Lines acknowledged since the start", self.accepted.clone());
-        registry.register("ingest_lines_rejected", "Lines refused since the start", self.rejected.clone());
-        registry.register("http_requests", "Requests answered since the start", self.requests.clone());
-        registry.register(
-            "http_failures",
-            "Requests answered with a server error since the start",
-            self.failures.clone(),
-        );
+        for (name, help, counter) in [
+            ("ingest_lines_accepted", "Lines acknowledged since the start", &self.accepted),
+            ("ingest_lines_rejected", "Lines refused since the start", &self.rejected),
+            ("http_requests", "Requests answered since the start", &self.requests),
+            ("http_failures", "Requests answered with a server error since the start", &self.failures),
+        ] {
+            if whole {
+                registry.register(name, help, counter.clone());
+            }
+        }
         let gauges = [
             ("bus_events_stored", "Events acknowledged since the data directory was made", scraped.stored),
             ("bus_lag_events", "Events acknowledged and not yet processed", scraped.lag),

@@ -20,9 +20,14 @@ use crate::{
 pub(crate) async fn list(caller: Caller, query: PlainQuery) -> Result<Json<List<Token>>, Problem> {
     let mut tokens = people::tokens(&mut caller.scope.read().await?).await?;
     if !caller.has(Permission::KeyRead) {
-        tokens.retain(|token| token.user_id == caller.principal.user);
+        tokens.retain(|token| is_own(&caller, token));
     }
     query.of(tokens, |token| token.id.to_string()).map(Json)
+}
+
+/// A machine owns no tokens, and a token without a person is no machine's.
+fn is_own(caller: &Caller, token: &Token) -> bool {
+    token.user_id.is_some() && token.user_id == caller.principal.user
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -76,10 +81,7 @@ pub(crate) async fn revoke(
     let now = caller.scope.store().clock().now();
     let mut tx = caller.scope.begin().await?;
     if !caller.has(Permission::KeyWrite) {
-        let own = people::tokens(&mut tx)
-            .await?
-            .into_iter()
-            .any(|token| token.id == id && token.user_id == caller.principal.user);
+        let own = people::tokens(&mut tx).await?.iter().any(|token| token.id == id && is_own(&caller, token));
         if !own {
             return Err(Problem::not_found());
         }

@@ -1,7 +1,8 @@
 //! How many requests run at once, and who is next: interactive before batch before ingest.
 //!
 //! A bulkhead keeps some places for the lanes above, so that no flood of a lower one takes them all. Within a lane the
-//! tenants take turns, so that one tenant's queue is not another's wait. What waits too long is told to come again.
+//! tenants take turns, so that one tenant's queue is not another's wait, and none holds all the places: who sends a body
+//! slowly keeps a place for long. What waits too long is told to come again.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -56,6 +57,12 @@ impl Widths {
             Lane::Ingest => self.ingest,
         }
     }
+
+    /// Of those, the ones that a single tenant may hold: a quarter is left to the others.
+    const fn of_tenant(&self, lane: Lane) -> usize {
+        let all = self.of(lane);
+        all - all / 4
+    }
 }
 
 #[derive(Debug)]
@@ -73,6 +80,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Queue {
     running: usize,
+    /// Places that each tenant holds.
+    held: HashMap<TenantId, usize>,
     /// Whose turn is next; each has somebody waiting.
     turns: VecDeque<TenantId>,
     waiting: HashMap<TenantId, VecDeque<oneshot::Sender<Place>>>,
@@ -83,6 +92,7 @@ struct Queue {
 pub(crate) struct Place {
     lanes: Arc<Lanes>,
     lane: Lane,
+    tenant: TenantId,
 }
 
 /// Why a request got no place.
@@ -109,12 +119,14 @@ impl Lanes {
     ) -> Result<Place, Full> {
         let waiting = {
             let mut state = self.lock();
-            if state.is_free(lane, &self.widths) && !state.has_waiting(lane) {
-                state.occupy(lane);
-                return Ok(self.place(lane));
+            if state.is_free(lane, tenant, &self.widths) && !state.has_waiting(lane) {
+                state.occupy(lane, tenant);
+                return Ok(self.place(lane, tenant));
             }
             let (ticket, waiting) = oneshot::channel();
             state.wait(lane, tenant, ticket, self.widths.queue)?;
+            // Those before may be of a tenant that holds all it may.
+            self.serve(state);
             waiting
         };
         match tokio::time::timeout(patience, waiting).await {
@@ -123,26 +135,30 @@ impl Lanes {
         }
     }
 
-    fn place(self: &Arc<Self>, lane: Lane) -> Place {
-        Place { lanes: Arc::clone(self), lane }
+    fn place(self: &Arc<Self>, lane: Lane, tenant: TenantId) -> Place {
+        Place { lanes: Arc::clone(self), lane, tenant }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a place that came free to who is next. Whoever waits no longer is passed over.
-    fn leave(self: &Arc<Self>, lane: Lane) {
-        // A place that nobody took comes back here when it is dropped: outside the lock.
-        let mut refused = Vec::new();
+    fn leave(self: &Arc<Self>, lane: Lane, tenant: TenantId) {
         let mut state = self.lock();
-        state.vacate(lane);
-        while let Some((lane, ticket)) = state.next(&self.widths) {
+        state.vacate(lane, tenant);
+        self.serve(state);
+    }
+
+    /// Gives the places that are free to who is next. Whoever waits no longer is passed over.
+    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        // A place that nobody took comes back when it is dropped: outside the lock.
+        let mut refused = Vec::new();
+        while let Some((lane, tenant, ticket)) = state.next(&self.widths) {
             if ticket.is_closed() {
                 continue;
             }
-            state.occupy(lane);
-            if let Err(place) = ticket.send(self.place(lane)) {
+            state.occupy(lane, tenant);
+            if let Err(place) = ticket.send(self.place(lane, tenant)) {
                 refused.push(place);
             }
         }
@@ -156,23 +172,33 @@ impl State {
         self.queues.entry(lane).or_default()
     }
 
-    fn is_free(&mut self, lane: Lane, widths: &Widths) -> bool {
-        self.running < widths.all && self.queue(lane).running < widths.of(lane)
+    fn is_free(&mut self, lane: Lane, tenant: TenantId, widths: &Widths) -> bool {
+        let all = self.running < widths.all;
+        let queue = self.queue(lane);
+        all && queue.running < widths.of(lane) && queue.held_by(tenant) < widths.of_tenant(lane)
     }
 
     fn has_waiting(&mut self, lane: Lane) -> bool {
         !self.queue(lane).turns.is_empty()
     }
 
-    fn occupy(&mut self, lane: Lane) {
+    fn occupy(&mut self, lane: Lane, tenant: TenantId) {
         self.running += 1;
-        self.queue(lane).running += 1;
+        let queue = self.queue(lane);
+        queue.running += 1;
+        *queue.held.entry(tenant).or_default() += 1;
     }
 
-    fn vacate(&mut self, lane: Lane) {
+    fn vacate(&mut self, lane: Lane, tenant: TenantId) {
         self.running = self.running.saturating_sub(1);
         let queue = self.queue(lane);
         queue.running = queue.running.saturating_sub(1);
+        let left = queue.held_by(tenant).saturating_sub(1);
+        if left == 0 {
+            queue.held.remove(&tenant);
+        } else {
+            queue.held.insert(tenant, left);
+        }
     }
 
     fn wait(&mut self, lane: Lane, tenant: TenantId, ticket: oneshot::Sender<Place>, most: usize) -> Result<(), Full> {
@@ -189,25 +215,43 @@ impl State {
         Ok(())
     }
 
-    /// Who waits first in the fastest lane that has a place.
-    fn next(&mut self, widths: &Widths) -> Option<(Lane, oneshot::Sender<Place>)> {
-        let lane = Lane::ALL.into_iter().find(|lane| self.has_waiting(*lane) && self.is_free(*lane, widths))?;
-        let queue = self.queue(lane);
-        let tenant = queue.turns.pop_front()?;
-        let line = queue.waiting.get_mut(&tenant)?;
+    /// Who waits first in the fastest lane that has a place for them.
+    fn next(&mut self, widths: &Widths) -> Option<(Lane, TenantId, oneshot::Sender<Place>)> {
+        if self.running >= widths.all {
+            return None;
+        }
+        Lane::ALL.into_iter().find_map(|lane| {
+            let (tenant, ticket) = self.queue(lane).next(widths.of(lane), widths.of_tenant(lane))?;
+            Some((lane, tenant, ticket))
+        })
+    }
+}
+
+impl Queue {
+    fn held_by(&self, tenant: TenantId) -> usize {
+        self.held.get(&tenant).copied().unwrap_or_default()
+    }
+
+    fn next(&mut self, width: usize, of_tenant: usize) -> Option<(TenantId, oneshot::Sender<Place>)> {
+        if self.running >= width {
+            return None;
+        }
+        let turn = self.turns.iter().position(|tenant| self.held_by(*tenant) < of_tenant)?;
+        let tenant = self.turns.remove(turn)?;
+        let line = self.waiting.get_mut(&tenant)?;
         let ticket = line.pop_front();
         if line.is_empty() {
-            queue.waiting.remove(&tenant);
+            self.waiting.remove(&tenant);
         } else {
-            queue.turns.push_back(tenant);
+            self.turns.push_back(tenant);
         }
-        ticket.map(|ticket| (lane, ticket))
+        ticket.map(|ticket| (tenant, ticket))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.lanes.leave(self.lane);
+        self.lanes.leave(self.lane, self.tenant);
     }
 }
 
@@ -256,6 +300,21 @@ mod tests {
             let Poll::Ready(place) = poll!(next) else { panic!("it is the turn of {name}") };
             drop(place.unwrap());
         }
+    }
+
+    #[tokio::test]
+    async fn one_tenant_holds_no_more_than_its_share_and_another_gets_in_past_its_queue() {
+        let lanes = Lanes::new(Widths { all: 4, batch: 4, ingest: 4, queue: 9 });
+        let enter = |number| Box::pin(lanes.enter(Lane::Interactive, tenant(number), LONG));
+        let mut held: Vec<_> = (0..3).map(|_| enter(1).now_or_never().unwrap().unwrap()).collect();
+        let mut more = enter(1);
+        assert!(poll!(&mut more).is_pending(), "one place is left to the others");
+        let other = enter(2).now_or_never().unwrap().unwrap();
+        drop(held.pop());
+        assert!(poll!(&mut more).is_ready());
+        drop((held, other, more));
+        assert_eq!(lanes.lock().running, 0);
+        assert!(lanes.lock().queue(Lane::Interactive).held.is_empty());
     }
 
     #[tokio::test]

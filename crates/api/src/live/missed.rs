@@ -48,7 +48,7 @@ pub(super) async fn since(caller: &Caller, since: u64, size: u64) -> Result<Miss
     }
     let touched = touched(&entries);
     let mut frames = Vec::new();
-    for ((kind, id), seq) in touched.into_iter().filter(|((kind, _), _)| may_read(caller.rights.permissions(), kind)) {
+    for ((kind, id), seq) in touched.into_iter().filter(|((kind, _), _)| may_read(&caller.rights, kind)) {
         if frames.len() == OBJECTS {
             return Ok(Missed::Everything);
         }
@@ -58,7 +58,7 @@ pub(super) async fn since(caller: &Caller, since: u64, size: u64) -> Result<Miss
     }
     frames.sort_by_key(|frame| frame.seq);
     for (kind, id) in [("ingest", "stats"), ("dead_letter", "new")] {
-        if may_read(caller.rights.permissions(), kind) {
+        if may_read(&caller.rights, kind) {
             frames.push(Change { tenant: caller.principal.tenant, kind, id: id.to_owned(), version: 0, seq: 0 });
         }
     }
