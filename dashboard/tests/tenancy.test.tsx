@@ -116,6 +116,16 @@ describe('signing in', () => {
   })
 })
 
+it('a tenant that wants a second factor says where to add one', async () => {
+  const user = userEvent.setup()
+  await openApp('/t/northwind/detections', makeWorld(), call =>
+    call.path.startsWith('/api/v1/rules') ? refusal(403, 'second_factor_needed_here') : undefined,
+  )
+  expect(await screen.findByText('This tenant wants a second factor')).toBeInTheDocument()
+  await user.click(screen.getByRole('link', { name: 'Settings, Account' }))
+  expect(await screen.findByRole('heading', { name: 'Account' })).toBeInTheDocument()
+})
+
 describe('credentials', () => {
   it('a key’s secret is shown once, and the change waits for who proves who they are', async () => {
     const user = userEvent.setup()
