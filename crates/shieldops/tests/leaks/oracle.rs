@@ -130,7 +130,12 @@ fn settle(value: &mut Value, name: &str) {
         Value::Object(members) => members.iter_mut().for_each(|(name, member)| settle(member, name)),
         Value::String(text) => {
             let time = text.len() >= 20 && text.starts_with("20") && text.as_bytes()[10] == b'T';
-            if is_id(text) || time || name == "challenge" || text.contains("#invite=") || text.starts_with("so") && text.contains('_') {
+            if is_id(text)
+                || time
+                || name == "challenge"
+                || text.contains("#invite=")
+                || text.starts_with("so") && text.contains('_')
+            {
                 *text = "«new»".to_owned();
             }
         }

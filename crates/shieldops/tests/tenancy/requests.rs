@@ -193,7 +193,9 @@ fn smuggled_and_doubled_headers_reach_nobody() {
     // Of two lengths the chunks count, and the connection ends with that one answer: what follows is no request.
     let two = format!("Authorization: {bearer}\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n");
     let hidden = "GET /api/v1/users HTTP/1.1\r\nHost: localhost\r\n";
-    let request = format!("GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n{two}\r\n0\r\n\r\n{hidden}Authorization: {bearer}\r\n\r\n");
+    let request = format!(
+        "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n{two}\r\n0\r\n\r\n{hidden}Authorization: {bearer}\r\n\r\n"
+    );
     let answer = spoken(site.url(), request.as_bytes());
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
 }
