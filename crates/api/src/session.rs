@@ -14,7 +14,7 @@ use shieldops_identity::{
     passkeys, people,
     sessions::{self, Challenge, Method, SignIn, SignedIn},
 };
-use shieldops_model::{Code, TenantId, Timestamp, tenant::TenantState};
+use shieldops_model::{Code, SessionId, TenantId, Timestamp, tenant::TenantState};
 use utoipa::ToSchema;
 
 use crate::{
@@ -211,6 +211,8 @@ pub(crate) struct Me {
     /// The environments that one's custom role is limited to; absent for all.
     environments: Option<Vec<shieldops_model::Environment>>,
     version: &'static str,
+    /// This session, for a person's browser.
+    session_id: Option<SessionId>,
     session_expires_at: Option<Timestamp>,
     /// Whether the session was opened with a second factor.
     strong: bool,
@@ -281,6 +283,7 @@ pub(crate) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Js
         permissions: caller.rights.permissions().names(),
         environments: caller.rights.environments().map(<[_]>::to_vec),
         version: app.settings.version,
+        session_id: caller.principal.session,
         session_expires_at: caller.principal.expires_at,
         strong: caller.principal.strong,
         verified_at: caller.principal.verified_at,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use shieldops_identity::Permission;
-use shieldops_model::{ActionState, Code, Criticality, Environment, Target, TargetId, TargetKind, id};
+use shieldops_model::{ActionState, Code, Criticality, Environment, Target, TargetId, TargetKind, TenantId, id};
 use shieldops_store::{Tx, actions, targets};
 use utoipa::ToSchema;
 
@@ -51,7 +51,7 @@ pub(crate) struct NewTarget {
 
 /// Registers a target.
 #[utoipa::path(post, path = "/api/v1/targets", operation_id = "create_target", tag = "targets", request_body = NewTarget,
-    responses((status = 201, body = Target), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = Target), (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -63,6 +63,7 @@ pub(crate) async fn create(
         return Err(Problem::new(Code::CONFIRMATION_REQUIRED, detail));
     }
     check_words(&body.labels, [&body.host, &body.owner])?;
+    let realm = realm(&app, &caller, &body.name).await?;
     reach::environment(&caller, Permission::TargetWrite, body.environment)?;
     let now = caller.scope.store().clock().now();
     let id: TargetId = id::mint(now, &mut rand::rng());
@@ -70,6 +71,7 @@ pub(crate) async fn create(
         id,
         kind: body.kind,
         simulated: body.name.starts_with("sim/"),
+        realm,
         name: body.name,
         host: body.host.map(|host| host.to_lowercase()),
         environment: body.environment,
@@ -86,6 +88,20 @@ pub(crate) async fn create(
     tx.record("target.created", &[&target.id], &target)?;
     tx.commit(now).await?;
     Ok((StatusCode::CREATED, Json(target)))
+}
+
+/// What keeps this tenant's simulators apart from others'. The server's own host is the first tenant's to act on, and the
+/// operator's: no other tenant may register it or a namespace of it.
+async fn realm(app: &App, caller: &Caller, name: &str) -> Result<Option<TenantId>, Problem> {
+    let tenant = caller.principal.tenant;
+    if app.store.first().await?.id == tenant {
+        return Ok(None);
+    }
+    if !name.starts_with("sim/") && !caller.principal.operator {
+        let detail = format!("`{name}` is on the host that the server runs on: an operator of the installation registers it");
+        return Err(Problem::new(Code::FORBIDDEN, detail));
+    }
+    Ok(Some(tenant))
 }
 
 fn check_words(labels: &BTreeMap<String, String>, others: [&Option<String>; 2]) -> Result<(), Problem> {

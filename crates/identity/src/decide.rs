@@ -35,6 +35,7 @@ pub struct Rights {
 
 /// What was decided, and by which rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PermissionDecision)]
 pub struct Decision {
     #[schema(value_type = String)]
     pub permission: Permission,

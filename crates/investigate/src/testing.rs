@@ -280,6 +280,7 @@ pub(crate) fn target(name: &str, host: &str) -> Target {
         labels: std::collections::BTreeMap::new(),
         owner: None,
         simulated: false,
+        realm: None,
         protected: false,
         demo: true,
         created_at: Timestamp::from_secs(START),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{TargetId, Timestamp};
+use crate::{TargetId, TenantId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +61,9 @@ pub struct Target {
     pub owner: Option<String>,
     /// Nothing real happens on it; every surface says so.
     pub simulated: bool,
+    /// The tenant, where it is not the installation's first: the simulators of tenants are kept apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<TenantId>,
     /// Never touched by any action.
     pub protected: bool,
     pub demo: bool,

@@ -234,6 +234,7 @@ pub(crate) mod tests {
             labels: BTreeMap::new(),
             owner: None,
             simulated: name.starts_with("sim/"),
+            realm: None,
             protected: false,
             demo: false,
             created_at: Timestamp::from_secs(0),

@@ -129,7 +129,9 @@ impl Linux {
             }
             // Whether it is simulated is a property of the row; a row that denies it is not believed either.
             Some(("sim", name)) if target.simulated => {
-                Ok(Access::Sim(self.with.data_dir.join("sim").join(format!("{name}.json"))))
+                let folder = self.with.data_dir.join("sim");
+                let folder = target.realm.map_or(folder.clone(), |realm| folder.join(realm.to_string()));
+                Ok(Access::Sim(folder.join(format!("{name}.json"))))
             }
             Some(_) => Err(Fault::Refused(format!("{} is not registered as simulated", target.name))),
         }

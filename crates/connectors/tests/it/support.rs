@@ -39,6 +39,7 @@ pub(crate) fn target(name: &str) -> Target {
         labels: BTreeMap::new(),
         owner: None,
         simulated: name.starts_with("sim/"),
+        realm: None,
         protected: false,
         demo: false,
         created_at: Timestamp::from_secs(0),

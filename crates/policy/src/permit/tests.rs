@@ -21,6 +21,7 @@ pub(crate) fn target() -> Target {
         labels: BTreeMap::new(),
         owner: None,
         simulated: false,
+        realm: None,
         protected: false,
         demo: false,
         created_at: Timestamp::from_secs(0),

@@ -64,6 +64,7 @@ async fn register(store: &Store, tenant: &Tenant, twin: bool) -> anyhow::Result<
         labels: [("role".to_owned(), "web".to_owned())].into(),
         owner: Some("demonstration".to_owned()),
         simulated: !twin,
+        realm: None,
         protected: false,
         demo: true,
         created_at: now,

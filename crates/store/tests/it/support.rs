@@ -209,6 +209,7 @@ pub(crate) fn target(name: &str) -> Target {
         labels: BTreeMap::new(),
         owner: None,
         simulated: true,
+        realm: None,
         protected: false,
         demo: false,
         created_at: now(),
