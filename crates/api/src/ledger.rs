@@ -139,7 +139,7 @@ struct UncoveredView {
 #[utoipa::path(get, path = "/api/v1/ledger/verify", operation_id = "verify_ledger", tag = "ledger", responses((status = 200, body = Verification)))]
 pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Verification>, Problem> {
     let _turn = turn().await?;
-    let report = ledger::verify_directory(app.store.data_dir(), &[]).await?;
+    let report = app.store.verify().await?;
     let tenant = caller.principal.tenant.to_string();
     let log = report.logs.into_iter().find(|log| log.tenant == tenant).ok_or_else(Problem::not_found)?;
     let bus = app.pipeline.stats(caller.principal.tenant);

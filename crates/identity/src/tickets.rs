@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use shieldops_model::{Timestamp, UserId};
-use shieldops_store::{Ceremony, Store, StoreError};
+use shieldops_store::{Ceremony, Store};
 
 use crate::{CredentialKind, IdentityError, Secret, secret};
 
 /// How long anything may stay half done.
 pub const TICKET_FOR: Duration = Duration::from_mins(5);
-/// How long to wait where too much is half done.
-const FULL: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ticket {
@@ -45,11 +43,8 @@ pub(crate) async fn open(
     let secret = Secret::mint(CredentialKind::Ticket, &mut rand::rng());
     let expires_at = now.plus(TICKET_FOR);
     let ceremony = Ceremony { hash: secret.hash, kind: kind.as_str().to_owned(), principal, body, expires_at };
-    match store.open_ceremony(&ceremony, now).await {
-        Ok(()) => Ok((secret, expires_at)),
-        Err(StoreError::TooMany { .. }) => Err(IdentityError::Wait(FULL)),
-        Err(error) => Err(error.into()),
-    }
+    store.open_ceremony(&ceremony, now).await?;
+    Ok((secret, expires_at))
 }
 
 /// What a ticket stands for; it stays good.

@@ -5,14 +5,15 @@ use shieldops_model::{Timestamp, UserId};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use crate::{
-    Result, Store, StoreError,
+    Result, Store,
     db::Whose,
     rows::{bytes, open_own, optional_id, seal_own, time},
 };
 
 const TABLE: &str = "ceremonies";
-/// Ceremonies of nobody yet that may be open at once in the installation: anybody may begin one.
-const MOST: u32 = 10_000;
+/// Ceremonies of nobody yet that may be open at once in the installation: anybody may begin one. The oldest go, so that
+/// whoever begins many keeps nobody out who answers within the time that ten thousand take.
+const OF_NOBODY: i64 = 10_000;
 /// Those of one person, who gave a password for each; the oldest go.
 const OF_PERSON: i64 = 20;
 
@@ -26,10 +27,7 @@ pub struct Ceremony {
 }
 
 impl Store {
-    /// Keeps a ceremony until it is spent or its time is over.
-    ///
-    /// # Errors
-    /// `TooMany` while ten thousand of nobody are open. Those of people do not count: strangers keep nobody out.
+    /// Keeps a ceremony until it is spent, its time is over, or too many newer ones came.
     pub async fn open_ceremony(&self, ceremony: &Ceremony, now: Timestamp) -> Result<()> {
         let mut tx = self.db().begin(Whose::Installation).await?;
         let over = sqlx::query("DELETE FROM ceremonies WHERE expires_at<=$1").bind(now.as_micros());
@@ -73,12 +71,15 @@ impl Store {
 async fn make_room(conn: &mut AnyConnection, person: Option<UserId>) -> Result<()> {
     let Some(person) = person else {
         let open = sqlx::query_scalar("SELECT count(*) FROM ceremonies WHERE principal IS NULL");
-        let open: i64 = open.fetch_one(conn).await?;
-        return if open < i64::from(MOST) {
-            Ok(())
-        } else {
-            Err(StoreError::TooMany { what: "sign-ins at once", limit: MOST })
-        };
+        let open: i64 = open.fetch_one(&mut *conn).await?;
+        sqlx::query(
+            "DELETE FROM ceremonies WHERE hash IN \
+             (SELECT hash FROM ceremonies WHERE principal IS NULL ORDER BY expires_at, hash LIMIT $1)",
+        )
+        .bind((open - OF_NOBODY + 1).max(0))
+        .execute(conn)
+        .await?;
+        return Ok(());
     };
     sqlx::query(
         "DELETE FROM ceremonies WHERE principal=$1 AND hash NOT IN \

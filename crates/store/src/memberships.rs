@@ -21,6 +21,13 @@ async fn known_role(tx: &mut Tx, role: &RoleRef) -> Result<()> {
     }
 }
 
+/// Holds the person's row to the end of the transaction: tenants change side by side on PostgreSQL, and the last membership
+/// must not go, with the person, while another one is being made.
+async fn hold(tx: &mut Tx, user: UserId) -> Result<()> {
+    let held = sqlx::query("UPDATE users SET name=name WHERE id=$1").bind(bytes(user));
+    if held.execute(tx.conn()).await?.rows_affected() == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
 pub(crate) async fn insert(tx: &mut Tx, user: UserId, role: &RoleRef, now: Timestamp) -> Result<()> {
     known_role(tx, role).await?;
     let done = sqlx::query(
@@ -38,8 +45,9 @@ pub(crate) async fn insert(tx: &mut Tx, user: UserId, role: &RoleRef, now: Times
 /// Makes somebody who is a person already a member of this tenant.
 ///
 /// # Errors
-/// `AlreadyExists` when they are one; `NotFound` for a custom role that the tenant does not have.
+/// `AlreadyExists` when they are one; `NotFound` for a custom role that the tenant does not have, and for nobody.
 pub async fn add(tx: &mut Tx, user: UserId, role: &RoleRef, now: Timestamp) -> Result<()> {
+    hold(tx, user).await?;
     insert(tx, user, role, now).await?;
     // A link that another tenant made would open this one too.
     people::end_reset_links(tx, user, now).await?;
@@ -95,6 +103,7 @@ pub async fn set(
 pub async fn remove(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool> {
     let before = people::user(tx, user).await?.ok_or(StoreError::NotFound)?;
     keep_an_administrator(tx, &before).await?;
+    hold(tx, user).await?;
     tokens::end_of_person(tx, user, now).await?;
     let delete = sqlx::query("DELETE FROM memberships WHERE principal=$1 AND tenant=$2").bind(bytes(user));
     delete.bind(tx.t()).execute(tx.conn()).await?;

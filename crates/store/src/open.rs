@@ -20,7 +20,7 @@ use crate::{
     feed::Feed,
     here::OpenHere,
     keys::write_new,
-    ledger::{Chains, blocking, io},
+    ledger::{Chains, DirectoryReport, blocking, io, verify_database, verify_directory},
     relocate,
 };
 
@@ -74,6 +74,8 @@ struct Inner {
     /// This process among those that take leases.
     holder: String,
     feed: Option<(TaskTracker, DropGuard)>,
+    /// Of PostgreSQL, with its password.
+    url: Option<String>,
     /// Last, so that the connections close before it is forgotten.
     _here: OpenHere,
 }
@@ -102,7 +104,8 @@ impl Store {
             None => None,
         };
         let holder = format!("{node}-{}", hex::encode(rand::random::<[u8; 8]>()));
-        let inner = Inner { dir, db, keys, chains, live, clock, installation, node, holder, feed, _here: here };
+        let url = options.database_url.clone();
+        let inner = Inner { dir, db, keys, chains, live, clock, installation, node, holder, feed, url, _here: here };
         let store = Self { inner: Arc::new(inner) };
         store.keys().ensure(TenantId::INSTALLATION)?;
         store.first_tenant(options.demo).await?;
@@ -121,6 +124,14 @@ impl Store {
             Ok(()) => Ok(ServeLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: data_dir.to_owned() }),
             Err(TryLockError::Error(source)) => Err(StoreError::Io { path, doing: "locking", source }),
+        }
+    }
+
+    /// Verifies every log of the installation, wherever its rows are, against the checkpoints of this data directory.
+    pub async fn verify(&self) -> Result<DirectoryReport> {
+        match &self.inner.url {
+            None => verify_directory(&self.inner.dir, &[]).await,
+            Some(url) => verify_database(&self.inner.dir, url, &[]).await,
         }
     }
 

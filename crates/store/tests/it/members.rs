@@ -55,6 +55,22 @@ async fn the_last_administrator_neither_steps_down_nor_goes() {
     assert!(remove(&world, &scope, ada).await.unwrap());
 }
 
+#[tokio::test]
+async fn a_person_who_joins_a_tenant_while_they_leave_their_last_one_stays() {
+    let Some(world) = world().await else { return };
+    let (scope, beta, now) = (world.scope(), tenant(&world, "beta", None).await, world.clock.now());
+    let eve = person(&world, &scope, "eve", "viewer").await;
+    let mut joins = beta.begin().await.unwrap();
+    memberships::add(&mut joins, eve, &RoleRef::parse("viewer"), now).await.unwrap();
+    let joined = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        joins.commit(now).await.unwrap();
+    };
+    let (gone, ()) = tokio::join!(remove(&world, &scope, eve), joined);
+    assert!(!gone.unwrap());
+    assert!(world.store.get_person(eve).await.unwrap().is_some());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_administrators_who_step_down_at_once_one_stays() {
     let Some(world) = world().await else { return };

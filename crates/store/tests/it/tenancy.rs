@@ -87,6 +87,9 @@ async fn a_tenant_has_a_key_and_a_ledger_of_its_own_and_both_ledgers_say_that_it
     assert_eq!((found.id, found.state, found.version), (acme.tenant(), TenantState::Active, 1));
     assert!(matches!(try_tenant(&world, "acme", None).await, Err(StoreError::AlreadyExists { .. })));
     assert_eq!(world.store.tenants().await.unwrap().len(), 2, "the installation itself is none of them");
+    let proof = world.store.verify().await.unwrap();
+    let of_acme = proof.logs.iter().find(|log| log.tenant == acme.tenant().to_string()).unwrap();
+    assert!(proof.ok && of_acme.entries == 1, "in place, wherever the rows are: {proof:?}");
     assert!(world.stop().await.verify().await.ok);
 }
 
