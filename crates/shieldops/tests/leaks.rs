@@ -239,7 +239,7 @@ impl Stage {
 
     /// The other's alerts are put among one's own behind the server's back: the same questions find that out.
     fn a_leak_would_be_seen(&self) {
-        let tenant = |slug: &str| format!("(SELECT id FROM tenants WHERE slug = '{slug}')");
+        let tenant = |slug: &str| format!("(SELECT tenant FROM tenants WHERE slug = '{slug}')");
         let (own, theirs) = (tenant(OWN), tenant(&self.theirs.org.slug));
         self.site.server.sql(&format!("UPDATE alerts SET tenant_id = {own} WHERE tenant_id = {theirs}"));
         let one = |operation: &&Operation| operation.method == "GET" && operation.path == "/api/v1/alerts/{id}";
