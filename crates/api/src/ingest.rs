@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use shieldops_model::Timestamp;
+use shieldops_pipeline::{LATENESS, SILENT_AFTER};
 use shieldops_store::{
     bookkeeping::{self, SourceStats},
     dead_letters::{self, DeadLetter},
@@ -35,6 +37,13 @@ pub(crate) struct IngestStats {
     pub(crate) damaged_events: u64,
     /// Names of sources that are counted apart; events of further names count under `other`.
     pub(crate) sources_limit: u64,
+    /// What the sources that are not silent agree on: their events up to this event time are thought to be here. It never
+    /// goes back. Absent while no event had a time to believe.
+    pub(crate) watermark: Option<Timestamp>,
+    /// An event that comes more than this after one of its source with a later time is late.
+    pub(crate) lateness_seconds: u64,
+    /// A source of which nothing was processed for this long holds the watermark back no longer.
+    pub(crate) silent_after_seconds: u64,
     pub(crate) sources: Vec<SourceStats>,
 }
 
@@ -54,6 +63,9 @@ pub(crate) async fn stats(app: &App, caller: &Caller) -> Result<IngestStats, Pro
         segments: bus.segments,
         damaged_events: bus.damaged_events,
         sources_limit: bookkeeping::SOURCES.unsigned_abs(),
+        watermark: app.pipeline.watermark(&mut reader).await?,
+        lateness_seconds: LATENESS.as_secs(),
+        silent_after_seconds: SILENT_AFTER.as_secs(),
         sources: bookkeeping::sources(&mut reader).await?,
     })
 }

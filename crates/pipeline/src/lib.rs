@@ -18,6 +18,7 @@ mod housekeeping;
 mod incidents;
 mod investigator;
 mod seen;
+mod watermark;
 mod worker;
 
 pub use budget::{Budget, Share};
@@ -26,12 +27,13 @@ pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
 pub use incidents::SUBJECTS;
 pub use intake::{Answer, Intake, RefusedLine, TenantSink};
+pub use watermark::{LATENESS, SILENT_AFTER};
 
 use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Stats};
-use shieldops_model::{IncidentId, TenantId};
-use shieldops_store::{Store, Tx, dead_letters::Keep, fenced};
+use shieldops_model::{IncidentId, TenantId, Timestamp};
+use shieldops_store::{Access, Store, Tx, dead_letters::Keep, fenced};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use arrivals::Arrivals;
@@ -92,6 +94,11 @@ impl Pipeline {
     /// A tenant's log in numbers; all nought in a process that owns no log.
     pub fn stats(&self, tenant: TenantId) -> Stats {
         self.bus.as_ref().map(|bus| bus.stats(tenant)).unwrap_or_default()
+    }
+
+    /// How far the event time of a tenant has come; it never goes back.
+    pub async fn watermark(&self, access: &mut impl Access) -> Result<Option<Timestamp>> {
+        seen::watermark(access, self.store.clock().now()).await
     }
 
     /// The door for events of this pipeline.

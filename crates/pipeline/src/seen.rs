@@ -1,26 +1,54 @@
-//! Counts of a batch: per source and per minute.
+//! Counts of a batch, per source and per minute, and how far event time has come by it.
 
 use std::collections::BTreeMap;
 
 use shieldops_model::{Event, Timestamp};
-use shieldops_store::{Tx, bookkeeping};
+use shieldops_store::{
+    Access, Tx,
+    bookkeeping::{self, Counted, Seen},
+};
 
-use crate::Result;
+use crate::{
+    Result,
+    watermark::{SILENT_AFTER, Watermark},
+    worker::CONSUMER,
+};
 
 pub(crate) async fn count(tx: &mut Tx, events: &[Event], now: Timestamp) -> Result<()> {
-    let mut sources: BTreeMap<&str, (u64, &Event)> = BTreeMap::new();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut sources: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
     for event in events {
-        let (count, last) = sources.entry(&event.source).or_insert((0, event));
-        *count += 1;
-        if event.id > last.id {
-            *last = event;
+        sources.entry(&event.source).or_default().push(event);
+    }
+    bookkeeping::keep_watermark(tx, CONSUMER, now.minus(SILENT_AFTER)).await?;
+    for (source, events) in sources {
+        let counted = bookkeeping::counted(tx, source).await?;
+        if let Some(seen) = seen(counted, &events, now) {
+            bookkeeping::source_seen(tx, &seen).await?;
         }
     }
-    for (source, (count, last)) in sources {
-        bookkeeping::source_seen(tx, source, count, last.time, last.ingested_at).await?;
-    }
-    if !events.is_empty() {
-        bookkeeping::minute_seen(tx, now, u64::try_from(events.len()).unwrap_or(0)).await?;
-    }
+    bookkeeping::minute_seen(tx, now, u64::try_from(events.len()).unwrap_or(0)).await?;
     Ok(())
+}
+
+/// What a tenant's watermark is now.
+pub(crate) async fn watermark(access: &mut impl Access, now: Timestamp) -> Result<Option<Timestamp>> {
+    Ok(bookkeeping::watermark(access, CONSUMER, now.minus(SILENT_AFTER)).await?)
+}
+
+/// What a batch's events of one source, in the order of the log, add to it.
+fn seen(counted: Counted, events: &[&Event], now: Timestamp) -> Option<Seen> {
+    let last = events.iter().max_by_key(|event| event.id)?;
+    let mut watermark = Watermark(counted.watermark);
+    let late = events.iter().filter(|event| watermark.take(event)).count();
+    Some(Seen {
+        counted: Counted { watermark: watermark.0, ..counted },
+        events: u64::try_from(events.len()).unwrap_or(0),
+        late: u64::try_from(late).unwrap_or(0),
+        event_at: last.time,
+        ingested_at: last.ingested_at,
+        now,
+    })
 }

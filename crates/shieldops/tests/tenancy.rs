@@ -22,6 +22,8 @@ mod rules;
 mod server;
 #[path = "support/site.rs"]
 mod site;
+#[path = "tenancy/watermarks.rs"]
+mod watermarks;
 
 use std::time::Duration;
 

@@ -22,7 +22,11 @@ use serde::Serialize;
 use shieldops_model::Timestamp;
 use sqlx::{Row as _, any::AnyRow};
 
-use crate::{Access, Result, Tx, db::index_text};
+use crate::{
+    Access, Result, Tx,
+    db::index_text,
+    rows::{self, optional_time},
+};
 
 /// Where a consumer of the bus stands.
 pub async fn offset(access: &mut impl Access, consumer: &str) -> Result<Option<Vec<u8>>> {
@@ -78,22 +82,47 @@ pub struct SourceStats {
     pub last_ingested_at: Timestamp,
     /// Time of ingest minus event time of the last event, milliseconds.
     pub skew_ms: i64,
+    /// Its events up to this event time are thought to be here. Absent while none of them had a time to believe.
+    pub watermark: Option<Timestamp>,
+    /// Events that came behind the watermark.
+    pub late: u64,
 }
 
 /// Names of sources that are counted apart per tenant; senders choose them. Events of further names count under `OTHER`.
 pub const SOURCES: i64 = 1_000;
 pub const OTHER: &str = "other";
 
-/// The name under which events of a source are counted.
-async fn counted_as<'a>(tx: &mut Tx, source: &'a str) -> Result<&'a str> {
-    let known: Option<i64> = sqlx::query_scalar("SELECT events FROM source_stats WHERE tenant_id=$1 AND source=$2")
+/// A source as its events are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Its own name, or `OTHER`.
+    pub source: String,
+    pub watermark: Option<Timestamp>,
+}
+
+/// What is known of a source before a batch.
+pub async fn counted(tx: &mut Tx, source: &str) -> Result<Counted> {
+    let own = index_text(source);
+    if let Some(watermark) = source_watermark(tx, &own).await? {
+        return Ok(Counted { source: own.into_owned(), watermark });
+    }
+    let source = counted_as(tx, &own).await?.to_owned();
+    let watermark = source_watermark(tx, &source).await?.flatten();
+    Ok(Counted { source, watermark })
+}
+
+/// Nothing for a source without a row.
+async fn source_watermark(tx: &mut Tx, source: &str) -> Result<Option<Option<Timestamp>>> {
+    let row = sqlx::query("SELECT watermark_at FROM source_stats WHERE tenant_id=$1 AND source=$2")
         .bind(tx.t())
         .bind(source)
         .fetch_optional(tx.conn())
         .await?;
-    if known.is_some() {
-        return Ok(source);
-    }
+    row.map(|row| optional_time(&row, "watermark_at")).transpose()
+}
+
+/// The name under which events of a source are counted that has no row.
+async fn counted_as<'a>(tx: &mut Tx, source: &'a str) -> Result<&'a str> {
     let names: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM source_stats WHERE tenant_id=$1 AND source<>$2")
         .bind(tx.t())
         .bind(OTHER)
@@ -102,27 +131,38 @@ async fn counted_as<'a>(tx: &mut Tx, source: &'a str) -> Result<&'a str> {
     Ok(if names < SOURCES { source } else { OTHER })
 }
 
-/// Adds `events` to a source.
-pub async fn source_seen(
-    tx: &mut Tx,
-    source: &str,
-    events: u64,
-    event_at: Timestamp,
-    ingested_at: Timestamp,
-) -> Result<()> {
-    let source = index_text(source).into_owned();
-    let source = counted_as(tx, &source).await?;
+/// What a batch holds of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// As it was before the batch, but with its watermark behind it.
+    pub counted: Counted,
+    pub events: u64,
+    pub late: u64,
+    /// Of the last event.
+    pub event_at: Timestamp,
+    pub ingested_at: Timestamp,
+    /// When the batch is processed.
+    pub now: Timestamp,
+}
+
+/// Adds what a batch holds to a source.
+pub async fn source_seen(tx: &mut Tx, seen: &Seen) -> Result<()> {
     sqlx::query(
-        "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us) VALUES ($1,$2,$3,$4,$5,$6) \
+        "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us, watermark_at, late, seen_at) \
+         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) \
          ON CONFLICT (tenant_id, source) DO UPDATE SET events=source_stats.events+excluded.events, last_event_at=excluded.last_event_at, \
-         last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us",
+         last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us, watermark_at=excluded.watermark_at, \
+         late=source_stats.late+excluded.late, seen_at=excluded.seen_at",
     )
     .bind(tx.t())
-    .bind(source)
-    .bind(i64::try_from(events).unwrap_or(i64::MAX))
-    .bind(event_at.as_micros())
-    .bind(ingested_at.as_micros())
-    .bind(ingested_at.as_micros().saturating_sub(event_at.as_micros()))
+    .bind(&seen.counted.source)
+    .bind(i64::try_from(seen.events).unwrap_or(i64::MAX))
+    .bind(seen.event_at.as_micros())
+    .bind(seen.ingested_at.as_micros())
+    .bind(seen.ingested_at.as_micros().saturating_sub(seen.event_at.as_micros()))
+    .bind(seen.counted.watermark.map(Timestamp::as_micros))
+    .bind(i64::try_from(seen.late).unwrap_or(i64::MAX))
+    .bind(seen.now.as_micros())
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -130,7 +170,7 @@ pub async fn source_seen(
 
 pub async fn sources(access: &mut impl Access) -> Result<Vec<SourceStats>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT source, events, last_event_at, last_ingested_at, skew_us FROM source_stats WHERE tenant_id=$1 ORDER BY source LIMIT 10000")
+    let rows = sqlx::query("SELECT source, events, last_event_at, last_ingested_at, skew_us, watermark_at, late FROM source_stats WHERE tenant_id=$1 ORDER BY source LIMIT 10000")
         .bind(tenant)
         .fetch_all(access.conn())
         .await?;
@@ -142,9 +182,42 @@ pub async fn sources(access: &mut impl Access) -> Result<Vec<SourceStats>> {
             last_event_at: Timestamp::from_micros(row.try_get("last_event_at")?),
             last_ingested_at: Timestamp::from_micros(row.try_get("last_ingested_at")?),
             skew_ms: skew_us / 1_000,
+            watermark: optional_time(row, "watermark_at")?,
+            late: rows::count(row, "late")?,
         })
     };
     rows.iter().map(read).collect()
+}
+
+/// The least watermark among sources that sent since `$2`; the greatest of all where none did.
+const COMMON: &str = "SELECT COALESCE((SELECT min(watermark_at) FROM source_stats WHERE tenant_id=$1 AND seen_at>$2), \
+     (SELECT max(watermark_at) FROM source_stats WHERE tenant_id=$1))";
+
+/// The tenant's own watermark at a consumer: what its sources that sent since `active` agree on. It never goes back.
+pub async fn watermark(access: &mut impl Access, consumer: &str, active: Timestamp) -> Result<Option<Timestamp>> {
+    let tenant = access.t();
+    let common: Option<i64> =
+        sqlx::query_scalar(COMMON).bind(tenant.clone()).bind(active.as_micros()).fetch_one(access.conn()).await?;
+    let kept: Option<Option<i64>> =
+        sqlx::query_scalar("SELECT watermark_at FROM offsets WHERE tenant_id=$1 AND consumer=$2")
+            .bind(tenant)
+            .bind(consumer)
+            .fetch_optional(access.conn())
+            .await?;
+    Ok(common.max(kept.flatten()).map(Timestamp::from_micros))
+}
+
+/// Keeps what the tenant's watermark is now, before a batch: a source that was silent, or is new, does not take it back.
+/// Before the first batch there is no place yet, and no watermark.
+pub async fn keep_watermark(tx: &mut Tx, consumer: &str, active: Timestamp) -> Result<()> {
+    let Some(now) = watermark(tx, consumer, active).await? else { return Ok(()) };
+    sqlx::query("UPDATE offsets SET watermark_at=$3 WHERE tenant_id=$1 AND consumer=$2")
+        .bind(tx.t())
+        .bind(consumer)
+        .bind(now.as_micros())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// Adds events to the minute they were processed in.

@@ -6,6 +6,8 @@
 
 pub(crate) const POSTGRES: bool = true;
 
+#[path = "it/bounds.rs"]
+mod bounds;
 #[path = "it/credentials.rs"]
 mod credentials;
 #[path = "it/database.rs"]

@@ -2584,6 +2584,11 @@ export interface components {
              * @description Acknowledged and not yet processed.
              */
             lag_events: number;
+            /**
+             * Format: int64
+             * @description An event that comes more than this after one of its source with a later time is late.
+             */
+            lateness_seconds: number;
             /** Format: int64 */
             processed: number;
             /**
@@ -2593,6 +2598,11 @@ export interface components {
             rejected: number;
             /** Format: int64 */
             segments: number;
+            /**
+             * Format: int64
+             * @description A source of which nothing was processed for this long holds the watermark back no longer.
+             */
+            silent_after_seconds: number;
             sources: components["schemas"]["SourceStats"][];
             /**
              * Format: int64
@@ -2601,6 +2611,7 @@ export interface components {
             sources_limit: number;
             /** Format: int64 */
             stored: number;
+            watermark?: components["schemas"]["Timestamp"] | null;
         };
         /** @description What became of each line. `accepted` means durable. */
         IntakeAnswer: {
@@ -2864,22 +2875,6 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
-        List_Decision: {
-            items: {
-                allowed: boolean;
-                /** @description The only environments in which it holds; absent: all. */
-                environments?: components["schemas"]["Environment"][] | null;
-                permission: string;
-                /**
-                 * @description `role analyst`, `custom role night-shift, environments staging`, `grant gnt_… as analyst`, `key ci`,
-                 *     `tenant suspended`.
-                 */
-                rule: string;
-            }[];
-            /** @description Send it as `cursor` for the next page; absent on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list, newest first. */
         List_Entry: {
             items: {
                 /** @description `usr_…`, `tok_…` or `system:…`. */
@@ -2984,6 +2979,22 @@ export interface components {
                 id: components["schemas"]["Id_psk"];
                 last_used_at?: components["schemas"]["Timestamp"] | null;
                 name: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_PermissionDecision: {
+            items: {
+                allowed: boolean;
+                /** @description The only environments in which it holds; absent: all. */
+                environments?: components["schemas"]["Environment"][] | null;
+                permission: string;
+                /**
+                 * @description `role analyst`, `custom role night-shift, environments staging`, `grant gnt_… as analyst`, `key ci`,
+                 *     `tenant suspended`.
+                 */
+                rule: string;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -3100,6 +3111,7 @@ export interface components {
                 owner?: string | null;
                 /** @description Never touched by any action. */
                 protected: boolean;
+                realm?: components["schemas"]["Id_tnt"] | null;
                 /** @description Nothing real happens on it; every surface says so. */
                 simulated: boolean;
                 /** Format: int64 */
@@ -3242,6 +3254,7 @@ export interface components {
             passkeys: boolean;
             permissions: string[];
             session_expires_at?: components["schemas"]["Timestamp"] | null;
+            session_id?: components["schemas"]["Id_ses"] | null;
             /** @description Whether the session was opened with a second factor. */
             strong: boolean;
             /** @description The tenant that this request is about. */
@@ -3765,10 +3778,16 @@ export interface components {
             last_ingested_at: components["schemas"]["Timestamp"];
             /**
              * Format: int64
+             * @description Events that came behind the watermark.
+             */
+            late: number;
+            /**
+             * Format: int64
              * @description Time of ingest minus event time of the last event, milliseconds.
              */
             skew_ms: number;
             source: string;
+            watermark?: components["schemas"]["Timestamp"] | null;
         };
         Stage: {
             event_ids: components["schemas"]["Id_evt"][];
@@ -3811,6 +3830,7 @@ export interface components {
             owner?: string | null;
             /** @description Never touched by any action. */
             protected: boolean;
+            realm?: components["schemas"]["Id_tnt"] | null;
             /** @description Nothing real happens on it; every surface says so. */
             simulated: boolean;
             /** Format: int64 */
@@ -6651,7 +6671,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_Decision"];
+                    "application/json": components["schemas"]["List_PermissionDecision"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -8568,6 +8588,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Target"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The object is not in a state that allows this */

@@ -107,7 +107,7 @@ pub(super) fn ingest(command: &IngestCommand) -> Outcome {
         IngestCommand::Stats(server) => {
             let stats = Client::new(server)?.get("/api/v1/ingest/stats")?;
             let members =
-                ["accepted", "rejected", "processed", "lag_events", "dead_letters", "bytes", "damaged_events"];
+                ["accepted", "rejected", "processed", "lag_events", "watermark", "dead_letters", "bytes", "damaged_events"];
             print(&stats, server.output, &members)
         }
         IngestCommand::DeadLetters(page) => {

@@ -36,6 +36,7 @@ pub(crate) const STEPS: &[Step] = &[
     step!(2, "leases", "0002_leases.sql"),
     step!(3, "tenancy", "0003_tenancy.sql"),
     step!(4, "rule_states", "0004_rule_states.sql"),
+    step!(5, "watermarks", "0005_watermarks.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

@@ -1,9 +1,11 @@
 //! What senders can fill without end has a bound, and it is counted what went over it.
 
-use shieldops_model::{Clock as _, id};
+use std::time::Duration;
+
+use shieldops_model::{Clock as _, Timestamp, id};
 use shieldops_store::{
-    PageRequest, TenantScope,
-    bookkeeping::{self, OTHER, SOURCES},
+    Access as _, PageRequest, TenantScope, Tx,
+    bookkeeping::{self, Counted, OTHER, SOURCES, Seen},
     dead_letters::{self, BYTES, DROPPED, DeadLetter, Keep},
 };
 
@@ -59,15 +61,56 @@ async fn dead_letters_stay_within_their_number() {
     assert!(numbers.iter().rev().copied().eq(dropped..55), "{numbers:?}, {dropped} went");
 }
 
+/// A batch of one source.
+async fn seen(tx: &mut Tx, source: &str, events: u64, watermark: Option<Timestamp>) {
+    let now = tx.scope().store().clock().now();
+    let counted = bookkeeping::counted(tx, source).await.unwrap();
+    let counted = Counted { watermark: watermark.or(counted.watermark), ..counted };
+    let seen = Seen { counted, events, late: 1, event_at: now, ingested_at: now, now };
+    bookkeeping::source_seen(tx, &seen).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_holds_the_watermark_back_until_it_is_silent_and_never_takes_it_back() {
+    let Some(world) = world().await else { return };
+    let at = |minutes: u64| world.clock.now().minus(Duration::from_mins(minutes));
+    let (slow, fast, silent) = (at(40), at(20), Duration::from_mins(1));
+    let common = async || {
+        let active = world.clock.now().minus(silent);
+        bookkeeping::watermark(&mut world.scope().read().await.unwrap(), "detect", active).await.unwrap()
+    };
+    let batch = async |source: &str, watermark: Timestamp| {
+        let mut tx = world.scope().begin().await.unwrap();
+        bookkeeping::keep_watermark(&mut tx, "detect", world.clock.now().minus(silent)).await.unwrap();
+        seen(&mut tx, source, 2, Some(watermark)).await;
+        bookkeeping::set_offset(&mut tx, "detect", b"here").await.unwrap();
+        tx.commit(world.clock.now()).await.unwrap();
+    };
+    assert_eq!(common().await, None, "nothing has come");
+    batch("slow", slow).await;
+    world.clock.advance(Duration::from_secs(30));
+    batch("fast", fast).await;
+    assert_eq!(common().await, Some(slow));
+    world.clock.advance(Duration::from_secs(31));
+    assert_eq!(common().await, Some(fast), "the slow one has been silent for a minute");
+    batch("slow", slow).await;
+    assert_eq!(common().await, Some(fast), "it comes back and takes nothing back");
+    world.clock.advance(Duration::from_mins(5));
+    assert_eq!(common().await, Some(fast), "all are silent");
+    let sources = bookkeeping::sources(&mut world.scope().read().await.unwrap()).await.unwrap();
+    let slow_one = sources.iter().find(|stats| stats.source == "slow").unwrap();
+    assert_eq!((slow_one.watermark, slow_one.late), (Some(slow), 2));
+}
+
 #[tokio::test]
 async fn names_of_sources_beyond_the_limit_count_as_other() {
     let Some(world) = world().await else { return };
     let mut tx = world.scope().begin().await.unwrap();
     let now = world.clock.now();
     for number in 0..SOURCES + 5 {
-        bookkeeping::source_seen(&mut tx, &format!("source-{number}"), 2, now, now).await.unwrap();
+        seen(&mut tx, &format!("source-{number}"), 2, None).await;
     }
-    bookkeeping::source_seen(&mut tx, "source-0", 3, now, now).await.unwrap();
+    seen(&mut tx, "source-0", 3, None).await;
     tx.commit(now).await.unwrap();
     let sources = bookkeeping::sources(&mut world.scope().read().await.unwrap()).await.unwrap();
     let events = |name: &str| sources.iter().find(|stats| stats.source == name).map(|stats| stats.events);

@@ -53,6 +53,7 @@ fn value(column: &Column, tenant: TenantId, mark: &str, number: usize) -> String
     match (column.name.as_str(), column.kind.as_str()) {
         ("tenant_id", _) => format!("X'{}'", hex::encode(tenant.to_bytes())),
         ("state", _) if column.table == "jobs" || column.table == "idempotency" => "'done'".to_owned(),
+        ("enabled", _) => (number % 2).to_string(),
         (_, "blob" | "bytea") => format!("X'{}'", hex::encode(text)),
         (_, "text") => format!("'{text}'"),
         _ => number.to_string(),
