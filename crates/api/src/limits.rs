@@ -97,7 +97,10 @@ impl Limits {
     ) -> Result<Option<Standing>, Problem> {
         let Some(base) = &self.rates else { return Ok(None) };
         let rates = self.rates_of(scope, base).await?;
-        self.take(&rates, lane, payer, Some(scope.tenant()), own_per_s, units).map(Some)
+        let standing = self.take((lane, quota(&rates, lane, own_per_s)), payer, units)?;
+        let all = (lane, quota_of(&rates, lane).times(TENANT));
+        self.take(all, Payer::Tenant(scope.tenant()), units)?;
+        Ok(Some(standing))
     }
 
     /// Takes a request from the quota of an address that nobody is known behind.
@@ -107,27 +110,13 @@ impl Limits {
     pub(crate) fn stranger(&self, address: Option<&str>) -> Result<Option<Standing>, Problem> {
         let Some(base) = &self.rates else { return Ok(None) };
         let payer = Payer::Address(address.unwrap_or("unknown").to_owned());
-        self.take(base, Lane::Interactive, payer, None, None, 1.0).map(Some)
+        self.take((Lane::Interactive, quota_of(base, Lane::Interactive)), payer, 1.0).map(Some)
     }
 
-    fn take(
-        &self,
-        rates: &SettingsBase,
-        lane: Lane,
-        payer: Payer,
-        tenant: Option<TenantId>,
-        own_per_s: Option<u32>,
-        units: f64,
-    ) -> Result<Standing, Problem> {
-        let quota = quota(rates, lane, own_per_s);
-        let now = self.start.elapsed();
-        let take = |payer: Payer, quota: Quota| self.stamps.take((payer, lane), quota, now, units);
-        let room = take(payer, quota).map_err(|wait| limited(lane, "you", wait))?;
-        if let Some(tenant) = tenant {
-            take(Payer::Tenant(tenant), quota_of(rates, lane).times(TENANT))
-                .map_err(|wait| limited(lane, "the tenant", wait))?;
-        }
-        Ok(Standing { lane, quota, room })
+    fn take(&self, (lane, quota): (Lane, Quota), payer: Payer, units: f64) -> Result<Standing, Problem> {
+        let who = if matches!(payer, Payer::Tenant(_)) { "the tenant" } else { "you" };
+        let taken = self.stamps.take((payer, lane), quota, self.start.elapsed(), units);
+        taken.map(|room| Standing { lane, quota, room }).map_err(|wait| limited(lane, who, wait))
     }
 
     /// The tenant's own rates, at most a second old.
@@ -222,9 +211,11 @@ mod tests {
         lane: Lane,
         own_per_s: Option<u32>,
     ) -> Result<Standing, Problem> {
-        let tenant = TenantId::from_bits(tenant);
+        let (tenant, rates) = (TenantId::from_bits(tenant), SettingsBase::default());
         let payer = Payer::Principal(tenant, who.to_owned());
-        limits.take(&SettingsBase::default(), lane, payer, Some(tenant), own_per_s, 1.0)
+        let standing = limits.take((lane, quota(&rates, lane, own_per_s)), payer, 1.0)?;
+        limits.take((lane, quota_of(&rates, lane).times(TENANT)), Payer::Tenant(tenant), 1.0)?;
+        Ok(standing)
     }
 
     fn limits() -> Limits {

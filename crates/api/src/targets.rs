@@ -98,7 +98,8 @@ async fn realm(app: &App, caller: &Caller, name: &str) -> Result<Option<TenantId
         return Ok(None);
     }
     if !name.starts_with("sim/") && !caller.principal.operator {
-        let detail = format!("`{name}` is on the host that the server runs on: an operator of the installation registers it");
+        let detail =
+            format!("`{name}` is on the host that the server runs on: an operator of the installation registers it");
         return Err(Problem::new(Code::FORBIDDEN, detail));
     }
     Ok(Some(tenant))

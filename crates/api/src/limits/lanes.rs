@@ -263,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(3_600);
+    const LONG: Duration = Duration::from_hours(1);
 
     fn tenant(number: u128) -> TenantId {
         TenantId::from_bits(number)
