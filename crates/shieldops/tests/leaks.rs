@@ -163,7 +163,7 @@ impl Stage {
                 }
                 (Place::Path(name), _) => path = path.replace(&format!("{{{name}}}"), OWN),
                 (Place::Query(_), Takes::Cursor) => queries.push("?limit=200".to_owned()),
-                (Place::Query(_), Takes::Words) => queries.push(format!("?limit=200&q={}", &MARKER[..5])),
+                (Place::Query(_), Takes::Words) => queries.push(format!("?limit=200&q={}", MARKER.get(..5).unwrap())),
                 _ => {}
             }
         }

@@ -58,7 +58,7 @@ impl Nodes {
 
     /// Works there; is revoked here; is refused there by the very next request.
     #[track_caller]
-    fn revoked(&self, what: &str, there: &Caller, ask: impl Fn(&Caller) -> Reply, revoke: impl Fn(), wanted: &[u16]) {
+    fn revoked(what: &str, there: &Caller, ask: impl Fn(&Caller) -> Reply, revoke: impl Fn(), wanted: &[u16]) {
         let before = ask(there);
         assert!((200..300).contains(&before.status), "{what}: {} {}", before.status, before.text);
         revoke();
@@ -101,22 +101,22 @@ fn credentials(nodes: &Nodes) {
         let reply = second.call("DELETE", "/api/v1/session", None);
         assert_eq!(reply.status, 204, "{}", reply.text);
     };
-    nodes.revoked("a session that signs out", &there, reads, sign_out, &[401]);
+    Nodes::revoked("a session that signs out", &there, reads, sign_out, &[401]);
     let third = Caller::session(nodes.one.url(), &nodes.one.sign_in("spread-admin", PASSWORD));
     let newest =
         admin.items("/api/v1/sessions").iter().map(|session| text(&session["id"])).find(|id| !open.contains(id));
     open.extend(newest.clone());
     let end = || drop(admin.call("DELETE", &format!("/api/v1/sessions/{}", newest.as_ref().unwrap()), None).ok());
-    nodes.revoked("a session that is ended", &nodes.there(&third), reads, end, &[401]);
+    Nodes::revoked("a session that is ended", &nodes.there(&third), reads, end, &[401]);
 
     let (id, token) = Org::token_of(admin, "away");
     let revoke = || drop(admin.call("DELETE", &format!("/api/v1/tokens/{id}"), None).ok());
-    nodes.revoked("a token", &nodes.there(&token), reads, revoke, &[401]);
+    Nodes::revoked("a token", &nodes.there(&token), reads, revoke, &[401]);
 
     let key = nodes.org.key("robot", &["alert.read"]);
     let id = text(&admin.items("/api/v1/keys")[0]["id"]);
     let revoke = || drop(admin.call("DELETE", &format!("/api/v1/keys/{id}"), None).ok());
-    nodes.revoked("a key", &nodes.there(&key), reads, revoke, &[401]);
+    Nodes::revoked("a key", &nodes.there(&key), reads, revoke, &[401]);
 }
 
 fn memberships(nodes: &Nodes) {
@@ -130,8 +130,8 @@ fn memberships(nodes: &Nodes) {
         |user: &str, patch: Value| drop(admin.call("PATCH", &format!("/api/v1/users/{user}"), Some(&patch)).ok());
     let ann = nodes.org.member("ann", "analyst");
     let user = id(&ann);
-    nodes.revoked("a role", &nodes.there(&ann), writes, || change(&user, json!({"role": "viewer"})), &[403]);
-    nodes.revoked(
+    Nodes::revoked("a role", &nodes.there(&ann), writes, || change(&user, json!({"role": "viewer"})), &[403]);
+    Nodes::revoked(
         "a disabled person",
         &nodes.there(&ann),
         reads,
@@ -141,13 +141,13 @@ fn memberships(nodes: &Nodes) {
     let ben = nodes.org.member("ben", "analyst");
     let user = id(&ben);
     let remove = || drop(admin.call("DELETE", &format!("/api/v1/users/{user}"), None).ok());
-    nodes.revoked("a membership", &nodes.there(&ben), reads, remove, &[401]);
+    Nodes::revoked("a membership", &nodes.there(&ben), reads, remove, &[401]);
     let role = json!({"name": "reader", "permissions": ["alert.read", "alert.write"]});
     let role = text(&admin.post("/api/v1/roles", &role)["id"]);
     let cid = nodes.org.member("cid", &role);
     let narrower = json!({"name": "reader", "permissions": ["alert.read"]});
     let narrow = || drop(admin.call("PUT", &format!("/api/v1/roles/{role}"), Some(&narrower)).ok());
-    nodes.revoked("a permission of a custom role", &nodes.there(&cid), writes, narrow, &[403]);
+    Nodes::revoked("a permission of a custom role", &nodes.there(&cid), writes, narrow, &[403]);
 }
 
 fn grants(nodes: &Nodes) {
@@ -159,9 +159,9 @@ fn grants(nodes: &Nodes) {
     let grant = text(&child.admin.post("/api/v1/grants", &grant)["id"]);
     let there = nodes.there(&nodes.org.admin.about("below"));
     let revoke = || drop(child.admin.call("DELETE", &format!("/api/v1/grants/{grant}"), None).ok());
-    nodes.revoked("a grant", &there, reads, revoke, &[404]);
+    Nodes::revoked("a grant", &there, reads, revoke, &[404]);
     let lock = || drop(nodes.one.operator.post("/api/v1/tenants/below/lock", &json!({"reason": "a test"})));
-    nodes.revoked("a tenant", &nodes.there(&child.admin), reads, lock, &[403]);
+    Nodes::revoked("a tenant", &nodes.there(&child.admin), reads, lock, &[403]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) const MARKER: &str = "qx7markz";
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 /// A tenant with people and things.
 pub(crate) struct Filled {
@@ -147,7 +147,7 @@ pub(crate) type Ids = BTreeMap<String, BTreeSet<String>>;
 pub(crate) fn ids_in(text: &str, into: &mut Ids) {
     for word in text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_') {
         if is_id(word) {
-            into.entry(word[..3].to_owned()).or_default().insert(word.to_owned());
+            into.entry(word.get(..3).unwrap().to_owned()).or_default().insert(word.to_owned());
         }
     }
 }

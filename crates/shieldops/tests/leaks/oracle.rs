@@ -136,7 +136,7 @@ fn settle(value: &mut Value, name: &str) {
                 || text.contains("#invite=")
                 || text.starts_with("so") && text.contains('_')
             {
-                *text = "«new»".to_owned();
+                "«new»".clone_into(text);
             }
         }
         Value::Number(_) if name == "version" || name == "seq" => *value = Value::Null,

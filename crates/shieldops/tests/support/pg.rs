@@ -17,8 +17,9 @@ impl Database {
     /// `None`, loudly, where there is no server.
     pub(crate) fn new() -> Option<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let Ok(server) = std::env::var("PEER_PG").or_else(|_unset| std::env::var("PEER_PG_URL")) else {
-            let required = std::env::var("PEERS_REQUIRED").unwrap_or_default();
+        let said = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
+        let Some(server) = said("PEER_PG").or_else(|| said("PEER_PG_URL")) else {
+            let required = said("PEERS_REQUIRED").unwrap_or_default();
             assert!(!required.split_whitespace().any(|peer| peer == "pg"), "PEER_PG is not set, and pg is required");
             eprintln!("SKIPPED PostgreSQL: PEER_PG not set (scripts/postgres runs a command beside a private server)");
             return None;

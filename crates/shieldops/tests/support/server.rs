@@ -194,7 +194,7 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        request = match request.method_ref().map(|method| method.as_str()) {
+        request = match request.method_ref().map(ureq::http::Method::as_str) {
             Some("POST") => request.header("idempotency-key", fresh_key()),
             Some("PUT" | "PATCH" | "DELETE") => request.header("if-match", "*"),
             _ => request,

@@ -55,7 +55,7 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn nobody(url: &str) -> Self {
         let config =
-            Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60))).build();
+            Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(1))).build();
         Self { agent: Agent::new_with_config(config), url: url.to_owned(), headers: Vec::new() }
     }
 

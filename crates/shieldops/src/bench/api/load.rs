@@ -113,9 +113,9 @@ pub(super) fn open_loop(server: &str, per_s: u32, time: Duration, shot: &(dyn Fn
             let status = send(&agent, server, &shot);
             let took = milliseconds(due.elapsed());
             if shot.method == "GET" {
-                own.reads.push(took)
+                own.reads.push(took);
             } else {
-                own.writes.push(took)
+                own.writes.push(took);
             }
             if !(200..300).contains(&status) {
                 *own.refused.entry(status).or_default() += 1;
