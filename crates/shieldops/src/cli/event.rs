@@ -106,8 +106,16 @@ pub(super) fn ingest(command: &IngestCommand) -> Outcome {
     match command {
         IngestCommand::Stats(server) => {
             let stats = Client::new(server)?.get("/api/v1/ingest/stats")?;
-            let members =
-                ["accepted", "rejected", "processed", "lag_events", "watermark", "dead_letters", "bytes", "damaged_events"];
+            let members = [
+                "accepted",
+                "rejected",
+                "processed",
+                "lag_events",
+                "watermark",
+                "dead_letters",
+                "bytes",
+                "damaged_events",
+            ];
             print(&stats, server.output, &members)
         }
         IngestCommand::DeadLetters(page) => {

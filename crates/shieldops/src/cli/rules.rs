@@ -90,7 +90,11 @@ pub(super) fn run(command: &RulesCommand) -> Outcome {
             let enabled = args.enabled.map(|enabled| enabled.to_string());
             let filters = [("q", args.search.as_deref()), ("enabled", enabled.as_deref())];
             let page = Client::new(&args.server)?.list(PATH, &filters, args.limit)?;
-            print_list(&page, args.server.output, &["/id", "/level", "/status", "/enabled", "/origin", "/title", "/alert_count"])
+            print_list(
+                &page,
+                args.server.output,
+                &["/id", "/level", "/status", "/enabled", "/origin", "/title", "/alert_count"],
+            )
         }
         RulesCommand::Show(args) => {
             let rule = Client::new(&args.server)?.get(&format!("{PATH}/{}", args.id))?;

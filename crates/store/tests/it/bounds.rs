@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shieldops_model::{Clock as _, Timestamp, id};
 use shieldops_store::{
-    Access as _, PageRequest, TenantScope, Tx,
+    PageRequest, TenantScope, Tx,
     bookkeeping::{self, Counted, OTHER, SOURCES, Seen},
     dead_letters::{self, BYTES, DROPPED, DeadLetter, Keep},
 };
