@@ -9,7 +9,7 @@ use shieldops_respond::Engine;
 use shieldops_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Denials, Limits, Metrics, Problem, assets::Asset};
+use crate::{Denials, Limits, Metrics, Problem, Sockets, assets::Asset};
 
 pub struct App {
     pub store: Store,
@@ -22,6 +22,7 @@ pub struct App {
     /// What tenants inherit where they say nothing themselves.
     pub base: SettingsBase,
     pub limits: Limits,
+    pub sockets: Sockets,
     pub metrics: Metrics,
     /// Refused requests that wait to become entries.
     pub denials: Denials,

@@ -53,6 +53,7 @@ mod users;
 pub use app::{App, NoEngine, Settings, Tenants};
 pub use denials::Denials;
 pub use limits::Limits;
+pub use live::Sockets;
 pub use metrics::Metrics;
 pub use page::List;
 pub use problem::Problem;

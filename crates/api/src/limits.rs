@@ -27,6 +27,8 @@ use crate::Problem;
 
 /// A tenant may ask for so many times what one principal may.
 const TENANT: f64 = 10.0;
+/// What a request of nobody known is counted as: it may cost the hash of a password.
+const STRANGER: f64 = 4.0;
 /// A burst is what comes in so many seconds, where nothing else is said.
 const BURST: f64 = 4.0;
 /// How long a tenant's own rates are good for.
@@ -110,7 +112,7 @@ impl Limits {
     pub(crate) fn stranger(&self, address: Option<&str>) -> Result<Option<Standing>, Problem> {
         let Some(base) = &self.rates else { return Ok(None) };
         let payer = Payer::Address(address.unwrap_or("unknown").to_owned());
-        self.take((Lane::Interactive, quota_of(base, Lane::Interactive)), payer, 1.0).map(Some)
+        self.take((Lane::Interactive, quota_of(base, Lane::Interactive)), payer, STRANGER).map(Some)
     }
 
     fn take(&self, (lane, quota): (Lane, Quota), payer: Payer, units: f64) -> Result<Standing, Problem> {

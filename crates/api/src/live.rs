@@ -4,6 +4,7 @@
 //! that cannot be told; then `hello`, and what happens from there on.
 
 mod missed;
+mod sockets;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ use shieldops_store::{Change, PageRequest, ledger};
 use tokio::sync::broadcast::error::RecvError;
 
 use self::missed::Missed;
+pub use self::sockets::Sockets;
 use crate::{App, Problem, auth::Caller, page::Params};
 
 /// How often the caller's credential is looked up again, beside each change of people in this process: a revoked one is
@@ -56,7 +58,11 @@ pub(crate) async fn connect(
     }
     let upgrade = upgrade.max_message_size(4_096).protocols(["shieldops.v1"]);
     let credential = Credential::of(&headers);
-    Ok(upgrade.on_upgrade(move |socket| serve(app, caller, credential, (socket, params.since))))
+    let seat = app.sockets.sit(caller.principal.tenant, &caller.scope.actor().id)?;
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        serve(app, caller, credential, (socket, params.since)).await;
+        drop(seat);
+    }))
 }
 
 fn same_origin(headers: &HeaderMap) -> bool {

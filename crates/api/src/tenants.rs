@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shieldops_identity::people;
 use shieldops_model::{
-    Code,
+    Code, Timestamp,
     tenant::{TenantChange, TenantState, check_slug, check_tenant_name},
 };
 use shieldops_store::{
@@ -78,7 +78,7 @@ pub(crate) async fn create(
     let new = NewTenant { slug: body.slug, name: body.name, parent, demo: false };
     let tenant = tenants::create(&mut tx, &new, now).await?;
     tx.commit(now).await?;
-    app.store.deliver_notices(now).await?;
+    tell(&app, now).await;
     Ok((StatusCode::CREATED, Tagged(tenant.version, tenant)).into_response())
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn update(
     let patch = TenantPatch { slug: body.slug, name: body.name, parent };
     let tenant = tenants::update(&mut tx, tenant.id, &patch, seen.expected(), now).await?;
     tx.commit(now).await?;
-    app.store.deliver_notices(now).await?;
+    tell(&app, now).await;
     Ok(Tagged(tenant.version, tenant))
 }
 
@@ -148,6 +148,13 @@ pub(crate) async fn update(
 pub(crate) struct Reason {
     /// It stands in both ledgers.
     reason: String,
+}
+
+/// Takes what was done to the tenants' own ledgers. It is done already: what cannot be told now is told later.
+async fn tell(app: &App, now: Timestamp) {
+    if let Err(error) = app.store.deliver_notices(now).await {
+        tracing::error!(%error, "notices to tenants wait");
+    }
 }
 
 async fn change(
@@ -165,7 +172,7 @@ async fn change(
     let mut tx = caller.scope.begin().await?;
     let tenant = tenants::change_state(&mut tx, tenant.id, change, reason, None, None, now).await?;
     tx.commit(now).await?;
-    app.store.deliver_notices(now).await?;
+    tell(app, now).await;
     Ok(Tagged(tenant.version, tenant))
 }
 
@@ -235,8 +242,15 @@ pub(crate) async fn remove(
     Path(slug): Path<String>,
     Params(params): Params<DeletionParams>,
 ) -> Result<Json<Deletion>, Problem> {
+    caller.recent()?;
     let tenant = by_slug(&app, &slug).await?;
     seen.check(tenant.version)?;
+    if app.store.tenants().await?.len() == 1 {
+        return Err(Problem::new(
+            Code::CONFLICT,
+            "this is the last tenant of the installation: make another one first",
+        ));
+    }
     let grace = match params.grace_hours {
         None => GRACE,
         Some(hours) if hours <= LONGEST_GRACE_H => Duration::from_secs(hours * 3_600),
@@ -260,7 +274,7 @@ pub(crate) async fn remove(
     let tenant =
         tenants::change_state(&mut tx, tenant.id, schedule, &params.reason, deadline, seen.expected(), now).await?;
     tx.commit(now).await?;
-    app.store.deliver_notices(now).await?;
+    tell(&app, now).await;
     Ok(Json(Deletion { tenant, undone, cannot_be_undone }))
 }
 

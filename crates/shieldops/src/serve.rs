@@ -12,7 +12,7 @@ use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::D
 
 use anyhow::{Context as _, bail};
 use axum::middleware::from_fn;
-use shieldops_api::{App, Denials, Limits, Metrics};
+use shieldops_api::{App, Denials, Limits, Metrics, Sockets};
 use shieldops_bus::{Bus, Parts};
 use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_identity::{Backoff, Passkeys};
@@ -130,6 +130,7 @@ fn app(
         tenants: Arc::clone(tenants) as Arc<dyn shieldops_api::Tenants>,
         backoff: Backoff::default(),
         passkeys: passkeys(settings, address),
+        sockets: Sockets::default(),
         limits: Limits::new(settings.limits.then(|| settings.base.clone())),
         base: settings.base.clone(),
         metrics: Metrics::default(),

@@ -13,7 +13,10 @@ use serde::Serialize;
 use shieldops_ledger::Report;
 use shieldops_store::ledger::Uncovered;
 
-use crate::output::{self, Failure, Output, REFUSED};
+use crate::{
+    config::{DatabaseUrl, Flags},
+    output::{self, Failure, Output, REFUSED},
+};
 
 /// A checkpoint is a signed note of a few lines.
 const MAX_CHECKPOINT_BYTES: u64 = 1024 * 1024;
@@ -27,6 +30,9 @@ pub(crate) struct VerifyArgs {
     /// A checkpoint that was kept elsewhere; only this finds a directory rolled back as a whole. May be given several times.
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
+    /// The configuration that names the database of the data directory, where that is PostgreSQL.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
@@ -40,7 +46,7 @@ struct Verdict {
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let outside = args.checkpoint.iter().map(|path| checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
-    let verdict = if args.place.is_dir() { directory(&args.place, &outside)? } else { export(&args.place, &outside)? };
+    let verdict = if args.place.is_dir() { directory(args, &outside)? } else { export(&args.place, &outside)? };
     match args.output {
         Output::Json => output::json(&verdict)?,
         Output::Table => print(&verdict)?,
@@ -57,18 +63,32 @@ fn checkpoint(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))
 }
 
-fn directory(dir: &Path, outside: &[String]) -> Result<Verdict, Failure> {
-    if !dir.join("state.db").exists() {
-        let fix = "name the folder that `serve --data-dir` was given, or an export";
-        return Err(Failure::unusable(format!("{}: is no data directory", dir.display()))
-            .why("it holds no state.db")
-            .fix(fix));
-    }
+fn directory(args: &VerifyArgs, outside: &[String]) -> Result<Verdict, Failure> {
+    let dir = &args.place;
+    let url = if dir.join("state.db").exists() { None } else { Some(database(args)?) };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let report = runtime.block_on(shieldops_store::ledger::verify_directory(dir, outside));
+    let report = runtime.block_on(async {
+        match &url {
+            None => shieldops_store::ledger::verify_directory(dir, outside).await,
+            Some(url) => shieldops_store::ledger::verify_database(dir, url.expose(), outside).await,
+        }
+    });
     let report = report.with_context(|| format!("{}: could not be checked", dir.display()))?;
     Ok(Verdict { ok: report.ok, logs: report.logs, uncovered: report.uncovered })
+}
+
+/// The database of a data directory that has none of its own.
+fn database(args: &VerifyArgs) -> Result<DatabaseUrl, Failure> {
+    let flags = Flags { config: args.config.clone(), data_dir: Some(args.place.clone()), ..Flags::default() };
+    let settings = crate::cli::settings(&flags)?;
+    settings.database.ok_or_else(|| {
+        let fix = "name the folder that `serve --data-dir` was given, or an export; for PostgreSQL set database.url, \
+                   or give --config";
+        Failure::unusable(format!("{}: is no data directory", args.place.display()))
+            .why("it holds no state.db, and no database.url is set")
+            .fix(fix)
+    })
 }
 
 fn export(file: &Path, outside: &[String]) -> Result<Verdict, Failure> {
