@@ -94,7 +94,10 @@ function Figures({ stats }: { stats: IngestStats }) {
 function Sources({ stats }: { stats: IngestStats }) {
   const { sources } = stats
   return (
-    <Card title="Sources" extra={`${sources.length} known`}>
+    <Card
+      title="Sources"
+      extra={stats.watermark ? `event time has come to ${dayClock(stats.watermark)}` : `${sources.length} known`}
+    >
       {sources.length === 0 ? (
         <p className="p-4 text-fg-3">
           Nothing has sent an event. Make an ingest token under{' '}
@@ -111,6 +114,9 @@ function Sources({ stats }: { stats: IngestStats }) {
               <th className="text-right font-medium">Events</th>
               <th className="text-right font-medium">Last event</th>
               <th className="text-right font-medium">Last arrival</th>
+              <th className="text-right font-medium" title="Events that came behind the watermark of their source">
+                Late
+              </th>
               <th className="px-3 text-right font-medium">Clock</th>
             </tr>
           </thead>
@@ -145,6 +151,7 @@ function SourceRow({ source }: { source: IngestStats['sources'][number] }) {
           {source.last_ingested_at ? <Ago at={source.last_ingested_at} suffix /> : 'never'}
         </span>
       </td>
+      <td className="num text-right">{source.late ? fmt(source.late) : <span className="text-fg-3">none</span>}</td>
       <td className="num px-3 text-right">
         {Math.abs(skew) > SKEW_MS ? (
           <Chip tone="medium" title="The events' own time against ours at arrival">
