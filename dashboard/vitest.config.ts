@@ -13,6 +13,6 @@ export default defineConfig({
     maxWorkers: 2,
     css: false,
     restoreMocks: true,
-    testTimeout: 30_000,
+    testTimeout: 90_000,
   },
 })

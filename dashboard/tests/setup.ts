@@ -4,7 +4,7 @@ import { cleanup, configure } from '@testing-library/react'
 import { afterEach, vi } from 'vitest'
 
 // The first test of a file loads and transforms the lazily loaded pages.
-configure({ asyncUtilTimeout: 8_000, getElementError: message => new Error((message ?? 'not found').split('\n')[0]) })
+configure({ asyncUtilTimeout: 25_000, getElementError: message => new Error((message ?? 'not found').split('\n')[0]) })
 
 afterEach(() => {
   cleanup()
