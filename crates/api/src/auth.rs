@@ -224,7 +224,7 @@ async fn anybody(app: &App, request: &mut Parts, path: &str, client: Option<Stri
     if !path.starts_with("/api/v1/") || request.method == Method::GET {
         return Ok(Admitted::default());
     }
-    let standing = app.limits.stranger(client.as_deref())?;
+    let standing = app.limits.stranger(client.as_deref(), limits::DEAR)?;
     if path == "/api/v1/invitations/accept"
         && let Ok(caller) = identify(app, request, path, client).await
     {
@@ -235,7 +235,7 @@ async fn anybody(app: &App, request: &mut Parts, path: &str, client: Option<Stri
 
 /// A credential that is none: its address has the quota of one principal for such.
 fn stranger(app: &App, client: Option<String>, problem: Problem) -> Problem {
-    app.limits.stranger(client.as_deref()).err().unwrap_or(problem)
+    app.limits.stranger(client.as_deref(), 1.0).err().unwrap_or(problem)
 }
 
 /// The scope that the route works in, when the caller may call it.

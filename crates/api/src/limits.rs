@@ -27,8 +27,8 @@ use crate::Problem;
 
 /// A tenant may ask for so many times what one principal may.
 const TENANT: f64 = 10.0;
-/// What a request of nobody known is counted as: it may cost the hash of a password.
-const STRANGER: f64 = 4.0;
+/// What a request is counted as that may cost the hash of a password.
+pub(crate) const DEAR: f64 = 4.0;
 /// A burst is what comes in so many seconds, where nothing else is said.
 const BURST: f64 = 4.0;
 /// How long a tenant's own rates are good for.
@@ -105,14 +105,14 @@ impl Limits {
         Ok(Some(standing))
     }
 
-    /// Takes a request from the quota of an address that nobody is known behind.
+    /// Takes a request of so many `units` from the quota of an address that nobody is known behind.
     ///
     /// # Errors
     /// `rate_limited` with the wait.
-    pub(crate) fn stranger(&self, address: Option<&str>) -> Result<Option<Standing>, Problem> {
+    pub(crate) fn stranger(&self, address: Option<&str>, units: f64) -> Result<Option<Standing>, Problem> {
         let Some(base) = &self.rates else { return Ok(None) };
         let payer = Payer::Address(address.unwrap_or("unknown").to_owned());
-        self.take((Lane::Interactive, quota_of(base, Lane::Interactive)), payer, STRANGER).map(Some)
+        self.take((Lane::Interactive, quota_of(base, Lane::Interactive)), payer, units).map(Some)
     }
 
     fn take(&self, (lane, quota): (Lane, Quota), payer: Payer, units: f64) -> Result<Standing, Problem> {
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(headers["ratelimit-policy"], "\"interactive\";q=200;w=4");
         assert_eq!(headers["ratelimit"], "\"interactive\";r=199;t=1");
         let off = Limits::new(None);
-        assert!((0..1_000).all(|_| off.stranger(Some("192.0.2.1")).unwrap().is_none()));
+        assert!((0..1_000).all(|_| off.stranger(Some("192.0.2.1"), DEAR).unwrap().is_none()));
     }
 
     #[test]
