@@ -157,7 +157,7 @@ impl Default for SettingsBase {
             interactive_per_s: 50,
             burst: 200,
             batch_per_s: 5,
-            ingest_bytes_per_s: 50_000_000,
+            ingest_bytes_per_s: 250_000_000,
         }
     }
 }
