@@ -46,7 +46,10 @@ struct PageParams {
     cursor: Option<String>,
 }
 
-/// Query parameters. An empty one is an absent one.
+/// Parameters that are no text: an empty one of these is wrong, not absent.
+const NO_TEXTS: [&str; 7] = ["limit", "revision", "grace_hours", "undo_first", "hours", "days", "since"];
+
+/// Query parameters. An empty text is an absent one.
 pub(crate) struct Params<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
@@ -59,7 +62,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             return Err(Problem::invalid(format!("the query of a request has at most {QUERY} bytes")));
         }
         // `?status=` is a form whose field was left empty: any status, and not the empty one.
-        let given = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
+        let given = |pair: &&str| {
+            pair.split_once('=').is_some_and(|(name, value)| !value.is_empty() || NO_TEXTS.contains(&name))
+        };
         let filled = query.split('&').filter(given).collect::<Vec<_>>().join("&");
         let uri = format!("/?{filled}").parse().map_err(|_bad| Problem::invalid("the query is not valid"))?;
         let Query(params) = Query::<T>::try_from_uri(&uri)?;

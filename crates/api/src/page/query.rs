@@ -14,8 +14,9 @@ use shieldops_store::{Page, PageRequest, TenantScope};
 use utoipa::{
     IntoParams,
     openapi::{
-        ObjectBuilder, Required, Type,
+        ObjectBuilder, RefOr, Required, Schema, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::SchemaType,
     },
 };
 
@@ -138,7 +139,7 @@ impl Given {
     fn of<F: Filter>(query: &str) -> Result<Self, Problem> {
         let (mut given, mut filters) = (Self::none::<F>(), Vec::new());
         let mut seen = std::collections::BTreeSet::new();
-        for (raw, name, value) in pairs(query)? {
+        for (raw, name, value) in pairs::<F>(query)? {
             if !seen.insert(name.clone()) {
                 return Err(Problem::invalid(format!(
                     "`{name}` is given twice; where it takes several values, they stand between commas"
@@ -164,15 +165,28 @@ impl Given {
     }
 }
 
-/// The pairs that have a value: as they came, and decoded.
-fn pairs(query: &str) -> Result<Vec<(&str, String, String)>, Problem> {
+/// The pairs that have a value: as they came, and decoded. A text that was left empty is none; a number is no text.
+fn pairs<F: Filter>(query: &str) -> Result<Vec<(&str, String, String)>, Problem> {
     if query.len() > QUERY {
         return Err(Problem::invalid(format!("the query of a request has at most {QUERY} bytes")));
     }
-    let given = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
-    let raw: Vec<&str> = query.split('&').filter(given).collect();
+    let raw: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
     let Query(decoded) = Query::<Vec<(String, String)>>::try_from_uri(&uri(&raw.join("&"))?)?;
-    Ok(raw.into_iter().zip(decoded).map(|(raw, (name, value))| (raw, name, value)).collect())
+    let parameters = ListQuery::<F>::into_params(|| Some(ParameterIn::Query));
+    let is_text = |name: &str| parameters.iter().all(|parameter| parameter.name != name || takes_text(parameter));
+    let pairs = raw.into_iter().zip(decoded).map(|(raw, (name, value))| (raw, name, value));
+    Ok(pairs.filter(|(_, name, value)| !value.is_empty() || !is_text(name)).collect())
+}
+
+/// Whether a parameter is any text, so that an empty one may stand for none.
+fn takes_text(parameter: &Parameter) -> bool {
+    let Some(RefOr::T(Schema::Object(object))) = &parameter.schema else { return false };
+    let text = match &object.schema_type {
+        SchemaType::Type(kind) => *kind == Type::String,
+        SchemaType::Array(kinds) => kinds.contains(&Type::String),
+        SchemaType::AnyValue => true,
+    };
+    text && object.enum_values.is_none()
 }
 
 fn uri(query: &str) -> Result<axum::http::Uri, Problem> {
@@ -252,6 +266,7 @@ mod tests {
         for (query, said) in [
             ("stauts=new", "this list takes no `stauts`; it takes `limit`, `cursor`, `sort`, `status`, `q`"),
             ("sort=title", "this list is not sorted by `title`, but by `-created_at`, `created_at`"),
+            ("limit=", "`limit` is 1 to 200, not ``"),
             ("limit=0", "`limit` is 1 to 200, not `0`"),
             ("limit=201", "`limit` is 1 to 200, not `201`"),
             ("limit=many", "`limit` is 1 to 200, not `many`"),
