@@ -39,7 +39,6 @@ pub use error::IdentityError;
 pub use passkeys::{PasskeyError, Passkeys};
 pub use password::PasswordError;
 pub use permission::{Permission, Permissions};
-pub use recovery::CODES as RECOVERY_CODES;
 pub use runs::hash_password;
 pub use secret::{CredentialKind, Secret};
 pub use sessions::{Proof, SignIn, SignedIn, sign_out};

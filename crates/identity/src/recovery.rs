@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use shieldops_model::UserId;
 
 /// How many there are.
-pub const CODES: usize = 10;
+pub(crate) const CODES: usize = 10;
 const CHARACTERS: usize = 16;
 const GROUP: usize = 4;
 /// Crockford's base32, lower case: no i, l, o, u.
