@@ -1,11 +1,13 @@
 //! Alerts: list, show, triage one by one and in bulk.
 
+pub(crate) mod bulk;
+
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use shieldops_ingest::normalise;
-use shieldops_model::{Alert, AlertId, AlertStatus, Code, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
+use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
 use shieldops_pipeline::{RuleBook, events};
 use shieldops_store::{Access, PageRequest, Tx, alerts, people};
 use utoipa::{IntoParams, ToSchema};
@@ -16,9 +18,6 @@ use crate::{
     page::{Body, Filter, ListQuery, PathId, enums, parse, words},
     precondition::{IfMatch, Tagged},
 };
-
-/// Alerts in one bulk request.
-const BULK: usize = 1_000;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -247,66 +246,6 @@ pub(crate) async fn judge(
     let alert = change(&mut tx, id, &Change { patch: AlertPatch::default(), judged }).await?;
     tx.commit(caller.scope.store().clock().now()).await?;
     Ok(Json(alert))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Bulk {
-    /// At most 1,000.
-    ids: Vec<AlertId>,
-    status: Option<AlertStatus>,
-    #[serde(default)]
-    #[schema(value_type = Option<UserId>)]
-    assignee: Patch<UserId>,
-    /// Null takes the verdict back.
-    #[serde(default)]
-    #[schema(value_type = Option<Verdict>)]
-    verdict: Patch<Verdict>,
-    reason: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct BulkAnswer {
-    results: Vec<BulkResult>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct BulkResult {
-    id: AlertId,
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
-}
-
-/// Changes many alerts with one reason; each has its own result.
-#[utoipa::path(post, path = "/api/v1/alerts/bulk", operation_id = "update_alerts", tag = "alerts", request_body = Bulk, responses((status = 200, body = BulkAnswer)))]
-pub(crate) async fn bulk(caller: Caller, Body(body): Body<Bulk>) -> Result<Json<BulkAnswer>, Problem> {
-    if body.ids.is_empty() {
-        return Err(Problem::invalid("`ids` is empty"));
-    }
-    if body.ids.len() > BULK {
-        let detail = format!("`ids` holds at most {BULK} ids, and this is {}: send several requests", body.ids.len());
-        return Err(Problem::new(Code::TOO_MANY_ITEMS, detail));
-    }
-    let judged = match (body.verdict, &body.reason) {
-        (Patch::Keep, _) => None,
-        (verdict, Some(reason)) => Some(VerdictBody { verdict, reason: reason.clone() }.judged()?),
-        (Patch::Set(_), None) => return Err(Problem::invalid("a verdict needs a `reason`")),
-    };
-    let change_to = Change {
-        patch: AlertPatch { status: body.status, assignee: body.assignee, severity: None, reason: body.reason },
-        judged,
-    };
-    let mut tx = caller.scope.begin().await?;
-    let mut results = Vec::with_capacity(body.ids.len());
-    for id in body.ids {
-        results.push(match change(&mut tx, id, &change_to).await {
-            Ok(_) => BulkResult { id, ok: true, code: None },
-            Err(problem) => BulkResult { id, ok: false, code: Some(problem.code) },
-        });
-    }
-    tx.commit(caller.scope.store().clock().now()).await?;
-    Ok(Json(BulkAnswer { results }))
 }
 
 struct Change {

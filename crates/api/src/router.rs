@@ -100,7 +100,7 @@ fn what() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(overview::show))
         .routes(routes!(alerts::list))
-        .routes(routes!(alerts::bulk))
+        .routes(routes!(alerts::bulk::update))
         .routes(routes!(alerts::show, alerts::update))
         .routes(routes!(alerts::judge))
         .routes(routes!(incidents::list))

@@ -82,6 +82,13 @@ impl Client {
         self.post_text(path, "application/json", body.to_string())
     }
 
+    /// Asks for an answer before the work is done: a job.
+    pub(crate) fn post_later(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let key = hex::encode(rand::random::<[u8; 16]>());
+        let headers = [("idempotency-key", key.as_str()), ("prefer", "respond-async")];
+        answer(self.send("POST", path, &headers, Some(("application/json", body.to_string())))?)
+    }
+
     pub(crate) fn post_text(&self, path: &str, kind: &str, body: String) -> Result<Value, Failure> {
         let key = hex::encode(rand::random::<[u8; 16]>());
         answer(self.send("POST", path, &[("idempotency-key", &key)], Some((kind, body)))?)

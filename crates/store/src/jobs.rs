@@ -1,4 +1,4 @@
-//! Work that is larger than a request: what is to be done, how far it is, and what became of each item. Beginning and end
+//! Work that is larger than a request: how far it is, and what became of each item. Beginning and end
 //! queue their own entries; progress is bookkeeping, since each item's change has an entry of its own.
 
 use serde::{Deserialize, Serialize};
@@ -58,15 +58,11 @@ pub struct BulkJob {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub by: String,
-    /// What is to be done, for whoever takes it up again.
-    #[serde(skip)]
-    pub work: serde_json::Value,
     pub results: Vec<ItemResult>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Body {
-    work: serde_json::Value,
     results: Vec<ItemResult>,
 }
 
@@ -132,7 +128,7 @@ async fn write(tx: &mut Tx, job: &BulkJob) -> Result<()> {
 }
 
 fn sealed(tx: &Tx, job: &BulkJob) -> Result<Vec<u8>> {
-    seal(tx, TABLE, &job.id.to_bytes(), &Body { work: job.work.clone(), results: job.results.clone() })
+    seal(tx, TABLE, &job.id.to_bytes(), &Body { results: job.results.clone() })
 }
 
 pub async fn find(access: &mut impl Access, id: JobId) -> Result<Option<BulkJob>> {
@@ -168,8 +164,8 @@ pub async fn running(access: &mut impl Access) -> Result<Vec<BulkJob>> {
 fn read(access: &impl Access, row: &AnyRow) -> Result<BulkJob> {
     let sealed: Vec<u8> = row.try_get("body")?;
     let mut job = head(row)?;
-    let Body { work, results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
-    (job.work, job.results) = (work, results);
+    let Body { results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
+    job.results = results;
     Ok(job)
 }
 
@@ -189,7 +185,6 @@ fn head(row: &AnyRow) -> Result<BulkJob> {
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
         by: row.try_get("actor")?,
-        work: serde_json::Value::Null,
         results: Vec::new(),
     })
 }

@@ -94,7 +94,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Changes many alerts with one reason; each has its own result.
+         * Changes many alerts with one reason; each has its own result. With `Prefer: respond-async` it becomes a job.
          * @description Needs `alert.write`.
          */
         post: operations["update_alerts"];
@@ -2176,7 +2176,7 @@ export interface components {
         };
         Bulk: {
             assignee?: components["schemas"]["Id_usr"] | null;
-            /** @description At most 1,000. */
+            /** @description At most 1,000; as a job at most 10,000. */
             ids: components["schemas"]["Id_alt"][];
             reason?: string | null;
             status?: components["schemas"]["AlertStatus"] | null;
@@ -4326,6 +4326,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description `respond-async`: answer with a job, and go on. */
+                Prefer?: string | null;
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
                 /** @description A fresh random value; the same value repeats the request safely for a day. */
@@ -4347,6 +4349,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            /** @description Begun: ask `Location` how far it is */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkJob"];
+                };
+            };
+            /** @description The body is over its limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused: `code` says why. */

@@ -14,6 +14,8 @@ use crate::{
     output::{self, Failure, Output},
 };
 
+/// Alerts that the server changes in one request.
+const AT_ONCE: usize = 1_000;
 const PATH: &str = "/api/v1/alerts";
 const COLUMNS: &[&str] = &["/id", "/severity", "/status", "/count", "/rule_title", "/last_seen"];
 const MEMBERS: &[&str] = &[
@@ -124,7 +126,7 @@ pub(super) struct VerdictArgs {
 pub(super) struct BulkArgs {
     #[command(flatten)]
     server: ServerArgs,
-    /// The alerts.
+    /// The alerts; more than 1,000 become a job.
     #[arg(required = true, value_parser = id)]
     ids: Vec<String>,
     #[arg(long)]
@@ -211,10 +213,13 @@ fn bulk(args: &BulkArgs) -> Outcome {
     if let Some(text) = &args.assignee {
         body["assignee"] = person(&client, text)?;
     }
-    let answer = client.post(&format!("{PATH}/bulk"), &body)?;
-    if let Some(job) = answer["job_id"].as_str() {
-        return done(&answer, args.server.output, &format!("goes on as a job: shieldops job show {job}"));
+    let path = format!("{PATH}/bulk");
+    if args.ids.len() > AT_ONCE {
+        let job = client.post_later(&path, &body)?;
+        let id = job["id"].as_str().unwrap_or_default().to_owned();
+        return done(&job, args.server.output, &format!("goes on as a job: shieldops job show {id}"));
     }
+    let answer = client.post(&path, &body)?;
     if args.server.output == Output::Json {
         output::json(&answer)?;
         return Ok(ExitCode::SUCCESS);

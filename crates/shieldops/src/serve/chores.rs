@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use shieldops_model::TenantId;
-use shieldops_store::{Job, Store, idempotency};
+use shieldops_store::{
+    Job, Store, TenantScope, idempotency,
+    jobs::{self, JobState},
+};
 use tokio_util::sync::CancellationToken;
 
-const EVERY: Duration = Duration::from_hours(1);
+const EVERY: Duration = Duration::from_mins(10);
+/// A running job of which nothing was heard for so long is one whose process ended.
+const ABANDONED: Duration = Duration::from_mins(2);
 
 /// Until told to stop. Safe on many nodes at once.
 pub(crate) async fn run(store: Store, stop: CancellationToken) {
@@ -15,7 +20,7 @@ pub(crate) async fn run(store: Store, stop: CancellationToken) {
             tracing::error!(%error, "entries for tenants' ledgers wait and will be tried again");
         }
         if let Err(error) = sweep(&store).await {
-            tracing::error!(%error, "old idempotency keys could not be forgotten");
+            tracing::error!(%error, "old idempotency keys and abandoned jobs wait");
         }
         tokio::select! { () = tokio::time::sleep(EVERY) => {}, () = stop.cancelled() => return }
     }
@@ -27,6 +32,20 @@ async fn sweep(store: &Store) -> anyhow::Result<()> {
     for tenant in tenants.iter().map(|tenant| tenant.id).chain([TenantId::INSTALLATION]) {
         let Ok(scope) = store.job(tenant, Job::Cli) else { continue };
         idempotency::sweep(&scope, store.clock().now()).await?;
+        abandoned(&scope).await?;
+    }
+    Ok(())
+}
+
+/// Says of jobs whose process ended that they did not come to their end.
+async fn abandoned(scope: &TenantScope) -> anyhow::Result<()> {
+    let now = scope.store().clock().now();
+    let running = jobs::running(&mut scope.read().await?).await?;
+    for mut job in running.into_iter().filter(|job| now.since(job.updated_at) > ABANDONED) {
+        let mut tx = scope.begin().await?;
+        (job.state, job.updated_at) = (JobState::Failed, now);
+        jobs::finish(&mut tx, &job).await?;
+        tx.commit(now).await?;
     }
     Ok(())
 }

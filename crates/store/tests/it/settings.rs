@@ -157,7 +157,6 @@ fn job(world: &World) -> BulkJob {
         created_at: now,
         updated_at: now,
         by: "usr_x".into(),
-        work: serde_json::json!(["alt_1", "alt_2"]),
         results: Vec::new(),
     }
 }
