@@ -76,7 +76,11 @@ impl Store {
             for row in &rows {
                 let (id, tenant): (LedgerId, TenantId) = (id_of(row, "id")?, id_of(row, "tenant")?);
                 match self.job(tenant, Job::Cli) {
-                    Ok(scope) => deliver(scope.begin().await?, id, now).await?,
+                    Ok(scope) => match scope.begin().await {
+                        Ok(tx) => deliver(tx, id, now).await?,
+                        Err(StoreError::NotFound) => self.forget(id).await?,
+                        Err(error) => return Err(error),
+                    },
                     Err(StoreError::NotFound) => self.forget(id).await?,
                     Err(error) => return Err(error),
                 }

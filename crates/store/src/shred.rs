@@ -15,7 +15,7 @@ use shieldops_model::{TenantId, TenantState, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use crate::{
-    Access, Job, Result, Store, StoreError,
+    Access, Job, Result, Store, StoreError, Tx,
     db::{Kind, Whose, kind_of},
     ledger::{blocking, io},
     memberships,
@@ -61,11 +61,13 @@ pub async fn shred(
     if row.state != TenantState::Deleting || row.delete_after.is_none_or(|after| after > now) {
         return Err(StoreError::Refused { detail: "the tenant is not to be deleted yet".to_owned() });
     }
+    close(store, tenant, now).await?;
     let mut rows = rows_of_tenant(store, tenant, now).await?;
     blocking(move || drop_events(tenant).map_err(|detail| StoreError::Refused { detail })).await?;
     store.keys().destroy(tenant)?;
     let backups = delete_backups(store)?;
     people_of_tenant(store, tenant, now, &mut rows).await?;
+    late_rows(store, tenant, &mut rows).await?;
     write_anew(store).await?;
     empty_wal(store).await?;
     mark_deleted(store, tenant, now, &rows).await?;
@@ -73,29 +75,65 @@ pub async fn shred(
     Ok(Shredded { rows, backups })
 }
 
+/// Whether a tenant is being shredded, or was.
+pub(crate) async fn is_closed(conn: &mut AnyConnection, tenant: TenantId) -> Result<bool> {
+    if tenant == TenantId::INSTALLATION {
+        return Ok(false);
+    }
+    let open = sqlx::query("SELECT 1 FROM tenants WHERE tenant=$1 AND shredding_at IS NULL AND state<>'deleted'");
+    Ok(open.bind(bytes(tenant)).fetch_optional(conn).await?.is_none())
+}
+
+/// Closes the tenant to every writer, in whichever process: whoever takes its lock after this finds it closed. From here on
+/// the deletion cannot be called off.
+async fn close(store: &Store, tenant: TenantId, now: Timestamp) -> Result<()> {
+    let mut tx = store.db().begin(Whose::Tenant(tenant)).await?;
+    // An action that is in force must still be undone, which writes.
+    if let Some(live) = live_actions(&mut tx, tenant).await?.first() {
+        return Err(StoreError::Refused { detail: format!("{live} is in force: undo it first") });
+    }
+    let closed = sqlx::query(
+        "UPDATE tenants SET shredding_at=COALESCE(shredding_at, $2) WHERE tenant=$1 AND state='deleting' AND delete_after<=$2",
+    );
+    let closed = closed.bind(bytes(tenant)).bind(now.as_micros()).execute(&mut *tx).await?;
+    if closed.rows_affected() == 0 {
+        return Err(StoreError::Refused { detail: "the deletion was called off".to_owned() });
+    }
+    Ok(tx.commit().await?)
+}
+
 /// Everything with a `tenant_id`, but the ledger. The last entry of the tenant's own log says what went.
 async fn rows_of_tenant(store: &Store, tenant: TenantId, now: Timestamp) -> Result<BTreeMap<String, u64>> {
     let mut rows = BTreeMap::new();
     let mut tx = match store.job(tenant, Job::Cli) {
-        Ok(scope) => scope.begin().await?,
+        Ok(scope) => Tx::begin_closed(&scope).await?,
         // The key went in an attempt before this one, after the rows.
         Err(StoreError::NotFound) => return Ok(rows),
         Err(error) => return Err(error),
     };
-    if let Some(live) = live_actions(tx.conn(), tenant).await?.first() {
-        return Err(StoreError::Refused { detail: format!("{live} is in force: undo it first") });
-    }
-    for table in tables(tx.conn()).await? {
-        let delete = AssertSqlSafe(format!("DELETE FROM {table} WHERE tenant_id=$1"));
-        let done = sqlx::query(delete).bind(tx.t()).execute(tx.conn()).await?.rows_affected();
-        if done > 0 {
-            rows.insert(table, done);
-        }
-    }
+    delete_rows(tx.conn(), tenant, &mut rows).await?;
     tx.touched("tenant", tenant, 0);
     tx.record("tenant.shredded", &[&tenant], json!({"rows": rows}))?;
     tx.commit(now).await?;
     Ok(rows)
+}
+
+async fn delete_rows(conn: &mut AnyConnection, tenant: TenantId, rows: &mut BTreeMap<String, u64>) -> Result<()> {
+    for table in tables(conn).await? {
+        let delete = AssertSqlSafe(format!("DELETE FROM {table} WHERE tenant_id=$1"));
+        let done = sqlx::query(delete).bind(bytes(tenant)).execute(&mut *conn).await?.rows_affected();
+        if done > 0 {
+            *rows.entry(table).or_default() += done;
+        }
+    }
+    Ok(())
+}
+
+/// Once more, now that the key is gone: what an older version wrote in between, which knows no closed tenant.
+async fn late_rows(store: &Store, tenant: TenantId, rows: &mut BTreeMap<String, u64>) -> Result<()> {
+    let mut tx = store.db().begin(Whose::Tenant(tenant)).await?;
+    delete_rows(&mut tx, tenant, rows).await?;
+    Ok(tx.commit().await?)
 }
 
 /// The tables of tenants as the database has them, so that a new one is never forgotten.

@@ -9,6 +9,7 @@ use crate::{
     db::{Kind, Whose},
     feed, lease,
     ledger::append,
+    shred,
 };
 
 /// An entry to be appended at commit.
@@ -29,7 +30,19 @@ pub struct Tx {
 }
 
 impl Tx {
+    /// # Errors
+    /// `NotFound` for a tenant that is being shredded: a scope outlives its tenant, in this process and in others. It is
+    /// looked at under the tenant's lock, so nothing slips in between the look and the commit.
     pub(crate) async fn begin(scope: &TenantScope) -> Result<Self> {
+        let mut tx = Self::begin_closed(scope).await?;
+        if shred::is_closed(&mut tx.inner, scope.tenant).await? {
+            return Err(StoreError::NotFound);
+        }
+        Ok(tx)
+    }
+
+    /// The same in a tenant that is being shredded, for whoever does that.
+    pub(crate) async fn begin_closed(scope: &TenantScope) -> Result<Self> {
         let inner = scope.store.db().begin(Whose::Tenant(scope.tenant)).await?;
         let lease = scope.lease.clone().or_else(lease::held);
         Ok(Self {

@@ -111,13 +111,18 @@ pub async fn change_state(
         refuse_while_live(tx, id).await?;
     }
     let delete_after = if next == TenantState::Deleting { Some(delete_after.unwrap_or(now)) } else { None };
-    sqlx::query("UPDATE tenants SET state=$2, state_changed_at=$3, delete_after=$4, version=version+1 WHERE tenant=$1")
+    let done = sqlx::query(
+        "UPDATE tenants SET state=$2, state_changed_at=$3, delete_after=$4, version=version+1 WHERE tenant=$1 AND shredding_at IS NULL",
+    )
         .bind(bytes(id))
         .bind(next.as_str())
         .bind(now.as_micros())
         .bind(delete_after.map(Timestamp::as_micros))
         .execute(tx.conn())
         .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::Refused { detail: "the tenant's rows are being destroyed: it is too late".to_owned() });
+    }
     let after = find(tx, id).await?;
     let body = json!({"before": facts(&before), "after": facts(&after), "reason": reason});
     tell(tx, &after, kind(change), body).await?;

@@ -298,3 +298,84 @@ async fn a_person_of_another_tenant_outlives_the_shredded_one() {
     let listed = tenants::list(&mut reader, &PageRequest::default(), Some(TenantState::Deleted)).await.unwrap();
     assert_eq!(listed.items.len(), 1);
 }
+
+async fn plant_target(scope: &TenantScope, now: shieldops_model::Timestamp) -> Result<(), StoreError> {
+    let target = target("sim/late");
+    let mut tx = scope.begin().await?;
+    targets::insert(&mut tx, &target).await?;
+    tx.record("target.created", &[&target.id], ())?;
+    tx.commit(now).await
+}
+
+/// Shreds a tenant while somebody else does `meanwhile`, after its rows went and before it is marked as deleted.
+async fn shredded_while<T: Send + 'static>(
+    world: &World,
+    tenant: TenantId,
+    meanwhile: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let (say, said) = tokio::sync::oneshot::channel();
+    let drop_events = move |_tenant| {
+        let done = tokio::runtime::Handle::current().block_on(meanwhile);
+        say.send(done).map_err(|_gone| "nobody listens".to_owned())
+    };
+    shred(&world.store, tenant, world.clock.now(), drop_events).await.unwrap();
+    said.await.unwrap()
+}
+
+fn rows_left(rows: BTreeMap<String, i64>) -> Vec<String> {
+    rows.into_iter()
+        .filter(|(table, rows)| !table.starts_with("ledger_") && *rows > 0)
+        .map(|(table, _)| table)
+        .collect()
+}
+
+#[tokio::test]
+async fn whoever_holds_a_scope_from_before_writes_nothing_into_a_tenant_that_is_being_shredded() {
+    let Some(world) = world().await else { return };
+    let acme = tenant(&world, "acme", None).await;
+    let id = acme.tenant();
+    plant_target(&acme, world.clock.now()).await.unwrap();
+    doom(&world, id).await;
+    assert!(acme.begin().await.is_ok(), "until it begins, the deletion may be called off");
+    let (scope, now) = (acme.clone(), world.clock.now());
+    let meanwhile = shredded_while(&world, id, async move { plant_target(&scope, now).await }).await;
+    assert!(matches!(meanwhile, Err(StoreError::NotFound)), "{meanwhile:?}");
+    let afterwards = plant_target(&acme, world.clock.now()).await;
+    assert!(matches!(afterwards, Err(StoreError::NotFound)), "{afterwards:?}");
+    assert_eq!(rows_left(rows_of(&world, id).await), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_came_past_the_door_is_deleted_before_the_tenant_is_marked_as_deleted() {
+    let Some(world) = world().await else { return };
+    let acme = tenant(&world, "acme", None).await;
+    let id = acme.tenant();
+    doom(&world, id).await;
+    let (dir, late) = (world.dir.path().to_owned(), world.database.url().map(str::to_owned));
+    let meanwhile = async move {
+        let url = late.unwrap_or_else(|| format!("sqlite://{}", dir.join("state.db").display()));
+        let bytes = if crate::POSTGRES { "'\\x" } else { "X'" };
+        let id = hex::encode(id.to_bytes());
+        let mut db = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let insert = format!(
+            "INSERT INTO owners (tenant_id, state_key, action_id) VALUES ({bytes}{id}','{MARKER}',{bytes}{id}')"
+        );
+        sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    };
+    shredded_while(&world, acme.tenant(), meanwhile).await;
+    assert_eq!(rows_left(rows_of(&world, acme.tenant()).await), Vec::<String>::new());
+    assert_eq!(with_mark(&world, MARKER).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_shredding_that_has_begun_is_not_called_off() {
+    let Some(world) = world().await else { return };
+    let acme = tenant(&world, "acme", None).await;
+    doom(&world, acme.tenant()).await;
+    let cut = shred(&world.store, acme.tenant(), world.clock.now(), |_| Err("the disk is gone".to_owned())).await;
+    assert!(cut.is_err());
+    let called_off = change(&world, acme.tenant(), TenantChange::CancelDeletion).await;
+    assert!(matches!(called_off, Err(StoreError::Refused { .. })), "{called_off:?}");
+    shredded(&world, acme.tenant()).await.unwrap();
+}
