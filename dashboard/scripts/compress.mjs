@@ -1,7 +1,7 @@
 // Writes `file.br` beside every compressible file of dist/, so that the server sends it as it is.
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { brotliCompressSync, constants } from 'node:zlib'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 const dist = new URL('../dist/', import.meta.url).pathname
 const compressible = /\.(js|css|svg|json|txt)$/
@@ -21,3 +21,11 @@ for (const name of readdirSync(dist, { recursive: true })) {
   small += packed.length
 }
 console.log(`brotli: ${(raw / 1024).toFixed(0)} kB -> ${(small / 1024).toFixed(0)} kB`)
+
+// The frame must stay light: what index.html loads before any page, gzipped.
+const BUDGET_KB = 125
+const entry = readFileSync(join(dist, 'index.html'), 'utf8')
+const first = [...entry.matchAll(/\/(assets\/[^"]+\.js)"/g)].map(match => match[1])
+const shell = first.reduce((sum, file) => sum + gzipSync(readFileSync(join(dist, file)), { level: 9 }).length, 0) / 1000
+console.log(`first JS: ${shell.toFixed(1)} kB of ${BUDGET_KB} kB in ${first.length} files`)
+if (shell > BUDGET_KB) throw new Error(`the first JS is ${shell.toFixed(1)} kB gzipped; the budget is ${BUDGET_KB} kB`)

@@ -1,5 +1,6 @@
-/** Whether the page is up to date: live, paused, or reconnecting and since when. */
+/** Whether the page is up to date: live, paused, or reconnecting and since when. The connection lives as long as this does. */
 import { Pause, Play } from 'lucide-react'
+import { useEffect } from 'react'
 import { cn } from '@/ui/basic'
 import { clock } from '@/ui/format'
 import { Tip } from '@/ui/tip'
@@ -12,7 +13,11 @@ const LOOK = {
   reconnecting: { dot: 'bg-critical', text: 'Reconnecting' },
 } as const
 
-export function LivePill() {
+export default function LivePill() {
+  useEffect(() => {
+    live.start()
+    return () => live.stop()
+  }, [])
   const { state, since } = useLive(s => s)
   const look = LOOK[state]
   const stale = state === 'reconnecting' || state === 'paused'

@@ -4,7 +4,6 @@ import { ApiError, del, post, setCsrf, setSessionHooks } from '@/api/client'
 import { meQuery } from '@/api/queries'
 import { sameListIn, tenantBase, tenantSlug } from '@/api/tenant'
 import type { Ceremony, Challenge, Me } from '@/api/types'
-import { askPasskey } from '@/api/webauthn'
 import { queryClient } from './query-client'
 import { prove } from './reauth'
 import { store } from './store'
@@ -83,7 +82,10 @@ export type Proof = { code: string } | { recovery_code: string } | { passkey_tic
 
 /** Lets the browser answer with a passkey: the same for signing in, as second factor, and to prove again who one is. */
 export async function passkeyProof() {
-  const { ticket, options } = await post<Ceremony>('/session/passkey/begin')
+  const [{ ticket, options }, { askPasskey }] = await Promise.all([
+    post<Ceremony>('/session/passkey/begin'),
+    import('@/api/webauthn'),
+  ])
   return { passkey_ticket: ticket, credential: await askPasskey(options) }
 }
 

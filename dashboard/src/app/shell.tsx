@@ -6,8 +6,6 @@ import { Btn, Kbd } from '@/ui/basic'
 import { Tip } from '@/ui/tip'
 import { AutomationDialog, HaltBanner, HaltButton } from './automation'
 import { useHotkeys } from './hotkeys'
-import { LivePill } from './live-pill'
-import { live } from './live-sync'
 import { mayOpen, NAV_ITEMS } from './nav'
 import { toggleSidebar, toggleTheme, useTheme } from './prefs'
 import { asking } from './reauth'
@@ -17,6 +15,7 @@ import { Sidebar } from './sidebar'
 import { TenantBanner } from './tenant-switch'
 import { Toasts } from './toast'
 
+const LivePill = lazy(() => import('./live-pill'))
 const loadPalette = () => import('./palette')
 const Palette = lazy(loadPalette)
 const Help = lazy(() => import('./help'))
@@ -43,7 +42,9 @@ function Header({ onSearch }: { onSearch: () => void }) {
         <span className="truncate">Search or run a command</span>
         <Kbd k="mod+k" className="ml-auto" />
       </button>
-      <LivePill />
+      <Suspense fallback={<span className="w-16" />}>
+        <LivePill />
+      </Suspense>
       <HaltButton />
       <Tip label={theme === 'dark' ? 'Light theme' : 'Dark theme'} keys="t">
         <Btn v="ghost" icon aria-label="Toggle theme" onClick={toggleTheme}>
@@ -63,10 +64,6 @@ export function Shell() {
   const can = useCan()
   const { operator } = useUser()
   const proving = asking.use(a => a !== null)
-  useEffect(() => {
-    live.start()
-    return () => live.stop()
-  }, [])
   useEffect(() => {
     const timer = setTimeout(() => void loadPalette().then(() => setPaletteReady(true)), PALETTE_IDLE_MS)
     return () => clearTimeout(timer)

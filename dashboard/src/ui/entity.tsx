@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router'
 import type { Entity, Incident } from '@/api/types'
 import { cn } from './basic'
-import { ENTITY_KIND } from './format'
+import { ENTITY_KIND } from './labels'
 
 export const entityKey = (entity: Entity) => `${entity.kind}:${entity.value}`
 

@@ -4,7 +4,8 @@ import { post } from '@/api/client'
 import type { Alert, BulkResult, Page, Verdict } from '@/api/types'
 import { queryClient } from '@/app/query-client'
 import { toast } from '@/app/toast'
-import { plural, verdictLabel } from '@/ui/format'
+import { plural } from '@/ui/format'
+import { verdictLabel } from '@/ui/labels'
 import { patchAlerts } from './use-queue'
 
 /** A verdict of null is taken back: the alert is open again. */

@@ -3,7 +3,8 @@ import type { Query } from '@/api/client'
 import type { Alert } from '@/api/types'
 import { SEVERITIES } from '@/api/types'
 import type { Search } from '@/app/router'
-import { ALERT_STATUS, cap, verdictLabel, words } from '@/ui/format'
+import { cap, words } from '@/ui/format'
+import { ALERT_STATUS, verdictLabel } from '@/ui/labels'
 
 const OPEN = 'new,in_progress'
 export const VIEWS: { id: string; label: string; filter: (me: string) => Query }[] = [

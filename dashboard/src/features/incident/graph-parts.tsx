@@ -24,7 +24,8 @@ import {
 import { memo } from 'react'
 import type { EntityKind } from '@/api/types'
 import { cn } from '@/ui/basic'
-import { ENTITY_KIND, fmt, plural, words } from '@/ui/format'
+import { fmt, plural, words } from '@/ui/format'
+import { ENTITY_KIND } from '@/ui/labels'
 import { sevTone } from '@/ui/severity'
 import { NODE_H, NODE_W, type Placed, RING } from './graph-layout'
 

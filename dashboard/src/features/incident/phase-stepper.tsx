@@ -2,7 +2,7 @@
 import { Check } from 'lucide-react'
 import type { Phase } from '@/api/types'
 import { cn } from '@/ui/basic'
-import { PHASES } from '@/ui/format'
+import { PHASES } from '@/ui/labels'
 import { phaseIndex } from './phases'
 
 export function PhaseStepper({ phase }: { phase: Phase }) {

@@ -1,7 +1,7 @@
 /** Phases derive from status and actions, never from a field that someone sets. */
 import type { Incident, Phase, Plan } from '@/api/types'
 import { inForce } from '@/features/plans/view'
-import { PHASES } from '@/ui/format'
+import { PHASES } from '@/ui/labels'
 
 export function phaseOf(incident: Incident, plans: Plan[] = []): Phase {
   if (incident.status === 'resolved' || incident.status === 'closed') return 'resolved'

@@ -1,7 +1,7 @@
 /** Turns times into places on the timeline, and events that would overlap into one mark. Pure. */
 import type { Plan, Severity, TimelineEntry } from '@/api/types'
 import { SEVERITIES } from '@/api/types'
-import { ACTION_STATE } from '@/ui/format'
+import { ACTION_STATE } from '@/ui/labels'
 
 export type Mark = {
   at: number
