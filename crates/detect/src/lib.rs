@@ -10,6 +10,8 @@ pub mod testing;
 pub use diagnostic::{Diagnostic, DiagnosticSeverity};
 pub use indicators::{IndicatorHit, IndicatorKind, Indicators, MAX_INDICATORS};
 pub use sigma::{
-    CompileOptions, CompiledRule, EventRef, FieldAlias, FieldHit, FieldMap, MAX_EVENT_BYTES, MAX_FILE_BYTES,
-    Placeholders, Rule, RuleSet, RuleSource, ScanStats, Worker, parse,
+    AliasedField, Bound, Bounds, CompileOptions, CompiledRule, Correlation, CorrelationCondition, CorrelationKind,
+    Documents, EventRef, FieldAlias, FieldHit, FieldMap, Filter, FilterRules, Header, Linked, Links, MAX_EVENT_BYTES,
+    MAX_FILE_BYTES, Member, Operator, Placeholders, Related, Rule, RuleExpr, RuleReference, RuleSet, RuleSource,
+    ScanStats, Target, Timespan, Worker, parse,
 };

@@ -12,14 +12,17 @@
 
 mod compile;
 mod condition;
+mod correlation;
 mod date;
 mod decimal;
 mod detection;
+mod documents;
 mod encode;
 mod event;
 mod explain;
 mod expression;
 mod field_map;
+mod filter;
 mod item;
 mod matcher;
 mod meta;
@@ -27,16 +30,23 @@ mod modifiers;
 pub(crate) mod net;
 mod parse;
 mod pattern;
+mod prepare;
 mod route;
 mod rule;
 mod scalar;
 mod yaml;
 
 pub use compile::{CompileOptions, CompiledRule, RuleSet};
+pub use correlation::{
+    AliasedField, Bound, Bounds, Correlation, CorrelationCondition, CorrelationKind, Linked, Links, Member, Operator,
+    RuleExpr, RuleReference, Target, Timespan,
+};
+pub use documents::Documents;
 pub use event::MAX_EVENT_BYTES;
 pub use explain::FieldHit;
 pub use field_map::{FieldAlias, FieldMap};
+pub use filter::{Filter, FilterRules};
 pub use item::Placeholders;
 pub use matcher::{EventRef, ScanStats, Worker};
 pub use parse::{MAX_FILE_BYTES, parse};
-pub use rule::{Rule, RuleSource};
+pub use rule::{Header, Related, Rule, RuleSource};

@@ -82,6 +82,7 @@ mod tests {
         let text = "title: Failed login\nid: r1\nlevel: low\nlogsource: {product: linux, service: auth}\n\
                     detection:\n  sel: {outcome: failure, user|startswith: r}\n  condition: sel\n";
         let (rules, problems) = parse(text, "r.yml");
+        let rules = rules.into_rules();
         assert_eq!(problems, []);
         let windows = LogSource { product: Some("windows".to_owned()), ..LogSource::default() };
         let hit = r#"{"outcome":"failure","user":"root"}"#;

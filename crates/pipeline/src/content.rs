@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
-use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Indicators, Rule, RuleSet, parse};
+use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, Indicators, Rule, RuleSet, parse};
 use shieldops_model::EntityKind;
 use shieldops_store::Job;
 use shieldops_triage::{GroupKey, RuleFacts};
@@ -244,19 +244,19 @@ fn content_hash(files: &[SourceFile], lists: &[(String, Result<String, String>)]
 fn build(files: Vec<SourceFile>, lists: &[(String, Result<String, String>)]) -> RuleBook {
     let started = Instant::now();
     let hash = content_hash(&files, lists);
-    let mut rules = Vec::new();
+    let mut documents = Documents::default();
     let mut diagnostics = Vec::new();
     let mut entries = BTreeMap::new();
     for file in files {
         diagnostics.extend(file.problem.as_ref().map(|problem| file_problem(&file.name, problem)));
         let (found, said) = parse(&file.text, &file.name);
-        for rule in &found {
+        for rule in &found.rules {
             entries.insert(rule.id.clone(), entry(rule, &file, &said));
         }
         diagnostics.extend(said);
-        rules.extend(found);
+        documents.extend([found]);
     }
-    let (set, said) = RuleSet::compile(rules, &CompileOptions::default());
+    let (set, said) = RuleSet::compile(documents, &CompileOptions::default());
     diagnostics.extend(said);
     entries.retain(|id, _| set.get(id).is_some());
     let facts = set.rules().iter().map(|rule| (rule.id.clone(), Arc::new(facts_of(rule)))).collect();

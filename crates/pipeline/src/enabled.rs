@@ -109,9 +109,9 @@ mod tests {
                 "title: Rule {number}\nid: {}\nlevel: low\nlogsource:\n  product: linux\ndetection:\n  selection:\n    message|contains: x\n  condition: selection\n",
                 id(number)
             );
-            parse(&text, "rule.yml").0
+            parse(&text, "rule.yml").0.into_rules()
         };
-        RuleSet::compile((0..rules).flat_map(rule).collect(), &CompileOptions::default()).0
+        RuleSet::compile((0..rules).flat_map(rule).collect::<Vec<_>>(), &CompileOptions::default()).0
     }
 
     #[test]

@@ -12,13 +12,15 @@ use std::{
 use shieldops_model::LogSource;
 
 use super::{
+    correlation::{Correlation, Links},
     detection::{Block, Detection},
+    documents::Documents,
     field_map::FieldMap,
     item::{Item, Placeholders, Test},
-    route,
+    prepare, route,
     rule::Rule,
 };
-use crate::diagnostic::{Diagnostic, Place, Report};
+use crate::diagnostic::{Diagnostic, Report};
 
 /// How rules are compiled.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub struct RuleSet {
     fields: Vec<String>,
     field_ids: HashMap<String, usize>,
     field_map: FieldMap,
+    correlations: Vec<Correlation>,
+    links: Links,
 }
 
 /// What the rules that see a log source need to know of it.
@@ -76,30 +80,38 @@ pub(crate) struct Route {
 static NEXT_SET: AtomicU64 = AtomicU64::new(1);
 
 impl RuleSet {
-    /// The set of these rules. Of rules with one id the last counts.
-    pub fn compile(rules: Vec<Rule>, options: &CompileOptions) -> (Self, Vec<Diagnostic>) {
-        let mut diagnostics = Vec::new();
+    /// The set of these rules, with the filters joined to them. Of rules with one id the last counts.
+    pub fn compile(documents: impl Into<Documents>, options: &CompileOptions) -> (Self, Vec<Diagnostic>) {
+        let mut documents = documents.into();
+        let (links, mut diagnostics) = documents.link();
+        let rules = prepare::rules(&mut documents, options, &mut diagnostics);
         let mut set = Self {
             id: NEXT_SET.fetch_add(1, Ordering::Relaxed),
             field_map: options.field_map.clone(),
+            correlations: documents.correlations,
+            links,
             ..Self::default()
         };
-        for rule in without_duplicates(rules, &mut diagnostics) {
+        for rule in rules {
             let mut report = Report::new(&rule.file);
-            if rule.log_source.is_empty() && !options.allow_sourceless {
-                let message = format!("the rule `{}` names no log source and would see every event", rule.title);
-                report.error(
-                    place(&rule),
-                    "no-log-source",
-                    message,
-                    "Add `logsource` with product, category or service.",
-                );
-            } else {
-                set.add(rule, &options.placeholders, &mut report);
-            }
+            set.add(rule, &options.placeholders, &mut report);
             diagnostics.extend(report.into_found());
         }
         (set, diagnostics)
+    }
+
+    /// The correlations of the documents, in their order; `links` says which can be used.
+    pub fn correlations(&self) -> &[Correlation] {
+        &self.correlations
+    }
+
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Whether a rule raises no alerts of its own, because a correlation uses it so.
+    pub fn is_silent(&self, rule: usize) -> bool {
+        self.rules.get(rule).is_some_and(|rule| self.links.silent.contains(&rule.id))
     }
 
     /// In the order of compilation, which is the order of matches.
@@ -182,42 +194,19 @@ impl RuleSet {
 }
 
 impl Block {
-    fn each_item(&self, visit: &mut impl FnMut(&Item)) {
+    pub(crate) fn each_item(&self, visit: &mut impl FnMut(&Item)) {
         match self {
             Self::All(blocks) | Self::Any(blocks) => blocks.iter().for_each(|block| block.each_item(visit)),
             Self::Item(item) => visit(item),
         }
     }
 
-    fn each_item_mut(&mut self, visit: &mut impl FnMut(&mut Item)) {
+    pub(crate) fn each_item_mut(&mut self, visit: &mut impl FnMut(&mut Item)) {
         match self {
             Self::All(blocks) | Self::Any(blocks) => blocks.iter_mut().for_each(|block| block.each_item_mut(visit)),
             Self::Item(item) => visit(item),
         }
     }
-}
-
-fn place(rule: &Rule) -> Place {
-    Place { line: rule.line, column: 1 }
-}
-
-fn without_duplicates(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
-    let last: HashMap<String, usize> = rules.iter().enumerate().map(|(index, rule)| (rule.id.clone(), index)).collect();
-    let winners: HashMap<String, String> =
-        last.iter().filter_map(|(id, index)| rules.get(*index).map(|rule| (id.clone(), rule.file.clone()))).collect();
-    let mut kept = Vec::with_capacity(last.len());
-    for (index, rule) in rules.into_iter().enumerate() {
-        if last.get(&rule.id) == Some(&index) {
-            kept.push(rule);
-            continue;
-        }
-        let mut report = Report::new(&rule.file);
-        let winner = winners.get(&rule.id).map_or("", String::as_str);
-        let message = format!("the id `{}` comes again in {winner}; this rule is not used", rule.id);
-        report.warning(place(&rule), "duplicate-id", message, "Give one of them another id, or remove one.");
-        diagnostics.extend(report.into_found());
-    }
-    kept
 }
 
 /// The detection with the lists of its placeholders.

@@ -39,6 +39,15 @@ const MAX_FIELD_CHARS: usize = 256;
 
 /// The detection that the node is, or `None` after a report of why not.
 pub(crate) fn parse(node: &Entry, report: &mut Report) -> Option<Detection> {
+    parse_without(node, &[], report)
+}
+
+/// The detection of a filter, which has its `rules` among the selections.
+pub(crate) fn parse_filter(node: &Entry, report: &mut Report) -> Option<Detection> {
+    parse_without(node, &["rules"], report)
+}
+
+fn parse_without(node: &Entry, others: &[&str], report: &mut Report) -> Option<Detection> {
     let Some(entries) = node.value.entries() else {
         report.error(
             node.at,
@@ -52,7 +61,7 @@ pub(crate) fn parse(node: &Entry, report: &mut Report) -> Option<Detection> {
     let mut builder = Builder { items: 0, report };
     let mut selections = Vec::new();
     let mut condition = None;
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| !others.contains(&entry.key.as_str())) {
         match entry.key.as_str() {
             "condition" => condition = Some(entry),
             "timeframe" => builder.report.info(
@@ -99,7 +108,7 @@ fn conditions(entry: &Entry, selections: &[Selection], report: &mut Report) -> O
             );
             return None;
         };
-        match condition::parse(text, text_place(node), &names) {
+        match condition::parse(text, node.text_place(), &names) {
             Ok(expr) => parts.push(expr),
             Err(refusal) => {
                 refusal.tell(report);
@@ -137,14 +146,6 @@ fn visit(expr: &Expr, mark: &mut impl FnMut(usize)) {
         Expr::Not(inner) => visit(inner, mark),
         Expr::All(parts) | Expr::Any(parts) => parts.iter().for_each(|part| visit(part, mark)),
         Expr::AtLeast(_, chosen) => chosen.iter().for_each(|index| mark(*index)),
-    }
-}
-
-/// Where the text of a scalar begins: behind its quote.
-fn text_place(node: &Node) -> Place {
-    match node.kind {
-        Kind::Scalar { plain: false, .. } => node.at.right(1),
-        Kind::Scalar { plain: true, .. } | Kind::List(_) | Kind::Map(_) => node.at,
     }
 }
 
@@ -269,7 +270,7 @@ impl Builder<'_> {
             let message = format!("`{}` is read as this text", value.shown());
             self.report.info(node.at, "ambiguous-scalar", message, "Quote it, so that every reader takes it so.");
         }
-        let test = item::test(&value, modifiers, keyword, text_place(node), self.report)?;
+        let test = item::test(&value, modifiers, keyword, node.text_place(), self.report)?;
         Some(Candidate { shown: value.shown().into(), test })
     }
 

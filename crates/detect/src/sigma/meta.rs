@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use shieldops_model::{Attack, EntityKind, Severity};
 
 use super::{
-    rule::RuleSource,
+    rule::{Header, Related, RuleSource},
     yaml::{Entry, Kind, Node},
 };
 use crate::diagnostic::{Place, Report, nearest};
@@ -32,21 +32,88 @@ pub(crate) fn title(root: &Node, report: &mut Report) -> String {
     title
 }
 
+/// What a document says about itself. A filter or correlation needs neither id nor level: `strict` is for rules.
+pub(crate) fn header(root: &Node, file: &str, strict: bool, report: &mut Report) -> Header {
+    let title = title(root, report);
+    let tags = texts(root, "tags");
+    Header {
+        id: id(root, &title, strict, report),
+        name: text(root, "name"),
+        title,
+        status: status(root, report),
+        level: level(root, strict, report),
+        description: text(root, "description"),
+        references: texts(root, "references"),
+        falsepositives: texts(root, "falsepositives"),
+        attack: attack(&tags),
+        tags,
+        related: related(root, report),
+        author: text(root, "author"),
+        date: text(root, "date"),
+        version: String::new(),
+        group_by: group_by(root, report),
+        file: file.to_owned(),
+        line: root.at.line,
+        span: 0..0,
+        text: String::new(),
+    }
+}
+
+const STATUS: [&str; 5] = ["stable", "test", "experimental", "deprecated", "unsupported"];
+
+fn status(root: &Node, report: &mut Report) -> String {
+    let status = text(root, "status");
+    if let Some(entry) = root.get("status").filter(|_| !status.is_empty() && !STATUS.contains(&status.as_str())) {
+        let fix = format!("The states are: {}.", STATUS.join(", "));
+        report.info(entry.value.at, "unknown-status", format!("there is no status `{status}`"), fix);
+    }
+    status
+}
+
+const RELATIONS: [&str; 6] = ["derived", "obsolete", "obsoletes", "merged", "renamed", "similar"];
+
+/// `related: [{id: ..., type: derived}]`.
+fn related(root: &Node, report: &mut Report) -> Vec<Related> {
+    let Some(entry) = root.get("related") else { return Vec::new() };
+    let Kind::List(nodes) = &entry.value.kind else {
+        let fix = "For example `related: [{id: ..., type: derived}]`.";
+        report.warning(entry.at, "invalid-related", "`related` must be a list of maps", fix);
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for node in nodes {
+        let (id, kind) = (text(node, "id"), text(node, "type"));
+        if id.is_empty() || !RELATIONS.contains(&kind.as_str()) {
+            let fix = format!("Each needs `id` and a `type` of: {}.", RELATIONS.join(", "));
+            report.warning(node.at, "invalid-related", "this is no relation to another rule", fix);
+        } else {
+            found.push(Related { id, kind });
+        }
+    }
+    found
+}
+
 /// The rule's id, or one that its title makes.
-pub(crate) fn id(root: &Node, title: &str, report: &mut Report) -> String {
+pub(crate) fn id(root: &Node, title: &str, strict: bool, report: &mut Report) -> String {
     let id = text(root, "id");
     if !id.is_empty() {
         return id;
     }
     let digest = hex::encode(Sha256::digest(title.as_bytes()));
     let derived = format!("title-{}", digest.get(..16).unwrap_or_default());
+    if !strict {
+        return derived;
+    }
     let message = format!("the rule has no `id`; `{derived}` is made of its title");
     report.warning(root.at, "missing-id", message, "Add a random UUID as `id`, so that a new title keeps its history.");
     derived
 }
 
-pub(crate) fn level(root: &Node, report: &mut Report) -> Severity {
+pub(crate) fn level(root: &Node, strict: bool, report: &mut Report) -> Severity {
     let Some(entry) = root.get("level") else {
+        if !strict {
+            return Severity::Medium;
+        }
         report.warning(root.at, "missing-level", "the rule has no `level`; medium is taken", "Add `level: medium`.");
         return Severity::Medium;
     };

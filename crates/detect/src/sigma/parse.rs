@@ -1,10 +1,14 @@
-//! A file of rules to rules: documents, the old `action: global`, and what is recognised but not supported yet.
+//! A file of rules to documents: rules, filters and correlations, and the old `action: global`.
+
+use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
 use super::{
-    detection, meta,
-    rule::Rule,
+    correlation, detection,
+    documents::Documents,
+    filter, meta,
+    rule::{Header, Rule},
     yaml::{self, Document, Entry, Kind, Node},
 };
 use crate::diagnostic::{Diagnostic, Place, Report};
@@ -12,19 +16,19 @@ use crate::diagnostic::{Diagnostic, Place, Report};
 /// Bytes of one rule file.
 pub const MAX_FILE_BYTES: usize = 2 * 1_024 * 1_024;
 
-/// The rules of a file, and what is wrong with it. Never fails as a whole: good rules come even from a bad file.
-pub fn parse(text: &str, file: &str) -> (Vec<Rule>, Vec<Diagnostic>) {
+/// The documents of a file, and what is wrong with it. Never fails as a whole: good rules come even from a bad file.
+pub fn parse(text: &str, file: &str) -> (Documents, Vec<Diagnostic>) {
     let mut report = Report::new(file);
     if text.len() > MAX_FILE_BYTES {
         let message = format!("the file has {} bytes, more than {MAX_FILE_BYTES}", text.len());
         report.error(Place::default(), "file-too-large", message, "Split it.");
-        return (Vec::new(), report.into_found());
+        return (Documents::default(), report.into_found());
     }
-    let mut reader = Reader { file, text, global: None, previous: None, rules: Vec::new() };
+    let mut reader = Reader { file, text, global: None, previous: None, found: Documents::default() };
     for document in yaml::documents(text, &mut report) {
         reader.document(document, &mut report);
     }
-    (reader.rules, report.into_found())
+    (reader.found, report.into_found())
 }
 
 /// A document that others build on, and its text, which their versions include.
@@ -40,7 +44,7 @@ struct Reader<'t> {
     global: Option<Base>,
     /// For `action: repeat`
     previous: Option<Base>,
-    rules: Vec<Rule>,
+    found: Documents,
 }
 
 impl Reader<'_> {
@@ -67,6 +71,8 @@ impl Reader<'_> {
                 return;
             }
             "repeat" => self.previous.as_ref(),
+            // Correlations and filters stand alone.
+            "" if root.get("correlation").is_some() || root.get("filter").is_some() => None,
             "" => self.global.as_ref(),
             other => {
                 let message = format!("there is no action `{other}`");
@@ -79,21 +85,41 @@ impl Reader<'_> {
             None => (root, own.clone()),
         };
         self.previous = Some(Base { root: root.clone(), text: hashed.clone() });
-        if let Some(mut rule) = read(&root, self.file, report) {
-            rule.version = version(&hashed);
-            rule.span = span;
-            rule.text = own;
-            self.number_twin(&mut rule, root.at, report);
-            self.rules.push(rule);
+        let own = Own { version: version(&hashed), span, text: own };
+        self.read(&root, own, report);
+    }
+
+    /// The rule, filter or correlation that a map is, unless it has errors.
+    fn read(&mut self, root: &Node, own: Own, report: &mut Report) {
+        let errors = report.errors();
+        if let Some(entry) = root.get("correlation") {
+            let mut header = meta::header(root, self.file, false, report);
+            own.put(&mut header);
+            let found = correlation::parse(header, root.get("generate"), entry, report);
+            self.found.correlations.extend(found.filter(|_| report.errors() == errors));
+        } else if let Some(entry) = root.get("filter") {
+            let mut header = meta::header(root, self.file, false, report);
+            own.put(&mut header);
+            let found = filter::parse(header, root, entry, report);
+            self.found.filters.extend(found.filter(|_| report.errors() == errors));
+        } else {
+            let mut header = meta::header(root, self.file, true, report);
+            own.put(&mut header);
+            let found = rule(header, root, report);
+            if let Some(mut rule) = found.filter(|_| report.errors() == errors) {
+                self.number_twin(&mut rule, root.at, report);
+                self.found.rules.push(rule);
+            }
         }
     }
 
     /// Documents under one global document often share its id: each needs its own.
     fn number_twin(&self, rule: &mut Rule, at: Place, report: &mut Report) {
-        if self.global.is_none() || !self.rules.iter().any(|other| other.id == rule.id) {
+        if self.global.is_none() || !self.found.rules.iter().any(|other| other.id == rule.id) {
             return;
         }
-        let number = self.rules.iter().filter(|other| other.id.split('#').next() == Some(rule.id.as_str())).count();
+        let number =
+            self.found.rules.iter().filter(|other| other.id.split('#').next() == Some(rule.id.as_str())).count();
         let id = format!("{}#{}", rule.id, number.saturating_add(1));
         let message = format!("the id `{}` is used before in this file; this rule becomes `{id}`", rule.id);
         report.info(at, "shared-id", message, "Give each rule its own id.");
@@ -106,55 +132,52 @@ fn version(text: &str) -> String {
     digest.get(..12).unwrap_or_default().to_owned()
 }
 
-/// The rule that a map is; `None` after a report of why not.
-fn read(root: &Node, file: &str, report: &mut Report) -> Option<Rule> {
-    let errors = report.errors();
-    if let Some((kind, at)) = unsupported(root) {
-        let title = meta::text(root, "title");
-        report.info(at, kind.0, format!("not supported yet: {} (`{title}`)", kind.1), "");
-        return None;
+/// The part of a header that the file tells.
+struct Own {
+    version: String,
+    span: Range<usize>,
+    text: String,
+}
+
+impl Own {
+    fn put(self, header: &mut Header) {
+        header.version = self.version;
+        header.span = self.span;
+        header.text = self.text;
     }
-    let title = meta::title(root, report);
-    let id = meta::id(root, &title, report);
-    let level = meta::level(root, report);
+}
+
+/// The rule that a map is; `None` after a report of why not.
+fn rule(header: Header, root: &Node, report: &mut Report) -> Option<Rule> {
     let log_source = meta::log_source(root, report);
-    let group_by = meta::group_by(root, report);
     let Some(entry) = root.get("detection") else {
         report.error(root.at, "missing-detection", "the rule has no `detection`", "Add selections and a condition.");
         return None;
     };
     let detection = detection::parse(entry, report)?;
-    if report.errors() > errors {
-        return None;
-    }
-    let tags = meta::texts(root, "tags");
     Some(Rule {
-        attack: meta::attack(&tags),
-        id,
-        title,
-        status: meta::text(root, "status"),
-        level,
-        description: meta::text(root, "description"),
-        references: meta::texts(root, "references"),
-        falsepositives: meta::texts(root, "falsepositives"),
-        tags,
+        id: header.id,
+        name: header.name,
+        title: header.title,
+        status: header.status,
+        level: header.level,
+        description: header.description,
+        references: header.references,
+        falsepositives: header.falsepositives,
+        tags: header.tags,
+        attack: header.attack,
+        related: header.related,
         log_source,
-        author: meta::text(root, "author"),
-        date: meta::text(root, "date"),
-        version: String::new(),
-        group_by,
-        file: file.to_owned(),
-        line: root.at.line,
-        span: 0..0,
-        text: String::new(),
+        author: header.author,
+        date: header.date,
+        version: header.version,
+        group_by: header.group_by,
+        file: header.file,
+        line: header.line,
+        span: header.span,
+        text: header.text,
         detection: detection.into(),
     })
-}
-
-fn unsupported(root: &Node) -> Option<((&'static str, &'static str), Place)> {
-    let kinds =
-        [("correlation", ("unsupported-correlation", "correlation")), ("filter", ("unsupported-filter", "filter"))];
-    kinds.into_iter().find_map(|(key, kind)| root.get(key).map(|entry| (kind, entry.at)))
 }
 
 /// `top` laid over `base`: maps are joined key by key, anything else of `top` wins.

@@ -1,4 +1,5 @@
-//! A Sigma rule as it was read: its description, its log source, and its detection.
+//! A Sigma rule as it was read: its description, its log source, and its detection; and the head that filters and
+//! correlations have in common with it.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,6 +12,8 @@ use super::detection::Detection;
 pub struct Rule {
     /// The Sigma id: `rule_id` everywhere else.
     pub id: String,
+    /// The name that correlations and filters may use instead of the id; empty when the rule has none.
+    pub name: String,
     pub title: String,
     /// `stable`, `test`, `experimental`, `deprecated` or `unsupported`; empty when the rule does not say.
     pub status: String,
@@ -20,6 +23,8 @@ pub struct Rule {
     pub falsepositives: Vec<String>,
     pub tags: Vec<String>,
     pub attack: Attack,
+    /// Other rules that this one comes from, replaces or is like.
+    pub related: Vec<Related>,
     pub log_source: RuleSource,
     pub author: String,
     pub date: String,
@@ -36,6 +41,38 @@ pub struct Rule {
     pub text: String,
     #[serde(skip)]
     pub(crate) detection: Arc<Detection>,
+}
+
+/// A rule that another one names under `related`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Related {
+    pub id: String,
+    /// `derived`, `obsolete`, `merged`, `renamed` or `similar`.
+    pub kind: String,
+}
+
+/// What a correlation or a filter says about itself: the members of a rule, without log source and detection.
+#[derive(Debug, Clone, Serialize)]
+pub struct Header {
+    pub id: String,
+    pub name: String,
+    pub title: String,
+    pub status: String,
+    pub level: Severity,
+    pub description: String,
+    pub references: Vec<String>,
+    pub falsepositives: Vec<String>,
+    pub tags: Vec<String>,
+    pub attack: Attack,
+    pub related: Vec<Related>,
+    pub author: String,
+    pub date: String,
+    pub version: String,
+    pub group_by: Vec<EntityKind>,
+    pub file: String,
+    pub line: usize,
+    pub span: Range<usize>,
+    pub text: String,
 }
 
 /// Where a rule applies. What it does not name is open.

@@ -48,6 +48,14 @@ impl Node {
         }
     }
 
+    /// Where the text of a scalar begins: behind its quote.
+    pub(crate) fn text_place(&self) -> Place {
+        match self.kind {
+            Kind::Scalar { plain: false, .. } => self.at.right(1),
+            Kind::Scalar { plain: true, .. } | Kind::List(_) | Kind::Map(_) => self.at,
+        }
+    }
+
     pub(crate) fn entries(&self) -> Option<&[Entry]> {
         match &self.kind {
             Kind::Map(entries) => Some(entries),

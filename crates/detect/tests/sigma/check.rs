@@ -1,7 +1,13 @@
 //! Cases as data: a detection and events in, a row of marks out.
 
-use shieldops_detect::{CompileOptions, EventRef, Rule, RuleSet, ScanStats, Worker, parse};
+use shieldops_detect::{CompileOptions, Diagnostic, EventRef, Rule, RuleSet, ScanStats, Worker};
 use shieldops_model::LogSource;
+
+/// The rules of a text, and what is wrong with it.
+pub(crate) fn parse(text: &str, file: &str) -> (Vec<Rule>, Vec<Diagnostic>) {
+    let (documents, diagnostics) = shieldops_detect::parse(text, file);
+    (documents.into_rules(), diagnostics)
+}
 
 /// A whole rule around a detection.
 pub(crate) fn rule_text(detection: &str) -> String {

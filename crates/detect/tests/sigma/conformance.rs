@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
-use shieldops_detect::{CompileOptions, DiagnosticSeverity, EventRef, Rule, RuleSet, Worker, parse};
+use shieldops_detect::{CompileOptions, DiagnosticSeverity, Documents, EventRef, RuleSet, Worker, parse};
 use shieldops_model::LogSource;
 
 const ACTIVE: [&str; 5] =
@@ -81,15 +81,15 @@ fn corpus() -> Option<&'static Corpus> {
     CORPUS
         .get_or_init(|| {
             let shared = shared()?;
-            let mut rules: Vec<Rule> = Vec::new();
+            let mut documents = Documents::default();
             let mut diagnostics = Vec::new();
             for (name, text) in rule_files(&shared) {
                 let (more, found) = parse(&text, &name);
-                rules.extend(more);
+                documents.extend([more]);
                 diagnostics.extend(found);
             }
-            let loaded = rules.len();
-            let (set, found) = RuleSet::compile(rules, &CompileOptions::default());
+            let loaded = documents.rules.len();
+            let (set, found) = RuleSet::compile(documents, &CompileOptions::default());
             diagnostics.extend(found);
             let mut counts: BTreeMap<_, usize> = BTreeMap::new();
             for diagnostic in &diagnostics {

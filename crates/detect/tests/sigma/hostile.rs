@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use shieldops_detect::{CompileOptions, EventRef, RuleSet, Worker, parse};
+use shieldops_detect::{CompileOptions, EventRef, RuleSet, Worker};
 
-use crate::check::{check, marks, rule_for, rule_text, source};
+use crate::check::{check, marks, parse, rule_for, rule_text, source};
 
 fn any_rule() -> RuleSet {
     let (set, _) = RuleSet::compile(vec![rule_for("r", "{category: test}")], &CompileOptions::default());

@@ -1,8 +1,8 @@
 //! Selections, keywords, conditions and what a rule file may hold.
 
-use shieldops_detect::{CompileOptions, DiagnosticSeverity, RuleSet, parse};
+use shieldops_detect::{CompileOptions, DiagnosticSeverity, RuleSet};
 
-use crate::check::{check, rule_text};
+use crate::check::{check, parse, rule_text};
 
 #[test]
 fn a_map_is_all_of_its_fields_and_a_list_of_maps_any_of_them() {
@@ -166,21 +166,6 @@ fn a_global_document_is_the_base_of_those_after_it() {
     assert!(found.iter().all(|d| d.severity == DiagnosticSeverity::Info), "{found:?}");
     let (changed, _) = parse(&text.replace("title: T", "title: U"), "r.yml");
     assert_ne!(rules[0].version, changed[0].version);
-}
-
-#[test]
-fn correlations_and_filters_are_recognised_and_are_no_errors() {
-    let text = "title: Many\nid: c\ncorrelation: {type: event_count}\n---\ntitle: F\nfilter: {rules: any}\n";
-    let (rules, found) = parse(text, "r.yml");
-    assert!(rules.is_empty());
-    let shown: Vec<_> = found.iter().map(|d| (d.severity, d.message.as_str())).collect();
-    assert_eq!(
-        shown,
-        [
-            (DiagnosticSeverity::Info, "not supported yet: correlation (`Many`)"),
-            (DiagnosticSeverity::Info, "not supported yet: filter (`F`)"),
-        ]
-    );
 }
 
 #[test]

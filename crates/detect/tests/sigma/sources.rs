@@ -1,11 +1,11 @@
 //! Log sources: which rules see an event, and which field names stand for each other there.
 
-use shieldops_detect::{CompileOptions, EventRef, FieldAlias, FieldMap, RuleSet, Worker, parse};
+use shieldops_detect::{CompileOptions, EventRef, FieldAlias, FieldMap, RuleSet, Worker};
 
-use crate::check::{marks, rule_for, scan, source};
+use crate::check::{marks, parse, rule_for, scan, source};
 
 fn set(rules: &[(&str, &str)]) -> RuleSet {
-    let rules = rules.iter().map(|(id, log_source)| rule_for(id, log_source)).collect();
+    let rules: Vec<_> = rules.iter().map(|(id, log_source)| rule_for(id, log_source)).collect();
     let (set, found) = RuleSet::compile(rules, &CompileOptions::default());
     assert_eq!(found, []);
     set

@@ -195,6 +195,7 @@ fn examine(subjects: &[Subject]) -> Report {
     let mut report = Report::default();
     for subject in subjects {
         let (rules, diagnostics) = parse(&subject.text, &subject.file);
+        let rules = rules.into_rules();
         report.rules += rules.len();
         report
             .failures

@@ -5,23 +5,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Rule, RuleSet, parse};
+use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, RuleSet, parse};
 
 /// Loads every rule. Rules that cannot be used are said and left out; a folder without any rule is an error.
 pub(super) fn load(built_in: &[(&str, &str)], folders: &[PathBuf]) -> Result<(RuleSet, Vec<String>), String> {
-    let (mut rules, mut diagnostics) = (Vec::new(), Vec::new());
+    let (mut rules, mut diagnostics) = (Documents::default(), Vec::new());
     for (path, text) in built_in {
         take(parse(text, path), &mut rules, &mut diagnostics);
     }
     for folder in folders {
-        let before = rules.len();
+        let before = rules.rules.len();
         let mut files = Vec::new();
         rule_files(folder, 0, &mut files).map_err(|error| format!("{}: {error}", folder.display()))?;
         for file in files {
             let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
             take(parse(&text, &file.display().to_string()), &mut rules, &mut diagnostics);
         }
-        if rules.len() == before {
+        if rules.rules.len() == before {
             return Err(format!("{}: holds no usable Sigma rule (*.yml, *.yaml)", folder.display()));
         }
     }
@@ -31,8 +31,8 @@ pub(super) fn load(built_in: &[(&str, &str)], folders: &[PathBuf]) -> Result<(Ru
     Ok((set, errors.map(ToString::to_string).collect()))
 }
 
-fn take((found, said): (Vec<Rule>, Vec<Diagnostic>), rules: &mut Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) {
-    rules.extend(found);
+fn take((found, said): (Documents, Vec<Diagnostic>), rules: &mut Documents, diagnostics: &mut Vec<Diagnostic>) {
+    rules.extend([found]);
     diagnostics.extend(said);
 }
 
