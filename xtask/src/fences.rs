@@ -13,6 +13,7 @@ use serde_json::Value;
 /// A crate may use those before it, never those after it.
 const ORDER: &[&str] = &[
     "model",
+    "vector",
     "seal",
     "ledger",
     "store",
@@ -34,7 +35,7 @@ const ORDER: &[&str] = &[
 const MAX_CHAIN: usize = 6;
 
 /// Functions over values: no runtime, not even through something they use.
-const PURE: &[&str] = &["model", "seal", "ledger", "detect", "triage", "investigate", "policy"];
+const PURE: &[&str] = &["model", "vector", "seal", "ledger", "detect", "triage", "investigate", "policy"];
 
 /// What a crate must not use although it comes before it.
 const NEVER: &[(&str, &str, &str)] = &[

@@ -1,0 +1,165 @@
+//! One text looked for without regard to ASCII case, by two of its bytes that are rare.
+
+use crate::{
+    block::{self, Block},
+    tier::Tier,
+    view::{AHEAD, View},
+};
+
+/// A text in lower case and where its two rarest bytes stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needle {
+    text: Box<[u8]>,
+    /// Invariant: both below [`REACH`] and below the length of the text.
+    places: [usize; 2],
+    bytes: [u8; 2],
+}
+
+/// The two bytes stand this near to the start, so that their loads stay within the room behind a view.
+const REACH: usize = AHEAD - 64;
+
+impl Needle {
+    /// `None` for an empty text. `rarity` orders bytes: the lesser, the rarer.
+    pub fn new(text: &[u8], rarity: impl Fn(u8) -> u32) -> Option<Self> {
+        let text: Box<[u8]> = text.to_ascii_lowercase().into();
+        let mut order: Vec<usize> = (0..text.len().min(REACH)).collect();
+        order.sort_by_key(|place| text.get(*place).map_or(u32::MAX, |byte| rarity(byte | 0x20)));
+        let first = *order.first()?;
+        let second = order.get(1).copied().unwrap_or(first);
+        let byte = |place: usize| text.get(place).map_or(0, |byte| byte | 0x20);
+        let bytes = [byte(first), byte(second)];
+        Some(Self { text, places: [first, second], bytes })
+    }
+
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The first place not before `from` where the text stands and `accept` says yes.
+    #[inline]
+    pub fn find(&self, within: View<'_>, from: usize, accept: impl FnMut(usize) -> bool) -> Option<usize> {
+        self.find_as(within, from, accept, Tier::best())
+    }
+
+    /// The same by the instructions of `tier`, or the best below it that there is.
+    pub fn find_as(
+        &self,
+        within: View<'_>,
+        from: usize,
+        accept: impl FnMut(usize) -> bool,
+        tier: Tier,
+    ) -> Option<usize> {
+        match tier.available() {
+            // SAFETY: the tier was found on this processor.
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512 => unsafe { find_avx512(self, within, from, accept) },
+            // SAFETY: the tier was found on this processor.
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => unsafe { find_avx2(self, within, from, accept) },
+            // SAFETY: plain code needs no instructions.
+            _ => unsafe { find_blocks::<block::Plain>(self, within, from, accept) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
+unsafe fn find_avx512(
+    needle: &Needle,
+    within: View<'_>,
+    from: usize,
+    accept: impl FnMut(usize) -> bool,
+) -> Option<usize> {
+    // SAFETY: the instructions are enabled here.
+    unsafe { find_blocks::<block::Avx512>(needle, within, from, accept) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
+unsafe fn find_avx2(
+    needle: &Needle,
+    within: View<'_>,
+    from: usize,
+    accept: impl FnMut(usize) -> bool,
+) -> Option<usize> {
+    // SAFETY: the instructions are enabled here.
+    unsafe { find_blocks::<block::Avx2>(needle, within, from, accept) }
+}
+
+/// # Safety
+/// The instructions of `B`.
+#[inline(always)]
+unsafe fn find_blocks<B: Block>(
+    needle: &Needle,
+    within: View<'_>,
+    from: usize,
+    mut accept: impl FnMut(usize) -> bool,
+) -> Option<usize> {
+    let length = needle.text.len();
+    let places = (within.len() + 1).checked_sub(length)?;
+    let bytes = within.bytes();
+    let mut at = from;
+    while at < places {
+        // SAFETY: `at < len`, the places are at most `REACH`, and `REACH + 64 <= AHEAD`.
+        let mut hits = unsafe {
+            let first = B::load(within.pointer().add(at + needle.places[0])).lowered().equal(needle.bytes[0]);
+            let second = B::load(within.pointer().add(at + needle.places[1])).lowered().equal(needle.bytes[1]);
+            first & second
+        };
+        let left = places - at;
+        if left < 64 {
+            hits &= (1 << left) - 1;
+        }
+        while hits != 0 {
+            let place = at + hits.trailing_zeros() as usize;
+            hits &= hits - 1;
+            let here = bytes.get(place..place + length).unwrap_or_default();
+            if here.eq_ignore_ascii_case(&needle.text) && accept(place) {
+                return Some(place);
+            }
+        }
+        at += 64;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::view::Padded;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn every_tier_finds_what_a_comparison_at_each_place_finds(
+            hay in "[abAB@`\u{e9}]{0,200}",
+            text in "[abAB@`]{1,6}",
+            from in 0_usize..40,
+        ) {
+            let needle = Needle::new(text.as_bytes(), u32::from).unwrap();
+            let expected = hay.as_bytes().windows(text.len()).enumerate().skip(from)
+                .find(|(_, part)| part.eq_ignore_ascii_case(text.as_bytes())).map(|(place, _)| place);
+            let mut padded = Padded::new();
+            padded.fill(|bytes| bytes.extend_from_slice(hay.as_bytes()));
+            for tier in Tier::all() {
+                prop_assert_eq!(needle.find_as(padded.view(), from, |_| true, tier), expected, "{:?}", tier);
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_not_accepted_is_passed_over() {
+        let needle = Needle::new(b"AB", u32::from).unwrap();
+        let mut padded = Padded::new();
+        padded.fill(|bytes| bytes.extend_from_slice(b"abxxab"));
+        for tier in Tier::all() {
+            assert_eq!(needle.find_as(padded.view(), 0, |place| place > 0, tier), Some(4));
+            assert_eq!(needle.find_as(padded.view(), 5, |_| true, tier), None);
+        }
+        assert!(Needle::new(b"", u32::from).is_none());
+        let long = Needle::new(&[b'x'; 500], u32::from).unwrap();
+        assert_eq!(long.find(padded.view(), 0, |_| true), None);
+    }
+}
