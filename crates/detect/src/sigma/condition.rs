@@ -13,6 +13,17 @@ pub(crate) enum Expr {
     AtLeast(usize, Vec<usize>),
 }
 
+impl Expr {
+    /// Whether a `not` stands anywhere in it.
+    pub(crate) fn has_not(&self) -> bool {
+        match self {
+            Self::Not(_) => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::has_not),
+            Self::Selection(_) | Self::AtLeast(..) => false,
+        }
+    }
+}
+
 const MAX_DEPTH: usize = 64;
 const MAX_WORDS: usize = 2_000;
 

@@ -54,6 +54,13 @@ pub(crate) fn parse(header: Header, root: &Node, entry: &Entry, report: &mut Rep
     }
     let rules = rules(entry, report);
     let detection = detection::parse_filter(entry, report)?;
+    if !detection.condition.has_not()
+        && let Some(condition) = entry.value.get("condition")
+    {
+        let message = "without `not` the filter keeps what it describes, and leaves out all else";
+        let fix = "Write `not` before the condition, as most filters mean it.";
+        report.warning(condition.at, "filter-without-not", message, fix);
+    }
     Some(Filter { header, log_source, rules: rules?, detection: Arc::new(detection) })
 }
 

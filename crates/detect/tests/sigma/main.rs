@@ -10,6 +10,7 @@
 
 mod check;
 mod conformance;
+mod filters;
 mod hostile;
 mod modifiers;
 mod selections;
