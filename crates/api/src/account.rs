@@ -40,9 +40,12 @@ pub(crate) struct PasswordChange {
     current: String,
     /// At least 12 characters.
     new: String,
+    /// Personal tokens go on; without it they end.
+    #[serde(default)]
+    keep_tokens: bool,
 }
 
-/// Changes one's password; every other session of one's own ends.
+/// Changes one's password; every other session of one's own ends, and every personal token unless they are kept.
 #[utoipa::path(post, path = "/api/v1/me/password", operation_id = "change_password", tag = "account", request_body = PasswordChange,
     responses((status = 204, description = "Changed"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(crate) async fn change_password(
@@ -52,7 +55,8 @@ pub(crate) async fn change_password(
     Body(body): Body<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
     let Caller { scope, principal, .. } = &caller;
-    people::change_password(&app.door(), scope, principal, body.current, body.new, &origin.0).await?;
+    let change = people::PasswordChange { current: body.current, new: body.new, keep_tokens: body.keep_tokens };
+    people::change_password(&app.door(), scope, principal, change, &origin.0).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -161,7 +161,7 @@ pub(crate) struct Reset {
     password: String,
 }
 
-/// Chooses a new password with a reset link; every session of the person ends.
+/// Chooses a new password with a reset link; every session and personal token of the person ends.
 #[utoipa::path(post, path = "/api/v1/session/reset", operation_id = "reset_password", tag = "session", request_body = Reset,
     responses((status = 204, description = "Changed: sign in with it"), (status = 400, body = Problem)))]
 pub(crate) async fn reset(

@@ -1,14 +1,19 @@
 //! Personal and ingest tokens: shown once, revocable at once.
 
-use axum::{Json, http::StatusCode, response::Response};
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
-use shieldops_identity::{CredentialKind, Permission, create_token};
+use shieldops_identity::{CredentialKind, Permission, create_token, lasting};
 use shieldops_model::{Code, TokenId, id};
-use shieldops_store::people::{self, Token};
+use shieldops_store::{
+    people::{self, Token},
+    settings,
+};
 use utoipa::ToSchema;
 
 use crate::{
-    List, Problem,
+    App, List, Problem,
     auth::Caller,
     idempotency::shown_once,
     page::{Body, PathId, PlainQuery},
@@ -44,6 +49,9 @@ pub(crate) struct NewToken {
     name: String,
     /// The default source of an ingest token's events.
     source: Option<String>,
+    /// Days that a personal token lasts: as many as the tenant allows unless told, and no more. An ingest token lasts until it
+    /// is revoked.
+    days: Option<u32>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -55,8 +63,12 @@ pub(crate) struct CreatedToken {
 }
 
 /// Makes a token.
-#[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "tokens", request_body = NewToken, responses((status = 201, body = CreatedToken)))]
-pub(crate) async fn create(caller: Caller, Body(body): Body<NewToken>) -> Result<Response, Problem> {
+#[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "tokens", request_body = NewToken, responses((status = 201, body = CreatedToken), (status = 400, body = Problem), (status = 403, body = Problem)))]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<NewToken>,
+) -> Result<Response, Problem> {
     let kind = match body.kind {
         TokenKind::Personal => CredentialKind::Personal,
         TokenKind::Ingest if caller.has(Permission::KeyWrite) => CredentialKind::Ingest,
@@ -65,7 +77,15 @@ pub(crate) async fn create(caller: Caller, Body(body): Body<NewToken>) -> Result
     caller.recent()?;
     let source = body.source.map(|text| crate::intake::name("source", text)).transpose()?;
     let user = if kind == CredentialKind::Personal { Some(caller.user()?) } else { None };
-    let (about, secret) = create_token(&caller.scope, kind, &body.name, user, source).await?;
+    let lasts = match kind {
+        CredentialKind::Personal => {
+            let own = settings::current(&mut caller.scope.read().await?).await?.value;
+            Some(lasting(&own.effective(&app.base), body.days)?)
+        }
+        _ if body.days.is_some() => return Err(Problem::invalid("`days` is for personal tokens")),
+        _ => None,
+    };
+    let (about, secret) = create_token(&caller.scope, kind, &body.name, user, source, lasts).await?;
     let created = CreatedToken { about, token: secret.expose().to_owned() };
     Ok(shown_once(&["token"], (StatusCode::CREATED, Json(created))))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shieldops_model::{SessionId, TenantId, UserId, id};
 use shieldops_store::{
     Job, Store, StoreError, factors,
-    people::{self, NewCredential, Person, User},
+    people::{self, Keep, NewCredential, Person, User},
 };
 
 use crate::{
@@ -96,7 +96,8 @@ pub async fn claim(door: &Door<'_>, link: &str, given: String, from: &Origin) ->
     if !people::spend_admin_link(&mut tx, &hash, now).await? {
         return Err(IdentityError::LinkSpent);
     }
-    people::set_password(&mut tx, user.id, &password_hash, None, now).await?;
+    // The first password: a token that was made beside the server before it stays.
+    people::set_password(&mut tx, user.id, &password_hash, Keep { tokens: true, ..Keep::default() }, now).await?;
     tx.record("admin_link.spent", &[&user.id], serde_json::json!({"client_addr": from.addr}))?;
     tx.commit(now).await?;
     sessions::open(door, &tenant, &person, from, false).await
@@ -121,11 +122,11 @@ pub async fn reset_password(
     let memberships = store.memberships_of(person.id, now).await?;
     let own = memberships.iter().find(|one| one.via_grant.is_none()).map(|one| one.tenant.id);
     let mut tx = store.job(own.unwrap_or(TenantId::INSTALLATION), Job::Cli)?.begin().await?;
-    people::set_password(&mut tx, person.id, &hash, None, now).await?;
+    let ended = people::set_password(&mut tx, person.id, &hash, Keep::default(), now).await?;
     if drop_factors {
         factors::remove_all(&mut tx, person.id).await?;
     }
-    let body = serde_json::json!({"by": "command line", "second_factors_removed": drop_factors});
+    let body = serde_json::json!({"by": "command line", "second_factors_removed": drop_factors, "tokens_ended": ended});
     tx.record("password.changed", &[&person.id], body)?;
     tx.commit(now).await?;
     Ok(person)

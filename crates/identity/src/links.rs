@@ -8,14 +8,14 @@ use shieldops_store::{
     Actor, Job, Page, PageRequest, Principal, RoleRef, Store, StoreError, TenantScope,
     invitations::{self, Invitation, InvitationKind},
     memberships,
-    people::{self, Tenant, User},
+    people::{self, Keep, Tenant, User},
 };
 
 use crate::{
     CredentialKind, Door, IdentityError, Origin, Secret,
     decide::Rights,
     door::scope_of,
-    hash_password, password,
+    hash_password, makers, password,
     people::{fresh_name, may_reset},
     permission::ROLES,
     roles::{self, assignable},
@@ -103,6 +103,7 @@ pub async fn accept(door: &Door<'_>, link: &str, given: String, from: &Origin) -
     // Looked at again under the lock: the role may be gone by now or hold what is held apart, and the name taken.
     let given = roles::find(&mut tx, &user.role).await.map_err(|_gone| IdentityError::InvalidLink)?;
     roles::apart(&mut tx, given.holds).await?;
+    makers::check(&mut tx, &invitation, &given, now).await?;
     fresh_name(&mut tx, &user.name).await?;
     if invitations::spend(&mut tx, &hash, now).await?.is_none() {
         return Err(IdentityError::InvalidLink);
@@ -131,6 +132,7 @@ pub async fn accept_signed_in(store: &Store, principal: &Principal, link: &str) 
     let mut tx = scope_of(store, tenant.id, &person)?.begin().await?;
     let given = roles::find(&mut tx, &invitation.role.to_string()).await.map_err(|_gone| IdentityError::InvalidLink)?;
     roles::apart(&mut tx, given.holds).await?;
+    makers::check(&mut tx, &invitation, &given, now).await?;
     fresh_name(&mut tx, &person.name).await?;
     if invitations::spend(&mut tx, &hash, now).await?.is_none() {
         return Err(IdentityError::InvalidLink);
@@ -185,7 +187,7 @@ pub async fn reset_link(
     Ok((invitation, secret))
 }
 
-/// Spends a reset link: sets the password and ends every session of the person. Second factors stay.
+/// Spends a reset link: sets the password and ends every session and personal token of the person. Second factors stay.
 pub async fn reset(store: &Store, link: &str, given: String, from: &Origin) -> Result<(), IdentityError> {
     let (hash, invitation, tenant) = open_link(store, link, InvitationKind::Reset).await?;
     let user = invitation.person.ok_or(IdentityError::InvalidLink)?;
@@ -194,11 +196,15 @@ pub async fn reset(store: &Store, link: &str, given: String, from: &Origin) -> R
     let password_hash = hash_password(given).await?;
     let now = store.clock().now();
     let mut tx = scope_of(store, tenant.id, &person)?.begin().await?;
+    // As it is now: they may have more than when the link was made.
+    let role = people::user(&mut tx, user).await?.ok_or(IdentityError::InvalidLink)?.role;
+    let holds = roles::find(&mut tx, &role).await.map_err(|_gone| IdentityError::InvalidLink)?;
+    makers::check(&mut tx, &invitation, &holds, now).await?;
     if invitations::spend(&mut tx, &hash, now).await?.is_none() {
         return Err(IdentityError::InvalidLink);
     }
-    people::set_password(&mut tx, user, &password_hash, None, now).await?;
-    let body = serde_json::json!({"client_addr": from.addr, "by": "reset link"});
+    let ended = people::set_password(&mut tx, user, &password_hash, Keep::default(), now).await?;
+    let body = serde_json::json!({"client_addr": from.addr, "by": "reset link", "tokens_ended": ended});
     tx.record("password.changed", &[&user, &invitation.id], body)?;
     tx.commit(now).await?;
     Ok(())

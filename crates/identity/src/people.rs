@@ -3,8 +3,8 @@
 
 use shieldops_model::{UserId, id};
 use shieldops_store::{
-    Principal, PrincipalKind, StoreError, TenantScope, Tx, factors, memberships,
-    people::{self, User},
+    Principal, PrincipalKind, StoreError, TenantScope, Tx, factors, invitations, memberships,
+    people::{self, Keep, User},
 };
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     decide::{self, Rights},
     door::scope_of,
     hash_password, names, password,
+    permission::Permission,
     roles::{self, assignable, not_above, taken},
     runs,
     sessions::of_session,
@@ -91,8 +92,19 @@ pub async fn set_membership(
         None => None,
     };
     let changed = memberships::set(&mut tx, user, role.as_ref(), change.disabled, change.expected, now).await?;
+    if changed.disabled || !invites(&mut tx, &changed.role).await? {
+        invitations::end_of_maker(&mut tx, user, now).await?;
+    }
     tx.commit(now).await?;
     Ok(changed)
+}
+
+async fn invites(tx: &mut Tx, role: &str) -> Result<bool, IdentityError> {
+    match roles::find(tx, role).await {
+        Ok(given) => Ok(given.holds.contains(Permission::UserWrite)),
+        Err(IdentityError::UnknownRole(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
 }
 
 /// Ends a membership; the person goes with the last one.
@@ -101,12 +113,21 @@ pub async fn remove_membership(scope: &TenantScope, rights: &Rights, user: UserI
     let mut tx = scope.begin().await?;
     let known = people::user(&mut tx, user).await?.ok_or(StoreError::NotFound)?;
     not_above(&mut tx, rights, &known.role).await?;
+    invitations::end_of_maker(&mut tx, user, now).await?;
     memberships::remove(&mut tx, user, now).await?;
     tx.commit(now).await?;
     Ok(())
 }
 
-/// Sets a new password of one's own; every other session of the person ends.
+/// A new password of one's own.
+pub struct PasswordChange {
+    pub current: String,
+    pub new: String,
+    /// Personal tokens outlive it.
+    pub keep_tokens: bool,
+}
+
+/// Sets a new password of one's own; every other session of the person ends, and every personal token unless they are kept.
 ///
 /// # Errors
 /// `WrongCredentials` for a wrong present password, `Password` for a weak new one.
@@ -114,26 +135,26 @@ pub async fn change_password(
     door: &Door<'_>,
     scope: &TenantScope,
     principal: &Principal,
-    current: String,
-    new: String,
+    change: PasswordChange,
     from: &Origin,
 ) -> Result<(), IdentityError> {
     let (user, session) = of_session(principal)?;
     let person = door.store.get_person(user).await?.ok_or(StoreError::NotFound)?;
-    password::check(&person.name, &new)?;
+    password::check(&person.name, &change.new)?;
     let now = door.store.clock().now();
     door.backoff.attempt(&person.name, from.addr(), now).map_err(IdentityError::Wait)?;
-    if !runs::verify(current, person.password_hash.clone()).await? {
+    if !runs::verify(change.current, person.password_hash.clone()).await? {
         return Err(IdentityError::WrongCredentials);
     }
     door.backoff.succeeded(&person.name, from.addr(), now);
-    let hash = hash_password(new).await?;
+    let hash = hash_password(change.new).await?;
     let now = door.store.clock().now();
     // The session may look at a tenant by a grant: the entry belongs where the person is a member.
     let own = scope_of(door.store, principal.home, &person)?;
     let mut tx = if principal.via_grant.is_some() { own.begin().await? } else { scope.begin().await? };
-    people::set_password(&mut tx, user, &hash, Some(session), now).await?;
-    tx.record("password.changed", &[&user], serde_json::json!({"client_addr": from.addr}))?;
+    let keep = Keep { session: Some(session), tokens: change.keep_tokens };
+    let ended = people::set_password(&mut tx, user, &hash, keep, now).await?;
+    tx.record("password.changed", &[&user], serde_json::json!({"client_addr": from.addr, "tokens_ended": ended}))?;
     tx.commit(now).await?;
     Ok(())
 }

@@ -113,6 +113,9 @@ pub struct TenantSettings {
     pub session_idle_minutes: Option<u32>,
     /// A session ends after so long; 1 to 168.
     pub session_hours: Option<u32>,
+    /// Days after which a personal token ends: what one gets, and the most that can be asked for; never more than the
+    /// installation allows.
+    pub token_days: Option<u32>,
     /// The role that an invitation proposes.
     pub default_role: Option<String>,
     /// Pairs of permissions that no one may hold together here.
@@ -140,6 +143,7 @@ pub struct SettingsBase {
     pub require_second_factor: bool,
     pub session_idle_minutes: u32,
     pub session_hours: u32,
+    pub token_days: u32,
     pub default_role: String,
     pub interactive_per_s: u32,
     pub burst: u32,
@@ -153,6 +157,7 @@ impl Default for SettingsBase {
             require_second_factor: false,
             session_idle_minutes: 60,
             session_hours: 12,
+            token_days: 90,
             default_role: "viewer".to_owned(),
             interactive_per_s: 50,
             burst: 200,
@@ -182,6 +187,7 @@ impl TenantSettings {
         let mut found = Vec::new();
         within(&mut found, "session_idle_minutes", self.session_idle_minutes, 5, 1_440);
         within(&mut found, "session_hours", self.session_hours, 1, 168);
+        at_most(&mut found, "token_days", self.token_days, base.token_days);
         if let Some(role) = self.default_role.as_deref().filter(|role| !is_role(role)) {
             found.push(problem("default_role", format!("there is no role `{role}`")));
         }
@@ -222,6 +228,7 @@ impl TenantSettings {
             require_second_factor: base.require_second_factor || self.require_second_factor == Some(true),
             session_idle_minutes: self.session_idle_minutes.unwrap_or(base.session_idle_minutes),
             session_hours: self.session_hours.unwrap_or(base.session_hours),
+            token_days: lower(self.token_days, base.token_days),
             default_role: self.default_role.clone().unwrap_or_else(|| base.default_role.clone()),
             interactive_per_s: lower(self.limits.interactive_per_s, base.interactive_per_s),
             burst: lower(self.limits.burst, base.burst),
@@ -298,6 +305,7 @@ mod tests {
         let wrong = TenantSettings {
             session_idle_minutes: Some(4),
             session_hours: Some(169),
+            token_days: Some(91),
             default_role: Some("god".into()),
             separation_of_duty: vec![["plan.create".into(), "nonsense".into()], ["a.b".into(), "a.b".into()]],
             limits: TenantLimits { burst: Some(201), batch_per_s: Some(0), ..Default::default() },
@@ -308,6 +316,7 @@ mod tests {
             [
                 "session_idle_minutes",
                 "session_hours",
+                "token_days",
                 "default_role",
                 "separation_of_duty",
                 "separation_of_duty",

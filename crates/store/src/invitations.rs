@@ -125,6 +125,25 @@ pub async fn revoke(tx: &mut Tx, id: InvitationId, now: Timestamp) -> Result<()>
     tx.record("invitation.revoked", &[&id], json!({}))
 }
 
+/// Ends the open links of this tenant that a member made. The rows say so; whoever spends a link is asked about its maker
+/// besides.
+pub async fn end_of_maker(tx: &mut Tx, maker: UserId, now: Timestamp) -> Result<u64> {
+    let done = sqlx::query(
+        "UPDATE invitations SET revoked_at=$3 WHERE invited_by=$1 AND tenant=$2 AND spent_at IS NULL AND revoked_at IS NULL",
+    )
+    .bind(maker.to_string())
+    .bind(tx.t())
+    .bind(now.as_micros())
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    if done > 0 {
+        tx.touched("invitation", maker, 0);
+        tx.record("invitation.revoked", &[&maker], json!({"made_by": maker, "links": done}))?;
+    }
+    Ok(done)
+}
+
 /// Spends a link of this tenant: the invitation once, and within its time.
 pub async fn spend(tx: &mut Tx, hash: &[u8; 32], now: Timestamp) -> Result<Option<Invitation>> {
     let done = sqlx::query(

@@ -259,17 +259,20 @@ pub async fn create_user(tx: &mut Tx, user: &User, password_hash: Option<&str>) 
     Ok(())
 }
 
-/// Sets a person's password; every session of theirs but `keep` ends, and every open reset link.
+/// What outlives a new password.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// The session that asks.
+    pub session: Option<SessionId>,
+    pub tokens: bool,
+}
+
+/// Sets a person's password; every session and personal token of theirs ends but for what is kept, and every open reset
+/// link. Answers how many tokens ended.
 ///
 /// # Errors
 /// `NotFound` when the person is no member of this tenant; the installation's own scope reaches everybody.
-pub async fn set_password(
-    tx: &mut Tx,
-    user: UserId,
-    password_hash: &str,
-    keep: Option<SessionId>,
-    now: Timestamp,
-) -> Result<()> {
+pub async fn set_password(tx: &mut Tx, user: UserId, password_hash: &str, keep: Keep, now: Timestamp) -> Result<u64> {
     let everybody = i64::from(tx.tenant() == TenantId::INSTALLATION);
     let done = sqlx::query(
         "UPDATE users SET password_hash=$2 WHERE id=$1 AND ($4=1 OR EXISTS (SELECT 1 FROM memberships WHERE principal=$1 AND tenant=$3))",
@@ -284,9 +287,10 @@ pub async fn set_password(
         return Err(StoreError::NotFound);
     }
     end_reset_links(tx, user, now).await?;
-    crate::sessions::end_all(tx, user, keep, now).await?;
+    crate::sessions::end_all(tx, user, keep.session, now).await?;
+    let ended = if keep.tokens { 0 } else { crate::tokens::end_personal(tx, user, now).await? };
     tx.touched("user", user, 0);
-    Ok(())
+    Ok(ended)
 }
 
 /// Ends every open reset link of a person: whoever made one may reach no further than they could then.

@@ -20,6 +20,8 @@ pub struct Token {
     pub user_id: Option<UserId>,
     pub source: Option<String>,
     pub created_at: Timestamp,
+    /// When a personal token ends by itself.
+    pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
 }
@@ -90,6 +92,14 @@ pub(crate) async fn end_of_person(tx: &mut Tx, user: UserId, now: Timestamp) -> 
     Ok(())
 }
 
+/// Ends every personal token of a person, in all tenants. The index is what counts; a tenant's own row of a token cannot be
+/// written from another tenant, so lists read the end from the index.
+pub(crate) async fn end_personal(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64> {
+    let end = "UPDATE principal_index SET revoked_at=$2 WHERE principal=$1 AND kind='personal' AND revoked_at IS NULL";
+    let done = sqlx::query(end).bind(bytes(user)).bind(now.as_micros()).execute(tx.conn()).await?;
+    Ok(done.rows_affected())
+}
+
 /// The tokens of the tenant, newest first, at most 1,000.
 pub async fn tokens(access: &mut impl Access) -> Result<Vec<Token>> {
     list(access, None).await
@@ -103,7 +113,8 @@ pub async fn of_user(access: &mut impl Access, user: UserId) -> Result<Vec<Token
 async fn list(access: &mut impl Access, user: Option<UserId>) -> Result<Vec<Token>> {
     let tenant = access.t();
     let rows = sqlx::query(
-        "SELECT t.id, t.kind, t.name, t.user_id, t.source, t.created_at, t.revoked_at, p.last_used_at FROM tokens t \
+        "SELECT t.id, t.kind, t.name, t.user_id, t.source, t.created_at, COALESCE(t.revoked_at, p.revoked_at) AS revoked_at, \
+         p.expires_at, p.last_used_at FROM tokens t \
          JOIN principal_index p ON p.id=t.id AND p.tenant=t.tenant_id WHERE t.tenant_id=$1 AND ($2=0 OR t.user_id=$3) \
          ORDER BY t.id DESC LIMIT 1000",
     )
@@ -123,6 +134,7 @@ fn read(row: &AnyRow) -> Result<Token> {
         user_id: optional_id(row, "user_id")?,
         source: row.try_get("source")?,
         created_at: time(row, "created_at")?,
+        expires_at: optional_time(row, "expires_at")?,
         last_used_at: optional_time(row, "last_used_at")?,
         revoked_at: optional_time(row, "revoked_at")?,
     })

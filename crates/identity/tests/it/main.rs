@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait for what they spawn")]
 
 mod authenticator;
+mod ending;
 mod first;
 mod giving;
 mod members;

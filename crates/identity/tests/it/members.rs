@@ -137,7 +137,7 @@ async fn a_member_who_leaves_is_out_at_once_and_gone_with_the_last_membership() 
     let eve = world.person("eve", "viewer").await;
     let at = world.as_person("boss").await;
     let session = world.sign_in("eve", PASSWORD, HOME).await.unwrap();
-    let made = create_token(&at.scope, CredentialKind::Personal, "cli", Some(eve), None).await;
+    let made = create_token(&at.scope, CredentialKind::Personal, "cli", Some(eve), None, None).await;
     let (_, token) = made.unwrap();
     people::remove_membership(&at.scope, &at.rights, eve).await.unwrap();
     assert!(world.authenticate(session.secret.expose()).await.is_none());
@@ -233,7 +233,8 @@ async fn a_new_password_ends_the_other_sessions_of_its_person() {
     let eve = world.at(own.secret.expose(), None).await;
     let change = async |current: &str, new: &str| {
         let (door, origin) = (world.door(), from(HOME));
-        people::change_password(&door, &eve.scope, &eve.principal, current.into(), new.into(), &origin).await
+        let change = people::PasswordChange { current: current.into(), new: new.into(), keep_tokens: false };
+        people::change_password(&door, &eve.scope, &eve.principal, change, &origin).await
     };
     assert!(matches!(change("wrong horse battery", NEW).await, Err(IdentityError::WrongCredentials)));
     assert!(matches!(change(PASSWORD, "short").await, Err(IdentityError::Password(_))));

@@ -46,7 +46,7 @@ async fn at_work(world: &World) -> Vec<String> {
     people::set_membership(&at.scope, &at.rights, eve.user, analyst).await.unwrap();
     let (_, link_of_reset) = reset_link(&at.scope, &at.rights, &at.principal, eve.user).await.unwrap();
     reset(&world.store, link_of_reset.expose(), NEW.into(), &origin).await.unwrap();
-    let (_, token) = create_token(&at.scope, CredentialKind::Ingest, "web", None, None).await.unwrap();
+    let (_, token) = create_token(&at.scope, CredentialKind::Ingest, "web", None, None, None).await.unwrap();
     let (_, machine) = api_keys::create(&at.scope, &at.rights, key()).await.unwrap();
     let offer = begin_totp(&at.scope, &at.principal).await.unwrap();
     let code = App::scan(&offer.secret).code(world);

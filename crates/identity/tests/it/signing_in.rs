@@ -181,7 +181,7 @@ async fn a_tenant_that_is_not_theirs_is_as_one_that_is_not_there() {
 async fn a_token_opens_until_it_is_revoked() {
     let world = world().await;
     let scope = world.scope().await;
-    let made = create_token(&scope, CredentialKind::Ingest, "shipper", None, Some("sshd".into())).await;
+    let made = create_token(&scope, CredentialKind::Ingest, "shipper", None, Some("sshd".into()), None).await;
     let (token, secret) = made.unwrap();
     let principal = world.authenticate(secret.expose()).await.unwrap();
     assert_eq!(
@@ -196,6 +196,6 @@ async fn a_token_opens_until_it_is_revoked() {
     for text in ["", "sop_", "nonsense"] {
         assert!(world.authenticate(text).await.is_none());
     }
-    let odd = create_token(&scope, CredentialKind::Ingest, "a\nb", None, None).await;
+    let odd = create_token(&scope, CredentialKind::Ingest, "a\nb", None, None, None).await;
     assert!(matches!(odd, Err(IdentityError::InvalidLabel)));
 }

@@ -1,6 +1,6 @@
 //! Credentials made in the data directory itself, so that the first one needs none, and a lone administrator is not lost.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -66,6 +66,8 @@ pub(super) struct ResetArgs {
     drop_factors: bool,
 }
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// Makes a token in the data directory and prints it, alone.
 pub(super) fn create_token(args: &TokenArgs) -> Outcome {
     let options = args.place.options()?;
@@ -113,7 +115,9 @@ async fn token(
     args: &TokenArgs,
     user: Option<UserId>,
 ) -> anyhow::Result<shieldops_identity::Secret> {
-    Ok(shieldops_identity::create_token(scope, kind, &args.name, user, args.source.clone()).await?.1)
+    // Whoever has the data directory is held to no maximum.
+    let lasts = args.days.map(|days| DAY.saturating_mul(days));
+    Ok(shieldops_identity::create_token(scope, kind, &args.name, user, args.source.clone(), lasts).await?.1)
 }
 
 /// Makes an account in the data directory and prints its id.
@@ -140,7 +144,7 @@ pub(super) fn reset_password(args: &ResetArgs) -> Outcome {
         store.close().await;
         done.with_context(|| format!("the password of `{}` cannot be set", args.name))
     })?;
-    output::line(&format!("the password of {} is set; every session of theirs ended", args.name))?;
+    output::line(&format!("the password of {} is set; every session and personal token of theirs ended", args.name))?;
     Ok(ExitCode::SUCCESS)
 }
 

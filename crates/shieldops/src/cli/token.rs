@@ -44,6 +44,9 @@ pub(super) struct TokenArgs {
     /// The source of events that an ingest token sends, where they do not show it: nginx, sshd, ...
     #[arg(long, value_name = "NAME")]
     pub(super) source: Option<String>,
+    /// Days that a personal or operator token lasts [default: as many as the tenant allows, which is 90 unless set].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub(super) days: Option<u32>,
     /// What a key may do.
     #[arg(long = "permission", value_delimiter = ',', value_name = "PERMISSION")]
     pub(super) permissions: Vec<String>,
@@ -64,7 +67,7 @@ pub(super) enum Kind {
 pub(super) fn run(command: &TokenCommand) -> Outcome {
     match command {
         TokenCommand::List(page) => {
-            list(page, PATH, &[], &["/id", "/kind", "/name", "/source", "/created_at", "/last_used_at", "/revoked_at"])
+            list(page, PATH, &[], &["/id", "/kind", "/name", "/source", "/created_at", "/expires_at", "/last_used_at", "/revoked_at"])
         }
         TokenCommand::Create(args) => create(args),
         TokenCommand::Revoke(args) => {
@@ -82,6 +85,9 @@ fn create(args: &TokenArgs) -> Outcome {
         let fix = "a key needs --permission, for example --permission alert.read; the other kinds take none";
         return Err(Failure::unusable("--permission is for keys").fix(fix));
     }
+    if args.days.is_some() && !matches!(args.kind, Kind::Personal | Kind::Operator) {
+        return Err(Failure::unusable("--days is for tokens of people").fix("leave it out"));
+    }
     let Some(connection) = args.place.server()? else { return local::create_token(args) };
     if args.kind == Kind::Operator || args.user.is_some() {
         let fix = "give --data-dir, on the machine that has it";
@@ -97,6 +103,9 @@ fn create(args: &TokenArgs) -> Outcome {
     let mut body = json!({"kind": kind, "name": args.name});
     if let Some(source) = &args.source {
         body["source"] = source.clone().into();
+    }
+    if let Some(days) = args.days {
+        body["days"] = days.into();
     }
     let made = client.post(PATH, &body)?;
     match args.place.server.output {

@@ -117,6 +117,7 @@ impl Checker<'_> {
             ("limits.batch_per_s", limits.batch_per_s, 10_000),
             ("sessions.idle_minutes", sessions.idle_minutes, 1_440),
             ("sessions.hours", sessions.hours, 720),
+            ("sessions.token_days", sessions.token_days, 3_650),
         ];
         for (key, value, most) in numbers {
             self.range(key, value.into(), 1, most);
@@ -126,6 +127,7 @@ impl Checker<'_> {
             require_second_factor: sessions.require_second_factor,
             session_idle_minutes: sessions.idle_minutes,
             session_hours: sessions.hours,
+            token_days: sessions.token_days,
             interactive_per_s: limits.interactive_per_s,
             burst: limits.burst,
             batch_per_s: limits.batch_per_s,

@@ -95,6 +95,8 @@ pub(super) struct Sessions {
     pub(super) idle_minutes: u32,
     /// Hours after which a session ends in any case. A tenant's settings may only shorten it.
     pub(super) hours: u32,
+    /// Days after which a personal token ends. A tenant's settings may only shorten it.
+    pub(super) token_days: u32,
     /// Whether every tenant requires a second factor. A tenant may require one by itself.
     pub(super) require_second_factor: bool,
 }
@@ -105,6 +107,7 @@ impl Default for Sessions {
         Self {
             idle_minutes: base.session_idle_minutes,
             hours: base.session_hours,
+            token_days: base.token_days,
             require_second_factor: base.require_second_factor,
         }
     }

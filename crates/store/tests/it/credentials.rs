@@ -34,6 +34,7 @@ async fn person(world: &World) -> Person {
         user_id: Some(user),
         source: None,
         created_at: now,
+        expires_at: None,
         last_used_at: None,
         revoked_at: None,
     };

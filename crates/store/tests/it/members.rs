@@ -145,7 +145,10 @@ async fn a_tenant_changes_nothing_of_somebody_who_is_no_member() {
     assert!(memberships::names(&mut there.read().await.unwrap()).await.unwrap().is_empty());
     let now = world.clock.now();
     let mut tx = there.begin().await.unwrap();
-    assert!(matches!(people::set_password(&mut tx, ada, "x", None, now).await, Err(StoreError::NotFound)));
+    assert!(matches!(
+        people::set_password(&mut tx, ada, "x", people::Keep::default(), now).await,
+        Err(StoreError::NotFound)
+    ));
     assert!(matches!(people::set_person_disabled(&mut tx, ada, Some(now)).await, Err(StoreError::NotFound)));
     let known = User::new(fresh(&world), "ada", &RoleRef::parse("viewer"), now);
     let taken = people::create_user(&mut tx, &known, None).await;
@@ -164,7 +167,9 @@ async fn a_new_password_ends_every_session_but_the_one_it_was_set_in() {
     session(&world, &there, ada, 2).await;
     let now = world.clock.now();
     let mut tx = here.begin().await.unwrap();
-    people::set_password(&mut tx, ada, "another", Some(kept), now).await.unwrap();
+    people::set_password(&mut tx, ada, "another", people::Keep { session: Some(kept), tokens: true }, now)
+        .await
+        .unwrap();
     tx.record("user.password_changed", &[&ada], ()).unwrap();
     tx.commit(now).await.unwrap();
     let left: Vec<_> = world.store.sessions_of(ada, now).await.unwrap().into_iter().map(|one| one.id).collect();

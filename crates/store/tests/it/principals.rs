@@ -45,6 +45,7 @@ async fn token(world: &World, scope: &TenantScope, kind: &str, user: Option<User
         user_id: user,
         source: Some("sshd".into()),
         created_at: world.clock.now(),
+        expires_at: None,
         last_used_at: None,
         revoked_at: None,
     };

@@ -31,7 +31,7 @@ pub(super) async fn fill(data_dir: &Path, url: &str, count: u32, each: u32) -> a
         let scope = tenant(&store, number).await?;
         made.push(Tenant {
             token: token(&scope, number).await?,
-            shipper: create_token(&scope, CredentialKind::Ingest, "bench", None, None).await?.1.expose().to_owned(),
+            shipper: create_token(&scope, CredentialKind::Ingest, "bench", None, None, None).await?.1.expose().to_owned(),
             alerts: with_alerts(&scope, each).await?,
         });
     }
@@ -53,7 +53,7 @@ async fn tenant(store: &Store, number: u32) -> anyhow::Result<TenantScope> {
 async fn token(scope: &TenantScope, number: u32) -> anyhow::Result<String> {
     let name = format!("bench-person-{number}");
     let person = people::create(scope, &Rights::of_host(), &name, "admin", None).await?;
-    let (_, secret) = create_token(scope, CredentialKind::Personal, "bench", Some(person.id), None).await?;
+    let (_, secret) = create_token(scope, CredentialKind::Personal, "bench", Some(person.id), None, None).await?;
     Ok(secret.expose().to_owned())
 }
 
