@@ -26,7 +26,14 @@ export class ApiError extends Error {
 export type Query = Record<string, string | number | boolean | undefined | null>
 /** What the caller saw; another's change meanwhile is refused and not overwritten. `*` is whatever there is: for revoking. */
 export type Seen = number | '*'
-type Options = { query?: Query; body?: unknown; signal?: AbortSignal; version?: Seen }
+type Options = {
+  query?: Query
+  body?: unknown
+  signal?: AbortSignal
+  version?: Seen
+  /** Answer with a job, and go on. */
+  later?: boolean
+}
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What the client asks of the session, which sets it. */
@@ -70,12 +77,13 @@ async function problemOf(response: Response): Promise<Problem> {
 }
 
 function headersFor(method: Method, options: Options, key: string | undefined, accept: string) {
-  const { body, version } = options
+  const { body, version, later } = options
   const headers: Record<string, string> = { accept }
   const tenant = tenantSlug()
   if (tenant) headers['shieldops-tenant'] = tenant
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (version !== undefined) headers['if-match'] = version === '*' ? '*' : `"${version}"`
+  if (later) headers.prefer = 'respond-async'
   if (key) headers['idempotency-key'] = key
   if (method !== 'GET' && csrf) headers['shieldops-csrf'] = csrf
   return headers
@@ -170,6 +178,8 @@ export async function download(path: string, query: Query, name: string) {
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>('GET', path, { query, signal })
 export const post = <T>(path: string, body?: unknown) => request<T>('POST', path, { body: body ?? {} })
+/** The answer is a job that tells how far it is. */
+export const postLater = <T>(path: string, body: unknown) => request<T>('POST', path, { body, later: true })
 export const put = <T>(path: string, body: unknown, version: Seen) => request<T>('PUT', path, { body, version })
 export const patch = <T>(path: string, body: unknown, version: Seen) => request<T>('PATCH', path, { body, version })
 export const del = <T>(path: string, version: Seen, query?: Query) => request<T>('DELETE', path, { version, query })

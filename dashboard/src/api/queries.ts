@@ -4,7 +4,12 @@ import { get, type Query } from './client'
 import type * as T from './types'
 
 /** A list that is read page by page. */
-function list<Item, P extends T.Page<Item> = T.Page<Item>>(key: string, path: string, filter: Query = {}, limit = 50) {
+export function list<Item, P extends T.Page<Item> = T.Page<Item>>(
+  key: string,
+  path: string,
+  filter: Query = {},
+  limit = 50,
+) {
   return infiniteQueryOptions({
     queryKey: [key, filter] as const,
     initialPageParam: '' as string,
@@ -13,7 +18,7 @@ function list<Item, P extends T.Page<Item> = T.Page<Item>>(key: string, path: st
   })
 }
 
-const one = <Item>(key: string, id: string, path: string, query: Query = {}) =>
+export const one = <Item>(key: string, id: string, path: string, query: Query = {}) =>
   queryOptions({
     queryKey: [key, id, query] as const,
     queryFn: ({ signal }) => get<Item>(path, query, signal),
@@ -65,12 +70,16 @@ export const ingestQuery = queryOptions({
 })
 export const deadLettersQuery = list<T.DeadLetter>('dead-letters', '/dead-letters')
 
-export const ledgerQuery = (filter: Query) => list<T.LedgerEntry, T.LedgerPage>('ledger', '/ledger', filter, 100)
-export const ledgerVerifyQuery = queryOptions({
-  queryKey: ['ledger-verify'],
-  queryFn: ({ signal }) => get<T.LedgerVerify>('/ledger/verify', {}, signal),
-  staleTime: 60_000,
-})
+export const ledgerQuery = (filter: Query, of: LedgerOf = '/ledger') =>
+  list<T.LedgerEntry, T.LedgerPage>(of, of, filter, 100)
+/** The tenant's own, or the installation's. */
+export type LedgerOf = '/ledger' | '/installation/ledger'
+export const ledgerVerifyQuery = (of: LedgerOf = '/ledger') =>
+  queryOptions({
+    queryKey: ['ledger-verify', of],
+    queryFn: ({ signal }) => get<T.LedgerVerify>(`${of}/verify`, {}, signal),
+    staleTime: 60_000,
+  })
 
 export const automationQuery = queryOptions({
   queryKey: ['automation'],

@@ -71,7 +71,8 @@ export type Roles = S['Roles']
 export type ApiKey = S['ApiKey']
 export type CreatedKey = ApiKey & Partial<Pick<S['CreatedKey'], 'key' | 'older_until'>>
 export type Session = Item<'List_Session'>
-export type Grant = S['Grant']
+/** The other tenant is named while the grant holds. */
+export type Grant = S['Grant'] & { other_name?: string | null }
 export type FactorStatus = S['FactorStatus']
 export type TotpOffer = S['TotpOffer']
 export type RecoveryCodes = S['RecoveryCodes']
@@ -98,5 +99,8 @@ export type EventPage = Page<EventView> & { searched: S['Searched'] }
 /** With an actor, entries are looked through: `searched` says how many were for this page. */
 export type LedgerPage = Page<LedgerEntry> & { searched?: { entries: number; complete: boolean } | null }
 export type BulkResult = S['BulkAnswer']
+
+export type Job = S['BulkJob']
+export type JobResult = S['ItemResult']
 
 export const SEVERITIES: Severity[] = ['critical', 'high', 'medium', 'low', 'informational']

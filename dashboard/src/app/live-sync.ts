@@ -17,8 +17,8 @@ export function onAlertFrames(f: Listener) {
 const WHOLE: Record<string, string[]> = {
   incident: ['incidents', 'incident-ledger', 'notes'],
   investigation: ['incidents'],
-  plan: ['plans', 'incidents', 'incident-ledger', 'ledger', 'orphans'],
-  action: ['plans', 'incidents', 'incident-ledger', 'ledger', 'orphans'],
+  plan: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
+  action: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
   rule: ['rules'],
   ingest: ['ingest'],
   dead_letter: ['dead-letters', 'ingest'],
@@ -31,8 +31,9 @@ const WHOLE: Record<string, string[]> = {
   invitation: ['invitations'],
   grant: ['grants'],
   session: ['sessions'],
+  job: ['jobs'],
   settings: ['settings', 'settings-versions'],
-  tenant: ['me', 'tenants'],
+  tenant: ['me', 'tenants', '/installation/ledger'],
 }
 const BY_ID: Record<string, string[]> = {
   alert: ['alert'],
@@ -41,6 +42,7 @@ const BY_ID: Record<string, string[]> = {
   plan: ['plan'],
   action: ['action', 'plan'],
   rule: ['rule'],
+  job: ['job'],
 }
 const OVERVIEW_MS = 2_000
 let overviewWaits = false

@@ -5,6 +5,7 @@ import {
   Building2,
   FileCode,
   Gauge,
+  ListTodo,
   type LucideIcon,
   ScrollText,
   Search,
@@ -62,6 +63,7 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         words: 'health dead letters sources',
         badge: 'dead_letters',
       },
+      { to: '/jobs', label: 'Jobs', icon: ListTodo, keys: 'g j', needs: 'job.read', words: 'background bulk progress' },
       { to: '/ledger', label: 'Ledger', icon: ScrollText, keys: 'g l', needs: 'ledger.read', words: 'audit verify' },
       {
         to: '/settings',
@@ -76,6 +78,14 @@ export const NAV: { group: string; items: NavItem[] }[] = [
     group: 'Installation',
     items: [
       { to: '/tenants', label: 'Tenants', icon: Building2, keys: 'g t', operator: true, words: 'suspend lock delete' },
+      {
+        to: '/installation/ledger',
+        label: 'Installation ledger',
+        icon: ScrollText,
+        keys: 'g b',
+        operator: true,
+        words: 'audit verify operators tenants',
+      },
     ],
   },
 ]

@@ -66,6 +66,13 @@ const routes = [
   }),
   createRoute({ ...at, path: '/ingest', component: lazyRouteComponent(() => import('@/features/ingest/page')) }),
   createRoute({ ...at, path: '/ledger', component: lazyRouteComponent(() => import('@/features/ledger/page')) }),
+  createRoute({ ...at, path: '/jobs', component: lazyRouteComponent(() => import('@/features/jobs/page')) }),
+  createRoute({ ...at, path: '/jobs/$id', component: lazyRouteComponent(() => import('@/features/jobs/job-page')) }),
+  createRoute({
+    ...at,
+    path: '/installation/ledger',
+    component: lazyRouteComponent(() => import('@/features/ledger/installation')),
+  }),
   createRoute({ ...at, path: '/tenants', component: lazyRouteComponent(() => import('@/features/tenants/page')) }),
   createRoute({ ...at, path: '/settings', component: lazyRouteComponent(() => import('@/features/settings/page')) }),
 ] as const

@@ -1,8 +1,7 @@
 /** Asks for a reason, does the act, shows the server's answer when it refuses. */
-import { type FormEvent, type ReactNode, useState } from 'react'
-import { Btn, Field, inputClass } from './basic'
-import { Modal } from './modal'
-import { InlineError } from './states'
+import { type ReactNode, useState } from 'react'
+import { useSubmit } from '@/app/submit'
+import { FormDialog, ReasonField } from './form-dialog'
 
 type Props = {
   open: boolean
@@ -17,52 +16,20 @@ type Props = {
   act: (reason: string) => Promise<unknown>
 }
 
-export default function ReasonDialog({ open, onClose, ...rest }: Props) {
-  return (
-    <Modal open={open} onClose={onClose} title={rest.title} note={rest.note}>
-      {open && <ReasonForm onClose={onClose} {...rest} />}
-    </Modal>
-  )
+export default function ReasonDialog({ open, ...rest }: Props) {
+  return open ? <Asking {...rest} /> : null
 }
 
-function ReasonForm({ onClose, verb, label = 'Reason', hint, optional, danger, act }: Omit<Props, 'open'>) {
+function Asking({ onClose, title, note, verb, label, hint, optional, danger, act }: Omit<Props, 'open'>) {
   const [reason, setReason] = useState('')
-  const [error, setError] = useState<unknown>(null)
-  const [busy, setBusy] = useState(false)
-  const submit = async (e: FormEvent) => {
-    e.preventDefault()
-    setBusy(true)
-    setError(null)
-    try {
-      await act(reason.trim())
-      onClose()
-    } catch (failure) {
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
-  }
+  const { error, busy, onSubmit } = useSubmit([])
   return (
-    <form onSubmit={submit} className="flex flex-col gap-3">
-      <Field label={optional ? `${label} (optional)` : label} hint={hint ?? 'Goes into the ledger with your name.'}>
-        <textarea
-          // biome-ignore lint/a11y/noAutofocus: the dialog has one field
-          autoFocus
-          required={!optional}
-          rows={3}
-          maxLength={2000}
-          value={reason}
-          onChange={e => setReason(e.target.value)}
-          className={`${inputClass} h-auto py-1.5`}
-        />
-      </Field>
-      <InlineError error={error} />
-      <div className="flex justify-end gap-2">
-        <Btn onClick={onClose}>Cancel</Btn>
-        <Btn type="submit" v={danger ? 'danger' : 'primary'} disabled={busy || (!optional && !reason.trim())}>
-          {busy ? 'Working…' : verb}
-        </Btn>
-      </div>
-    </form>
+    <FormDialog
+      {...{ title, note, verb, danger, error, busy, onClose }}
+      incomplete={!optional && !reason.trim()}
+      onSubmit={onSubmit(() => act(reason.trim()), onClose)}
+    >
+      <ReasonField {...{ label, hint, optional }} autoFocus rows={3} value={reason} onChange={setReason} />
+    </FormDialog>
   )
 }

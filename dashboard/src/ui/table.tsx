@@ -2,10 +2,10 @@
 import type { ReactNode } from 'react'
 import { Btn, cn } from './basic'
 
-type Props = { label: string; head: ReactNode[]; children: ReactNode }
+type Props = { label: string; head: ReactNode[]; children: ReactNode; acts?: boolean }
 
-/** The last column is for what can be done with a row. */
-export function Table({ label, head, children }: Props) {
+/** The last column is for what can be done with a row; without `acts` there is none. */
+export function Table({ label, head, children, acts = true }: Props) {
   return (
     <div className="scroll overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
       <table className="w-full text-left text-xs">
@@ -17,9 +17,11 @@ export function Table({ label, head, children }: Props) {
                 {cell}
               </th>
             ))}
-            <th scope="col" className="px-3">
-              <span className="sr-only">Change</span>
-            </th>
+            {acts && (
+              <th scope="col" className="px-3">
+                <span className="sr-only">Change</span>
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>{children}</tbody>

@@ -1,7 +1,7 @@
 /** Acts on one alert or many: shown at once, taken back when the server refuses, undoable where it can be undone. */
 import type { InfiniteData } from '@tanstack/react-query'
-import { post } from '@/api/client'
-import type { Alert, BulkResult, Page, Verdict } from '@/api/types'
+import { post, postLater } from '@/api/client'
+import type { Alert, BulkResult, Job, Page, Verdict } from '@/api/types'
 import { queryClient } from '@/app/query-client'
 import { toast } from '@/app/toast'
 import { plural } from '@/ui/format'
@@ -12,6 +12,9 @@ import { patchAlerts } from './use-queue'
 export type Change = { verdict?: Verdict | null; status?: Alert['status']; assignee?: string | null; reason?: string }
 type Pages = InfiniteData<Page<Alert>, string>
 const BATCH = 200
+/** More alerts than this become a job, and one job takes so many. */
+export const AT_ONCE = 1_000
+export const IN_A_JOB = 10_000
 
 const shownAs = (alert: Alert, change: Change): Alert => ({
   ...alert,
@@ -60,8 +63,18 @@ export async function bulk(alerts: Alert[], change: Change): Promise<number> {
   }
 }
 
+/** The server goes through them by itself; the rows change as it does. */
+async function begin(alerts: Alert[], change: Change) {
+  const job = await postLater<Job>('/alerts/bulk', { ids: alerts.map(a => a.id), ...change })
+  toast({
+    text: `${plural(alerts.length, 'alert')} are being changed as a job`,
+    link: { to: `/jobs/${job.id}`, label: 'See how far it is' },
+  })
+}
+
 async function told(alerts: Alert[], change: Change, done: string, undo: () => void) {
   try {
+    if (alerts.length > AT_ONCE) return await begin(alerts, change)
     const failed = await bulk(alerts, change)
     if (failed) toast({ text: `${failed} of ${plural(alerts.length, 'alert')} were refused`, tone: 'critical' })
     else toast({ text: done, undo })

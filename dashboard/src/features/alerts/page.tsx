@@ -1,15 +1,16 @@
 /** The triage queue: keyboard first, rows never move under the analyst, everything in the address. */
 import { useNavigate } from '@tanstack/react-router'
-import { ListFilter, X } from 'lucide-react'
-import { lazy, Suspense, useRef, useState } from 'react'
+import { ListFilter } from 'lucide-react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import type { Alert } from '@/api/types'
 import { type Density, setDensity, useDensity } from '@/app/prefs'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
-import { Btn, cn, Empty, ErrorPanel, Kbd, NoPermission, plural, Skeleton, Tip } from '@/ui'
+import { Btn, cn, Empty, ErrorPanel, NoPermission, plural, Skeleton, Tip } from '@/ui'
 import { NewPill } from '@/ui/new-pill'
 import { SearchBar } from '@/ui/search-bar'
-import { assign, close } from './acts'
+import { assign, close, IN_A_JOB } from './acts'
+import { BulkBar } from './bulk-bar'
 import { Facets, FilterChips } from './facets'
 import { VIEWS } from './filters'
 import { Preview } from './preview'
@@ -26,6 +27,16 @@ export default function AlertsPage() {
   return can('alert.read') ? <Queue /> : <NoPermission need="alert.read" />
 }
 
+/** With everything selected, the list is read to its end, or to what one job takes. */
+function useReadOn({ query, loaded }: ReturnType<typeof useQueue>, everything: boolean) {
+  const { hasNextPage, isFetching, fetchNextPage } = query
+  const wanted = everything && hasNextPage && loaded < IN_A_JOB
+  useEffect(() => {
+    if (wanted && !isFetching) void fetchNextPage()
+  }, [wanted, isFetching, fetchNextPage])
+  return wanted
+}
+
 function useStored(key: string, initial: boolean) {
   const [value, setValue] = useState(() => (localStorage.getItem(key) ?? String(Number(initial))) === '1')
   const set = (next: boolean) => {
@@ -40,6 +51,7 @@ function Queue() {
   const { query, rows, waiting, flush } = queue
   const selection = useSelection(rows)
   const { active, activate, chosen, toggle, clear, selected } = selection
+  const reading = useReadOn(queue, selection.everything)
   const [preview, setPreview] = useStored('alerts.preview', true)
   const [facets, setFacets] = useStored('alerts.facets', innerWidth >= WIDE)
   const [closing, setClosing] = useState<Alert[] | null>(null)
@@ -63,14 +75,15 @@ function Queue() {
     if (alert) void navigate({ to: '/alerts/$id', params: { id: alert.id } })
   }
   const take = () => {
-    if (write) void assign(targets(), user.id, 'you')
+    if (write && !reading) void assign(targets(), user.id, 'you')
   }
   const resolve = () => {
-    if (write && targets().length) setClosing(targets())
+    if (write && !reading && targets().length) setClosing(targets())
   }
   useQueueKeys({
     go,
     toggle: () => toggle(active),
+    all: selection.all,
     open: () => open(active),
     preview: () => setPreview(!preview),
     facets: () => setFacets(!facets),
@@ -124,7 +137,15 @@ function Queue() {
           )}
           <NewPill n={waiting} noun="alert" onShow={flush} />
           {chosen.length > 0 && (
-            <BulkBar n={chosen.length} write={write} onResolve={resolve} onTake={take} onClear={clear} />
+            <BulkBar
+              n={chosen.length}
+              more={query.hasNextPage && !selection.everything}
+              {...{ write, reading }}
+              onAll={selection.all}
+              onResolve={resolve}
+              onTake={take}
+              onClear={clear}
+            />
           )}
         </div>
         {preview && current && (
@@ -201,45 +222,6 @@ function Bar({ facets, onFacets }: { facets: boolean; onFacets: () => void }) {
           </Btn>
         </Tip>
       </div>
-    </div>
-  )
-}
-
-function BulkBar({
-  n,
-  write,
-  onResolve,
-  onTake,
-  onClear,
-}: {
-  n: number
-  write: boolean
-  onResolve: () => void
-  onTake: () => void
-  onClear: () => void
-}) {
-  return (
-    <div
-      role="toolbar"
-      aria-label="Bulk actions"
-      className="absolute bottom-4 left-1/2 z-20 flex -translate-x-1/2 items-center gap-1 rounded-lg bg-raised p-1.5 shadow-pop"
-    >
-      <span className="num px-2 text-sm font-medium">{n} selected</span>
-      {write && (
-        <>
-          <Btn size="sm" onClick={onResolve}>
-            Close…
-            <Kbd k="e" />
-          </Btn>
-          <Btn size="sm" onClick={onTake}>
-            Assign to me
-            <Kbd k="a" />
-          </Btn>
-        </>
-      )}
-      <Btn size="sm" v="ghost" icon onClick={onClear} aria-label="Clear selection">
-        <X size={13} />
-      </Btn>
     </div>
   )
 }

@@ -4,6 +4,7 @@ import { useHotkeys } from '@/app/hotkeys'
 type Acts = {
   go: (by: number) => void
   toggle: () => void
+  all: () => void
   open: () => void
   preview: () => void
   facets: () => void
@@ -21,6 +22,7 @@ export function useQueueKeys(act: Acts) {
     { keys: 'arrowdown', label: 'Next alert', group, run: () => act.go(1) },
     { keys: 'arrowup', label: 'Previous alert', group, run: () => act.go(-1) },
     { keys: 'x', label: 'Select', group, run: act.toggle },
+    { keys: 'mod+a', label: 'Select everything in this list', group, run: act.all },
     { keys: 'enter', label: 'Open alert', group, run: act.open },
     { keys: 'p', label: 'Toggle preview', group, run: act.preview },
     { keys: 'e', label: 'Close with a reason', group, run: act.resolve },

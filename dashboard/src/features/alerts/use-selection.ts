@@ -11,7 +11,9 @@ export function useSelection(rows: Alert[]) {
   const { id } = useSearchParams()
   const setSearch = useSetSearch()
   const [activeId, setActiveId] = useState<string | undefined>(id)
-  const [selected, setSelected] = useState(NOTHING)
+  const [some, setSome] = useState(NOTHING)
+  /** Everything that is listed, and what is still being read. */
+  const [everything, setEverything] = useState(false)
   const anchor = useRef(0)
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   useEffect(() => () => clearTimeout(timer.current), [])
@@ -23,6 +25,7 @@ export function useSelection(rows: Alert[]) {
     if (firstId) setActiveId(firstId)
   }, [firstId])
 
+  const selected = useMemo(() => (everything ? new Set(rows.map(a => a.id)) : some), [everything, rows, some])
   const activate = useCallback(
     (index: number) => {
       const next = rows[Math.min(Math.max(0, index), rows.length - 1)]
@@ -37,19 +40,22 @@ export function useSelection(rows: Alert[]) {
     (index: number, range = false) => {
       const [from, to] = range ? [Math.min(anchor.current, index), Math.max(anchor.current, index)] : [index, index]
       anchor.current = index
-      setSelected(before => {
-        const next = new Set(before)
-        const on = !before.has(rows[index]?.id ?? '')
-        for (const row of rows.slice(from, to + 1)) {
-          if (on) next.add(row.id)
-          else next.delete(row.id)
-        }
-        return next
-      })
+      const next = new Set(selected)
+      const on = !selected.has(rows[index]?.id ?? '')
+      for (const row of rows.slice(from, to + 1)) {
+        if (on) next.add(row.id)
+        else next.delete(row.id)
+      }
+      setEverything(false)
+      setSome(next)
     },
-    [rows],
+    [rows, selected],
   )
-  const clear = useCallback(() => setSelected(NOTHING), [])
+  const clear = useCallback(() => {
+    setSome(NOTHING)
+    setEverything(false)
+  }, [])
+  const all = useCallback(() => setEverything(true), [])
   const chosen = useMemo(() => rows.filter(a => selected.has(a.id)), [rows, selected])
-  return { active, activate, selected, chosen, toggle, clear }
+  return { active, activate, selected, chosen, toggle, clear, all, everything }
 }

@@ -1,23 +1,24 @@
 /** Ledger entries as rows: when, who, what, about which objects; a row opens its whole entry. */
 import { useState } from 'react'
+import type { LedgerOf } from '@/api/queries'
 import type { LedgerEntry } from '@/api/types'
 import { Ago, cn, dayClock, fmt, short, words } from '@/ui'
 import { DiffTable } from '@/ui/diff-table'
 import { actorName, SubjectLink } from './subject'
 
-type Props = { entries: LedgerEntry[]; onActor?: (actor: string) => void }
+type Props = { entries: LedgerEntry[]; of?: LedgerOf; onActor?: (actor: string) => void }
 
-export function LedgerRows({ entries, onActor }: Props) {
+export function LedgerRows({ entries, of = '/ledger', onActor }: Props) {
   return (
     <ol>
       {entries.map(entry => (
-        <Row key={entry.seq} entry={entry} onActor={onActor} />
+        <Row key={entry.seq} entry={entry} of={of} onActor={onActor} />
       ))}
     </ol>
   )
 }
 
-function Row({ entry, onActor }: { entry: LedgerEntry; onActor: Props['onActor'] }) {
+function Row({ entry, of, onActor }: { entry: LedgerEntry; of: LedgerOf; onActor: Props['onActor'] }) {
   const [open, setOpen] = useState(false)
   return (
     <li className="border-b border-line/60">
@@ -51,7 +52,7 @@ function Row({ entry, onActor }: { entry: LedgerEntry; onActor: Props['onActor']
         )}
         <span className="flex min-w-0 items-center gap-2 overflow-hidden">
           {entry.subjects.slice(0, 5).map(id => (
-            <SubjectLink key={id} id={id} />
+            <SubjectLink key={id} id={id} of={of} />
           ))}
           {entry.subjects.length > 5 && <span className="text-fg-3">+{entry.subjects.length - 5}</span>}
         </span>

@@ -1,7 +1,7 @@
 /** What the ledger is filtered by: kind, who acted, what it is about, when. Everything stands in the address. */
 import type { KeyboardEvent, Ref } from 'react'
 import { useEffect, useState } from 'react'
-import { usersQuery } from '@/api/queries'
+import { type LedgerOf, usersQuery } from '@/api/queries'
 import { useNames } from '@/app/names'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
@@ -24,6 +24,8 @@ const KINDS: [string, string][] = [
   ['tenant.', 'Tenant'],
   ['access.', 'Denials'],
   ['ledger.', 'Exports of the ledger'],
+  ['rule.', 'Rules'],
+  ['job.', 'Jobs'],
   ['plan.', 'Plans'],
   ['action.', 'Actions'],
   ['alert.', 'Alerts'],
@@ -38,7 +40,18 @@ export const useLedgerFilter = (): LedgerFilter => {
   return { kind, actor, subject, from, to }
 }
 
-export function Filters({ first }: { first: Ref<HTMLInputElement> }) {
+/** What the installation's ledger is looked through for. */
+const KINDS_OF_INSTALLATION: [string, string][] = [
+  ['tenant.', 'Tenants'],
+  ['session.', 'Sign-ins and sessions'],
+  ['user.', 'People'],
+  ['operator.', 'Operators'],
+  ['access.', 'Denials'],
+  ['ledger.', 'Exports of the ledger'],
+  ['admin_link.', 'First links of administrators'],
+]
+
+export function Filters({ first, of }: { first: Ref<HTMLInputElement>; of: LedgerOf }) {
   const filter = useLedgerFilter()
   const set = useSetSearch()
   const can = useCan()
@@ -59,7 +72,7 @@ export function Filters({ first }: { first: Ref<HTMLInputElement> }) {
         onValue={kind => set({ kind: kind || undefined })}
       />
       <datalist id="ledger-kinds">
-        {KINDS.map(([kind, label]) => (
+        {(of === '/ledger' ? KINDS : KINDS_OF_INSTALLATION).map(([kind, label]) => (
           <option key={kind} value={kind}>
             {label}
           </option>

@@ -1,5 +1,6 @@
 /** An object's short label; a link where it has a page. */
 import { Link } from '@tanstack/react-router'
+import type { LedgerOf } from '@/api/queries'
 import type { LedgerEntry } from '@/api/types'
 import { useOpenEvent } from '@/app/search'
 import { short } from '@/ui/format'
@@ -18,10 +19,12 @@ const SETTINGS: Record<string, string> = {
   ses: 'sessions',
 }
 
-export function SubjectLink({ id }: { id: string }) {
+/** In the installation's ledger only tenants have a page: its people and keys are of no one tenant. */
+export function SubjectLink({ id, of = '/ledger' }: { id: string; of?: LedgerOf }) {
   const openEvent = useOpenEvent()
   // Not everything that an entry is about is an object: `anonymous`.
   const label = id.includes('_') ? `${id.split('_')[0]} ${short(id)}` : id
+  if (of === '/installation/ledger') return <OfInstallation id={id} label={label} />
   if (id.startsWith('inc_'))
     return (
       <Link to="/incidents/$id" params={{ id }} className={CLASS}>
@@ -47,12 +50,23 @@ export function SubjectLink({ id }: { id: string }) {
         {label}
       </Link>
     )
-  return (
-    <span className="inline-flex h-6 shrink-0 items-center whitespace-nowrap font-mono text-2xs text-fg-3" title={id}>
-      {label}
-    </span>
-  )
+  return <Plain id={id} label={label} />
 }
+
+const Plain = ({ id, label }: { id: string; label: string }) => (
+  <span className="inline-flex h-6 shrink-0 items-center whitespace-nowrap font-mono text-2xs text-fg-3" title={id}>
+    {label}
+  </span>
+)
+
+const OfInstallation = ({ id, label }: { id: string; label: string }) =>
+  id.startsWith('tnt_') ? (
+    <Link to="/tenants" className={CLASS} title={id}>
+      {label}
+    </Link>
+  ) : (
+    <Plain id={id} label={label} />
+  )
 
 /** A person's name, or what of the system it was: `triage`. */
 export const actorName = (entry: LedgerEntry) => (entry.actor_name || entry.actor).replace(/^system:/, '')

@@ -2,8 +2,8 @@
 import { lazy, Suspense, useState } from 'react'
 import { del, post } from '@/api/client'
 import type { FactorStatus, RecoveryCodes as Made, TotpOffer } from '@/api/types'
+import { acted, useSubmit } from '@/app/submit'
 import { Btn, Card, Chip, InlineError } from '@/ui'
-import { acted, useSubmit } from './form'
 
 const TotpDialog = lazy(() => import('./totp-dialog'))
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))

@@ -5,11 +5,11 @@ import { grantsQuery } from '@/api/queries'
 import type { Grant } from '@/api/types'
 import { ActBtn } from '@/app/guard'
 import { useNames } from '@/app/names'
+import { acted } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, Card, Chip, cap, Loaded, short, Until } from '@/ui'
 import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
 import { useNow } from '@/ui/time'
-import { acted } from './form'
 
 const GrantDialog = lazy(() => import('./grant-dialog'))
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
@@ -67,8 +67,16 @@ function Row({ grant, held }: { grant: Grant; held: boolean }) {
   const other = held ? grant.tenant : grant.grantee
   return (
     <Tr dead={!live}>
-      <Td className="font-mono">
-        <span title={other}>tnt {short(other)}</span>
+      <Td>
+        {grant.other_name ? (
+          <span className="font-medium" title={other}>
+            {grant.other_name}
+          </span>
+        ) : (
+          <span className="font-mono" title={other}>
+            tnt {short(other)}
+          </span>
+        )}
       </Td>
       <Td>
         <Chip tone="neutral">{cap(grant.role)}</Chip>

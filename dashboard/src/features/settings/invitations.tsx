@@ -4,11 +4,11 @@ import { invitationsQuery } from '@/api/queries'
 import type { Invitation } from '@/api/types'
 import { ActBtn } from '@/app/guard'
 import { useNames } from '@/app/names'
+import { useSubmit } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, Card, Chip, InlineError, Loaded, Until } from '@/ui'
 import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
 import { useNow } from '@/ui/time'
-import { useSubmit } from './form'
 import { roleName, useRoles } from './names'
 
 /** What became of a link. */

@@ -2,9 +2,9 @@
 import { useState } from 'react'
 import { post, put } from '@/api/client'
 import type { ApiKey, CreatedKey } from '@/api/types'
+import { useSubmit } from '@/app/submit'
 import { Btn, Field, InlineError, inputClass } from '@/ui'
 import { Modal } from '@/ui/modal'
-import { useSubmit } from './form'
 import { Matrix } from './matrix'
 
 const DAY_MS = 86_400_000

@@ -6,12 +6,12 @@ import { keysQuery } from '@/api/queries'
 import type { ApiKey, CreatedKey } from '@/api/types'
 import { ActBtn, useWhyNot } from '@/app/guard'
 import { useNames } from '@/app/names'
+import { acted } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, absolute, Card, Chip, Empty, Loaded, Menu, plural, short, Until } from '@/ui'
 import { Once } from '@/ui/once'
 import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
 import { useNow } from '@/ui/time'
-import { acted } from './form'
 
 const KeyDialog = lazy(() => import('./key-dialog'))
 const RotateDialog = lazy(() => import('./rotate-dialog'))

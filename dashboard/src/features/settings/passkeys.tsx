@@ -5,10 +5,10 @@ import { del, post } from '@/api/client'
 import { passkeysQuery } from '@/api/queries'
 import type { Ceremony, Passkey, RegisteredPasskey } from '@/api/types'
 import { makePasskey, passkeysWork } from '@/api/webauthn'
+import { acted, useSubmit } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, Btn, Card, Field, InlineError, inputClass, Loaded } from '@/ui'
 import { LoadMore } from '@/ui/table'
-import { acted, useSubmit } from './form'
 
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
 const CodesDialog = lazy(() => import('./codes-dialog'))

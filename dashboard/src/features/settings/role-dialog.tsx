@@ -2,9 +2,9 @@
 import { useState } from 'react'
 import { post, put } from '@/api/client'
 import type { Environment, Role } from '@/api/types'
+import { useSubmit } from '@/app/submit'
 import { Btn, cap, Field, InlineError, inputClass, plural } from '@/ui'
 import { Modal } from '@/ui/modal'
-import { useSubmit } from './form'
 import { Matrix } from './matrix'
 
 const ENVIRONMENTS: Environment[] = ['production', 'staging', 'development']

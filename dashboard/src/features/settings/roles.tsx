@@ -4,10 +4,10 @@ import { del } from '@/api/client'
 import { rolesQuery } from '@/api/queries'
 import type { Role } from '@/api/types'
 import { ActBtn } from '@/app/guard'
+import { acted } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, Btn, Card, Chip, cap, Loaded, plural } from '@/ui'
 import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
-import { acted } from './form'
 import { BUILT_IN } from './names'
 
 const RoleDialog = lazy(() => import('./role-dialog'))

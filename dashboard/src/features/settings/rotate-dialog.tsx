@@ -2,9 +2,9 @@
 import { useState } from 'react'
 import { post } from '@/api/client'
 import type { ApiKey, CreatedKey } from '@/api/types'
+import { useSubmit } from '@/app/submit'
 import { Btn, Field, InlineError, inputClass } from '@/ui'
 import { Modal } from '@/ui/modal'
-import { useSubmit } from './form'
 
 const OVERLAPS: [number, string][] = [
   [0, 'end at once'],

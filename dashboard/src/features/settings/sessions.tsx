@@ -6,10 +6,10 @@ import type { Session } from '@/api/types'
 import { ActBtn } from '@/app/guard'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
+import { acted } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, Btn, Card, Chip, Empty, Loaded, Until } from '@/ui'
 import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
-import { acted } from './form'
 
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
 

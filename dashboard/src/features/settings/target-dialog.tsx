@@ -2,9 +2,9 @@
 import { useState } from 'react'
 import { ApiError, patch, post } from '@/api/client'
 import type { Target } from '@/api/types'
+import { useSubmit } from '@/app/submit'
 import { Btn, Field, InlineError, inputClass } from '@/ui'
 import { Modal } from '@/ui/modal'
-import { useSubmit } from './form'
 
 /** `team=web, tier=1` to labels and back. */
 export function parseLabels(text: string): Record<string, string> {

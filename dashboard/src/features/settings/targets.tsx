@@ -4,9 +4,9 @@ import { del } from '@/api/client'
 import { targetsQuery } from '@/api/queries'
 import type { Target } from '@/api/types'
 import { useCan } from '@/app/session'
+import { useSubmit } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Btn, Card, Chip, cap, InlineError, Loaded, Marks } from '@/ui'
-import { useSubmit } from './form'
 import { Orphans } from './orphans'
 
 const TargetDialog = lazy(() => import('./target-dialog'))

@@ -5,9 +5,9 @@ import { del, post } from '@/api/client'
 import { tokensQuery } from '@/api/queries'
 import type { Token, TokenKind } from '@/api/types'
 import { useCan } from '@/app/session'
+import { useSubmit } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, Btn, Card, Chip, cn, Field, InlineError, inputClass, Loaded } from '@/ui'
-import { useSubmit } from './form'
 
 export function Tokens() {
   const { query, items } = useList(tokensQuery)

@@ -2,12 +2,12 @@
 import { useState } from 'react'
 import { post } from '@/api/client'
 import type { RecoveryCodes, TotpOffer } from '@/api/types'
+import { useSubmit } from '@/app/submit'
 import { Btn, Field, InlineError, inputClass } from '@/ui'
 import { Modal } from '@/ui/modal'
 import { CopyBtn } from '@/ui/once'
 import { Qr } from '@/ui/qr'
 import { Codes } from './codes'
-import { useSubmit } from './form'
 
 /** In groups of four, so that it can be typed. */
 const spaced = (secret: string) => secret.replace(/(.{4})(?=.)/g, '$1 ')

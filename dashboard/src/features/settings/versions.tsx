@@ -5,11 +5,11 @@ import { settingsVersionsQuery } from '@/api/queries'
 import type { SettingsVersion, SettingsView } from '@/api/types'
 import { ActBtn } from '@/app/guard'
 import { useNames } from '@/app/names'
+import { acted } from '@/app/submit'
 import { useList } from '@/app/use-list'
 import { Ago, Btn, Card, Chip, Loaded } from '@/ui'
 import { DiffTable } from '@/ui/diff-table'
 import { LoadMore } from '@/ui/table'
-import { acted } from './form'
 
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
 
