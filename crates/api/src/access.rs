@@ -149,6 +149,9 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/ledger", Needs(LedgerRead)),
     ("GET", "/api/v1/ledger/verify", Needs(LedgerRead)),
     ("GET", "/api/v1/ledger/export", Needs(LedgerExport)),
+    ("GET", "/api/v1/installation/ledger", Operator(TenantRead)),
+    ("GET", "/api/v1/installation/ledger/verify", Operator(TenantRead)),
+    ("GET", "/api/v1/installation/ledger/export", Operator(TenantRead)),
     ("GET", "/api/v1/live", SignedIn),
     // Senders that speak another protocol.
     ("POST", "/services/collector", Needs(EventWrite)),

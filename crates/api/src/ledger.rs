@@ -1,5 +1,6 @@
 //! The ledger: list, verify, export.
 
+pub(crate) mod installation;
 mod table;
 
 use std::sync::Arc;
@@ -140,9 +141,9 @@ struct UncoveredView {
 pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Verification>, Problem> {
     let _turn = turn().await?;
     let report = app.store.verify().await?;
-    let tenant = caller.principal.tenant.to_string();
+    let tenant = caller.scope.tenant().to_string();
     let log = report.logs.into_iter().find(|log| log.tenant == tenant).ok_or_else(Problem::not_found)?;
-    let bus = app.pipeline.stats(caller.principal.tenant);
+    let bus = app.pipeline.stats(caller.scope.tenant());
     Ok(Json(Verification {
         ok: log.ok,
         entries: log.entries,
@@ -205,7 +206,7 @@ pub(crate) async fn export(caller: Caller, Params(params): Params<ExportParams>)
     }
     let _turn = turn().await?;
     let now = caller.scope.store().clock().now();
-    if EXPORTS.first(&caller.scope.actor().id, &format!("{} ledger {format:?}", caller.principal.tenant), now) {
+    if EXPORTS.first(&caller.scope.actor().id, &format!("{} ledger {format:?}", caller.scope.tenant()), now) {
         let mut tx = caller.scope.begin().await?;
         tx.record("ledger.exported", &[], serde_json::json!({"format": format}))?;
         tx.commit(now).await?;

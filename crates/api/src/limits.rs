@@ -185,9 +185,11 @@ impl Standing {
 
 /// The lane of a route; none for what answers at once or stays open: health, assets, the socket.
 pub(crate) fn lane(method: &Method, path: &str) -> Option<Lane> {
-    const BATCH: [&str; 5] = [
+    const BATCH: [&str; 7] = [
         "/api/v1/alerts/bulk",
         "/api/v1/incidents/{id}/export",
+        "/api/v1/installation/ledger/export",
+        "/api/v1/installation/ledger/verify",
         "/api/v1/ledger/export",
         "/api/v1/ledger/verify",
         "/api/v1/rules/reload",

@@ -140,6 +140,9 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(ledger::list))
         .routes(routes!(ledger::verify))
         .routes(routes!(ledger::export))
+        .routes(routes!(ledger::installation::list))
+        .routes(routes!(ledger::installation::verify))
+        .routes(routes!(ledger::installation::export))
 }
 
 /// Routes that are no part of our own API's description.

@@ -23,7 +23,7 @@ pub(super) enum AuditCommand {
     /// Entries as lines of JSON or as a table for a spreadsheet.
     Export(ExportArgs),
     /// Prove the ledger on the server. Exit codes: 0 sound, 1 not, 2 could not be asked.
-    Verify(ServerArgs),
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -46,9 +46,32 @@ pub(super) struct Filters {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Whose {
+    /// The installation's own ledger, for its operators.
+    #[arg(long)]
+    installation: bool,
+}
+
+impl Whose {
+    fn path(&self) -> &'static str {
+        if self.installation { "/api/v1/installation/ledger" } else { "/api/v1/ledger" }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    whose: Whose,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ListArgs {
     #[command(flatten)]
     page: PageArgs,
+    #[command(flatten)]
+    whose: Whose,
     #[command(flatten)]
     filters: Filters,
 }
@@ -57,6 +80,8 @@ pub(super) struct ListArgs {
 pub(super) struct ExportArgs {
     #[command(flatten)]
     server: ServerArgs,
+    #[command(flatten)]
+    whose: Whose,
     #[command(flatten)]
     filters: Filters,
     #[arg(long, default_value = "ndjson", value_parser = ["ndjson", "csv"])]
@@ -80,18 +105,18 @@ impl Filters {
 
 pub(super) fn run(command: &AuditCommand) -> Outcome {
     match command {
-        AuditCommand::List(args) => list(&args.page, "/api/v1/ledger", &args.filters.pairs(), COLUMNS),
+        AuditCommand::List(args) => list(&args.page, args.whose.path(), &args.filters.pairs(), COLUMNS),
         AuditCommand::Export(args) => {
             let mut asked = vec![("format", Some(args.format.as_str()))];
             asked.extend(args.filters.pairs());
-            let path = format!("/api/v1/ledger/export{}", query(&asked));
+            let path = format!("{}/export{}", args.whose.path(), query(&asked));
             save(&Client::new(&args.server)?, &path, args.file.as_deref())
         }
-        AuditCommand::Verify(server) => {
-            let found = Client::new(server)?.get("/api/v1/ledger/verify")?;
+        AuditCommand::Verify(args) => {
+            let found = Client::new(&args.server)?.get(&format!("{}/verify", args.whose.path()))?;
             print(
                 &found,
-                server.output,
+                args.server.output,
                 &["ok", "entries", "checkpoint_size", "first_bad", "uncovered", "uncovered_events"],
             )?;
             Ok(if found["ok"] == true { std::process::ExitCode::SUCCESS } else { REFUSED.into() })

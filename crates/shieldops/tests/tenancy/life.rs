@@ -30,6 +30,23 @@ fn a_tenant_is_renamed_and_its_people_find_it_by_its_new_name() {
 }
 
 #[test]
+fn an_operator_reads_and_proves_the_ledger_of_the_installation_and_nobody_else_does() {
+    let site = Site::start(&[]);
+    let org = site.tenant("harbour", "Harbour", None);
+    let made = site.operator.items("/api/v1/installation/ledger?kind=tenant.created");
+    assert!(made.iter().any(|entry| entry["payload"].to_string().contains("harbour")), "{made:?}");
+    assert!(org.admin.items("/api/v1/ledger?kind=tenant.created&limit=200").len() <= 1, "a tenant's own is another");
+    let proof = site.operator.get("/api/v1/installation/ledger/verify");
+    assert_eq!(proof["ok"], true, "{proof}");
+    let file = site.operator.call("GET", "/api/v1/installation/ledger/export?format=csv&kind=tenant.created", None);
+    assert_eq!((file.status, file.text.lines().count()), (200, made.len() + 1), "{}", file.text);
+    for path in ["", "/verify", "/export"] {
+        let path = format!("/api/v1/installation/ledger{path}");
+        org.admin.call("GET", &path, None).refused(403, "forbidden");
+    }
+}
+
+#[test]
 fn names_that_a_tenant_cannot_have_are_refused_and_a_slug_is_taken_once() {
     let site = Site::start(&[]);
     for slug in ["", "-a", "a-", "A", "a_b", "a/b", "ä", &"a".repeat(41)] {

@@ -56,8 +56,12 @@ fn a_parent_acts_in_its_child_by_a_grant_until_it_is_revoked() {
     there.call("POST", "/api/v1/roles", Some(&json!({"name": "r", "permissions": []}))).refused(403, "forbidden");
     let held = parent.admin.items("/api/v1/grants?held=true");
     assert_eq!(held.len(), 1);
+    assert_eq!(held[0]["other_name"], there.get("/api/v1/me")["tenant"]["name"], "named while it holds");
+    let parent_name = parent.admin.get("/api/v1/me")["tenant"]["name"].clone();
+    assert_eq!(child.admin.items("/api/v1/grants")[0]["other_name"], parent_name);
     child.admin.call("DELETE", &format!("/api/v1/grants/{}", text(&given["id"])), None).ok();
     there.call("GET", "/api/v1/alerts", None).refused(404, "not_found");
+    assert_eq!(parent.admin.items("/api/v1/grants?held=true")[0]["other_name"], Value::Null, "and not afterwards");
     for org in [&parent, &child] {
         let entries = org.admin.items("/api/v1/ledger?limit=200");
         let told =
