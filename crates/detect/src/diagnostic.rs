@@ -67,14 +67,18 @@ pub(crate) struct Report {
     file: String,
     found: Vec<Diagnostic>,
     errors: usize,
+    /// What the tests of this file may still cost.
+    budget: usize,
 }
 
 /// A file with more problems than this is not listed further.
 const MAX_DIAGNOSTICS: usize = 500;
+/// States of all automata and forms of all encoded values of one file, about 32 bytes each.
+const MAX_COST: usize = 1_000_000;
 
 impl Report {
     pub(crate) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), found: Vec::new(), errors: 0 }
+        Self { file: file.to_owned(), found: Vec::new(), errors: 0, budget: MAX_COST }
     }
 
     pub(crate) fn error(&mut self, at: Place, code: &'static str, message: impl Into<String>, fix: impl Into<String>) {
@@ -99,6 +103,12 @@ impl Report {
     /// How many errors so far: a rule whose parsing raised it is not loaded.
     pub(crate) fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// Takes `cost` from what the tests of this file may need; `false` once it is used up.
+    pub(crate) fn spend(&mut self, cost: usize) -> bool {
+        self.budget = self.budget.saturating_sub(cost);
+        self.budget > 0
     }
 
     pub(crate) fn into_found(self) -> Vec<Diagnostic> {

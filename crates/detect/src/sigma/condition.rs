@@ -205,7 +205,8 @@ impl<'p> Parser<'p> {
             .names
             .iter()
             .enumerate()
-            .filter(|(_, name)| if them { !name.starts_with('_') } else { matches_name(pattern.text, name) })
+            .filter(|(_, name)| !name.starts_with('_') || pattern.text.starts_with('_'))
+            .filter(|(_, name)| them || matches_name(pattern.text, name))
             .map(|(index, _)| index)
             .collect();
         if chosen.is_empty() {
@@ -301,6 +302,8 @@ mod tests {
             ("all of them", "5of[0, 1, 2, 3, 5]"),
             ("1 of _*", "1of[4]"),
             ("1 of *_a*", "1of[1, 2]"),
+            ("1 of *hidden", "unknown-selection@6"),
+            ("all of *", "5of[0, 1, 2, 3, 5]"),
             ("1 of sel", "1of[0]"),
             ("sel_and_more", "1"),
             ("(sel)and(sel)", "(0&0)"),

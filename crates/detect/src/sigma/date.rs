@@ -1,6 +1,7 @@
 //! Parts of a time in a field, for the `minute` to `year` modifiers.
 //!
-//! A time with an offset is turned to UTC first; one without is taken as it is written. `week` is the ISO week.
+//! The parts are those that are written: an offset is neither added nor taken off. A number is a Unix time, in UTC.
+//! `week` is the ISO week.
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
@@ -31,17 +32,22 @@ impl Part {
 }
 
 fn parse(text: &str) -> Option<DateTime> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(TimeZone::UTC.to_datetime(time));
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return parse_unix(text);
     }
-    if let Ok(time) = text.parse::<DateTime>() {
-        return Some(time);
-    }
-    let number: i64 = text.split_once('.').map_or(text, |(whole, _)| whole).parse().ok()?;
-    let time = match text.len() {
+    // jiff leaves an offset aside, but refuses a zone without a number.
+    text.strip_suffix(['Z', 'z']).unwrap_or(text).trim_end().parse().ok()
+}
+
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
+fn parse_unix(text: &str) -> Option<DateTime> {
+    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+    let number: i64 = whole.parse().ok()?;
+    let time = match whole.len() {
         0..=11 => Timestamp::from_second(number),
         12..=14 => Timestamp::from_millisecond(number),
-        _ => Timestamp::from_microsecond(number),
+        15..=17 => Timestamp::from_microsecond(number),
+        _ => Timestamp::from_nanosecond(i128::from(number)),
     };
     time.ok().map(|time| TimeZone::UTC.to_datetime(time))
 }
@@ -51,18 +57,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_of_the_time_in_utc() {
+    fn parts_are_those_that_are_written() {
         let table = [
             (Part::Minute, "2025-10-25T13:44:33.4409073Z", Some(44)),
             (Part::Hour, "2025-10-25 13:44:33.433", Some(13)),
-            (Part::Hour, "2025-10-25T13:44:33+02:00", Some(11)),
-            (Part::Day, "2025-10-25T23:30:00-02:00", Some(26)),
+            (Part::Hour, "2025-10-25T13:44:33+02:00", Some(13)),
+            (Part::Day, "2025-10-25T23:30:00-02:00", Some(25)),
+            (Part::Day, "2025-10-25", Some(25)),
             (Part::Minute, "2016-12-31T23:59:60Z", Some(59)),
             (Part::Hour, "2016-12-31 23:59:60", Some(23)),
             (Part::Week, "2021-01-01T00:00:00Z", Some(53)),
             (Part::Week, "2025-12-29T00:00:00Z", Some(1)),
             (Part::Month, "1761399873", Some(10)),
+            (Part::Month, "1761399873.25", Some(10)),
             (Part::Year, "1761399873123", Some(2025)),
+            (Part::Year, "1761399873123456", Some(2025)),
+            (Part::Year, "1761399873123456789", Some(2025)),
+            (Part::Year, "99999999999999999999", None),
+            (Part::Year, ".", None),
             (Part::Year, "-", None),
             (Part::Year, "", None),
         ];

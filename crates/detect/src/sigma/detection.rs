@@ -271,7 +271,7 @@ impl Builder<'_> {
             self.report.info(node.at, "ambiguous-scalar", message, "Quote it, so that every reader takes it so.");
         }
         let test = item::test(&value, modifiers, keyword, node.text_place(), self.report)?;
-        Some(Candidate { shown: value.shown().into(), test })
+        Some(Candidate::new(&value, test))
     }
 
     fn lint(&mut self, modifiers: &Modifiers, values: &[Candidate], at: Place) {

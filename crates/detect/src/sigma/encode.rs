@@ -25,6 +25,24 @@ pub(crate) fn encode(text: &str, encodings: &[Encoding]) -> Vec<Vec<u8>> {
     forms
 }
 
+/// The texts between wildcards encoded, where the encodings keep every character apart; `None` for the others.
+pub(crate) fn encode_around(tokens: &[Token], encodings: &[Encoding]) -> Option<Vec<Token>> {
+    if !encodings.iter().all(|encoding| matches!(encoding, Encoding::Utf16Le | Encoding::Utf16Be)) {
+        return None;
+    }
+    let mut out = Vec::new();
+    for token in tokens {
+        match token {
+            Token::Text(text) => {
+                out.extend(encode(text, encodings).iter().map(|form| Token::Text(as_text(form))));
+            }
+            Token::Many => out.push(Token::Many),
+            Token::One | Token::Dash => return None,
+        }
+    }
+    Some(out)
+}
+
 fn one(form: &[u8], encoding: Encoding) -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(form);
     match encoding {

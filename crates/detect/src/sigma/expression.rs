@@ -1,7 +1,10 @@
 //! Regular expressions under `re`: searched, not matched whole, in linear time, with limits.
 
 use regex::{Regex, RegexBuilder};
-use regex_syntax::ast;
+use regex_syntax::{
+    ParserBuilder, ast,
+    hir::{Class, Hir, HirKind},
+};
 
 use super::modifiers::Flags;
 
@@ -12,11 +15,39 @@ const MAX_PROGRAM_BYTES: usize = 4 * 1_024 * 1_024;
 /// Bytes of the cache of one expression's automaton.
 const MAX_CACHE_BYTES: usize = 1_024 * 1_024;
 
+/// What any expression costs, for the parts that do not grow with it.
+const BASE_COST: usize = 1_000;
+
 /// Why an expression is refused, and where in it.
 pub(crate) struct Problem {
     pub(crate) offset: usize,
     pub(crate) message: String,
     pub(crate) fix: &'static str,
+}
+
+/// About how many states the automaton of an expression has; 0 when it cannot be read.
+pub(crate) fn cost(text: &str, flags: Flags) -> usize {
+    if text.chars().nth(MAX_CHARS).is_some() {
+        return 0;
+    }
+    let parser = ParserBuilder::new().case_insensitive(flags.ignore_case).build().parse(text);
+    parser.map_or(0, |hir| states(&hir).saturating_add(BASE_COST))
+}
+
+fn states(hir: &Hir) -> usize {
+    let sum = |parts: &[Hir]| parts.iter().map(states).fold(0, usize::saturating_add);
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len().max(1),
+        HirKind::Class(Class::Bytes(_)) => 1,
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1)).max(1);
+            states(&repetition.sub).saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
+        }
+        HirKind::Capture(capture) => states(&capture.sub).saturating_add(2),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts).saturating_add(parts.len()),
+    }
 }
 
 pub(crate) fn compile(text: &str, flags: Flags) -> Result<Regex, Problem> {

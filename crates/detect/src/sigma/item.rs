@@ -8,12 +8,12 @@ use regex::Regex;
 use super::{
     date::Part,
     decimal::Decimal,
-    encode::{as_text, encode, spelled_out, with_any_dash},
+    encode::{as_text, encode, encode_around, spelled_out, with_any_dash},
     expression,
     modifiers::{Comparison, Flags, Kind, Modifiers},
     net,
     pattern::{Anchor, Pattern, Token, plain_text, tokens},
-    scalar::Scalar,
+    scalar::{Scalar, ScalarKind},
 };
 use crate::diagnostic::{Place, Report};
 
@@ -36,7 +36,19 @@ pub(crate) struct Item {
 pub(crate) struct Candidate {
     /// As the rule writes it.
     pub(crate) shown: Box<str>,
+    pub(crate) kind: ScalarKind,
     pub(crate) test: Test,
+}
+
+impl Candidate {
+    pub(crate) fn new(value: &Scalar, test: Test) -> Self {
+        Self { shown: value.shown().into(), kind: value.kind(), test }
+    }
+
+    /// The value before it became a test.
+    pub(crate) fn scalar(&self) -> Scalar {
+        Scalar::from_shown(&self.shown, self.kind)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -71,8 +83,14 @@ pub(crate) enum Test {
     Unresolved,
 }
 
-/// Texts that one value may stand for; more are refused.
+/// Texts that one value with dashes may stand for; more are refused.
 const MAX_FORMS: usize = 1_000;
+/// Texts that the placeholders of one value may stand for.
+const MAX_EXPANDED: usize = 100_000;
+/// What one expression may cost: a larger one is refused by itself, when it is compiled.
+const MAX_REGEX_COST: usize = 131_072;
+/// What one form of an encoded value costs of the budget of its file.
+const FORM_COST: usize = 16;
 
 /// The test that a value is under these modifiers; problems are reported.
 pub(crate) fn test(
@@ -92,7 +110,7 @@ pub(crate) fn test(
         Kind::Value => plain(value, modifiers, keyword, at, report),
         Kind::Regex(flags) => regex(value, flags, at, report),
         Kind::Cidr => cidr(value, at, report),
-        Kind::Exists => exists(value, at, report),
+        Kind::Exists => exists(value, keyword, at, report),
         Kind::FieldRef => field_ref(value, modifiers, keyword, at, report),
         Kind::Compare(with) => number(value, at, report).map(|value| Test::Compare { with, value }),
     }
@@ -126,19 +144,37 @@ fn pattern(tokens: Vec<Token>, modifiers: &Modifiers, keyword: bool, at: Place, 
     if modifiers.encodings.is_empty() {
         return Some(Test::Pattern(Pattern::new(tokens, anchor, modifiers.cased)));
     }
+    if !report.spend(FORM_COST) {
+        return too_costly(at, report);
+    }
     let texts = match plain_text(&tokens) {
         Some(text) => Some(vec![text]),
         None if modifiers.windash => spelled_out(&tokens, MAX_FORMS),
         None => None,
     };
-    let Some(texts) = texts else {
+    let forms: Option<Vec<Vec<Token>>> = match texts {
+        Some(texts) => {
+            let forms = texts.iter().flat_map(|text| encode(text, &modifiers.encodings));
+            Some(forms.map(|form| vec![Token::Text(as_text(&form))]).collect())
+        }
+        None => encode_around(&tokens, &modifiers.encodings).map(|tokens| vec![tokens]),
+    };
+    let Some(forms) = forms else {
         let message = "a wildcard, or too many dashes, in a value that is encoded";
         report.error(at, "invalid-value", message, "Escape it with a backslash, or use several values.");
         return None;
     };
-    let forms = texts.iter().flat_map(|text| encode(text, &modifiers.encodings));
-    let pattern = |form: Vec<u8>| Pattern::new(vec![Token::Text(as_text(&form))], anchor, modifiers.cased);
-    Some(Test::Either(forms.map(|form| Test::Pattern(pattern(form))).collect()))
+    if !report.spend(forms.len().saturating_mul(FORM_COST)) {
+        return too_costly(at, report);
+    }
+    let tests = forms.into_iter().map(|tokens| Test::Pattern(Pattern::new(tokens, anchor, modifiers.cased)));
+    Some(Test::Either(tests.collect()))
+}
+
+fn too_costly(at: Place, report: &mut Report) -> Option<Test> {
+    let message = "the expressions and encoded values of this file need too much memory";
+    report.error(at, "too-costly", message, "Use fewer or simpler ones, or several files.");
+    None
 }
 
 fn regex(value: &Scalar, flags: Flags, at: Place, report: &mut Report) -> Option<Test> {
@@ -149,6 +185,9 @@ fn regex(value: &Scalar, flags: Flags, at: Place, report: &mut Report) -> Option
             return None;
         }
     };
+    if !report.spend(expression::cost(text, flags).min(MAX_REGEX_COST)) {
+        return too_costly(at, report);
+    }
     match expression::compile(text, flags) {
         Ok(regex) => Some(Test::Regex(regex)),
         Err(problem) => {
@@ -172,7 +211,11 @@ fn cidr(value: &Scalar, at: Place, report: &mut Report) -> Option<Test> {
     Some(Test::Network(network))
 }
 
-fn exists(value: &Scalar, at: Place, report: &mut Report) -> Option<Test> {
+fn exists(value: &Scalar, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
+    if keyword {
+        report.error(at, "invalid-value", "`exists` needs a field", "Write the field before it: `field|exists: true`.");
+        return None;
+    }
     if let Scalar::Bool(wanted) = value {
         return Some(Test::Exists(*wanted));
     }
@@ -182,12 +225,12 @@ fn exists(value: &Scalar, at: Place, report: &mut Report) -> Option<Test> {
 
 fn field_ref(value: &Scalar, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
     match value {
-        Scalar::Text(other) if !keyword && !other.is_empty() => {
+        Scalar::Text(other) if !keyword && !other.is_empty() && !other.contains(['*', '?']) => {
             let other = other.as_str().into();
             Some(Test::FieldRef { other, anchor: modifiers.anchor, cased: modifiers.cased })
         }
         _ => {
-            report.error(at, "invalid-value", "`fieldref` compares two fields", "Give the other field's name.");
+            report.error(at, "invalid-value", "`fieldref` compares two fields", "Give the other field's whole name.");
             None
         }
     }
@@ -230,16 +273,28 @@ impl Item {
             if !matches!(candidate.test, Test::Unresolved) {
                 continue;
             }
-            let Some(texts) = expanded(&candidate.shown, placeholders) else {
-                complete = false;
-                continue;
-            };
-            let texts = texts.into_iter().map(Scalar::Text);
-            let tests = texts.filter_map(|text| test(&text, &modifiers, keyword, self.at, report)).collect();
-            candidate.test = Test::Either(tests);
+            match expanded(&candidate.shown, placeholders) {
+                Ok(texts) => {
+                    let texts = texts.into_iter().map(Scalar::Text);
+                    let tests = texts.filter_map(|text| test(&text, &modifiers, keyword, self.at, report)).collect();
+                    candidate.test = Test::Either(tests);
+                }
+                Err(Unexpanded::NoList) => complete = false,
+                Err(Unexpanded::TooMany) => {
+                    complete = false;
+                    let message = format!("`{}` stands for more than {MAX_EXPANDED} values", candidate.shown);
+                    report.error(self.at, "too-many-values", message, "Shorten the lists; until then it is false.");
+                }
+            }
         }
         complete
     }
+}
+
+/// Why a value keeps its placeholders.
+pub(crate) enum Unexpanded {
+    NoList,
+    TooMany,
 }
 
 /// What stands before the first placeholder, its name, and what follows.
@@ -250,22 +305,40 @@ fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     (!name.is_empty() && name.chars().all(is_name)).then_some((before, name, after))
 }
 
-/// Every text that `text` stands for; `None` where a placeholder has no list, or there are too many.
-fn expanded(text: &str, placeholders: &Placeholders) -> Option<Vec<String>> {
+/// The names of the placeholders in a text.
+pub(crate) fn placeholder_names(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some((_, name, after)) = next_placeholder(rest) {
+        names.push(name);
+        rest = after;
+    }
+    names
+}
+
+/// Every text that `text` stands for.
+fn expanded(text: &str, placeholders: &Placeholders) -> Result<Vec<String>, Unexpanded> {
+    expand_with(text, |name| placeholders.get(name).map(Vec::as_slice))
+}
+
+/// Every text that `text` stands for, with the values that `list` knows for a name.
+pub(crate) fn expand_with<'l>(
+    text: &str,
+    list: impl Fn(&str) -> Option<&'l [String]>,
+) -> Result<Vec<String>, Unexpanded> {
     let mut done = Vec::new();
-    let mut open = vec![(String::new(), text.to_owned())];
+    let mut open = vec![(String::new(), text)];
     while let Some((head, tail)) = open.pop() {
-        if done.len().saturating_add(open.len()) > MAX_FORMS {
-            return None;
+        if done.len().saturating_add(open.len()) > MAX_EXPANDED {
+            return Err(Unexpanded::TooMany);
         }
-        match next_placeholder(&tail) {
+        match next_placeholder(tail) {
             None => done.push(format!("{head}{tail}")),
             Some((before, name, after)) => {
-                for value in placeholders.get(name)?.iter().rev() {
-                    open.push((format!("{head}{before}{value}"), after.to_owned()));
-                }
+                let values = list(name).ok_or(Unexpanded::NoList)?;
+                open.extend(values.iter().rev().map(|value| (format!("{head}{before}{value}"), after)));
             }
         }
     }
-    Some(done)
+    Ok(done)
 }

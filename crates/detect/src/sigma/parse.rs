@@ -63,6 +63,7 @@ impl Reader<'_> {
         let action = meta::text(&root, "action");
         let base = match action.as_str() {
             "global" => {
+                self.previous = Some(Base { root: root.clone(), text: own.clone() });
                 self.global = Some(Base { root, text: own });
                 return;
             }

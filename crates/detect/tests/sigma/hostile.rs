@@ -89,6 +89,50 @@ fn a_rule_file_over_the_limit_is_refused() {
     assert!(found.iter().any(|d| d.code == "too-many-documents") || found.len() == 500);
 }
 
+/// The codes of what is wrong with a rule, each once, and whether it took less than five seconds to say.
+fn refused(detection: &str) -> String {
+    let start = Instant::now();
+    let (rules, found) = parse(&rule_text(detection), "r.yml");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(rules.is_empty());
+    let mut codes: Vec<&str> = found.iter().map(|diagnostic| diagnostic.code).collect();
+    codes.dedup();
+    codes.join(" ")
+}
+
+#[test]
+fn a_rule_of_too_many_values_is_refused_with_a_reason() {
+    let values = |count: usize, each: &str| vec![each; count].join(", ");
+    assert_eq!(refused(&format!("sel: {{f: [{}]}}\ncondition: sel", values(100_000, "v"))), "too-large");
+    let fields: String = (0..6_000).map(|field| format!("  f{field}: 1\n")).collect();
+    assert_eq!(refused(&format!("sel:\n{fields}condition: sel")), "too-large");
+    let bomb =
+        refused(&format!("sel: {{f|windash|base64offset: [{}]}}\ncondition: sel", values(5_000, "'-a -b -c -d'")));
+    assert_eq!(bomb, "too-costly");
+    assert_eq!(refused(&format!("sel: {{f|windash|base64: '{}'}}\ncondition: sel", "-a ".repeat(20))), "invalid-value");
+}
+
+#[test]
+fn expressions_that_need_too_much_memory_are_refused_alone_and_together() {
+    let rule = |values: &str| format!("sel: {{f|re: [{values}]}}\ncondition: sel");
+    for alone in ["'(\\w{500}){500}'", "'((a{100}){100}){1000}'", "'(((((a{9}){9}){9}){9}){9}){9}'"] {
+        assert_eq!(refused(&rule(alone)), "invalid-regex", "{alone}");
+    }
+    assert_eq!(refused(&rule(&format!("'{}'", "(".repeat(5_000)))), "invalid-regex");
+    assert_eq!(refused(&rule(&format!("'{}'", "a".repeat(9_000)))), "invalid-regex");
+    assert_eq!(refused(&rule(&vec!["'a\\w{60}'"; 5_000].join(", "))), "too-costly");
+    assert_eq!(refused(&rule(&vec!["'a'"; 5_000].join(", "))), "too-costly");
+}
+
+#[test]
+fn ten_megabytes_of_yaml_are_refused_before_they_are_read() {
+    let start = Instant::now();
+    let text = rule_text(&format!("sel: {{f: '{}'}}\ncondition: sel", "x".repeat(10 * 1_024 * 1_024)));
+    let (rules, found) = parse(&text, "big.yml");
+    assert_eq!((rules.len(), found[0].code), (0, "file-too-large"));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
 const SEED: &str = "title: T\nid: r\nlevel: low\nstatus: test\ntags: [attack.t1110, attack.impact]\nlogsource: {category: test}\n\
 detection:\n  sel:\n    - a|contains|all: ['x*', \"y\\n\", 1.5]\n      b|re|i: '^a(b|c)+$'\n    - c|cidr: 10.0.0.0/8\n  kw: ['k?', &v 7]\n  \
 f_1: {d|windash|endswith: ' -x', e|base64offset|contains: *v, g|exists: true, h|expand: '%p%', i: null}\n  \

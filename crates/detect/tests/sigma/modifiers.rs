@@ -132,22 +132,76 @@ fn a_placeholder_is_false_without_a_list_and_its_values_with_one() {
 }
 
 #[test]
-fn parts_of_a_time_are_compared_in_utc() {
+fn parts_of_a_time_are_read_as_they_are_written_without_conversion_of_zones() {
     let events = [
         r#"{"t":"2025-10-25T23:30:00-02:00"}"#,
         r#"{"t":"2016-12-31T23:59:60Z"}"#,
         r#"{"t":"2021-01-01"}"#,
         r#"{"t":"x"}"#,
+        r#"{"t":1761399873}"#,
     ];
     let table = [
-        ("t|day: 26", "x..."),
-        ("t|minute: 59", ".x.."),
-        ("t|week: 53", "..x."),
-        ("t|year|gte: 2021", "x.x."),
-        ("t|month: [10, 12]", "xx.."),
-        ("t|hour|lt: 2", "x.x."),
+        ("t|day: 25", "x...x"),
+        ("t|minute: 59", ".x..."),
+        ("t|week: 53", "..x.."),
+        ("t|year|gte: 2021", "x.x.x"),
+        ("t|month: [10, 12]", "xx..x"),
+        ("t|hour|lt: 2", "..x.."),
+        ("t|hour|neq: 23", "..xxx"),
     ];
     for (item, expected) in table {
         assert_eq!(check_item(item, &events), expected, "{item}");
     }
+}
+
+#[test]
+fn wide_text_keeps_its_wildcards_and_base64_refuses_them() {
+    let events = [r#"{"f":"a\u0000b\u0000"}"#, r#"{"f":"a\u0000x\u0000b\u0000"}"#, r#"{"f":"axb"}"#];
+    assert_eq!(check_item("f|wide: a*b", &events), "xx.");
+    assert_eq!(check_item("f|utf16be: a*b", &events), "...");
+    assert_eq!(check_item("f|wide|base64: a*b", &events), "invalid-value@7:20");
+    assert_eq!(check_item("f|base64: a\\*b", &[r#"{"f":"YSpi"}"#]), "x");
+}
+
+#[test]
+fn modifiers_that_say_nothing_where_they_stand_are_refused() {
+    let table = [
+        ("'|exists': true", "invalid-value@7:16"),
+        ("f|exists: 'true'", "invalid-value@7:16"),
+        ("f|fieldref: a*", "invalid-value@7:17"),
+        ("'|fieldref': a", "invalid-value@7:18"),
+        ("f|minute: x", "invalid-value@7:15"),
+        ("f|minute|contains: 1", "conflicting-modifiers@7:7"),
+        ("f|cidr|contains: 10.0.0.0/8", "conflicting-modifiers@7:7"),
+        ("f|base64|re: a", "conflicting-modifiers@7:7"),
+        ("f|gt|lt: 1", "conflicting-modifiers@7:10"),
+        ("f|lt|contains: 1", "conflicting-modifiers@7:7"),
+    ];
+    for (item, expected) in table {
+        assert_eq!(check_item(item, &[]), expected, "{item}");
+    }
+}
+
+#[test]
+fn the_order_of_modifiers_that_do_not_encode_is_free() {
+    let events = [r#"{"f":"xABx"}"#, r#"{"f":"xabx"}"#];
+    for item in ["f|contains|cased: ab", "f|cased|contains: ab"] {
+        assert_eq!(check_item(item, &events), ".x", "{item}");
+    }
+    for item in ["f|re|i|m|s: '^xAB'", "f|re|s|m|i: '^xAB'", "f|re|ignorecase|multiline|dotall: '^xAB'"] {
+        assert_eq!(check_item(item, &events), "xx", "{item}");
+    }
+    assert_eq!(check_item("f|contains|all|neq: [x, AB]", &[r#"{"f":"xAB"}"#, r#"{"f":"x"}"#, "{}"]), ".xx");
+}
+
+#[test]
+fn a_list_of_a_hundred_thousand_values_for_a_placeholder_is_bounded_and_a_thousand_are_used() {
+    let list = |count: usize| (0..count).map(|number| format!("v{number}")).collect::<Vec<_>>();
+    let check = |count: usize| {
+        let lists = BTreeMap::from([("L".to_owned(), list(count))]);
+        let options = CompileOptions { placeholders: lists, ..CompileOptions::default() };
+        check_with("sel: {f|expand: '%L%'}\ncondition: sel", &[r#"{"f":"v1999"}"#, r#"{"f":"w"}"#], &options)
+    };
+    assert_eq!(check(2_000), "x.");
+    assert_eq!(check(100_002), "..");
 }

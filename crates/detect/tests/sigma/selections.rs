@@ -2,7 +2,7 @@
 
 use shieldops_detect::{CompileOptions, DiagnosticSeverity, RuleSet};
 
-use crate::check::{check, parse, rule_text};
+use crate::check::{check, marks, parse, rule_text, source};
 
 #[test]
 fn a_map_is_all_of_its_fields_and_a_list_of_maps_any_of_them() {
@@ -166,6 +166,49 @@ fn a_global_document_is_the_base_of_those_after_it() {
     assert!(found.iter().all(|d| d.severity == DiagnosticSeverity::Info), "{found:?}");
     let (changed, _) = parse(&text.replace("title: T", "title: U"), "r.yml");
     assert_ne!(rules[0].version, changed[0].version);
+}
+
+#[test]
+fn a_repeated_document_builds_on_the_one_before_it_and_a_reset_ends_the_global_one() {
+    let text = "action: global\ntitle: T\nlevel: high\nlogsource: {category: test}\n\
+                ---\nid: one\ndetection: {sel: {a: 1}, condition: sel}\n\
+                ---\naction: repeat\nid: two\ndetection: {sel: {b: 2}}\n\
+                ---\naction: reset\n\
+                ---\nid: three\ntitle: U\nlevel: low\nlogsource: {category: test}\ndetection: {sel: {c: 3}, condition: sel}\n\
+                ---\naction: again\n";
+    let (rules, found) = parse(text, "r.yml");
+    let shown: Vec<_> =
+        rules.iter().map(|rule| format!("{} {} {}", rule.id, rule.title, rule.level.as_str())).collect();
+    assert_eq!(shown, ["one T high", "two T high", "three U low"]);
+    assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), ["unknown-action"]);
+    let (set, _) = RuleSet::compile(rules, &CompileOptions::default());
+    let events: [&[u8]; 4] = [br#"{"a":1}"#, br#"{"b":2}"#, br#"{"a":1,"b":2}"#, br#"{"c":3}"#];
+    // The repeated selection has the fields of both.
+    assert_eq!(marks(&set, &source("/test/"), &events), "x.xx");
+}
+
+#[test]
+fn correlations_and_filters_take_nothing_from_a_global_document() {
+    let text = "action: global\ntitle: T\nlogsource: {category: test}\ndetection: {sel: {a: 1}, condition: sel}\n\
+                ---\ntitle: C\ncorrelation: {type: temporal, rules: [a, b], timespan: 1m}\n\
+                ---\ntitle: F\nfilter: {rules: any, sel: {a: 1}, condition: not sel}\n";
+    let (documents, found) = shieldops_detect::parse(text, "r.yml");
+    assert_eq!((documents.rules.len(), documents.filters.len(), documents.correlations.len()), (0, 0, 1));
+    assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), ["no-log-source"]);
+}
+
+#[test]
+fn a_rule_tells_its_name_its_status_and_its_relations() {
+    let head = "name: n\nstatus: experimental\nrelated: [{id: x, type: derived}, {id: y, type: similar}, {id: z}]\n";
+    let (rules, found) = parse(&format!("{head}{}", rule_text("sel: {a: 1}\ncondition: sel")), "r.yml");
+    let related: Vec<_> = rules[0].related.iter().map(|one| format!("{} {}", one.kind, one.id)).collect();
+    assert_eq!((rules[0].name.as_str(), rules[0].status.as_str()), ("n", "experimental"));
+    assert_eq!(related, ["derived x", "similar y"]);
+    assert_eq!(found.iter().map(|d| (d.code, d.line, d.column)).collect::<Vec<_>>(), [("invalid-related", 3, 59)]);
+    let (_, found) = parse(&rule_text("sel: {a: 1}\ncondition: sel").replace("level: low", "level: lo"), "r.yml");
+    assert_eq!(found[0].to_string(), "r.yml:3:8: error[unknown-level]: there is no level `lo` (Did you mean `low`?)");
+    let (rules, found) = parse(&format!("status: new\n{}", rule_text("sel: {a: 1}\ncondition: sel")), "r.yml");
+    assert_eq!((rules.len(), found[0].code), (1, "unknown-status"));
 }
 
 #[test]
