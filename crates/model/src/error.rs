@@ -66,6 +66,8 @@ codes! {
     TOO_MANY_ITEMS 413 "too_many_items" "Too many items at once" "Send at most as many as the detail says; larger work goes as a job.";
     UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body's type or encoding is not supported" "Send NDJSON, plain, gzip or zstd.";
     POLICY_DENIED 422 "policy_denied" "Policy denies this" "The reasons are listed; any matching deny wins.";
+    INVALID_RULE 422 "invalid_rule" "The rule or exception cannot be used" "`errors` says where, why and how to mend it.";
+    RULE_NOT_PROVED 409 "rule_not_proved" "The rule is not proved yet" "Let its tests pass and run a backtest of this version, or enable it with `override` and a reason.";
     UNKNOWN_CAPABILITY 422 "unknown_capability" "There is no such capability" "See the list of capabilities.";
     INVALID_PARAMS 422 "invalid_params" "The parameters do not fit the capability" "The detail names the parameter and what it takes.";
     UNKNOWN_TARGET 422 "unknown_target" "No such target is registered" "Register the target in Settings first: a target exists only when a person registers it.";

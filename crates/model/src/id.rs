@@ -226,6 +226,8 @@ kinds! {
     ApprovalKind ApprovalId "apr";
     /// A rule row that a tenant owns; `rule.id` elsewhere is the Sigma id.
     RuleKind RuleId "rul";
+    /// An exception from rules.
+    ExceptionKind ExceptionId "exc";
     TargetKindId TargetId "tgt";
     UserKind UserId "usr";
     SessionKind SessionId "ses";

@@ -26,7 +26,7 @@ pub use entity::{Entity, EntityKind};
 pub use error::Code;
 pub use event::{Event, Http, LogSource, Normalised, Ocsf, Process, TimeQuality};
 pub use id::{
-    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, GrantId, Id, IdMint, IncidentId, InvestigationId,
+    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, ExceptionId, GrantId, Id, IdMint, IncidentId, InvestigationId,
     InvitationId, JobId, KeyId, LedgerId, NoteId, PasskeyId, PlanId, RoleId, RuleId, SegmentId, SessionId, TargetId,
     TenantId, TokenId, UserId,
 };

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,11 +12,11 @@ use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, Indicators, Rule, RuleSet, parse};
 use shieldops_model::EntityKind;
-use shieldops_store::Job;
+use shieldops_store::{Job, rule_states::State};
 use shieldops_triage::{GroupKey, RuleFacts};
 use tokio_util::sync::CancellationToken;
 
-use crate::Pipeline;
+use crate::{Pipeline, samples};
 
 /// Bytes of one rule file that are read.
 const FILE_BYTES: u64 = 1024 * 1024;
@@ -41,6 +41,17 @@ pub struct RuleEntry {
     pub matches: Vec<String>,
     pub misses: Vec<String>,
     pub diagnostics: Vec<Diagnostic>,
+    tests: OnceLock<(usize, usize)>,
+}
+
+impl RuleEntry {
+    /// Samples that come out as they should, and those that do not. Blocking the first time.
+    pub fn tests(&self) -> (usize, usize) {
+        *self.tests.get_or_init(|| {
+            let report = samples::check(&self.rule, &self.matches, &self.misses);
+            (report.passed, report.failed)
+        })
+    }
 }
 
 /// One compiled state of all content.
@@ -60,6 +71,11 @@ impl RuleBook {
         self.facts.get(rule_id).map(Arc::clone)
     }
 
+    /// What the log of coverage calls it.
+    pub(crate) fn base_hash(&self) -> String {
+        format!("base:{}", hex::encode(self.hash.get(..8).unwrap_or_default()))
+    }
+
     /// What the ledger keeps of a reload.
     pub fn summary(&self) -> serde_json::Value {
         serde_json::json!({"loaded": self.set.len(), "failed": self.failed(), "content": hex::encode(self.hash)})
@@ -76,16 +92,29 @@ pub struct Content {
     built_in: &'static [BuiltIn],
     dirs: Vec<PathBuf>,
     indicator_files: Vec<PathBuf>,
+    default_state: State,
     book: ArcSwap<RuleBook>,
     reloading: Mutex<()>,
 }
 
 impl Content {
-    pub fn load(built_in: &'static [BuiltIn], dirs: Vec<PathBuf>, indicator_files: Vec<PathBuf>) -> Self {
+    /// `default_state` is how a rule is that a tenant did not set.
+    pub fn load(
+        built_in: &'static [BuiltIn],
+        dirs: Vec<PathBuf>,
+        indicator_files: Vec<PathBuf>,
+        default_state: State,
+    ) -> Self {
         let files = gather(built_in, &dirs);
         let lists = read_lists(&indicator_files);
         let book = build(files, &lists);
-        Self { built_in, dirs, indicator_files, book: ArcSwap::from_pointee(book), reloading: Mutex::new(()) }
+        let book = ArcSwap::from_pointee(book);
+        Self { built_in, dirs, indicator_files, default_state, book, reloading: Mutex::new(()) }
+    }
+
+    /// How a rule is that a tenant did not set.
+    pub fn default_state(&self) -> State {
+        self.default_state
     }
 
     pub fn book(&self) -> Arc<RuleBook> {
@@ -280,6 +309,7 @@ fn entry(rule: &Rule, file: &SourceFile, said: &[Diagnostic]) -> RuleEntry {
         matches: lines(&file.matches),
         misses: lines(&file.misses),
         diagnostics: said.to_vec(),
+        tests: OnceLock::new(),
     }
 }
 
@@ -295,7 +325,7 @@ fn file_problem(file: &str, problem: &str) -> Diagnostic {
     }
 }
 
-fn facts_of(rule: &Rule) -> RuleFacts {
+pub(crate) fn facts_of(rule: &Rule) -> RuleFacts {
     RuleFacts {
         id: rule.id.clone(),
         title: rule.title.clone(),

@@ -1,47 +1,144 @@
-//! Which rules of the one compiled set a tenant wants: a bitmap over the set, applied after the match. It is made again
-//! when the set was loaded anew or the tenant switched a rule, on whichever node, and it changes only between two batches.
+//! Which rules a tenant wants, and what becomes of their matches. One compiled set serves everybody; how a tenant differs is
+//! small: two bitmaps over that set, a set of its own rules beside it, and exceptions that are asked after a match. It is
+//! made again when the set was loaded anew or the tenant changed something, on whichever node, and only between two batches.
+
+mod exceptions;
+mod own;
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use shieldops_detect::RuleSet;
-use shieldops_model::TenantId;
-use shieldops_store::{Change, Job, rule_states};
+use sha2::{Digest as _, Sha256};
+use shieldops_detect::{Rule, RuleSet};
+use shieldops_model::{LogSource, TenantId, Timestamp};
+use shieldops_store::{
+    Access, Change, Job,
+    coverage::{self, Differs},
+    exceptions as stored,
+    own_rules::{self, versions},
+    rule_states::{self, State},
+};
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
-use crate::{Pipeline, Result, content::RuleBook};
+pub(crate) use own::Own;
+pub use own::read as read_own;
 
-/// A bitmap is never older than this: what a node that lost sight of the database's changes could miss.
+use crate::{Pipeline, Result, content::RuleBook};
+use exceptions::Exceptions;
+
+/// It is never older than this: what a node that lost sight of the database's changes could miss.
 const AGAIN: Duration = Duration::from_mins(1);
+/// An exception that ended this long ago still holds for events from before its end that come so late.
+const ENDED: Duration = Duration::from_hours(24 * 7);
 const WORD_BITS: usize = 64;
 
-/// A bit for each rule of a set: whether it is enabled.
+/// A bit for each rule of a set.
 #[derive(Debug)]
-pub(crate) struct Bitmap {
+struct Bitmap {
     words: Vec<u64>,
 }
 
 impl Bitmap {
-    /// All rules of the set but these.
-    pub(crate) fn without(set: &RuleSet, disabled: &BTreeSet<String>) -> Self {
-        let mut words = vec![u64::MAX; set.len().div_ceil(WORD_BITS)];
-        for index in disabled.iter().filter_map(|id| set.position(id)) {
-            if let Some(word) = words.get_mut(index / WORD_BITS) {
-                *word &= !(1 << (index % WORD_BITS));
+    fn of(set: &RuleSet, wanted: impl Fn(&Rule) -> bool) -> Self {
+        let mut words = vec![0_u64; set.len().div_ceil(WORD_BITS)];
+        for rule in set.rules().iter().filter(|rule| wanted(rule)) {
+            if let Some(word) = words.get_mut(rule.index / WORD_BITS) {
+                *word |= 1 << (rule.index % WORD_BITS);
             }
         }
         Self { words }
     }
 
-    pub(crate) fn has(&self, index: usize) -> bool {
+    fn has(&self, index: usize) -> bool {
         self.words.get(index / WORD_BITS).is_some_and(|word| word & (1 << (index % WORD_BITS)) != 0)
     }
 }
 
-/// A tenant's bitmap from batch to batch.
+/// How a tenant differs, as it stands in the store.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    pub(crate) states: BTreeMap<String, State>,
+    /// Rules of its own that run: id, state and text.
+    pub(crate) own: Vec<(String, State, String)>,
+    pub(crate) exceptions: Vec<stored::Exception>,
+}
+
+impl Wanted {
+    pub(crate) async fn read(access: &mut impl Access, now: Timestamp) -> Result<Self> {
+        let states = rule_states::states(access).await?;
+        let rows = own_rules::all(access).await?;
+        let running: BTreeMap<String, State> =
+            rows.into_iter().filter(own_rules::OwnRule::runs).map(|rule| (rule.rule_id, rule.state)).collect();
+        let live = if running.is_empty() { Vec::new() } else { versions::live(access).await? };
+        let own = live.into_iter().filter_map(|(id, version)| {
+            let state = *running.get(&id)?;
+            Some((id, state, version.written.text))
+        });
+        let exceptions = stored::after(access, now.minus(ENDED)).await?;
+        Ok(Self { states, own: own.collect(), exceptions })
+    }
+}
+
+/// The rules of one tenant, ready to run.
+pub(crate) struct TenantRules {
+    pub(crate) book: Arc<RuleBook>,
+    runs: Bitmap,
+    shadow: Bitmap,
+    pub(crate) own: Option<Own>,
+    exceptions: Exceptions,
+    /// What the coverage log keeps of it, under these hashes.
+    pub(crate) set: coverage::RuleSet,
+    pub(crate) hash: String,
+}
+
+impl TenantRules {
+    /// `default` is how a rule is that the tenant did not set.
+    pub(crate) fn make(book: Arc<RuleBook>, default: State, wanted: &Wanted) -> Self {
+        let own = Own::compile(&wanted.own);
+        let state = |rule: &Rule| match &own {
+            Some(own) if own.set.get(&rule.id).is_some() => None,
+            _ => Some(wanted.states.get(&rule.id).copied().unwrap_or(default)),
+        };
+        let runs = Bitmap::of(&book.set, |rule| state(rule).is_some_and(State::runs));
+        let shadow = Bitmap::of(&book.set, |rule| state(rule) == Some(State::Shadow));
+        let mut differs: BTreeMap<String, Differs> = wanted
+            .states
+            .iter()
+            .filter(|(_, state)| **state != default)
+            .map(|(id, state)| (id.clone(), Differs { state: *state, version: None }))
+            .collect();
+        differs.extend(own.iter().flat_map(Own::differs));
+        let set = coverage::RuleSet::Tenant { base: book.base_hash(), default, differs };
+        let hash = hash_of(&set);
+        let exceptions = Exceptions::new(&wanted.exceptions);
+        Self { book, runs, shadow, own, exceptions, set, hash }
+    }
+
+    /// Whether a rule of the book runs for this tenant: shadow or enabled, and no rule of its own stands in for it.
+    pub(crate) fn runs(&self, index: usize) -> bool {
+        self.runs.has(index)
+    }
+
+    /// Whether a rule of the book is only watched.
+    pub(crate) fn is_shadow(&self, index: usize) -> bool {
+        self.shadow.has(index)
+    }
+
+    /// Whether an exception takes this match out. `at` is the event's time.
+    pub(crate) fn excepted(&self, rule: &Rule, at: Timestamp, source: &LogSource, line: &[u8]) -> bool {
+        self.exceptions.hold(rule, at, source, line)
+    }
+}
+
+fn hash_of(set: &coverage::RuleSet) -> String {
+    let text = serde_json::to_vec(set).unwrap_or_default();
+    hex::encode(Sha256::digest(text).get(..8).unwrap_or_default())
+}
+
+/// A tenant's rules from batch to batch.
 #[derive(Default)]
 pub(crate) struct Enabled {
     changes: Option<Receiver<Change>>,
@@ -49,44 +146,49 @@ pub(crate) struct Enabled {
 }
 
 struct Made {
-    book: Arc<RuleBook>,
-    bits: Arc<Bitmap>,
+    rules: Arc<TenantRules>,
     at: Instant,
 }
 
 impl Enabled {
-    /// The bitmap over this book as of now: what was answered to whoever switched a rule is in it.
+    /// The tenant's rules over this book as of now: what was answered to whoever changed something is in it.
     pub(crate) async fn of(
         &mut self,
         pipeline: &Pipeline,
         tenant: TenantId,
         book: &Arc<RuleBook>,
-    ) -> Result<Arc<Bitmap>> {
+    ) -> Result<Arc<TenantRules>> {
         // First told, then read: a change in between is read, and told for the next batch.
         let changes = self.changes.get_or_insert_with(|| pipeline.store.watch());
         let changed = changed(changes, tenant);
         if let Some(made) = &self.made
             && !changed
-            && Arc::ptr_eq(&made.book, book)
+            && Arc::ptr_eq(&made.rules.book, book)
             && made.at.elapsed() < AGAIN
         {
-            return Ok(Arc::clone(&made.bits));
+            return Ok(Arc::clone(&made.rules));
         }
         self.made = None;
         let mut reader = pipeline.store.job(tenant, Job::Pipeline)?.read().await?;
-        let disabled = rule_states::disabled(&mut reader).await?;
-        let bits = Arc::new(Bitmap::without(&book.set, &disabled));
-        self.made = Some(Made { book: Arc::clone(book), bits: Arc::clone(&bits), at: Instant::now() });
-        Ok(bits)
+        let wanted = Wanted::read(&mut reader, pipeline.store.clock().now()).await?;
+        drop(reader);
+        let (book, default) = (Arc::clone(book), pipeline.content.default_state());
+        let make = move || Arc::new(TenantRules::make(book, default, &wanted));
+        let rules = tokio::task::spawn_blocking(make).await.map_err(|_ended| crate::PipelineError::Stopped)?;
+        self.made = Some(Made { rules: Arc::clone(&rules), at: Instant::now() });
+        Ok(rules)
     }
 }
 
-/// Whether the tenant may have switched a rule since this was asked last.
+/// Whether the tenant may have changed its rules since this was asked last.
 fn changed(changes: &mut Receiver<Change>, tenant: TenantId) -> bool {
     let mut changed = false;
     loop {
         match changes.try_recv() {
-            Ok(change) => changed |= change.tenant == tenant && change.kind == "rule",
+            // Version 0 tells of what a rule found, not of what it is, save for `all`.
+            Ok(change) => {
+                changed |= change.tenant == tenant && change.kind == "rule" && (change.version > 0 || change.id == "all");
+            }
             Err(TryRecvError::Lagged(_)) => changed = true,
             Err(TryRecvError::Empty | TryRecvError::Closed) => return changed,
         }
@@ -94,45 +196,4 @@ fn changed(changes: &mut Receiver<Change>, tenant: TenantId) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use shieldops_detect::{CompileOptions, parse};
-
-    use super::*;
-
-    fn id(number: usize) -> String {
-        format!("5a000000-0000-4000-8000-{number:012}")
-    }
-
-    fn set(rules: usize) -> RuleSet {
-        let rule = |number: usize| {
-            let text = format!(
-                "title: Rule {number}\nid: {}\nlevel: low\nlogsource:\n  product: linux\ndetection:\n  selection:\n    message|contains: x\n  condition: selection\n",
-                id(number)
-            );
-            parse(&text, "rule.yml").0.into_rules()
-        };
-        RuleSet::compile((0..rules).flat_map(rule).collect::<Vec<_>>(), &CompileOptions::default()).0
-    }
-
-    #[test]
-    fn a_rule_that_is_off_is_the_only_one_missing_wherever_it_stands_in_the_set() {
-        for (rules, off) in [(1, 0), (64, 63), (65, 64), (130, 64), (130, 129)] {
-            let set = set(rules);
-            assert_eq!(set.len(), rules);
-            let bits = Bitmap::without(&set, &[id(off), "no rule of the set".to_owned()].into());
-            for rule in set.rules() {
-                assert_eq!(bits.has(rule.index), rule.id != id(off), "{} of {rules}", rule.id);
-            }
-        }
-    }
-
-    #[test]
-    fn the_same_rule_is_off_in_a_set_of_another_order() {
-        let off = [id(3)].into();
-        for rules in [4, 70] {
-            let set = set(rules);
-            let bits = Bitmap::without(&set, &off);
-            assert_eq!(set.rules().iter().filter(|rule| !bits.has(rule.index)).count(), 1);
-        }
-    }
-}
+mod tests;

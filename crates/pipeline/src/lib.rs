@@ -6,23 +6,28 @@
 pub mod content;
 pub mod events;
 pub mod intake;
+pub mod samples;
 
 mod arrivals;
 mod batch;
 mod budget;
 mod care;
+mod covered;
 mod enabled;
 mod error;
+mod fields;
 mod growing;
 mod housekeeping;
 mod incidents;
 mod investigator;
 mod seen;
+mod silent;
 mod watermark;
 mod worker;
 
 pub use budget::{Budget, Share};
 pub use content::{BuiltIn, Content, RuleBook, RuleEntry};
+pub use enabled::read_own;
 pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
 pub use incidents::SUBJECTS;

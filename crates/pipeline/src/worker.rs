@@ -6,15 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Frame, Offset};
-use shieldops_detect::Worker;
 use shieldops_model::{DeadLetterId, Event, TenantId, Timestamp, id};
 use shieldops_store::{Job, Tx, bookkeeping, dead_letters};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Pipeline, PipelineError, Result,
-    batch::{self, Outcome},
+    batch::{self, Outcome, Workers},
     care::{Care, Next},
+    covered,
     enabled::Enabled,
     growing::Growing,
     incidents::{self, Findings},
@@ -31,7 +31,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// been committed.
 #[derive(Default)]
 struct Hands {
-    worker: Worker,
+    workers: Workers,
     growing: Growing,
     enabled: Enabled,
 }
@@ -111,6 +111,8 @@ async fn give_up(pipeline: &Pipeline, tenant: TenantId, batch: Batch, error: &Pi
         let body = serde_json::json!({"source": event.source, "format": event.format, "why": detail});
         tx.record("event.unprocessable", &[&event.id], body)?;
     }
+    covered::skipped(&mut tx, &batch.events).await?;
+    covered::unreadable(&mut tx, &batch.damaged, now).await?;
     record_damage(&mut tx, tenant, &batch.damaged)?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &batch.next.0.to_be_bytes()).await?;
     tx.commit(now).await?;
@@ -131,18 +133,18 @@ async fn step(
         return Ok(hands);
     }
     let book = pipeline.content.book();
-    let enabled = hands.enabled.of(pipeline, tenant, &book).await?;
+    let rules = hands.enabled.of(pipeline, tenant, &book).await?;
     let log = Arc::clone(bus);
     let bytes = pipeline.settings.batch_bytes;
-    let worker = hands.worker;
-    let work = move || -> Result<(Outcome, Vec<Frame>, Offset, Worker)> {
-        let mut worker = worker;
+    let workers = hands.workers;
+    let work = move || -> Result<(Outcome, Vec<Frame>, Offset, Workers)> {
+        let mut workers = workers;
         let batch = read(&log, tenant, place, bytes, take)?;
-        Ok((batch::run(batch.events, &book, &enabled, &mut worker), batch.damaged, batch.next, worker))
+        Ok((batch::run(batch.events, rules, &mut workers), batch.damaged, batch.next, workers))
     };
-    let (outcome, damaged, next, worker) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
-    hands.worker = worker;
-    commit(pipeline, tenant, &mut hands.growing, (&outcome, &damaged, next)).await?;
+    let (outcome, damaged, next, workers) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
+    hands.workers = workers;
+    commit(pipeline, tenant, &mut hands, (&outcome, &damaged, next)).await?;
     bus.set_processed(tenant, next);
     Ok(hands)
 }
@@ -194,16 +196,20 @@ fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize, take: usize) ->
 async fn commit(
     pipeline: &Pipeline,
     tenant: TenantId,
-    growing: &mut Growing,
+    hands: &mut Hands,
     (outcome, damaged, next): (&Outcome, &[Frame], Offset),
 ) -> Result<()> {
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
-    seen::count(&mut tx, &outcome.events, now).await?;
+    let late = seen::count(&mut tx, &outcome.events, now).await?;
+    covered::evaluated(&mut tx, outcome, late, now).await?;
+    outcome.silent.write(&mut tx).await?;
+    hands.workers.fields.write(&mut tx, now).await?;
     letters(&mut tx, outcome, pipeline.settings.dead_letters, now).await?;
     record_damage(&mut tx, tenant, damaged)?;
+    covered::unreadable(&mut tx, damaged, now).await?;
     let batch = Findings { findings: &outcome.findings, events: &outcome.events };
-    incidents::apply(&mut tx, growing, batch, &pipeline.settings, now).await?;
+    incidents::apply(&mut tx, &mut hands.growing, batch, &pipeline.settings, now).await?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &next.0.to_be_bytes()).await?;
     tx.announce("ingest", "stats");
     tx.commit(now).await?;

@@ -1,5 +1,7 @@
 //! Alerts: found by key, by fingerprint and window, by incident; listed newest first.
 
+use std::collections::HashMap;
+
 use shieldops_model::{Alert, AlertId, AlertKey, Entity, EventId, IncidentId, Severity, Timestamp, UserId, id};
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -7,6 +9,7 @@ use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
     access::{any_of, ids, open, seal, word},
     db::{clean, index_text},
+    rows,
 };
 
 const TABLE: &str = "alerts";
@@ -244,6 +247,48 @@ pub async fn by_rule(access: &mut impl Access) -> Result<Vec<(String, u64, Times
     let read = |row: &AnyRow| -> Result<_> {
         let alerts: i64 = row.try_get("alerts")?;
         Ok((row.try_get("rule_id")?, u64::try_from(alerts).unwrap_or(0), Timestamp::from_micros(row.try_get("last")?)))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// What the alerts of a rule say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Score {
+    pub alerts: u64,
+    /// First seen since the time that was asked for.
+    pub recent: u64,
+    pub last_fired: Option<Timestamp>,
+    /// Alerts that a person judged so.
+    pub true_positives: u64,
+    pub false_positives: u64,
+    pub benign: u64,
+}
+
+/// How each rule did: verdicts, volume since a time, and when it fired last.
+pub async fn scores(access: &mut impl Access, since: Timestamp) -> Result<HashMap<String, Score>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT rule_id, count(*) AS alerts, max(last_seen) AS last, \
+         CAST(sum(CASE WHEN first_seen>=$2 THEN 1 ELSE 0 END) AS BIGINT) AS recent, \
+         CAST(sum(CASE WHEN verdict='true_positive' THEN 1 ELSE 0 END) AS BIGINT) AS truly, \
+         CAST(sum(CASE WHEN verdict='false_positive' THEN 1 ELSE 0 END) AS BIGINT) AS falsely, \
+         CAST(sum(CASE WHEN verdict='benign_positive' THEN 1 ELSE 0 END) AS BIGINT) AS benign \
+         FROM alerts WHERE tenant_id=$1 GROUP BY rule_id LIMIT 100000",
+    )
+    .bind(tenant)
+    .bind(since.as_micros())
+    .fetch_all(access.conn())
+    .await?;
+    let read = |row: &AnyRow| -> Result<_> {
+        let score = Score {
+            alerts: rows::count(row, "alerts")?,
+            recent: rows::count(row, "recent")?,
+            last_fired: rows::optional_time(row, "last")?,
+            true_positives: rows::count(row, "truly")?,
+            false_positives: rows::count(row, "falsely")?,
+            benign: rows::count(row, "benign")?,
+        };
+        Ok((row.try_get("rule_id")?, score))
     };
     rows.iter().map(read).collect()
 }

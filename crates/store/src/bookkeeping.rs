@@ -6,11 +6,13 @@
 //! | table or column | why it is no domain change |
 //! |---|---|
 //! | `offsets`, `counters`, `source_stats`, `event_minutes` | follow from the events; counted again by a replay |
+//! | `coverage_minutes`, `rule_sets`, `source_fields`, `shadow_matches`, `rule_days` | follow from the events; counted again by a replay |
+//! | `backtests` | the job's beginning and end have entries |
 //! | `facts` (offsets of followed files, the replay of the demo) | places; a fact that is a change has its own entry |
 //! | `alerts.count`, `alerts.last_seen` of a duplicate | follow from the events; one entry covers a commit of the pipeline |
 //! | `principal_index.last_used_at`, `memberships.last_used_at` | uses, noted at most once a minute; denials and changes have entries |
 //! | `users.last_sign_in_at` | the session that it notes has an entry |
-//! | `principal_index.idle_us`, `tenants.second_factor` | copies of the settings, whose version has an entry |
+//! | `tenants.session_idle_us`, `tenants.second_factor` | copies of the settings, whose version has an entry |
 //! | `second_factors.last_step`, `.last_used_at`, a passkey's counter | what the code or key opened has an entry |
 //! | `ceremonies` | half-done sign-ins; what comes of one has an entry |
 //! | `idempotency` | stored answers; the work they are about has entries |

@@ -252,6 +252,34 @@ pub async fn counts(access: &mut impl Access) -> Result<(u64, u64)> {
     Ok((u64::try_from(open).unwrap_or(0), u64::try_from(total).unwrap_or(0)))
 }
 
+/// Incidents that were seen in a window, newest first, and how many there are beyond `limit`.
+pub async fn in_window(
+    access: &mut impl Access,
+    (from, to): (Timestamp, Timestamp),
+    limit: u32,
+) -> Result<(Vec<Incident>, u64)> {
+    const WITHIN: &str = "tenant_id=$1 AND last_seen>=$2 AND first_seen<$3 AND merged_into IS NULL \
+        AND (verdict IS NULL OR verdict NOT IN ('false_positive','duplicate'))";
+    let tenant = access.t();
+    let sql = format!("SELECT id, body FROM incidents WHERE {WITHIN} ORDER BY last_seen DESC, id DESC LIMIT $4");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(tenant.clone())
+        .bind(from.as_micros())
+        .bind(to.as_micros())
+        .bind(i64::from(limit))
+        .fetch_all(access.conn())
+        .await?;
+    let found = rows.iter().map(|row| read(access, row)).collect::<Result<Vec<Incident>>>()?;
+    let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM incidents WHERE {WITHIN}")))
+        .bind(tenant)
+        .bind(from.as_micros())
+        .bind(to.as_micros())
+        .fetch_one(access.conn())
+        .await?;
+    let more = u64::try_from(count).unwrap_or(0).saturating_sub(u64::try_from(found.len()).unwrap_or(0));
+    Ok((found, more))
+}
+
 fn read(access: &impl Access, row: &AnyRow) -> Result<Incident> {
     let id: Vec<u8> = row.try_get("id")?;
     let body: Vec<u8> = row.try_get("body")?;

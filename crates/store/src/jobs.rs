@@ -33,6 +33,14 @@ impl JobState {
             Self::Failed => "failed",
         }
     }
+
+    pub(crate) fn of(text: &str) -> Self {
+        match text {
+            "done" => Self::Done,
+            "failed" => Self::Failed,
+            _ => Self::Running,
+        }
+    }
 }
 
 /// What became of one item.
@@ -174,11 +182,7 @@ fn head(row: &AnyRow) -> Result<BulkJob> {
     Ok(BulkJob {
         id: id_of(row, "id")?,
         kind: row.try_get("kind")?,
-        state: match state.as_str() {
-            "done" => JobState::Done,
-            "failed" => JobState::Failed,
-            _ => JobState::Running,
-        },
+        state: JobState::of(&state),
         total: small(row, "total")?,
         done: small(row, "done")?,
         failed: small(row, "failed")?,

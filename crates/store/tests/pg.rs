@@ -12,6 +12,8 @@ mod bounds;
 mod credentials;
 #[path = "it/database.rs"]
 mod database;
+#[path = "it/detection.rs"]
+mod detection;
 #[path = "it/factors.rs"]
 mod factors;
 #[path = "it/leases.rs"]
@@ -49,4 +51,5 @@ mod pg {
     mod nodes;
     mod upgrading;
     mod walls;
+    mod writers;
 }

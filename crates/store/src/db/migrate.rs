@@ -37,8 +37,8 @@ pub(crate) const STEPS: &[Step] = &[
     step!(3, "tenancy", "0003_tenancy.sql"),
     step!(4, "rule_states", "0004_rule_states.sql"),
     step!(5, "watermarks", "0005_watermarks.sql"),
-    step!(7, "detection_as_code", "0007_detection_as_code.sql"),
     step!(6, "closing", "0006_closing.sql"),
+    step!(7, "detection_as_code", "0007_detection_as_code.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

@@ -10,6 +10,7 @@ mod backups;
 mod bounds;
 mod credentials;
 mod database;
+mod detection;
 mod factors;
 mod leases;
 mod lists;

@@ -1,0 +1,74 @@
+//! Exceptions: filters that are asked only when a rule has matched. A rule with its exceptions is compiled the first time
+//! that one of them could hold, so a set is never copied for a tenant.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use shieldops_detect::{CompileOptions, Documents, EventRef, Filter, FilterRules, Rule, RuleSet, Worker, parse};
+use shieldops_model::{LogSource, Timestamp};
+use shieldops_store::exceptions::Exception;
+
+/// Rules with their exceptions that are kept compiled.
+const KEPT: usize = 4_096;
+
+/// The rule, its version, and the first exception that had not ended.
+type Key = (String, String, usize);
+
+pub(super) struct Exceptions {
+    /// With the time of their end, the first to end first.
+    filters: Vec<(Timestamp, Filter)>,
+    compiled: Mutex<HashMap<Key, Arc<RuleSet>>>,
+}
+
+impl Exceptions {
+    pub(super) fn new(stored: &[Exception]) -> Self {
+        let read = |exception: &Exception| {
+            let (end, filters) = (exception.expires_at, parse(&exception.filter, "exception.yml").0.filters);
+            filters.into_iter().map(move |filter| (end, filter))
+        };
+        let mut filters: Vec<_> = stored.iter().flat_map(read).collect();
+        filters.sort_by_key(|(end, _)| *end);
+        Self { filters, compiled: Mutex::default() }
+    }
+
+    /// Whether one holds for an event that the rule matches.
+    pub(super) fn hold(&self, rule: &Rule, at: Timestamp, source: &LogSource, line: &[u8]) -> bool {
+        let first = self.filters.partition_point(|(end, _)| *end <= at);
+        let left = self.filters.get(first..).unwrap_or_default();
+        let concern = |filter: &Filter| match &filter.rules {
+            FilterRules::All => true,
+            FilterRules::Listed(listed) => listed.iter().any(|named| named.names(rule)),
+        };
+        let concerned: Vec<&Filter> = left.iter().map(|(_, filter)| filter).filter(|filter| concern(filter)).collect();
+        if concerned.is_empty() {
+            return false;
+        }
+        let key = (rule.id.clone(), rule.version.clone(), first);
+        let set = self.compiled(key, || with(rule, &concerned));
+        // A rule that does not compile with its exceptions has none: too many alerts are better than too few.
+        !set.is_empty() && !matches(&set, source, line)
+    }
+
+    fn compiled(&self, key: Key, compile: impl FnOnce() -> RuleSet) -> Arc<RuleSet> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if compiled.len() >= KEPT {
+            compiled.clear();
+        }
+        Arc::clone(compiled.entry(key).or_insert_with(|| Arc::new(compile())))
+    }
+}
+
+fn with(rule: &Rule, filters: &[&Filter]) -> RuleSet {
+    let filters = filters.iter().map(|filter| Filter::clone(filter)).collect();
+    let documents = Documents { rules: vec![rule.clone()], filters, ..Documents::default() };
+    RuleSet::compile(documents, &CompileOptions::default()).0
+}
+
+fn matches(set: &RuleSet, source: &LogSource, line: &[u8]) -> bool {
+    let mut matched = false;
+    let event = EventRef { line: 0..line.len(), source };
+    set.scan(&mut Worker::new(), &[event], line, &mut |_, _| matched = true);
+    matched
+}

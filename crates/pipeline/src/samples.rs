@@ -1,0 +1,27 @@
+//! Rules on their samples, read as intake would read them.
+
+use shieldops_detect::{
+    Rule,
+    testing::{Sample, SampleReport, check_samples},
+};
+use shieldops_ingest::{normalise_parts, recognise};
+use shieldops_model::Normalised;
+
+/// An event as intake would understand these bytes.
+pub fn seen(line: &str) -> Normalised {
+    let seen = recognise(line.as_bytes(), None);
+    normalise_parts(&seen.source, seen.format, line.as_bytes()).0
+}
+
+/// The rule on lines that it must match and lines that it must not. Blocking.
+pub fn check(rule: &Rule, matches: &[String], misses: &[String]) -> SampleReport {
+    let normalised = |lines: &[String]| -> Vec<Normalised> { lines.iter().map(|line| seen(line)).collect() };
+    let (hits, near) = (normalised(matches), normalised(misses));
+    let hits: Vec<Sample<'_>> = hits.iter().map(sample).collect();
+    let near: Vec<Sample<'_>> = near.iter().map(sample).collect();
+    check_samples(rule, &hits, &near)
+}
+
+fn sample(seen: &Normalised) -> Sample<'_> {
+    Sample { source: Some(&seen.log_source), line: &seen.flat }
+}

@@ -1,0 +1,244 @@
+//! Detection as code: a tenant's own rules, exceptions, backtests, and what was covered.
+
+use std::time::Duration;
+
+use shieldops_model::{Clock as _, EventId, JobId, LogSource, Timestamp, id};
+use shieldops_store::{
+    PageRequest, StoreError, Tx,
+    backtests::{self, Backtest, Report},
+    coverage::{self, Minute, RuleSet, SourceFields, Window},
+    exceptions::{self, Exception},
+    jobs::JobState,
+    ledger,
+    own_rules::{self, Change, NewVersion, versions},
+    rule_states::State,
+    shadow::{self, Counts, Match},
+};
+
+use crate::{
+    support::{World, now, world},
+    tenancy::tenant,
+};
+
+const RULE: &str = "5a000000-0000-4000-8000-000000000001";
+
+fn written(text: &str) -> NewVersion {
+    let hash = format!("{:012x}", text.len());
+    NewVersion { text: text.to_owned(), hash, matches: vec!["{}".to_owned()], misses: Vec::new(), note: String::new() }
+}
+
+async fn begin(world: &World) -> Tx {
+    world.scope().begin().await.unwrap()
+}
+
+async fn commit(world: &World, tx: Tx) {
+    world.clock.advance(Duration::from_millis(1));
+    tx.commit(world.clock.now()).await.unwrap();
+}
+
+const ENABLE: Change<'static> = Change { state: State::Enabled, number: 1, reason: "proved", unproved: false };
+
+#[tokio::test]
+async fn what_runs_stays_as_it_is_while_newer_versions_are_written() {
+    let Some(world) = world().await else { return };
+    let other = tenant(&world, "other", None).await;
+    let mut tx = begin(&world).await;
+    let rule = own_rules::create(&mut tx, RULE, &written("one"), now()).await.unwrap();
+    let again = own_rules::create(&mut tx, RULE, &written("one"), now()).await;
+    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
+    assert!(versions::live(&mut tx).await.unwrap().is_empty(), "a draft does not run");
+    let rule = own_rules::change(&mut tx, rule, ENABLE, now()).await.unwrap();
+    let rule = own_rules::revise(&mut tx, rule, &written("two, longer"), now()).await.unwrap();
+    assert_eq!((rule.head, rule.live, rule.version), (2, Some(1), 3));
+    commit(&world, tx).await;
+
+    let mut reader = world.scope().read().await.unwrap();
+    assert_eq!(own_rules::find(&mut reader, RULE).await.unwrap().unwrap(), rule);
+    let live = versions::live(&mut reader).await.unwrap();
+    assert_eq!((live.len(), live[0].1.written.text.as_str()), (1, "one"));
+    assert_eq!(versions::heads(&mut reader).await.unwrap()[0].1.written.text, "two, longer");
+    let numbers: Vec<i64> =
+        versions::of_rule(&mut reader, RULE).await.unwrap().iter().map(|version| version.number).collect();
+    assert_eq!(numbers, [2, 1]);
+    let entries = ledger::of_subject(&mut reader, RULE).await.unwrap();
+    let mut kinds: Vec<_> = entries.iter().map(|entry| entry.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["rule.created", "rule.enabled", "rule.revised"]);
+    assert!(own_rules::all(&mut other.read().await.unwrap()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_change_over_another_one_is_refused() {
+    let Some(world) = world().await else { return };
+    let mut tx = begin(&world).await;
+    let seen = own_rules::create(&mut tx, RULE, &written("one"), now()).await.unwrap();
+    own_rules::change(&mut tx, seen.clone(), ENABLE, now()).await.unwrap();
+    let lost = own_rules::change(&mut tx, seen, ENABLE, now()).await;
+    assert!(matches!(lost, Err(StoreError::Conflict)));
+}
+
+fn exception(minutes: u64) -> Exception {
+    Exception {
+        id: id::mint(now(), &mut rand::rng()),
+        title: "Backups".to_owned(),
+        filter: "title: Backups".to_owned(),
+        rules: vec![RULE.to_owned()],
+        owner: "ann".to_owned(),
+        reason: "the nightly backup".to_owned(),
+        created_at: now(),
+        updated_at: now(),
+        expires_at: now().plus(Duration::from_mins(minutes)),
+        by: "system:cli".to_owned(),
+        by_name: "system:cli".to_owned(),
+        version: 1,
+    }
+}
+
+#[tokio::test]
+async fn exceptions_are_kept_with_owner_reason_and_end_and_stand_in_the_ledger() {
+    let Some(world) = world().await else { return };
+    let mut tx = begin(&world).await;
+    let (mut short, long) = (exception(1), exception(60));
+    exceptions::insert(&mut tx, &short).await.unwrap();
+    exceptions::insert(&mut tx, &long).await.unwrap();
+    commit(&world, tx).await;
+    let mut reader = world.scope().read().await.unwrap();
+    assert_eq!(exceptions::all(&mut reader).await.unwrap().len(), 2);
+    let later = exceptions::after(&mut reader, now().plus(Duration::from_mins(1))).await.unwrap();
+    assert_eq!(later, [long.clone()], "an exception ends at its end");
+    let mut tx = begin(&world).await;
+    short.expires_at = now().plus(Duration::from_mins(5));
+    exceptions::update(&mut tx, &mut short).await.unwrap();
+    exceptions::delete(&mut tx, &long).await.unwrap();
+    commit(&world, tx).await;
+    assert_eq!(exceptions::all(&mut reader).await.unwrap(), [short]);
+    let entries = ledger::of_subject(&mut reader, RULE).await.unwrap();
+    let mut kinds: Vec<_> = entries.iter().map(|entry| entry.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["exception.created", "exception.created", "exception.deleted", "exception.updated"]);
+}
+
+fn backtest(version: &str) -> Backtest {
+    let id: JobId = id::mint(now(), &mut rand::rng());
+    Backtest {
+        id,
+        rule_id: RULE.to_owned(),
+        version: version.to_owned(),
+        from: now().minus(Duration::from_hours(1)),
+        to: now(),
+        state: JobState::Running,
+        at: now(),
+        by: "system:cli".to_owned(),
+        report: None,
+    }
+}
+
+#[tokio::test]
+async fn only_a_backtest_of_this_version_that_ended_is_a_proof() {
+    let Some(world) = world().await else { return };
+    let mut tx = begin(&world).await;
+    let mut test = backtest("aaaaaaaaaaaa");
+    backtests::insert(&mut tx, &test).await.unwrap();
+    assert_eq!(backtests::proof(&mut tx, RULE, "aaaaaaaaaaaa").await.unwrap(), None, "it runs still");
+    (test.state, test.report) = (JobState::Done, Some(Report { matches: 3, ..Report::default() }));
+    backtests::finish(&mut tx, &test).await.unwrap();
+    assert!(matches!(backtests::finish(&mut tx, &test).await, Err(StoreError::Conflict)));
+    assert_eq!(backtests::proof(&mut tx, RULE, "aaaaaaaaaaaa").await.unwrap(), Some(test.clone()));
+    assert_eq!(backtests::proof(&mut tx, RULE, "bbbbbbbbbbbb").await.unwrap(), None);
+    let orphan = backtest("bbbbbbbbbbbb");
+    backtests::insert(&mut tx, &orphan).await.unwrap();
+    backtests::give_up(&mut tx).await.unwrap();
+    let found = backtests::find(&mut tx, RULE, orphan.id).await.unwrap().unwrap();
+    assert_eq!(found.state, JobState::Failed, "its job is not there any more");
+    let page = PageRequest { limit: Some(1), cursor: None };
+    let first = backtests::of_rule(&mut tx, RULE, &page).await.unwrap();
+    assert!(first.next_cursor.is_some() && first.items.len() == 1);
+}
+
+#[tokio::test]
+async fn matches_in_shadow_are_counted_whole_and_listed_up_to_a_bound() {
+    let Some(world) = world().await else { return };
+    let mut tx = begin(&world).await;
+    let found: Vec<Match> = (1..=1_005_u128)
+        .map(|number| Match {
+            rule_id: RULE.to_owned(),
+            event_id: EventId::from_bits(number),
+            at: now(),
+            source: "sshd".to_owned(),
+            version: "aaaaaaaaaaaa".to_owned(),
+        })
+        .collect();
+    shadow::insert(&mut tx, &found).await.unwrap();
+    shadow::insert(&mut tx, &found[..2]).await.unwrap();
+    let counts = Counts { shadow: 1_005, excepted: 2 };
+    shadow::count(&mut tx, RULE, now(), counts).await.unwrap();
+    shadow::count(&mut tx, RULE, now().minus(Duration::from_hours(72)), Counts { shadow: 1, excepted: 0 })
+        .await
+        .unwrap();
+    commit(&world, tx).await;
+    let mut reader = world.scope().read().await.unwrap();
+    let since = now().minus(Duration::from_hours(24));
+    assert_eq!(shadow::counts(&mut reader, since).await.unwrap()[RULE], counts);
+    let mut page = PageRequest { limit: Some(200), cursor: None };
+    let mut listed = Vec::new();
+    loop {
+        let part = shadow::list(&mut reader, RULE, &page).await.unwrap();
+        listed.extend(part.items);
+        page.cursor = part.next_cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!((listed.len(), listed[0].event_id), (1_000, EventId::from_bits(1_005)), "the newest first");
+    assert_eq!(listed[999].event_id, EventId::from_bits(6));
+}
+
+fn minute(source: &str, at: Timestamp, evaluated: u64) -> Minute {
+    Minute { source: source.to_owned(), minute: at, rules: "set".to_owned(), evaluated, late: 1, skipped: 0 }
+}
+
+#[tokio::test]
+async fn the_log_of_coverage_adds_up_by_source_and_minute_and_ends_after_a_month() {
+    let Some(world) = world().await else { return };
+    let at = Timestamp::from_secs(now().as_secs() / 60 * 60);
+    let mut tx = begin(&world).await;
+    coverage::add(&mut tx, &[minute("sshd", at, 2), minute("nginx", at, 7)]).await.unwrap();
+    coverage::add(&mut tx, &[minute("sshd", at.plus(Duration::from_secs(59)), 3)]).await.unwrap();
+    let old = at.minus(Duration::from_hours(24 * 31));
+    coverage::add(&mut tx, &[minute("sshd", old, 1)]).await.unwrap();
+    let set = RuleSet::Base([(RULE.to_owned(), "aaaaaaaaaaaa".to_owned())].into());
+    coverage::keep_set(&mut tx, "base:1", &set, old).await.unwrap();
+    coverage::keep_set(&mut tx, "gone", &set, old).await.unwrap();
+    coverage::keep_set(&mut tx, "set", &set, old).await.unwrap();
+    coverage::prune(&mut tx, at.minus(Duration::from_hours(24 * coverage::DAYS))).await.unwrap();
+    commit(&world, tx).await;
+    let mut reader = world.scope().read().await.unwrap();
+    let window = Window { source: Some("sshd"), from: old, to: at, limit: 100 };
+    let sshd = coverage::minutes(&mut reader, &window).await.unwrap();
+    assert_eq!(sshd, [Minute { late: 2, ..minute("sshd", at, 5) }]);
+    let all = Window { source: None, ..window };
+    assert_eq!(coverage::minutes(&mut reader, &all).await.unwrap().len(), 2);
+    for (hash, kept) in [("base:1", true), ("gone", false), ("set", true)] {
+        assert_eq!(coverage::find_set(&mut reader, hash).await.unwrap().is_some(), kept, "{hash}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_source_sends_is_kept_for_the_tenant_alone() {
+    let Some(world) = world().await else { return };
+    let other = tenant(&world, "other", None).await;
+    let source = LogSource { product: Some("linux".to_owned()), ..LogSource::default() };
+    let fields = SourceFields {
+        log_sources: [source].into(),
+        events: 3,
+        fields: [("message".to_owned(), 3)].into(),
+        more: false,
+    };
+    let mut tx = begin(&world).await;
+    coverage::keep_fields(&mut tx, "sshd", &fields, now()).await.unwrap();
+    commit(&world, tx).await;
+    let mut reader = world.scope().read().await.unwrap();
+    assert_eq!(coverage::fields_of(&mut reader, "sshd").await.unwrap(), Some(fields.clone()));
+    assert_eq!(coverage::fields(&mut reader).await.unwrap(), [("sshd".to_owned(), now(), fields)]);
+    assert!(coverage::fields(&mut other.read().await.unwrap()).await.unwrap().is_empty());
+}
