@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use shieldops_ingest::formats::evtx_file;
+use shieldops_ingest::formats::{evtx_file, windows};
 
 fn shared() -> Option<PathBuf> {
     let base = std::env::var_os("SHIELDOPS_SHARED")
@@ -95,6 +95,39 @@ fn the_attack_samples_give_the_events_that_the_data_set_holds() {
         }
     }
     assert_eq!(compared, 8_255);
+}
+
+#[test]
+fn the_log_sources_are_those_of_the_public_table() {
+    let Some(data) = shared() else { return };
+    let table = std::fs::read(data.join("../../design/detect-prototype/logsource_windows.json")).unwrap();
+    let table: Vec<serde_json::Value> = serde_json::from_slice(&table).unwrap();
+    let ids = |entry: &serde_json::Value| -> Vec<i64> {
+        entry["event_ids"].as_array().map_or(vec![1], |ids| ids.iter().filter_map(serde_json::Value::as_i64).collect())
+    };
+    let mut checked = 0;
+    for entry in &table {
+        for channel in entry["channels"].as_array().unwrap().iter().filter_map(|channel| channel.as_str()) {
+            for id in ids(entry) {
+                let source = windows::table_source(channel, id);
+                let wanted = |key: &str| entry[key].as_str().map(str::to_owned);
+                // Rules name the channel of the LDAP client in two ways.
+                let service = wanted("service").map(|name| if name == "ldap_debug" { "ldap".to_owned() } else { name });
+                assert!(wanted("category").is_none_or(|name| source.categories.contains(&name)), "{channel} {id}");
+                assert!(service.is_none_or(|name| source.service == Some(name)), "{channel}");
+                let others = |category: &String| {
+                    table.iter().any(|other| {
+                        other["category"] == category.as_str()
+                            && ids(other).contains(&id)
+                            && other["channels"].as_array().unwrap().iter().any(|name| name == channel)
+                    })
+                };
+                assert!(source.categories.iter().all(others), "{channel} {id}: {:?}", source.categories);
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 80, "{checked}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use shieldops_model::LogSource;
 
-pub use table::{is_known, kind, log_source, outcome};
+pub use table::{is_known, kind, log_source, outcome, table_source, without_mappings};
 
 use super::flat::{Field, Flat, json_text, members};
 

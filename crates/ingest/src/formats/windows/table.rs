@@ -6,8 +6,38 @@ use crate::formats::class::{Class, Kind};
 
 const SYSMON: &str = "Microsoft-Windows-Sysmon/Operational";
 
-/// Sigma's log source of a channel and event id. Names are matched without regard to case.
+/// What the product adds to the public table: events that tell the same as those of a category, in other words.
+struct Mapping {
+    service: &'static str,
+    id: i64,
+    category: &'static str,
+}
+
+/// `windows-4688`: the audit of process creation is what Sysmon 1 is; the field names are mapped with the rules.
+const MAPPINGS: [Mapping; 1] = [Mapping { service: "security", id: 4688, category: "process_creation" }];
+
+/// Sigma's log source of a channel and event id, with the mappings. Names are matched without regard to case.
 pub fn log_source(channel: &str, event_id: i64) -> LogSource {
+    let mut source = table_source(channel, event_id);
+    let known = |mapping: &&Mapping| source.service.as_deref() == Some(mapping.service) && mapping.id == event_id;
+    let added: Vec<String> = MAPPINGS.iter().filter(known).map(|mapping| mapping.category.to_owned()).collect();
+    source.categories.extend(added);
+    source
+}
+
+/// Takes away what the mappings have added to the log source of a Windows event.
+pub fn without_mappings(source: &mut LogSource) {
+    if source.product.as_deref() == Some("windows") {
+        let service = source.service.as_deref();
+        let added = |category: &str| {
+            MAPPINGS.iter().any(|mapping| service == Some(mapping.service) && mapping.category == category)
+        };
+        source.categories.retain(|category| !added(category));
+    }
+}
+
+/// Sigma's log source of a channel and event id as the public table has it.
+pub fn table_source(channel: &str, event_id: i64) -> LogSource {
     LogSource {
         product: Some("windows".to_owned()),
         categories: categories(channel, event_id).iter().map(|name| (*name).to_owned()).collect(),
@@ -222,7 +252,14 @@ mod tests {
             (["registry_set".to_owned(), "registry_event".to_owned()].as_slice(), Some("sysmon"))
         );
         assert_eq!(log_source("PowerShellCore/Operational", 4104).categories, ["ps_script"]);
-        assert_eq!(log_source("Security", 4688).categories, Vec::<String>::new());
+        assert_eq!(table_source("Security", 4688).categories, Vec::<String>::new());
+        let mut mapped = log_source("Security", 4688);
+        assert_eq!(mapped.categories, ["process_creation"]);
+        without_mappings(&mut mapped);
+        assert_eq!(mapped, table_source("Security", 4688));
+        let mut sysmon = log_source(SYSMON, 1);
+        without_mappings(&mut sysmon);
+        assert_eq!(sysmon.categories, ["process_creation"]);
         assert_eq!(
             log_source("Their-Own/Channel", 1),
             LogSource { product: Some("windows".into()), ..LogSource::default() }
