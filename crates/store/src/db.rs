@@ -7,6 +7,7 @@ pub(crate) mod backup;
 pub(crate) mod migrate;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+pub(crate) mod turns;
 
 use std::{borrow::Cow, path::Path};
 
@@ -39,6 +40,7 @@ pub(crate) struct Database {
     readers: AnyPool,
     /// The role that serves on PostgreSQL; the login itself when absent.
     role: Option<&'static str>,
+    turns: turns::Turns,
 }
 
 /// What reads: a connection by itself on SQLite, a transaction that is held to its tenant on PostgreSQL. Each read sees
@@ -66,7 +68,7 @@ impl Database {
         migrate::run(&mut conn, Kind::Sqlite).await?;
         drop(conn);
         let readers = sqlite::connect(dir, 4, true).await?;
-        Ok(Self { kind: Kind::Sqlite, writer, readers, role: None })
+        Ok(Self { kind: Kind::Sqlite, writer, readers, role: None, turns: turns::Turns::default() })
     }
 
     /// Opens a PostgreSQL database and brings its schema up to date.
@@ -75,7 +77,7 @@ impl Database {
         postgres::refuse_moving_connections(&writer).await?;
         let role = postgres::migrate(&writer).await?;
         let readers = postgres::connect(url, postgres::READERS).await?;
-        Ok(Self { kind: Kind::Postgres, writer, readers, role })
+        Ok(Self { kind: Kind::Postgres, writer, readers, role, turns: turns::Turns::default() })
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -91,12 +93,15 @@ impl Database {
     }
 
     /// A transaction that may write: it waits for the one before it (of the same tenant, on PostgreSQL).
-    pub(crate) async fn begin(&self, whose: Whose) -> Result<Transaction<'static, Any>> {
-        let begin = match self.kind {
-            Kind::Sqlite => "BEGIN IMMEDIATE".into_sql_str(),
-            Kind::Postgres => AssertSqlSafe(postgres::begin(self.role, whose, true)).into_sql_str(),
+    pub(crate) async fn begin(&self, whose: Whose) -> Result<turns::Writing> {
+        let (turn, begin) = match self.kind {
+            Kind::Sqlite => (None, "BEGIN IMMEDIATE".into_sql_str()),
+            Kind::Postgres => {
+                let begin = AssertSqlSafe(postgres::begin(self.role, whose, true)).into_sql_str();
+                (Some(self.turns.take(whose).await?), begin)
+            }
         };
-        Ok(self.writer.begin_with(begin).await?)
+        Ok(turns::Writing::new(self.writer.begin_with(begin).await?, turn))
     }
 
     pub(crate) async fn read(&self, whose: Whose) -> Result<Reading> {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::TryChunksError};
 use serde::Serialize;
 use shieldops_model::TenantId;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Row as _, Transaction, any::AnyRow, query::Query};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Row as _, any::AnyRow, query::Query};
 
 use crate::{
     Result, Store, StoreError,
@@ -180,13 +180,13 @@ struct Table {
 
 impl Table {
     /// As the target has it.
-    async fn of(to: &mut Transaction<'static, Any>, name: String) -> Result<Self> {
+    async fn of(to: &mut AnyConnection, name: String) -> Result<Self> {
         let rows = sqlx::query(
             "SELECT column_name::TEXT AS name, data_type::TEXT AS type FROM information_schema.columns \
              WHERE table_schema=current_schema() AND table_name=$1 ORDER BY ordinal_position",
         )
         .bind(&name)
-        .fetch_all(&mut **to)
+        .fetch_all(&mut *to)
         .await?;
         let mut columns = Vec::new();
         for row in &rows {
@@ -205,7 +205,7 @@ impl Table {
         Ok(Self { name, columns })
     }
 
-    async fn copy(&self, from: &mut AnyConnection, to: &mut Transaction<'static, Any>) -> Result<u64> {
+    async fn copy(&self, from: &mut AnyConnection, to: &mut AnyConnection) -> Result<u64> {
         if !self.columns.iter().any(|(name, _)| name == "tenant_id") {
             return self.part(from, to, None).await;
         }
@@ -222,12 +222,7 @@ impl Table {
     }
 
     /// The rows of a tenant, or all of an installation table, in pieces.
-    async fn part(
-        &self,
-        from: &mut AnyConnection,
-        to: &mut Transaction<'static, Any>,
-        tenant: Option<TenantId>,
-    ) -> Result<u64> {
+    async fn part(&self, from: &mut AnyConnection, to: &mut AnyConnection, tenant: Option<TenantId>) -> Result<u64> {
         let filter = if tenant.is_some() { " WHERE tenant_id=$1" } else { "" };
         let mut query = sqlx::query(AssertSqlSafe(format!("SELECT {} FROM {}{filter}", self.names(), self.name)));
         if let Some(tenant) = tenant {
@@ -242,7 +237,7 @@ impl Table {
         }
         let copied = u64::try_from(copied).unwrap_or(u64::MAX);
         let sql = AssertSqlSafe(format!("SELECT count(*) FROM {}", self.name));
-        let there: i64 = sqlx::query_scalar(sql).fetch_one(&mut **to).await?;
+        let there: i64 = sqlx::query_scalar(sql).fetch_one(&mut *to).await?;
         if u64::try_from(there).ok() != Some(copied) {
             return Err(StoreError::damaged(format!("{}: {copied} rows here, {there} there", self.name)));
         }

@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 use shieldops_model::Timestamp;
-use sqlx::{Any, Transaction};
 
 use crate::{
     Actor, Change, Result, StoreError, TenantScope,
-    db::{Kind, Whose},
+    db::{Kind, Whose, turns::Writing},
     feed, lease,
     ledger::append,
     shred,
@@ -22,7 +21,7 @@ pub(crate) struct Pending {
 /// Holds the one writer (of its tenant, on PostgreSQL). Dropped without a commit, nothing happened.
 pub struct Tx {
     pub(crate) scope: TenantScope,
-    pub(crate) inner: Transaction<'static, Any>,
+    pub(crate) inner: Writing,
     pending: Vec<Pending>,
     changes: Vec<(&'static str, String, i64)>,
     /// A domain row was changed: commit wants an entry.
