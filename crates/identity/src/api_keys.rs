@@ -144,9 +144,19 @@ async fn held(tx: &mut Tx, rights: &Rights, key: KeyId, now: Timestamp) -> Resul
 }
 
 /// Ends a key with all its secrets.
-pub async fn revoke(scope: &TenantScope, key: KeyId, expected: Option<i64>) -> Result<(), IdentityError> {
+///
+/// # Errors
+/// `WiderThanOwn` for a key that may do more than the caller.
+pub async fn revoke(
+    scope: &TenantScope,
+    rights: &Rights,
+    key: KeyId,
+    expected: Option<i64>,
+) -> Result<(), IdentityError> {
     let now = scope.store().clock().now();
     let mut tx = scope.begin().await?;
+    let known = api_keys::find(&mut tx, key, now).await?.ok_or(StoreError::NotFound)?;
+    bounds::within(rights, Permissions::known(&known.permissions), None)?;
     api_keys::revoke(&mut tx, key, expected, now).await?;
     tx.commit(now).await?;
     Ok(())

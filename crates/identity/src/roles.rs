@@ -161,9 +161,13 @@ pub async fn update(
 }
 
 /// Removes a role that nobody has.
-pub async fn remove(scope: &TenantScope, role: RoleId, expected: i64) -> Result<(), IdentityError> {
+///
+/// # Errors
+/// `WiderThanOwn` for a role that gives more than the caller has.
+pub async fn remove(scope: &TenantScope, rights: &Rights, role: RoleId, expected: i64) -> Result<(), IdentityError> {
     let now = scope.store().clock().now();
     let mut tx = scope.begin().await?;
+    not_above(&mut tx, rights, &role.to_string()).await?;
     roles::remove(&mut tx, role, Some(expected)).await?;
     tx.commit(now).await?;
     Ok(())

@@ -257,7 +257,7 @@ pub(crate) async fn open(
         expires_at: Some(expires_at),
         strong,
         verified_at: Some(now),
-        idle: Some(Duration::from_mins(settings.session_idle_minutes.into())),
+        idle: Some(Duration::from_mins(door.base.session_idle_minutes.into())),
     };
     let mut tx = scope.begin().await?;
     people::create_session(&mut tx, session, &credential, now).await?;

@@ -11,6 +11,7 @@ use crate::{
     Access, Result, Store, StoreError, Tx,
     alerts::id_of,
     db::Whose,
+    memberships,
     rows::{bytes, of_person, open_own, optional_time, seal_own, time},
 };
 
@@ -89,6 +90,8 @@ fn read(store: &Store, user: UserId, row: &AnyRow) -> Result<Factor> {
 /// # Errors
 /// `AlreadyExists` for a second authenticator app, `TooMany`.
 pub async fn add(tx: &mut Tx, user: UserId, factor: &Factor) -> Result<()> {
+    // A person may be setting one up in two tenants at once, whose transactions take place side by side.
+    memberships::hold(tx, user).await?;
     let rows = sqlx::query("SELECT kind FROM second_factors WHERE principal=$1").bind(bytes(user));
     let kinds = rows.fetch_all(tx.conn()).await?;
     let kinds: Vec<String> = kinds.iter().map(|row| row.try_get("kind")).collect::<std::result::Result<_, _>>()?;

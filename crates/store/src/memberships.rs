@@ -23,7 +23,7 @@ async fn known_role(tx: &mut Tx, role: &RoleRef) -> Result<()> {
 
 /// Holds the person's row to the end of the transaction: tenants change side by side on PostgreSQL, and the last membership
 /// must not go, with the person, while another one is being made.
-async fn hold(tx: &mut Tx, user: UserId) -> Result<()> {
+pub(crate) async fn hold(tx: &mut Tx, user: UserId) -> Result<()> {
     let held = sqlx::query("UPDATE users SET name=name WHERE id=$1").bind(bytes(user));
     if held.execute(tx.conn()).await?.rows_affected() == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }

@@ -12,6 +12,7 @@ use crate::{
     alerts::id_of,
     db::{Whose, flag},
     rows::{bytes, json, optional_id, optional_time},
+    sessions::idle_holds,
 };
 
 /// How long a note of use waits for the writer.
@@ -183,7 +184,7 @@ macro_rules! lookup {
                AND EXISTS (SELECT 1 FROM memberships h JOIN tenants ht ON ht.tenant=h.tenant WHERE h.tenant=g.grantee \
                AND h.principal=p.principal AND h.disabled_at IS NULL AND h.role IN ('admin','operator') AND ht.state='active') \
              WHERE p.hash=$1 AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) AND p.kind<>'admin_link' \
-               AND (p.idle_us IS NULL OR COALESCE(p.last_used_at, p.created_at)+p.idle_us>$2) \
+               AND ", idle_holds!(), " \
              ORDER BY g.id DESC LIMIT 1"
         )
     };

@@ -26,7 +26,7 @@ pub struct NewCredential {
     pub strong: bool,
     /// When the person proved who they are.
     pub verified_at: Option<Timestamp>,
-    /// It ends when it is not used for so long; precise to the minute.
+    /// It ends when it is not used for so long, where no tenant of its person says otherwise; precise to the minute.
     pub idle: Option<Duration>,
 }
 
@@ -164,13 +164,24 @@ pub async fn set_verified(tx: &mut Tx, id: SessionId, at: Timestamp, strong: boo
     ended(tx, id, done.rows_affected())
 }
 
+/// Whether the session `p` was used lately enough at `$2`: by the strictest of its person's tenants, each by its own settings
+/// or else as the installation says (`p.idle_us`).
+macro_rules! idle_holds {
+    () => {
+        "(p.kind<>'session' OR COALESCE(p.last_used_at, p.created_at)+COALESCE(\
+         (SELECT MIN(COALESCE(it.session_idle_us, p.idle_us)) FROM memberships im JOIN tenants it ON it.tenant=im.tenant \
+         WHERE im.principal=p.principal AND im.disabled_at IS NULL AND it.state<>'deleted'), p.idle_us, 4000000000000000)>$2)"
+    };
+}
+pub(crate) use idle_holds;
+
 macro_rules! open_sessions {
     ($of:literal) => {
         concat!(
             "SELECT p.id, p.principal, u.name, p.client_addr, p.user_agent, p.strong, t.slug, p.created_at, p.expires_at, p.last_used_at \
              FROM principal_index p JOIN users u ON u.id=p.principal JOIN tenants t ON t.tenant=p.tenant \
              WHERE p.kind='session' AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) \
-             AND (p.idle_us IS NULL OR COALESCE(p.last_used_at, p.created_at)+p.idle_us>$2) AND ", $of, " ORDER BY p.id DESC LIMIT 1000"
+             AND ", idle_holds!(), " AND ", $of, " ORDER BY p.id DESC LIMIT 1000"
         )
     };
 }

@@ -121,12 +121,12 @@ async fn write(
         .execute(tx.conn())
         .await?;
     let effective = settings.effective(base);
-    let update = sqlx::query("UPDATE tenants SET second_factor=$2 WHERE tenant=$1").bind(tx.t());
-    update.bind(i64::from(effective.require_second_factor)).execute(tx.conn()).await?;
-    let idle = Duration::from_mins(u64::from(effective.session_idle_minutes));
-    sqlx::query("UPDATE principal_index SET idle_us=$2 WHERE tenant=$1 AND kind='session' AND revoked_at IS NULL")
+    // Absent where the tenant says nothing: the installation's own holds then, as it is at each sign-in.
+    let idle = settings.session_idle_minutes.map(|minutes| Duration::from_mins(minutes.into()));
+    sqlx::query("UPDATE tenants SET second_factor=$2, session_idle_us=$3 WHERE tenant=$1")
         .bind(tx.t())
-        .bind(i64::try_from(idle.as_micros()).unwrap_or(i64::MAX))
+        .bind(i64::from(effective.require_second_factor))
+        .bind(idle.map(|idle| i64::try_from(idle.as_micros()).unwrap_or(i64::MAX)))
         .execute(tx.conn())
         .await?;
     tx.touched("settings", tx.tenant(), version);

@@ -179,7 +179,7 @@ async fn an_invitation_by_a_key_ends_with_the_key_and_one_by_the_operator_stands
     let (_, good) = invite(&machine.scope, &machine.rights, "one", "viewer").await.unwrap();
     accept(&world.door(), good.expose(), NEW.into(), &from(HOME)).await.unwrap();
     let (_, link) = invite(&machine.scope, &machine.rights, "two", "viewer").await.unwrap();
-    api_keys::revoke(&boss.scope, key.id, None).await.unwrap();
+    api_keys::revoke(&boss.scope, &boss.rights, key.id, None).await.unwrap();
     is_refused(&world, link.expose()).await;
 
     let person = boss.principal.user.unwrap();

@@ -64,7 +64,7 @@ async fn a_role_of_one_s_own_holds_from_the_next_request_on() {
     let narrower = role("night shift", &["alert.read"], None);
     roles::update(&boss.scope, &boss.rights, made.id, narrower, made.version).await.unwrap();
     assert!(!may(&world.at(signed_in.secret.expose(), None).await, Permission::PlanApprove));
-    let in_use = roles::remove(&boss.scope, made.id, made.version + 1).await;
+    let in_use = roles::remove(&boss.scope, &boss.rights, made.id, made.version + 1).await;
     assert!(matches!(in_use, Err(IdentityError::Store(StoreError::InUseBy { .. }))));
     world.verified().await;
 }
@@ -159,7 +159,7 @@ async fn a_key_rotates_without_downtime_and_ends_when_it_is_revoked() {
     world.clock.advance(Duration::from_hours(1));
     assert!(world.authenticate(first.expose()).await.is_none());
     assert!(world.authenticate(second.expose()).await.is_some());
-    api_keys::revoke(&boss.scope, made.id, None).await.unwrap();
+    api_keys::revoke(&boss.scope, &boss.rights, made.id, None).await.unwrap();
     assert!(world.authenticate(second.expose()).await.is_none());
     let revived = api_keys::rotate(&boss.scope, &boss.rights, made.id, Duration::ZERO).await;
     assert!(matches!(revived, Err(IdentityError::Conflict(_))));
@@ -243,4 +243,22 @@ async fn a_grant_is_no_wider_than_the_granter_and_goes_to_the_parent_only() {
     let narrow = Rights::built_in("auditor");
     let refused = grants::create(&owner.scope, &narrow, &owner.principal, wanted).await;
     assert!(matches!(refused, Err(IdentityError::WiderThanOwn(_))));
+}
+
+#[tokio::test]
+async fn nobody_ends_a_key_or_a_role_that_is_wider_than_their_own() {
+    let world = world().await;
+    let boss = boss(&world).await;
+    let helga = helpdesk(&world, &boss).await;
+    let wider = |outcome: Result<(), IdentityError>| assert!(matches!(outcome, Err(IdentityError::WiderThanOwn(_))));
+    let (wide, _) = api_keys::create(&boss.scope, &boss.rights, key(&["alert.read", "ledger.read"])).await.unwrap();
+    let (narrow, _) = api_keys::create(&boss.scope, &boss.rights, key(&["alert.read"])).await.unwrap();
+    wider(api_keys::revoke(&helga.scope, &helga.rights, wide.id, None).await);
+    api_keys::revoke(&helga.scope, &helga.rights, narrow.id, None).await.unwrap();
+    let made = async |name: &str, holds: &[&str]| {
+        roles::create(&boss.scope, &boss.rights, role(name, holds, None)).await.unwrap()
+    };
+    let (wide, narrow) = (made("wide", &["ledger.read"]).await, made("narrow", &["alert.read"]).await);
+    wider(roles::remove(&helga.scope, &helga.rights, wide.id, wide.version).await);
+    roles::remove(&helga.scope, &helga.rights, narrow.id, narrow.version).await.unwrap();
 }

@@ -199,3 +199,31 @@ async fn a_token_opens_until_it_is_revoked() {
     let odd = create_token(&scope, CredentialKind::Ingest, "a\nb", None, None, None).await;
     assert!(matches!(odd, Err(IdentityError::InvalidLabel)));
 }
+
+#[tokio::test]
+async fn the_strictest_of_a_persons_tenants_says_how_long_a_session_may_rest() {
+    let world = world().await;
+    let ada = world.person("ada", "viewer").await;
+    let acme = world.tenant("acme", None).await;
+    let scope = world.store.job(acme.id, shieldops_store::Job::Cli).unwrap();
+    let mut tx = scope.begin().await.unwrap();
+    let viewer = shieldops_store::RoleRef::parse("viewer");
+    shieldops_store::memberships::add(&mut tx, ada, &viewer, world.now()).await.unwrap();
+    tx.commit(world.now()).await.unwrap();
+    let session = async || {
+        let opened = world.sign_in("ada", PASSWORD, HOME).await.unwrap();
+        opened.secret.expose().to_owned()
+    };
+    let before = session().await;
+    let mut tx = scope.begin().await.unwrap();
+    let wanted = TenantSettings { session_idle_minutes: Some(10), ..Default::default() };
+    settings::put(&mut tx, &wanted, &world.base, None, world.now()).await.unwrap();
+    tx.commit(world.now()).await.unwrap();
+    set(&world, TenantSettings { session_idle_minutes: Some(120), ..Default::default() }).await;
+    let after = session().await;
+    world.clock.advance(Duration::from_mins(9));
+    assert!(world.authenticate(&before).await.is_some() && world.authenticate(&after).await.is_some());
+    world.clock.advance(Duration::from_mins(11));
+    assert!(world.authenticate(&before).await.is_none() && world.authenticate(&after).await.is_none());
+    assert_eq!(world.store.sessions_of(ada, world.now()).await.unwrap(), [], "and the list shows none");
+}

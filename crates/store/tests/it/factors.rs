@@ -12,7 +12,7 @@ use shieldops_store::{
 use crate::{
     principals::principal,
     support::{World, world},
-    tenancy::{fresh, kinds, person, session},
+    tenancy::{fresh, kinds, person, session, tenant},
 };
 
 fn factor(world: &World, kind: FactorKind, body: &str) -> Factor {
@@ -187,4 +187,26 @@ async fn a_session_that_is_verified_again_says_when_and_how() {
         let found = principal(&world, 1, None).await;
         assert_eq!((found.verified_at, found.strong), (Some(now), wanted));
     }
+}
+
+#[tokio::test]
+async fn of_two_apps_that_are_set_up_at_once_in_two_tenants_one_is_taken() {
+    let Some(world) = world().await else { return };
+    let (here, there) = (world.scope(), tenant(&world, "acme", None).await);
+    let ada = person(&world, &here, "ada", "viewer").await;
+    let (one, other) = (factor(&world, FactorKind::Totp, "one"), factor(&world, FactorKind::Totp, "other"));
+    let mut first = here.begin().await.unwrap();
+    factors::add(&mut first, ada, &one).await.unwrap();
+    let now = world.clock.now();
+    let second = tokio::spawn(async move {
+        let mut second = there.begin().await?;
+        factors::add(&mut second, ada, &other).await?;
+        second.commit(now).await
+    });
+    // On PostgreSQL the second has begun by now and waits for the person; on SQLite it waits for the writer.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    first.commit(now).await.unwrap();
+    let second = second.await.unwrap();
+    assert!(matches!(second, Err(StoreError::AlreadyExists { .. })), "{second:?}");
+    assert_eq!(world.store.factors_of(ada).await.unwrap().len(), 1);
 }
