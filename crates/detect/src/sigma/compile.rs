@@ -20,6 +20,7 @@ use super::{
     prepare, route,
     rule::Rule,
 };
+use crate::engine::Engine;
 use crate::diagnostic::{Diagnostic, Report};
 
 /// How rules are compiled.
@@ -30,11 +31,18 @@ pub struct CompileOptions {
     /// Lists for `|expand`, by name without the percent signs.
     pub placeholders: Placeholders,
     pub field_map: FieldMap,
+    /// Rules for `auth` and `syslog` see the services that log there.
+    pub service_groups: bool,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { allow_sourceless: false, placeholders: Placeholders::new(), field_map: FieldMap::shipped() }
+        Self {
+            allow_sourceless: false,
+            placeholders: Placeholders::new(),
+            field_map: FieldMap::shipped(),
+            service_groups: true,
+        }
     }
 }
 
@@ -65,8 +73,10 @@ pub struct RuleSet {
     fields: Vec<String>,
     field_ids: HashMap<String, usize>,
     field_map: FieldMap,
+    service_groups: bool,
     correlations: Vec<Correlation>,
     links: Links,
+    pub(crate) engine: Engine,
 }
 
 /// What the rules that see a log source need to know of it.
@@ -88,6 +98,7 @@ impl RuleSet {
         let mut set = Self {
             id: NEXT_SET.fetch_add(1, Ordering::Relaxed),
             field_map: options.field_map.clone(),
+            service_groups: options.service_groups,
             correlations: documents.correlations,
             links,
             ..Self::default()
@@ -97,6 +108,7 @@ impl RuleSet {
             set.add(rule, &options.placeholders, &mut report);
             diagnostics.extend(report.into_found());
         }
+        set.engine = Engine::new(&set);
         (set, diagnostics)
     }
 
@@ -140,6 +152,10 @@ impl RuleSet {
         self.field_ids.get(name).copied()
     }
 
+    pub(crate) fn field_map(&self) -> &FieldMap {
+        &self.field_map
+    }
+
     pub(crate) fn field_name(&self, id: usize) -> &str {
         self.fields.get(id).map_or("", String::as_str)
     }
@@ -149,7 +165,7 @@ impl RuleSet {
     }
 
     pub(crate) fn route(&self, source: &LogSource) -> Route {
-        let sees = |rule: &CompiledRule| route::sees(&rule.log_source, source);
+        let sees = |rule: &CompiledRule| route::sees(&rule.log_source, source, self.service_groups);
         let rules: Vec<usize> =
             self.rules.iter().enumerate().filter(|(_, rule)| sees(rule)).map(|(index, _)| index).collect();
         let mut names = HashMap::new();

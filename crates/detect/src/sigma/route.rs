@@ -23,14 +23,15 @@ const AUTH: [&str; 12] = [
 /// Linux services that do not come by syslog: rules for `service: syslog` do not see them.
 const NOT_SYSLOG: [&str; 4] = ["auditd", "sysmon", "osquery", "falco"];
 
-/// Whether a rule for `rule` sees events of `event`. What the rule does not name is open.
-pub(crate) fn sees(rule: &RuleSource, event: &LogSource) -> bool {
+/// Whether a rule for `rule` sees events of `event`. What the rule does not name is open; `groups`: whether the services
+/// that log to a service belong to it.
+pub(crate) fn sees(rule: &RuleSource, event: &LogSource, groups: bool) -> bool {
     rule.product.as_ref().is_none_or(|product| is_same(event.product.as_ref(), product))
         && rule
             .category
             .as_ref()
             .is_none_or(|wanted| event.categories.iter().any(|have| have.eq_ignore_ascii_case(wanted)))
-        && rule.service.as_ref().is_none_or(|service| serves(service, event))
+        && rule.service.as_ref().is_none_or(|service| serves(service, event, groups))
 }
 
 fn is_same(have: Option<&String>, wanted: &str) -> bool {
@@ -38,12 +39,12 @@ fn is_same(have: Option<&String>, wanted: &str) -> bool {
 }
 
 /// Whether an event's service is the rule's, or a member of it.
-fn serves(wanted: &str, event: &LogSource) -> bool {
+fn serves(wanted: &str, event: &LogSource, groups: bool) -> bool {
     let Some(have) = &event.service else { return false };
     if have.eq_ignore_ascii_case(wanted) {
         return true;
     }
-    let linux = event.product.as_deref() == Some("linux");
+    let linux = groups && event.product.as_deref() == Some("linux");
     match wanted {
         "auth" => linux && AUTH.contains(&have.as_str()),
         "syslog" => linux && !NOT_SYSLOG.contains(&have.as_str()),
@@ -98,7 +99,8 @@ mod tests {
             ("linux//", "//", false),
         ];
         for (wanted, have, expected) in table {
-            assert_eq!(sees(&rule(wanted), &event(have)), expected, "{wanted} on {have}");
+            assert_eq!(sees(&rule(wanted), &event(have), true), expected, "{wanted} on {have}");
         }
+        assert!(!sees(&rule("linux//auth"), &event("linux//sshd"), false));
     }
 }

@@ -35,7 +35,7 @@ fn corpus() -> Option<&'static Corpus> {
                 documents.extend([parse(&text, &name).0]);
                 rules.extend(rule::read(&text).unwrap_or_else(|error| panic!("{name}: {error}")));
             }
-            let options = CompileOptions { field_map: FieldMap::empty(), ..CompileOptions::default() };
+            let options = CompileOptions { field_map: FieldMap::empty(), service_groups: false, ..CompileOptions::default() };
             let (set, _) = RuleSet::compile(documents, &options);
             assert_eq!((set.len(), rules.len()), (3_780, 3_780));
             Some(Corpus { set, rules, shared })
