@@ -2,16 +2,21 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions))]
 
+mod correlation;
 mod diagnostic;
 mod indicators;
 mod sigma;
 pub mod testing;
 
+pub use correlation::{
+    BUCKETS, CompiledCorrelation, CorrelationMatch, CorrelationSet, Correlator, Counters, Limits, Observed, Saved,
+    Stored, Superseded,
+};
 pub use diagnostic::{Diagnostic, DiagnosticSeverity};
 pub use indicators::{IndicatorHit, IndicatorKind, Indicators, MAX_INDICATORS};
 pub use sigma::{
     AliasedField, Bound, Bounds, CompileOptions, CompiledRule, Correlation, CorrelationCondition, CorrelationKind,
-    Documents, EventRef, FieldAlias, FieldHit, FieldMap, Filter, FilterRules, Header, Linked, Links, MAX_EVENT_BYTES,
-    MAX_FILE_BYTES, Member, Operator, Placeholders, Related, Rule, RuleExpr, RuleReference, RuleSet, RuleSource,
-    ScanStats, Target, Timespan, Worker, parse,
+    Documents, EventRef, FieldAlias, FieldHit, FieldMap, FieldReader, Filter, FilterRules, Header, Linked, Links,
+    MAX_EVENT_BYTES, MAX_FILE_BYTES, Member, Operator, Placeholders, Related, Rule, RuleExpr, RuleReference, RuleSet,
+    RuleSource, ScanStats, Target, Timespan, Worker, parse,
 };

@@ -1,0 +1,453 @@
+//! The state of all correlations of one tenant: matches of rules go in, and matches of correlations come out.
+//!
+//! A step is: [`Correlator::observe`] for each match, [`Correlator::advance`], [`Correlator::take`] what is to be told and
+//! [`Correlator::save`] what is to be stored, both in one transaction.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sha2::{Digest as _, Sha256};
+use shieldops_model::{EventId, Timestamp};
+
+use super::{
+    CorrelationSet,
+    alert::Superseded,
+    group::{Change, Group, Inserted, Point},
+    log::{BUCKETS, Entry, Label, Log, Saved, Stored, bucket, read_groups, read_step, write_groups},
+    schedule::Schedule,
+    set::{Feed, first_16, value_of},
+    window::Member,
+};
+
+/// How much one tenant's correlations may remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of a group only the newest; the oldest go.
+    pub events_per_group: usize,
+    /// Of all correlations; those used least recently go.
+    pub groups: usize,
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { events_per_group: 10_000, groups: 100_000, bytes: 64 * 1_024 * 1_024 }
+    }
+}
+
+/// What is remembered now, and what was counted since the state was made or restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    pub groups: usize,
+    pub bytes: usize,
+    /// Events taken into groups.
+    pub events: u64,
+    /// Events that came after what they belong to was forgotten.
+    pub too_late: u64,
+    /// Events that went for want of room in their group.
+    pub evicted_events: u64,
+    /// Groups that went for want of room.
+    pub evicted_groups: u64,
+}
+
+/// A match of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// The rule's place in its set.
+    pub rule: usize,
+    pub event: EventId,
+    /// The time that windows use.
+    pub time: Timestamp,
+    /// Counted only with others that are apart: a demonstration's events.
+    pub apart: bool,
+}
+
+/// A match of a correlation: new, grown, or superseded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrelationMatch {
+    /// The correlation's place in its set.
+    pub correlation: usize,
+    /// A value for each of its `group_by`.
+    pub group: Vec<String>,
+    pub apart: bool,
+    /// Its name among the matches of the group; it stays as the match grows.
+    pub opened: Timestamp,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    /// Events from the first to the last.
+    pub count: u64,
+    /// Some of its events that are still remembered, by id: the first of each rule and the newest.
+    pub events: Vec<EventId>,
+    pub superseded: Option<Superseded>,
+}
+
+/// Bytes of a value that are kept; of a longer one the rest is a hash.
+const MAX_VALUE: usize = 512;
+
+#[derive(Debug)]
+pub struct Correlator {
+    set: Arc<CorrelationSet>,
+    limits: Limits,
+    groups: HashMap<u128, Group>,
+    schedule: Schedule,
+    /// Groups with something new, by the place of their correlation, so that those below come first.
+    dirty: BTreeSet<(usize, u128)>,
+    /// By the place of the correlation.
+    off: Vec<bool>,
+    watermark: i64,
+    uses: u64,
+    told: Vec<(u128, CorrelationMatch)>,
+    /// What is told has been taken and not been saved yet.
+    owed: bool,
+    log: Log,
+    /// The watermark as it was before the step.
+    before: i64,
+    step: u64,
+    /// The step after which each bucket was written.
+    written: Vec<u64>,
+    replaying: bool,
+    counters: Counters,
+}
+
+impl Correlator {
+    pub fn new(set: Arc<CorrelationSet>, limits: Limits) -> Self {
+        Self {
+            off: vec![false; set.len()],
+            set,
+            limits,
+            groups: HashMap::new(),
+            schedule: Schedule::default(),
+            dirty: BTreeSet::new(),
+            watermark: i64::MIN,
+            uses: 0,
+            told: Vec::new(),
+            owed: false,
+            log: Log::default(),
+            before: i64::MIN,
+            step: 0,
+            written: vec![0; usize::from(BUCKETS)],
+            replaying: false,
+            counters: Counters::default(),
+        }
+    }
+
+    pub fn set(&self) -> &Arc<CorrelationSet> {
+        &self.set
+    }
+
+    pub fn counters(&self) -> Counters {
+        Counters { groups: self.groups.len(), ..self.counters }
+    }
+
+    /// The watermark behind which there is something to do though nothing comes.
+    pub fn waits_for(&self) -> Option<Timestamp> {
+        self.schedule.next().map(Timestamp::from_micros)
+    }
+
+    /// Correlations with these ids take no part from now on; all others do.
+    pub fn switch_off(&mut self, ids: &BTreeSet<String>) {
+        self.off = self.set.correlations().iter().map(|one| ids.contains(&one.header.id)).collect();
+    }
+
+    /// Goes on with another set. Groups of correlations that mean the same in both stay.
+    pub fn adopt(&mut self, set: Arc<CorrelationSet>) {
+        if Arc::ptr_eq(&set, &self.set) {
+            return;
+        }
+        let places: HashMap<u128, usize> = set.correlations().iter().map(|one| (one.meaning, one.index)).collect();
+        let old = std::mem::replace(&mut self.set, set);
+        self.off = vec![false; self.set.len()];
+        let place = |group: &Group| places.get(&old.get(group.correlation)?.meaning).copied();
+        let gone: Vec<u128> =
+            self.groups.iter().filter(|(_, group)| place(group).is_none()).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|id| self.forget(id));
+        for group in self.groups.values_mut() {
+            if let Some(index) = place(group) {
+                group.correlation = index;
+            }
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        for (_, id) in dirty {
+            self.dirty.extend(self.groups.get(&id).map(|group| (group.correlation, id)));
+        }
+    }
+
+    /// Takes a match of a rule. `read` gives a field of its event: the elements of a list, or one value; nothing when the
+    /// event does not have it.
+    pub fn observe(&mut self, observed: &Observed, read: &mut dyn FnMut(&str) -> Vec<String>) {
+        let set = Arc::clone(&self.set);
+        for feed in set.feeds(observed.rule) {
+            let mut all = |fields: &[String]| -> Option<Vec<String>> {
+                fields.iter().map(|field| one_value(read(field))).collect()
+            };
+            if let (Some(group), Some(values)) = (all(&feed.group_by), all(&feed.fields)) {
+                let point = Point { time: observed.time.as_micros(), event: observed.event.bits() };
+                self.feed(feed, point, observed.apart, (group, &values));
+            }
+        }
+    }
+
+    /// Evaluates what came in. [`Correlator::advance`] does so too; this spares it the work.
+    pub fn settle(&mut self) {
+        while let Some((correlation, id)) = self.dirty.pop_first() {
+            self.settle_group(correlation, id);
+        }
+        self.make_room();
+    }
+
+    /// Event time has come this far; it never goes back.
+    pub fn advance(&mut self, watermark: Option<Timestamp>) {
+        self.settle();
+        self.log.watermark_moves();
+        let Some(watermark) = watermark.map(Timestamp::as_micros).filter(|time| *time > self.watermark) else { return };
+        self.watermark = watermark;
+        let due: Vec<u128> = self.schedule.due(watermark).collect();
+        let place = |id: &u128| self.groups.get(id).map(|group| (group.correlation, *id));
+        let due: Vec<(usize, u128)> = due.iter().filter_map(place).collect();
+        self.dirty.extend(due);
+        self.settle();
+    }
+
+    /// What is to be told since this was asked last, each match once as it is now. Of silent correlations nothing is.
+    pub fn take(&mut self) -> Vec<CorrelationMatch> {
+        let told = std::mem::take(&mut self.told);
+        self.owed |= !told.is_empty();
+        let mut latest: BTreeMap<(u128, Timestamp), usize> = BTreeMap::new();
+        for (at, (group, told)) in told.iter().enumerate() {
+            latest.insert((*group, told.opened), at);
+        }
+        let keep: BTreeSet<usize> = latest.into_values().collect();
+        told.into_iter().enumerate().filter(|(at, _)| keep.contains(at)).map(|(_, (_, told))| told).collect()
+    }
+
+    /// What is to be stored since this was asked last; nothing when there is nothing.
+    pub fn save(&mut self) -> Option<Saved> {
+        let before = std::mem::replace(&mut self.before, self.watermark);
+        if self.log.is_empty() && !self.owed && self.told.is_empty() {
+            self.log = Log::default();
+            return None;
+        }
+        self.owed = false;
+        self.step = self.step.saturating_add(1);
+        let log = self.log.finish(before, self.watermark);
+        let bucket_now = u8::try_from(self.step % u64::from(BUCKETS)).unwrap_or(0);
+        let mut groups = BTreeMap::new();
+        for (id, group) in self.groups.iter().filter(|(id, _)| bucket(**id) == bucket_now) {
+            groups.extend(self.label(*id, group).map(|label| (*id, (label, group))));
+        }
+        let groups = write_groups(self.watermark, &groups);
+        if let Some(slot) = self.written.get_mut(usize::from(bucket_now)) {
+            *slot = self.step;
+        }
+        let forget = self.written.iter().copied().min().unwrap_or(0);
+        Some(Saved { step: self.step, log, bucket: bucket_now, groups, forget })
+    }
+
+    /// The state after the last step that was stored, and what of it could not be read. Correlations that the set does not
+    /// have, or that mean something else in it, begin anew.
+    pub fn restore(set: Arc<CorrelationSet>, limits: Limits, stored: Stored) -> (Self, Vec<String>) {
+        let mut own = Self::new(set, limits);
+        let mut problems = Vec::new();
+        let places: HashMap<u128, usize> = own.set.correlations().iter().map(|one| (one.meaning, one.index)).collect();
+        own.replaying = true;
+        for (bucket, step, bytes) in &stored.buckets {
+            if let Some(slot) = own.written.get_mut(usize::from(*bucket)) {
+                *slot = *step;
+            }
+            own.step = own.step.max(*step);
+            match read_groups(bytes) {
+                Some((_, groups)) => own.adopt_groups(groups, &places),
+                None => problems.push(format!("part {bucket} of the groups, written at step {step}, is damaged")),
+            }
+        }
+        let mut logs = stored.logs;
+        logs.sort_by_key(|(step, _)| *step);
+        for (step, bytes) in &logs {
+            own.step = own.step.max(*step);
+            match read_step(bytes) {
+                Some(read) => own.replay(*step, &read, &places),
+                None => problems.push(format!("the log of step {step} is damaged")),
+            }
+        }
+        own.told.clear();
+        own.log = Log::default();
+        own.before = own.watermark;
+        (own.replaying, own.owed, own.counters.events) = (false, false, 0);
+        (own.counters.too_late, own.counters.evicted_events) = (0, 0);
+        (own, problems)
+    }
+
+    fn adopt_groups(&mut self, groups: Vec<(Label, Group)>, places: &HashMap<u128, usize>) {
+        for (label, mut group) in groups {
+            let Some(index) = places.get(&label.meaning) else { continue };
+            group.correlation = *index;
+            self.uses = self.uses.max(group.used);
+            self.counters.bytes = self.counters.bytes.saturating_add(group.cost());
+            self.groups.insert(label.group, group);
+            self.plan(label.group);
+        }
+    }
+
+    fn replay(&mut self, step: u64, read: &super::log::Step, places: &HashMap<u128, usize>) {
+        let [before, after] = &read.phases;
+        for (watermark, phase) in [(read.before, before), (read.after, after)] {
+            if watermark > self.watermark {
+                self.advance(Some(Timestamp::from_micros(watermark)));
+            }
+            for (label, entry) in phase.iter().filter_map(|(at, entry)| Some((read.labels.get(*at)?, entry))) {
+                let newer = self.written.get(usize::from(bucket(label.group))).copied().unwrap_or(0);
+                let Some(index) = places.get(&label.meaning).copied().filter(|_| newer < step) else { continue };
+                match entry {
+                    Entry::Insert(member) => self.insert(label.group, index, label, *member),
+                    Entry::Evict => self.forget(label.group),
+                }
+            }
+            self.settle();
+        }
+    }
+
+    /// Puts a match of a rule, or of a correlation below, into its group.
+    fn feed(&mut self, feed: &Feed, point: Point, apart: bool, (group, values): (Vec<String>, &[String])) {
+        if self.off.get(feed.correlation).copied().unwrap_or(true) {
+            return;
+        }
+        let set = Arc::clone(&self.set);
+        let Some(correlation) = set.get(feed.correlation) else { return };
+        let Some(value) = value_of(correlation.program.kind, values) else { return };
+        let member = Member { time: point.time, event: point.event, rule: feed.rule, value, hit: false };
+        let id = group_id(correlation.meaning, apart, &group);
+        let label = Label { group: id, meaning: correlation.meaning, apart, values: group };
+        self.insert(id, feed.correlation, &label, member);
+    }
+
+    fn insert(&mut self, id: u128, correlation: usize, label: &Label, member: Member) {
+        let set = Arc::clone(&self.set);
+        let Some(program) = set.get(correlation).map(|one| &one.program) else { return };
+        self.uses = self.uses.saturating_add(1);
+        let group = self.groups.entry(id).or_insert_with(|| Group::new(correlation, label.apart, label.values.clone()));
+        let cost = if group.used == 0 { 0 } else { group.cost() };
+        let inserted = group.insert(member, program, self.watermark, self.limits.events_per_group);
+        group.used = self.uses;
+        self.counters.bytes = self.counters.bytes.saturating_sub(cost).saturating_add(group.cost());
+        match inserted {
+            Inserted::Known => {}
+            Inserted::TooLate => self.counters.too_late = self.counters.too_late.saturating_add(1),
+            Inserted::Taken | Inserted::Crowded => {
+                self.counters.events = self.counters.events.saturating_add(1);
+                let crowded = u64::from(inserted == Inserted::Crowded);
+                self.counters.evicted_events = self.counters.evicted_events.saturating_add(crowded);
+                if !self.replaying {
+                    self.log.add(|| label.clone(), id, Entry::Insert(member));
+                }
+            }
+        }
+        self.dirty.insert((correlation, id));
+    }
+
+    fn settle_group(&mut self, correlation: usize, id: u128) {
+        let set = Arc::clone(&self.set);
+        let Some(compiled) = set.get(correlation) else { return };
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let (passes_on, cost) = (compiled.passes_on(&set), group.cost());
+        let (changes, points) = group.settle(&compiled.program, self.watermark);
+        let matches = if passes_on { group.pass_on(self.watermark) } else { Vec::new() };
+        group.expire(&compiled.program, self.watermark);
+        let (apart, values) = (group.apart, group.values.clone());
+        self.counters.bytes = self.counters.bytes.saturating_sub(cost).saturating_add(group.cost());
+        if !compiled.silent {
+            self.told.extend(changes.into_iter().map(|change| (id, told(correlation, apart, &values, change))));
+        }
+        self.plan(id);
+        if self.replaying {
+            return;
+        }
+        for feed in &compiled.feeds {
+            let Some(above) = set.get(feed.correlation) else { continue };
+            let fed = if above.program.wants_matches() { &matches } else { &points };
+            let value = |field: &String| {
+                let place = compiled.group_by.iter().position(|name| name == field)?;
+                values.get(place).cloned()
+            };
+            let all = |fields: &[String]| fields.iter().map(value).collect::<Option<Vec<_>>>();
+            let (Some(group), Some(counted)) = (all(&feed.group_by), all(&feed.fields)) else { continue };
+            for point in fed {
+                self.feed(feed, *point, apart, (group.clone(), &counted));
+            }
+        }
+    }
+
+    /// Says when a group is to be looked at, or forgets it.
+    fn plan(&mut self, id: u128) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let Some(compiled) = self.set.get(group.correlation) else { return };
+        if group.members.is_empty() || group.is_over(&compiled.program, self.watermark) {
+            self.forget(id);
+            return;
+        }
+        let look = group.next_look(&compiled.program, compiled.passes_on(&self.set), self.watermark);
+        self.schedule.set(id, look, group.used);
+    }
+
+    fn forget(&mut self, id: u128) {
+        self.schedule.remove(id);
+        if let Some(group) = self.groups.remove(&id) {
+            self.counters.bytes = self.counters.bytes.saturating_sub(group.cost());
+        }
+    }
+
+    fn make_room(&mut self) {
+        while !self.replaying && (self.groups.len() > self.limits.groups || self.counters.bytes > self.limits.bytes) {
+            let Some(id) = self.schedule.least_used() else { return };
+            if let Some(label) = self.groups.get(&id).and_then(|group| self.label(id, group)) {
+                self.log.add(|| label, id, Entry::Evict);
+            }
+            self.forget(id);
+            self.counters.evicted_groups = self.counters.evicted_groups.saturating_add(1);
+        }
+    }
+
+    fn label(&self, id: u128, group: &Group) -> Option<Label> {
+        let meaning = self.set.get(group.correlation)?.meaning;
+        Some(Label { group: id, meaning, apart: group.apart, values: group.values.clone() })
+    }
+}
+
+fn told(correlation: usize, apart: bool, values: &[String], change: Change) -> CorrelationMatch {
+    CorrelationMatch {
+        correlation,
+        group: values.to_vec(),
+        apart,
+        opened: Timestamp::from_micros(change.opened),
+        first_seen: Timestamp::from_micros(change.extent.first_seen),
+        last_seen: Timestamp::from_micros(change.extent.last_seen),
+        count: change.extent.count,
+        events: change.events.into_iter().map(EventId::from_bits).collect(),
+        superseded: change.superseded.map(|by| Superseded { by: by.map(Timestamp::from_micros) }),
+    }
+}
+
+/// One value for a field: a list's elements together.
+fn one_value(mut values: Vec<String>) -> Option<String> {
+    if values.len() > 1 {
+        values = vec![values.join("\u{1f}")];
+    }
+    let value = values.pop()?;
+    if value.len() <= MAX_VALUE {
+        return Some(value);
+    }
+    let kept = value.get(..value.floor_char_boundary(MAX_VALUE.saturating_sub(64))).unwrap_or_default();
+    Some(format!("{kept}…{}", hex::encode(Sha256::digest(&value))))
+}
+
+fn group_id(meaning: u128, apart: bool, values: &[String]) -> u128 {
+    let mut hash = Sha256::new();
+    hash.update(meaning.to_be_bytes());
+    hash.update([u8::from(apart)]);
+    for value in values {
+        hash.update(u64::try_from(value.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(value);
+    }
+    first_16(&hash.finalize())
+}
