@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseSearch, stringifySearch } from '@/app/router'
 import { textOrEntity } from '@/features/alerts/filters'
-import { parseEvents } from '@/features/detections/tester'
+import { eventOf, sampleLines } from '@/features/detections/samples'
 import { tokens } from '@/features/detections/yaml'
 import { flatten } from '@/features/events/fields'
 import { parseLabels } from '@/features/settings/target-dialog'
@@ -41,9 +41,11 @@ describe('what people type', () => {
     expect(parseLabels('team=web, q=a=b, =x, ')).toEqual({ team: 'web', q: 'a=b' })
   })
   it('pasted events are lines or one array, and a bad line is named', () => {
-    expect(parseEvents('{"a":1}\n\n{"a":2}')).toEqual([{ a: 1 }, { a: 2 }])
-    expect(parseEvents('[{"a":1}]')).toEqual([{ a: 1 }])
-    expect(() => parseEvents('{"a":1}\n{oops')).toThrow(/^Line 2/)
+    const parse = (text: string) => sampleLines(text).map(eventOf)
+    expect(parse('{"a":1}\n\n{"a":2}')).toEqual([{ a: 1 }, { a: 2 }])
+    expect(parse('[{"a":1}]')).toEqual([{ a: 1 }])
+    expect(parse('{\n  "a": "}"\n}\na plain line')).toEqual([{ a: '}' }, 'a plain line'])
+    expect(() => parse('{"a":1}\n{oops')).toThrow(/^Event 2/)
   })
 })
 

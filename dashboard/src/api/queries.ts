@@ -60,9 +60,6 @@ export const eventQuery = (id: string) => ({
   staleTime: Number.POSITIVE_INFINITY,
 })
 
-export const rulesQuery = (filter: Query) => list<T.Rule>('rules', '/rules', filter, 200)
-export const ruleQuery = (id: string) => one<T.Rule>('rule', id, `/rules/${encodeURIComponent(id)}`)
-
 export const ingestQuery = queryOptions({
   queryKey: ['ingest'],
   queryFn: ({ signal }) => get<T.IngestStats>('/ingest/stats', {}, signal),

@@ -5,6 +5,7 @@ import {
   Building2,
   FileCode,
   Gauge,
+  Grid3x3,
   ListTodo,
   type LucideIcon,
   ScrollText,
@@ -48,7 +49,27 @@ export const NAV: { group: string; items: NavItem[] }[] = [
     group: 'Investigate',
     items: [
       { to: '/events', label: 'Events', icon: Search, keys: 'g e', needs: 'event.read', words: 'search hunt logs' },
-      { to: '/detections', label: 'Detections', icon: FileCode, keys: 'g d', needs: 'rule.read', words: 'rules sigma' },
+    ],
+  },
+  {
+    group: 'Engineer',
+    items: [
+      {
+        to: '/detections',
+        label: 'Detections',
+        icon: FileCode,
+        keys: 'g d',
+        needs: 'rule.read',
+        words: 'rules sigma exceptions editor backtest',
+      },
+      {
+        to: '/coverage',
+        label: 'Coverage',
+        icon: Grid3x3,
+        keys: 'g v',
+        needs: 'rule.read',
+        words: 'attack mitre navigator gaps not checked',
+      },
     ],
   },
   {

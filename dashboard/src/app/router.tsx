@@ -27,6 +27,13 @@ export type Search = {
   sort?: string
   id?: string
   tab?: string
+  origin?: string
+  technique?: string
+  /** A job: the backtest that is shown. */
+  job?: string
+  /** The two versions that are compared. */
+  old?: string
+  new?: string
   /** The event shown in the side panel, on any page. */
   event?: string
 }
@@ -61,9 +68,15 @@ const routes = [
   }),
   createRoute({
     ...at,
+    path: '/detections/new',
+    component: lazyRouteComponent(() => import('@/features/detections/new-page')),
+  }),
+  createRoute({
+    ...at,
     path: '/detections/$id',
     component: lazyRouteComponent(() => import('@/features/detections/rule-page')),
   }),
+  createRoute({ ...at, path: '/coverage', component: lazyRouteComponent(() => import('@/features/coverage/page')) }),
   createRoute({ ...at, path: '/ingest', component: lazyRouteComponent(() => import('@/features/ingest/page')) }),
   createRoute({ ...at, path: '/ledger', component: lazyRouteComponent(() => import('@/features/ledger/page')) }),
   createRoute({ ...at, path: '/jobs', component: lazyRouteComponent(() => import('@/features/jobs/page')) }),

@@ -20,3 +20,9 @@ export function useOpenEvent() {
   const set = useSetSearch()
   return useCallback((id: string | undefined) => set({ event: id }), [set])
 }
+
+/** Goes to a page by its path, with these filters and nothing of the present ones. */
+export function useNavigateTo() {
+  const navigate = useNavigate()
+  return useCallback((to: string, search: Partial<Search> = {}) => void navigate({ to, search }), [navigate])
+}

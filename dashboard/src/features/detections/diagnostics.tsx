@@ -1,24 +1,42 @@
-/** What the rule loader says: where, what, how to fix it. */
+/** What the rule reader says, like a compiler: where, what, and how to fix it. */
 import type { Diagnostic } from '@/api/types'
 import { Btn, Chip } from '@/ui'
 
-export function DiagnosticList({ items }: { items: Diagnostic[] }) {
+const TONE: Record<string, string> = { error: 'critical', warning: 'medium', info: 'low' }
+
+type ListProps = { items: Diagnostic[]; onGo?: (d: Diagnostic) => void }
+
+export function DiagnosticList({ items, onGo }: ListProps) {
   return (
-    <ul className="space-y-1.5 text-xs">
+    <ul className="space-y-1.5 text-xs" aria-label="Diagnostics">
       {items.map(d => (
         <li key={`${d.file}${d.code}${d.line}${d.column}${d.message}`} className="flex gap-2">
-          <Chip tone={d.severity === 'error' ? 'critical' : 'medium'}>{d.severity}</Chip>
+          <Chip tone={TONE[d.severity] ?? 'medium'}>{d.severity}</Chip>
           <span className="min-w-0">
-            <span className="num font-mono text-2xs text-fg-3">
-              {d.line > 0 ? `${d.file}:${d.line}:${d.column}` : d.file}{' '}
-            </span>
-            {d.message}
-            {d.fix && <span className="text-fg-3"> {d.fix}</span>}
+            <Place d={d} onGo={onGo} /> {d.message}
+            {d.fix && <span className="text-fg-3"> {d.fix}</span>}{' '}
+            <code className="font-mono text-2xs text-fg-3">{d.code}</code>
           </span>
         </li>
       ))}
     </ul>
   )
+}
+
+function Place({ d, onGo }: { d: Diagnostic; onGo: ListProps['onGo'] }) {
+  const at = d.line > 0 ? `${d.line}:${d.column}` : ''
+  if (onGo && at)
+    return (
+      <button
+        type="button"
+        className="num rounded-sm font-mono text-2xs text-accent hover:underline"
+        aria-label={`Go to line ${d.line}, column ${d.column}`}
+        onClick={() => onGo(d)}
+      >
+        {at}
+      </button>
+    )
+  return <span className="num font-mono text-2xs text-fg-3">{[d.file, at].filter(Boolean).join(':')}</span>
 }
 
 /** After a reload: what was found, until it is closed. */

@@ -1,9 +1,10 @@
 /** Ingest: does everything arrive, is it processed, what could not be read and why. */
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { deadLettersQuery, ingestQuery } from '@/api/queries'
 import type { DeadLetter, IngestStats } from '@/api/types'
+import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
 import { useList } from '@/app/use-list'
 import {
@@ -17,12 +18,18 @@ import {
   fmt,
   Loaded,
   NoPermission,
-  PageBar,
   plural,
   Skeleton,
   short,
   span,
 } from '@/ui'
+import { Tabs } from '@/ui/tabs'
+
+const Fields = lazy(() => import('./fields').then(module => ({ default: module.Fields })))
+const TABS = [
+  { id: 'health', label: 'Health' },
+  { id: 'fields', label: 'Fields' },
+]
 
 /** A source whose clock is off by more than this is named. */
 const SKEW_MS = 60_000
@@ -30,33 +37,57 @@ const SILENT_S = 900
 
 export default function IngestPage() {
   const can = useCan()
-  const query = useQuery({ ...ingestQuery, enabled: can('ingest.read') })
+  const { tab = 'health' } = useSearchParams()
+  const set = useSetSearch()
   if (!can('ingest.read')) return <NoPermission need="ingest.read" />
   return (
     <div className="flex h-full min-h-0 flex-col">
-      <PageBar title="Ingest" note="Counts since the data directory was made" />
+      <div className="flex h-11 shrink-0 items-center gap-2 border-b border-line px-4">
+        <h1 className="mr-4 text-sm font-semibold">Ingest</h1>
+        <Tabs
+          label="Ingest"
+          tabs={TABS}
+          value={tab}
+          onChange={id => set({ tab: id === 'health' ? undefined : id })}
+          className="-mb-px self-end"
+        />
+        {tab === 'health' && <span className="text-xs text-fg-3">Counts since the data directory was made</span>}
+      </div>
       <section className="scroll min-h-0 flex-1 overflow-y-auto p-4" aria-label="Ingest health" tabIndex={0}>
         <div className="mx-auto flex max-w-[1280px] flex-col gap-3">
-          <Loaded query={query} what="Ingest figures" skeleton={<Skeleton rows={6} label="Loading ingest figures" />}>
-            {stats => (
-              <>
-                {stats.damaged_events > 0 && (
-                  <p role="alert" className="rounded-lg px-3 py-2 soft-critical">
-                    <b className="font-semibold">
-                      {plural(stats.damaged_events, 'stored event')} cannot be read any more.
-                    </b>{' '}
-                    The server log names the segments; everything else is processed.
-                  </p>
-                )}
-                <Figures stats={stats} />
-                <Sources stats={stats} />
-              </>
-            )}
-          </Loaded>
-          <DeadLetters />
+          {tab === 'fields' ? (
+            <Suspense fallback={<Skeleton label="Loading fields" />}>
+              <Fields />
+            </Suspense>
+          ) : (
+            <Health />
+          )}
         </div>
       </section>
     </div>
+  )
+}
+
+function Health() {
+  const query = useQuery(ingestQuery)
+  return (
+    <>
+      <Loaded query={query} what="Ingest figures" skeleton={<Skeleton rows={6} label="Loading ingest figures" />}>
+        {stats => (
+          <>
+            {stats.damaged_events > 0 && (
+              <p role="alert" className="rounded-lg px-3 py-2 soft-critical">
+                <b className="font-semibold">{plural(stats.damaged_events, 'stored event')} cannot be read any more.</b>{' '}
+                The server log names the segments; everything else is processed.
+              </p>
+            )}
+            <Figures stats={stats} />
+            <Sources stats={stats} />
+          </>
+        )}
+      </Loaded>
+      <DeadLetters />
+    </>
   )
 }
 

@@ -1,6 +1,6 @@
 /** Every version of the policy, what changed with it, and the way back. */
 import { lazy, Suspense, useState } from 'react'
-import { post } from '@/api/client'
+import { request } from '@/api/client'
 import { settingsVersionsQuery } from '@/api/queries'
 import type { SettingsVersion, SettingsView } from '@/api/types'
 import { ActBtn } from '@/app/guard'
@@ -78,11 +78,13 @@ function Version({ version, before, current }: Props) {
             note="Its values become the newest version and hold from the next request on. Nothing is lost: this version stays in the list."
             verb="Go back"
             act={() =>
-              acted(post<SettingsView>('/settings/rollback', { version: version.version }), [
-                'settings',
-                'settings-versions',
-                'me',
-              ])
+              acted(
+                request<SettingsView>('POST', '/settings/rollback', {
+                  body: { version: version.version },
+                  version: current,
+                }),
+                ['settings', 'settings-versions', 'me'],
+              )
             }
             onClose={() => setAsking(false)}
           />

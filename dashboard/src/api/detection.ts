@@ -1,0 +1,49 @@
+/** What the pages read of rules, exceptions, backtests and coverage. */
+import { queryOptions } from '@tanstack/react-query'
+import { get, type Query } from './client'
+import type * as D from './detection-types'
+import { list, one } from './queries'
+import type { Page } from './types'
+
+export const rulePath = (id: string, part = '') => `/rules/${encodeURIComponent(id)}${part}`
+
+export const rulesQuery = (filter: Query) => list<D.RuleView>('rules', '/rules', filter, 200)
+export const ruleQuery = (id: string) => one<D.RuleDetail>('rule', id, rulePath(id))
+export const versionsQuery = (id: string) => ({
+  ...list<D.RuleVersion>('rule-versions', rulePath(id, '/versions'), {}, 50),
+  queryKey: ['rule', id, 'versions'] as const,
+})
+export const diffQuery = (id: string, from: string, to: string) =>
+  queryOptions({
+    queryKey: ['rule', id, 'diff', from, to],
+    queryFn: ({ signal }) => get<D.RuleDiff>(rulePath(id, '/diff'), { from, to }, signal),
+    enabled: from !== '' && to !== '' && from !== to,
+  })
+export const shadowMatchesQuery = (id: string) => ({
+  ...list<D.ShadowMatch>('rule-matches', rulePath(id, '/matches'), {}, 100),
+  queryKey: ['rule', id, 'matches'] as const,
+})
+export const backtestsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['rule', id, 'backtests'],
+    queryFn: ({ signal }) => get<Page<D.Backtest>>(rulePath(id, '/backtests'), { limit: 20 }, signal),
+  })
+export const backtestQuery = (id: string, job: string) =>
+  one<D.Backtest>('backtest', job, rulePath(id, `/backtests/${job}`))
+
+export const exceptionsQuery = (filter: Query) => list<D.Exception>('exceptions', '/exceptions', filter, 100)
+
+export const coverageLogQuery = (filter: Query) =>
+  queryOptions({
+    queryKey: ['coverage-log', filter],
+    queryFn: ({ signal }) => get<D.CoverageLog>('/coverage/log', filter, signal),
+    refetchInterval: 60_000,
+  })
+export const attackQuery = queryOptions({
+  queryKey: ['coverage-attack'],
+  queryFn: ({ signal }) => get<D.AttackCoverage>('/coverage/attack', {}, signal),
+})
+export const fieldsQuery = queryOptions({
+  queryKey: ['coverage-fields'],
+  queryFn: ({ signal }) => get<D.FieldCoverage>('/coverage/fields', {}, signal),
+})

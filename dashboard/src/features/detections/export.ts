@@ -1,0 +1,9 @@
+/** A rule with its samples and exceptions as one file, which another installation imports. */
+import { download } from '@/api/client'
+import { rulePath } from '@/api/detection'
+import { toast } from '@/app/toast'
+
+export const exportRule = (rule: { id: string }) =>
+  download(rulePath(rule.id, '/export'), {}, `${rule.id}.rule.json`).catch((error: Error) =>
+    toast({ text: error.message, tone: 'critical' }),
+  )
