@@ -3,7 +3,7 @@
 //! Source: draft-ietf-httpapi-idempotency-key-header-07. The answer is kept a day for the principal, the tenant and the
 //! operation. An answer that did nothing (not a success) is not kept: the same key may try again.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -12,6 +12,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shieldops_model::Code;
@@ -37,8 +38,10 @@ pub(crate) struct ShownOnce(pub(crate) &'static [&'static str]);
 /// Whether a route does something that must not be done twice. What only opens a session, answers a question, or takes
 /// events (they have their own marks) is not asked for a key.
 pub(crate) fn wanted(method: &Method, path: &str) -> bool {
-    const FREE: [&str; 10] = [
+    const FREE: [&str; 12] = [
         "/api/v1/events",
+        "/api/v1/rules/check",
+        "/api/v1/rules/{id}/explain",
         "/api/v1/rules/{id}/test",
         "/api/v1/invitations/accept",
         "/api/v1/me/reauthenticate",
@@ -82,7 +85,7 @@ async fn run(app: &App, caller: &Caller, request: Request, next: Next) -> Result
     let now = || app.store.clock().now();
     match idempotency::begin(&caller.scope, &claim, now()).await? {
         Begun::First => {
-            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            let response = whole(next.run(Request::from_parts(parts, Body::from(body)))).await;
             keep(&caller.scope, &claim, response, now).await
         }
         Begun::Replay(answer) => Ok(replay(answer)),
@@ -92,6 +95,14 @@ async fn run(app: &App, caller: &Caller, request: Request, next: Next) -> Result
             ..Problem::new(Code::IDEMPOTENCY_IN_FLIGHT, Code::IDEMPOTENCY_IN_FLIGHT.help)
         }),
     }
+}
+
+/// A handler that panics is a failure of ours as any other: its key must not stay claimed.
+async fn whole(work: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_panic| {
+        tracing::error!("a handler panicked");
+        Problem::new(Code::INTERNAL, Code::INTERNAL.help).into_response()
+    })
 }
 
 /// The key of the request: a structured string or the bare text.
@@ -193,6 +204,33 @@ mod tests {
         for bad in [&["a", "b"][..], &[""], &["\"\""], &["a b"], &[&"x".repeat(129)]] {
             assert_eq!(key(&headers(bad)).unwrap_err().code, "invalid_request", "{bad:?}");
         }
+    }
+
+    /// What a repetition of the same claim finds after this answer.
+    async fn after(response: impl Future<Output = Response>) -> Begun {
+        let dir = tempfile::tempdir().unwrap();
+        let options = shieldops_store::Options { data_dir: dir.path().to_owned(), ..Default::default() };
+        let clock = shieldops_model::FixedClock::at(shieldops_model::Timestamp::from_secs(1_790_000_000));
+        let store = shieldops_store::Store::open(&options, Arc::new(clock)).await.unwrap();
+        let tenant = store.first().await.unwrap().id;
+        let scope = store.job(tenant, shieldops_store::Job::Cli).unwrap();
+        let claim = Claim { principal: [1; 16], operation: "POST /x".into(), key: "k".into(), body_hash: [2; 32] };
+        let now = || store.clock().now();
+        assert_eq!(idempotency::begin(&scope, &claim, now()).await.unwrap(), Begun::First);
+        let answered = whole(response).await;
+        keep(&scope, &claim, answered, now).await.unwrap();
+        idempotency::begin(&scope, &claim, now()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_ours_that_failed_is_not_repeated_and_its_key_is_free_again() {
+        for status in [500, 503, 504, 400, 409, 429] {
+            let failed = async move { StatusCode::from_u16(status).unwrap().into_response() };
+            assert_eq!(after(failed).await, Begun::First, "{status}");
+        }
+        assert_eq!(after(async { panic!("a handler's fault") }).await, Begun::First);
+        let done = after(async { (StatusCode::CREATED, "made").into_response() }).await;
+        assert!(matches!(done, Begun::Replay(answer) if answer.status == 201 && answer.body == b"made"));
     }
 
     #[test]

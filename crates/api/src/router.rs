@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    App, Problem, account, actions, alerts, assets, auth, automation, describe, events, export, grants, idempotency,
+    App, Problem, account, actions, alerts, assets, auth, automation, describe, events, exceptions, export, grants, idempotency,
     incidents, ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans, overview, plans, roles, rules,
     session, sessions, targets, tenant_settings, tenants, tokens, usage, users,
 };
@@ -36,7 +36,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 struct Description;
 
 fn documented() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(Description::openapi()).merge(who()).merge(what())
+    OpenApiRouter::with_openapi(Description::openapi()).merge(who()).merge(what()).merge(detection())
 }
 
 /// Who there is, and what they may do.
@@ -115,10 +115,6 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::show))
         .routes(routes!(ingest::show))
         .routes(routes!(ingest::letters))
-        .routes(routes!(rules::list))
-        .routes(routes!(rules::reload))
-        .routes(routes!(rules::show, rules::switch::update))
-        .routes(routes!(rules::test))
         .routes(routes!(plans::list, plans::create))
         .routes(routes!(plans::show))
         .routes(routes!(plans::approve))
@@ -143,6 +139,28 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(ledger::installation::list))
         .routes(routes!(ledger::installation::verify))
         .routes(routes!(ledger::installation::export))
+}
+
+/// What is looked for, and how well.
+fn detection() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(rules::list, rules::write::create))
+        .routes(routes!(rules::reload))
+        .routes(routes!(rules::write::check))
+        .routes(routes!(rules::bundle::import))
+        .routes(routes!(rules::show, rules::switch::update, rules::write::revise))
+        .routes(routes!(rules::test))
+        .routes(routes!(rules::explain::explain))
+        .routes(routes!(rules::backtests::begin))
+        .routes(routes!(rules::backtests::list))
+        .routes(routes!(rules::backtests::show))
+        .routes(routes!(rules::versions::list))
+        .routes(routes!(rules::versions::show))
+        .routes(routes!(rules::versions::diff))
+        .routes(routes!(rules::matches::list))
+        .routes(routes!(rules::bundle::export))
+        .routes(routes!(exceptions::list, exceptions::create))
+        .routes(routes!(exceptions::show, exceptions::update, exceptions::remove))
 }
 
 /// Routes that are no part of our own API's description.
@@ -232,14 +250,19 @@ fn panicked(_cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
 
 /// Counts answers, bounds their time, and adds the headers that every answer carries.
 async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
-    let mut response = answered.unwrap_or_else(|_late| Problem::new(Code::TIMEOUT, Code::TIMEOUT.help).into_response());
+    let mut response = in_time(next.run(request)).await;
     if let Some(problem) = framework_refusal(&app, &response) {
         response = problem.into_response();
     }
     app.metrics.answered(response.status().as_u16());
     assets::harden(response.headers_mut());
     response
+}
+
+/// A request that was begun and is not done in its time is answered all the same.
+async fn in_time(answer: impl Future<Output = Response>) -> Response {
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, answer).await;
+    answered.unwrap_or_else(|_late| Problem::new(Code::TIMEOUT, Code::TIMEOUT.help).into_response())
 }
 
 /// Refusals of the framework are plain text: they are told in the same language as our own.
@@ -268,6 +291,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_over_its_time_is_answered_with_504_and_one_within_it_is_not() {
+        let after = |wait: Duration| async move {
+            tokio::time::sleep(wait).await;
+            StatusCode::OK.into_response()
+        };
+        assert_eq!(in_time(after(REQUEST_TIMEOUT - Duration::from_millis(1))).await.status(), 200);
+        let late = in_time(after(REQUEST_TIMEOUT + Duration::from_millis(1))).await;
+        assert_eq!((late.status(), &late.headers()["content-type"]), (StatusCode::GATEWAY_TIMEOUT, "application/problem+json"));
+    }
 
     #[test]
     fn every_operation_declares_its_authorisation() {

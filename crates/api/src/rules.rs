@@ -1,28 +1,27 @@
-//! Rules: list, read, switch on and off, test against samples, reload.
+//! Rules: those that everybody has, and the tenant's own. List, read, try, reload.
 
+pub(crate) mod backtests;
+pub(crate) mod bundle;
+pub(crate) mod diff;
+pub(crate) mod explain;
+pub(crate) mod matches;
+pub(crate) mod proof;
 pub(crate) mod switch;
+pub(crate) mod versions;
+pub(crate) mod view;
+pub(crate) mod write;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json,
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
-use shieldops_detect::{
-    Diagnostic, RuleSource,
-    testing::{Sample, check_samples},
-};
-use shieldops_ingest::{normalise_parts, recognise};
-use shieldops_model::{Attack, Code, Normalised, Severity, Timestamp};
-use shieldops_pipeline::RuleEntry;
-use shieldops_store::{
-    alerts,
-    rule_states::{self, RuleState},
-};
+use shieldops_detect::{Rule, testing::SampleResult};
+use shieldops_model::{Code, Severity};
+use shieldops_pipeline::samples;
+use shieldops_store::rule_states;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -32,6 +31,7 @@ use crate::{
     page::{Body, Filter, ListQuery},
     precondition::Tagged,
 };
+use view::{DiagnosticView, RuleDetail, RuleView, Subject, Tenant};
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -44,133 +44,53 @@ pub(crate) struct RuleFilter {
     status: Option<String>,
     /// Whether it raises alerts for this tenant.
     enabled: Option<bool>,
+    #[param(value_type = Option<rule_states::State>)]
+    state: Option<String>,
+    /// `built_in`, `directory` or `tenant`.
+    origin: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RuleView {
-    /// The Sigma id.
-    id: String,
-    title: String,
-    level: Severity,
-    status: String,
-    #[schema(value_type = Object)]
-    log_source: RuleSource,
-    tags: Vec<String>,
-    attack: Attack,
-    /// `built_in` or `directory`.
-    origin: &'static str,
-    file: String,
-    version: String,
-    /// Whether it raises alerts for this tenant.
-    enabled: bool,
-    /// Who switched it last, and why; absent while nobody did.
-    switched: Option<Switched>,
-    tests: TestCounts,
-    alert_count: u64,
-    last_fired: Option<Timestamp>,
-    diagnostics: Vec<DiagnosticView>,
+/// The filters of a list, read.
+struct Wanted {
+    text: Option<String>,
+    level: Option<Severity>,
+    status: Option<String>,
+    enabled: Option<bool>,
+    state: Option<rule_states::State>,
+    origin: Option<String>,
 }
 
-/// How a rule was last switched on or off.
-#[derive(Serialize, ToSchema)]
-struct Switched {
-    /// What its ETag says.
-    version: i64,
-    at: Timestamp,
-    by: String,
-    by_name: String,
-    reason: String,
-}
-
-#[derive(Serialize, ToSchema)]
-struct TestCounts {
-    #[serde(rename = "match")]
-    matches: usize,
-    miss: usize,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DiagnosticView {
-    /// `error`, `warning` or `info`.
-    severity: String,
-    code: &'static str,
-    file: String,
-    line: usize,
-    column: usize,
-    message: String,
-    fix: String,
-}
-
-impl From<&Diagnostic> for DiagnosticView {
-    fn from(said: &Diagnostic) -> Self {
-        Self {
-            severity: format!("{:?}", said.severity).to_lowercase(),
-            code: said.code,
-            file: said.file.clone(),
-            line: said.line,
-            column: said.column,
-            message: said.message.clone(),
-            fix: said.fix.clone(),
-        }
-    }
-}
-
-/// What the tenant's own rows say of rules.
-struct Own {
-    fired: HashMap<String, (u64, Timestamp)>,
-    states: BTreeMap<String, RuleState>,
-}
-
-impl Own {
-    async fn read(caller: &Caller) -> Result<Self, Problem> {
-        let mut reader = caller.scope.read().await?;
-        let fired = alerts::by_rule(&mut reader).await?;
-        let fired = fired.into_iter().map(|(rule, count, last)| (rule, (count, last))).collect();
-        Ok(Self { fired, states: rule_states::all(&mut reader).await? })
+impl Wanted {
+    fn of(filter: &RuleFilter) -> Result<Self, Problem> {
+        let state = filter.state.as_deref().map(|text| {
+            rule_states::State::parse(text).ok_or_else(|| Problem::invalid(format!("`state` has no value `{text:.80}`")))
+        });
+        Ok(Self {
+            text: filter.q.as_ref().map(|text| text.to_lowercase()),
+            level: crate::alerts::severity(filter.level.as_ref())?,
+            status: filter.status.clone(),
+            enabled: filter.enabled,
+            state: state.transpose()?,
+            origin: filter.origin.clone(),
+        })
     }
 
-    fn enabled(&self, rule_id: &str) -> bool {
-        self.states.get(rule_id).is_none_or(|state| state.enabled)
+    fn state(&self, state: rule_states::State) -> bool {
+        self.state.is_none_or(|wanted| wanted == state)
+            && self.enabled.is_none_or(|enabled| enabled == (state == rule_states::State::Enabled))
     }
 
-    /// What a rule's ETag says; 0 while nobody switched it.
-    fn version(&self, rule_id: &str) -> i64 {
-        self.states.get(rule_id).map_or(0, |state| state.version)
+    fn origin(&self, origin: &str) -> bool {
+        self.origin.as_ref().is_none_or(|wanted| wanted == origin)
     }
-}
 
-impl From<&RuleState> for Switched {
-    fn from(state: &RuleState) -> Self {
-        Self {
-            version: state.version,
-            at: state.at,
-            by: state.by.clone(),
-            by_name: state.by_name.clone(),
-            reason: state.reason.clone(),
-        }
-    }
-}
-
-fn view(entry: &RuleEntry, own: &Own) -> RuleView {
-    let rule = &entry.rule;
-    let (alert_count, last_fired) = own.fired.get(&rule.id).map_or((0, None), |(count, last)| (*count, Some(*last)));
-    RuleView {
-        id: rule.id.clone(),
-        title: rule.title.clone(),
-        level: rule.level,
-        status: rule.status.clone(),
-        log_source: rule.log_source.clone(),
-        tags: rule.tags.clone(),
-        attack: rule.attack.clone(),
-        origin: if entry.built_in { "built_in" } else { "directory" },
-        file: entry.file.clone(),
-        version: rule.version.clone(),
-        enabled: own.enabled(&rule.id),
-        switched: own.states.get(&rule.id).map(Switched::from),
-        tests: TestCounts { matches: entry.matches.len(), miss: entry.misses.len() },
-        alert_count,
-        last_fired,
-        diagnostics: entry.diagnostics.iter().map(DiagnosticView::from).collect(),
+    fn rule(&self, rule: &Rule) -> bool {
+        self.level.is_none_or(|level| rule.level == level)
+            && self.status.as_ref().is_none_or(|status| rule.status == *status)
+            && self
+                .text
+                .as_ref()
+                .is_none_or(|text| rule.title.to_lowercase().contains(text) || rule.id.contains(text))
     }
 }
 
@@ -180,64 +100,48 @@ impl Filter for RuleFilter {
 
 type RuleQuery = ListQuery<RuleFilter>;
 
-/// Rules in use, by id.
+/// Rules in use and drafts, by id.
 #[utoipa::path(get, path = "/api/v1/rules", operation_id = "list_rules", tag = "rules", params(RuleQuery), responses((status = 200, body = List<RuleView>)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     query: RuleQuery,
 ) -> Result<Json<List<RuleView>>, Problem> {
-    let (page, params) = (query.page(), &query.filter);
-    let level = crate::alerts::severity(params.level.as_ref())?;
-    let wanted = params.q.as_ref().map(|text| text.to_lowercase());
-    let own = Own::read(&caller).await?;
-    let book = app.pipeline.content.book();
-    let after = page.cursor.clone().unwrap_or_default();
-    let matching = book.entries.iter().filter(|(id, entry)| {
-        **id > after
-            && level.is_none_or(|level| entry.rule.level == level)
-            && params.status.as_ref().is_none_or(|status| entry.rule.status == *status)
-            && params.enabled.is_none_or(|enabled| own.enabled(id) == enabled)
-            && wanted.as_ref().is_none_or(|text| entry.rule.title.to_lowercase().contains(text) || id.contains(text))
-    });
-    let mut items: Vec<RuleView> = matching.take(page.limit() + 1).map(|(_, entry)| view(entry, &own)).collect();
-    let more = items.len() > page.limit();
-    items.truncate(page.limit());
+    let wanted = Wanted::of(&query.filter)?;
+    let content = Arc::clone(&app.pipeline.content);
+    let tenant = Tenant::read(&caller, &content).await?;
+    let (limit, after) = (query.page().limit(), query.page().cursor.clone().unwrap_or_default());
+    let mut items = blocking(move || page(&content.book(), &tenant, &wanted, (&after, limit + 1))).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
     let last = items.last().filter(|_| more).map(|rule| rule.id.as_str());
     let next_cursor = query.seal(last);
     Ok(Json(List { items, next_cursor }))
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RuleDetail {
-    #[serde(flatten)]
-    rule: RuleView,
-    /// The rule's own text.
-    source: String,
-    description: String,
-    references: Vec<String>,
-    falsepositives: Vec<String>,
-    samples: Samples,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Samples {
-    #[serde(rename = "match")]
-    matches: Vec<String>,
-    miss: Vec<String>,
-}
-
-impl RuleDetail {
-    fn new(entry: &RuleEntry, own: &Own) -> Self {
-        Self {
-            rule: view(entry, own),
-            source: entry.rule.text.clone(),
-            description: entry.rule.description.clone(),
-            references: entry.rule.references.clone(),
-            falsepositives: entry.rule.falsepositives.clone(),
-            samples: Samples { matches: entry.matches.clone(), miss: entry.misses.clone() },
+fn page(
+    book: &shieldops_pipeline::RuleBook,
+    tenant: &Tenant,
+    wanted: &Wanted,
+    (after, most): (&str, usize),
+) -> Vec<RuleView> {
+    let ids: BTreeSet<&String> = book.entries.keys().chain(tenant.rows.keys()).collect();
+    let mut found = Vec::new();
+    for id in ids.into_iter().filter(|id| id.as_str() > after && wanted.state(tenant.state(id))) {
+        let subject = match book.entries.get(id) {
+            // What can be told without trying it on its samples.
+            Some(entry) if !tenant.rows.contains_key(id) => {
+                let origin = if entry.built_in { "built_in" } else { "directory" };
+                (wanted.rule(&entry.rule) && wanted.origin(origin)).then(|| Subject::of_book(entry))
+            }
+            _ => tenant.subject(book, id).filter(|subject| wanted.rule(&subject.rule) && wanted.origin("tenant")),
+        };
+        found.extend(subject.map(|subject| tenant.view(&subject, book)));
+        if found.len() >= most {
+            break;
         }
     }
+    found
 }
 
 /// One rule, with its text and samples.
@@ -248,10 +152,27 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Tagged<RuleDetail>, Problem> {
-    let own = Own::read(&caller).await?;
+    detail(&app, &caller, id).await
+}
+
+/// A rule as it is now.
+pub(crate) async fn detail(app: &App, caller: &Caller, id: String) -> Result<Tagged<RuleDetail>, Problem> {
+    let tenant = Tenant::read(caller, &app.pipeline.content).await?;
     let book = app.pipeline.content.book();
-    let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
-    Ok(Tagged(own.version(&id), RuleDetail::new(entry, &own)))
+    let found = move || {
+        let subject = tenant.subject(&book, &id);
+        (subject, tenant, book)
+    };
+    let (subject, tenant, book) = blocking(found).await?;
+    let subject = subject.ok_or_else(Problem::not_found)?;
+    let proof = proof::of(&mut caller.scope.read().await?, &subject).await?;
+    let version = tenant.version(&subject.rule.id);
+    Ok(Tagged(version, RuleDetail::new(&tenant, subject, &book, proof)))
+}
+
+/// Work on the processor, away from the threads that answer.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_ended| Problem::new(Code::INTERNAL, Code::INTERNAL.help))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -270,7 +191,7 @@ pub(crate) struct TestAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
-struct TestResult {
+pub(crate) struct TestResult {
     event: String,
     /// `match` or `miss` for a sample; absent for an event that was sent to try.
     expected: Option<&'static str>,
@@ -284,62 +205,57 @@ struct TestResult {
     responses((status = 200, body = TestAnswer), (status = 404, body = Problem)))]
 pub(crate) async fn test(
     State(app): State<Arc<App>>,
-    _caller: Caller,
+    caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<TestBody>,
 ) -> Result<Json<TestAnswer>, Problem> {
-    let book = app.pipeline.content.book();
     if body.events.as_ref().is_some_and(|events| events.len() > 100) {
         return Err(Problem::invalid("`events` holds at most 100"));
     }
     if body.events.iter().flatten().any(|event| !event.is_object()) {
         return Err(Problem::invalid("`events` holds objects"));
     }
-    let tried = tokio::task::spawn_blocking(move || book.entries.get(&id).map(|entry| answer(entry, body))).await;
-    let tried = tried.map_err(|_ended| Problem::new(Code::INTERNAL, Code::INTERNAL.help))?;
-    tried.map(Json).ok_or_else(Problem::not_found)
-}
-
-fn answer(entry: &RuleEntry, body: TestBody) -> TestAnswer {
-    if let Some(events) = body.events {
-        let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
-        let results = run(entry, &lines, &[])
-            .into_iter()
-            .map(|result| TestResult { expected: None, ok: true, ..result })
-            .collect();
-        return TestAnswer { results, passed: 0, failed: 0 };
-    }
-    let results = run(entry, &entry.matches, &entry.misses);
-    let passed = results.iter().filter(|result| result.ok).count();
-    TestAnswer { failed: results.len() - passed, passed, results }
-}
-
-/// Normalises samples as intake would, and tries the rule on them.
-fn run(entry: &RuleEntry, matches: &[String], misses: &[String]) -> Vec<TestResult> {
-    let normalised = |lines: &[String]| -> Vec<Normalised> {
-        let one = |line: &String| {
-            let seen = recognise(line.as_bytes(), None);
-            normalise_parts(&seen.source, seen.format, line.as_bytes()).0
-        };
-        lines.iter().map(one).collect()
+    let subject = view::find(&mut caller.scope.read().await?, app.pipeline.content.book(), &id).await?;
+    let tried = move || match body.events {
+        Some(events) => {
+            let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+            TestAnswer::tried(&subject.rule, &lines)
+        }
+        None => TestAnswer::of(&subject.rule, &subject.matches, &subject.misses),
     };
-    let (hits, near) = (normalised(matches), normalised(misses));
-    let hit_samples: Vec<Sample<'_>> = hits.iter().map(sample).collect();
-    let miss_samples: Vec<Sample<'_>> = near.iter().map(sample).collect();
-    let report = check_samples(&entry.rule, &hit_samples, &miss_samples);
+    Ok(Json(blocking(tried).await?))
+}
+
+impl TestAnswer {
+    /// Events that nobody said anything of.
+    fn tried(rule: &Rule, lines: &[String]) -> Self {
+        let results = results(rule, lines, &[]);
+        let results = results.into_iter().map(|result| TestResult { expected: None, ok: true, ..result }).collect();
+        Self { results, passed: 0, failed: 0 }
+    }
+
+    /// Samples. Blocking.
+    pub(crate) fn of(rule: &Rule, matches: &[String], misses: &[String]) -> Self {
+        let results = results(rule, matches, misses);
+        let passed = results.iter().filter(|result| result.ok).count();
+        Self { failed: results.len() - passed, passed, results }
+    }
+
+    pub(crate) fn none() -> Self {
+        Self { results: Vec::new(), passed: 0, failed: 0 }
+    }
+}
+
+fn results(rule: &Rule, matches: &[String], misses: &[String]) -> Vec<TestResult> {
     let mut lines = matches.iter().chain(misses);
-    let result = |result: shieldops_detect::testing::SampleResult| TestResult {
+    let result = |result: SampleResult| TestResult {
         event: lines.next().cloned().unwrap_or_default(),
         expected: Some(if result.expected { "match" } else { "miss" }),
         matched: result.matched,
         ok: result.ok,
         fields: result.fields.into_iter().map(FieldMatch::from).collect(),
     };
-    report.results.into_iter().map(result).collect()
-}
-
-fn sample(seen: &Normalised) -> Sample<'_> {
-    Sample { source: Some(&seen.log_source), line: &seen.flat }
+    samples::check(rule, matches, misses).results.into_iter().map(result).collect()
 }
 
 #[derive(Serialize, ToSchema)]
@@ -355,9 +271,7 @@ pub(crate) struct ReloadAnswer {
 pub(crate) async fn reload(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<ReloadAnswer>, Problem> {
     let content = Arc::clone(&app.pipeline.content);
     let before = content.book();
-    let book = tokio::task::spawn_blocking(move || content.reload())
-        .await
-        .map_err(|_ended| Problem::new(Code::INTERNAL, "the reload was stopped"))?;
+    let book = blocking(move || content.reload()).await?;
     if !Arc::ptr_eq(&before, &book) {
         let mut tx = caller.scope.begin().await?;
         tx.record("rules.reloaded", &[], book.summary())?;

@@ -4,6 +4,7 @@
 
 mod correlation;
 mod diagnostic;
+mod engine;
 mod indicators;
 mod sigma;
 pub mod testing;
@@ -13,10 +14,11 @@ pub use correlation::{
     Stored, Superseded,
 };
 pub use diagnostic::{Diagnostic, DiagnosticSeverity};
+pub use engine::{EngineStats, SourceFields};
 pub use indicators::{IndicatorHit, IndicatorKind, Indicators, MAX_INDICATORS};
 pub use sigma::{
     AliasedField, Bound, Bounds, CompileOptions, CompiledRule, Correlation, CorrelationCondition, CorrelationKind,
     Documents, EventRef, FieldAlias, FieldHit, FieldMap, FieldReader, Filter, FilterRules, Header, Linked, Links,
     MAX_EVENT_BYTES, MAX_FILE_BYTES, Member, Operator, Placeholders, Related, Rule, RuleExpr, RuleReference, RuleSet,
-    RuleSource, ScanStats, Target, Timespan, Worker, parse,
+    RuleSource, ScanStats, Target, Timespan, Why, WhyLine, WhySelection, Worker, parse,
 };

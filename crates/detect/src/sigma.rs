@@ -10,31 +10,32 @@
 //! - An address mapped into IPv6 is the IPv4 address; ports and zones are ignored (`net`).
 //! - Log sources route, and are never fields (`route`).
 
-mod compile;
-mod condition;
+pub(crate) mod compile;
+pub(crate) mod condition;
 mod correlation;
 mod date;
 mod decimal;
-mod detection;
+pub(crate) mod detection;
 mod documents;
 mod encode;
-mod event;
+pub(crate) mod event;
 mod explain;
 mod expression;
 mod field_map;
 mod fields;
 mod filter;
-mod item;
-mod matcher;
+pub(crate) mod item;
+pub(crate) mod matcher;
 mod meta;
 mod modifiers;
 pub(crate) mod net;
 mod parse;
-mod pattern;
+pub(crate) mod pattern;
 mod prepare;
 mod route;
 mod rule;
 mod scalar;
+mod why;
 mod yaml;
 
 pub use compile::{CompileOptions, CompiledRule, RuleSet};
@@ -52,3 +53,4 @@ pub use item::Placeholders;
 pub use matcher::{EventRef, ScanStats, Worker};
 pub use parse::{MAX_FILE_BYTES, parse};
 pub use rule::{Header, Related, Rule, RuleSource};
+pub use why::{Why, WhyLine, WhySelection};

@@ -23,11 +23,12 @@ use shieldops_store::{
 };
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
+pub(crate) use exceptions::Exceptions;
+pub use exceptions::excepted_by;
 pub(crate) use own::Own;
 pub use own::read as read_own;
 
 use crate::{Pipeline, Result, content::RuleBook};
-use exceptions::Exceptions;
 
 /// It is never older than this: what a node that lost sight of the database's changes could miss.
 const AGAIN: Duration = Duration::from_mins(1);

@@ -3,6 +3,7 @@
 //! A worker reads a batch, and its output and its new place are committed in one transaction, so a crash between two
 //! batches repeats nothing and forgets nothing. No business rules here: they live in the pure crates.
 
+pub mod backtest;
 pub mod content;
 pub mod events;
 pub mod intake;
@@ -27,7 +28,7 @@ mod worker;
 
 pub use budget::{Budget, Share};
 pub use content::{BuiltIn, Content, RuleBook, RuleEntry};
-pub use enabled::read_own;
+pub use enabled::{excepted_by, read_own};
 pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
 pub use incidents::SUBJECTS;

@@ -167,7 +167,8 @@ fn open_bus(settings: &Settings, store: &Store) -> anyhow::Result<Arc<Bus>> {
 
 async fn pipeline(settings: &Settings, store: &Store, bus: Option<Arc<Bus>>) -> anyhow::Result<Pipeline> {
     let (dirs, lists) = (settings.rules.dirs.clone(), settings.intel.indicator_files.clone());
-    let content = tokio::task::spawn_blocking(move || Content::load(BUILT_IN, dirs, lists)).await?;
+    let state = settings.rules.state;
+    let content = tokio::task::spawn_blocking(move || Content::load(BUILT_IN, dirs, lists, state)).await?;
     let book = content.book();
     tracing::info!(rules = book.set.len(), failed = book.failed(), indicators = book.indicators.len(), "rules loaded");
     for said in
@@ -207,6 +208,7 @@ fn api_settings(settings: &Settings) -> shieldops_api::Settings {
         version: env!("CARGO_PKG_VERSION"),
         assets: ASSETS,
         behind_proxy: settings.behind_proxy,
+        trusted_proxies: settings.trusted_proxies.clone(),
         public_url: settings.public_url.clone(),
         check_target_name: Linux::check_target_name,
     }

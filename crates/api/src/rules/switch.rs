@@ -1,14 +1,22 @@
-//! Switching a rule off and on for the caller's tenant. The set of rules is everybody's; that it runs for others is no
-//! business of this tenant.
+//! Setting a rule for the caller's tenant: draft, shadow, enabled or retired. The set of rules is everybody's; that it runs
+//! for others is no business of this tenant.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use shieldops_store::rule_states;
+use shieldops_pipeline::RuleBook;
+use shieldops_store::{
+    StoreError, Tx,
+    own_rules::{self, OwnRule, versions},
+    rule_states::{self, State as RuleState},
+};
 use utoipa::ToSchema;
 
-use super::{Own, RuleDetail};
+use super::{
+    blocking, detail, proof,
+    view::{RuleDetail, Subject},
+};
 use crate::{
     App, Problem,
     alerts::reason,
@@ -20,14 +28,37 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RulePatch {
-    enabled: bool,
+    /// One of `state` and `enabled`.
+    state: Option<RuleState>,
+    /// Short for `enabled` or `retired`.
+    enabled: Option<bool>,
+    /// The version of a tenant's own rule that is to run; the newest unless told.
+    version: Option<i64>,
+    /// Enable it though its tests or its backtest are missing.
+    #[serde(default)]
+    r#override: bool,
+    /// Set the rule that the tenant's own stands in for.
+    #[serde(default)]
+    below: bool,
     /// Why. It stands in the ledger.
     reason: String,
 }
 
-/// Switches a rule on or off for this tenant, from the next batch of events on.
+impl RulePatch {
+    fn state(&self) -> Result<RuleState, Problem> {
+        match (self.state, self.enabled) {
+            (Some(state), None) => Ok(state),
+            (None, Some(true)) => Ok(RuleState::Enabled),
+            (None, Some(false)) => Ok(RuleState::Retired),
+            _ => Err(Problem::invalid("one of `state` and `enabled` is needed")),
+        }
+    }
+}
+
+/// Sets what becomes of a rule's matches for this tenant, from the next batch of events on. A rule of the tenant is enabled
+/// when its tests pass and its backtest has run on this version, or with `override` and a reason.
 #[utoipa::path(patch, path = "/api/v1/rules/{id}", operation_id = "update_rule", tag = "rules", params(("id" = String, Path)), request_body = RulePatch,
-    responses((status = 200, body = RuleDetail), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+    responses((status = 200, body = RuleDetail), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -36,14 +67,79 @@ pub(crate) async fn update(
     Body(patch): Body<RulePatch>,
 ) -> Result<Tagged<RuleDetail>, Problem> {
     reason(&patch.reason)?;
+    let state = patch.state()?;
     let book = app.pipeline.content.book();
-    let entry = book.entries.get(&id).ok_or_else(Problem::not_found)?;
+    let prepared = prepare(&caller, &id, &patch).await?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
-    let before = rule_states::find(&mut tx, &id).await?;
-    seen.check(before.map_or(0, |state| state.version))?;
-    rule_states::set(&mut tx, &id, patch.enabled, &patch.reason, now).await?;
+    let own = own_rules::find(&mut tx, &id).await?;
+    if let Some(row) = &own {
+        seen.check(row.version)?;
+    }
+    match (own, prepared) {
+        (Some(row), Some((at, subject))) if !patch.below => {
+            if row.version != at {
+                return Err(StoreError::Conflict.into());
+            }
+            own_rule(&mut tx, row, subject.as_ref(), &patch, state).await?;
+        }
+        (own, _) => {
+            below(&book, &id, &patch)?;
+            let before = rule_states::find(&mut tx, &id).await?;
+            if own.is_none() {
+                seen.check(before.map_or(0, |state| state.version))?;
+            }
+            let default = app.pipeline.content.default_state();
+            rule_states::set(&mut tx, &id, (default, state), &patch.reason, now).await?;
+        }
+    }
     tx.commit(now).await?;
-    let own = Own::read(&caller).await?;
-    Ok(Tagged(own.version(&id), RuleDetail::new(entry, &own)))
+    detail(&app, &caller, id).await
+}
+
+/// The version that is to run, tried on its samples before anything is held; and how the row was then.
+async fn prepare(caller: &Caller, id: &str, patch: &RulePatch) -> Result<Option<(i64, Option<Subject>)>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    let Some(row) = own_rules::find(&mut reader, id).await?.filter(|_| !patch.below) else { return Ok(None) };
+    let number = patch.version.unwrap_or(row.head);
+    let version = versions::find(&mut reader, id, number).await?;
+    drop(reader);
+    let version = version.ok_or_else(|| Problem::invalid(format!("`version` is 1 to {}", row.head)))?;
+    let at = row.version;
+    let subject = blocking(move || Subject::of_version(&row, version)).await?;
+    Ok(Some((at, subject)))
+}
+
+/// A rule of the book takes no version and no proof.
+fn below(book: &RuleBook, id: &str, patch: &RulePatch) -> Result<(), Problem> {
+    if !book.entries.contains_key(id) {
+        return Err(Problem::not_found());
+    }
+    if patch.version.is_some() {
+        return Err(Problem::invalid("`version` is for rules of the tenant: this one has the version that is loaded"));
+    }
+    Ok(())
+}
+
+async fn own_rule(
+    tx: &mut Tx,
+    row: OwnRule,
+    subject: Option<&Subject>,
+    patch: &RulePatch,
+    state: RuleState,
+) -> Result<(), Problem> {
+    let number = patch.version.unwrap_or(row.head);
+    let mut unproved = false;
+    if state.runs() {
+        let gone = || Problem::invalid(format!("version {number} is no rule any more: write it again"));
+        let proved = proof::check(tx, subject.ok_or_else(gone)?).await;
+        unproved = state == RuleState::Enabled && proved.is_err();
+        if unproved && !patch.r#override {
+            return proved;
+        }
+    }
+    let change = own_rules::Change { state, number, reason: &patch.reason, unproved };
+    let now = tx.scope().store().clock().now();
+    own_rules::change(tx, row, change, now).await?;
+    Ok(())
 }

@@ -16,14 +16,14 @@ const KEPT: usize = 4_096;
 /// The rule, its version, and the first exception that had not ended.
 type Key = (String, String, usize);
 
-pub(super) struct Exceptions {
+pub(crate) struct Exceptions {
     /// With the time of their end, the first to end first.
     filters: Vec<(Timestamp, Filter)>,
     compiled: Mutex<HashMap<Key, Arc<RuleSet>>>,
 }
 
 impl Exceptions {
-    pub(super) fn new(stored: &[Exception]) -> Self {
+    pub(crate) fn new(stored: &[Exception]) -> Self {
         let read = |exception: &Exception| {
             let (end, filters) = (exception.expires_at, parse(&exception.filter, "exception.yml").0.filters);
             filters.into_iter().map(move |filter| (end, filter))
@@ -34,7 +34,7 @@ impl Exceptions {
     }
 
     /// Whether one holds for an event that the rule matches.
-    pub(super) fn hold(&self, rule: &Rule, at: Timestamp, source: &LogSource, line: &[u8]) -> bool {
+    pub(crate) fn hold(&self, rule: &Rule, at: Timestamp, source: &LogSource, line: &[u8]) -> bool {
         let first = self.filters.partition_point(|(end, _)| *end <= at);
         let left = self.filters.get(first..).unwrap_or_default();
         let concern = |filter: &Filter| match &filter.rules {
@@ -58,6 +58,18 @@ impl Exceptions {
         }
         Arc::clone(compiled.entry(key).or_insert_with(|| Arc::new(compile())))
     }
+}
+
+/// The first exception that takes a match out. Blocking.
+pub fn excepted_by(
+    rule: &Rule,
+    stored: &[Exception],
+    at: Timestamp,
+    source: &LogSource,
+    line: &[u8],
+) -> Option<Exception> {
+    let holds = |one: &&Exception| Exceptions::new(std::slice::from_ref(*one)).hold(rule, at, source, line);
+    stored.iter().find(holds).cloned()
 }
 
 fn with(rule: &Rule, filters: &[&Filter]) -> RuleSet {

@@ -2,13 +2,15 @@
 
 use std::{
     fmt::Display,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use shieldops_model::tenant::SettingsBase;
+use shieldops_store::rule_states::State;
 
 use super::{DatabaseUrl, Problem, Raw, Role, Roles, raw, settings};
 
@@ -63,6 +65,7 @@ impl Checker<'_> {
             data_dir: raw.data_dir.clone(),
             listen: listen?,
             behind_proxy: raw.behind_proxy,
+            trusted_proxies: self.proxies(raw),
             roles,
             public_url,
             database: raw.database.url.clone(),
@@ -71,7 +74,7 @@ impl Checker<'_> {
             base: self.base(raw),
             tls,
             log: log?,
-            rules: settings::Rules { dirs: raw.rules.dirs.clone() },
+            rules: self.rules(&raw.rules),
             intel: settings::Intel { indicator_files: raw.intel.indicator_files.clone() },
             bus,
             ingest: ingest?,
@@ -79,6 +82,42 @@ impl Checker<'_> {
             investigate,
             crash_at,
         })
+    }
+
+    fn rules(&mut self, raw: &raw::Rules) -> settings::Rules {
+        let state = State::parse(&raw.dirs_state).filter(|state| *state != State::Retired);
+        if state.is_none() {
+            self.wrong("rules.dirs_state", &raw.dirs_state, "no such state", "write enabled, shadow or draft");
+        }
+        settings::Rules { dirs: raw.dirs.clone(), state: state.unwrap_or_default() }
+    }
+
+    /// Whose word about a client's address counts.
+    fn proxies(&mut self, raw: &raw::Raw) -> Vec<IpNet> {
+        const KEY: &str = "trusted_proxies";
+        let mut found = Vec::new();
+        for text in &raw.trusted_proxies {
+            let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.to_canonical().into()));
+            match network {
+                Some(network) if network.prefix_len() == 0 => {
+                    let fix = "name the proxies themselves: anybody could say to be anywhere";
+                    self.wrong(KEY, text, "every address", fix);
+                }
+                Some(network) => found.push(network.trunc()),
+                None => self.wrong(KEY, text, "no address and no range", "write 10.1.2.3 or 10.1.0.0/16"),
+            }
+        }
+        match (raw.behind_proxy, raw.trusted_proxies.is_empty()) {
+            (true, true) => self.warnings.push(
+                "behind_proxy: without trusted_proxies everybody is seen at the address of the proxy".to_owned(),
+            ),
+            (false, false) => {
+                self.warnings.push("trusted_proxies: without behind_proxy they are not believed".to_owned());
+                found.clear();
+            }
+            _ => {}
+        }
+        found
     }
 
     fn roles(&mut self, raw: &raw::Raw) -> Roles {

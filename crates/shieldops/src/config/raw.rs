@@ -17,6 +17,8 @@ pub(crate) struct Raw {
     pub(super) listen: String,
     /// A proxy in front of the server ends TLS, so the server itself speaks plain http on every address.
     pub(super) behind_proxy: bool,
+    /// The addresses of those proxies, each alone or as a range such as `10.1.0.0/16`. Only their `X-Forwarded-For` is believed; without them nobody's is, and everybody has the proxy's address.
+    pub(super) trusted_proxies: Vec<String>,
     /// What this process does: `ingest`, `detect`, `respond`, `api`. All of it by default; `ingest` and `detect` share the log of events and go together.
     pub(super) roles: Vec<String>,
     /// The address under which people reach the installation, such as `https://shieldops.example.org`: links begin with it, and passkeys belong to its host.
@@ -41,6 +43,7 @@ impl Default for Raw {
             data_dir: PathBuf::from("data"),
             listen: "127.0.0.1:8420".to_owned(),
             behind_proxy: false,
+            trusted_proxies: Vec::new(),
             roles: ["ingest", "detect", "respond", "api"].map(str::to_owned).to_vec(),
             public_url: None,
             database: Database::default(),
@@ -150,11 +153,19 @@ impl Default for Log {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Rules {
     /// Folders of Sigma rules in any layout, used besides the built-in ones and looked at again every 5 s.
     pub(super) dirs: Vec<PathBuf>,
+    /// How built-in rules and those of the folders start, until a tenant sets them: `enabled`, `shadow` (matches are counted and raise no alert) or `draft` (not evaluated).
+    pub(super) dirs_state: String,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { dirs: Vec::new(), dirs_state: "enabled".to_owned() }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

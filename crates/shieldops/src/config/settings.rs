@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use shieldops_model::tenant::SettingsBase;
 
@@ -12,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) behind_proxy: bool,
+    /// Nobody's, unless `behind_proxy`.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) roles: Roles,
     /// Without a slash at its end.
     pub(crate) public_url: Option<String>,
@@ -67,6 +70,8 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     pub(crate) dirs: Vec<PathBuf>,
+    /// How a rule is that a tenant did not set.
+    pub(crate) state: shieldops_store::rule_states::State,
 }
 
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shieldops_model::TenantId;
 use shieldops_store::{
-    Job, Store, TenantScope, idempotency,
+    Job, Store, TenantScope, backtests, idempotency,
     jobs::{self, JobState},
 };
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,7 @@ async fn abandoned(scope: &TenantScope) -> anyhow::Result<()> {
         let mut tx = scope.begin().await?;
         (job.state, job.updated_at) = (JobState::Failed, now);
         jobs::finish(&mut tx, &job).await?;
+        backtests::give_up(&mut tx).await?;
         tx.commit(now).await?;
     }
     Ok(())
