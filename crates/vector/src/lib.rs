@@ -9,12 +9,14 @@
 
 mod block;
 mod needle;
+mod stencil;
 mod structure;
 mod teddy;
 mod tier;
 mod view;
 
 pub use needle::Needle;
+pub use stencil::Stencil;
 pub use structure::Structure;
 pub use teddy::Teddy;
 pub use tier::Tier;

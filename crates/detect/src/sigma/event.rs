@@ -8,6 +8,7 @@ mod json;
 use std::ops::Range;
 
 use super::pattern::fold;
+use crate::engine::escape;
 
 /// Bytes of one event.
 pub const MAX_EVENT_BYTES: usize = 16 * 1_024 * 1_024;
@@ -47,6 +48,8 @@ struct Node {
     kind: Kind,
     key: Span,
     text: Span,
+    /// A number or word, not a string.
+    bare: bool,
     folded: Option<Span>,
     /// The number of the first node behind this one and everything in it.
     end: usize,
@@ -65,6 +68,12 @@ pub(crate) struct Doc {
     members: Vec<usize>,
 }
 
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape(text, out);
+    out.push(b'"');
+}
+
 /// The event cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unreadable;
@@ -80,6 +89,35 @@ impl Doc {
             return Err(Unreadable);
         }
         json::Reader::new(self, bytes).document()
+    }
+
+    /// The event again as one canonical line: no blanks, one spelling for each text, no key twice in an object.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.write_node(0, out);
+    }
+
+    fn write_node(&self, node: usize, out: &mut Vec<u8>) {
+        let (open, shut) = match self.kind(node) {
+            Kind::Null => return out.extend_from_slice(b"null"),
+            Kind::Scalar if self.nodes.get(node).is_some_and(|node| node.bare) => {
+                return out.extend_from_slice(self.text(node).as_bytes());
+            }
+            Kind::Scalar => return write_text(self.text(node), out),
+            Kind::List => (b'[', b']'),
+            Kind::Map => (b'{', b'}'),
+        };
+        out.push(open);
+        for (place, child) in self.children(node).enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            if open == b'{' {
+                write_text(self.key(child), out);
+                out.push(b':');
+            }
+            self.write_node(child, out);
+        }
+        out.push(shut);
     }
 
     pub(crate) fn kind(&self, node: usize) -> Kind {

@@ -94,8 +94,8 @@ impl View<'_> {
                 Test::Exists(_) | Test::Null | Test::Unresolved | Test::FieldRef { .. } => self.nodes(values).to_vec(),
                 test => self.nodes(values).iter().copied().filter(|node| self.node_passes(*node, test)).collect(),
             };
-            let value = nodes.into_iter().find(|node| self.worker.doc.kind(*node) == Kind::Scalar);
-            let text = value.map_or("", |node| self.worker.doc.text(node));
+            let value = nodes.into_iter().find(|node| self.exact.doc.kind(*node) == Kind::Scalar);
+            let text = value.map_or("", |node| self.exact.doc.text(node));
             hits.push(FieldHit {
                 selection: selection.to_owned(),
                 field: item.field.clone().unwrap_or_default(),

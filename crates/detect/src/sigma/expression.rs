@@ -58,10 +58,7 @@ pub(crate) fn compile(text: &str, flags: Flags) -> Result<Regex, Problem> {
     if let Err(error) = ast::parse::Parser::new().parse(text) {
         return Err(problem(&error));
     }
-    RegexBuilder::new(text)
-        .case_insensitive(flags.ignore_case)
-        .multi_line(flags.multi_line)
-        .dot_matches_new_line(flags.dot_all)
+    RegexBuilder::new(&with_flags(text, flags))
         .size_limit(MAX_PROGRAM_BYTES)
         .dfa_size_limit(MAX_CACHE_BYTES)
         .build()
@@ -73,6 +70,13 @@ pub(crate) fn compile(text: &str, flags: Flags) -> Result<Regex, Problem> {
             },
             other => Problem { offset: 0, message: last_line(&other.to_string()), fix: "Correct the expression." },
         })
+}
+
+/// The flags stand in the expression, so that its text says all of it.
+fn with_flags(text: &str, flags: Flags) -> String {
+    let letters = [(flags.ignore_case, 'i'), (flags.multi_line, 'm'), (flags.dot_all, 's')];
+    let set: String = letters.into_iter().filter(|(set, _)| *set).map(|(_, letter)| letter).collect();
+    if set.is_empty() { text.to_owned() } else { format!("(?{set}){text}") }
 }
 
 fn problem(error: &ast::Error) -> Problem {

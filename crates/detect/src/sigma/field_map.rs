@@ -72,6 +72,11 @@ impl FieldMap {
         self
     }
 
+    /// Every name that an event may use instead of a rule's.
+    pub(crate) fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.aliases.iter().flat_map(|alias| alias.to.iter().map(String::as_str))
+    }
+
     /// The names to try for a rule's field in events of this source, in order.
     pub(crate) fn names<'m>(&'m self, source: &'m LogSource, field: &'m str) -> impl Iterator<Item = &'m str> {
         self.aliases

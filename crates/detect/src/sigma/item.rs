@@ -83,6 +83,17 @@ pub(crate) enum Test {
     Unresolved,
 }
 
+impl Test {
+    /// Equal for tests that pass the same values.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Regex(regex) => format!("re {}", regex.as_str()),
+            Self::Pattern(pattern) => format!("{} {:?}", pattern.is_cased(), pattern.parts()),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 /// Texts that one value with dashes may stand for; more are refused.
 const MAX_FORMS: usize = 1_000;
 /// Texts that the placeholders of one value may stand for.

@@ -14,6 +14,7 @@ use super::{
     net,
     pattern::Anchor,
 };
+use crate::engine::Fast;
 
 /// One event of a batch.
 #[derive(Debug, Clone)]
@@ -36,31 +37,11 @@ pub struct ScanStats {
 /// What one thread needs to scan: buffers that live from batch to batch, for any rule set.
 #[derive(Debug, Default)]
 pub struct Worker {
-    pub(super) doc: Doc,
-    /// Nodes of the fields looked up in this event, one after the other.
-    pub(super) found: Vec<usize>,
-    fields: Vec<Memo>,
-    keywords: Memo,
-    /// Counts events; a memo of another number is void.
-    epoch: u64,
-    set: u64,
+    pub(crate) fast: Fast,
+    exact: Exact,
     routes: HashMap<LogSource, Arc<Route>>,
-    stats: ScanStats,
-}
-
-/// Where a field's values are in `found`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Memo {
-    epoch: u64,
-    pub(super) present: bool,
-    start: usize,
-    end: usize,
-}
-
-impl Memo {
-    pub(super) fn range(self) -> Range<usize> {
-        self.start..self.end
-    }
+    set: u64,
+    pub(crate) stats: ScanStats,
 }
 
 /// Log sources that a worker remembers; hostile input could name any number.
@@ -76,25 +57,59 @@ impl Worker {
         self.stats
     }
 
-    fn begin(&mut self, set: &RuleSet) {
-        if self.set != set.id {
+    fn route(&mut self, set: &RuleSet, source: &LogSource) -> Arc<Route> {
+        if self.set != set.id || self.routes.len() >= MAX_ROUTES {
             self.set = set.id;
             self.routes.clear();
-            self.fields.clear();
-            self.fields.resize(set.field_count(), Memo::default());
         }
-    }
-
-    fn route(&mut self, set: &RuleSet, source: &LogSource) -> Arc<Route> {
         if let Some(route) = self.routes.get(source) {
             return Arc::clone(route);
-        }
-        if self.routes.len() >= MAX_ROUTES {
-            self.routes.clear();
         }
         let route = Arc::new(set.route(source));
         self.routes.insert(source.clone(), Arc::clone(&route));
         route
+    }
+}
+
+/// One event read whole, and what was looked up in it.
+#[derive(Debug, Default)]
+pub(crate) struct Exact {
+    pub(crate) doc: Doc,
+    /// Nodes of the fields looked up in this event, one after the other.
+    found: Vec<usize>,
+    fields: Vec<Memo>,
+    keywords: Memo,
+    /// Counts events; a memo of another number is void.
+    epoch: u64,
+    set: u64,
+}
+
+impl Exact {
+    /// Reads an event; `false` where it cannot be read.
+    pub(crate) fn read(&mut self, set: &RuleSet, line: &[u8]) -> bool {
+        if self.set != set.id {
+            self.set = set.id;
+            self.fields.clear();
+            self.fields.resize(set.field_count(), Memo::default());
+        }
+        self.epoch = self.epoch.saturating_add(1);
+        self.found.clear();
+        self.doc.read(line).is_ok()
+    }
+}
+
+/// Where a field's values are in `found`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Memo {
+    epoch: u64,
+    pub(super) present: bool,
+    start: usize,
+    end: usize,
+}
+
+impl Memo {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start..self.end
     }
 }
 
@@ -107,7 +122,17 @@ impl RuleSet {
         bytes: &[u8],
         sink: &mut impl FnMut(usize, &CompiledRule),
     ) {
-        worker.begin(self);
+        worker.fast.scan(self, events, bytes, &mut worker.stats, sink);
+    }
+
+    /// The same matches, by reading every event whole and asking every rule: slow and obvious.
+    pub fn scan_exact(
+        &self,
+        worker: &mut Worker,
+        events: &[EventRef<'_>],
+        bytes: &[u8],
+        sink: &mut impl FnMut(usize, &CompiledRule),
+    ) {
         for (index, event) in events.iter().enumerate() {
             worker.stats.events = worker.stats.events.saturating_add(1);
             let route = worker.route(self, event.source);
@@ -115,21 +140,31 @@ impl RuleSet {
                 continue;
             }
             let line = bytes.get(event.line.clone()).unwrap_or_default();
-            let Some(mut view) = View::open(self, &route, worker, line) else {
-                worker.stats.bad_events = worker.stats.bad_events.saturating_add(1);
-                continue;
-            };
-            let mut matches = 0_u64;
-            for rule in route.rules.iter().filter_map(|rule| self.rules().get(*rule)) {
-                if view.matches(rule) {
-                    matches = matches.saturating_add(1);
-                    sink(index, rule);
-                }
-            }
-            let evaluated = u64::try_from(route.rules.len()).unwrap_or(u64::MAX);
-            worker.stats.matches = worker.stats.matches.saturating_add(matches);
-            worker.stats.evaluated = worker.stats.evaluated.saturating_add(evaluated);
+            let found = self.match_exactly(&route, &mut worker.exact, line, &mut |rule| sink(index, rule));
+            worker.stats.count(found, route.rules.len());
         }
+    }
+
+    /// Every rule of the route on one event: how many match, `None` where the event cannot be read.
+    pub(crate) fn match_exactly(
+        &self,
+        route: &Route,
+        exact: &mut Exact,
+        line: &[u8],
+        sink: &mut impl FnMut(&CompiledRule),
+    ) -> Option<u64> {
+        if !exact.read(self, line) {
+            return None;
+        }
+        let mut view = View::again(self, route, exact);
+        let mut matches = 0_u64;
+        for rule in route.rules.iter().filter_map(|rule| self.rules().get(*rule)) {
+            if view.matches(rule) {
+                matches = matches.saturating_add(1);
+                sink(rule);
+            }
+        }
+        Some(matches)
     }
 
     /// Whether one event matches the rule of this id; `None` when the event cannot be read.
@@ -148,26 +183,36 @@ impl RuleSet {
         line: &[u8],
         look: impl FnOnce(&mut View<'_>) -> T,
     ) -> Option<T> {
-        let mut worker = Worker::new();
-        worker.begin(self);
-        let route = worker.route(self, source);
-        View::open(self, &route, &mut worker, line).map(|mut view| look(&mut view))
+        let mut exact = Exact::default();
+        let route = self.route(source);
+        exact.read(self, line).then(|| look(&mut View::again(self, &route, &mut exact)))
+    }
+}
+
+impl ScanStats {
+    /// One event that `rules` were asked about.
+    pub(crate) fn count(&mut self, matches: Option<u64>, rules: usize) {
+        match matches {
+            None => self.bad_events = self.bad_events.saturating_add(1),
+            Some(matches) => {
+                self.matches = self.matches.saturating_add(matches);
+                self.evaluated = self.evaluated.saturating_add(u64::try_from(rules).unwrap_or(u64::MAX));
+            }
+        }
     }
 }
 
 /// One event as the rules of its route see it.
 pub(crate) struct View<'a> {
-    set: &'a RuleSet,
+    pub(crate) set: &'a RuleSet,
     route: &'a Route,
-    pub(super) worker: &'a mut Worker,
+    pub(super) exact: &'a mut Exact,
 }
 
 impl<'a> View<'a> {
-    fn open(set: &'a RuleSet, route: &'a Route, worker: &'a mut Worker, line: &[u8]) -> Option<Self> {
-        worker.epoch = worker.epoch.saturating_add(1);
-        worker.found.clear();
-        worker.doc.read(line).ok()?;
-        Some(Self { set, route, worker })
+    /// The event that `exact` read last.
+    pub(crate) fn again(set: &'a RuleSet, route: &'a Route, exact: &'a mut Exact) -> Self {
+        Self { set, route, exact }
     }
 
     pub(crate) fn matches(&mut self, rule: &CompiledRule) -> bool {
@@ -218,16 +263,25 @@ impl<'a> View<'a> {
 
     /// Where the values are that an item looks at.
     pub(super) fn values(&mut self, rule: &CompiledRule, item: &Item) -> Memo {
-        match rule.fields.get(item.index).copied().flatten() {
+        self.values_of(rule.fields.get(item.index).copied().flatten())
+    }
+
+    /// The values of a field, or of the whole event.
+    pub(crate) fn values_of(&mut self, field: Option<usize>) -> Memo {
+        match field {
             Some(field) => self.field(field),
             None => self.keywords(),
         }
     }
 
     pub(super) fn candidate(&mut self, candidate: &Candidate, values: Memo) -> bool {
-        match &candidate.test {
+        self.test(&candidate.test, values)
+    }
+
+    pub(crate) fn test(&mut self, test: &Test, values: Memo) -> bool {
+        match test {
             Test::Exists(wanted) => values.present == *wanted,
-            Test::Null => self.nodes(values).iter().all(|node| self.worker.doc.kind(*node) == Kind::Null),
+            Test::Null => self.nodes(values).iter().all(|node| self.exact.doc.kind(*node) == Kind::Null),
             Test::Unresolved => false,
             Test::FieldRef { other, anchor, cased } => {
                 let Some(other) = self.set.field_id(other) else { return false };
@@ -239,16 +293,24 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn node_passes(&self, node: usize, test: &Test) -> bool {
-        let doc = &self.worker.doc;
+        let doc = &self.exact.doc;
         doc.kind(node) == Kind::Scalar && test.passes(doc.text(node), doc.folded(node))
     }
 
     pub(super) fn nodes(&self, values: Memo) -> &[usize] {
-        self.worker.found.get(values.range()).unwrap_or_default()
+        self.exact.found.get(values.range()).unwrap_or_default()
+    }
+
+    /// Texts of the values, as they are and in lower case.
+    pub(crate) fn each_scalar(&self, values: Memo, visit: &mut dyn FnMut(&str, &str)) {
+        let doc = &self.exact.doc;
+        for node in self.nodes(values).iter().filter(|node| doc.kind(**node) == Kind::Scalar) {
+            visit(doc.text(*node), doc.folded(*node));
+        }
     }
 
     fn refers(&self, node: usize, others: Memo, anchor: Anchor, cased: bool) -> bool {
-        let doc = &self.worker.doc;
+        let doc = &self.exact.doc;
         let text = |node: usize| if cased { doc.text(node) } else { doc.folded(node) };
         let scalar = |node: usize| doc.kind(node) == Kind::Scalar;
         scalar(node)
@@ -262,39 +324,39 @@ impl<'a> View<'a> {
 
     /// The values of a field: under its own name, or else under the first name of the map that the event has.
     fn field(&mut self, field: usize) -> Memo {
-        if let Some(memo) = self.worker.fields.get(field)
-            && memo.epoch == self.worker.epoch
+        if let Some(memo) = self.exact.fields.get(field)
+            && memo.epoch == self.exact.epoch
         {
             return *memo;
         }
-        let start = self.worker.found.len();
+        let start = self.exact.found.len();
         let own = std::iter::once(self.set.field_name(field));
         let others = self.route.names.get(&field).into_iter().flatten().map(String::as_str);
-        let Worker { doc, found, .. } = &mut *self.worker;
+        let Exact { doc, found, .. } = &mut *self.exact;
         let present = own.chain(others).any(|name| doc.find(name, found));
         self.remember(start, present, Some(field))
     }
 
     fn keywords(&mut self) -> Memo {
-        if self.worker.keywords.epoch == self.worker.epoch {
-            return self.worker.keywords;
+        if self.exact.keywords.epoch == self.exact.epoch {
+            return self.exact.keywords;
         }
-        let start = self.worker.found.len();
-        let Worker { doc, found, .. } = &mut *self.worker;
+        let start = self.exact.found.len();
+        let Exact { doc, found, .. } = &mut *self.exact;
         doc.scalars(found);
         self.remember(start, true, None)
     }
 
     fn remember(&mut self, start: usize, present: bool, field: Option<usize>) -> Memo {
-        let Worker { doc, found, .. } = &mut *self.worker;
+        let Exact { doc, found, .. } = &mut *self.exact;
         for node in found.get(start..).unwrap_or_default() {
             doc.fold_node(*node);
         }
-        let memo = Memo { epoch: self.worker.epoch, present, start, end: self.worker.found.len() };
+        let memo = Memo { epoch: self.exact.epoch, present, start, end: self.exact.found.len() };
         match field {
-            None => self.worker.keywords = memo,
+            None => self.exact.keywords = memo,
             Some(field) => {
-                if let Some(slot) = self.worker.fields.get_mut(field) {
+                if let Some(slot) = self.exact.fields.get_mut(field) {
                     *slot = memo;
                 }
             }
@@ -305,7 +367,7 @@ impl<'a> View<'a> {
 
 impl Test {
     /// Whether one value passes; `folded` is the text in lower case.
-    fn passes(&self, text: &str, folded: &str) -> bool {
+    pub(crate) fn passes(&self, text: &str, folded: &str) -> bool {
         match self {
             Self::Pattern(pattern) => pattern.matches(text, folded),
             Self::Either(tests) => tests.iter().any(|test| test.passes(text, folded)),

@@ -79,6 +79,16 @@ pub(crate) struct Pattern {
     cased: bool,
 }
 
+/// The parts of a pattern.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Parts<'p> {
+    /// Any value at all.
+    Any,
+    Text(&'p str, Anchor),
+    /// Runs between stars: the first stands at the start, the last at the end.
+    Runs(&'p [Vec<Token>]),
+}
+
 #[derive(Debug, Clone)]
 enum Shape {
     /// `*`: any value at all.
@@ -106,6 +116,24 @@ impl Pattern {
             }
         }
         Self { shape: Shape::of(tokens), cased }
+    }
+
+    /// What the value must hold, as it is compared: in lower case unless case counts.
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        match &self.shape {
+            Shape::Any => Parts::Any,
+            Shape::Whole(text) => Parts::Text(text, Anchor::Whole),
+            Shape::Start(text) => Parts::Text(text, Anchor::Start),
+            Shape::End(text) => Parts::Text(text, Anchor::End),
+            Shape::Anywhere(finder) => {
+                Parts::Text(std::str::from_utf8(finder.needle()).unwrap_or_default(), Anchor::Anywhere)
+            }
+            Shape::Wild(wild) => Parts::Runs(&wild.runs),
+        }
+    }
+
+    pub(crate) fn is_cased(&self) -> bool {
+        self.cased
     }
 
     /// `folded` is `text` in lower case, as `fold` makes it.

@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
     fn push(&mut self, kind: Kind, key: Span, text: Span) -> usize {
         let index = self.doc.nodes.len();
         let end = index.saturating_add(1);
-        self.doc.nodes.push(Node { kind, key, text, folded: None, end, dead: false });
+        self.doc.nodes.push(Node { kind, key, text, bare: true, folded: None, end, dead: false });
         index
     }
 
@@ -70,7 +70,10 @@ impl<'a> Reader<'a> {
             Some(b'[') => self.list(key, depth),
             Some(b'"') => {
                 let text = self.string()?;
-                self.push(Kind::Scalar, key, text);
+                let index = self.push(Kind::Scalar, key, text);
+                if let Some(node) = self.doc.nodes.get_mut(index) {
+                    node.bare = false;
+                }
                 Ok(())
             }
             Some(b't') => self.word("true", Kind::Scalar, key),
