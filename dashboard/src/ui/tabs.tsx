@@ -3,9 +3,17 @@ import { type KeyboardEvent, useRef } from 'react'
 import { cn } from './basic'
 
 export type Tab = { id: string; label: string; count?: number | null }
-type Props = { label: string; tabs: Tab[]; value: string; onChange: (id: string) => void; className?: string }
+type Props = {
+  label: string
+  tabs: Tab[]
+  value: string
+  onChange: (id: string) => void
+  className?: string
+  /** As high as the bar that they stand in, beside a heading. */
+  tall?: boolean
+}
 
-export function Tabs({ label, tabs, value, onChange, className }: Props) {
+export function Tabs({ label, tabs, value, onChange, className, tall }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const onKeyDown = (e: KeyboardEvent) => {
     const at = tabs.findIndex(t => t.id === value)
@@ -28,7 +36,8 @@ export function Tabs({ label, tabs, value, onChange, className }: Props) {
           aria-selected={t.id === value}
           onClick={() => onChange(t.id)}
           className={cn(
-            'flex h-9 items-center gap-1.5 border-b-2 text-sm whitespace-nowrap',
+            tall ? 'h-11' : 'h-9',
+            'flex items-center gap-1.5 border-b-2 text-sm whitespace-nowrap',
             t.id === value ? 'border-accent font-medium text-fg' : 'border-transparent text-fg-2 hover:text-fg',
           )}
         >

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router'
 import { alertQuery } from '@/api/queries'
 import type { Alert, AlertDetail } from '@/api/types'
 import { useNames } from '@/app/names'
+import { useCan } from '@/app/session'
 import { RiskTerms } from '@/features/plans/parts'
 import {
   Ago,
@@ -108,7 +109,14 @@ function Head({ alert }: { alert: AlertDetail }) {
   )
 }
 
+type Match = NonNullable<AlertDetail['matches']>[number]
+
+/** What made it match, as the beginning of an exception of its rule. */
+const termsOf = (match: Match) =>
+  match.fields.map(f => `${f.field}=${typeof f.value === 'string' ? f.value : JSON.stringify(f.value)}`).join('\n')
+
 function Matches({ alert }: { alert: AlertDetail }) {
+  const can = useCan()
   return (
     <section className="px-4 py-3">
       <h3 className="mb-1.5 font-medium">What matched</h3>
@@ -124,6 +132,19 @@ function Matches({ alert }: { alert: AlertDetail }) {
           </dl>
           <p className="mt-1 text-2xs text-fg-3">
             in event <EventRef id={match.event_id} />
+            {can('rule.write') && match.fields.length > 0 && (
+              <>
+                {' · '}
+                <Link
+                  to="/detections/$id"
+                  params={{ id: alert.rule_id }}
+                  search={{ tab: 'exceptions', view: 'new-exception', q: termsOf(match) }}
+                  className="text-accent hover:underline"
+                >
+                  Make an exception of it
+                </Link>
+              </>
+            )}
           </p>
         </div>
       ))}

@@ -6,6 +6,7 @@ import type { Alert } from '@/api/types'
 import { type Density, setDensity, useDensity } from '@/app/prefs'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
+import { NotChecked } from '@/features/coverage/not-checked'
 import { Btn, cn, Empty, ErrorPanel, NoPermission, plural, Skeleton, Tip } from '@/ui'
 import { NewPill } from '@/ui/new-pill'
 import { SearchBar } from '@/ui/search-bar'
@@ -206,6 +207,7 @@ function Bar({ facets, onFacets }: { facets: boolean; onFacets: () => void }) {
         ))}
       </div>
       <div className="ml-auto flex items-center gap-1.5">
+        <NotChecked />
         <select
           aria-label="Density"
           value={density}

@@ -6,6 +6,7 @@ import { useState } from 'react'
 import { overviewQuery } from '@/api/queries'
 import type { Overview } from '@/api/types'
 import { useCan } from '@/app/session'
+import { NotChecked } from '@/features/coverage/not-checked'
 import { IncidentRow } from '@/features/incidents/row'
 import { Card, DemoTag, Empty, Loaded, NoPermission, plural, Skeleton } from '@/ui'
 import { Activity, Funnel, Verdicts, Waiting } from './cards'
@@ -39,11 +40,13 @@ export default function CommandPage() {
         <div className="flex items-center gap-2">
           <h1 className="text-lg font-semibold tracking-tight">Command centre</h1>
           {query.data?.incidents.items.some(i => i.demo) && <DemoTag />}
+          <span className="ml-auto" />
+          <NotChecked />
           <select
             aria-label="Time range"
             value={hours}
             onChange={e => setChosen(Number(e.target.value))}
-            className="ml-auto h-7.5 rounded-md border border-line-strong bg-surface px-1.5 text-xs text-fg-2"
+            className="h-7.5 rounded-md border border-line-strong bg-surface px-1.5 text-xs text-fg-2"
           >
             {RANGES.map(([value, label]) => (
               <option key={value} value={value}>

@@ -8,10 +8,10 @@ import { Ago, Card, cn, Empty, fmt, Loaded, plural, Skeleton } from '@/ui'
 import { Lanes, WindowTable } from './lanes'
 
 const SPANS: [number, string][] = [
-  [1, '1 hour'],
-  [6, '6 hours'],
-  [24, '24 hours'],
-  [168, '7 days'],
+  [1, 'Last hour'],
+  [6, 'Last 6 hours'],
+  [24, 'Last 24 hours'],
+  [168, 'Last 7 days'],
 ]
 const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
@@ -39,7 +39,7 @@ export function CheckedLog({ rule }: { rule?: string }) {
                 hours === value ? 'bg-active font-medium text-fg' : 'text-fg-2 hover:bg-hover',
               )}
             >
-              Last {label}
+              {label}
             </button>
           ))}
         </div>
@@ -65,7 +65,7 @@ function Log({ log, rule }: { log: CoverageLog; rule: string | undefined }) {
         <Lanes log={log} />
       </Card>
       <Sums log={log} />
-      <Card title="In words">
+      <Card title="Windows of time">
         <WindowTable windows={log.windows} />
       </Card>
     </>

@@ -30,9 +30,9 @@ export function Matrix({ columns, chosen, onChoose }: Props) {
       aria-label="Heat map"
       tabIndex={-1}
     >
-      <div className="flex min-w-max gap-1">
+      <div className="flex gap-1">
         {columns.map((column, c) => (
-          <div key={column.tactic} className="flex w-26 flex-col gap-1">
+          <div key={column.tactic} className="flex min-w-20 max-w-36 flex-1 flex-col gap-1">
             <h2 className="h-10 text-xs font-medium" id={`tactic-${column.tactic}`}>
               <span className="block truncate" title={words(column.tactic)}>
                 {words(column.tactic)}

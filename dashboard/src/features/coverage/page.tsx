@@ -42,7 +42,7 @@ function Coverage() {
           tabs={TABS}
           value={tab}
           onChange={id => set({ tab: id === 'attack' ? undefined : id, technique: undefined })}
-          className="-mb-px self-end"
+          tall
         />
         {tab !== 'checked' && (
           <Btn className="ml-auto" onClick={save}>

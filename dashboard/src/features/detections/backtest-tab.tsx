@@ -1,6 +1,6 @@
 /** What the rule would have done over events that are kept: begun as a job, read as a report. */
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { postLater } from '@/api/client'
 import { backtestQuery, backtestsQuery, rulePath } from '@/api/detection'
 import type { Backtest, RuleDetail } from '@/api/detection-types'
@@ -147,17 +147,22 @@ function Chosen({ rule, job }: { rule: RuleDetail; job: string }) {
     ...backtestQuery(rule.id, job),
     refetchInterval: ({ state }) => (state.data && state.data.state !== 'running' ? false : 1_500),
   })
+  const running = query.data?.state === 'running'
+  const ran = useRef(false)
+  // When it has ended, the list and what the rule has still to show are read again.
+  useEffect(() => {
+    if (ran.current && !running) void queryClient.invalidateQueries({ queryKey: ['rule', rule.id] })
+    ran.current = running
+  }, [running, rule.id])
   return (
     <Loaded query={query} what="Backtest" skeleton={<Skeleton label="Loading the backtest" />}>
-      {test => (test.state === 'running' ? <Running test={test} ruleId={rule.id} /> : <Done test={test} />)}
+      {test => (test.state === 'running' ? <Running test={test} /> : <Done test={test} />)}
     </Loaded>
   )
 }
 
-function Running({ test, ruleId }: { test: Backtest; ruleId: string }) {
+function Running({ test }: { test: Backtest }) {
   const { data } = useQuery(jobQuery(test.id))
-  // The list and the gate are read again when it has ended.
-  if (data && data.state !== 'running') void queryClient.invalidateQueries({ queryKey: ['rule', ruleId] })
   return (
     <div className="mx-auto mt-12 flex max-w-md flex-col gap-2" role="status">
       <p className="font-medium">Reading the events of {span(test)}…</p>

@@ -45,7 +45,7 @@ function Detections() {
           tabs={TABS}
           value={tab}
           onChange={id => set({ tab: id === 'rules' ? undefined : id })}
-          className="-mb-px self-end"
+          tall
         />
         <div className="ml-auto flex items-center gap-1.5">
           {tab === 'rules' && <Narrow />}

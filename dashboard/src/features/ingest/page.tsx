@@ -49,7 +49,7 @@ export default function IngestPage() {
           tabs={TABS}
           value={tab}
           onChange={id => set({ tab: id === 'health' ? undefined : id })}
-          className="-mb-px self-end"
+          tall
         />
         {tab === 'health' && <span className="text-xs text-fg-3">Counts since the data directory was made</span>}
       </div>
