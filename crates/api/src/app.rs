@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use shieldops_identity::{Backoff, Door, IdentityError, passkeys::Passkeys};
 use shieldops_model::{Code, TenantId, tenant::SettingsBase};
 use shieldops_pipeline::{Intake, Pipeline};
@@ -38,8 +39,10 @@ pub struct Settings {
     pub max_body_bytes: usize,
     pub version: &'static str,
     pub assets: &'static [Asset],
-    /// A proxy in front terminates TLS and names the client in `X-Forwarded-For`.
+    /// A proxy in front terminates TLS.
     pub behind_proxy: bool,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where people reach the server, for links.
     pub public_url: Option<String>,
     /// Whether a target's name is one that the connectors know.

@@ -1,10 +1,7 @@
 //! Who calls: bearer token or session cookie, looked up in the request's own read; then the table of access, then the
 //! limits.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, OptionalFromRequestParts, Request, State},
@@ -26,6 +23,7 @@ use crate::{
     App, Problem,
     access::{self, Access},
     denials::Denial,
+    forwarded,
     limits::{self, Lane, Payer, Standing},
     problem::Refused,
 };
@@ -271,20 +269,8 @@ async fn admit(app: &App, caller: &Caller, request: &Parts, path: &str) -> Resul
 }
 
 fn client_addr(app: &App, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<String> {
-    if app.settings.behind_proxy {
-        // The last word is the proxy's own; what stands before it, in this line or in another, the client may have written.
-        let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-        if let Some(address) = last.and_then(|list| list.rsplit(',').next()).and_then(address) {
-            return Some(address.to_canonical().to_string());
-        }
-    }
-    peer.map(|peer| peer.ip().to_canonical().to_string())
-}
-
-/// An address, alone or with a port.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|at| at.ip()))
+    let peer = peer?.ip();
+    Some(forwarded::client(headers, peer, &app.settings.trusted_proxies).to_string())
 }
 
 async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<String>) -> Result<Caller, Problem> {
@@ -338,7 +324,7 @@ fn wanted_tenant(request: &Parts, path: &str) -> Result<Option<String>, Problem>
     Ok(named.map(str::to_owned))
 }
 
-/// The credential text, and whether it came as a cookie. Two `Authorization` headers are refused.
+/// The credential text, and whether it came as a cookie. Two that differ are refused: which one counts, others may see otherwise.
 fn credential(headers: &HeaderMap) -> Result<Option<(String, bool)>, Problem> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     if let Some(value) = sent.next() {
@@ -353,8 +339,15 @@ fn credential(headers: &HeaderMap) -> Result<Option<(String, bool)>, Problem> {
     }
     let cookies =
         headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
-    let session = cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
-    Ok(session.map(|(_, value)| (value.to_owned(), true)))
+    let mut sessions = cookies
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| *name == COOKIE)
+        .map(|(_, value)| value);
+    let Some(session) = sessions.next() else { return Ok(None) };
+    if sessions.any(|other| other != session) {
+        return Err(Problem::invalid("two session cookies"));
+    }
+    Ok(Some((session.to_owned(), true)))
 }
 
 /// `Bearer` for us, `Splunk` for HEC, `ApiKey` and the password of `Basic` for Elasticsearch senders.
@@ -391,24 +384,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_forwarded_address_is_an_address() {
-        for (text, wanted) in [
-            (" 203.0.113.9", Some("203.0.113.9")),
-            ("203.0.113.9:4711", Some("203.0.113.9")),
-            ("[2001:db8::1]:443", Some("2001:db8::1")),
-            ("unknown", None),
-            ("", None),
-        ] {
-            assert_eq!(address(text).map(|found| found.to_string()).as_deref(), wanted, "{text}");
-        }
-    }
-
-    #[test]
     fn a_credential_is_read_from_one_header_only() {
         let mut headers = HeaderMap::new();
         headers.append(header::AUTHORIZATION, "Bearer one".parse().unwrap());
         assert_eq!(credential(&headers).unwrap(), Some(("one".to_owned(), false)));
         headers.append(header::AUTHORIZATION, "Bearer two".parse().unwrap());
+        assert!(credential(&headers).is_err());
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, "a=b; __Host-session=one".parse().unwrap());
+        assert_eq!(credential(&headers).unwrap(), Some(("one".to_owned(), true)));
+        headers.append(header::COOKIE, "__Host-session=two".parse().unwrap());
         assert!(credential(&headers).is_err());
     }
 }

@@ -28,6 +28,13 @@ struct Key {
     code: String,
 }
 
+impl Key {
+    /// Whose ledger says it: nobody's refusals are no tenant's to see.
+    fn ledger(&self) -> TenantId {
+        self.tenant.unwrap_or(TenantId::INSTALLATION)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Count {
     times: u64,
@@ -97,11 +104,7 @@ impl Denials {
 async fn write(app: &App, counted: BTreeMap<Key, Count>) -> Result<(), Problem> {
     let mut tenants: BTreeMap<TenantId, Vec<(Key, Count)>> = BTreeMap::new();
     for (key, count) in counted {
-        let tenant = match key.tenant {
-            Some(tenant) => tenant,
-            None => app.store.first().await?.id,
-        };
-        tenants.entry(tenant).or_default().push((key, count));
+        tenants.entry(key.ledger()).or_default().push((key, count));
     }
     let mut outcome = Ok(());
     for (tenant, denials) in tenants {
@@ -146,5 +149,17 @@ mod tests {
         assert_eq!(over.values().map(|count| count.times).sum::<u64>(), 20_000, "none is forgotten");
         assert!(over.values().all(|count| count.clients.len() <= CLIENTS));
         assert!(denials.over(i64::MAX).is_empty());
+    }
+
+    #[test]
+    fn refusals_of_nobody_are_the_installations_and_a_members_are_the_tenants() {
+        let denials = Denials::default();
+        let (tenant, now) = (TenantId::from_bits(7), Timestamp::from_secs(0));
+        let ada = Actor { id: "usr_ada".to_owned(), name: "ada".to_owned() };
+        denials.note(denial("POST /api/v1/session", "192.0.2.1"), now);
+        denials.note(Denial { who: Some((tenant, ada)), ..denial("GET /api/v1/keys", "192.0.2.1") }, now);
+        let ledgers: Vec<_> =
+            denials.over(i64::MAX).into_keys().map(|key| (key.actor.0.clone(), key.ledger())).collect();
+        assert_eq!(ledgers, [("anonymous".to_owned(), TenantId::INSTALLATION), ("usr_ada".to_owned(), tenant)]);
     }
 }

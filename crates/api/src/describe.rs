@@ -138,7 +138,8 @@ fn finish(method: &Method, path: &str, operation: &mut Operation) {
 
 /// Whether a change is refused without `If-Match`. Signing out and judging change no version that was seen.
 fn wants_match(method: &Method, path: &str) -> bool {
-    matches!(*method, Method::PUT | Method::PATCH | Method::DELETE) && path != "/api/v1/session"
+    let changes = matches!(*method, Method::PUT | Method::PATCH | Method::DELETE) && path != "/api/v1/session";
+    changes || path == "/api/v1/settings/rollback"
 }
 
 fn said(access: Option<Access>) -> String {

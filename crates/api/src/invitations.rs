@@ -63,18 +63,20 @@ pub(crate) async fn create(
     caller: Caller,
     Body(body): Body<NewInvitation>,
 ) -> Result<Response, Problem> {
+    caller.recent()?;
     let (about, secret) = people::invite(&caller.scope, &caller.rights, &body.name, &body.role).await?;
     Ok(link(&app, "invite", about, &secret))
 }
 
 /// Withdraws an invitation or a reset link.
 #[utoipa::path(delete, path = "/api/v1/invitations/{id}", operation_id = "revoke_invitation", tag = "users", params(("id" = shieldops_model::InvitationId, Path)),
-    responses((status = 204, description = "Withdrawn"), (status = 404, body = Problem), (status = 428, body = Problem)))]
+    responses((status = 204, description = "Withdrawn"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn revoke(
     caller: Caller,
     _any: IfMatch,
     PathId(id): PathId<id::InvitationKind>,
 ) -> Result<StatusCode, Problem> {
+    caller.recent()?;
     people::revoke_invitation(&caller.scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -124,13 +124,14 @@ pub(crate) async fn rotate(
 
 /// Revokes a key with all its secrets: refused on the next request.
 #[utoipa::path(delete, path = "/api/v1/keys/{id}", operation_id = "revoke_key", tag = "keys", params(("id" = KeyId, Path)),
-    responses((status = 204, description = "Revoked"), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+    responses((status = 204, description = "Revoked"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn revoke(
     caller: Caller,
     seen: IfMatch,
     PathId(id): PathId<id::ApiKeyKind>,
 ) -> Result<StatusCode, Problem> {
-    identity::revoke(&caller.scope, id, seen.expected()).await?;
+    caller.recent()?;
+    identity::revoke(&caller.scope, &caller.rights, id, seen.expected()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

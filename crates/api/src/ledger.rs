@@ -2,8 +2,9 @@
 
 pub(crate) mod installation;
 mod table;
+mod turns;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Json,
@@ -17,9 +18,9 @@ use shieldops_store::{
     PageRequest,
     ledger::{self, Entry, Uncovered},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::{IntoParams, ToSchema};
 
+use self::turns::Turns;
 use crate::{
     App, List, Problem,
     auth::Caller,
@@ -32,12 +33,7 @@ const PAGE: u32 = 200;
 /// Entries of one table.
 const EXPORTED: usize = 50_000;
 static EXPORTS: Exports = Exports::new();
-/// One proof or export at a time: each copies or holds the whole ledger.
-static TURN: Semaphore = Semaphore::const_new(1);
-
-async fn turn() -> Result<SemaphorePermit<'static>, Problem> {
-    TURN.acquire().await.map_err(|_closed| Problem::new(Code::INTERNAL, Code::INTERNAL.help))
-}
+static TURNS: LazyLock<Turns> = LazyLock::new(Turns::new);
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -137,9 +133,9 @@ struct UncoveredView {
 }
 
 /// Proves the ledger from the first entry to the signed head, on a copy.
-#[utoipa::path(get, path = "/api/v1/ledger/verify", operation_id = "verify_ledger", tag = "ledger", responses((status = 200, body = Verification)))]
+#[utoipa::path(get, path = "/api/v1/ledger/verify", operation_id = "verify_ledger", tag = "ledger", responses((status = 200, body = Verification), (status = 429, body = Problem)))]
 pub(crate) async fn verify(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Verification>, Problem> {
-    let _turn = turn().await?;
+    let _turn = TURNS.take(caller.scope.tenant()).await?;
     let report = app.store.verify().await?;
     let tenant = caller.scope.tenant().to_string();
     let log = report.logs.into_iter().find(|log| log.tenant == tenant).ok_or_else(Problem::not_found)?;
@@ -204,7 +200,7 @@ pub(crate) async fn export(caller: Caller, Params(params): Params<ExportParams>)
     if format == ExportFormat::Proof && asks.iter().any(|asked| asked.is_some()) {
         return Err(Problem::invalid("a proof is of the whole ledger: ask with `format=ndjson` or `format=csv`"));
     }
-    let _turn = turn().await?;
+    let _turn = TURNS.take(caller.scope.tenant()).await?;
     let now = caller.scope.store().clock().now();
     if EXPORTS.first(&caller.scope.actor().id, &format!("{} ledger {format:?}", caller.scope.tenant()), now) {
         let mut tx = caller.scope.begin().await?;

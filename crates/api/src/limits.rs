@@ -145,7 +145,8 @@ impl Limits {
     pub(crate) async fn enter(&self, lane: Lane, tenant: TenantId) -> Result<Place, Problem> {
         let entered = self.lanes.enter(lane, tenant, PATIENCE).await;
         entered.map_err(|_full| Problem {
-            retry_after_s: Some(1),
+            // Those before need about as long as one waits for them.
+            retry_after_s: Some(PATIENCE.as_secs()),
             ..Problem::new(Code::QUEUE_FULL, Code::QUEUE_FULL.help)
         })
     }
@@ -262,6 +263,21 @@ mod tests {
         assert_eq!(headers["ratelimit"], "\"interactive\";r=199;t=1");
         let off = Limits::new(None);
         assert!((0..1_000).all(|_| off.stranger(Some("192.0.2.1"), DEAR).unwrap().is_none()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_the_queue_full_or_waits_in_vain_is_told_when_to_come_again() {
+        let lanes = Lanes::new(Widths { all: 4, batch: 1, ingest: 1, queue: 1 });
+        let limits = Limits { lanes, ..Limits::new(None) };
+        let enter = || limits.enter(Lane::Batch, TenantId::from_bits(1));
+        let _held = enter().await.unwrap();
+        let mut waiting = Box::pin(enter());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        for problem in [enter().await.unwrap_err(), waiting.await.unwrap_err()] {
+            assert_eq!((problem.status, problem.code.as_str()), (429, "queue_full"));
+            assert_eq!(problem.retry_after_s, Some(PATIENCE.as_secs()));
+        }
+        assert!(limits.enter(Lane::Interactive, TenantId::from_bits(1)).await.is_ok(), "reads go on");
     }
 
     #[test]

@@ -20,9 +20,9 @@ pub(crate) async fn healthz() -> &'static str {
 
 /// Ready when the state answers.
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
-    match app.store.first().await {
-        Ok(_) if !app.stop.is_cancelled() => "ready\n".into_response(),
-        Ok(_) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+    match app.store.answers().await {
+        Ok(()) if !app.stop.is_cancelled() => "ready\n".into_response(),
+        Ok(()) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the state does not answer\n").into_response(),
     }
 }

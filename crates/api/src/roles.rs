@@ -73,6 +73,7 @@ impl From<RoleBody> for identity::NewRole {
 #[utoipa::path(post, path = "/api/v1/roles", operation_id = "create_role", tag = "roles", request_body = RoleBody,
     responses((status = 201, body = Role), (status = 400, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn create(caller: Caller, Body(body): Body<RoleBody>) -> Result<Response, Problem> {
+    caller.recent()?;
     let role = identity::create(&caller.scope, &caller.rights, body.into()).await?;
     Ok((StatusCode::CREATED, Tagged(role.version, role)).into_response())
 }
@@ -86,6 +87,7 @@ pub(crate) async fn update(
     PathId(id): PathId<id::RoleKind>,
     Body(body): Body<RoleBody>,
 ) -> Result<Tagged<Role>, Problem> {
+    caller.recent()?;
     let expected = version(&caller, id, &seen).await?;
     let role = identity::update(&caller.scope, &caller.rights, id, body.into(), expected).await?;
     Ok(Tagged(role.version, role))
@@ -93,14 +95,15 @@ pub(crate) async fn update(
 
 /// Deletes a custom role that nobody has.
 #[utoipa::path(delete, path = "/api/v1/roles/{id}", operation_id = "delete_role", tag = "roles", params(("id" = RoleId, Path)),
-    responses((status = 204, description = "Deleted"), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+    responses((status = 204, description = "Deleted"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn remove(
     caller: Caller,
     seen: IfMatch,
     PathId(id): PathId<id::RoleKind>,
 ) -> Result<StatusCode, Problem> {
+    caller.recent()?;
     let expected = version(&caller, id, &seen).await?;
-    identity::remove(&caller.scope, id, expected).await?;
+    identity::remove(&caller.scope, &caller.rights, id, expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

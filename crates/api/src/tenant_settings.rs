@@ -10,7 +10,7 @@ use shieldops_model::{
     tenant::{SettingsBase, TenantSettings},
 };
 use shieldops_store::{
-    roles,
+    Tx, roles,
     settings::{self, Versioned},
 };
 use utoipa::ToSchema;
@@ -62,17 +62,22 @@ pub(crate) async fn update(
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     seen.check(settings::current(&mut tx).await?.version)?;
-    let known: Vec<RoleId> = roles::list(&mut tx).await?.iter().map(|role| role.id).collect();
-    let is_role = |role: &str| permission::ROLES.contains(&role) || role.parse().is_ok_and(|id| known.contains(&id));
-    let problems = body.check(&app.base, &|word| Permission::parse(word).is_some(), &is_role);
-    if !problems.is_empty() {
-        let errors =
-            problems.into_iter().map(|problem| Reason { code: problem.field, detail: problem.detail }).collect();
-        return Err(Problem { errors, ..Problem::invalid("the settings are not valid; `errors` names each field") });
-    }
+    check(&mut tx, &app.base, &body).await?;
     let version = settings::put(&mut tx, &body, &app.base, seen.expected(), now).await?;
     tx.commit(now).await?;
     Ok(view(&app.base, version))
+}
+
+/// Whether settings may apply now: what an earlier version says may have been allowed then, and name a role that is gone.
+async fn check(tx: &mut Tx, base: &SettingsBase, settings: &TenantSettings) -> Result<(), Problem> {
+    let known: Vec<RoleId> = roles::list(tx).await?.iter().map(|role| role.id).collect();
+    let is_role = |role: &str| permission::ROLES.contains(&role) || role.parse().is_ok_and(|id| known.contains(&id));
+    let problems = settings.check(base, &|word| Permission::parse(word).is_some(), &is_role);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let errors = problems.into_iter().map(|problem| Reason { code: problem.field, detail: problem.detail }).collect();
+    Err(Problem { errors, ..Problem::invalid("the settings are not valid; `errors` names each field") })
 }
 
 /// Versions, newest first.
@@ -94,16 +99,20 @@ pub(crate) struct Rollback {
 
 /// Makes the values of an earlier version the latest.
 #[utoipa::path(post, path = "/api/v1/settings/rollback", operation_id = "roll_back_settings", tag = "settings", request_body = Rollback,
-    responses((status = 200, body = SettingsView), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = SettingsView), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn rollback(
     State(app): State<Arc<App>>,
     caller: Caller,
+    seen: IfMatch,
     Body(body): Body<Rollback>,
 ) -> Result<Tagged<SettingsView>, Problem> {
     caller.recent()?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
-    let version = settings::rollback(&mut tx, body.version, &app.base, None, now).await?;
+    seen.check(settings::current(&mut tx).await?.version)?;
+    let earlier = settings::of_version(&mut tx, body.version).await?.ok_or_else(Problem::not_found)?;
+    check(&mut tx, &app.base, &earlier.value).await?;
+    let version = settings::rollback(&mut tx, body.version, &app.base, seen.expected(), now).await?;
     tx.commit(now).await?;
     Ok(view(&app.base, version))
 }

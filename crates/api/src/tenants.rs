@@ -307,6 +307,7 @@ pub(crate) async fn invite(
     Body(body): Body<NewInvitation>,
 ) -> Result<Response, Problem> {
     let tenant = by_slug(&app, &slug).await?;
+    caller.recent()?;
     let person = app.store.get_person(caller.user()?).await?.ok_or_else(Problem::not_found)?;
     let scope = app.store.person_scope(tenant.id, &person)?;
     let (about, secret) = people::invite(&scope, &caller.rights, &body.name, &body.role).await?;

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Deserialize;
 use shieldops_identity::people::{self as identity, Change};
-use shieldops_model::{UserId, id};
+use shieldops_model::{Code, UserId, id};
 use shieldops_store::people::{self, User};
 use utoipa::ToSchema;
 
@@ -48,10 +48,16 @@ pub(crate) struct NewUser {
     password: String,
 }
 
-/// Makes a person with a password that its maker knows; an invitation is better.
+/// Makes a person with a password that its maker knows; an invitation is better. Names are unique in the installation, so only
+/// its operator may be told that one is taken.
 #[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "users", request_body = NewUser,
     responses((status = 201, body = User), (status = 400, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn create(caller: Caller, Body(body): Body<NewUser>) -> Result<Response, Problem> {
+    if !caller.rights.is_operator() {
+        let detail = "an operator of the installation makes people with a password: invite them instead";
+        return Err(Problem::new(Code::FORBIDDEN, detail));
+    }
+    caller.recent()?;
     let user = identity::create(&caller.scope, &caller.rights, &body.name, &body.role, Some(body.password)).await?;
     Ok((StatusCode::CREATED, Tagged(user.version, user)).into_response())
 }
@@ -73,6 +79,7 @@ pub(crate) async fn update(
     PathId(id): PathId<id::UserKind>,
     Body(patch): Body<UserPatch>,
 ) -> Result<Tagged<User>, Problem> {
+    caller.recent()?;
     let change = Change { role: patch.role, disabled: patch.disabled, expected: seen.expected() };
     let user = identity::set_membership(&caller.scope, &caller.rights, id, change).await?;
     Ok(Tagged(user.version, user))
@@ -86,6 +93,7 @@ pub(crate) async fn remove(
     seen: IfMatch,
     PathId(id): PathId<id::UserKind>,
 ) -> Result<StatusCode, Problem> {
+    caller.recent()?;
     let user = people::user(&mut caller.scope.read().await?, id).await?.ok_or_else(Problem::not_found)?;
     seen.check(user.version)?;
     identity::remove_membership(&caller.scope, &caller.rights, id).await?;

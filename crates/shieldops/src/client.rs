@@ -89,6 +89,14 @@ impl Client {
         answer(self.send("POST", path, &headers, Some(("application/json", body.to_string())))?)
     }
 
+    /// Acts on an object as it stands now.
+    pub(crate) fn post_over(&self, object: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+        let (tag, _) = self.read(object)?;
+        let key = hex::encode(rand::random::<[u8; 16]>());
+        let headers = [("idempotency-key", key.as_str()), ("if-match", tag.as_str())];
+        answer(self.send("POST", path, &headers, Some(("application/json", body.to_string())))?)
+    }
+
     pub(crate) fn post_text(&self, path: &str, kind: &str, body: String) -> Result<Value, Failure> {
         let key = hex::encode(rand::random::<[u8; 16]>());
         answer(self.send("POST", path, &[("idempotency-key", &key)], Some((kind, body)))?)

@@ -56,7 +56,8 @@ pub(super) fn run(command: &SettingsCommand) -> Outcome {
         SettingsCommand::Versions(page) => list(page, &format!("{PATH}/versions"), &[], &["/version", "/at", "/by"]),
         SettingsCommand::Rollback(args) => {
             let body = json!({"version": args.version});
-            show(&Client::new(&args.server)?.post(&format!("{PATH}/rollback"), &body)?, args.server.output)
+            let client = Client::new(&args.server)?;
+            show(&client.post_over(PATH, &format!("{PATH}/rollback"), &body)?, args.server.output)
         }
     }
 }

@@ -186,7 +186,37 @@ fn settings_are_checked_before_they_hold_and_earlier_ones_come_back() {
         assert_eq!(refused.status, 400, "{wrong}: {}", refused.text);
     }
     assert_eq!(org.admin.items("/api/v1/settings/versions").len(), 2, "what is refused is no version");
-    let back = org.admin.post("/api/v1/settings/rollback", &json!({"version": 1}));
+    let back = rolled_back(&org.admin, 1, "*").ok();
     assert_eq!((&back["version"], &back["effective"]["session_idle_minutes"]), (&json!(3), &json!(30)));
-    org.admin.call("POST", "/api/v1/settings/rollback", Some(&json!({"version": 99}))).refused(404, "not_found");
+    rolled_back(&org.admin, 99, "*").refused(404, "not_found");
+}
+
+fn rolled_back(caller: &Caller, version: u64, seen: &str) -> site::Reply {
+    let key = server::fresh_key();
+    let headers = [("idempotency-key", key.as_str()), ("if-match", seen)];
+    caller.call_with("POST", "/api/v1/settings/rollback", &headers, Some(&json!({"version": version})))
+}
+
+#[test]
+fn going_back_to_settings_is_checked_as_setting_them_is() {
+    let site = Site::start(&[]);
+    let org = site.tenant("back", "Back", None);
+    let role = org.admin.post("/api/v1/roles", &json!({"name": "night", "permissions": ["alert.read"]}));
+    let put = |settings: &Value| org.admin.call("PUT", "/api/v1/settings", Some(settings)).ok();
+    put(&json!({"default_role": role["id"]}));
+    put(&json!({"session_hours": 4}));
+    let key = server::fresh_key();
+    let blind = org.admin.call_with(
+        "POST",
+        "/api/v1/settings/rollback",
+        &[("idempotency-key", &key)],
+        Some(&json!({"version": 1})),
+    );
+    blind.refused(428, "precondition_required");
+    rolled_back(&org.admin, 1, "\"1\"").refused(412, "precondition_failed");
+    org.admin.call("DELETE", &format!("/api/v1/roles/{}", text(&role["id"])), None).ok();
+    let refused = rolled_back(&org.admin, 1, "\"2\"");
+    refused.refused(400, "invalid_request");
+    assert_eq!(refused.json()["errors"][0]["code"], "default_role", "{}", refused.text);
+    assert_eq!(org.admin.get("/api/v1/settings")["version"], 2, "nothing changed");
 }

@@ -139,7 +139,7 @@ fn separated_duties_are_not_held_together() {
     let put = org.admin.call("PUT", "/api/v1/settings", Some(&rule));
     if put.status == 200 {
         org.admin
-            .call("POST", "/api/v1/users", Some(&json!({"name": "al", "role": "operator", "password": PASSWORD})))
+            .call("POST", "/api/v1/invitations", Some(&json!({"name": "al", "role": "operator"})))
             .refused(409, "separation_of_duty");
     }
     let both = json!({"name": "both", "permissions": ["plan.create", "plan.approve"]});
@@ -147,7 +147,7 @@ fn separated_duties_are_not_held_together() {
     if made.status == 201 {
         let role = text(&made.json()["id"]);
         org.admin
-            .call("POST", "/api/v1/users", Some(&json!({"name": "bo", "role": role, "password": PASSWORD})))
+            .call("POST", "/api/v1/invitations", Some(&json!({"name": "bo", "role": role})))
             .refused(409, "separation_of_duty");
     } else {
         made.refused(409, "separation_of_duty");
@@ -158,10 +158,10 @@ fn separated_duties_are_not_held_together() {
 fn names_that_look_like_a_members_are_refused() {
     let site = Site::start(&[]);
     let org = site.tenant("look", "Look", None);
-    org.admin.post("/api/v1/users", &json!({"name": "paul@example.org", "role": "viewer", "password": PASSWORD}));
+    org.member("paul@example.org", "viewer");
     for name in ["PAUL@example.org", "pаul@example.org", "paul@example.org\u{200b}"] {
-        let body = json!({"name": name, "role": "viewer", "password": PASSWORD});
-        let refused = org.admin.call("POST", "/api/v1/users", Some(&body));
+        let body = json!({"name": name, "role": "viewer"});
+        let refused = org.admin.call("POST", "/api/v1/invitations", Some(&body));
         assert!([400, 409].contains(&refused.status), "{name}: {} {}", refused.status, refused.text);
     }
 }
@@ -185,4 +185,24 @@ fn an_invitation_says_the_same_of_a_new_name_and_of_a_known_one() {
     assert_eq!((&me["tenant"]["slug"], &me["user"]["role"]), (&json!("two"), &json!("viewer")));
     assert_eq!(one.admin.get("/api/v1/me")["tenants"].as_array().unwrap().len(), 2);
     one.admin.call("POST", "/api/v1/invitations/accept", Some(&link)).refused(400, "invalid_link");
+}
+
+#[test]
+fn a_tenant_does_not_learn_whether_a_name_is_taken_elsewhere() {
+    let site = Site::start(&[]);
+    let (_one, two) = (site.tenant("one", "One", None), site.tenant("two", "Two", None));
+    let key = two.key("all", &["user.read", "user.write", "alert.read"]);
+    for caller in [&two.admin, &key] {
+        let said = ["one-admin", "nobody-yet", "admin"].map(|name| {
+            let body = json!({"name": name, "role": "viewer", "password": PASSWORD});
+            let mut said = caller.call("POST", "/api/v1/users", Some(&body));
+            let code = said.json()["code"].clone();
+            said.headers.remove("date");
+            (said.status, code, said.json()["detail"].clone())
+        });
+        assert_eq!((said[0].0, &said[0].1), (403, &json!("forbidden")));
+        assert!(said.iter().all(|one| *one == said[0]), "{said:?}");
+    }
+    let made = json!({"name": "by-the-operator", "role": "viewer", "password": PASSWORD});
+    site.operator.post("/api/v1/users", &made);
 }
