@@ -6,19 +6,25 @@ mod correlation;
 mod diagnostic;
 mod engine;
 mod indicators;
+mod pipelines;
 mod sigma;
 pub mod testing;
 
 pub use correlation::{
-    BUCKETS, CompiledCorrelation, CorrelationMatch, CorrelationSet, Correlator, Counters, Limits, Observed, Saved,
-    Stored, Superseded,
+    BUCKETS, CompiledCorrelation, CorrelationDraft, CorrelationMatch, CorrelationSet, Correlator, Counters, Limits,
+    Observed, Saved, Sighting, Stored, Superseded,
 };
 pub use diagnostic::{Diagnostic, DiagnosticSeverity};
 pub use engine::{EngineStats, SourceFields};
-pub use indicators::{IndicatorHit, IndicatorKind, Indicators, MAX_INDICATORS};
+pub use indicators::{
+    Allowed, BLOCK_BYTES, BadBlock, Block, BlockWriter, Defaults, Entry as IndicatorEntry, HashKey, IndicatorHit,
+    IndicatorKind, Indicators, ListBlocks, ListFacts, ListFormat, ListReader, MAX_INDICATORS, Table as IndicatorTable,
+    TooLarge, Value as IndicatorValue,
+};
+pub use pipelines::Pipeline;
 pub use sigma::{
     AliasedField, Bound, Bounds, CompileOptions, CompiledRule, Correlation, CorrelationCondition, CorrelationKind,
-    Documents, EventRef, FieldAlias, FieldHit, FieldMap, FieldReader, Filter, FilterRules, Header, Linked, Links,
-    MAX_EVENT_BYTES, MAX_FILE_BYTES, Member, Operator, Placeholders, Related, Rule, RuleExpr, RuleReference, RuleSet,
-    RuleSource, ScanStats, Target, Timespan, Why, WhyLine, WhySelection, Worker, parse,
+    Documents, EventRef, FieldAlias, FieldHit, FieldMap, FieldNames, FieldReader, Filter, FilterRules, Header, Linked,
+    Links, MAX_EVENT_BYTES, MAX_FILE_BYTES, Member, Operator, Placeholders, Related, Rule, RuleExpr, RuleReference,
+    RuleSet, RuleSource, ScanStats, Target, Timespan, Why, WhyLine, WhySelection, Worker, parse,
 };

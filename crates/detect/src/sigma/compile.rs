@@ -21,7 +21,10 @@ use super::{
     rule::Rule,
 };
 use crate::engine::Engine;
-use crate::diagnostic::{Diagnostic, Report};
+use crate::{
+    diagnostic::{Diagnostic, Report},
+    pipelines::Pipeline,
+};
 
 /// How rules are compiled.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct CompileOptions {
     /// Lists for `|expand`, by name without the percent signs.
     pub placeholders: Placeholders,
     pub field_map: FieldMap,
+    /// Applied to every rule, by priority and then by name; their `vars` are lists for `|expand` too.
+    pub pipelines: Vec<Pipeline>,
     /// Rules for `auth` and `syslog` see the services that log there.
     pub service_groups: bool,
 }
@@ -41,6 +46,7 @@ impl Default for CompileOptions {
             allow_sourceless: false,
             placeholders: Placeholders::new(),
             field_map: FieldMap::shipped(),
+            pipelines: Vec::new(),
             service_groups: true,
         }
     }
@@ -93,8 +99,9 @@ impl RuleSet {
     /// The set of these rules, with the filters joined to them. Of rules with one id the last counts.
     pub fn compile(documents: impl Into<Documents>, options: &CompileOptions) -> (Self, Vec<Diagnostic>) {
         let mut documents = documents.into();
-        let (links, mut diagnostics) = documents.link();
-        let rules = prepare::rules(&mut documents, options, &mut diagnostics);
+        let (mut links, mut diagnostics) = documents.link();
+        let placeholders = prepare::placeholders(options);
+        let rules = prepare::rules(&mut documents, options, &mut links, &mut diagnostics);
         let mut set = Self {
             id: NEXT_SET.fetch_add(1, Ordering::Relaxed),
             field_map: options.field_map.clone(),
@@ -105,7 +112,7 @@ impl RuleSet {
         };
         for rule in rules {
             let mut report = Report::new(&rule.file);
-            set.add(rule, &options.placeholders, &mut report);
+            set.add(rule, &placeholders, &mut report);
             diagnostics.extend(report.into_found());
         }
         set.engine = Engine::new(&set);

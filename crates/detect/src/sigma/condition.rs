@@ -14,6 +14,17 @@ pub(crate) enum Expr {
 }
 
 impl Expr {
+    /// Whether it holds, where `one` decides each selection.
+    pub(crate) fn decide(&self, one: &mut impl FnMut(usize) -> bool) -> bool {
+        match self {
+            Self::Selection(index) => one(*index),
+            Self::Not(inner) => !inner.decide(one),
+            Self::All(parts) => parts.iter().all(|part| part.decide(one)),
+            Self::Any(parts) => parts.iter().any(|part| part.decide(one)),
+            Self::AtLeast(count, chosen) => chosen.iter().filter(|index| one(**index)).count() >= *count,
+        }
+    }
+
     /// Whether a `not` stands anywhere in it.
     pub(crate) fn has_not(&self) -> bool {
         match self {

@@ -90,6 +90,11 @@ fn parse_without(node: &Entry, others: &[&str], report: &mut Report) -> Option<D
     Some(Detection { selections, condition, items })
 }
 
+/// A selection that stands outside of a rule; `None` after a report of why not.
+pub(crate) fn selection(entry: &Entry, report: &mut Report) -> Option<Block> {
+    Builder { items: 0, report }.block(&entry.value, entry.at)
+}
+
 /// One condition, or a list of them of which any is enough.
 fn conditions(entry: &Entry, selections: &[Selection], report: &mut Report) -> Option<Expr> {
     let names: Vec<&str> = selections.iter().map(|selection| selection.name.as_str()).collect();

@@ -1,33 +1,83 @@
-//! Documents to the rules that are compiled: one for each id, filters joined to them.
+//! Documents to the rules that are compiled: one for each id, with filters joined and pipelines applied.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{compile::CompileOptions, documents::Documents, filter, rule::Rule};
-use crate::diagnostic::{Diagnostic, Place, Report};
+use super::{
+    compile::CompileOptions,
+    correlation::{Links, Target},
+    documents::Documents,
+    filter,
+    item::Placeholders,
+    rule::Rule,
+};
+use crate::{
+    diagnostic::{Diagnostic, Place, Report},
+    pipelines::Pipelines,
+};
 
-/// The rules to compile, in the order of the documents.
+/// The lists of the options, and those of pipelines where the options have none.
+pub(crate) fn placeholders(options: &CompileOptions) -> Placeholders {
+    let mut all = Pipelines::new(&options.pipelines).vars;
+    all.extend(options.placeholders.clone());
+    all
+}
+
+/// The rules to compile, in the order of the documents. Fields that correlations name are mapped with their rules.
 pub(crate) fn rules(
     documents: &mut Documents,
     options: &CompileOptions,
+    links: &mut Links,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Rule> {
     let rules = without_duplicates(std::mem::take(&mut documents.rules), diagnostics);
     let mut usable = Vec::with_capacity(rules.len());
     let mut joiner = filter::Joiner::new(&documents.filters);
+    let pipelines = Pipelines::new(&options.pipelines);
+    let mut names = if options.pipelines.is_empty() { HashMap::new() } else { names(links) };
     for mut rule in rules {
         let mut report = Report::new(&rule.file);
-        if rule.log_source.is_empty() && !options.allow_sourceless {
+        joiner.join(&mut rule);
+        let mut own = names.remove(&rule.id).unwrap_or_default();
+        let loaded = pipelines.apply(&mut rule, &mut own, &mut report);
+        rename(links, &rule.id, &own);
+        if loaded && rule.log_source.is_empty() && !options.allow_sourceless {
             let message = format!("the rule `{}` names no log source and would see every event", rule.title);
             let fix = "Add `logsource` with product, category or service.";
             report.error(place(&rule), "no-log-source", message, fix);
-        } else {
-            joiner.join(&mut rule);
+        } else if loaded {
             usable.push(rule);
         }
         diagnostics.extend(report.into_found());
     }
     diagnostics.extend(joiner.finish());
     usable
+}
+
+/// Per rule, the fields that correlations name in its events, each as itself.
+fn names(links: &Links) -> HashMap<String, BTreeMap<String, String>> {
+    let mut names: HashMap<String, BTreeMap<String, String>> = HashMap::new();
+    for member in links.correlations.iter().flat_map(|linked| &linked.members) {
+        if let Target::Rule(id) = &member.target {
+            let fields = member.group_by.iter().chain(&member.fields).map(|field| (field.clone(), field.clone()));
+            names.entry(id.clone()).or_default().extend(fields);
+        }
+    }
+    names
+}
+
+fn rename(links: &mut Links, id: &str, names: &BTreeMap<String, String>) {
+    if names.iter().all(|(old, new)| old == new) {
+        return;
+    }
+    for member in links.correlations.iter_mut().flat_map(|linked| &mut linked.members) {
+        if matches!(&member.target, Target::Rule(rule) if rule == id) {
+            for field in member.group_by.iter_mut().chain(&mut member.fields) {
+                if let Some(new) = names.get(field) {
+                    field.clone_from(new);
+                }
+            }
+        }
+    }
 }
 
 fn place(rule: &Rule) -> Place {
