@@ -47,6 +47,33 @@ describe('the triage queue by keyboard', () => {
     expect(screen.queryByRole('toolbar', { name: 'Bulk actions' })).toBeNull()
   })
 
+  it('closes everything of a long list as a job, and links to it', async () => {
+    const user = userEvent.setup()
+    const world = makeWorld()
+    const [one] = world.alerts
+    const many = Array.from({ length: 1_100 }, (_, i) => `alt_${String(i).padStart(26, '0')}`)
+    world.alerts = many.map(id => ({ ...structuredClone(one as (typeof world.alerts)[number]), id, status: 'new' }))
+    const { calls } = await openApp('/alerts', world, call =>
+      call.headers.get('prefer')
+        ? { status: 202, body: { id: 'job_1', kind: 'alerts.update', state: 'running', total: 1_100, done: 0 } }
+        : undefined,
+    )
+    await grid()
+    await user.keyboard('{Control>}a{/Control}')
+    const bar = await screen.findByRole('toolbar', { name: 'Bulk actions' })
+    await waitFor(() => expect(bar).toHaveTextContent('1,100 selected · runs as a job'))
+    await user.keyboard('e')
+    await user.type(await screen.findByLabelText('Reason'), 'A storm')
+    await user.click(screen.getByRole('button', { name: /^Close 1,100 alerts/ }))
+    expect(await screen.findByRole('link', { name: 'See how far it is' })).toHaveAttribute(
+      'href',
+      '/t/northwind/jobs/job_1',
+    )
+    const sent = calls.filter(c => c.path.endsWith('/alerts/bulk'))
+    expect(sent.length).toBe(1)
+    expect((sent[0]?.body as { ids: string[] }).ids.length).toBe(1_100)
+  })
+
   it('toggles the preview with p', async () => {
     const user = userEvent.setup()
     await openApp('/alerts')

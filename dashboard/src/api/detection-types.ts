@@ -65,10 +65,13 @@ export type Explanation = {
   }
   condition_holds: boolean
   selections: { name: string; matched: boolean; items: ExplainedItem[] }[]
-  fields: FieldMatch[]
   summary: string
   state?: string | null
   excepted_by?: string | null
+  /** Lines of the rule that were not asked, because there are too many. */
+  left_out?: number
+  /** The event as rules read it. */
+  event?: string
 }
 export type ExplainedItem = {
   field?: string | null
@@ -91,7 +94,7 @@ export type RuleVersion = {
 export type DiffRow = { kind: 'same' | 'added' | 'removed'; old?: number | null; new?: number | null; text: string }
 export type RuleDiff = { from: string; to: string; text: string; lines: DiffRow[] }
 
-export type ShadowMatch = { event_id: string; at: string; source: string; version: string; excepted_by?: string | null }
+export type ShadowMatch = { event_id: string; at: string; source: string; version: string }
 
 type IncidentRef = { id: string; title: string; severity: Severity; verdict?: Verdict | null }
 export type BacktestReport = {

@@ -11,8 +11,8 @@ import { useNames } from '@/app/names'
 import { queryClient } from '@/app/query-client'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useSubmit } from '@/app/submit'
-import { Ago, Chip, cn, dayClock, Empty, fmt, InlineError, inputClass, Loaded, plural, Skeleton } from '@/ui'
-import { Progress } from '@/ui/progress'
+import { Ago, Chip, cn, dayClock, Empty, InlineError, inputClass, Loaded, plural, Skeleton } from '@/ui'
+import { Progress, percent } from '@/ui/progress'
 import { Report } from './backtest-report'
 
 const DAY_MS = 86_400_000
@@ -168,8 +168,8 @@ function Running({ test }: { test: Backtest }) {
       <p className="font-medium">Reading the events of {span(test)}…</p>
       <Progress done={data?.done ?? 0} total={data?.total ?? 0} label="Progress of the backtest" />
       <p className="num text-xs text-fg-3">
-        {data ? `${fmt(data.done)} of ${fmt(data.total)} events` : 'Beginning'}. You can leave: it goes on, and shows
-        under Jobs.
+        {data ? `${percent(data.done, data.total)} % read` : 'Beginning'}. You can leave: it goes on, and shows under
+        Jobs.
       </p>
     </div>
   )

@@ -5,8 +5,16 @@ import { post } from '@/api/client'
 import { rulePath } from '@/api/detection'
 import type { ExplainedItem, Explanation } from '@/api/detection-types'
 import { useSubmit } from '@/app/submit'
-import { Btn, Chip, cn, Field, InlineError, inputClass } from '@/ui'
+import { Btn, Chip, cn, Field, InlineError, inputClass, plural } from '@/ui'
 import { eventOf } from './samples'
+
+const pretty = (json: string) => {
+  try {
+    return JSON.stringify(JSON.parse(json), null, 2)
+  } catch {
+    return json
+  }
+}
 
 const EVENT_ID = /^evt_[0-9a-z]{26}$/
 
@@ -92,6 +100,18 @@ function Found({ found }: { found: Explanation }) {
       {found.selections.map(selection => (
         <Selection key={selection.name} selection={selection} />
       ))}
+      {!!found.left_out && <p className="text-xs text-fg-3">{plural(found.left_out, 'more line')} of it not shown.</p>}
+      {found.event && (
+        <details className="text-xs">
+          <summary className="leading-6 text-fg-2">The event as rules read it</summary>
+          <pre
+            tabIndex={0}
+            className="scroll mt-1 max-h-48 overflow-auto rounded-md border border-line bg-bg p-2 font-mono text-2xs break-all whitespace-pre-wrap text-fg-2"
+          >
+            {pretty(found.event)}
+          </pre>
+        </details>
+      )}
     </div>
   )
 }
@@ -126,7 +146,7 @@ function Item({ item }: { item: ExplainedItem }) {
     <li className="grid grid-cols-[18px_minmax(0,1fr)_minmax(0,1fr)] items-start gap-x-2 border-b border-line/60 px-2.5 py-1.5 text-xs last:border-0">
       <Mark ok={item.matched} />
       <span className="min-w-0 font-mono text-2xs break-all">
-        <span className="text-fg">{item.field ?? 'keywords'}</span> <span className="text-fg-2">{item.pattern}</span>
+        <span className="text-fg">{item.field || 'keywords'}</span> <span className="text-fg-2">{item.pattern}</span>
       </span>
       <span className="min-w-0 font-mono text-2xs break-all text-fg-2">
         {item.present ? item.values.join(', ') || '(empty)' : <i className="text-fg-3">not in the event</i>}

@@ -46,7 +46,7 @@ function tabsOf(rule: RuleDetail) {
     { id: 'backtest', label: 'Backtest' },
     ...(isOwn(rule) ? [{ id: 'versions', label: 'Versions', count: rule.head }] : []),
     { id: 'exceptions', label: 'Exceptions', count: rule.exceptions },
-    { id: 'matches', label: 'Silent matches', count: rule.scorecard?.shadow_matches },
+    { id: 'matches', label: 'In shadow', count: rule.scorecard?.shadow_matches },
     { id: 'checked', label: 'Checked' },
   ]
 }

@@ -10,7 +10,7 @@ import { useCan } from '@/app/session'
 import { Ago, Btn, Card, Chip, cn, dayClock, fmt, Loaded, NoPermission, plural, short, took } from '@/ui'
 import { Progress, percent } from '@/ui/progress'
 import { Table, Td, Tr } from '@/ui/table'
-import { barTone, isRefused, kindOf, reasons, seconds, standing } from './view'
+import { amount, barTone, inPerCent, isRefused, kindOf, reasons, seconds, standing } from './view'
 
 /** Rows at a time: a job can have 10,000. */
 const STEP = 200
@@ -66,7 +66,7 @@ function Summary({ job }: { job: Job }) {
       <p className="num mb-2 flex items-baseline gap-2" role="status">
         <b className="text-xl font-semibold">{percent(job.done, job.total)} %</b>
         <span className="text-fg-2">
-          {fmt(job.done)} of {fmt(job.total)}
+          {!inPerCent(job) && amount(job)}
           {job.failed > 0 && `, ${plural(job.failed, 'refused', 'refused')}`}
         </span>
       </p>

@@ -8,7 +8,7 @@ import { useList } from '@/app/use-list'
 import { Ago, Chip, Empty, fmt, Loaded, NoPermission, PageBar, short, took } from '@/ui'
 import { Progress } from '@/ui/progress'
 import { LoadMore, Table, Td, Tr } from '@/ui/table'
-import { barTone, kindOf, seconds, standing } from './view'
+import { amount, barTone, kindOf, seconds, standing } from './view'
 
 export default function JobsPage() {
   const can = useCan()
@@ -66,9 +66,7 @@ function Row({ job }: { job: Job }) {
             label={`Progress of job ${short(job.id)}`}
             className="flex-1"
           />
-          <span className="num w-28 text-right text-fg-3">
-            {fmt(job.done)} of {fmt(job.total)}
-          </span>
+          <span className="num w-28 text-right text-fg-3">{amount(job)}</span>
         </span>
       </Td>
       <Td className="num">{job.failed ? fmt(job.failed) : <span className="text-fg-3">none</span>}</Td>

@@ -1,12 +1,18 @@
 /** What a job is called and how it stands. Pure. */
 import type { Job, JobResult } from '@/api/types'
-import { words } from '@/ui/format'
+import { fmt, words } from '@/ui/format'
+import { percent } from '@/ui/progress'
 
 const KINDS: Record<string, string> = {
   'alerts.update': 'Bulk triage of alerts',
   'rules.backtest': 'Backtest of a rule',
 }
 export const kindOf = (job: Pick<Job, 'kind'>) => KINDS[job.kind] ?? words(job.kind)
+
+/** What is counted; the progress of some is in per cent. */
+export const inPerCent = (job: Pick<Job, 'kind'>) => job.kind === 'rules.backtest'
+export const amount = (job: Pick<Job, 'kind' | 'done' | 'total'>) =>
+  inPerCent(job) ? `${percent(job.done, job.total)} %` : `${fmt(job.done)} of ${fmt(job.total)}`
 
 export type Standing = { label: string; tone: 'accent' | 'ok' | 'critical' | 'medium' }
 export function standing(job: Pick<Job, 'state' | 'failed'>): Standing {
