@@ -24,6 +24,7 @@ mod correlator;
 mod group;
 mod log;
 mod program;
+mod replay;
 mod schedule;
 mod set;
 mod window;
@@ -31,7 +32,8 @@ mod window;
 pub use alert::Superseded;
 pub use correlator::{CorrelationMatch, Correlator, Counters, Limits, Observed};
 pub use log::{BUCKETS, Saved, Stored};
-pub use set::{CompiledCorrelation, CorrelationSet};
+pub use replay::Sighting;
+pub use set::{CompiledCorrelation, CorrelationDraft, CorrelationSet};
 
 /// Microseconds that an event may come behind a later one of its source.
 const LATENESS_US: i64 = 60_000_000;

@@ -232,6 +232,7 @@ fn blank_alert(id: AlertId, time: Timestamp) -> Alert {
         risk_score: 40,
         risk_terms: Vec::new(),
         demo: true,
+        superseded: false,
         created_at: time,
         updated_at: time,
         version: 1,

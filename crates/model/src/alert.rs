@@ -74,6 +74,9 @@ pub struct Alert {
     pub risk_score: u8,
     pub risk_terms: Vec<RiskTerm>,
     pub demo: bool,
+    /// Late events took the ground from this match of a correlation: another alert has taken it in, or it stands no more.
+    #[serde(default)]
+    pub superseded: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// Grows with every change.

@@ -83,8 +83,12 @@ fn aad(tenant: TenantId, table: &str, row: &[u8]) -> Vec<u8> {
 
 pub(crate) fn seal<T: Serialize>(access: &impl Access, table: &'static str, row: &[u8], value: &T) -> Result<Vec<u8>> {
     let plain = serde_json::to_vec(value).map_err(StoreError::damaged)?;
+    Ok(seal_bytes(access, table, row, &plain))
+}
+
+pub(crate) fn seal_bytes(access: &impl Access, table: &'static str, row: &[u8], plain: &[u8]) -> Vec<u8> {
     let key = access.key().subkey(Purpose::Row(table));
-    Ok(key.seal(&aad(access.tenant(), table, row), &plain, &mut rand::rng()))
+    key.seal(&aad(access.tenant(), table, row), plain, &mut rand::rng())
 }
 
 pub(crate) fn open<T: DeserializeOwned>(
@@ -93,11 +97,14 @@ pub(crate) fn open<T: DeserializeOwned>(
     row: &[u8],
     sealed: &[u8],
 ) -> Result<T> {
-    let key = access.key().subkey(Purpose::Row(table));
-    let plain = key
-        .open(&aad(access.tenant(), table, row), sealed)
-        .map_err(|error| StoreError::damaged(format!("{table}: {error}")))?;
+    let plain = open_bytes(access, table, row, sealed)?;
     serde_json::from_slice(&plain).map_err(|error| StoreError::damaged(format!("{table}: {error}")))
+}
+
+pub(crate) fn open_bytes(access: &impl Access, table: &'static str, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+    let key = access.key().subkey(Purpose::Row(table));
+    key.open(&aad(access.tenant(), table, row), sealed)
+        .map_err(|error| StoreError::damaged(format!("{table}: {error}")))
 }
 
 /// The word of an enum as its JSON has it.

@@ -7,7 +7,9 @@
 //! |---|---|
 //! | `offsets`, `counters`, `source_stats`, `event_minutes` | follow from the events; counted again by a replay |
 //! | `coverage_minutes`, `rule_sets`, `source_fields`, `shadow_matches`, `rule_days` | follow from the events; counted again by a replay |
+//! | `indicator_hits`, `indicator_blocks` of an import that goes on | follow from the events; the import's end has an entry |
 //! | `backtests` | the job's beginning and end have entries |
+//! | `correlation_states` | what correlations remember of events; follows from them and is committed with their place |
 //! | `facts` (offsets of followed files, the replay of the demo) | places; a fact that is a change has its own entry |
 //! | `alerts.count`, `alerts.last_seen` of a duplicate | follow from the events; one entry covers a commit of the pipeline |
 //! | `principal_index.last_used_at`, `memberships.last_used_at` | uses, noted at most once a minute; denials and changes have entries |
@@ -207,6 +209,27 @@ pub async fn watermark(access: &mut impl Access, consumer: &str, active: Timesta
             .fetch_optional(access.conn())
             .await?;
     Ok(common.max(kept.flatten()).map(Timestamp::from_micros))
+}
+
+/// How far the event time of those sources has come that sent since `active`; a source without a watermark of its own is at
+/// `floor`. When none sent, nothing is on its way that is older than `floor`. Before the first event there is none.
+pub async fn active_watermark(
+    access: &mut impl Access,
+    active: Timestamp,
+    floor: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let tenant = access.t();
+    let row = sqlx::query(
+        "SELECT count(*) AS sources, min(CASE WHEN seen_at>$2 THEN COALESCE(watermark_at, $3) END) AS least \
+         FROM source_stats WHERE tenant_id=$1",
+    )
+    .bind(tenant)
+    .bind(active.as_micros())
+    .bind(floor.as_micros())
+    .fetch_one(access.conn())
+    .await?;
+    let (sources, least): (i64, Option<i64>) = (row.try_get("sources")?, row.try_get("least")?);
+    Ok((sources > 0).then(|| least.map_or(floor, Timestamp::from_micros)))
 }
 
 /// Keeps what the tenant's watermark is now, before a batch: a source that was silent, or is new, does not take it back.

@@ -222,6 +222,7 @@ fn empty(fingerprint: String, finding: &Finding, now: Timestamp, id: AlertId) ->
         risk_score: 0,
         risk_terms: Vec::new(),
         demo: finding.demo,
+        superseded: false,
         created_at: now,
         updated_at: now,
         version: 0,

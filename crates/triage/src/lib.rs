@@ -9,6 +9,7 @@ mod finding;
 mod fingerprint;
 mod fold;
 mod merge;
+mod raise;
 pub mod risk;
 mod rollup;
 mod stage;
@@ -19,6 +20,7 @@ pub use finding::{Finding, GroupKey, RuleFacts};
 pub use fingerprint::fingerprint;
 pub use fold::{AlertChange, FoldKey, MAX_EVENT_IDS, WINDOW, fold, key, keys, reach};
 pub use merge::{MergeError, Merged, merge};
+pub use raise::{Raised, raise};
 pub use rollup::{Growth, Rollup, open, refresh, rollup};
 pub use story::title;
 

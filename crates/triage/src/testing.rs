@@ -31,6 +31,7 @@ pub(crate) fn alert(rule: &str, severity: Severity, second: i64) -> Alert {
         risk_score: 0,
         risk_terms: Vec::new(),
         demo: false,
+        superseded: false,
         created_at: time,
         updated_at: time,
         version: 1,

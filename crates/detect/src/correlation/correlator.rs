@@ -80,6 +80,8 @@ pub struct CorrelationMatch {
     pub count: u64,
     /// Some of its events that are still remembered, by id: the first of each rule and the newest.
     pub events: Vec<EventId>,
+    /// It was not told before.
+    pub is_new: bool,
     pub superseded: Option<Superseded>,
 }
 
@@ -214,12 +216,13 @@ impl Correlator {
     pub fn take(&mut self) -> Vec<CorrelationMatch> {
         let told = std::mem::take(&mut self.told);
         self.owed |= !told.is_empty();
-        let mut latest: BTreeMap<(u128, Timestamp), usize> = BTreeMap::new();
-        for (at, (group, told)) in told.iter().enumerate() {
-            latest.insert((*group, told.opened), at);
+        let mut latest: BTreeMap<(u128, Timestamp), CorrelationMatch> = BTreeMap::new();
+        for (group, mut now) in told {
+            let key = (group, now.opened);
+            now.is_new |= latest.get(&key).is_some_and(|before| before.is_new);
+            latest.insert(key, now);
         }
-        let keep: BTreeSet<usize> = latest.into_values().collect();
-        told.into_iter().enumerate().filter(|(at, _)| keep.contains(at)).map(|(_, (_, told))| told).collect()
+        latest.into_values().collect()
     }
 
     /// What is to be stored since this was asked last; nothing when there is nothing.
@@ -243,6 +246,11 @@ impl Correlator {
         }
         let forget = self.written.iter().copied().min().unwrap_or(0);
         Some(Saved { step: self.step, log, bucket: bucket_now, groups, forget })
+    }
+
+    /// Nothing of this is stored.
+    pub(super) fn forget_steps(&mut self) {
+        (self.log, self.owed) = (Log::default(), false);
     }
 
     /// The state after the last step that was stored, and what of it could not be read. Correlations that the set does not
@@ -424,6 +432,7 @@ fn told(correlation: usize, apart: bool, values: &[String], change: Change) -> C
         last_seen: Timestamp::from_micros(change.extent.last_seen),
         count: change.extent.count,
         events: change.events.into_iter().map(EventId::from_bits).collect(),
+        is_new: change.is_new,
         superseded: change.superseded.map(|by| Superseded { by: by.map(Timestamp::from_micros) }),
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Change {
     pub(super) opened: i64,
     pub(super) extent: Extent,
     pub(super) events: Vec<u128>,
+    /// It is told for the first time.
+    pub(super) is_new: bool,
     /// By which match, if by any.
     pub(super) superseded: Option<Option<i64>>,
 }
@@ -222,7 +224,13 @@ impl Group {
         let mut changes = Vec::new();
         for (alert, by) in left_over {
             if let Some(extent) = alert.told {
-                changes.push(Change { opened: alert.opened, extent, events: Vec::new(), superseded: Some(by) });
+                changes.push(Change {
+                    opened: alert.opened,
+                    extent,
+                    events: Vec::new(),
+                    is_new: false,
+                    superseded: Some(by),
+                });
             }
         }
         for place in 0..self.alerts.len() {
@@ -231,8 +239,8 @@ impl Group {
             if alert.told == Some(extent) {
                 continue;
             }
-            let (opened, events) = (alert.opened, self.evidence(alert, program));
-            changes.push(Change { opened, extent, events, superseded: None });
+            let (opened, is_new, events) = (alert.opened, alert.told.is_none(), self.evidence(alert, program));
+            changes.push(Change { opened, extent, events, is_new, superseded: None });
             if let Some(alert) = self.alerts.get_mut(place) {
                 alert.told = Some(extent);
             }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Limits, amount, program::Program};
 use crate::{
     diagnostic::{Diagnostic, Place, Report},
-    sigma::{Correlation, CorrelationKind, Documents, Linked, RuleSet, Target},
+    sigma::{Correlation, CorrelationKind, Documents, Linked, Links, RuleSet, Target},
 };
 
 /// The correlations of a set of rules, each behind those that it builds on.
@@ -19,6 +19,21 @@ pub struct CorrelationSet {
     feeds: Vec<Vec<Feed>>,
     /// By the place of the rule in its set.
     silent: Vec<bool>,
+}
+
+/// Correlations whose references are resolved, without the rules that they refer to.
+#[derive(Debug, Clone)]
+pub struct CorrelationDraft {
+    correlations: Vec<Correlation>,
+    links: Links,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl CorrelationDraft {
+    /// Over the set that was compiled of the same documents.
+    pub fn compile(self, rules: &RuleSet) -> (CorrelationSet, Vec<Diagnostic>) {
+        CorrelationSet::of(self, rules)
+    }
 }
 
 #[derive(Debug)]
@@ -64,12 +79,22 @@ impl CompiledCorrelation {
 impl CorrelationSet {
     /// The correlations of these documents over a set that was compiled of them.
     pub fn compile(documents: &Documents, rules: &RuleSet) -> (Self, Vec<Diagnostic>) {
-        let (links, mut diagnostics) = documents.link();
+        Self::draft(documents).compile(rules)
+    }
+
+    /// What is to be had of documents before a set is compiled of them and they are gone.
+    pub fn draft(documents: &Documents) -> CorrelationDraft {
+        let (links, diagnostics) = documents.link();
+        CorrelationDraft { correlations: documents.correlations.clone(), links, diagnostics }
+    }
+
+    fn of(draft: CorrelationDraft, rules: &RuleSet) -> (Self, Vec<Diagnostic>) {
+        let CorrelationDraft { correlations, links, mut diagnostics } = draft;
         let mut set =
             Self { feeds: vec![Vec::new(); rules.len()], silent: vec![false; rules.len()], ..Self::default() };
         let mut places: HashMap<usize, usize> = HashMap::new();
         for linked in &links.correlations {
-            let Some(correlation) = documents.correlations.get(linked.correlation) else { continue };
+            let Some(correlation) = correlations.get(linked.correlation) else { continue };
             let mut report = Report::new(&correlation.header.file);
             let silent = links.silent.contains(&correlation.header.id);
             if let Some(index) = set.add(correlation, linked, silent, &mut report) {

@@ -164,6 +164,7 @@ async fn alert(scope: &TenantScope, finding: &Finding) -> anyhow::Result<()> {
         risk_score: if severity == Severity::High { 60 } else { 40 },
         risk_terms: Vec::new(),
         demo: false,
+        superseded: false,
         created_at: now,
         updated_at: now,
         version: 1,

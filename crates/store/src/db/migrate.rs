@@ -39,6 +39,7 @@ pub(crate) const STEPS: &[Step] = &[
     step!(5, "watermarks", "0005_watermarks.sql"),
     step!(6, "closing", "0006_closing.sql"),
     step!(7, "detection_as_code", "0007_detection_as_code.sql"),
+    step!(8, "correlation", "0008_correlation.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

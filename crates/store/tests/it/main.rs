@@ -8,6 +8,7 @@ pub(crate) const POSTGRES: bool = false;
 
 mod backups;
 mod bounds;
+mod correlations;
 mod credentials;
 mod database;
 mod detection;

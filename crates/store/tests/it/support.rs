@@ -156,6 +156,7 @@ pub(crate) fn alert(number: u8) -> Alert {
         risk_score: 50,
         risk_terms: Vec::new(),
         demo: false,
+        superseded: false,
         created_at: now(),
         updated_at: now(),
         version: 1,

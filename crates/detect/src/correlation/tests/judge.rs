@@ -278,3 +278,27 @@ proptest! {
         prop_assert_eq!(run.close(), judged);
     }
 }
+
+#[test]
+fn a_replay_of_everything_says_what_the_judge_says_in_whatever_order_it_is_collected() {
+    let bench = everything();
+    let hits = numbered((0..300_i64).map(|at| {
+        let rule = ["a", "b", "a", "c", "a"][usize::try_from(at * 7 % 5).unwrap()];
+        with(hit(rule, at * 13 % 997, if at % 3 == 0 { "eve" } else { "ada" }), "n", at % 6)
+    }));
+    let sight = |hit: &Hit| {
+        let time = Timestamp::from_secs(hit.time);
+        let observed =
+            Observed { rule: bench.rule(hit.rule), event: EventId::from_bits(hit.event), time, apart: false };
+        let mut read = |name: &str| -> Vec<String> {
+            hit.fields.iter().filter(|(field, _)| *field == name).map(|(_, value)| value.clone()).collect()
+        };
+        bench.set.sight(observed, &mut read)
+    };
+    let sightings: Vec<_> = hits.iter().rev().filter_map(sight).collect();
+    let mut found: Vec<Shown> =
+        bench.set.replay(sightings, Limits::default()).iter().map(|one| show(&bench.set, one)).collect();
+    found.sort();
+    assert_eq!(found, judge(&bench, &hits));
+    assert!(found.len() > 50, "{}", found.len());
+}

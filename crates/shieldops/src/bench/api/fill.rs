@@ -104,6 +104,7 @@ fn alert(number: u32, now: Timestamp) -> Alert {
         risk_score: low % 100,
         risk_terms: Vec::new(),
         demo: false,
+        superseded: false,
         created_at: now,
         updated_at: now,
         version: 1,
