@@ -71,7 +71,7 @@ describe('the triage queue by keyboard', () => {
     )
     const sent = calls.filter(c => c.path.endsWith('/alerts/bulk'))
     expect(sent.length).toBe(1)
-    expect((sent[0]?.body as { ids: string[] }).ids.length).toBe(1_100)
+    expect((sent[0]?.body as { ids: string[] } | undefined)?.ids.length).toBe(1_100)
   })
 
   it('toggles the preview with p', async () => {

@@ -2,7 +2,7 @@
  * One way to the API: same origin, session cookie, CSRF header on every change, the tenant of the address, problem+json as
  * `ApiError`. A POST carries an `Idempotency-Key` and a change the version that its maker saw.
  */
-import { forgetIntent, intentKey } from './intent'
+import { forgetIntent, intentKey, randomKey } from './intent'
 import { tenantSlug } from './tenant'
 import type { Problem } from './types'
 
@@ -33,6 +33,8 @@ type Options = {
   version?: Seen
   /** Answer with a job, and go on. */
   later?: boolean
+  /** How a body of bytes is packed. */
+  packed?: 'gzip' | 'zstd'
 }
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -77,11 +79,13 @@ async function problemOf(response: Response): Promise<Problem> {
 }
 
 function headersFor(method: Method, options: Options, key: string | undefined, accept: string) {
-  const { body, version, later } = options
+  const { body, version, later, packed } = options
   const headers: Record<string, string> = { accept }
   const tenant = tenantSlug()
   if (tenant) headers['shieldops-tenant'] = tenant
-  if (body !== undefined) headers['content-type'] = 'application/json'
+  if (body !== undefined)
+    headers['content-type'] = body instanceof Blob ? body.type || 'text/plain' : 'application/json'
+  if (packed) headers['content-encoding'] = packed
   if (version !== undefined) headers['if-match'] = version === '*' ? '*' : `"${version}"`
   if (later) headers.prefer = 'respond-async'
   if (key) headers['idempotency-key'] = key
@@ -96,7 +100,7 @@ async function send(method: Method, path: string, options: Options, key?: string
       method,
       headers: headersFor(method, options, key, accept),
       credentials: 'same-origin',
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
       signal,
     })
   } catch (cause) {
@@ -138,7 +142,9 @@ async function again(error: ApiError, tries: Tries): Promise<boolean> {
 const endsSession = (path: string) => !/^\/(session(\/|$)|me\/|invitations\/accept)/.test(path)
 
 async function answered(method: Method, path: string, options: Options, accept?: string): Promise<Response> {
-  const key = method === 'POST' ? intentKey(path, options.body) : undefined
+  // Bytes have no text to tell one intent from another.
+  const bytes = options.body instanceof Blob
+  const key = method !== 'POST' ? undefined : bytes ? randomKey() : intentKey(path, options.body)
   const tries: Tries = { waits: 0, renewed: false, proved: false }
   for (;;) {
     const response = await send(method, path, options, key, accept)
@@ -180,6 +186,10 @@ export const get = <T>(path: string, query?: Query, signal?: AbortSignal) => req
 export const post = <T>(path: string, body?: unknown) => request<T>('POST', path, { body: body ?? {} })
 /** The answer is a job that tells how far it is. */
 export const postLater = <T>(path: string, body: unknown) => request<T>('POST', path, { body, later: true })
+const PACKED: Record<string, 'gzip' | 'zstd'> = { gz: 'gzip', zst: 'zstd' }
+/** Sends bytes as they are. */
+export const upload = <T>(path: string, query: Query, body: Blob, packed?: string) =>
+  request<T>('POST', path, { query, body, packed: packed ? PACKED[packed] : undefined })
 export const put = <T>(path: string, body: unknown, version: Seen) => request<T>('PUT', path, { body, version })
 export const patch = <T>(path: string, body: unknown, version: Seen) => request<T>('PATCH', path, { body, version })
 export const del = <T>(path: string, version: Seen, query?: Query) => request<T>('DELETE', path, { version, query })

@@ -32,6 +32,7 @@ const WHOLE: Record<string, string[]> = {
   grant: ['grants'],
   session: ['sessions'],
   job: ['jobs'],
+  indicators: ['indicator-lists', 'indicators', 'indicator-hits'],
   settings: ['settings', 'settings-versions'],
   tenant: ['me', 'tenants', '/installation/ledger'],
 }
@@ -43,6 +44,7 @@ const BY_ID: Record<string, string[]> = {
   action: ['action', 'plan'],
   rule: ['rule'],
   job: ['job'],
+  indicators: ['indicator-list'],
 }
 const OVERVIEW_MS = 2_000
 let overviewWaits = false

@@ -77,6 +77,16 @@ const routes = [
     component: lazyRouteComponent(() => import('@/features/detections/rule-page')),
   }),
   createRoute({ ...at, path: '/coverage', component: lazyRouteComponent(() => import('@/features/coverage/page')) }),
+  createRoute({
+    ...at,
+    path: '/indicators',
+    component: lazyRouteComponent(() => import('@/features/indicators/page')),
+  }),
+  createRoute({
+    ...at,
+    path: '/indicators/$id',
+    component: lazyRouteComponent(() => import('@/features/indicators/list-page')),
+  }),
   createRoute({ ...at, path: '/ingest', component: lazyRouteComponent(() => import('@/features/ingest/page')) }),
   createRoute({ ...at, path: '/ledger', component: lazyRouteComponent(() => import('@/features/ledger/page')) }),
   createRoute({ ...at, path: '/jobs', component: lazyRouteComponent(() => import('@/features/jobs/page')) }),

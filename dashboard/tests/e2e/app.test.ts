@@ -1,7 +1,7 @@
 /** The journey of a person through a real browser, and no serious accessibility problem on any page in either theme. */
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { axeSource, openBrowser } from './browser'
+import { openBrowser, violations } from './browser'
 import { type Server, signIn, startServer } from './server'
 
 let server: Server
@@ -59,8 +59,16 @@ const PAGES = [
   '/approvals?view=all',
   '/events',
   '/detections',
+  '/detections?tab=exceptions',
+  '/detections/new',
   'rule',
+  ...['test', 'backtest', 'exceptions', 'matches', 'checked'].map(tab => `rule?tab=${tab}`),
+  '/coverage',
+  '/coverage?tab=checked',
   '/ingest',
+  '/ingest?tab=fields',
+  '/jobs',
+  '/installation/ledger',
   '/ledger',
   ...[
     'account',
@@ -80,28 +88,8 @@ const PAGES = [
 const pathOf = (name: string) =>
   name
     .replace(/^incident/, incidentPath)
-    .replace(/^rule$/, rulePath)
+    .replace(/^rule(?=$|\?)/, rulePath)
     .replace(/^alert$/, alertPath)
-
-type Violation = { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }
-
-async function violations(page: Page): Promise<string[]> {
-  await page.addScriptTag({ content: axeSource })
-  const found = await page.evaluate(async () => {
-    const values = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-    const axe = (
-      window as unknown as { axe: { run: (d: Document, o: object) => Promise<{ violations: Violation[] }> } }
-    ).axe
-    return (await axe.run(document, { runOnly: { type: 'tag', values } })).violations
-  })
-  return found.map(
-    v =>
-      `${v.impact} ${v.id}: ${v.nodes
-        .map(n => n.target.join(' '))
-        .slice(0, 4)
-        .join(' | ')}`,
-  )
-}
 
 test('no CSP, Trusted Types or script error on any page', async () => {
   const bad: string[] = []
@@ -155,9 +143,12 @@ const DIALOGS: [string, string][] = [
   ['/settings?tab=grants', 'Let the parent in'],
   ['/settings?tab=account', 'Set up…'],
   ['/tenants', 'New tenant'],
+  ['rule', 'Run in shadow…'],
+  ['rule?tab=exceptions', 'New exception'],
+  ['/detections', 'Import'],
 ]
 test.each(DIALOGS)('the dialog on %s behind “%s” is accessible', async (path, button) => {
-  const page = await open(loose, path)
+  const page = await open(loose, pathOf(path))
   await page.getByRole('button', { name: button }).first().click()
   await page.getByRole('dialog').waitFor()
   await page.waitForTimeout(300)

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, chromium } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 
 const ARGS = [
   '--no-sandbox',
@@ -26,8 +26,29 @@ export const openBrowser = (bypassCSP = false): Promise<BrowserContext> =>
     viewport: { width: 1440, height: 900 },
   })
 
-export const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** One browser for many contexts, each with cookies and storage of its own. */
 export const launch = (): Promise<Browser> =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: ARGS })
+
+type Violation = { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }
+
+/** What axe finds on the page as it is; the context must be one that lets it be injected. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.addScriptTag({ content: axeSource })
+  const found = await page.evaluate(async () => {
+    const values = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+    const axe = (
+      window as unknown as { axe: { run: (d: Document, o: object) => Promise<{ violations: Violation[] }> } }
+    ).axe
+    return (await axe.run(document, { runOnly: { type: 'tag', values } })).violations
+  })
+  return found.map(
+    v =>
+      `${v.impact} ${v.id}: ${v.nodes
+        .map(n => n.target.join(' '))
+        .slice(0, 4)
+        .join(' | ')}`,
+  )
+}

@@ -1,7 +1,7 @@
 /** A rule from its first line to what it raises and what silences it, as an engineer does it in the browser. */
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openBrowser } from './browser'
+import { openBrowser, violations } from './browser'
 import { fresh, open } from './people'
 import { type Server, signIn, startServer } from './server'
 
@@ -153,6 +153,30 @@ describe('a rule', () => {
     await page.getByRole('tab', { name: 'Rule', exact: true }).click()
     await page.getByText('Version 2 is newer than the one that runs').waitFor()
     await page.close()
+  })
+})
+
+describe.each(['dark', 'light'])('what an engineer works with is accessible in the %s theme', theme => {
+  let loose: BrowserContext
+  beforeAll(async () => {
+    loose = await openBrowser(true)
+    await signIn(loose, server)
+  })
+  afterAll(() => loose?.close())
+  test.each(['', '?tab=edit', '?tab=versions', '?tab=backtest', '?tab=test'])('%s', async tab => {
+    const page = await loose.newPage()
+    await page.addInitScript(t => localStorage.setItem('theme', t), theme)
+    await page.goto(server.url + path + tab)
+    await page.locator('main h1').first().waitFor()
+    await page.waitForTimeout(700)
+    if (tab === '?tab=test') {
+      await page.getByLabel('One event').fill(JSON.stringify(MISS))
+      await page.getByRole('button', { name: 'Explain this event' }).click()
+      await page.locator('[data-fired]').waitFor()
+    }
+    const found = await violations(page)
+    await page.close()
+    expect(found).toEqual([])
   })
 })
 

@@ -32,9 +32,11 @@ export default function AlertsPage() {
 function useReadOn({ query, loaded }: ReturnType<typeof useQueue>, everything: boolean) {
   const { hasNextPage, isFetching, fetchNextPage } = query
   const wanted = everything && hasNextPage && loaded < IN_A_JOB
+  // Each page that came asks for the next: `isFetching` alone can have gone to and fro between two drawings.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     if (wanted && !isFetching) void fetchNextPage()
-  }, [wanted, isFetching, fetchNextPage])
+  }, [wanted, isFetching, fetchNextPage, loaded])
   return wanted
 }
 

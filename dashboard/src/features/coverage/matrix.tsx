@@ -71,7 +71,6 @@ function Cell({ technique, at, on, stop, onChoose }: CellProps) {
         data-level={technique.level}
         tabIndex={stop ? 0 : -1}
         aria-pressed={on}
-        aria-label={title}
         title={title}
         onClick={() => onChoose(technique.id)}
         className={cn(
@@ -82,8 +81,10 @@ function Cell({ technique, at, on, stop, onChoose }: CellProps) {
         )}
       >
         {technique.id}
-        <span className="num ml-auto opacity-80" aria-hidden="true">
+        <span className="sr-only">, {label.toLowerCase()}, </span>
+        <span className="num ml-auto">
           {technique.rules.length}
+          <span className="sr-only"> {technique.rules.length === 1 ? 'rule' : 'rules'}</span>
         </span>
       </button>
     </li>

@@ -133,7 +133,18 @@ function Incidents({ report }: { report: BacktestReport }) {
   return (
     <Card title="Known incidents of this time" extra={more ? `and ${fmt(more)} more` : undefined}>
       {rows.length ? (
-        <Table acts={false} label="Known incidents" head={['', 'Incident', 'Verdict', 'This rule']}>
+        <Table
+          acts={false}
+          label="Known incidents"
+          head={[
+            <span key="s" className="sr-only">
+              Severity
+            </span>,
+            'Incident',
+            'Verdict',
+            'This rule',
+          ]}
+        >
           {rows.map(incident => (
             <Tr key={incident.id}>
               <Td>

@@ -30,9 +30,9 @@ function Place({ d, onGo }: { d: Diagnostic; onGo: ListProps['onGo'] }) {
       <button
         type="button"
         className="num rounded-sm font-mono text-2xs text-accent hover:underline"
-        aria-label={`Go to line ${d.line}, column ${d.column}`}
         onClick={() => onGo(d)}
       >
+        <span className="sr-only">Go to </span>
         {at}
       </button>
     )

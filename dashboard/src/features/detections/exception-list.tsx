@@ -28,7 +28,10 @@ export function ExceptionList({ ruleId, active, empty }: Props) {
       <Loaded query={query} what="Exceptions">
         {() =>
           items?.length ? (
-            <Table label="Exceptions" head={['Exception', ...(ruleId ? [] : ['Rules']), 'Owner', 'Why', 'By', 'Ends']}>
+            <Table
+              label="List of exceptions"
+              head={['Exception', ...(ruleId ? [] : ['Rules']), 'Owner', 'Why', 'By', 'Ends']}
+            >
               {items.map(exception => (
                 <Row key={exception.id} exception={exception} rules={!ruleId} />
               ))}

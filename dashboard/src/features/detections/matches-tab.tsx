@@ -12,7 +12,7 @@ export default function MatchesTab({ rule }: { rule: RuleDetail }) {
       <Loaded query={query} what="Matches">
         {() =>
           items?.length ? (
-            <Table acts={false} label="Shadow matches" head={['Event', 'At', 'Source', 'Version']}>
+            <Table acts={false} label="List of matches" head={['Event', 'At', 'Source', 'Version']}>
               {items.map(match => (
                 <Tr key={`${match.event_id}${match.version}`}>
                   <Td>

@@ -111,7 +111,7 @@ function Source({ source }: { source: FieldCoverage['sources'][number] }) {
               className={cn('font-mono', unread.has(f.name) && 'border border-dashed border-line-strong')}
             >
               {f.name}
-              <span className="num opacity-80">{fmt(f.events)}</span>
+              <span className="num font-normal">{fmt(f.events)}</span>
               {unread.has(f.name) && <span className="sr-only">, read by no rule</span>}
             </Chip>
           </li>

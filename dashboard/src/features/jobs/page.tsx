@@ -25,7 +25,11 @@ function Jobs() {
           <Loaded query={query} what="Jobs">
             {() =>
               items?.length ? (
-                <Table acts={false} label="Jobs" head={['Job', 'State', 'Progress', 'Refused', 'By', 'Begun', 'Took']}>
+                <Table
+                  acts={false}
+                  label="List of jobs"
+                  head={['Job', 'State', 'Progress', 'Refused', 'By', 'Begun', 'Took']}
+                >
                   {items.map(job => (
                     <Row key={job.id} job={job} />
                   ))}
