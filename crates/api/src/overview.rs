@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shieldops_model::{Plan, PlanState, Severity, Timestamp};
 use shieldops_store::{
     Access, PageRequest, actions,
-    alerts::{self, CountBy},
+    alerts::{self, Tally},
     bookkeeping,
     facts::{self, Automation},
     incidents, ledger, plans,
@@ -125,7 +125,8 @@ pub(crate) async fn show(
     let from = now.minus(Duration::from_secs(u64::from(hours) * 3_600));
     let ingest = stats(&app, &caller).await?;
     let mut reader = caller.scope.read().await?;
-    let alert_counts = alert_counts(&mut reader).await?;
+    let tally = alerts::tally(&mut reader).await?;
+    let alert_counts = alert_counts(&tally);
     let (open, total) = incidents::counts(&mut reader).await?;
     let newest = incidents::list(&mut reader, &incidents::Filter::default(), &first_page(5)).await?.items;
     let mut items = Vec::with_capacity(newest.len());
@@ -143,7 +144,6 @@ pub(crate) async fn show(
         ledger::list(&mut reader, &ledger::Filter::default(), &PageRequest { limit: Some(12), cursor: None })
             .await?
             .items;
-    let verdicts = alerts::count_by(&mut reader, CountBy::Verdict, false).await?.into_iter().collect();
     let waiting_count = plans::count_in_state(&mut reader, PlanState::Proposed).await?;
     let funnel =
         Funnel { events: ingest.stored, alerts: alert_counts.total, incidents: total, plans_waiting: waiting_count };
@@ -164,19 +164,27 @@ pub(crate) async fn show(
         activity,
         automation: facts::automation(&mut reader).await?,
         ingest,
-        verdicts,
+        verdicts: verdicts(&tally),
     }))
 }
 
-async fn alert_counts(access: &mut impl Access) -> Result<AlertCounts, Problem> {
-    let by_id = alerts::count_by(access, CountBy::Severity, true).await?;
+fn alert_counts(tally: &[Tally]) -> AlertCounts {
+    let is_open = |alerts: &&Tally| matches!(alerts.status.as_str(), "new" | "in_progress");
     let of = |severity: Severity| {
-        by_id.iter().find(|(id, _)| *id == severity.id().to_string()).map_or(0, |(_, count)| *count)
+        tally.iter().filter(is_open).filter(|alerts| alerts.severity == severity.id()).map(|alerts| alerts.alerts).sum()
     };
-    let by_severity: BTreeMap<_, _> =
+    let by_severity: BTreeMap<_, u64> =
         Severity::ALL.into_iter().map(|severity| (severity.as_str(), of(severity))).collect();
-    let total = alerts::count_by(access, CountBy::Status, false).await?.iter().map(|(_, count)| count).sum();
-    Ok(AlertCounts { open: by_severity.values().sum(), total, by_severity })
+    let total = tally.iter().map(|alerts| alerts.alerts).sum();
+    AlertCounts { open: by_severity.values().sum(), total, by_severity }
+}
+
+fn verdicts(tally: &[Tally]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for (verdict, alerts) in tally.iter().filter_map(|alerts| Some((alerts.verdict.clone()?, alerts.alerts))) {
+        *counts.entry(verdict).or_default() += alerts;
+    }
+    counts
 }
 
 async fn action_counts(access: &mut impl Access) -> Result<ActionCounts, Problem> {

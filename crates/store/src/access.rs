@@ -3,11 +3,11 @@
 use serde::{Serialize, de::DeserializeOwned};
 use shieldops_model::{Severity, TenantId};
 use shieldops_seal::{DataKey, Purpose};
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow};
 
 use crate::{
     Result, Store, StoreError, TenantScope, Tx,
-    db::{Reading, Whose},
+    db::{Reading, Whose, clean},
 };
 
 /// A connection bound to one tenant.
@@ -115,11 +115,104 @@ pub(crate) fn word<T: Serialize>(value: &T) -> String {
     }
 }
 
+/// What a list asks for: only what is wanted stands in the text, so that the database plans with the index that fits.
+pub(crate) struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+enum Value {
+    Bytes(Vec<u8>),
+    Text(String),
+    Number(i64),
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+#[expect(private_bounds, reason = "the values that a query binds are known here alone")]
+impl Conditions {
+    /// Rows of one tenant, which is `$1`.
+    pub(crate) fn of(access: &impl Access) -> Self {
+        Self { text: "tenant_id=$1".to_owned(), values: vec![Value::Bytes(access.t())] }
+    }
+
+    /// The place of a value in the text.
+    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
+    pub(crate) fn and(&mut self, condition: &str) {
+        self.text.push_str(" AND ");
+        self.text.push_str(condition);
+    }
+
+    pub(crate) fn is(&mut self, column: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            let at = self.bind(value);
+            self.and(&format!("{column}={at}"));
+        }
+    }
+
+    /// Any of these; none is any at all.
+    pub(crate) fn any<V: Into<Value>>(&mut self, column: &str, values: impl IntoIterator<Item = V>) {
+        let places: Vec<String> = values.into_iter().map(|value| self.bind(value)).collect();
+        if !places.is_empty() {
+            self.and(&format!("{column} IN ({})", places.join(",")));
+        }
+    }
+
+    /// The text is part of the column's, without regard to ASCII case.
+    pub(crate) fn contains(&mut self, column: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            let at = self.bind(clean(text).to_ascii_lowercase());
+            self.and(&format!("instr(lower({column}), {at})>0"));
+        }
+    }
+
+    /// The rows of `from`, which ends before its conditions, in this order.
+    pub(crate) async fn rows(
+        mut self,
+        access: &mut impl Access,
+        from: &str,
+        order: &str,
+        limit: i64,
+    ) -> Result<Vec<AnyRow>> {
+        let limit = self.bind(limit);
+        let sql = format!("{from} WHERE {} ORDER BY {order} LIMIT {limit}", self.text);
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for value in self.values {
+            query = match value {
+                Value::Bytes(bytes) => query.bind(bytes),
+                Value::Text(text) => query.bind(text),
+                Value::Number(number) => query.bind(number),
+            };
+        }
+        Ok(query.fetch_all(access.conn()).await?)
+    }
+}
+
 /// The values of a filter as one JSON array for `json_each`; nothing when there are none, which means any.
 pub(crate) fn any_of<T: Serialize>(values: &[T]) -> Option<String> {
     if values.is_empty() { None } else { serde_json::to_string(values).ok() }
 }
 
-pub(crate) fn ids(severities: &[Severity]) -> Vec<u8> {
-    severities.iter().copied().map(Severity::id).collect()
+pub(crate) fn ids(severities: &[Severity]) -> Vec<i64> {
+    severities.iter().map(|severity| i64::from(severity.id())).collect()
 }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use shieldops_model::{Alert, AlertId, AlertKey, Entity, EventId, IncidentId, Severity, Timestamp, UserId, id};
-use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{any_of, ids, open, seal, word},
+    access::{Conditions, ids, open, seal, word},
     db::{clean, index_text},
     rows,
 };
@@ -207,32 +207,25 @@ pub async fn of_incident(access: &mut impl Access, incident: IncidentId) -> Resu
 }
 
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Alert>> {
-    let entity = filter.entity.as_ref();
     let (side, edge, direction) = page.edge::<id::AlertKind>(filter.oldest_first)?;
-    let sql = format!(
-        "SELECT id, body FROM alerts a WHERE tenant_id=$1 AND id{side}$2 \
-        AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT CAST(value AS BIGINT) FROM json_each($5))) AND ($6 IS NULL OR rule_id=$6) \
-        AND ($7 IS NULL OR incident_id=$7) AND ($8 IS NULL OR assignee=$8) AND ($9 IS NULL OR verdict IN (SELECT value FROM json_each($9))) \
-        AND ($10 IS NULL OR instr(lower(title), $10)>0) \
-        AND ($11 IS NULL OR EXISTS (SELECT 1 FROM alert_entities e WHERE e.tenant_id=a.tenant_id AND e.alert_id=a.id AND e.kind=$11 AND e.value=$12)) \
-        ORDER BY id {direction} LIMIT $3"
-    );
-    let tenant = access.t();
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(tenant)
-        .bind(edge)
-        .bind(page.fetch())
-        .bind(any_of(&filter.status))
-        .bind(any_of(&ids(&filter.severity)))
-        .bind(&filter.rule_id)
-        .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
-        .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
-        .bind(any_of(&filter.verdict))
-        .bind(filter.title.as_deref().map(|title| clean(title).to_ascii_lowercase()))
-        .bind(entity.map(|entity| entity.kind.as_str()))
-        .bind(entity.map(|entity| index_text(&entity.value).into_owned()))
-        .fetch_all(access.conn())
-        .await?;
+    let mut wanted = Conditions::of(access);
+    let edge = wanted.bind(edge);
+    wanted.and(&format!("id{side}{edge}"));
+    wanted.any("status", filter.status.iter().cloned());
+    wanted.any("severity", ids(&filter.severity));
+    wanted.any("verdict", filter.verdict.iter().cloned());
+    wanted.is("rule_id", filter.rule_id.clone());
+    wanted.is("incident_id", filter.incident.map(|id| id.to_bytes().to_vec()));
+    wanted.is("assignee", filter.assignee.map(|id| id.to_bytes().to_vec()));
+    wanted.contains("title", filter.title.as_deref());
+    if let Some(entity) = &filter.entity {
+        let (kind, value) =
+            (wanted.bind(entity.kind.as_str().to_owned()), wanted.bind(index_text(&entity.value).into_owned()));
+        wanted.and(&format!(
+            "id IN (SELECT e.alert_id FROM alert_entities e WHERE e.tenant_id=$1 AND e.kind={kind} AND e.value={value})"
+        ));
+    }
+    let rows = wanted.rows(access, "SELECT id, body FROM alerts", &format!("id {direction}"), page.fetch()).await?;
     let items: Result<Vec<Alert>> = rows.iter().map(|row| read(access, row)).collect();
     Ok(page.page(items?, |alert| alert.id.to_string()))
 }
@@ -293,31 +286,34 @@ pub async fn scores(access: &mut impl Access, since: Timestamp) -> Result<HashMa
     rows.iter().map(read).collect()
 }
 
-/// Counts by a clear column: `severity`, `status` or `verdict`, of alerts that are open (or of all).
-pub async fn count_by(access: &mut impl Access, column: CountBy, open_only: bool) -> Result<Vec<(String, u64)>> {
-    let column = match column {
-        CountBy::Severity => "severity",
-        CountBy::Status => "status",
-        CountBy::Verdict => "verdict",
-    };
-    let open = if open_only { "AND status IN ('new','in_progress')" } else { "" };
-    let sql = format!(
-        "SELECT CAST({column} AS TEXT) AS word, count(*) AS n FROM alerts WHERE tenant_id=$1 AND {column} IS NOT NULL {open} GROUP BY 1 ORDER BY 1"
-    );
-    let tenant = access.t();
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(tenant).fetch_all(access.conn()).await?;
-    let read = |row: &AnyRow| -> Result<_> {
-        let n: i64 = row.try_get("n")?;
-        Ok((row.try_get("word")?, u64::try_from(n).unwrap_or(0)))
-    };
-    rows.iter().map(read).collect()
+/// Alerts that are alike in these words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    pub status: String,
+    pub severity: u8,
+    pub verdict: Option<String>,
+    pub alerts: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub enum CountBy {
-    Severity,
-    Status,
-    Verdict,
+/// How many alerts there are of each status, severity and verdict.
+pub async fn tally(access: &mut impl Access) -> Result<Vec<Tally>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT status, severity, verdict, count(*) AS n FROM alerts WHERE tenant_id=$1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+    )
+    .bind(tenant)
+    .fetch_all(access.conn())
+    .await?;
+    let read = |row: &AnyRow| -> Result<Tally> {
+        let (severity, n): (i64, i64) = (row.try_get("severity")?, row.try_get("n")?);
+        Ok(Tally {
+            status: row.try_get("status")?,
+            severity: u8::try_from(severity).unwrap_or(0),
+            verdict: row.try_get("verdict")?,
+            alerts: u64::try_from(n).unwrap_or(0),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// How many alerts of a severity were first seen in a part of a range.

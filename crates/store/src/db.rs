@@ -43,8 +43,8 @@ pub(crate) struct Database {
     turns: turns::Turns,
 }
 
-/// What reads: a connection by itself on SQLite, a transaction that is held to its tenant on PostgreSQL. Each read sees
-/// what was committed before it.
+/// What reads: a connection by itself, or on PostgreSQL a transaction that is held to its tenant. Each read sees what was
+/// committed before it. A connection by itself names no tenant there: it sees the rows of none.
 pub(crate) enum Reading {
     Plain(PoolConnection<Any>),
     Scoped(Transaction<'static, Any>),
@@ -73,10 +73,10 @@ impl Database {
 
     /// Opens a PostgreSQL database and brings its schema up to date.
     pub(crate) async fn postgres(url: &str) -> Result<Self> {
-        let writer = postgres::connect(url, postgres::WRITERS).await?;
+        let writer = postgres::connect(url, postgres::WRITERS, None).await?;
         postgres::refuse_moving_connections(&writer).await?;
         let role = postgres::migrate(&writer).await?;
-        let readers = postgres::connect(url, postgres::READERS).await?;
+        let readers = postgres::connect(url, postgres::READERS, role).await?;
         Ok(Self { kind: Kind::Postgres, writer, readers, role, turns: turns::Turns::default() })
     }
 
@@ -105,9 +105,11 @@ impl Database {
     }
 
     pub(crate) async fn read(&self, whose: Whose) -> Result<Reading> {
-        match self.kind {
-            Kind::Sqlite => Ok(Reading::Plain(self.readers.acquire().await?)),
-            Kind::Postgres => {
+        match (self.kind, whose) {
+            (Kind::Sqlite, _) | (Kind::Postgres, Whose::Installation) => {
+                Ok(Reading::Plain(self.readers.acquire().await?))
+            }
+            (Kind::Postgres, Whose::Tenant(_)) => {
                 let begin = AssertSqlSafe(postgres::begin(self.role, whose, false));
                 Ok(Reading::Scoped(self.readers.begin_with(begin).await?))
             }

@@ -16,6 +16,8 @@ use crate::{Change, Result, StoreError, alerts::id_of};
 
 const CHANNEL: &str = "shieldops_changes";
 const POLL: Duration = Duration::from_secs(1);
+/// Notices that come closer than this are one.
+const TOGETHER: Duration = Duration::from_millis(50);
 /// A commit may be seen this long after one with a larger number.
 const LATE: i64 = 10_000;
 const KEEP: Duration = Duration::from_mins(5);
@@ -33,7 +35,7 @@ pub(crate) async fn tell(conn: &mut AnyConnection, node: &str, changes: &[Change
     sqlx::query(
         "WITH told AS (INSERT INTO changes (node, at, tenant, kind, subject, version, seq) \
          SELECT $1, $2, $3, c->>'kind', c->>'id', (c->>'version')::BIGINT, $4 FROM json_array_elements($5::JSON) c) \
-         SELECT pg_notify($6, '')",
+         SELECT pg_notify($6, $1)",
     )
     .bind(node)
     .bind(now.as_micros())
@@ -64,20 +66,16 @@ impl Feed {
             if listener.is_none() {
                 listener = listen(&self.url).await;
             }
-            let woken = async {
-                match &mut listener {
-                    Some(listener) => listener.recv().await.map(|_notice| ()),
-                    None => std::future::pending().await,
-                }
-            };
+            let polled = tokio::time::Instant::now();
             let told = tokio::select! {
                 () = self.stop.cancelled() => return,
-                told = woken => told,
+                told = self.told(&mut listener) => told,
                 () = tokio::time::sleep(POLL) => Ok(()),
             };
             if told.is_err() {
                 listener = None;
             }
+            tokio::time::sleep_until(polled + TOGETHER).await;
             if let Err(error) = self.poll(&mut seen).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "changes of other nodes cannot be read");
             }
@@ -86,6 +84,13 @@ impl Feed {
                 self.trim().await;
             }
         }
+    }
+
+    /// Waits until another node says that it committed something.
+    async fn told(&self, listener: &mut Option<PgListener>) -> sqlx::Result<()> {
+        let Some(listener) = listener else { return std::future::pending().await };
+        while listener.recv().await?.payload() == self.node {}
+        Ok(())
     }
 
     /// Where the list ends now; asked again until the database answers.

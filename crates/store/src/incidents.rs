@@ -1,11 +1,11 @@
 //! Incidents: candidates for correlation, the work list of the investigator, and lists of those that have a revision.
 
 use shieldops_model::{Incident, IncidentId, Severity, Timestamp, UserId, id};
-use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{any_of, ids, open, seal, word},
+    access::{Conditions, ids, open, seal, word},
     alerts::id_of,
     db::clean,
 };
@@ -210,30 +210,25 @@ pub async fn get(access: &mut impl Access, id: IncidentId) -> Result<Incident> {
 
 /// Incidents that have a first revision, newest first unless told. Merged ones are left out.
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Incident>> {
-    let (tenant, order) = (access.t(), filter.order);
+    let order = filter.order;
     let (time, within) = if order.by_last_seen() { place(page, order.oldest_first())? } else { (0, page.clone()) };
     let (side, edge, direction) = within.edge::<id::IncidentKind>(order.oldest_first())?;
-    let (from, by) = if order.by_last_seen() {
-        (format!("last_seen{side}=$8 AND (last_seen{side}$8 OR id{side}$2)"), format!("last_seen {direction}, "))
+    let mut wanted = Conditions::of(access);
+    let edge = wanted.bind(edge);
+    let by = if order.by_last_seen() {
+        let time = wanted.bind(time);
+        wanted.and(&format!("last_seen{side}={time} AND (last_seen{side}{time} OR id{side}{edge})"));
+        format!("last_seen {direction}, id {direction}")
     } else {
-        (format!("id{side}$2 AND $8 IS NOT NULL"), String::new())
+        wanted.and(&format!("id{side}{edge}"));
+        format!("id {direction}")
     };
-    let sql = format!(
-        "SELECT id, body FROM incidents WHERE tenant_id=$1 AND {from} AND revision>0 AND merged_into IS NULL \
-         AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($5 IS NULL OR severity IN (SELECT CAST(value AS BIGINT) FROM json_each($5))) AND ($6 IS NULL OR assignee=$6) \
-         AND ($7 IS NULL OR instr(lower(title), $7)>0) ORDER BY {by}id {direction} LIMIT $3"
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(tenant)
-        .bind(edge)
-        .bind(page.fetch())
-        .bind(any_of(&filter.status))
-        .bind(any_of(&ids(&filter.severity)))
-        .bind(filter.assignee.map(|id| id.to_bytes().to_vec()))
-        .bind(filter.title.as_deref().map(|title| clean(title).to_ascii_lowercase()))
-        .bind(time)
-        .fetch_all(access.conn())
-        .await?;
+    wanted.and("revision>0 AND merged_into IS NULL");
+    wanted.any("status", filter.status.iter().cloned());
+    wanted.any("severity", ids(&filter.severity));
+    wanted.is("assignee", filter.assignee.map(|id| id.to_bytes().to_vec()));
+    wanted.contains("title", filter.title.as_deref());
+    let rows = wanted.rows(access, "SELECT id, body FROM incidents", &by, page.fetch()).await?;
     let items: Result<Vec<Incident>> = rows.iter().map(|row| read(access, row)).collect();
     Ok(page.page(items?, |incident| order.cursor(incident)))
 }

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that rested this long is tried before it is used.
 const RESTED: Duration = Duration::from_secs(5);
 
-pub(crate) async fn connect(url: &str, connections: u32) -> Result<AnyPool> {
+/// Connections to a database; those with a role keep it, so that what reads no tenant's rows needs no transaction.
+pub(crate) async fn connect(url: &str, connections: u32, role: Option<&'static str>) -> Result<AnyPool> {
     // A pool would try for long what cannot succeed.
     beside(url).await?.close().await?;
     let options: AnyConnectOptions = url.parse()?;
@@ -35,6 +36,15 @@ pub(crate) async fn connect(url: &str, connections: u32) -> Result<AnyPool> {
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(15))
         .test_before_acquire(false)
+        .after_connect(move |connection, _about| {
+            Box::pin(async move {
+                if let Some(role) = role {
+                    // A constant of ours.
+                    sqlx::raw_sql(AssertSqlSafe(format!("SET ROLE {role}"))).execute(connection).await?;
+                }
+                Ok(())
+            })
+        })
         .before_acquire(|connection, about| {
             Box::pin(async move {
                 if about.idle_for > RESTED {

@@ -88,14 +88,3 @@ async fn every_tenant_has_a_log_of_its_own() {
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 2, 2], "the installation's has its making as well");
 }
-
-#[tokio::test]
-async fn whether_the_state_answers_is_asked_of_no_tenant() {
-    let Some(world) = world().await else { return };
-    let first = world.store.first().await.unwrap().id;
-    tenant(&world, "acme", None).await;
-    world.sql("UPDATE tenants SET state='unheard of' WHERE slug='acme'").await;
-    assert!(world.store.tenants().await.is_err(), "whoever reads them all finds it");
-    world.store.answers().await.unwrap();
-    assert_eq!(world.store.first().await.unwrap().id, first, "one row is read for one tenant");
-}
