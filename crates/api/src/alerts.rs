@@ -8,8 +8,12 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use shieldops_ingest::normalise;
 use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
-use shieldops_pipeline::{RuleBook, events};
-use shieldops_store::{Access, PageRequest, Tx, alerts, people};
+use shieldops_pipeline::events;
+use shieldops_store::{
+    Access, PageRequest, Tx, alerts,
+    indicators::hits::{self, Hit},
+    people,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -81,6 +85,10 @@ pub(crate) struct AlertDetail {
     alert: Alert,
     rule: Option<RuleWords>,
     matches: Vec<EventMatch>,
+    /// What lists of indicators say, for an alert of one.
+    indicators: Vec<Hit>,
+    /// `checked`, or `not_checked` while the lists are being loaded.
+    indicator_state: &'static str,
     /// Other alerts of this rule.
     similar_count: u64,
 }
@@ -124,6 +132,10 @@ pub(crate) async fn show(
     let mut reader = caller.scope.read().await?;
     let alert = alerts::get(&mut reader, id).await?;
     let known = alerts::by_rule(&mut reader).await?;
+    let indicators = match hex::decode(&alert.fingerprint) {
+        Ok(fingerprint) => hits::of_fingerprint(&mut reader, &fingerprint).await?,
+        Err(_none) => Vec::new(),
+    };
     drop(reader);
     let same = known.into_iter().find(|(rule, ..)| *rule == alert.rule_id).map_or(0, |(_, count, _)| count);
     let book = app.pipeline.content.book();
@@ -143,24 +155,26 @@ pub(crate) async fn show(
                 let hits = book.set.explain(rule, &seen.log_source, seen.flat.as_bytes());
                 hits.into_iter().map(FieldMatch::from).collect()
             }
-            None => listed(&book, &alert, &seen.entities),
+            None => listed(&indicators, &alert),
         };
         matches.push(EventMatch { event_id, fields });
     }
-    Ok(Tagged(alert.version, AlertDetail { similar_count: same.saturating_sub(1), alert, rule, matches }))
+    let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
+    let indicator_state = if checked { "checked" } else { "not_checked" };
+    let similar_count = same.saturating_sub(1);
+    Ok(Tagged(alert.version, AlertDetail { similar_count, alert, rule, matches, indicators, indicator_state }))
 }
 
-/// Where the list of an indicator's alert names what the event holds.
-fn listed(book: &RuleBook, alert: &Alert, entities: &[Entity]) -> Vec<FieldMatch> {
-    let Some(list) = alert.rule_id.strip_prefix("indicator:") else { return Vec::new() };
-    let hits = book.indicators.lookup(entities).into_iter().filter(|hit| &*hit.list == list);
-    let field = |hit: shieldops_detect::IndicatorHit| FieldMatch {
-        selection: format!("{list}, line {}", hit.line),
-        field: hit.entity.kind.as_str().to_owned(),
-        value: hit.entity.value,
-        pattern: hit.indicator,
+/// What a list names in the alert's entities, and where.
+fn listed(indicators: &[Hit], alert: &Alert) -> Vec<FieldMatch> {
+    let named = |hit: &&Hit| alert.entities.contains(&hit.sighting.entity);
+    let field = |hit: &Hit| FieldMatch {
+        selection: format!("{}, line {}", hit.sighting.provenance.list, hit.sighting.provenance.line),
+        field: hit.sighting.entity.kind.as_str().to_owned(),
+        value: hit.sighting.entity.value.clone(),
+        pattern: hit.sighting.indicator.clone(),
     };
-    hits.map(field).collect()
+    indicators.iter().filter(named).map(field).collect()
 }
 
 #[derive(Debug, Default, Clone, Deserialize, ToSchema)]

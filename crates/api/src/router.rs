@@ -16,8 +16,8 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    App, Problem, account, actions, alerts, assets, auth, automation, describe, events, exceptions, export, grants, idempotency,
-    incidents, ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans, overview, plans, roles, rules,
+    App, Problem, account, actions, alerts, assets, auth, automation, coverage, describe, events, exceptions, export, grants, idempotency,
+    incidents, indicators, ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans, overview, plans, roles, rules,
     session, sessions, targets, tenant_settings, tenants, tokens, usage, users,
 };
 
@@ -159,7 +159,16 @@ fn detection() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(rules::versions::diff))
         .routes(routes!(rules::matches::list))
         .routes(routes!(rules::bundle::export))
+        .routes(routes!(coverage::log::show))
+        .routes(routes!(coverage::attack::show))
+        .routes(routes!(coverage::attack::navigator))
+        .routes(routes!(coverage::fields::show))
         .routes(routes!(exceptions::list, exceptions::create))
+        .routes(routes!(indicators::search::list))
+        .routes(routes!(indicators::search::list_hits))
+        .routes(routes!(indicators::list, indicators::create))
+        .routes(routes!(indicators::show, indicators::update, indicators::remove))
+        .routes(routes!(indicators::import::import))
         .routes(routes!(exceptions::show, exceptions::update, exceptions::remove))
 }
 

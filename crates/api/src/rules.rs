@@ -2,6 +2,7 @@
 
 pub(crate) mod backtests;
 pub(crate) mod bundle;
+pub(crate) mod correlation;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod matches;
@@ -215,7 +216,12 @@ pub(crate) async fn test(
     if body.events.iter().flatten().any(|event| !event.is_object()) {
         return Err(Problem::invalid("`events` holds objects"));
     }
-    let subject = view::find(&mut caller.scope.read().await?, app.pipeline.content.book(), &id).await?;
+    let book = app.pipeline.content.book();
+    if book.correlation_entries.contains_key(&id) {
+        let tried = move || book.entries.get(&id).and_then(|entry| correlation::test(entry, body.events.as_deref()));
+        return blocking(tried).await?.map(Json).ok_or_else(Problem::not_found);
+    }
+    let subject = view::find(&mut caller.scope.read().await?, book, &id).await?;
     let tried = move || match body.events {
         Some(events) => {
             let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
@@ -266,12 +272,18 @@ pub(crate) struct ReloadAnswer {
     took_ms: u64,
 }
 
-/// Looks at the directories of rules now.
+/// Looks at the directories of rules and the files of indicators now.
 #[utoipa::path(post, path = "/api/v1/rules/reload", operation_id = "reload_rules", tag = "rules", responses((status = 200, body = ReloadAnswer)))]
 pub(crate) async fn reload(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<ReloadAnswer>, Problem> {
     let content = Arc::clone(&app.pipeline.content);
     let before = content.book();
-    let book = blocking(move || content.reload()).await?;
+    let tables = Arc::clone(&app.pipeline.indicators);
+    let book = blocking(move || {
+        tables.reload_files();
+        content.reload()
+    })
+    .await?;
+    let of_files = app.pipeline.indicators.file_diagnostics();
     if !Arc::ptr_eq(&before, &book) {
         let mut tx = caller.scope.begin().await?;
         tx.record("rules.reloaded", &[], book.summary())?;
@@ -281,7 +293,7 @@ pub(crate) async fn reload(State(app): State<Arc<App>>, caller: Caller) -> Resul
     Ok(Json(ReloadAnswer {
         loaded: book.set.len(),
         failed: book.failed(),
-        diagnostics: book.diagnostics.iter().take(1_000).map(DiagnosticView::from).collect(),
+        diagnostics: book.diagnostics.iter().chain(&of_files).take(1_000).map(DiagnosticView::from).collect(),
         took_ms: u64::try_from(book.took.as_millis()).unwrap_or(u64::MAX),
     }))
 }

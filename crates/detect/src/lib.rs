@@ -22,6 +22,7 @@ pub use indicators::{
     TooLarge, Value as IndicatorValue,
 };
 pub use pipelines::Pipeline;
+pub use sigma::lint;
 pub use sigma::{
     AliasedField, Bound, Bounds, CompileOptions, CompiledRule, Correlation, CorrelationCondition, CorrelationKind,
     Documents, EventRef, FieldAlias, FieldHit, FieldMap, FieldNames, FieldReader, Filter, FilterRules, Header, Linked,

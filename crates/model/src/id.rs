@@ -243,6 +243,8 @@ kinds! {
     InvitationKind InvitationId "ivt";
     PasskeyKind PasskeyId "psk";
     JobKind JobId "job";
+    /// A list of indicators.
+    IndicatorListKind IndicatorListId "ilt";
 }
 
 impl TenantId {

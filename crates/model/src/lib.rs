@@ -26,9 +26,9 @@ pub use entity::{Entity, EntityKind};
 pub use error::Code;
 pub use event::{Event, Http, LogSource, Normalised, Ocsf, Process, TimeQuality};
 pub use id::{
-    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, ExceptionId, GrantId, Id, IdMint, IncidentId, InvestigationId,
-    InvitationId, JobId, KeyId, LedgerId, NoteId, PasskeyId, PlanId, RoleId, RuleId, SegmentId, SessionId, TargetId,
-    TenantId, TokenId, UserId,
+    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, ExceptionId, GrantId, Id, IdMint, IncidentId,
+    IndicatorListId, InvestigationId, InvitationId, JobId, KeyId, LedgerId, NoteId, PasskeyId, PlanId, RoleId, RuleId,
+    SegmentId, SessionId, TargetId, TenantId, TokenId, UserId,
 };
 pub use incident::{Incident, IncidentStatus, Note, RiskTerm};
 pub use investigation::{Evidence, Hypothesis, Investigation, NotChecked, ProposedAction, ProposedPlan};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use shieldops_bus::{Bus, Query};
-use shieldops_detect::{CompileOptions, EventRef, Rule, RuleSet, Worker};
+use shieldops_detect::{EventRef, Rule, RuleSet, Worker};
 use shieldops_ingest::normalise_checked;
 use shieldops_model::{Event, EventId, Normalised, Timestamp};
 use shieldops_store::{TenantScope, alerts, backtests::Report, exceptions as stored, incidents};
@@ -130,8 +130,9 @@ impl Run {
             tally.know(incident, events.iter().flat_map(|alert| alert.event_ids.iter().copied()));
         }
         tally.report.incidents.more = more;
-        let of = rule.clone();
-        let compile = move || RuleSet::compile(vec![of], &CompileOptions::default()).0;
+        let (of, options) = (rule.clone(), pipeline.content.book().set.options().clone());
+        let exceptions = exceptions.with_options(&options);
+        let compile = move || RuleSet::compile(vec![of], &options).0;
         let set = tokio::task::spawn_blocking(compile).await.map_err(|_ended| PipelineError::Stopped)?;
         let (worker, after, reached) = (Worker::new(), None, None);
         Ok(Self { scope: scope.clone(), from, to, rule, set, worker, exceptions, tally, after, reached, over: false })

@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use shieldops_detect::{EventRef, Rule, Worker};
+use shieldops_detect::{EventRef, Indicators, Rule, Worker};
 use shieldops_ingest::{Problem, normalise_checked};
-use shieldops_model::{Event, Normalised, Severity};
+use shieldops_model::{Event, Normalised};
 use shieldops_triage::{Finding, RuleFacts};
 
-use crate::{content::RuleBook, enabled::TenantRules, fields::Fields, silent::Silent};
+use crate::{
+    correlation::Correlation,
+    enabled::TenantRules,
+    fields::Fields,
+    indicators::{self, Sightings},
+    silent::Silent,
+};
 
 /// What scanning needs from batch to batch.
 #[derive(Default)]
@@ -16,6 +22,7 @@ pub(crate) struct Workers {
     /// For the tenant's own rules.
     own: Worker,
     pub(crate) fields: Fields,
+    pub(crate) correlation: Correlation,
 }
 
 /// What one batch gave.
@@ -26,11 +33,19 @@ pub(crate) struct Outcome {
     pub(crate) problems: Vec<(Event, Problem)>,
     /// Matches that are no findings.
     pub(crate) silent: Silent,
+    /// What lists name, made alerts or not.
+    pub(crate) sightings: Sightings,
     /// What ran.
     pub(crate) rules: Arc<TenantRules>,
 }
 
-pub(crate) fn run(events: Vec<Event>, rules: Arc<TenantRules>, workers: &mut Workers) -> Outcome {
+/// Without `indicators` while they are not loaded.
+pub(crate) fn run(
+    events: Vec<Event>,
+    rules: Arc<TenantRules>,
+    indicators: Option<&Indicators>,
+    workers: &mut Workers,
+) -> Outcome {
     let mut problems = Vec::new();
     let mut seen = Vec::with_capacity(events.len());
     for event in &events {
@@ -41,11 +56,14 @@ pub(crate) fn run(events: Vec<Event>, rules: Arc<TenantRules>, workers: &mut Wor
         seen.push(normalised);
     }
     workers.fields.look(&events, &seen);
+    workers.correlation.begin(&rules.correlations);
     let mut found = Found { events: &events, seen: &seen, rules: &rules, findings: Vec::new(), silent: Silent::default() };
     found.by_rules(workers);
+    workers.correlation.settle();
     let Found { mut findings, silent, .. } = found;
-    findings.extend(indicator_findings(&events, &seen, &rules.book));
-    Outcome { events, findings, problems, silent, rules }
+    let mut sightings = indicators.map(|indicators| indicators::sightings(&events, &seen, indicators)).unwrap_or_default();
+    findings.append(&mut sightings.findings);
+    Outcome { events, findings, problems, silent, sightings, rules }
 }
 
 /// What the rules find in a batch.
@@ -68,50 +86,43 @@ impl Found<'_> {
             refs.push(EventRef { line: start..bytes.len(), source: &normalised.log_source });
             bytes.push(b'\n');
         }
+        let correlation = &mut workers.correlation;
         rules.book.set.scan(&mut workers.base, &refs, &bytes, &mut |index, rule| {
             if rules.runs(rule.index) {
-                self.matched(index, rule, rules.is_shadow(rule.index), rules.book.facts(&rule.id));
+                let facts = || rules.book.facts(&rule.id);
+                self.matched(index, rule, rules.is_shadow(rule.index), (&mut *correlation, &facts));
             }
         });
         if let Some(own) = &rules.own {
             own.set.scan(&mut workers.own, &refs, &bytes, &mut |index, rule| {
-                self.matched(index, rule, own.is_shadow(&rule.id), own.facts(&rule.id));
+                self.matched(index, rule, own.is_shadow(&rule.id), (&mut *correlation, &|| own.facts(&rule.id)));
             });
         }
     }
 
-    fn matched(&mut self, index: usize, rule: &Rule, shadow: bool, facts: Option<Arc<RuleFacts>>) {
+    fn matched(
+        &mut self,
+        index: usize,
+        rule: &Rule,
+        shadow: bool,
+        (correlation, facts): (&mut Correlation, &dyn Fn() -> Option<Arc<RuleFacts>>),
+    ) {
         let (Some(event), Some(normalised)) = (self.events.get(index), self.seen.get(index)) else { return };
         let line = normalised.flat.as_bytes();
         if self.rules.excepted(rule, event.window_time(), &normalised.log_source, line) {
             self.silent.excepted(rule, event);
         } else if shadow {
             self.silent.shadow(rule, event);
-        } else if let Some(facts) = facts {
-            self.findings.push(Finding::new(facts, event, normalised));
+        } else {
+            let book = &self.rules.book;
+            let place = book.set.position(&rule.id);
+            if let Some(place) = place {
+                correlation.observe(&book.set, place, index, (event, normalised));
+            }
+            let is_silent = place.is_some_and(|place| book.correlations.is_silent(place));
+            if let Some(facts) = facts().filter(|_| !is_silent) {
+                self.findings.push(Finding::new(facts, event, normalised));
+            }
         }
     }
-}
-
-fn indicator_findings(events: &[Event], seen: &[Normalised], book: &RuleBook) -> Vec<Finding> {
-    if book.indicators.is_empty() {
-        return Vec::new();
-    }
-    let mut findings = Vec::new();
-    for (event, normalised) in events.iter().zip(seen) {
-        for hit in book.indicators.lookup(&normalised.entities) {
-            let facts = Arc::new(RuleFacts {
-                id: format!("indicator:{}", hit.list),
-                title: format!("Listed indicator seen ({})", hit.list),
-                version: book.indicator_version.clone(),
-                level: Severity::High,
-                attack: shieldops_model::Attack::default(),
-                group_by: Vec::new(),
-            });
-            let mut finding = Finding::new(facts, event, normalised);
-            finding.grouping = vec![hit.entity];
-            findings.push(finding);
-        }
-    }
-    findings
 }

@@ -1,6 +1,9 @@
 //! Rules in use: built in, and from directories that are looked at again by content hash. A swap is atomic between two
 //! batches; a rule that does not load is a diagnostic and never stops the others.
 
+mod correlations;
+mod shape;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -10,11 +13,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
-use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, Indicators, Rule, RuleSet, parse};
+use shieldops_detect::{
+    CompiledCorrelation, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet, parse,
+};
 use shieldops_model::EntityKind;
 use shieldops_store::{Job, rule_states::State};
 use shieldops_triage::{GroupKey, RuleFacts};
 use tokio_util::sync::CancellationToken;
+
+use correlations::Case;
+pub use correlations::{CorrelationEntry, stories};
+pub use shape::Shape;
 
 use crate::{Pipeline, samples};
 
@@ -41,26 +50,41 @@ pub struct RuleEntry {
     pub matches: Vec<String>,
     pub misses: Vec<String>,
     pub diagnostics: Vec<Diagnostic>,
+    /// Of a correlation: its stories, with what they need.
+    pub(crate) case: Option<Arc<Case>>,
     tests: OnceLock<(usize, usize)>,
 }
 
 impl RuleEntry {
     /// Samples that come out as they should, and those that do not. Blocking the first time.
     pub fn tests(&self) -> (usize, usize) {
+        if self.matches.is_empty() && self.misses.is_empty() {
+            return (0, 0);
+        }
         *self.tests.get_or_init(|| {
+            if let Some(case) = &self.case {
+                return case.tests();
+            }
             let report = samples::check(&self.rule, &self.matches, &self.misses);
             (report.passed, report.failed)
         })
     }
 }
 
+impl RuleEntry {
+    /// Whether a correlation finds each of these stories; nothing for a rule that is none. Blocking.
+    pub fn finds(&self, stories: &[Vec<String>]) -> Option<Vec<bool>> {
+        self.case.as_ref().map(|case| case.finds(stories))
+    }
+}
+
 /// One compiled state of all content.
 pub struct RuleBook {
     pub set: RuleSet,
+    pub correlations: Arc<CorrelationSet>,
     pub entries: BTreeMap<String, RuleEntry>,
+    pub correlation_entries: BTreeMap<String, CorrelationEntry>,
     pub diagnostics: Vec<Diagnostic>,
-    pub indicators: Indicators,
-    pub indicator_version: String,
     pub took: Duration,
     facts: HashMap<String, Arc<RuleFacts>>,
     hash: [u8; 32],
@@ -91,7 +115,7 @@ impl RuleBook {
 pub struct Content {
     built_in: &'static [BuiltIn],
     dirs: Vec<PathBuf>,
-    indicator_files: Vec<PathBuf>,
+    shape: Shape,
     default_state: State,
     book: ArcSwap<RuleBook>,
     reloading: Mutex<()>,
@@ -99,17 +123,19 @@ pub struct Content {
 
 impl Content {
     /// `default_state` is how a rule is that a tenant did not set.
-    pub fn load(
+    pub fn load(built_in: &'static [BuiltIn], dirs: Vec<PathBuf>, default_state: State) -> Self {
+        Self::load_shaped(built_in, dirs, Shape::default(), default_state)
+    }
+
+    /// Rules fitted to this installation.
+    pub fn load_shaped(
         built_in: &'static [BuiltIn],
         dirs: Vec<PathBuf>,
-        indicator_files: Vec<PathBuf>,
+        shape: Shape,
         default_state: State,
     ) -> Self {
-        let files = gather(built_in, &dirs);
-        let lists = read_lists(&indicator_files);
-        let book = build(files, &lists);
-        let book = ArcSwap::from_pointee(book);
-        Self { built_in, dirs, indicator_files, default_state, book, reloading: Mutex::new(()) }
+        let book = ArcSwap::from_pointee(build(gather(built_in, &dirs), &shape, &shape.gather()));
+        Self { built_in, dirs, shape, default_state, book, reloading: Mutex::new(()) }
     }
 
     /// How a rule is that a tenant did not set.
@@ -124,10 +150,9 @@ impl Content {
     /// Reads everything again and swaps when anything changed; says what is loaded now. Blocking.
     pub fn reload(&self) -> Arc<RuleBook> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = gather(self.built_in, &self.dirs);
-        let lists = read_lists(&self.indicator_files);
-        if content_hash(&files, &lists) != self.book.load().hash {
-            self.book.store(Arc::new(build(files, &lists)));
+        let (files, shaping) = (gather(self.built_in, &self.dirs), self.shape.gather());
+        if content_hash(files.iter().chain(&shaping)) != self.book.load().hash {
+            self.book.store(Arc::new(build(files, &self.shape, &shaping)));
         }
         self.book()
     }
@@ -136,7 +161,7 @@ impl Content {
 /// Polls the directories until `stop`; a change of what rules run is an entry of every tenant's ledger.
 pub(crate) async fn watch(pipeline: Pipeline, stop: CancellationToken) {
     let content = &pipeline.content;
-    if content.dirs.is_empty() && content.indicator_files.is_empty() {
+    if content.dirs.is_empty() && content.shape.is_empty() {
         return;
     }
     loop {
@@ -243,15 +268,7 @@ fn read_limited(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_invalid| "not UTF-8".to_owned())
 }
 
-fn read_lists(paths: &[PathBuf]) -> Vec<(String, Result<String, String>)> {
-    let name = |path: &PathBuf| {
-        path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned())
-    };
-    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
-    paths.iter().map(|path| (name(path), read(path))).collect()
-}
-
-fn content_hash(files: &[SourceFile], lists: &[(String, Result<String, String>)]) -> [u8; 32] {
+fn content_hash<'f>(files: impl Iterator<Item = &'f SourceFile>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update(u64::try_from(text.len()).unwrap_or(0).to_be_bytes());
@@ -263,45 +280,73 @@ fn content_hash(files: &[SourceFile], lists: &[(String, Result<String, String>)]
         }
         part(file.problem.as_deref().unwrap_or(""));
     }
-    for (name, text) in lists {
-        part(name);
-        part(text.as_ref().map_or_else(String::as_str, String::as_str));
-    }
     hash.finalize().into()
 }
 
-fn build(files: Vec<SourceFile>, lists: &[(String, Result<String, String>)]) -> RuleBook {
+fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile]) -> RuleBook {
     let started = Instant::now();
-    let hash = content_hash(&files, lists);
+    let hash = content_hash(files.iter().chain(shaping));
+    let (options, mut diagnostics) = shape.options(shaping);
     let mut documents = Documents::default();
-    let mut diagnostics = Vec::new();
     let mut entries = BTreeMap::new();
+    let mut with_correlations = Vec::new();
     for file in files {
         diagnostics.extend(file.problem.as_ref().map(|problem| file_problem(&file.name, problem)));
         let (found, said) = parse(&file.text, &file.name);
         for rule in &found.rules {
-            entries.insert(rule.id.clone(), entry(rule, &file, &said));
+            entries.insert(rule.id.clone(), entry(rule, &file, (&found, &said)));
         }
-        diagnostics.extend(said);
+        diagnostics.extend(said.iter().cloned());
+        if !found.correlations.is_empty() {
+            with_correlations.push((file, said));
+        }
         documents.extend([found]);
     }
-    let (set, said) = RuleSet::compile(documents, &CompileOptions::default());
+    let draft = CorrelationSet::draft(&documents);
+    let (set, said) = RuleSet::compile(documents, &options);
+    diagnostics.extend(said);
+    let (correlations, said) = draft.compile(&set);
     diagnostics.extend(said);
     entries.retain(|id, _| set.get(id).is_some());
-    let facts = set.rules().iter().map(|rule| (rule.id.clone(), Arc::new(facts_of(rule)))).collect();
-    let mut indicators = Indicators::new();
-    for (name, text) in lists {
-        match text {
-            Ok(text) => diagnostics.extend(indicators.add_list(name, text)),
-            Err(problem) => diagnostics.push(file_problem(name, problem)),
-        }
+    let correlation_entries = correlation_entries(&correlations, &with_correlations);
+    for (id, entry) in &correlation_entries {
+        let case = Case::new(&correlations, &entries, entry);
+        entries.extend(correlations.find(id).map(|one| (id.clone(), entry.as_rule_entry(one.as_rule(&set), case))));
     }
-    let indicator_version = hex::encode(hash.get(..6).unwrap_or_default());
-    RuleBook { set, entries, diagnostics, indicators, indicator_version, took: started.elapsed(), facts, hash }
+    let mut facts: HashMap<_, _> = set.rules().iter().map(|rule| (rule.id.clone(), Arc::new(facts_of(rule)))).collect();
+    facts.extend(correlations.correlations().iter().map(|one| {
+        let facts = correlations::facts_of(one);
+        (facts.id.clone(), Arc::new(facts))
+    }));
+    RuleBook {
+        set,
+        correlations: Arc::new(correlations),
+        entries,
+        correlation_entries,
+        diagnostics,
+        took: started.elapsed(),
+        facts,
+        hash,
+    }
 }
 
-fn entry(rule: &Rule, file: &SourceFile, said: &[Diagnostic]) -> RuleEntry {
-    let lines = |text: &str| text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+fn correlation_entries(
+    set: &CorrelationSet,
+    files: &[(SourceFile, Vec<Diagnostic>)],
+) -> BTreeMap<String, CorrelationEntry> {
+    let entry = |compiled: &CompiledCorrelation| {
+        let (file, said) = files.iter().rev().find(|(file, _)| file.name == compiled.header.file)?;
+        Some((compiled.header.id.clone(), CorrelationEntry::new(compiled, file, said)))
+    };
+    set.correlations().iter().filter_map(entry).collect()
+}
+
+/// The samples of a file with a correlation are the correlation's.
+fn entry(rule: &Rule, file: &SourceFile, (found, said): (&Documents, &[Diagnostic])) -> RuleEntry {
+    let is_own = found.correlations.is_empty();
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| is_own && !line.trim().is_empty()).map(str::to_owned).collect()
+    };
     RuleEntry {
         rule: Arc::new(rule.clone()),
         built_in: file.built_in,
@@ -309,6 +354,7 @@ fn entry(rule: &Rule, file: &SourceFile, said: &[Diagnostic]) -> RuleEntry {
         matches: lines(&file.matches),
         misses: lines(&file.misses),
         diagnostics: said.to_vec(),
+        case: None,
         tests: OnceLock::new(),
     }
 }

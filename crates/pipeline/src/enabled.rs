@@ -28,7 +28,7 @@ pub use exceptions::excepted_by;
 pub(crate) use own::Own;
 pub use own::read as read_own;
 
-use crate::{Pipeline, Result, content::RuleBook};
+use crate::{Pipeline, Result, content::RuleBook, correlation};
 
 /// It is never older than this: what a node that lost sight of the database's changes could miss.
 const AGAIN: Duration = Duration::from_mins(1);
@@ -90,6 +90,7 @@ pub(crate) struct TenantRules {
     shadow: Bitmap,
     pub(crate) own: Option<Own>,
     exceptions: Exceptions,
+    pub(crate) correlations: correlation::States,
     /// What the coverage log keeps of it, under these hashes.
     pub(crate) set: coverage::RuleSet,
     pub(crate) hash: String,
@@ -98,7 +99,7 @@ pub(crate) struct TenantRules {
 impl TenantRules {
     /// `default` is how a rule is that the tenant did not set.
     pub(crate) fn make(book: Arc<RuleBook>, default: State, wanted: &Wanted) -> Self {
-        let own = Own::compile(&wanted.own);
+        let own = Own::compile(&wanted.own, book.set.options());
         let state = |rule: &Rule| match &own {
             Some(own) if own.set.get(&rule.id).is_some() => None,
             _ => Some(wanted.states.get(&rule.id).copied().unwrap_or(default)),
@@ -114,8 +115,10 @@ impl TenantRules {
         differs.extend(own.iter().flat_map(Own::differs));
         let set = coverage::RuleSet::Tenant { base: book.base_hash(), default, differs };
         let hash = hash_of(&set);
-        let exceptions = Exceptions::new(&wanted.exceptions);
-        Self { book, runs, shadow, own, exceptions, set, hash }
+        let exceptions = Exceptions::new(&wanted.exceptions).with_options(book.set.options());
+        let state = |id: &str| wanted.states.get(id).copied().unwrap_or(default);
+        let correlations = correlation::States::of(&book, state);
+        Self { book, runs, shadow, own, exceptions, correlations, set, hash }
     }
 
     /// Whether a rule of the book runs for this tenant: shadow or enabled, and no rule of its own stands in for it.

@@ -1,12 +1,17 @@
 //! Findings of a batch to alerts and incidents, inside the batch's transaction.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use shieldops_bus::Bus;
 use shieldops_model::{Alert, AlertId, Event, EventId, Incident, IncidentId, IncidentStatus, Timestamp, id};
 use shieldops_store::{Tx, alerts, cited, incidents, targets};
-use shieldops_triage::{self as triage, Correlation, Finding, Growth, IncidentSummary};
+use shieldops_triage::{self as triage, Correlation, Finding, Growth, IncidentSummary, Raised};
 
-use crate::{Result, Settings, growing::Growing};
+use crate::{
+    Result, Settings,
+    correlation::raise::{self, Evidence},
+    growing::Growing,
+};
 
 /// Alerts that the entry of a batch names as its subjects; its payload names all.
 pub const SUBJECTS: usize = 200;
@@ -20,11 +25,17 @@ pub(crate) async fn apply(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<()> {
-    if batch.findings.is_empty() {
+    if batch.findings.is_empty() && batch.raised.is_empty() {
         return Ok(());
     }
     let context = context(tx).await?;
     let mut changed = fold(tx, batch, settings, &context, now).await?;
+    let mut evidence = Evidence::new(batch.events, batch.log);
+    changed.extend(raise::fold(tx, batch.raised, &mut evidence, &context, now).await?);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    changed.sort_by_key(|folded| (folded.alert.first_seen, folded.alert.id));
     let touched = correlate(tx, &mut changed, &context, now).await?;
     for (id, touch) in &touched {
         let refresh = Refresh { touch, context: &context, settings, now };
@@ -38,12 +49,16 @@ pub(crate) async fn apply(
 pub(crate) struct Findings<'a> {
     pub(crate) findings: &'a [Finding],
     pub(crate) events: &'a [Event],
+    /// What correlations found.
+    pub(crate) raised: &'a [Raised],
+    /// Where the events of earlier batches are.
+    pub(crate) log: Option<&'a Arc<Bus>>,
 }
 
 /// An alert that a batch made or changed, with the matches that this added.
-struct Folded {
-    alert: Alert,
-    matches: u64,
+pub(crate) struct Folded {
+    pub(crate) alert: Alert,
+    pub(crate) matches: u64,
 }
 
 async fn fold(
@@ -82,7 +97,6 @@ async fn fold(
         let matches = alert.count.saturating_sub(counted.get(&alert.id).copied().unwrap_or(0));
         changed.push(Folded { alert, matches });
     }
-    changed.sort_by_key(|folded| (folded.alert.first_seen, folded.alert.id));
     Ok(changed)
 }
 

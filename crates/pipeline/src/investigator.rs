@@ -104,7 +104,7 @@ async fn case_file(
     let (bus, tenant, around, cites) = (Arc::clone(bus), scope.tenant(), incident.clone(), cites(&alerts));
     let (events, searched) = blocking(move || gather(&bus, tenant, &around, &cites)).await??;
     let case_events = events.values().map(|event| CaseEvent::new(event, &normalise(event), &alerts)).collect();
-    let intel_configured = !pipeline.content.book().indicators.is_empty();
+    let intel_configured = pipeline.indicators.of(tenant).is_some_and(|indicators| !indicators.is_empty());
     let revision = incident.revision + 1;
     let case = CaseFile {
         incident,

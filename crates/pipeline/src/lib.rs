@@ -6,6 +6,7 @@
 pub mod backtest;
 pub mod content;
 pub mod events;
+pub mod indicators;
 pub mod intake;
 pub mod samples;
 
@@ -13,6 +14,7 @@ mod arrivals;
 mod batch;
 mod budget;
 mod care;
+mod correlation;
 mod covered;
 mod enabled;
 mod error;
@@ -27,17 +29,19 @@ mod watermark;
 mod worker;
 
 pub use budget::{Budget, Share};
-pub use content::{BuiltIn, Content, RuleBook, RuleEntry};
+pub use content::{BuiltIn, Content, CorrelationEntry, RuleBook, RuleEntry};
 pub use enabled::{excepted_by, read_own};
 pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
 pub use incidents::SUBJECTS;
+pub use indicators::IndicatorTables;
 pub use intake::{Answer, Intake, RefusedLine, TenantSink};
 pub use watermark::{LATENESS, SILENT_AFTER};
 
 use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Stats};
+use shieldops_detect::Counters;
 use shieldops_model::{IncidentId, TenantId, Timestamp};
 use shieldops_store::{Access, Store, Tx, dead_letters::Keep, fenced};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -50,8 +54,10 @@ pub struct Pipeline {
     pub store: Store,
     bus: Option<Arc<Bus>>,
     pub content: Arc<Content>,
+    pub indicators: Arc<IndicatorTables>,
     pub settings: Settings,
     arrivals: Arc<Arrivals>,
+    correlations: Arc<correlation::Watched>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +68,9 @@ pub struct Settings {
     pub dead_letters: Keep,
     /// Bytes of events in one transaction.
     pub batch_bytes: usize,
-    /// How often directories of rules are looked at.
+    /// Files of indicators for every tenant.
+    pub indicator_files: Vec<std::path::PathBuf>,
+    /// How often directories of rules and files of indicators are looked at.
     pub reload_every: Duration,
     /// A later revision waits this long after the last change,
     pub revise_after: Duration,
@@ -76,6 +84,7 @@ impl Default for Settings {
             dedupe_window: shieldops_triage::WINDOW,
             dead_letters: Keep::default(),
             batch_bytes: 2 * 1024 * 1024,
+            indicator_files: Vec::new(),
             reload_every: Duration::from_secs(5),
             revise_after: Duration::from_secs(5),
             revise_within: Duration::from_secs(30),
@@ -86,7 +95,8 @@ impl Default for Settings {
 impl Pipeline {
     /// Without a bus in a process that has neither the role `ingest` nor `detect`.
     pub fn new(store: Store, bus: Option<Arc<Bus>>, content: Arc<Content>, settings: Settings) -> Self {
-        Self { store, bus, content, settings, arrivals: Arc::default() }
+        let indicators = Arc::new(IndicatorTables::new(settings.indicator_files.clone()));
+        Self { store, bus, content, indicators, settings, arrivals: Arc::default(), correlations: Arc::default() }
     }
 
     /// The log of events.
@@ -100,6 +110,11 @@ impl Pipeline {
     /// A tenant's log in numbers; all nought in a process that owns no log.
     pub fn stats(&self, tenant: TenantId) -> Stats {
         self.bus.as_ref().map(|bus| bus.stats(tenant)).unwrap_or_default()
+    }
+
+    /// What a tenant's correlations remember; all nought in a process that does not run them.
+    pub fn correlation_counters(&self, tenant: TenantId) -> Counters {
+        self.correlations.of(tenant)
     }
 
     /// How far the event time of a tenant has come; it never goes back.
@@ -129,6 +144,8 @@ impl Pipeline {
     /// Deletes a tenant's log, processed or not. Its workers have ended before.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
         self.arrivals.forget(tenant);
+        self.indicators.forget(tenant);
+        self.correlations.forget(tenant);
         self.bus.as_ref().map_or(Ok(()), |bus| Ok(bus.remove_tenant(tenant)?))
     }
 
@@ -145,6 +162,7 @@ impl Pipeline {
     /// `NoLog` in a process that owns none.
     pub fn start_tenant(&self, tenant: TenantId, tasks: &TaskTracker, stop: &CancellationToken) -> Result<()> {
         let bus = self.bus()?;
+        self.indicators.want(tenant);
         tasks.spawn(fenced(worker::run(self.clone(), Arc::clone(bus), tenant, stop.clone())));
         tasks.spawn(fenced(investigator::run(self.clone(), Arc::clone(bus), tenant, stop.clone())));
         tasks.spawn(fenced(housekeeping::segments(self.clone(), Arc::clone(bus), tenant, stop.clone())));
@@ -154,6 +172,7 @@ impl Pipeline {
     /// Starts what serves all tenants: the reload of rules, and retention where the log is.
     pub fn start_shared(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         tasks.spawn(content::watch(self.clone(), stop.clone()));
+        tasks.spawn(indicators::run(self.clone(), stop.clone()));
         if let Some(bus) = &self.bus {
             tasks.spawn(housekeeping::retention(self.clone(), Arc::clone(bus), stop.clone()));
         }

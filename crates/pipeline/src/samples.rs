@@ -1,5 +1,7 @@
 //! Rules on their samples, read as intake would read them.
 
+pub mod stories;
+
 use shieldops_detect::{
     Rule,
     testing::{Sample, SampleReport, check_samples},

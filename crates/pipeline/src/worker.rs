@@ -14,10 +14,12 @@ use crate::{
     Pipeline, PipelineError, Result,
     batch::{self, Outcome, Workers},
     care::{Care, Next},
+    correlation::raise,
     covered,
     enabled::Enabled,
     growing::Growing,
     incidents::{self, Findings},
+    indicators,
     seen,
 };
 
@@ -34,6 +36,8 @@ struct Hands {
     workers: Workers,
     growing: Growing,
     enabled: Enabled,
+    /// It has waited for the first tables of indicators.
+    waited: bool,
 }
 
 /// Events read at once, and the place behind them.
@@ -129,24 +133,47 @@ async fn step(
 ) -> Result<Hands> {
     let place = place(pipeline, tenant).await?;
     bus.set_processed(tenant, place);
+    hands.workers.correlation.ready(pipeline, tenant, &pipeline.content.book()).await?;
     if !arrived(pipeline, bus, tenant, place, stop).await {
+        tick(pipeline, bus, tenant, &mut hands).await?;
         return Ok(hands);
     }
     let book = pipeline.content.book();
     let rules = hands.enabled.of(pipeline, tenant, &book).await?;
+    let first = !std::mem::replace(&mut hands.waited, true);
+    let indicators = indicators::for_batch(pipeline, tenant, first).await?;
+    hands.workers.correlation.ready(pipeline, tenant, &book).await?;
     let log = Arc::clone(bus);
     let bytes = pipeline.settings.batch_bytes;
     let workers = hands.workers;
     let work = move || -> Result<(Outcome, Vec<Frame>, Offset, Workers)> {
         let mut workers = workers;
         let batch = read(&log, tenant, place, bytes, take)?;
-        Ok((batch::run(batch.events, rules, &mut workers), batch.damaged, batch.next, workers))
+        Ok((batch::run(batch.events, rules, indicators.as_ref(), &mut workers), batch.damaged, batch.next, workers))
     };
     let (outcome, damaged, next, workers) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
     hands.workers = workers;
-    commit(pipeline, tenant, &mut hands, (&outcome, &damaged, next)).await?;
+    commit(pipeline, bus, &mut hands, (&outcome, &damaged, next), tenant).await?;
     bus.set_processed(tenant, next);
     Ok(hands)
+}
+
+/// Nothing came: what waits for event time may have its time all the same.
+async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut Hands) -> Result<()> {
+    if !hands.workers.correlation.is_due(pipeline, tenant).await? {
+        return Ok(());
+    }
+    let rules = hands.enabled.of(pipeline, tenant, &pipeline.content.book()).await?;
+    hands.workers.correlation.begin(&rules.correlations);
+    let now = pipeline.store.clock().now();
+    let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
+    let told = hands.workers.correlation.advance(&mut tx, now).await?;
+    let raised = raise::prepare(&mut tx, told, &rules).await?;
+    let found = Findings { findings: &[], events: &[], raised: &raised, log: Some(bus) };
+    incidents::apply(&mut tx, &mut hands.growing, found, &pipeline.settings, now).await?;
+    tx.commit(now).await?;
+    pipeline.correlations.note(tenant, hands.workers.correlation.counters());
+    Ok(())
 }
 
 /// Waits until there is something at or after `place`; false when there is nothing for now, or the worker is to end.
@@ -195,24 +222,30 @@ fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize, take: usize) ->
 
 async fn commit(
     pipeline: &Pipeline,
-    tenant: TenantId,
+    bus: &Arc<Bus>,
     hands: &mut Hands,
     (outcome, damaged, next): (&Outcome, &[Frame], Offset),
+    tenant: TenantId,
 ) -> Result<()> {
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     let late = seen::count(&mut tx, &outcome.events, now).await?;
     covered::evaluated(&mut tx, outcome, late, now).await?;
     outcome.silent.write(&mut tx).await?;
+    outcome.sightings.write(&mut tx).await?;
     hands.workers.fields.write(&mut tx, now).await?;
     letters(&mut tx, outcome, pipeline.settings.dead_letters, now).await?;
     record_damage(&mut tx, tenant, damaged)?;
     covered::unreadable(&mut tx, damaged, now).await?;
-    let batch = Findings { findings: &outcome.findings, events: &outcome.events };
+    let told = hands.workers.correlation.advance(&mut tx, now).await?;
+    let raised = raise::prepare(&mut tx, told, &outcome.rules).await?;
+    let batch =
+        Findings { findings: &outcome.findings, events: &outcome.events, raised: &raised, log: Some(bus) };
     incidents::apply(&mut tx, &mut hands.growing, batch, &pipeline.settings, now).await?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &next.0.to_be_bytes()).await?;
     tx.announce("ingest", "stats");
     tx.commit(now).await?;
+    pipeline.correlations.note(tenant, hands.workers.correlation.counters());
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod configuration;
 mod db;
 mod event;
 mod incident;
+mod indicators;
 mod job;
 mod key;
 mod ledger;
@@ -135,6 +136,9 @@ enum Command {
     /// Detection rules.
     #[command(subcommand, visible_alias = "rules")]
     Rule(rules::RulesCommand),
+    /// Lists of addresses, domains, hashes and the like that are known to be bad, or good.
+    #[command(subcommand)]
+    Indicators(indicators::IndicatorsCommand),
     /// The record of everything.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -240,6 +244,7 @@ fn dispatch(command: &Command) -> Outcome {
         Command::Incident(command) => incident::run(command),
         Command::Alert(command) => alert::run(command),
         Command::Rule(command) => rules::run(command),
+        Command::Indicators(command) => indicators::run(command),
         Command::Ledger(command) => ledger::run(command),
         Command::Scan(args) => Ok(scan(args)),
         Command::Bench(args) => crate::bench::run(args),

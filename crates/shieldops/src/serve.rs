@@ -166,17 +166,23 @@ fn open_bus(settings: &Settings, store: &Store) -> anyhow::Result<Arc<Bus>> {
 }
 
 async fn pipeline(settings: &Settings, store: &Store, bus: Option<Arc<Bus>>) -> anyhow::Result<Pipeline> {
-    let (dirs, lists) = (settings.rules.dirs.clone(), settings.intel.indicator_files.clone());
+    let dirs = settings.rules.dirs.clone();
     let state = settings.rules.state;
-    let content = tokio::task::spawn_blocking(move || Content::load(BUILT_IN, dirs, lists, state)).await?;
+    let shape = shieldops_pipeline::content::Shape {
+        pipelines: settings.rules.pipelines.clone(),
+        mappings_off: settings.rules.mappings_off.clone(),
+    };
+    let load = move || Content::load_shaped(BUILT_IN, dirs, shape, state);
+    let content = tokio::task::spawn_blocking(load).await?;
     let book = content.book();
-    tracing::info!(rules = book.set.len(), failed = book.failed(), indicators = book.indicators.len(), "rules loaded");
+    tracing::info!(rules = book.set.len(), failed = book.failed(), "rules loaded");
     for said in
         book.diagnostics.iter().filter(|said| said.severity == shieldops_detect::DiagnosticSeverity::Error).take(20)
     {
         tracing::warn!("{said}");
     }
     let settings = shieldops_pipeline::Settings {
+        indicator_files: settings.intel.indicator_files.clone(),
         dedupe_window: settings.detect.dedupe_window,
         revise_after: settings.investigate.revise_after,
         revise_within: settings.investigate.revise_within,

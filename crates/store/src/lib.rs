@@ -19,6 +19,7 @@ pub mod facts;
 pub mod grants;
 pub mod idempotency;
 pub mod incidents;
+pub mod indicators;
 pub mod investigations;
 pub mod invitations;
 pub mod jobs;

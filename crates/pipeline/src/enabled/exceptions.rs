@@ -19,6 +19,8 @@ type Key = (String, String, usize);
 pub(crate) struct Exceptions {
     /// With the time of their end, the first to end first.
     filters: Vec<(Timestamp, Filter)>,
+    /// As the rules were compiled.
+    options: CompileOptions,
     compiled: Mutex<HashMap<Key, Arc<RuleSet>>>,
 }
 
@@ -30,7 +32,13 @@ impl Exceptions {
         };
         let mut filters: Vec<_> = stored.iter().flat_map(read).collect();
         filters.sort_by_key(|(end, _)| *end);
-        Self { filters, compiled: Mutex::default() }
+        Self { filters, options: CompileOptions::default(), compiled: Mutex::default() }
+    }
+
+    /// For rules that were compiled so.
+    pub(crate) fn with_options(mut self, options: &CompileOptions) -> Self {
+        self.options = options.clone();
+        self
     }
 
     /// Whether one holds for an event that the rule matches.
@@ -46,7 +54,7 @@ impl Exceptions {
             return false;
         }
         let key = (rule.id.clone(), rule.version.clone(), first);
-        let set = self.compiled(key, || with(rule, &concerned));
+        let set = self.compiled(key, || with(rule, &concerned, &self.options));
         // A rule that does not compile with its exceptions has none: too many alerts are better than too few.
         !set.is_empty() && !matches(&set, source, line)
     }
@@ -72,10 +80,10 @@ pub fn excepted_by(
     stored.iter().find(holds).cloned()
 }
 
-fn with(rule: &Rule, filters: &[&Filter]) -> RuleSet {
+fn with(rule: &Rule, filters: &[&Filter], options: &CompileOptions) -> RuleSet {
     let filters = filters.iter().map(|filter| Filter::clone(filter)).collect();
     let documents = Documents { rules: vec![rule.clone()], filters, ..Documents::default() };
-    RuleSet::compile(documents, &CompileOptions::default()).0
+    RuleSet::compile(documents, options).0
 }
 
 fn matches(set: &RuleSet, source: &LogSource, line: &[u8]) -> bool {

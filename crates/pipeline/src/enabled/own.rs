@@ -16,7 +16,7 @@ pub(crate) struct Own {
 
 impl Own {
     /// Nothing when no rule of the tenant runs. A text that is no rule any more is left out, and the rule below it runs.
-    pub(crate) fn compile(running: &[(String, State, String)]) -> Option<Self> {
+    pub(crate) fn compile(running: &[(String, State, String)], options: &CompileOptions) -> Option<Self> {
         let mut rules = Vec::with_capacity(running.len());
         let mut states = HashMap::new();
         for (id, state, text) in running {
@@ -29,7 +29,7 @@ impl Own {
                 None => tracing::error!(rule.id = %id, said = ?said.first().map(ToString::to_string), "a tenant's rule cannot be used"),
             }
         }
-        let (set, _) = RuleSet::compile(rules, &CompileOptions::default());
+        let (set, _) = RuleSet::compile(rules, options);
         if set.is_empty() {
             return None;
         }

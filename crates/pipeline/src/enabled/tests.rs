@@ -26,7 +26,7 @@ fn book(rules: usize) -> Arc<RuleBook> {
     for number in 0..rules {
         std::fs::write(dir.path().join(format!("{number}.yml")), text(number, "x")).unwrap();
     }
-    Content::load(&[], vec![dir.path().to_owned()], Vec::new(), State::Enabled).book()
+    Content::load(&[], vec![dir.path().to_owned()], State::Enabled).book()
 }
 
 fn time(offset: i64) -> Timestamp {

@@ -102,7 +102,7 @@ impl World {
     async fn batch(&mut self, findings: &[Finding]) {
         self.clock.advance(Duration::from_millis(1));
         let mut tx = self.scope.begin().await.unwrap();
-        let batch = Findings { findings, events: &[] };
+        let batch = Findings { findings, events: &[], raised: &[], log: None };
         apply(&mut tx, &mut self.growing, batch, &Settings::default(), self.clock.now()).await.unwrap();
         tx.commit(self.clock.now()).await.unwrap();
     }

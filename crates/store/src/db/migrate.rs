@@ -40,6 +40,8 @@ pub(crate) const STEPS: &[Step] = &[
     step!(6, "closing", "0006_closing.sql"),
     step!(7, "detection_as_code", "0007_detection_as_code.sql"),
     step!(8, "correlation", "0008_correlation.sql"),
+    step!(9, "indicators", "0009_indicators.sql"),
+    step!(10, "alert_counts", "0010_alert_counts.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

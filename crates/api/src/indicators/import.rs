@@ -1,0 +1,170 @@
+//! Import of a list: what is sent is read line by line into blocks, staged beside what is in use, and put to use in one
+//! transaction. A list that is longer than a request comes in pieces, and counts with the last one.
+
+use std::sync::Arc;
+
+use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use serde::{Deserialize, Serialize};
+use shieldops_detect::{Block, BlockWriter, Defaults, Diagnostic, IndicatorEntry, ListFormat, ListReader, MAX_INDICATORS};
+use shieldops_model::{IdMint, IndicatorListId, Timestamp, id};
+use shieldops_store::{
+    Tx,
+    indicators::{self, Imported, IndicatorList, blocks},
+};
+use utoipa::{IntoParams, ToSchema};
+
+use super::IndicatorListView;
+use crate::{
+    App, Problem,
+    auth::Caller,
+    bodies::{self, beside},
+    page::{Params, PathId},
+    rules::view::DiagnosticView,
+};
+
+/// Bytes that are read at once.
+const PIECE: usize = 64 * 1024;
+/// What begins a list, as far as its format is guessed by it.
+const START: usize = 4 * 1024;
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ImportParams {
+    /// `text`, `csv`, `stix` or `misp`; guessed when absent.
+    format: Option<String>,
+    /// `replace` unless told, or `append`.
+    mode: Option<String>,
+    /// The number of the first line: greater than 1 goes on with the pieces sent before.
+    #[param(minimum = 1)]
+    from_line: Option<u32>,
+    /// Another piece will come: nothing changes before the last one.
+    more: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ImportAnswer {
+    list: IndicatorListView,
+    /// Entries of this request.
+    imported: u64,
+    /// Lines of this request that are no indicator.
+    refused: u64,
+    /// What was sent waits for its last piece.
+    staged: bool,
+    diagnostics: Vec<DiagnosticView>,
+}
+
+/// What a request holds.
+struct Read {
+    blocks: Vec<Block>,
+    entries: u64,
+    refused: u64,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Imports a list: one indicator a line, CSV with a header, or STIX. The body may be compressed with gzip or zstd.
+#[utoipa::path(post, path = "/api/v1/indicators/lists/{id}/import", operation_id = "import_indicators", tag = "indicators", params(("id" = IndicatorListId, Path), ImportParams),
+    request_body(content((String = "text/plain"), (String = "text/csv"), (Object = "application/json"))),
+    responses((status = 200, body = ImportAnswer), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem)))]
+pub(crate) async fn import(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::IndicatorListKind>,
+    Params(params): Params<ImportParams>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ImportAnswer>, Problem> {
+    let append = append(&params)?;
+    let format = format(&params)?;
+    let now = caller.now();
+    let list = indicators::get(&mut caller.scope.read().await?, id).await?;
+    let taken = bodies::take(&app, &headers, body).await?;
+    let first = params.from_line.unwrap_or(1).max(1);
+    let defaults = defaults(&list, now);
+    let read = beside(taken.bytes.len(), || read(&list.about.name, &taken.bytes, (format, defaults, first)));
+    let more = params.more.unwrap_or(false);
+    let mut tx = caller.scope.begin().await?;
+    let mut list = staged(&mut tx, id, first).await?;
+    room(&mut tx, read.entries).await?;
+    // The order of names is that of the blocks.
+    let mut mint = IdMint::default();
+    for block in &read.blocks {
+        let name: IndicatorListId = mint.mint(now, &mut rand::rng());
+        let plain: &[u8] = block.bytes();
+        blocks::add(&mut tx, id, list.staged, name.to_bytes(), (plain, block.len())).await?;
+    }
+    if !more {
+        let imported = Imported { append, refused: read.refused };
+        list = indicators::put_to_use(&mut tx, list, imported, now).await?;
+    }
+    tx.commit(now).await?;
+    // The tables are built anew from here on.
+    let loaded = super::loaded(&app, &caller.scope).await?;
+    Ok(Json(ImportAnswer {
+        list: IndicatorListView::new(list, loaded),
+        imported: read.entries,
+        refused: read.refused,
+        staged: more,
+        diagnostics: read.diagnostics.iter().map(DiagnosticView::from).collect(),
+    }))
+}
+
+fn append(params: &ImportParams) -> Result<bool, Problem> {
+    match params.mode.as_deref() {
+        None | Some("replace") => Ok(false),
+        Some("append") => Ok(true),
+        Some(_) => Err(Problem::invalid("`mode` is replace or append")),
+    }
+}
+
+fn format(params: &ImportParams) -> Result<Option<ListFormat>, Problem> {
+    let wrong = || Problem::invalid("`format` is text, csv, stix or misp");
+    params.format.as_deref().map(|word| ListFormat::parse(word).ok_or_else(wrong)).transpose()
+}
+
+fn defaults(list: &IndicatorList, now: Timestamp) -> Defaults {
+    let seconds = |time: Timestamp| u32::try_from(time.as_secs().max(0)).ok();
+    let expires = list.about.valid_days.map(|days| now.plus(std::time::Duration::from_hours(24 * u64::from(days))));
+    Defaults { added: seconds(now), expires: expires.and_then(seconds), confidence: None }
+}
+
+fn read(name: &str, body: &[u8], (format, defaults, first): (Option<ListFormat>, Defaults, u32)) -> Read {
+    let start = String::from_utf8_lossy(body.get(..START).unwrap_or(body));
+    let format = format.unwrap_or_else(|| ListFormat::guess(&start));
+    let mut reader = ListReader::new(name, format, defaults);
+    let (mut writer, mut blocks) = (BlockWriter::new(), Vec::new());
+    let before = first.saturating_sub(1);
+    let mut entries: u64 = 0;
+    let mut found = |mut entry: IndicatorEntry| {
+        entry.line = entry.line.saturating_add(before);
+        entries += 1;
+        blocks.extend(writer.push(&entry));
+    };
+    for piece in body.chunks(PIECE) {
+        reader.push(piece, &mut found);
+    }
+    let mut diagnostics = reader.finish(&mut found);
+    blocks.extend(writer.finish());
+    for said in &mut diagnostics {
+        said.line = said.line.saturating_add(usize::try_from(before).unwrap_or(0));
+    }
+    Read { blocks, entries, refused: reader.refused(), diagnostics }
+}
+
+/// The list with the import that this request belongs to.
+async fn staged(tx: &mut Tx, id: IndicatorListId, first: u32) -> Result<IndicatorList, Problem> {
+    let mut list = indicators::get(tx, id).await?;
+    if first == 1 {
+        indicators::stage(tx, &mut list).await?;
+    } else if list.staged <= list.revision {
+        return Err(Problem::invalid("`from_line` goes on with pieces sent before, and there are none: begin with line 1"));
+    }
+    Ok(list)
+}
+
+async fn room(tx: &mut Tx, entries: u64) -> Result<(), Problem> {
+    let known = indicators::all(tx).await?.iter().fold(0_u64, |sum, list| sum.saturating_add(list.entries));
+    if known.saturating_add(entries) > u64::try_from(MAX_INDICATORS).unwrap_or(u64::MAX) {
+        return Err(Problem::invalid(format!("the lists of a tenant hold at most {MAX_INDICATORS} indicators")));
+    }
+    Ok(())
+}
