@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type ApiError, del, download, get, patch, post, put, setCsrf, setSessionHooks } from '@/api/client'
+import { type ApiError, del, get, patch, post, put, setCsrf, setSessionHooks } from '@/api/client'
+import { download } from '@/api/download'
 import { pagePath, sameListIn, tenantSlug } from '@/api/tenant'
 import { Live } from '@/app/live'
 import { queryClient } from '@/app/query-client'

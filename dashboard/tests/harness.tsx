@@ -12,7 +12,7 @@ export type Call = { method: string; path: string; body: unknown; headers: Heade
 export function serve(world: World, override?: (call: Call) => { status: number; body?: unknown } | undefined) {
   const calls: Call[] = []
   vi.stubGlobal('fetch', async (url: string, init: RequestInit = {}) => {
-    const body = init.body ? JSON.parse(String(init.body)) : undefined
+    const body = typeof init.body === 'string' ? JSON.parse(init.body) : (init.body ?? undefined)
     const call = { method: init.method ?? 'GET', path: url, body, headers: new Headers(init.headers) }
     calls.push(call)
     const result = override?.(call) ?? answer(world, call.method, url, body)

@@ -141,7 +141,8 @@ async function again(error: ApiError, tries: Tries): Promise<boolean> {
 /** A wrong password while signed in is no end of the session. */
 const endsSession = (path: string) => !/^\/(session(\/|$)|me\/|invitations\/accept)/.test(path)
 
-async function answered(method: Method, path: string, options: Options, accept?: string): Promise<Response> {
+/** One answer, after whatever can be tried again was. */
+export async function answered(method: Method, path: string, options: Options, accept?: string): Promise<Response> {
   // Bytes have no text to tell one intent from another.
   const bytes = options.body instanceof Blob
   const key = method !== 'POST' ? undefined : bytes ? randomKey() : intentKey(path, options.body)
@@ -168,18 +169,6 @@ export async function request<T>(method: Method, path: string, options: Options 
   const response = await answered(method, path, options)
   if (response.status === 204 || response.headers.get('content-length') === '0') return undefined as T
   return (await response.json()) as T
-}
-
-/** Reads a file and hands it to the browser: a plain link could not say which tenant it is for. */
-export async function download(path: string, query: Query, name: string) {
-  const response = await answered('GET', path, { query }, '*/*')
-  const named = /filename="([^"/\\]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1]
-  const url = URL.createObjectURL(await response.blob())
-  const link = document.createElement('a')
-  link.href = url
-  link.download = named ?? name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>('GET', path, { query, signal })

@@ -1,31 +1,22 @@
-/** The one switch that halts everything: shown and reachable on every page. Only people resume. */
+/** The one switch that halts everything: shown and reachable on every page. Only people resume. What is shown once it was pressed is in `halt`. */
 import { useQuery } from '@tanstack/react-query'
-import { OctagonPause, Play } from 'lucide-react'
+import { OctagonPause } from 'lucide-react'
 import { lazy, Suspense } from 'react'
-import { post } from '@/api/client'
 import { automationQuery } from '@/api/queries'
 import type { Automation } from '@/api/types'
 import { Btn } from '@/ui/basic'
-import { Ago } from '@/ui/time'
 import { Tip } from '@/ui/tip'
-import { useNames } from './names'
-import { queryClient } from './query-client'
 import { useCan } from './session'
 import { store } from './store'
 
-const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
-const asking = store<'halt' | 'resume' | null>(null)
+const Halt = lazy(() => import('./halt'))
+export const asking = store<'halt' | 'resume' | null>(null)
 export const askHalt = () => asking.set('halt')
 export const askResume = () => asking.set('resume')
 
 export const useAutomation = (): Automation | undefined => {
   const can = useCan()
   return useQuery({ ...automationQuery, enabled: can('automation.read') }).data
-}
-
-async function change(to: 'halt' | 'resume', reason: string) {
-  await post(`/automation/${to}`, { reason })
-  await queryClient.invalidateQueries({ queryKey: automationQuery.queryKey })
 }
 
 export function HaltButton() {
@@ -42,59 +33,9 @@ export function HaltButton() {
   )
 }
 
-export function HaltBanner() {
-  const state = useAutomation()
-  const names = useNames()
-  const can = useCan()
-  if (!state?.halted) return null
-  return (
-    <div
-      role="alert"
-      className="flex min-h-10 shrink-0 items-center gap-2 border-b border-line px-4 py-1 text-sm soft-critical"
-    >
-      <OctagonPause size={15} aria-hidden="true" />
-      <p className="min-w-0 truncate">
-        <b className="font-semibold">Automation is halted.</b> Nothing runs until a person resumes it.
-        {state.reason && <span> Reason: {state.reason}</span>}
-        {state.by && <span> · {names(state.by)}</span>}
-        {state.at && (
-          <span>
-            {' '}
-            · <Ago at={state.at} suffix />
-          </span>
-        )}
-      </p>
-      {can('automation.write') ? (
-        <Btn size="sm" className="ml-auto" onClick={askResume}>
-          <Play size={13} aria-hidden="true" />
-          Resume…
-        </Btn>
-      ) : (
-        <span className="ml-auto text-xs">An analyst or administrator can resume it.</span>
-      )}
-    </div>
-  )
-}
-
-export function AutomationDialog() {
+/** The banner while everything is halted, and the question before it is or is not any more. */
+export function Halted() {
+  const halted = useAutomation()?.halted
   const what = asking.use(a => a)
-  if (!what) return null
-  const halt = what === 'halt'
-  return (
-    <Suspense>
-      <ReasonDialog
-        open
-        onClose={() => asking.set(null)}
-        danger={halt}
-        title={halt ? 'Halt all automation' : 'Resume automation'}
-        note={
-          halt
-            ? 'Nothing new starts and pending runs stop. What is in force stays in force; undo stays possible. Only a person can resume.'
-            : 'Approved plans may run again. Plans that expired meanwhile stay expired.'
-        }
-        verb={halt ? 'Halt automation' : 'Resume automation'}
-        act={reason => change(what, reason)}
-      />
-    </Suspense>
-  )
+  return <Suspense>{(halted || what) && <Halt what={what} />}</Suspense>
 }

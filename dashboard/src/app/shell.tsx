@@ -4,7 +4,7 @@ import { Moon, PanelLeft, Search, Sun } from 'lucide-react'
 import { lazy, Suspense, useEffect, useState } from 'react'
 import { Btn, Kbd } from '@/ui/basic'
 import { Tip } from '@/ui/tip'
-import { AutomationDialog, HaltBanner, HaltButton } from './automation'
+import { HaltButton, Halted } from './automation'
 import { useHotkeys } from './hotkeys'
 import { mayOpen, NAV_ITEMS } from './nav'
 import { toggleSidebar, toggleTheme, useTheme } from './prefs'
@@ -101,7 +101,7 @@ export function Shell() {
       <div className="flex min-w-0 flex-1 flex-col">
         <Header onSearch={openPalette} />
         <TenantBanner />
-        <HaltBanner />
+        <Halted />
         <div className="relative flex min-h-0 flex-1">
           <main id="main" tabIndex={-1} className="min-h-0 min-w-0 flex-1 outline-none">
             <Suspense>
@@ -116,7 +116,6 @@ export function Shell() {
         </div>
       </div>
       <Toasts />
-      <AutomationDialog />
       <Suspense>
         {paletteReady && <Palette open={palette} onOpenChange={setPalette} onHelp={() => setHelp(true)} />}
         {proving && <ReauthDialog />}

@@ -37,7 +37,7 @@ export function DayBars({ days, label }: { days: Day[]; label: string }) {
             preserveAspectRatio="none"
             className="block w-full border-b border-line-strong"
             height={HEIGHT}
-            style={{ maxWidth: Math.max(280, days.length * 44) }}
+            style={{ maxWidth: Math.max(280, days.length * 72) }}
           >
             <title>{label}</title>
             {[0, 0.5].map(at => (
@@ -60,7 +60,7 @@ export function DayBars({ days, label }: { days: Day[]; label: string }) {
               )
             })}
           </svg>
-          <div className="num mt-1 flex text-2xs text-fg-3" style={{ maxWidth: Math.max(280, days.length * 44) }}>
+          <div className="num mt-1 flex text-2xs text-fg-3" style={{ maxWidth: Math.max(280, days.length * 72) }}>
             {days.map((d, i) => (
               <span key={d.day} className="min-w-0 flex-1 overflow-visible text-center whitespace-nowrap">
                 {i % every === 0 ? name(d.day) : ''}

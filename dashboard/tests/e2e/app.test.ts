@@ -65,6 +65,9 @@ const PAGES = [
   ...['test', 'backtest', 'exceptions', 'matches', 'checked'].map(tab => `rule?tab=${tab}`),
   '/coverage',
   '/coverage?tab=checked',
+  '/indicators',
+  '/indicators?tab=hits',
+  '/indicators?q=203.0.113.66',
   '/ingest',
   '/ingest?tab=fields',
   '/jobs',
@@ -146,6 +149,7 @@ const DIALOGS: [string, string][] = [
   ['rule', 'Run in shadow…'],
   ['rule?tab=exceptions', 'New exception'],
   ['/detections', 'Import'],
+  ['/indicators', 'New list'],
 ]
 test.each(DIALOGS)('the dialog on %s behind “%s” is accessible', async (path, button) => {
   const page = await open(loose, pathOf(path))

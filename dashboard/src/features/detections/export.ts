@@ -1,6 +1,7 @@
 /** A rule with its samples and exceptions as one file, which another installation imports. */
-import { download } from '@/api/client'
+
 import { rulePath } from '@/api/detection'
+import { download } from '@/api/download'
 import { toast } from '@/app/toast'
 
 export const exportRule = (rule: { id: string }) =>

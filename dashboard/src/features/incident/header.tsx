@@ -1,7 +1,7 @@
 /** Title, state and everything one can do with the incident as a whole. */
 import { Download, GitMerge, Pencil, UserPlus } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
-import { download } from '@/api/client'
+import { download } from '@/api/download'
 import type { Incident, IncidentStatus, Plan, Verdict } from '@/api/types'
 import { useHotkeys } from '@/app/hotkeys'
 import { useNames } from '@/app/names'
