@@ -37,6 +37,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, caller: Option<Caller>)
         scraped.stored += stats.accepted;
         scraped.lag += stats.lag_events;
         scraped.log_bytes += stats.bytes;
+        scraped.add_correlations(app.pipeline.correlation_counters(tenant));
         scraped.letters_dropped += dropped(&app, tenant).await.unwrap_or(0);
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,6 +1,7 @@
 //! Prometheus metrics: counters that the handlers move, and gauges read from their source at scrape time.
 
 use prometheus_client::{encoding::text::encode, metrics::counter::Counter, metrics::gauge::Gauge, registry::Registry};
+use shieldops_detect::Counters;
 
 #[derive(Default)]
 pub struct Metrics {
@@ -18,6 +19,18 @@ pub(crate) struct Scraped {
     pub(crate) log_bytes: u64,
     pub(crate) rules: u64,
     pub(crate) letters_dropped: u64,
+    correlations: Counters,
+}
+
+impl Scraped {
+    /// Adds what the correlations of a tenant remember.
+    pub(crate) fn add_correlations(&mut self, more: Counters) {
+        let all = &mut self.correlations;
+        (all.groups, all.bytes) = (all.groups + more.groups, all.bytes + more.bytes);
+        (all.events, all.too_late) = (all.events + more.events, all.too_late + more.too_late);
+        all.evicted_events += more.evicted_events;
+        all.evicted_groups += more.evicted_groups;
+    }
 }
 
 impl Metrics {
@@ -46,7 +59,15 @@ impl Metrics {
                 registry.register(name, help, counter.clone());
             }
         }
+        let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        let correlations = scraped.correlations;
         let gauges = [
+            ("correlation_groups", "Groups that correlations remember", size(correlations.groups)),
+            ("correlation_size_bytes", "Bytes that correlations take in memory", size(correlations.bytes)),
+            ("correlation_events", "Events taken by correlations since the start", correlations.events),
+            ("correlation_events_too_late", "Events that came too late for correlations since the start", correlations.too_late),
+            ("correlation_events_evicted", "Events that correlations dropped for want of room since the start", correlations.evicted_events),
+            ("correlation_groups_evicted", "Groups that correlations dropped for want of room since the start", correlations.evicted_groups),
             ("bus_events_stored", "Events acknowledged since the data directory was made", scraped.stored),
             ("bus_lag_events", "Events acknowledged and not yet processed", scraped.lag),
             ("bus_size_bytes", "Bytes of the event log at rest", scraped.log_bytes),

@@ -27,6 +27,7 @@ mod program;
 mod replay;
 mod schedule;
 mod set;
+mod shown;
 mod window;
 
 pub use alert::Superseded;

@@ -43,6 +43,8 @@ pub use correlation::{
     AliasedField, Bound, Bounds, Correlation, CorrelationCondition, CorrelationKind, Linked, Links, Member, Operator,
     RuleExpr, RuleReference, Target, Timespan,
 };
+pub(crate) use condition::Expr;
+pub(crate) use detection::Detection;
 pub use documents::Documents;
 pub use event::MAX_EVENT_BYTES;
 pub use explain::FieldHit;

@@ -191,6 +191,53 @@ fn an_event_with_a_listed_indicator_raises_an_alert_that_says_where_it_is_listed
     assert_eq!(alerts(&server, &person, "indicator:feed").len(), 4);
 }
 
+/// Three refused words of one user within an hour; the rule below is in the same file and silent.
+fn correlated(word: &str) -> String {
+    format!(
+        "title: Three words\nid: {FIRST}\nstatus: test\nlevel: high\ncorrelation:\n  type: event_count\n  rules: word\n  group-by: [src_ip]\n  timespan: 1h\n  condition: {{gte: 3}}\n---\n{}",
+        rule(SECOND, "A word", word).replace("status: test", "name: word\nstatus: test")
+    )
+}
+
+#[test]
+fn a_correlation_raises_one_alert_that_grows_and_what_it_remembers_outlives_a_reload() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules");
+    fs::create_dir_all(&rules).unwrap();
+    fs::write(rules.join("three.yml"), correlated("Failed password")).unwrap();
+    let arg = config(dir.path(), &format!("[rules]\ndirs = [{}]\n", quoted(&rules)));
+    let server = Server::start(&["--config", &arg]);
+    let (ingest, person) = (server.token("ingest"), server.token("personal"));
+    let failed = |second: u32, from: &str| {
+        format!("Nov 21 10:15:{second:02} web-07 sshd[4211]: Failed password for root from {from} port 1 ssh2").into_bytes()
+    };
+    let send = |second: u32, from: &str| post(&server, "/api/v1/events", &ingest, &[], &failed(second, from));
+    send(1, "203.0.113.9");
+    send(2, "203.0.113.9");
+    send(3, "203.0.113.10");
+    assert_eq!(alerts(&server, &person, FIRST), Vec::<Value>::new());
+    // What is remembered outlives a change of other rules.
+    fs::write(rules.join("other.yml"), rule("5a000000-0000-4000-8000-000000000003", "Other", "periwinkle")).unwrap();
+    reload(&server, &person);
+    send(4, "203.0.113.9");
+    let first = alerts(&server, &person, FIRST);
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!((&first[0]["count"], &first[0]["severity"]), (&json!(3), &json!("high")));
+    assert!(first[0]["entities"].to_string().contains("203.0.113.9"), "{first:?}");
+    assert_eq!(first[0]["event_ids"].as_array().unwrap().len(), 3, "{first:?}");
+    assert_eq!(alerts(&server, &person, SECOND), Vec::<Value>::new(), "the rule below is silent");
+    send(5, "203.0.113.9");
+    let grown = alerts(&server, &person, FIRST);
+    assert_eq!((grown.len(), &grown[0]["id"], &grown[0]["count"]), (1, &first[0]["id"], &json!(4)));
+
+    let shown = server.get(&format!("/api/v1/rules/{FIRST}"), &person).unwrap();
+    assert_eq!(shown["correlation"]["type"], "event_count", "{shown}");
+    assert_eq!(shown["correlation"]["members"], json!([SECOND]), "{shown}");
+    let events = json!({"events": [1, 2, 3].map(|at| json!({"message": String::from_utf8(failed(at, "203.0.113.9")).unwrap()}))});
+    let tried = server.post(&format!("/api/v1/rules/{FIRST}/test"), &person, &events).unwrap();
+    assert_eq!(tried["results"][0]["matched"], true, "{tried}");
+}
+
 #[test]
 fn reloading_rules_loses_no_event_and_no_match() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Matches of correlations into alerts: one alert for a match, under the match's own name, as long as it grows.
 
-use shieldops_model::{Alert, AlertId, AlertKey, AlertStatus, Attack, Entity, EventId, TenantId, Timestamp};
 use sha2::{Digest as _, Sha256};
+use shieldops_model::{Alert, AlertId, AlertKey, AlertStatus, Attack, Entity, EventId, TenantId, Timestamp};
 
 use crate::{
     RuleFacts,
@@ -213,10 +213,7 @@ mod tests {
     #[test]
     fn the_encoding_stays_as_it_was_written_to_disk() {
         let key = raised(1, []).key(TENANT);
-        assert_eq!(
-            hex::encode(key.fingerprint),
-            "d9106c1545eae3adf8e8a92d75f09fc15129cb957d7b2970e63ffb298548ccd5"
-        );
+        assert_eq!(hex::encode(key.fingerprint), "d9106c1545eae3adf8e8a92d75f09fc15129cb957d7b2970e63ffb298548ccd5");
         let demo = Raised { demo: true, ..raised(1, []) };
         assert_ne!(demo.key(TENANT).fingerprint, key.fingerprint);
         let other = Raised { group: vec!["198.51.100".into(), ".7".into()], ..raised(1, []) };

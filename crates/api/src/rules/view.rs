@@ -20,6 +20,7 @@ use shieldops_store::{
 };
 use utoipa::ToSchema;
 
+use super::correlation::CorrelationView;
 use crate::{Problem, auth::Caller};
 
 /// Days over which a rule's volume is measured.
@@ -34,6 +35,8 @@ pub(crate) struct RuleView {
     pub(crate) status: String,
     #[schema(value_type = Object)]
     log_source: RuleSource,
+    /// Of a rule that correlates others.
+    correlation: Option<CorrelationView>,
     tags: Vec<String>,
     attack: Attack,
     /// `built_in`, `directory` or `tenant`.
@@ -210,6 +213,11 @@ impl Subject {
         TestCounts::new((self.matches.len(), self.misses.len()), self.tests)
     }
 
+    /// It has samples, and all come out as they should.
+    pub(crate) fn is_tested(&self) -> bool {
+        self.tests.0 > 0 && self.tests.1 == 0
+    }
+
     /// Samples that do not come out as they should.
     pub(crate) fn failed(&self) -> usize {
         self.tests.1
@@ -298,6 +306,7 @@ impl Tenant {
             level: rule.level,
             status: rule.status.clone(),
             log_source: rule.log_source.clone(),
+            correlation: book.correlation_entries.get(&rule.id).map(CorrelationView::of),
             tags: rule.tags.clone(),
             attack: rule.attack.clone(),
             origin: subject.origin,

@@ -90,6 +90,9 @@ impl CorrelationSet {
 
     fn of(draft: CorrelationDraft, rules: &RuleSet) -> (Self, Vec<Diagnostic>) {
         let CorrelationDraft { correlations, links, mut diagnostics } = draft;
+        // The set's own have the names of fields that pipelines gave.
+        let links =
+            if rules.links().correlations.len() == links.correlations.len() { rules.links().clone() } else { links };
         let mut set =
             Self { feeds: vec![Vec::new(); rules.len()], silent: vec![false; rules.len()], ..Self::default() };
         let mut places: HashMap<usize, usize> = HashMap::new();

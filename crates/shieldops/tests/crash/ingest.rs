@@ -24,6 +24,9 @@ const ROUNDS: u32 = 30;
 const SHIPPERS: u32 = 3;
 const LINES: u32 = 6;
 const RULE: &str = "5f2b7a34-1c1e-4a53-9c58-0d8a36f7c9e1";
+/// Counts the marked lines of each host.
+const CORRELATION: &str = "5f2b7a34-1c1e-4a53-9c58-0d8a36f7c9e2";
+const HOSTS: usize = 3;
 
 #[test]
 fn what_was_acknowledged_survives_kills_at_random_moments_and_counts_once() {
@@ -116,6 +119,11 @@ fn write_rule(dir: &Path) {
          detection:\n  marked:\n    message|contains: crash-marker\n  condition: marked\n"
     );
     std::fs::write(dir.join("marked.yml"), rule).unwrap();
+    let correlation = format!(
+        "title: Many marked lines\nid: {CORRELATION}\nstatus: test\nlevel: low\ncorrelation:\n  type: event_count\n  \
+         rules: {RULE}\n  group-by: [hostname]\n  timespan: 12h\n  condition: {{gte: 10}}\n"
+    );
+    std::fs::write(dir.join("many.yml"), correlation).unwrap();
 }
 
 /// One body of lines, each with a mark of its own.
@@ -180,6 +188,7 @@ struct Stored {
     /// Marks of the dead letters, by stage.
     letters: BTreeMap<(String, String), u32>,
     alerts: Vec<Value>,
+    correlated: Vec<Value>,
     stats: Value,
 }
 
@@ -189,6 +198,7 @@ impl Stored {
             events: BTreeMap::new(),
             letters: BTreeMap::new(),
             alerts: client.all(&format!("/api/v1/alerts?rule_id={RULE}"), person),
+            correlated: client.all(&format!("/api/v1/alerts?rule_id={CORRELATION}"), person),
             stats: client.get("/api/v1/ingest/stats", person),
         };
         let mut ids = BTreeSet::new();
@@ -263,13 +273,18 @@ impl Stored {
         }
         let matching: u64 =
             self.events.iter().filter(|(mark, _)| mark.starts_with("mark")).map(|(_, count)| u64::from(*count)).sum();
-        let counted: u64 = self.alerts.iter().map(|alert| alert["count"].as_u64().unwrap()).sum();
-        match counted.cmp(&matching) {
-            std::cmp::Ordering::Less => tally.lost(format!("{matching} events match, the alerts count {counted}")),
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Greater => {
-                tally.doubled(format!("{matching} events match, the alerts count {counted}"));
+        for (what, alerts) in [("the alerts", &self.alerts), ("those of the correlation", &self.correlated)] {
+            let counted: u64 = alerts.iter().map(|alert| alert["count"].as_u64().unwrap()).sum();
+            match counted.cmp(&matching) {
+                std::cmp::Ordering::Less => tally.lost(format!("{matching} events match, {what} count {counted}")),
+                std::cmp::Ordering::Equal => {}
+                std::cmp::Ordering::Greater => {
+                    tally.doubled(format!("{matching} events match, {what} count {counted}"));
+                }
             }
+        }
+        if self.correlated.len() != HOSTS || self.correlated.iter().any(|alert| alert["superseded"] != false) {
+            tally.misreported(format!("one alert for each of {HOSTS} hosts: {:?}", self.correlated));
         }
         let keys: BTreeSet<_> = self
             .alerts

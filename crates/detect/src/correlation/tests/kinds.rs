@@ -155,6 +155,17 @@ fn a_chain_goes_on_while_what_it_builds_on_holds_and_rules_fall_silent() {
 }
 
 #[test]
+fn in_a_list_of_rules_it_stands_with_what_its_rules_have_in_common() {
+    let bench = bench(COUNT);
+    let rule = bench.set.find("id-x").unwrap().as_rule(&bench.rules);
+    assert_eq!((rule.id.as_str(), rule.title.as_str()), ("id-x", "Correlation x"));
+    assert_eq!(rule.log_source.product.as_deref(), Some("linux"));
+    let (alone, _) = RuleSet::compile(vec![rule], &CompileOptions::default());
+    let source = shieldops_model::LogSource { product: Some("linux".to_owned()), ..Default::default() };
+    assert_eq!(alone.matches_one(&source, br#"{"k":"a"}"#, "id-x"), Some(false));
+}
+
+#[test]
 fn what_can_never_match_is_said() {
     let codes = |bench: &Bench| bench.said.iter().map(|said| said.code).collect::<Vec<_>>();
     assert_eq!(codes(&bench(&COUNT.replace("gte: 3", "gte: 10001"))), ["limit-out-of-reach"]);

@@ -1,0 +1,140 @@
+//! Correlations of a book, beside its rules.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
+
+use shieldops_detect::{CompiledCorrelation, Correlation, CorrelationSet, Diagnostic, Documents, Rule};
+use shieldops_triage::RuleFacts;
+
+use super::{RuleEntry, SourceFile};
+use crate::samples::stories::{Stories, Told};
+
+/// What the lists show beside a correlation itself.
+#[derive(Debug, Clone)]
+pub struct CorrelationEntry {
+    pub correlation: Arc<Correlation>,
+    /// The ids of its rules.
+    pub members: Vec<String>,
+    /// It raises no alerts of its own.
+    pub silent: bool,
+    pub built_in: bool,
+    pub file: String,
+    /// Stories that it must find, each a list of events, and near misses.
+    pub matches: Vec<Vec<String>>,
+    pub misses: Vec<Vec<String>>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl CorrelationEntry {
+    pub(super) fn new(compiled: &CompiledCorrelation, file: &SourceFile, said: &[Diagnostic]) -> Self {
+        Self {
+            correlation: Arc::clone(&compiled.correlation),
+            members: compiled.members.clone(),
+            silent: compiled.silent,
+            built_in: file.built_in,
+            file: file.name.clone(),
+            matches: stories(&file.matches),
+            misses: stories(&file.misses),
+            diagnostics: said.to_vec(),
+        }
+    }
+}
+
+impl CorrelationEntry {
+    /// Its place in a list of rules. A story is one sample there.
+    pub(super) fn as_rule_entry(&self, rule: Rule, case: Case) -> RuleEntry {
+        let lines = |stories: &[Vec<String>]| stories.iter().map(|story| story.join("\n")).collect();
+        RuleEntry {
+            rule: Arc::new(rule),
+            built_in: self.built_in,
+            file: self.file.clone(),
+            matches: lines(&self.matches),
+            misses: lines(&self.misses),
+            diagnostics: self.diagnostics.clone(),
+            case: Some(Arc::new(case)),
+            tests: OnceLock::new(),
+        }
+    }
+}
+
+/// A correlation with everything that its stories need.
+#[derive(Debug)]
+pub(crate) struct Case {
+    id: String,
+    documents: Documents,
+    matches: Vec<Vec<String>>,
+    misses: Vec<Vec<String>>,
+}
+
+impl Case {
+    pub(super) fn new(set: &CorrelationSet, rules: &BTreeMap<String, RuleEntry>, entry: &CorrelationEntry) -> Self {
+        let mut documents = Documents::default();
+        let mut wanted = vec![entry.correlation.header.id.clone()];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = wanted.pop() {
+            if !seen.insert(id.clone()) {
+                continue;
+            }
+            if let Some(below) = set.find(&id) {
+                documents.correlations.push(Correlation::clone(&below.correlation));
+                wanted.extend(below.members.iter().cloned());
+            } else if let Some(rule) = rules.get(&id) {
+                documents.rules.push(Rule::clone(&rule.rule));
+            }
+        }
+        let id = entry.correlation.header.id.clone();
+        Self { id, documents, matches: entry.matches.clone(), misses: entry.misses.clone() }
+    }
+
+    /// Stories that come out as they should, and those that do not. Blocking.
+    pub(super) fn tests(&self) -> (usize, usize) {
+        let told = Stories::new(self.documents.clone()).check(&self.id, &self.matches, &self.misses);
+        let right = told.iter().filter(|told| Told::is_right(told)).count();
+        (right, told.len().saturating_sub(right))
+    }
+
+    /// Whether a story is found. Blocking.
+    pub(crate) fn finds(&self, stories: &[Vec<String>]) -> Vec<bool> {
+        let all = Stories::new(self.documents.clone());
+        stories.iter().map(|story| all.finds(&self.id, story)).collect()
+    }
+}
+
+/// The stories of a file of samples: an empty line stands between two of them.
+pub fn stories(text: &str) -> Vec<Vec<String>> {
+    let mut stories = vec![Vec::new()];
+    for line in text.lines() {
+        match (line.trim().is_empty(), stories.last_mut()) {
+            (false, Some(story)) => story.push(line.to_owned()),
+            (true, Some(story)) if !story.is_empty() => stories.push(Vec::new()),
+            _ => {}
+        }
+    }
+    stories.retain(|story| !story.is_empty());
+    stories
+}
+
+pub(super) fn facts_of(correlation: &Correlation) -> RuleFacts {
+    let header = &correlation.header;
+    RuleFacts {
+        id: header.id.clone(),
+        title: header.title.clone(),
+        version: header.version.clone(),
+        level: header.level,
+        attack: header.attack.clone(),
+        group_by: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stories;
+
+    #[test]
+    fn an_empty_line_ends_a_story() {
+        assert_eq!(stories("a\nb\n\n\nc\n"), [vec!["a", "b"], vec!["c"]]);
+        assert!(stories("\n \n").is_empty());
+    }
+}
