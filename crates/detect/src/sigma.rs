@@ -25,6 +25,7 @@ mod field_map;
 mod fields;
 mod filter;
 pub(crate) mod item;
+pub mod lint;
 pub(crate) mod matcher;
 mod meta;
 pub(crate) mod modifiers;
@@ -39,11 +40,11 @@ mod why;
 pub(crate) mod yaml;
 
 pub use compile::{CompileOptions, CompiledRule, RuleSet};
+pub(crate) use condition::Expr;
 pub use correlation::{
     AliasedField, Bound, Bounds, Correlation, CorrelationCondition, CorrelationKind, Linked, Links, Member, Operator,
     RuleExpr, RuleReference, Target, Timespan,
 };
-pub(crate) use condition::Expr;
 pub(crate) use detection::Detection;
 pub use documents::Documents;
 pub use event::MAX_EVENT_BYTES;

@@ -17,12 +17,13 @@ use super::{
     documents::Documents,
     field_map::FieldMap,
     item::{Item, Placeholders, Test},
-    prepare, route,
-    rule::Rule,
+    prepare::{self, Prepared},
+    route,
+    rule::{Rule, RuleSource},
 };
-use crate::engine::Engine;
 use crate::{
     diagnostic::{Diagnostic, Report},
+    engine::Engine,
     pipelines::Pipeline,
 };
 
@@ -57,7 +58,10 @@ pub struct CompiledRule {
     pub rule: Arc<Rule>,
     /// Its place in the set, for bitmaps over the set.
     pub index: usize,
+    /// What filters and pipelines made of the rule's own.
     pub(crate) detection: Arc<Detection>,
+    /// Where the rule is evaluated: a pipeline may have changed the rule's own.
+    pub(crate) log_source: RuleSource,
     /// The field id of each item, by the item's number; `None` is a keyword.
     pub(crate) fields: Vec<Option<usize>>,
 }
@@ -82,6 +86,7 @@ pub struct RuleSet {
     service_groups: bool,
     correlations: Vec<Correlation>,
     links: Links,
+    options: CompileOptions,
     pub(crate) engine: Engine,
 }
 
@@ -108,11 +113,12 @@ impl RuleSet {
             service_groups: options.service_groups,
             correlations: documents.correlations,
             links,
+            options: options.clone(),
             ..Self::default()
         };
-        for rule in rules {
-            let mut report = Report::new(&rule.file);
-            set.add(rule, &placeholders, &mut report);
+        for prepared in rules {
+            let mut report = Report::new(&prepared.rule.file);
+            set.add(prepared, &placeholders, &mut report);
             diagnostics.extend(report.into_found());
         }
         set.engine = Engine::new(&set);
@@ -126,6 +132,11 @@ impl RuleSet {
 
     pub fn links(&self) -> &Links {
         &self.links
+    }
+
+    /// What the set was compiled with, for those who compile a rule of it again.
+    pub fn options(&self) -> &CompileOptions {
+        &self.options
     }
 
     /// Whether a rule raises no alerts of its own, because a correlation uses it so.
@@ -185,8 +196,9 @@ impl RuleSet {
         Route { rules, names }
     }
 
-    fn add(&mut self, rule: Rule, placeholders: &Placeholders, report: &mut Report) {
-        let detection = resolved(&rule, placeholders, report);
+    fn add(&mut self, prepared: Prepared, placeholders: &Placeholders, report: &mut Report) {
+        let Prepared { rule, detection, log_source } = prepared;
+        let detection = resolved(detection, placeholders, report);
         let mut fields = vec![None; detection.items];
         for selection in &detection.selections {
             selection.block.each_item(&mut |item| {
@@ -202,7 +214,7 @@ impl RuleSet {
         }
         let index = self.rules.len();
         self.by_id.insert(rule.id.clone(), index);
-        self.rules.push(CompiledRule { rule: Arc::new(rule), index, detection, fields });
+        self.rules.push(CompiledRule { rule: Arc::new(rule), index, detection, log_source, fields });
     }
 
     fn intern(&mut self, name: &str) -> usize {
@@ -233,18 +245,16 @@ impl Block {
 }
 
 /// The detection with the lists of its placeholders.
-fn resolved(rule: &Rule, placeholders: &Placeholders, report: &mut Report) -> Arc<Detection> {
-    if placeholders.is_empty() {
-        return Arc::clone(&rule.detection);
-    }
+fn resolved(detection: Arc<Detection>, placeholders: &Placeholders, report: &mut Report) -> Arc<Detection> {
     let mut waits = false;
-    for selection in &rule.detection.selections {
-        selection.block.each_item(&mut |item| waits |= item.values.iter().any(|c| matches!(c.test, Test::Unresolved)));
+    if !placeholders.is_empty() {
+        let mut look = |item: &Item| waits |= item.values.iter().any(|c| matches!(c.test, Test::Unresolved));
+        detection.selections.iter().for_each(|selection| selection.block.each_item(&mut look));
     }
     if !waits {
-        return Arc::clone(&rule.detection);
+        return detection;
     }
-    let mut detection = Detection::clone(&rule.detection);
+    let mut detection = Detection::clone(&detection);
     for selection in &mut detection.selections {
         selection.block.each_item_mut(&mut |item| {
             item.resolve(placeholders, report);

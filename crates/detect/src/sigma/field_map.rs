@@ -1,8 +1,14 @@
 //! Names that a log source gives to the fields that rules speak of. A rule's field is tried as it is first.
 //!
-//! The shipped table is short on purpose: it covers sources whose own names differ from the Sigma taxonomy.
+//! The shipped mappings cover sources whose own names differ from the Sigma taxonomy. Each can be left out by its name.
+
+mod shipped;
+
+use std::collections::HashMap;
 
 use shieldops_model::LogSource;
+
+use self::shipped::{MAPPINGS, Mapping, WINDOWS_FIELDS};
 
 /// In events of this log source, `field` of a rule is the first of `to` that the event has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,56 +24,35 @@ pub struct FieldAlias {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldMap {
     aliases: Vec<FieldAlias>,
+    /// The numbers of the aliases of a field.
+    by_field: HashMap<String, Vec<usize>>,
 }
-
-/// Product, category, service (empty: open), the rule's field, the event's fields.
-const SHIPPED: &[(&str, &str, &str, &str, &[&str])] = &[
-    ("linux", "process_creation", "auditd", "Image", &["exe"]),
-    ("linux", "process_creation", "auditd", "CommandLine", &["proctitle"]),
-    ("linux", "process_creation", "auditd", "CurrentDirectory", &["cwd"]),
-    ("linux", "process_creation", "auditd", "ProcessId", &["pid"]),
-    ("linux", "process_creation", "auditd", "ParentProcessId", &["ppid"]),
-    ("linux", "process_creation", "auditd", "User", &["auid", "uid"]),
-    ("linux", "file_event", "auditd", "TargetFilename", &["name"]),
-    ("linux", "file_event", "auditd", "Image", &["exe"]),
-    // Security 4688 says the same as Sysmon 1 in other words.
-    ("windows", "process_creation", "security", "Image", &["NewProcessName"]),
-    ("windows", "process_creation", "security", "ParentImage", &["ParentProcessName"]),
-    ("windows", "process_creation", "security", "ParentProcessId", &["ProcessId"]),
-    ("windows", "process_creation", "security", "User", &["SubjectUserName"]),
-    ("windows", "process_creation", "security", "LogonId", &["SubjectLogonId"]),
-    // Web servers that log JSON under their own variable names.
-    ("", "webserver", "", "c-ip", &["remote_addr", "client_ip", "src_ip"]),
-    ("", "webserver", "", "cs-method", &["request_method", "method"]),
-    ("", "webserver", "", "cs-uri-stem", &["uri", "path"]),
-    ("", "webserver", "", "cs-uri-query", &["args", "query_string"]),
-    ("", "webserver", "", "cs-uri", &["request_uri"]),
-    ("", "webserver", "", "cs-user-agent", &["http_user_agent", "user_agent"]),
-    ("", "webserver", "", "cs-referer", &["http_referer", "referer"]),
-    ("", "webserver", "", "sc-status", &["status"]),
-];
 
 impl FieldMap {
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// The table that comes with the engine.
+    /// The mappings that come with the engine.
     pub fn shipped() -> Self {
-        let open = |word: &str| (!word.is_empty()).then(|| word.to_owned());
-        let aliases = SHIPPED.iter().map(|(product, category, service, field, to)| FieldAlias {
-            product: open(product),
-            category: open(category),
-            service: open(service),
-            field: (*field).to_owned(),
-            to: to.iter().map(|name| (*name).to_owned()).collect(),
-        });
-        Self { aliases: aliases.collect() }
+        Self::shipped_without(&[])
+    }
+
+    /// The shipped mappings but those of these names; a name that is none changes nothing.
+    pub fn shipped_without(names: &[String]) -> Self {
+        let wanted = MAPPINGS.iter().filter(|mapping| !names.iter().any(|name| name == mapping.name));
+        wanted.flat_map(aliases).fold(Self::default(), Self::with)
+    }
+
+    /// Name and content of each shipped mapping.
+    pub fn mappings() -> impl Iterator<Item = (&'static str, &'static str)> {
+        MAPPINGS.iter().map(|mapping| (mapping.name, mapping.about))
     }
 
     /// Later entries come after earlier ones for the same field.
     #[must_use]
     pub fn with(mut self, alias: FieldAlias) -> Self {
+        self.by_field.entry(alias.field.clone()).or_default().push(self.aliases.len());
         self.aliases.push(alias);
         self
     }
@@ -79,11 +64,35 @@ impl FieldMap {
 
     /// The names to try for a rule's field in events of this source, in order.
     pub(crate) fn names<'m>(&'m self, source: &'m LogSource, field: &'m str) -> impl Iterator<Item = &'m str> {
-        self.aliases
-            .iter()
-            .filter(move |alias| alias.field == field && alias.applies(source))
+        self.by_field
+            .get(field)
+            .into_iter()
+            .flatten()
+            .filter_map(|number| self.aliases.get(*number))
+            .filter(move |alias| alias.applies(source))
             .flat_map(|alias| alias.to.iter().map(String::as_str))
     }
+}
+
+fn aliases(mapping: &'static Mapping) -> impl Iterator<Item = FieldAlias> {
+    let open = |word: &str| (!word.is_empty()).then(|| word.to_owned());
+    let rows = mapping.rows.iter().map(move |(product, category, service, field, to)| FieldAlias {
+        product: open(product),
+        category: open(category),
+        service: open(service),
+        field: (*field).to_owned(),
+        to: to.iter().map(|name| (*name).to_owned()).collect(),
+    });
+    let below = mapping.below.into_iter().flat_map(|prefix| {
+        WINDOWS_FIELDS.iter().map(move |field| FieldAlias {
+            product: Some("windows".to_owned()),
+            category: None,
+            service: None,
+            field: (*field).to_owned(),
+            to: vec![format!("{prefix}{field}")],
+        })
+    });
+    rows.chain(below)
 }
 
 impl FieldAlias {
@@ -92,5 +101,51 @@ impl FieldAlias {
         agrees(&self.product, &source.product)
             && agrees(&self.service, &source.service)
             && self.category.as_ref().is_none_or(|category| source.categories.contains(category))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_is_left_out_by_its_name() {
+        let source = LogSource {
+            product: Some("windows".to_owned()),
+            categories: vec!["process_creation".to_owned()],
+            service: Some("security".to_owned()),
+        };
+        let names = |map: &FieldMap| map.names(&source, "Image").map(str::to_owned).collect::<Vec<_>>();
+        let all = names(&FieldMap::shipped());
+        assert_eq!(
+            all,
+            [
+                "NewProcessName",
+                "process.file.path",
+                "winlog.event_data.Image",
+                "process.executable",
+                "process.executable"
+            ]
+        );
+        let off = ["windows-4688", "ecs", "winlogbeat"].map(str::to_owned);
+        assert_eq!(names(&FieldMap::shipped_without(&off)), ["process.file.path"]);
+        let every: Vec<String> = FieldMap::mappings().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(every.len(), 11);
+        assert_eq!(FieldMap::shipped_without(&every), FieldMap::empty());
+    }
+
+    #[test]
+    fn the_tables_name_each_thing_once() {
+        let mut names: Vec<&str> = MAPPINGS.iter().map(|mapping| mapping.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), MAPPINGS.len());
+        for mapping in &MAPPINGS {
+            for (index, row) in mapping.rows.iter().enumerate() {
+                let same = |other: &&shipped::Row| (other.0, other.1, other.2, other.3) == (row.0, row.1, row.2, row.3);
+                assert_eq!(mapping.rows.iter().position(|other| same(&other)), Some(index), "{} {row:?}", mapping.name);
+                assert!(!row.4.contains(&row.3), "{} {row:?}", mapping.name);
+            }
+        }
     }
 }

@@ -1,19 +1,39 @@
 //! Documents to the rules that are compiled: one for each id, with filters joined and pipelines applied.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::{
     compile::CompileOptions,
     correlation::{Links, Target},
+    detection::Detection,
     documents::Documents,
     filter,
     item::Placeholders,
-    rule::Rule,
+    rule::{Rule, RuleSource},
 };
 use crate::{
     diagnostic::{Diagnostic, Place, Report},
     pipelines::Pipelines,
 };
+
+/// A rule as it was read, with what filters and pipelines made of it.
+pub(crate) struct Prepared {
+    pub(crate) rule: Rule,
+    pub(crate) detection: Arc<Detection>,
+    pub(crate) log_source: RuleSource,
+}
+
+impl Prepared {
+    /// Puts the rule's own detection and log source back in their place.
+    fn new(mut rule: Rule, own: Arc<Detection>, source: RuleSource) -> Self {
+        let detection = std::mem::replace(&mut rule.detection, own);
+        let log_source = std::mem::replace(&mut rule.log_source, source);
+        Self { rule, detection, log_source }
+    }
+}
 
 /// The lists of the options, and those of pipelines where the options have none.
 pub(crate) fn placeholders(options: &CompileOptions) -> Placeholders {
@@ -28,7 +48,7 @@ pub(crate) fn rules(
     options: &CompileOptions,
     links: &mut Links,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Rule> {
+) -> Vec<Prepared> {
     let rules = without_duplicates(std::mem::take(&mut documents.rules), diagnostics);
     let mut usable = Vec::with_capacity(rules.len());
     let mut joiner = filter::Joiner::new(&documents.filters);
@@ -36,6 +56,7 @@ pub(crate) fn rules(
     let mut names = if options.pipelines.is_empty() { HashMap::new() } else { names(links) };
     for mut rule in rules {
         let mut report = Report::new(&rule.file);
+        let (own_detection, own_source) = (Arc::clone(&rule.detection), rule.log_source.clone());
         joiner.join(&mut rule);
         let mut own = names.remove(&rule.id).unwrap_or_default();
         let loaded = pipelines.apply(&mut rule, &mut own, &mut report);
@@ -45,7 +66,7 @@ pub(crate) fn rules(
             let fix = "Add `logsource` with product, category or service.";
             report.error(place(&rule), "no-log-source", message, fix);
         } else if loaded {
-            usable.push(rule);
+            usable.push(Prepared::new(rule, own_detection, own_source));
         }
         diagnostics.extend(report.into_found());
     }
