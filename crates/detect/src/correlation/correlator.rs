@@ -106,7 +106,8 @@ pub struct Correlator {
     /// What is told has been taken and not been saved yet.
     owed: bool,
     log: Log,
-    /// The watermark as it was before the step.
+    /// The watermark as it was before the step. What a step brings is late by this one alone: a step may span hours, and
+    /// what correlations below find in it comes in no order.
     before: i64,
     step: u64,
     /// The step after which each bucket was written.
@@ -205,13 +206,20 @@ impl Correlator {
     pub fn advance(&mut self, watermark: Option<Timestamp>) {
         self.settle();
         self.log.watermark_moves();
-        let Some(watermark) = watermark.map(Timestamp::as_micros).filter(|time| *time > self.watermark) else { return };
+        self.move_to(watermark.map_or(i64::MIN, Timestamp::as_micros));
+        self.settle();
+    }
+
+    /// Marks what is due by that watermark.
+    pub(super) fn move_to(&mut self, watermark: i64) {
+        if watermark <= self.watermark {
+            return;
+        }
         self.watermark = watermark;
         let due: Vec<u128> = self.schedule.due(watermark).collect();
         let place = |id: &u128| self.groups.get(id).map(|group| (group.correlation, *id));
         let due: Vec<(usize, u128)> = due.iter().filter_map(place).collect();
         self.dirty.extend(due);
-        self.settle();
     }
 
     /// What is to be told since this was asked last, each match once as it is now. Of silent correlations nothing is.
@@ -247,7 +255,7 @@ impl Correlator {
         self.uses = self.uses.saturating_add(1);
         let group = self.groups.entry(id).or_insert_with(|| Group::new(correlation, label.apart, label.values.clone()));
         let cost = if group.used == 0 { 0 } else { group.cost() };
-        let inserted = group.insert(member, program, self.watermark, self.limits.events_per_group);
+        let inserted = group.insert(member, program, self.before, self.limits.events_per_group);
         group.used = self.uses;
         self.counters.bytes = self.counters.bytes.saturating_sub(cost).saturating_add(group.cost());
         match inserted {

@@ -5,8 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use shieldops_model::Timestamp;
-
 use super::{Correlator, Limits};
 use crate::correlation::{
     CorrelationSet,
@@ -40,7 +38,7 @@ impl Correlator {
 
     /// Nothing of this is stored.
     pub(in crate::correlation) fn forget_steps(&mut self) {
-        (self.log, self.owed) = (Log::default(), false);
+        (self.log, self.owed, self.before) = (Log::default(), false, self.watermark);
     }
 
     /// The state after the last step that was stored, and what of it could not be read. Correlations that the set does not
@@ -90,10 +88,12 @@ impl Correlator {
 
     fn replay(&mut self, step: u64, read: &Step, places: &HashMap<u128, usize>) {
         let [before, after] = &read.phases;
+        self.before = read.before;
+        // Steps of which nothing was stored moved event time, and no more.
+        self.move_to(read.before);
+        self.settle();
         for (watermark, phase) in [(read.before, before), (read.after, after)] {
-            if watermark > self.watermark {
-                self.advance(Some(Timestamp::from_micros(watermark)));
-            }
+            self.move_to(watermark);
             for (label, entry) in phase.iter().filter_map(|(at, entry)| Some((read.labels.get(*at)?, entry))) {
                 let newer = self.written.get(usize::from(bucket(label.group))).copied().unwrap_or(0);
                 let Some(index) = places.get(&label.meaning).copied().filter(|_| newer < step) else { continue };
