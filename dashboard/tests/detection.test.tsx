@@ -100,6 +100,7 @@ describe('coverage', () => {
     tested: level === 'tested',
     automated: false,
     rules: [],
+    rule_count: 0,
     sources: [],
   })
   const all = [
@@ -124,7 +125,14 @@ describe('coverage', () => {
   })
   it('draws a window inside its lane, and never too thin to see', () => {
     const at = (m: number) => new Date(m * 60_000).toISOString()
-    const w = (from: number, to: number) => ({ source: 'a', from: at(from), to: at(to), status: 'evaluated' as const })
+    const nothing = { why: '', events: 0, late: 0, skipped: 0 }
+    const w = (from: number, to: number) => ({
+      ...nothing,
+      source: 'a',
+      from: at(from),
+      to: at(to),
+      status: 'evaluated' as const,
+    })
     expect(place(w(-10, 50), 0, 100 * 60_000)).toEqual({ x: 0, width: 500 })
     expect(place(w(100, 100), 0, 100 * 60_000).width).toBeGreaterThan(1)
     expect(bySource([w(0, 1), { ...w(1, 2), source: '0' }]).map(([s]) => s)).toEqual(['0', 'a'])

@@ -16,6 +16,17 @@ export type Scorecard = {
   shadow_matches: number
   excepted_matches: number
 }
+export type Correlation = {
+  type: string
+  group_by: string[]
+  timespan: string
+  timespan_s: number
+  /** Ids of its rules, in its order. */
+  members: string[]
+  /** It raises no alerts itself: another one builds on it. */
+  silent: boolean
+}
+
 export type Proof = {
   backtest?: string | null
   backtest_at?: string | null
@@ -35,8 +46,8 @@ export type RuleView = Omit<Rule, 'tests' | 'origin' | 'switched'> & {
   tests: RuleTests
   exceptions?: number
   scorecard?: Scorecard
-  /** What kind of correlation it is; absent for a rule of single events. */
-  correlation?: string | null
+  /** How it is made of other rules; absent for a rule of single events. */
+  correlation?: Correlation | null
 }
 export type RuleDetail = RuleView & { proof?: Proof }
 
@@ -140,7 +151,17 @@ export type Exception = {
 }
 
 export type CoverageStatus = 'evaluated' | 'shadow' | 'not_checked' | 'silent'
-export type CoverageWindow = { source: string; from: string; to: string; status: CoverageStatus; why?: string | null }
+export type CoverageWindow = {
+  source: string
+  from: string
+  to: string
+  status: CoverageStatus
+  /** Why nothing was checked. */
+  why: string
+  events: number
+  late: number
+  skipped: number
+}
 export type CoverageLog = {
   from: string
   to: string
@@ -148,6 +169,8 @@ export type CoverageLog = {
   rows: { source: string; minute: string; rules: string; evaluated: number; late: number; skipped: number }[]
   windows: CoverageWindow[]
   gaps: number
+  /** There is more than one answer holds. */
+  truncated?: boolean
 }
 export type CoverageLevel = 'none' | 'data' | 'detected' | 'tested' | 'automated'
 export type Technique = {
@@ -158,18 +181,23 @@ export type Technique = {
   tested: boolean
   automated: boolean
   level: CoverageLevel
+  /** The first hundred. */
   rules: { id: string; title: string; state: string; data: boolean; tested: boolean }[]
+  rule_count: number
   sources: string[]
 }
 export type AttackCoverage = { techniques: Technique[]; totals: Record<string, number> }
+type EventSource = { product?: string | null; categories?: string[]; service?: string | null }
 export type FieldCoverage = {
   sources: {
     source: string
-    log_source?: LogSourceText | null
+    log_sources: EventSource[]
+    /** Events that were looked at. */
+    events: number
     fields: { name: string; events: number }[]
     unread: string[]
   }[]
-  missing: { rule_id: string; title: string; field: string; log_source?: LogSourceText | null }[]
+  missing: { rule_id: string; title: string; field: string; log_source?: LogSourceText | null; sources: string[] }[]
   truncated: boolean
 }
 export type RulePage = Page<RuleView>

@@ -1,4 +1,5 @@
 /** The only door to the generated schema: everything else imports its names from here. */
+import type { Hit } from './indicators'
 import type { components } from './schema'
 
 type S = components['schemas']
@@ -19,9 +20,11 @@ export type ActionState = S['ActionState']
 export type EntityKind = S['EntityKind']
 export type Entity = S['Entity']
 export type RiskTerm = S['RiskTerm']
-export type Alert = S['Alert']
+/** `superseded`: late events took the ground from this match of a correlation. */
+export type Alert = S['Alert'] & { superseded?: boolean }
 /** A list's alert has the fields of `Alert` only. */
-export type AlertDetail = Alert & Partial<S['AlertDetail']>
+export type AlertDetail = Alert &
+  Partial<S['AlertDetail']> & { indicators?: Hit[]; indicator_state?: 'checked' | 'not_checked' }
 export type Phase = 'detected' | 'investigated' | 'contained' | 'resolved'
 export type Incident = Omit<S['IncidentView'], 'phase'> & { phase: string }
 export type Note = S['Note']

@@ -1,10 +1,12 @@
 /** What is known of one alert, read top to bottom: how bad and why, what matched, who, seen before, the rule. */
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import type { Hit } from '@/api/indicators'
 import { alertQuery } from '@/api/queries'
 import type { Alert, AlertDetail } from '@/api/types'
 import { useNames } from '@/app/names'
 import { useCan } from '@/app/session'
+import { From } from '@/features/indicators/view'
 import { RiskTerms } from '@/features/plans/parts'
 import {
   Ago,
@@ -24,6 +26,9 @@ import {
   verdictLabel,
   words,
 } from '@/ui'
+
+/** The list that an alert is of, where it is of no rule. */
+const listOf = (ruleId: string) => /^indicator:(ilt_.+)$/.exec(ruleId)?.[1] ?? ''
 
 export function AlertBody({ alert }: { alert: Alert }) {
   const query = useQuery({ ...alertQuery(alert.id), placeholderData: alert as AlertDetail })
@@ -54,6 +59,12 @@ function Sections({ alert }: { alert: AlertDetail }) {
           ))}
         </ul>
       </section>
+      {!!alert.indicators?.length && <Indicators hits={alert.indicators} />}
+      {alert.indicator_state === 'not_checked' && (
+        <p className="px-4 py-2 text-xs soft-medium" role="status">
+          Not checked against indicators: the lists are being loaded.
+        </p>
+      )}
       <Matches alert={alert} />
       <SeenBefore alert={alert} />
       <Rule alert={alert} />
@@ -75,6 +86,14 @@ function Head({ alert }: { alert: AlertDetail }) {
         {alert.attack.techniques.map(t => (
           <Chip key={t}>{t}</Chip>
         ))}
+        {alert.superseded && (
+          <Chip
+            tone="neutral"
+            title="Late events took the ground from it: another alert has taken it in, or it stands no more"
+          >
+            superseded
+          </Chip>
+        )}
         {alert.demo && <DemoTag />}
       </div>
       <dl className="mt-3 grid grid-cols-[84px_minmax(0,1fr)] gap-y-1 text-xs">
@@ -109,6 +128,23 @@ function Head({ alert }: { alert: AlertDetail }) {
   )
 }
 
+/** What lists of indicators say, and where in them. */
+function Indicators({ hits }: { hits: Hit[] }) {
+  return (
+    <section className="px-4 py-3">
+      <h3 className="mb-1.5 font-medium">On lists of indicators</h3>
+      <ul className="space-y-1.5 text-xs">
+        {hits.map(hit => (
+          <li key={`${hit.indicator}${hit.provenance.list}${hit.provenance.line}`}>
+            <span className="font-mono">{hit.indicator}</span> <From provenance={hit.provenance} />
+            {hit.allowed_by && <span className="block text-fg-3">allowed by {hit.allowed_by.list}</span>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
 type Match = NonNullable<AlertDetail['matches']>[number]
 
 /** What made it match, as the beginning of an exception of its rule. */
@@ -132,14 +168,14 @@ function Matches({ alert }: { alert: AlertDetail }) {
           </dl>
           <p className="mt-1 text-2xs text-fg-3">
             in event <EventRef id={match.event_id} />
-            {can('rule.write') && match.fields.length > 0 && (
+            {can('rule.write') && !listOf(alert.rule_id) && match.fields.length > 0 && (
               <>
                 {' · '}
                 <Link
                   to="/detections/$id"
                   params={{ id: alert.rule_id }}
                   search={{ tab: 'exceptions', view: 'new-exception', q: termsOf(match) }}
-                  className="text-accent hover:underline"
+                  className="text-accent underline"
                 >
                   Make an exception of it
                 </Link>
@@ -181,13 +217,23 @@ function Rule({ alert }: { alert: AlertDetail }) {
     <section className="px-4 py-3 text-xs">
       <h3 className="mb-1.5 flex text-sm font-medium">
         Rule
-        <Link
-          to="/detections/$id"
-          params={{ id: alert.rule_id }}
-          className="ml-auto text-xs font-normal text-accent hover:underline"
-        >
-          Open rule
-        </Link>
+        {listOf(alert.rule_id) ? (
+          <Link
+            to="/indicators/$id"
+            params={{ id: listOf(alert.rule_id) }}
+            className="ml-auto text-xs font-normal text-accent hover:underline"
+          >
+            Open list
+          </Link>
+        ) : (
+          <Link
+            to="/detections/$id"
+            params={{ id: alert.rule_id }}
+            className="ml-auto text-xs font-normal text-accent hover:underline"
+          >
+            Open rule
+          </Link>
+        )}
       </h3>
       {alert.rule?.description && <p className="text-fg-2">{alert.rule.description}</p>}
       {!!alert.rule?.falsepositives?.length && (

@@ -101,7 +101,7 @@ export function Detail({ technique, onClose }: { technique: Technique; onClose: 
 function RuleList({ technique }: { technique: Technique }) {
   return (
     <section>
-      <h3 className="mb-1.5 text-xs font-medium text-fg-2">{plural(technique.rules.length, 'rule')}</h3>
+      <h3 className="mb-1.5 text-xs font-medium text-fg-2">{plural(technique.rule_count, 'rule')}</h3>
       <ul className="rounded-md border border-line">
         {technique.rules.map(rule => (
           <li key={rule.id} className="border-b border-line/60 px-2.5 py-1.5 text-xs last:border-0">

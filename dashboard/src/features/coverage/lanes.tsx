@@ -1,7 +1,7 @@
 /** When each source was checked: a lane a source, hatched where nothing looked. */
 import { Link } from '@tanstack/react-router'
 import type { CoverageLog, CoverageStatus, CoverageWindow } from '@/api/detection-types'
-import { absolute, Chip, clock, cn, dayClock, span } from '@/ui'
+import { absolute, Chip, clock, cn, dayClock, fmt, span } from '@/ui'
 import { Table, Td, Tr } from '@/ui/table'
 
 export const STATUS: Record<CoverageStatus, { label: string; tone: string; fill: string; means: string }> = {
@@ -105,7 +105,11 @@ export function WindowTable({ windows }: { windows: CoverageWindow[] }) {
     (a, b) => Number(isGap(b)) - Number(isGap(a)) || Date.parse(b.from) - Date.parse(a.from),
   )
   return (
-    <Table acts={false} label="Windows of time" head={['Source', 'Was', 'From', 'To', 'For', 'Why']}>
+    <Table
+      acts={false}
+      label="Windows of time"
+      head={['Source', 'Was', 'From', 'To', 'For', 'Events', 'Late', 'Skipped', 'Why']}
+    >
       {rows.map(w => (
         <Tr key={`${w.source}${w.from}${w.status}`}>
           <Td className="font-mono">
@@ -131,6 +135,9 @@ export function WindowTable({ windows }: { windows: CoverageWindow[] }) {
             </time>
           </Td>
           <Td className="num text-fg-3">{lasting(w)}</Td>
+          <Td className="num">{fmt(w.events)}</Td>
+          <Td className="num text-fg-2">{w.late ? fmt(w.late) : ''}</Td>
+          <Td className="num">{w.skipped ? <b className="font-medium text-medium">{fmt(w.skipped)}</b> : ''}</Td>
           <Td className={cn('text-fg-2', isGap(w) && 'text-fg')}>{w.why}</Td>
         </Tr>
       ))}

@@ -61,6 +61,11 @@ function Log({ log, rule }: { log: CoverageLog; rule: string | undefined }) {
   return (
     <>
       <Verdict log={log} />
+      {log.truncated && (
+        <p role="status" className="rounded-lg px-3 py-2 text-xs soft-medium">
+          There is more than fits here: choose less time.
+        </p>
+      )}
       <Card title="By source" body="p-3">
         <Lanes log={log} />
       </Card>
@@ -95,10 +100,9 @@ function Verdict({ log }: { log: CoverageLog }) {
 }
 
 function Sums({ log }: { log: CoverageLog }) {
-  const sum = (of: 'evaluated' | 'late' | 'skipped') => log.rows.reduce((all, row) => all + row[of], 0)
-  if (!log.rows.length) return null
+  const sum = (of: 'events' | 'late' | 'skipped') => log.windows.reduce((all, window) => all + window[of], 0)
   const figures: [string, number, string][] = [
-    ['Evaluated', sum('evaluated'), 'events'],
+    ['Events', sum('events'), 'that arrived'],
     ['Late', sum('late'), 'evaluated after their time'],
     ['Skipped', sum('skipped'), 'could not be evaluated'],
   ]

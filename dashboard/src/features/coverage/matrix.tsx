@@ -62,7 +62,7 @@ type CellProps = { technique: Technique; at: string; on: boolean; stop: boolean;
 
 function Cell({ technique, at, on, stop, onChoose }: CellProps) {
   const { label } = LEVEL[technique.level]
-  const title = `${technique.id}: ${label.toLowerCase()}, ${technique.rules.length} rules`
+  const title = `${technique.id}: ${label.toLowerCase()}, ${technique.rule_count} rules`
   return (
     <li>
       <button
@@ -83,8 +83,8 @@ function Cell({ technique, at, on, stop, onChoose }: CellProps) {
         {technique.id}
         <span className="sr-only">, {label.toLowerCase()}, </span>
         <span className="num ml-auto">
-          {technique.rules.length}
-          <span className="sr-only"> {technique.rules.length === 1 ? 'rule' : 'rules'}</span>
+          {technique.rule_count}
+          <span className="sr-only"> {technique.rule_count === 1 ? 'rule' : 'rules'}</span>
         </span>
       </button>
     </li>

@@ -59,7 +59,7 @@ export function RuleRow({ rule }: { rule: RuleView }) {
         <span className="flex min-w-0 items-center gap-2">
           <span className="truncate">{rule.title}</span>
           {rule.correlation && (
-            <Chip tone="accent" title="Looks at several events together">
+            <Chip tone="accent" title={`Several events together: ${rule.correlation.type}`}>
               correlation
             </Chip>
           )}

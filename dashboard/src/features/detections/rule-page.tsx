@@ -72,7 +72,7 @@ function RuleView({ rule }: RuleProps) {
           <h1 className="truncate text-sm font-semibold">{rule.title}</h1>
           <StateChip rule={rule} />
           <Chip tone={sevTone(asSeverity(rule.level))}>{rule.level}</Chip>
-          {rule.correlation && <Chip tone="accent">correlation: {rule.correlation}</Chip>}
+          {rule.correlation && <Chip tone="accent">correlation</Chip>}
           {rule.status && <Chip tone="neutral">{rule.status}</Chip>}
           {rule.overrides && <Chip tone="neutral">stands in for another</Chip>}
           <span className="ml-auto truncate font-mono text-2xs text-fg-3">

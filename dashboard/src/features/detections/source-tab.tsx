@@ -1,7 +1,9 @@
 /** The rule's own text, and beside it how it stands, does and what it says of itself. */
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Copy } from 'lucide-react'
-import type { RuleDetail } from '@/api/detection-types'
+import { ruleQuery } from '@/api/detection'
+import type { Correlation, RuleDetail } from '@/api/detection-types'
 import { ActBtn } from '@/app/guard'
 import { useNavigateTo } from '@/app/search'
 import { Ago, Btn, Chip, fmt, words } from '@/ui'
@@ -48,6 +50,7 @@ export function SourceTab({ rule }: { rule: RuleDetail }) {
       >
         <StatePanel rule={rule} />
         <ScorePanel rule={rule} />
+        {rule.correlation && <MadeOf correlation={rule.correlation} />}
         <About rule={rule} />
         {rule.diagnostics.length > 0 && (
           <section className="p-3">
@@ -57,6 +60,52 @@ export function SourceTab({ rule }: { rule: RuleDetail }) {
         )}
       </section>
     </div>
+  )
+}
+
+const HOW: Record<string, string> = {
+  event_count: 'So many matches within the time',
+  value_count: 'So many different values within the time',
+  temporal: 'Matches of all its rules within the time, in any order',
+  temporal_ordered: 'Matches of all its rules within the time, one after the other',
+  value_sum: 'The sum of a field within the time',
+  value_avg: 'The average of a field within the time',
+  value_median: 'The median of a field within the time',
+  value_percentile: 'A percentile of a field within the time',
+}
+
+/** A correlation: which rules it looks at together, for whom, and within what time. */
+function MadeOf({ correlation: c }: { correlation: Correlation }) {
+  return (
+    <section className="space-y-2 p-3" aria-label="Correlation">
+      <h2 className="font-medium">Correlation</h2>
+      <p className="text-xs text-fg-2">
+        {HOW[c.type] ?? c.type} <span className="font-mono text-2xs text-fg-3">{c.type}</span>
+      </p>
+      <dl className="grid grid-cols-[104px_minmax(0,1fr)] gap-y-1 text-xs">
+        <dt className="text-fg-3">Within</dt>
+        <dd className="num">{c.timespan}</dd>
+        <dt className="text-fg-3">For each</dt>
+        <dd className="font-mono">{c.group_by.join(', ') || <span className="font-sans">tenant</span>}</dd>
+      </dl>
+      <ol className="rounded-md border border-line text-xs" aria-label="Its rules">
+        {c.members.map(id => (
+          <li key={id} className="border-b border-line/60 px-2.5 py-1 last:border-0">
+            <Member id={id} />
+          </li>
+        ))}
+      </ol>
+      {c.silent && <p className="text-xs text-fg-3">It raises no alert itself: another one builds on it.</p>}
+    </section>
+  )
+}
+
+function Member({ id }: { id: string }) {
+  const { data } = useQuery(ruleQuery(id))
+  return (
+    <Link to="/detections/$id" params={{ id }} className="block truncate leading-6 text-accent hover:underline">
+      {data?.title ?? id}
+    </Link>
   )
 }
 

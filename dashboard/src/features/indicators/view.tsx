@@ -38,7 +38,7 @@ export function From({ provenance: p }: { provenance: Provenance }) {
   return (
     <span className="min-w-0">
       {p.list_id ? (
-        <Link to="/indicators/$id" params={{ id: p.list_id }} className="text-accent hover:underline">
+        <Link to="/indicators/$id" params={{ id: p.list_id }} className="text-accent underline">
           {p.list}
         </Link>
       ) : (

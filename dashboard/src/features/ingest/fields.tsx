@@ -8,8 +8,11 @@ import { useCan } from '@/app/session'
 import { Btn, Card, Chip, cn, Empty, fmt, Loaded, NoPermission, plural, Skeleton } from '@/ui'
 import { Table, Td, Tr } from '@/ui/table'
 
+type Seen = FieldCoverage['sources'][number]
 type LogSource = FieldCoverage['missing'][number]['log_source']
-const sourceText = (s: LogSource) => [s?.product, s?.category, s?.service].filter(Boolean).join(' / ')
+const ruleSource = (s: LogSource) => [s?.product, s?.category, s?.service].filter(Boolean).join(' / ')
+const eventSource = (s: Seen['log_sources'][number]) =>
+  [s.product, s.categories?.join(', '), s.service].filter(Boolean).join(' / ')
 
 export function Fields() {
   const can = useCan()
@@ -50,7 +53,7 @@ function Missing({ missing }: { missing: FieldCoverage['missing'] }) {
           <Table
             acts={false}
             label="Fields that rules read and that never arrived"
-            head={['Rule', 'Field', 'Log source']}
+            head={['Rule', 'Field', 'Log source', 'Sources that could send it']}
           >
             {shown.map(m => (
               <Tr key={`${m.rule_id}${m.field}`}>
@@ -60,7 +63,8 @@ function Missing({ missing }: { missing: FieldCoverage['missing'] }) {
                   </Link>
                 </Td>
                 <Td className="font-mono">{m.field}</Td>
-                <Td className="text-fg-2">{sourceText(m.log_source) || 'any'}</Td>
+                <Td className="text-fg-2">{ruleSource(m.log_source) || 'any'}</Td>
+                <Td className="font-mono text-2xs text-fg-2">{m.sources.join(', ')}</Td>
               </Tr>
             ))}
           </Table>
@@ -79,7 +83,7 @@ function Missing({ missing }: { missing: FieldCoverage['missing'] }) {
   )
 }
 
-function Source({ source }: { source: FieldCoverage['sources'][number] }) {
+function Source({ source }: { source: Seen }) {
   const [unreadOnly, setUnreadOnly] = useState(false)
   const unread = new Set(source.unread)
   const fields = source.fields.filter(f => !unreadOnly || unread.has(f.name))
@@ -88,12 +92,14 @@ function Source({ source }: { source: FieldCoverage['sources'][number] }) {
       title={
         <>
           <span className="font-mono">{source.source}</span>{' '}
-          <span className="font-normal text-fg-3">{sourceText(source.log_source)}</span>
+          <span className="font-normal text-fg-3">
+            {source.log_sources.map(eventSource).filter(Boolean).join('; ')}
+          </span>
         </>
       }
       extra={
         <>
-          {plural(source.fields.length, 'field')}
+          {plural(source.fields.length, 'field')} of {plural(source.events, 'event')}
           {unread.size > 0 && (
             <Btn size="sm" v="ghost" aria-pressed={unreadOnly} onClick={() => setUnreadOnly(!unreadOnly)}>
               {unreadOnly ? 'All fields' : `${fmt(unread.size)} that no rule reads`}
