@@ -10,6 +10,8 @@
 
 #[path = "tenancy/credentials.rs"]
 mod credentials;
+#[path = "tenancy/detection.rs"]
+mod detection;
 #[path = "tenancy/life.rs"]
 mod life;
 #[path = "tenancy/requests.rs"]

@@ -1,10 +1,14 @@
 //! What is shown of a correlation beside what it has in common with rules, and its samples, which are stories.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
-use shieldops_pipeline::{CorrelationEntry, RuleEntry};
+use shieldops_model::Normalised;
+use shieldops_pipeline::{CorrelationEntry, RuleBook, RuleEntry};
 use utoipa::ToSchema;
 
 use super::{TestAnswer, TestResult};
+use crate::alerts::FieldMatch;
 
 /// How a rule is made of others.
 #[derive(Serialize, ToSchema)]
@@ -35,6 +39,26 @@ impl CorrelationView {
             silent: entry.silent,
         }
     }
+}
+
+/// What one of its events has: the hits of the first of its rules that matches, also through correlations below.
+pub(crate) fn fields(book: &RuleBook, entry: &CorrelationEntry, seen: &Normalised) -> Vec<FieldMatch> {
+    let mut wanted: Vec<&String> = entry.members.iter().collect();
+    let mut tried = BTreeSet::new();
+    while let Some(id) = wanted.pop() {
+        if !tried.insert(id) {
+            continue;
+        }
+        if let Some(below) = book.correlation_entries.get(id) {
+            wanted.extend(&below.members);
+        } else if let Some(rule) = book.set.get(id) {
+            let hits = book.set.explain(rule, &seen.log_source, seen.flat.as_bytes());
+            if !hits.is_empty() {
+                return hits.into_iter().map(FieldMatch::from).collect();
+            }
+        }
+    }
+    Vec::new()
 }
 
 /// Tries a correlation on its own stories, or on these events as one story. Nothing for a rule that is none. Blocking.

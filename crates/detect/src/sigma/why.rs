@@ -11,9 +11,11 @@ use super::{
     condition::Expr,
     detection::{Block, Detection, Selection},
     documents::Documents,
+    field_map::FieldMap,
     fields::FieldReader,
     item::{Candidate, Item, Test},
     matcher::{EventRef, Worker},
+    route,
     rule::{Rule, RuleSource},
 };
 
@@ -66,6 +68,11 @@ impl Rule {
             collect(&selection.block, &mut items);
         }
         items.into_iter().filter_map(|item| item.field.as_deref()).collect()
+    }
+
+    /// Whether the rule is for events of this log source.
+    pub fn is_for(&self, source: &LogSource) -> bool {
+        route::sees(&self.log_source, source, true)
     }
 
     /// What the rule says to one event.
@@ -127,6 +134,22 @@ impl Rule {
     }
 }
 
+/// The names under which events of a log source have a rule's field.
+#[derive(Debug, Clone)]
+pub struct FieldNames(FieldMap);
+
+impl Default for FieldNames {
+    fn default() -> Self {
+        Self(FieldMap::shipped())
+    }
+}
+
+impl FieldNames {
+    pub fn of<'m>(&'m self, source: &'m LogSource, field: &'m str) -> impl Iterator<Item = &'m str> {
+        std::iter::once(field).chain(self.0.names(source, field))
+    }
+}
+
 fn found(set: &RuleSet, source: &LogSource, line: &[u8]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let event = EventRef { line: 0..line.len(), source };
@@ -152,7 +175,11 @@ fn collect<'a>(block: &'a Block, items: &mut Vec<&'a Item>) {
 /// A detection of nothing but one line.
 fn line_alone(item: &Item) -> Detection {
     let block = Block::Item(Box::new(Item { index: 0, ..item.clone() }));
-    Detection { selections: vec![Selection { name: "line".to_owned(), block }], condition: Expr::Selection(0), items: 1 }
+    Detection {
+        selections: vec![Selection { name: "line".to_owned(), block }],
+        condition: Expr::Selection(0),
+        items: 1,
+    }
 }
 
 /// The question whether the field of a line is there. A keyword looks at every value, and some are always there.
@@ -202,7 +229,14 @@ mod tests {
         };
         why.selections
             .iter()
-            .map(|part| format!("{} {}: {}", part.name, part.matched, part.lines.iter().map(line).collect::<Vec<_>>().join("; ")))
+            .map(|part| {
+                format!(
+                    "{} {}: {}",
+                    part.name,
+                    part.matched,
+                    part.lines.iter().map(line).collect::<Vec<_>>().join("; ")
+                )
+            })
             .collect()
     }
 

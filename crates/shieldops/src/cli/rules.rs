@@ -1,5 +1,12 @@
 //! `shieldops rule`: the rules of a server, and rules against their samples without one.
 
+mod coverage;
+mod exceptions;
+mod explain;
+mod lint;
+mod own;
+mod stories;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -27,7 +34,7 @@ use crate::{
 
 const PATH: &str = "/api/v1/rules";
 const MEMBERS: &[&str] =
-    &["id", "title", "level", "status", "enabled", "switched", "origin", "file", "alert_count", "source"];
+    &["id", "title", "level", "status", "state", "correlation", "head", "live", "switched", "origin", "file", "alert_count", "source"];
 /// Folders below a folder of rules.
 const MAX_DEPTH: usize = 32;
 /// Bytes of one file.
@@ -47,6 +54,37 @@ pub(super) enum RulesCommand {
     Reload(ServerArgs),
     /// One rule of a server against events of a file, or against its own samples.
     Try(TryArgs),
+    /// Read a rule as the server would, and try it on samples. Nothing is kept.
+    Check(own::WrittenArgs),
+    /// Make a rule of the tenant, as a draft.
+    Create(own::WrittenArgs),
+    /// Write a rule of the tenant again, as a new version.
+    Revise(own::ReviseArgs),
+    /// Set a rule: draft, shadow, enabled or retired.
+    State(own::StateArgs),
+    /// Versions of a rule of the tenant.
+    Versions(own::VersionsArgs),
+    /// What differs between two versions.
+    Diff(own::DiffArgs),
+    /// Try a rule on the events that are still there, as a job.
+    Backtest(own::BacktestArgs),
+    /// Backtests of a rule, and their reports.
+    Backtests(own::BacktestsArgs),
+    /// What a rule found while it was in shadow.
+    Matches(own::MatchesArgs),
+    /// A rule with its samples and exceptions, to carry elsewhere.
+    Export(ShowArgs),
+    /// Make a rule of the tenant of an exported one.
+    Import(own::ImportArgs),
+    /// Why a rule fires on an event, and why it does not. Exit codes: 0 it matches, 1 it does not.
+    Explain(explain::ExplainArgs),
+    /// Techniques that are covered, what was checked, and fields.
+    Coverage(coverage::CoverageArgs),
+    /// What rules are not to find.
+    #[command(subcommand, visible_alias = "exception")]
+    Exceptions(exceptions::ExceptionsCommand),
+    /// What is wrong, and likely wrong, with files of rules. Exit codes: 0 no errors, 1 errors, 2 could not be read.
+    Lint(lint::LintArgs),
     /// Rules against the samples beside them. Exit codes: 0 all are right, 1 some are not, 2 could not be tested.
     Test(TestArgs),
 }
@@ -93,7 +131,7 @@ pub(super) fn run(command: &RulesCommand) -> Outcome {
             print_list(
                 &page,
                 args.server.output,
-                &["/id", "/level", "/status", "/enabled", "/origin", "/title", "/alert_count"],
+                &["/id", "/level", "/state", "/origin", "/tests/verdict", "/title", "/alert_count"],
             )
         }
         RulesCommand::Show(args) => {
@@ -107,7 +145,22 @@ pub(super) fn run(command: &RulesCommand) -> Outcome {
             print(&answer, server.output, &["loaded", "failed", "took_ms", "diagnostics"])
         }
         RulesCommand::Try(args) => try_on_server(args),
+        RulesCommand::Lint(args) => lint::run(args),
         RulesCommand::Test(args) => test(args),
+        RulesCommand::Check(args) => own::check(args),
+        RulesCommand::Create(args) => own::create(args),
+        RulesCommand::Revise(args) => own::revise(args),
+        RulesCommand::State(args) => own::state(args),
+        RulesCommand::Versions(args) => own::versions(args),
+        RulesCommand::Diff(args) => own::diff(args),
+        RulesCommand::Backtest(args) => own::backtest(args),
+        RulesCommand::Backtests(args) => own::backtests(args),
+        RulesCommand::Matches(args) => own::matches(args),
+        RulesCommand::Export(args) => own::export(args),
+        RulesCommand::Import(args) => own::import(args),
+        RulesCommand::Explain(args) => explain::explain(args),
+        RulesCommand::Coverage(args) => coverage::coverage(args),
+        RulesCommand::Exceptions(command) => exceptions::run(command),
     }
 }
 
@@ -193,14 +246,18 @@ fn print_report(report: &Report) -> Result<(), Failure> {
 
 fn examine(subjects: &[Subject]) -> Report {
     let mut report = Report::default();
-    for subject in subjects {
-        let (rules, diagnostics) = parse(&subject.text, &subject.file);
-        let rules = rules.into_rules();
-        report.rules += rules.len();
+    let read: Vec<_> = subjects.iter().map(|subject| (subject, parse(&subject.text, &subject.file))).collect();
+    let all = stories::all(read.iter().map(|(_, (documents, _))| documents));
+    for (subject, (documents, diagnostics)) in &read {
+        report.rules += documents.rules.len() + documents.correlations.len();
         report
             .failures
             .extend(diagnostics.iter().filter(|said| said.severity == DiagnosticSeverity::Error).map(wrong_rule));
-        for rule in &rules {
+        for correlation in &documents.correlations {
+            report.correlation(correlation, subject, &all);
+        }
+        // Samples beside a correlation are its own.
+        for rule in documents.rules.iter().filter(|_| documents.correlations.is_empty()) {
             report.rule(rule, subject);
         }
     }
