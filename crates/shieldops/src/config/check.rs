@@ -89,7 +89,23 @@ impl Checker<'_> {
         if state.is_none() {
             self.wrong("rules.dirs_state", &raw.dirs_state, "no such state", "write enabled, shadow or draft");
         }
-        settings::Rules { dirs: raw.dirs.clone(), state: state.unwrap_or_default() }
+        for dir in raw.pipelines.iter().filter(|dir| !dir.is_dir()) {
+            let dir = dir.display();
+            self.warnings.push(format!("rules.pipelines: {dir} is no folder now; its pipelines are loaded once it is there"));
+        }
+        for name in &raw.mappings_off {
+            if shieldops_detect::FieldMap::mappings().all(|(known, _)| known != name) {
+                let names: Vec<&str> = shieldops_detect::FieldMap::mappings().map(|(name, _)| name).collect();
+                let fix = format!("the mappings are {}", names.join(", "));
+                self.wrong("rules.mappings_off", name, "no such mapping", &fix);
+            }
+        }
+        settings::Rules {
+            dirs: raw.dirs.clone(),
+            state: state.unwrap_or_default(),
+            pipelines: raw.pipelines.clone(),
+            mappings_off: raw.mappings_off.clone(),
+        }
     }
 
     /// Whose word about a client's address counts.

@@ -160,11 +160,20 @@ pub(super) struct Rules {
     pub(super) dirs: Vec<PathBuf>,
     /// How built-in rules and those of the folders start, until a tenant sets them: `enabled`, `shadow` (matches are counted and raise no alert) or `draft` (not evaluated).
     pub(super) dirs_state: String,
+    /// Folders of processing pipelines (pySigma's YAML), applied to every rule by priority and then by name; `placeholders/<name>.txt` in them are lists for `expand`, one value a line.
+    pub(super) pipelines: Vec<PathBuf>,
+    /// Mappings of field names that come with the product and are not to be used: linux-auditd, windows-4688, web-access, windows-channels, sysmon, cloudtrail, okta, zeek, ocsf, winlogbeat, ecs.
+    pub(super) mappings_off: Vec<String>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { dirs: Vec::new(), dirs_state: "enabled".to_owned() }
+        Self {
+            dirs: Vec::new(),
+            dirs_state: "enabled".to_owned(),
+            pipelines: Vec::new(),
+            mappings_off: Vec::new(),
+        }
     }
 }
 

@@ -72,6 +72,8 @@ pub(crate) struct Rules {
     pub(crate) dirs: Vec<PathBuf>,
     /// How a rule is that a tenant did not set.
     pub(crate) state: shieldops_store::rule_states::State,
+    pub(crate) pipelines: Vec<PathBuf>,
+    pub(crate) mappings_off: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
