@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router'
 import type { BacktestReport } from '@/api/detection-types'
 import type { Severity } from '@/api/types'
-import { Card, Chip, dayClock, EventRef, fmt, plural, SevIcon, took, verdictLabel, words } from '@/ui'
+import { absolute, Card, Chip, dayClock, EventRef, fmt, plural, SevIcon, took, verdictLabel, words } from '@/ui'
 import { DayBars } from '@/ui/day-bars'
 import { Table, Td, Tr } from '@/ui/table'
 
@@ -112,7 +112,7 @@ function Sample({ report }: { report: BacktestReport }) {
             >
               <EventRef id={event.event_id} />
               <span className="truncate text-fg-2">{event.source}</span>
-              <time className="num ml-auto whitespace-nowrap text-fg-3" dateTime={event.at}>
+              <time className="num ml-auto whitespace-nowrap text-fg-3" dateTime={event.at} title={absolute(event.at)}>
                 {dayClock(event.at)}
               </time>
             </li>

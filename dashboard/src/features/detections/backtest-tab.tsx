@@ -11,7 +11,7 @@ import { useNames } from '@/app/names'
 import { queryClient } from '@/app/query-client'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useSubmit } from '@/app/submit'
-import { Ago, Chip, cn, dayClock, Empty, InlineError, inputClass, Loaded, plural, Skeleton } from '@/ui'
+import { Ago, absolute, Chip, cn, dayClock, Empty, InlineError, inputClass, Loaded, plural, Skeleton } from '@/ui'
 import { Progress, percent } from '@/ui/progress'
 import { Report } from './backtest-report'
 
@@ -179,9 +179,15 @@ function Done({ test }: { test: Backtest }) {
   return (
     <div className="mx-auto flex max-w-[1040px] flex-col gap-3" data-backtest={test.state}>
       <p className="text-xs text-fg-3">
-        From <time dateTime={test.from}>{dayClock(test.from)}</time> to{' '}
-        <time dateTime={test.to}>{dayClock(test.to)}</time>, version{' '}
-        <code className="font-mono">{test.version.slice(0, 12)}</code>
+        From{' '}
+        <time dateTime={test.from} title={absolute(test.from)}>
+          {dayClock(test.from)}
+        </time>{' '}
+        to{' '}
+        <time dateTime={test.to} title={absolute(test.to)}>
+          {dayClock(test.to)}
+        </time>
+        , version <code className="font-mono">{test.version.slice(0, 12)}</code>
       </p>
       {test.state === 'failed' && (
         <p className="rounded-md px-3 py-2 text-xs soft-critical" role="alert">

@@ -6,6 +6,7 @@ import { rulesQuery } from '@/api/detection'
 import { SEVERITIES } from '@/api/types'
 import { ActBtn } from '@/app/guard'
 import { useHotkeys } from '@/app/hotkeys'
+import { useRowKeys } from '@/app/row-keys'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
 import { useFill, useList } from '@/app/use-list'
@@ -124,6 +125,8 @@ function Rules() {
   const { query, items, more, loadMore } = useList(rulesQuery({ q, level, state, origin }))
   useFill(query, items?.length ?? 0)
   const input = useRef<HTMLInputElement>(null)
+  const rows = useRef<HTMLElement>(null)
+  useRowKeys(rows, 'rule')
   const narrowed = q || level || state || origin
   useHotkeys([{ keys: '/', label: 'Filter', group: 'List', run: () => input.current?.focus() }])
   return (
@@ -139,7 +142,7 @@ function Rules() {
           {items && `${plural(items.length, 'rule')}${more ? ' loaded' : ''}`}
         </span>
       </SearchBar>
-      <section className="scroll min-h-0 flex-1 overflow-y-auto bg-surface" aria-label="Rules" tabIndex={0}>
+      <section ref={rows} className="scroll min-h-0 flex-1 overflow-y-auto bg-surface" aria-label="Rules" tabIndex={0}>
         <Loaded query={query} what="Rules" skeleton={<Skeleton rows={18} row={36} label="Loading rules" />}>
           {() =>
             items?.length ? (

@@ -49,6 +49,7 @@ export function RuleRow({ rule }: { rule: RuleView }) {
       <Link
         to="/detections/$id"
         params={{ id: rule.id }}
+        data-row
         className={cn(
           'grid h-9 items-center gap-3 border-b border-line/60 px-4 text-sm hover:bg-hover',
           GRID,

@@ -11,7 +11,7 @@ import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan } from '@/app/session'
 import { acted, useSubmit } from '@/app/submit'
 import { useList } from '@/app/use-list'
-import { Ago, absolute, Chip, cap, Empty, fmt, InlineError, Loaded, NoPermission, plural } from '@/ui'
+import { Ago, absolute, Chip, cap, Empty, InlineError, Loaded, NoPermission, plural } from '@/ui'
 import { LoadMore, Table, Td, Tr } from '@/ui/table'
 import { Tabs } from '@/ui/tabs'
 import { Hits } from './hits'
@@ -119,7 +119,7 @@ function Head({ list }: { list: IndicatorList }) {
 function Facts({ list }: { list: IndicatorList }) {
   const names = useNames()
   const facts: [string, React.ReactNode][] = [
-    ['Holds', `${plural(list.entries, 'indicator')}${list.refused ? `, ${fmt(list.refused)} lines refused` : ''}`],
+    ['Holds', `${plural(list.entries, 'indicator')}${list.refused ? `, ${plural(list.refused, 'line')} refused` : ''}`],
     ['Imported', list.imported_at ? <Ago key="i" at={list.imported_at} suffix /> : 'never'],
     ['Source', list.source || 'not said'],
     ['Valid', list.valid_days ? `${list.valid_days} days` : 'for ever'],

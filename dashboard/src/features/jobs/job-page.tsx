@@ -7,7 +7,7 @@ import { jobQuery } from '@/api/jobs'
 import type { Job, JobResult } from '@/api/types'
 import { useNames } from '@/app/names'
 import { useCan } from '@/app/session'
-import { Ago, Btn, Card, Chip, cn, dayClock, fmt, Loaded, NoPermission, plural, short, took } from '@/ui'
+import { Ago, absolute, Btn, Card, Chip, cn, dayClock, fmt, Loaded, NoPermission, plural, short, took } from '@/ui'
 import { Progress, percent } from '@/ui/progress'
 import { Table, Td, Tr } from '@/ui/table'
 import { amount, barTone, inPerCent, isRefused, kindOf, reasons, seconds, standing } from './view'
@@ -57,7 +57,12 @@ function Summary({ job }: { job: Job }) {
   const names = useNames()
   const facts: [string, React.ReactNode][] = [
     ['By', names(job.by)],
-    ['Begun', <time key="at">{dayClock(job.created_at)}</time>],
+    [
+      'Begun',
+      <time key="at" dateTime={job.created_at} title={absolute(job.created_at)}>
+        {dayClock(job.created_at)}
+      </time>,
+    ],
     [job.state === 'running' ? 'Heard of' : 'Ended', <Ago key="end" at={job.updated_at} suffix />],
     ['Took', took(seconds(job) * 1000)],
   ]
