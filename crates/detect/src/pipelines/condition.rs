@@ -142,15 +142,14 @@ impl Op {
         OPS.iter().find(|(known, _)| *known == word).map(|(_, op)| *op)
     }
 
-    fn holds(self, order: Option<std::cmp::Ordering>) -> bool {
-        let is = |test: fn(std::cmp::Ordering) -> bool| order.is_some_and(test);
+    fn holds(self, order: std::cmp::Ordering) -> bool {
         match self {
-            Self::Eq | Self::In => is(std::cmp::Ordering::is_eq),
-            Self::Ne | Self::NotIn => !is(std::cmp::Ordering::is_eq),
-            Self::Gte => is(std::cmp::Ordering::is_ge),
-            Self::Gt => is(std::cmp::Ordering::is_gt),
-            Self::Lte => is(std::cmp::Ordering::is_le),
-            Self::Lt => is(std::cmp::Ordering::is_lt),
+            Self::Eq | Self::In => order.is_eq(),
+            Self::Ne | Self::NotIn => order.is_ne(),
+            Self::Gte => order.is_ge(),
+            Self::Gt => order.is_gt(),
+            Self::Lte => order.is_le(),
+            Self::Lt => order.is_lt(),
         }
     }
 }
@@ -177,10 +176,10 @@ impl State {
 }
 
 /// Numbers by value, all else by its text.
-fn compare(one: &Scalar, other: &Scalar) -> Option<std::cmp::Ordering> {
+fn compare(one: &Scalar, other: &Scalar) -> std::cmp::Ordering {
     match (one, other) {
-        (Scalar::Number(_, one), Scalar::Number(_, other)) => Some(one.cmp(other)),
-        _ => Some(one.shown().cmp(&other.shown())),
+        (Scalar::Number(_, one), Scalar::Number(_, other)) => one.cmp(other),
+        _ => one.shown().cmp(&other.shown()),
     }
 }
 
@@ -281,7 +280,7 @@ fn attribute(name: &str, value: &Scalar, op: Op, context: &Context<'_>) -> bool 
         Op::Ne => true,
         Op::Eq | Op::Gte | Op::Gt | Op::Lte | Op::Lt => false,
     };
-    let text = |text: &str| op.holds(Some(text.cmp(&value.shown())));
+    let text = |text: &str| op.holds(text.cmp(&value.shown()));
     match name {
         "id" => text(&rule.id),
         "name" => text(&rule.name),
@@ -294,14 +293,14 @@ fn attribute(name: &str, value: &Scalar, op: Op, context: &Context<'_>) -> bool 
         "falsepositives" => list(&rule.falsepositives),
         "level" => {
             let wanted = shieldops_model::Severity::parse(&value.shown().to_lowercase());
-            wanted.is_some_and(|wanted| op.holds(Some(rule.level.cmp(&wanted))))
+            wanted.is_some_and(|wanted| op.holds(rule.level.cmp(&wanted)))
         }
         "status" => {
             let rank = |word: &str| {
                 ["unsupported", "deprecated", "experimental", "test", "stable"].iter().position(|known| *known == word)
             };
             match (rank(&rule.status), rank(&value.shown().to_lowercase())) {
-                (Some(have), Some(wanted)) => op.holds(Some(have.cmp(&wanted))),
+                (Some(have), Some(wanted)) => op.holds(have.cmp(&wanted)),
                 _ => false,
             }
         }

@@ -86,14 +86,11 @@ fn vars(root: &Node, report: &mut Report) -> BTreeMap<String, Vec<String>> {
     };
     let mut vars = BTreeMap::new();
     for entry in entries {
-        match texts_of(&entry.value) {
-            Some(values) => {
-                vars.insert(entry.key.clone(), values);
-            }
-            None => {
-                let message = format!("`{}` must be a value or a list of values", entry.key);
-                report.error(entry.at, "invalid-pipeline", message, "Correct it.");
-            }
+        if let Some(values) = texts_of(&entry.value) {
+            vars.insert(entry.key.clone(), values);
+        } else {
+            let message = format!("`{}` must be a value or a list of values", entry.key);
+            report.error(entry.at, "invalid-pipeline", message, "Correct it.");
         }
     }
     vars

@@ -142,7 +142,7 @@ impl<'r> Run<'r> {
         let mut unmapped = BTreeSet::new();
         for part in self.context.selections.iter().filter_map(|(_, part)| part.as_ref()) {
             part.each_line(&mut |line| {
-                unmapped.extend(line.field.clone().filter(|field| !self.mapped.contains(field)))
+                unmapped.extend(line.field.clone().filter(|field| !self.mapped.contains(field)));
             });
         }
         if !unmapped.is_empty() {

@@ -129,10 +129,10 @@ pub(super) fn replacement(text: &str) -> String {
         }
         let digits = after.chars().take_while(char::is_ascii_digit).take(2).count();
         if let Some((name, behind)) = after.strip_prefix("g<").and_then(|named| named.split_once('>')) {
-            out.push_str(&format!("${{{name}}}"));
+            push_group(&mut out, name);
             rest = behind;
         } else if digits > 0 {
-            out.push_str(&format!("${{{}}}", after.get(..digits).unwrap_or_default()));
+            push_group(&mut out, after.get(..digits).unwrap_or_default());
             rest = after.get(digits..).unwrap_or_default();
         } else {
             let next = after.chars().next();
@@ -147,6 +147,12 @@ pub(super) fn replacement(text: &str) -> String {
         }
     }
     out
+}
+
+fn push_group(out: &mut String, name: &str) {
+    out.push_str("${");
+    out.push_str(name);
+    out.push('}');
 }
 
 /// `CommandLine` to `command_line`.

@@ -91,7 +91,9 @@ fn check_block(block: &Block, selection: &Selection, report: &mut Report) {
         Block::Any(blocks) => blocks.iter().for_each(|block| check_block(block, selection, report)),
         Block::All(blocks) => {
             check_absence(blocks, selection, report);
-            blocks.iter().for_each(|block| check_block(block, selection, report));
+            for block in blocks {
+                check_block(block, selection, report);
+            }
         }
         Block::Item(item) if item.modifiers.all && item.values.len() == 1 => {
             report.info(item.at, "all-of-one", "`all` over one value says nothing", "Remove `all`, or add values.");

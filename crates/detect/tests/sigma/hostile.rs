@@ -104,8 +104,8 @@ fn refused(detection: &str) -> String {
 fn a_rule_of_too_many_values_is_refused_with_a_reason() {
     let values = |count: usize, each: &str| vec![each; count].join(", ");
     assert_eq!(refused(&format!("sel: {{f: [{}]}}\ncondition: sel", values(100_000, "v"))), "too-large");
-    let fields: String = (0..6_000).map(|field| format!("  f{field}: 1\n")).collect();
-    assert_eq!(refused(&format!("sel:\n{fields}condition: sel")), "too-large");
+    let fields: Vec<String> = (0..6_000).map(|field| format!("  f{field}: 1\n")).collect();
+    assert_eq!(refused(&format!("sel:\n{}condition: sel", fields.concat())), "too-large");
     let bomb =
         refused(&format!("sel: {{f|windash|base64offset: [{}]}}\ncondition: sel", values(5_000, "'-a -b -c -d'")));
     assert_eq!(bomb, "too-costly");

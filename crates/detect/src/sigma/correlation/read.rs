@@ -244,14 +244,15 @@ fn bounds(condition: &Entry, entries: &[Entry], kind: CorrelationKind, report: &
         match entry.key.as_str() {
             "field" => bounds.fields = texts(entry, MAX_FIELDS, report).0,
             "percentile" => bounds.percentile = percentile(entry, kind, report),
-            word => match Operator::parse(word) {
-                Some(operator) => bounds.all.extend(bound(entry, operator, report)),
-                None => {
+            word => {
+                if let Some(operator) = Operator::parse(word) {
+                    bounds.all.extend(bound(entry, operator, report));
+                } else {
                     let names = Operator::ALL.map(Operator::as_str).join(", ");
                     let fix = format!("The operators are: {names}; the other keys are field and percentile.");
                     report.error(entry.at, "invalid-condition", format!("there is no operator `{word}`"), fix);
                 }
-            },
+            }
         }
     }
     let at = condition.at;
