@@ -11,7 +11,10 @@ import { type Checked, errorsOf, type Written } from './use-check'
 type Props = {
   written: Written
   checked: Checked
+  /** Something is there to be saved. */
   changed: boolean
+  /** Something would be lost; unless told, what is to be saved. */
+  unsaved?: boolean
   busy: boolean
   /** What the server refused the last time. */
   error: unknown
@@ -23,24 +26,24 @@ type Props = {
 }
 
 /** Closing the tab with something unsaved asks first. */
-function useGuard(changed: boolean) {
+function useGuard(unsaved: boolean) {
   useEffect(() => {
-    if (!changed) return
+    if (!unsaved) return
     const ask = (e: BeforeUnloadEvent) => e.preventDefault()
     addEventListener('beforeunload', ask)
     return () => removeEventListener('beforeunload', ask)
-  }, [changed])
+  }, [unsaved])
 }
 
 export function RuleEditor(props: Props) {
-  const { written, checked, changed, busy, error, verb, note, onChange, onSave, onDiscard } = props
+  const { written, checked, changed, unsaved = changed, busy, error, verb, note, onChange, onSave, onDiscard } = props
   const editor = useRef<EditorHandle>(null)
   const errors = errorsOf(checked.check)
   const said = checked.check?.diagnostics ?? NOTHING
   const save = () => {
     if (changed && !busy && errors === 0) onSave()
   }
-  useGuard(changed)
+  useGuard(unsaved)
   return (
     <div className="grid h-full min-h-0 grid-cols-[minmax(0,1fr)_440px]">
       <section className="flex min-h-0 flex-col border-r border-line bg-surface" aria-label="Text of the rule">

@@ -1,5 +1,4 @@
 /** Exceptions as rows: what they take out, who answers for them, why, until when. */
-import { Link } from '@tanstack/react-router'
 import { lazy, Suspense, useState } from 'react'
 import { del, patch } from '@/api/client'
 import { exceptionsQuery } from '@/api/detection'
@@ -11,6 +10,7 @@ import { absolute, Btn, Chip, Empty, Loaded, plural, Until } from '@/ui'
 import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
 import { DiagnosticList } from './diagnostics'
 import { STALE } from './exception-dialog'
+import { RuleName } from './rule-name'
 import { YamlSource } from './yaml'
 
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
@@ -109,18 +109,9 @@ function Row({ exception, rules }: { exception: Exception; rules: boolean }) {
 function Rules({ rules }: { rules: string[] }) {
   if (!rules.length || rules.includes('any')) return <Chip tone="medium">every rule</Chip>
   return (
-    <span className="flex flex-wrap gap-1.5">
+    <span className="flex flex-col">
       {rules.slice(0, 3).map(id => (
-        <Link
-          key={id}
-          to="/detections/$id"
-          params={{ id }}
-          search={{ tab: 'exceptions' }}
-          title={id}
-          className="font-mono text-2xs leading-6 text-accent hover:underline"
-        >
-          {id.slice(0, 8)}
-        </Link>
+        <RuleName key={id} id={id} tab="exceptions" />
       ))}
       {rules.length > 3 && <span className="text-fg-3">+{rules.length - 3}</span>}
     </span>

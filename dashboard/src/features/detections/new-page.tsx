@@ -11,7 +11,7 @@ import { useCan } from '@/app/session'
 import { useSubmit } from '@/app/submit'
 import { toast } from '@/app/toast'
 import { Loaded, NoPermission } from '@/ui'
-import { draftOf, dropDraft, keepDraft, template, uuid } from './drafts'
+import { draftOf, dropDraft, keepDraft, sameText, template, uuid } from './drafts'
 import { RuleEditor } from './editor'
 import { samplesText } from './samples'
 import { STALE } from './state-dialog'
@@ -50,7 +50,8 @@ function Own({ id }: { id: string }) {
 }
 
 function Write({ start, kept, of }: { start: Written; kept: string; of?: RuleDetail }) {
-  const [written, setWritten] = useState(() => draftOf(kept) ?? start)
+  const [begun] = useState(start)
+  const [written, setWritten] = useState(() => draftOf(kept) ?? begun)
   const navigate = useNavigate()
   const checked = useCheck(written)
   const { error, busy, run } = useSubmit(STALE)
@@ -85,6 +86,7 @@ function Write({ start, kept, of }: { start: Written; kept: string; of?: RuleDet
         <RuleEditor
           {...{ written, checked, busy, error }}
           changed
+          unsaved={!sameText(written, begun)}
           verb="Make draft"
           onChange={change}
           onSave={() => void run(() => post<RuleDetail>('/rules', bodyOf(written)), done)}

@@ -1,8 +1,6 @@
 /** The rule's own text, and beside it how it stands, does and what it says of itself. */
-import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Copy } from 'lucide-react'
-import { ruleQuery } from '@/api/detection'
 import type { Correlation, RuleDetail } from '@/api/detection-types'
 import { ActBtn } from '@/app/guard'
 import { useNavigateTo } from '@/app/search'
@@ -10,6 +8,7 @@ import { Ago, Btn, Chip, fmt, words } from '@/ui'
 import { DiagnosticList } from './diagnostics'
 import { exportRule } from './export'
 import { logSourceText } from './row'
+import { RuleName } from './rule-name'
 import { ScorePanel } from './score'
 import { isOwn } from './state'
 import { StatePanel } from './state-panel'
@@ -91,21 +90,12 @@ function MadeOf({ correlation: c }: { correlation: Correlation }) {
       <ol className="rounded-md border border-line text-xs" aria-label="Its rules">
         {c.members.map(id => (
           <li key={id} className="border-b border-line/60 px-2.5 py-1 last:border-0">
-            <Member id={id} />
+            <RuleName id={id} />
           </li>
         ))}
       </ol>
       {c.silent && <p className="text-xs text-fg-3">It raises no alert itself: another one builds on it.</p>}
     </section>
-  )
-}
-
-function Member({ id }: { id: string }) {
-  const { data } = useQuery(ruleQuery(id))
-  return (
-    <Link to="/detections/$id" params={{ id }} className="block truncate leading-6 text-accent hover:underline">
-      {data?.title ?? id}
-    </Link>
   )
 }
 
