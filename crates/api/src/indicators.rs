@@ -135,35 +135,53 @@ pub(crate) struct NewIndicatorList {
     /// What it names is never a hit. It stays as it is made.
     #[serde(default)]
     allow: bool,
-    #[serde(flatten)]
-    about: AboutBody,
-}
-
-/// What is said of a list; what is absent stays as it is, or is empty in a new one.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-pub(crate) struct AboutBody {
     description: Option<String>,
+    /// Who made it, or where it is published.
     source: Option<String>,
+    /// Of its alerts.
     #[schema(value_type = Option<Severity>)]
     severity: Option<String>,
+    /// Of entries that say nothing themselves.
     #[schema(maximum = 100)]
     confidence: Option<u8>,
+    /// Entries count for so long from their import, unless they say themselves when they expire.
     #[schema(minimum = 1, maximum = 3653)]
     valid_days: Option<u32>,
+    /// Whether events are looked up in it.
     enabled: Option<bool>,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+/// What is absent stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndicatorListPatch {
     name: Option<String>,
-    #[serde(flatten)]
-    about: AboutBody,
+    description: Option<String>,
+    /// Who made it, or where it is published.
+    source: Option<String>,
+    /// Of its alerts.
+    #[schema(value_type = Option<Severity>)]
+    severity: Option<String>,
+    /// Of entries that say nothing themselves.
+    #[schema(maximum = 100)]
+    confidence: Option<u8>,
+    /// Entries count for so long from their import, unless they say themselves when they expire.
+    #[schema(minimum = 1, maximum = 3653)]
+    valid_days: Option<u32>,
+    /// Whether events are looked up in it.
+    enabled: Option<bool>,
+}
+
+impl From<NewIndicatorList> for IndicatorListPatch {
+    fn from(new: NewIndicatorList) -> Self {
+        let NewIndicatorList { name, description, source, severity, confidence, valid_days, enabled, .. } = new;
+        Self { name: Some(name), description, source, severity, confidence, valid_days, enabled }
+    }
 }
 
 /// Puts what a body says over what there is.
-fn over(mut about: About, name: Option<String>, body: AboutBody) -> Result<About, Problem> {
-    about.name = name.unwrap_or(about.name);
+fn over(mut about: About, body: IndicatorListPatch) -> Result<About, Problem> {
+    about.name = body.name.unwrap_or(about.name);
     about.description = body.description.unwrap_or(about.description);
     about.source = body.source.unwrap_or(about.source);
     about.severity = severity(body.severity.as_ref())?.unwrap_or(about.severity);
@@ -198,11 +216,12 @@ pub(crate) async fn create(caller: Caller, Body(body): Body<NewIndicatorList>) -
         valid_days: None,
         enabled: true,
     };
-    let about = over(empty, Some(body.name), body.about)?;
+    let allow = body.allow;
+    let about = over(empty, body.into())?;
     let now = caller.now();
     let id = id::mint(now, &mut rand::rng());
     let mut tx = caller.scope.begin().await?;
-    let list = indicators::create(&mut tx, id, about, body.allow, now).await?;
+    let list = indicators::create(&mut tx, id, about, allow, now).await?;
     tx.commit(now).await?;
     let view = Tagged(list.version, IndicatorListView::new(list, false));
     Ok((StatusCode::CREATED, view).into_response())
@@ -221,7 +240,7 @@ pub(crate) async fn update(
     let mut tx = caller.scope.begin().await?;
     let list = indicators::get(&mut tx, id).await?;
     seen.check(list.version)?;
-    let about = over(list.about.clone(), patch.name, patch.about)?;
+    let about = over(list.about.clone(), patch)?;
     let list = indicators::update(&mut tx, list, about, now).await?;
     tx.commit(now).await?;
     Ok(Tagged(list.version, IndicatorListView::new(list, false)))

@@ -24,8 +24,8 @@ use shieldops_store::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use hits::{Sightings, sightings};
 pub use hits::provenance;
+pub(crate) use hits::{Sightings, sightings};
 
 use crate::{Pipeline, PipelineError, Result};
 
@@ -122,7 +122,9 @@ impl IndicatorTables {
                 let table = Arc::new(table);
                 self.swap(TenantId::INSTALLATION, Loaded { stamp, table, blocks: HashMap::new(), diagnostics });
             }
-            Err(error) => tracing::error!(%error, "the files of indicators are not loaded: what was loaded stays in use"),
+            Err(error) => {
+                tracing::error!(%error, "the files of indicators are not loaded: what was loaded stays in use")
+            }
         }
     }
 }

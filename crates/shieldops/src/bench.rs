@@ -3,11 +3,15 @@
 
 mod alerts;
 mod api;
+mod detect;
+mod end_to_end;
 mod figures;
+mod indicators;
 mod ingest;
 mod process;
 mod respond;
 mod server;
+mod shipping;
 
 use std::path::PathBuf;
 
@@ -31,17 +35,21 @@ pub(crate) struct BenchArgs {
     rounds: Option<u32>,
     #[command(flatten)]
     api: ApiArgs,
+    #[command(flatten)]
+    detect: detect::DetectArgs,
+    #[command(flatten)]
+    indicators: indicators::IndicatorsArgs,
 }
 
-/// For `api`.
+/// For `api`; how long and how fast also for what sends events.
 #[derive(Debug, Args)]
 struct ApiArgs {
-    /// How long the load goes on.
-    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(2..=3_600), help_heading = "For api")]
-    seconds: u32,
-    /// Requests a second, each due at its time.
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=20_000), help_heading = "For api")]
-    rate: u32,
+    /// How long the load goes on [default: 60; ingest-detect: 20; soak: 300].
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(2..=86_400), help_heading = "For api, ingest-detect and soak")]
+    seconds: Option<u32>,
+    /// Requests a second, each due at its time; soak: events a second [default: 1000; soak: 20000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "For api, ingest-detect and soak")]
+    rate: Option<u32>,
     /// Tenants, of 10,000 alerts each.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=100), help_heading = "For api")]
     tenants: u32,
@@ -60,7 +68,12 @@ impl ApiArgs {
             (false, true) => api::Mode::Absent,
             (false, false) => api::Mode::Load,
         };
-        api::Wanted { mode, seconds: self.seconds, per_s: self.rate, tenants: self.tenants }
+        api::Wanted {
+            mode,
+            seconds: self.seconds.unwrap_or(60),
+            per_s: self.rate.unwrap_or(1_000),
+            tenants: self.tenants,
+        }
     }
 }
 
@@ -68,6 +81,14 @@ impl ApiArgs {
 enum Name {
     /// Events acknowledged as durable, a second.
     Ingest,
+    /// The detection engine on a file of events, beside a full parse of the same bytes.
+    Detect,
+    /// Look-ups of indicators in a table of millions, beside a hash map of the same.
+    Indicators,
+    /// Durable ingest and detection together: events a second, and how soon alerts are seen at half of that.
+    IngestDetect,
+    /// A steady load for minutes or hours, with memory sampled.
+    Soak,
     /// From the acknowledgement of an event to its alert in an answer.
     AlertLatency,
     /// From approval to verified, and from undo to restored.
@@ -92,10 +113,25 @@ impl Bench {
     }
 }
 
+impl BenchArgs {
+    fn load(&self) -> end_to_end::Wanted<'_> {
+        end_to_end::Wanted {
+            seconds: self.api.seconds,
+            rate: self.api.rate,
+            events: self.detect.events.as_deref(),
+            rules: self.detect.rules.as_deref(),
+        }
+    }
+}
+
 pub(crate) fn run(args: &BenchArgs) -> Result<std::process::ExitCode, Failure> {
     let bench = Bench { dir: args.dir.clone().unwrap_or_else(std::env::temp_dir), rounds: args.rounds };
     let figures = match args.name {
         Name::Ingest => ingest::run(&bench)?,
+        Name::Detect => detect::run(&bench, &args.detect)?,
+        Name::Indicators => indicators::run(&bench, &args.indicators)?,
+        Name::IngestDetect => end_to_end::ingest_detect(&bench, &args.load())?,
+        Name::Soak => end_to_end::soak(&bench, &args.load())?,
         Name::AlertLatency => alerts::run(&bench)?,
         Name::Respond => respond::run(&bench)?,
         Name::Start => process::start(&bench)?,

@@ -209,7 +209,8 @@ fn a_correlation_raises_one_alert_that_grows_and_what_it_remembers_outlives_a_re
     let server = Server::start(&["--config", &arg]);
     let (ingest, person) = (server.token("ingest"), server.token("personal"));
     let failed = |second: u32, from: &str| {
-        format!("Nov 21 10:15:{second:02} web-07 sshd[4211]: Failed password for root from {from} port 1 ssh2").into_bytes()
+        format!("Nov 21 10:15:{second:02} web-07 sshd[4211]: Failed password for root from {from} port 1 ssh2")
+            .into_bytes()
     };
     let send = |second: u32, from: &str| post(&server, "/api/v1/events", &ingest, &[], &failed(second, from));
     send(1, "203.0.113.9");
@@ -236,6 +237,87 @@ fn a_correlation_raises_one_alert_that_grows_and_what_it_remembers_outlives_a_re
     let events = json!({"events": [1, 2, 3].map(|at| json!({"message": String::from_utf8(failed(at, "203.0.113.9")).unwrap()}))});
     let tried = server.post(&format!("/api/v1/rules/{FIRST}/test"), &person, &events).unwrap();
     assert_eq!(tried["results"][0]["matched"], true, "{tried}");
+}
+
+/// A list, made and filled, that events are checked against.
+fn listed(server: &Server, person: &str, about: &Value, text: &str) -> String {
+    let made = server.post("/api/v1/indicators/lists", person, about).unwrap();
+    let id = made["id"].as_str().unwrap().to_owned();
+    let answer = server.post_text(&format!("/api/v1/indicators/lists/{id}/import"), person, text);
+    assert_eq!((&answer["staged"], answer["diagnostics"].as_array().unwrap().len()), (&json!(false), 0), "{answer}");
+    in_use(server, person, &id);
+    id
+}
+
+fn in_use(server: &Server, person: &str, id: &str) {
+    until(Duration::from_secs(30), || {
+        let list = server.get(&format!("/api/v1/indicators/lists/{id}"), person).unwrap();
+        (list["state"] == "in_use").then_some(())
+    });
+}
+
+#[test]
+fn an_alert_says_which_list_names_it_since_when_and_how_surely() {
+    let mut server = Server::start(&[]);
+    let (ingest, person) = (server.token("ingest"), server.token("personal"));
+    let csv = "value,comment,confidence,valid_until\n203.0.113.77,C2 of a botnet,80,2099-01-01T00:00:00Z\n203.0.113.78,over,80,2001-01-01T00:00:00Z\n";
+    let about = json!({"name": "feed", "source": "https://feed.example", "severity": "critical"});
+    let id = listed(&server, &person, &about, csv);
+    let said = |address: &str| sshd(&format!("Failed password for root from {address} port 1 ssh2"));
+    let lines = [said("203.0.113.77"), said("203.0.113.78"), said("203.0.113.79")].join(&b'\n');
+    post(&server, "/api/v1/events", &ingest, &[], &lines);
+    let found = alerts(&server, &person, &format!("indicator:{id}"));
+    assert_eq!((found.len(), &found[0]["severity"]), (1, &json!("critical")), "{found:?}");
+    let alert = found[0]["id"].as_str().unwrap();
+    let shown = server.get(&format!("/api/v1/alerts/{alert}"), &person).unwrap();
+    let from = &shown["indicators"][0]["provenance"];
+    assert_eq!(
+        (&shown["indicator_state"], &from["list_id"], &from["line"]),
+        (&json!("checked"), &json!(id), &json!(2))
+    );
+    assert_eq!((&from["source"], &from["reference"]), (&json!("https://feed.example"), &json!("C2 of a botnet")));
+    assert_eq!((&from["confidence"], from["added_at"].is_string()), (&json!(80), true));
+    assert_eq!(from["expires_at"], "2099-01-01T00:00:00Z");
+    let hits = server.get("/api/v1/indicators/hits", &person).unwrap();
+    assert_eq!((hits["items"].as_array().unwrap().len(), &hits["items"][0]["alert_id"]), (1, &json!(alert)), "{hits}");
+
+    // What an allow-list names is kept as a hit, and is no alert; all of it survives a restart.
+    let good = listed(&server, &person, &json!({"name": "ours", "allow": true}), "203.0.113.0/24\n");
+    server.restart(&[]);
+    post(&server, "/api/v1/events", &ingest, &[], &said("203.0.113.77"));
+    let hit = until(Duration::from_secs(30), || {
+        let hits = server.get("/api/v1/indicators/hits?allowed=true", &person).unwrap();
+        hits["items"].as_array().unwrap().first().cloned()
+    });
+    assert_eq!((&hit["allowed_by"]["list_id"], &hit["count"]), (&json!(good), &json!(2)));
+    assert_eq!(alerts(&server, &person, &format!("indicator:{id}")).len(), 1);
+    let named = server.get("/api/v1/indicators?value=203.0.113.77", &person).unwrap();
+    assert_eq!(named["items"].as_array().unwrap().len(), 2, "{named}");
+}
+
+#[test]
+fn an_import_in_pieces_counts_with_its_last_one_and_names_its_bad_lines() {
+    let server = Server::start(&[]);
+    let person = server.token("personal");
+    let id = listed(&server, &person, &json!({"name": "feed"}), "old.example\n");
+    let path = format!("/api/v1/indicators/lists/{id}/import");
+    let first = server.post_text(&format!("{path}?more=true"), &person, "one.example\nnot an indicator\n");
+    assert_eq!((&first["staged"], &first["list"]["entries"]), (&json!(true), &json!(1)), "{first}");
+    assert_eq!((&first["refused"], &first["diagnostics"][0]["line"]), (&json!(1), &json!(2)));
+    let held = |query: &str| {
+        let list = server.get(&format!("/api/v1/indicators?list={id}{query}"), &person).unwrap();
+        let shown = |item: &Value| format!("{}:{}", item["provenance"]["line"], item["indicator"].as_str().unwrap());
+        (list["items"].as_array().unwrap().iter().map(shown).collect::<Vec<_>>(), list["next_cursor"].clone())
+    };
+    assert_eq!(held("").0, ["1:old.example"]);
+    server.post_text(&format!("{path}?from_line=3"), &person, "two.example\n203.0.113.7");
+    assert_eq!(held("").0, ["1:one.example", "3:two.example", "4:203.0.113.7"]);
+    assert_eq!(held("&kind=ip").0, ["4:203.0.113.7"]);
+    let (page, cursor) = held("&limit=2");
+    assert_eq!(page, ["1:one.example", "3:two.example"]);
+    assert_eq!(held(&format!("&limit=2&cursor={}", cursor.as_str().unwrap())).0, ["4:203.0.113.7"]);
+    let (status, problem) = server.raw("POST", &format!("{path}?from_line=9"), Some(&person), Some("x.example"));
+    assert_eq!(status, 400, "{problem}");
 }
 
 #[test]

@@ -206,7 +206,7 @@ pub async fn delete(tx: &mut Tx, list: &IndicatorList) -> Result<()> {
 async fn write(tx: &mut Tx, list: &mut IndicatorList) -> Result<()> {
     let read_at = list.version;
     list.version += 1;
-    list.by = tx.scope().actor().id.clone();
+    list.by.clone_from(&tx.scope().actor().id);
     let body = sealed(tx, list)?;
     let done = sqlx::query(
         "UPDATE indicator_lists SET revision=$4, entries=$5, refused=$6, imported_at=$7, updated_at=$8, actor=$9, version=$10, body=$11 \

@@ -16,6 +16,8 @@ mod database;
 mod detection;
 #[path = "it/factors.rs"]
 mod factors;
+#[path = "it/indicators.rs"]
+mod indicators;
 #[path = "it/leases.rs"]
 mod leases;
 #[path = "it/lists.rs"]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use serde::{Deserialize, Serialize};
-use shieldops_detect::{Block, BlockWriter, Defaults, Diagnostic, IndicatorEntry, ListFormat, ListReader, MAX_INDICATORS};
+use shieldops_detect::{
+    Block, BlockWriter, Defaults, Diagnostic, IndicatorEntry, ListFormat, ListReader, MAX_INDICATORS,
+};
 use shieldops_model::{IdMint, IndicatorListId, Timestamp, id};
 use shieldops_store::{
     Tx,
@@ -156,7 +158,9 @@ async fn staged(tx: &mut Tx, id: IndicatorListId, first: u32) -> Result<Indicato
     if first == 1 {
         indicators::stage(tx, &mut list).await?;
     } else if list.staged <= list.revision {
-        return Err(Problem::invalid("`from_line` goes on with pieces sent before, and there are none: begin with line 1"));
+        return Err(Problem::invalid(
+            "`from_line` goes on with pieces sent before, and there are none: begin with line 1",
+        ));
     }
     Ok(list)
 }

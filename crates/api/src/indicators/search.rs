@@ -138,7 +138,11 @@ async fn of_list(
     Ok(List { items, next_cursor: None })
 }
 
-async fn entries(reader: &mut Reader, list: &IndicatorList, name: blocks::BlockId) -> Result<Vec<IndicatorEntry>, Problem> {
+async fn entries(
+    reader: &mut Reader,
+    list: &IndicatorList,
+    name: blocks::BlockId,
+) -> Result<Vec<IndicatorEntry>, Problem> {
     Ok(read_block(reader, list, name).await?.entries().collect())
 }
 

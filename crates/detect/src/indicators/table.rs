@@ -146,7 +146,9 @@ impl Table {
         let parts: Vec<Survey> = std::thread::scope(|scope| {
             let run = |part: &'_ [(usize, &'_ Placed)]| {
                 let mut survey = Survey::default();
-                part.iter().for_each(|(number, placed)| survey.take(self.key, *number, &placed.block));
+                for (number, placed) in part {
+                    survey.take(self.key, *number, &placed.block);
+                }
                 survey
             };
             let started: Vec<_> = numbered.chunks(size).map(|part| scope.spawn(move || run(part))).collect();
@@ -273,7 +275,7 @@ impl Survey {
                 continue;
             }
             if kind == IndicatorKind::Domain {
-                let dots = record.key.iter().filter(|byte| **byte == b'.').count();
+                let dots = memchr::memchr_iter(b'.', record.key).count();
                 self.depths |= depth_bit(u32::try_from(dots).unwrap_or(u32::MAX).saturating_add(1));
             }
             if let Some(count) = self.counts.get_mut(shard_of(hash_of(key, kind, record.key))) {

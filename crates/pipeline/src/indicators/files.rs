@@ -26,7 +26,8 @@ pub(super) struct Files {
 pub(super) fn read(paths: &[PathBuf]) -> Files {
     let mut files = Files::default();
     for path in paths {
-        let name = path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned());
+        let name =
+            path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned());
         match read_one(path, &name) {
             Ok((list, diagnostics)) => {
                 files.lists.push(list);

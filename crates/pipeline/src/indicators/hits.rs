@@ -34,7 +34,8 @@ impl Sightings {
 pub(crate) fn sightings(events: &[Event], normalised: &[Normalised], indicators: &Indicators) -> Sightings {
     let mut sightings = Sightings::default();
     let now = events.iter().map(|event| event.ingested_at).max().unwrap_or_default();
-    let owners: Vec<usize> = normalised.iter().enumerate().flat_map(|(place, one)| one.entities.iter().map(move |_| place)).collect();
+    let owners: Vec<usize> =
+        normalised.iter().enumerate().flat_map(|(place, one)| one.entities.iter().map(move |_| place)).collect();
     for hit in indicators.find(normalised.iter().flat_map(|one| &one.entities), now) {
         let Some(place) = owners.get(hit.index) else { continue };
         let (Some(event), Some(one)) = (events.get(*place), normalised.get(*place)) else { continue };

@@ -21,8 +21,22 @@ use crate::{
 
 const LISTS: &str = "/api/v1/indicators/lists";
 const MEMBERS: &[&str] = &[
-    "id", "name", "description", "source", "state", "allow", "severity", "confidence", "valid_days", "enabled", "entries", "refused",
-    "imported_at", "created_at", "updated_at", "by",
+    "id",
+    "name",
+    "description",
+    "source",
+    "state",
+    "allow",
+    "severity",
+    "confidence",
+    "valid_days",
+    "enabled",
+    "entries",
+    "refused",
+    "imported_at",
+    "created_at",
+    "updated_at",
+    "by",
 ];
 /// Bytes of one request of an import.
 const PIECE_BYTES: usize = 16 * 1024 * 1024;
@@ -172,8 +186,16 @@ pub(super) fn run(command: &IndicatorsCommand) -> Outcome {
         IndicatorsCommand::Hits(args) => {
             let allowed = args.allowed.map(|allowed| allowed.to_string());
             let filters = [("list", args.list.as_deref()), ("allowed", allowed.as_deref())];
-            let columns =
-                ["/last_seen", "/entity/value", "/kind", "/indicator", "/provenance/list", "/provenance/line", "/count", "/alert_id"];
+            let columns = [
+                "/last_seen",
+                "/entity/value",
+                "/kind",
+                "/indicator",
+                "/provenance/list",
+                "/provenance/line",
+                "/count",
+                "/alert_id",
+            ];
             list(&args.page, "/api/v1/indicators/hits", &filters, &columns)
         }
         IndicatorsCommand::Delete(args) => {
@@ -214,8 +236,16 @@ fn search(args: &SearchArgs) -> Outcome {
     let client = Client::new(&args.page.server)?;
     let of = args.list.as_ref().map(|text| named(&client, LISTS, "ilt", text)).transpose()?;
     let filters = [("value", args.value.as_deref()), ("list", of.as_deref()), ("kind", args.kind.as_deref())];
-    let columns =
-        ["/kind", "/indicator", "/allow", "/provenance/list", "/provenance/line", "/provenance/confidence", "/provenance/expires_at", "/provenance/reference"];
+    let columns = [
+        "/kind",
+        "/indicator",
+        "/allow",
+        "/provenance/list",
+        "/provenance/line",
+        "/provenance/confidence",
+        "/provenance/expires_at",
+        "/provenance/reference",
+    ];
     list(&args.page, "/api/v1/indicators", &filters, &columns)
 }
 
@@ -242,8 +272,11 @@ impl Sum {
 fn import(args: &ImportArgs) -> Outcome {
     let (client, path) = at(&args.named)?;
     let unreadable = |error| Failure::unusable(format!("cannot read {}: {error}", args.file.display()));
-    let file: Box<dyn Read> =
-        if args.file.as_os_str() == "-" { Box::new(stdin()) } else { Box::new(File::open(&args.file).map_err(unreadable)?) };
+    let file: Box<dyn Read> = if args.file.as_os_str() == "-" {
+        Box::new(stdin())
+    } else {
+        Box::new(File::open(&args.file).map_err(unreadable)?)
+    };
     let mut pieces = Pieces { file: BufReader::new(file), format: args.format, header: None, line: 1 };
     let mut sum = Sum::default();
     let mut piece = pieces.next().map_err(unreadable)?;

@@ -13,6 +13,7 @@ mod credentials;
 mod database;
 mod detection;
 mod factors;
+mod indicators;
 mod leases;
 mod lists;
 mod live;
