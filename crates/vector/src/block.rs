@@ -122,15 +122,31 @@ impl Block for Plain {
 /// Two vectors of 32 bytes.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2([arch::__m256i; 2]);
+pub(crate) struct Avx2(arch::__m256i, arch::__m256i);
+
+// No closures below: a closure is a function of its own, without the instructions that its surroundings enable.
 
 #[cfg(target_arch = "x86_64")]
 impl Avx2 {
     #[inline(always)]
-    unsafe fn bits(halves: [arch::__m256i; 2]) -> u64 {
+    unsafe fn bits(self) -> u64 {
         // SAFETY: the caller has AVX2.
-        let [low, high] = halves.map(|half| u64::from(unsafe { arch::_mm256_movemask_epi8(half) }.cast_unsigned()));
-        low | high << 32
+        unsafe {
+            let low = arch::_mm256_movemask_epi8(self.0).cast_unsigned();
+            let high = arch::_mm256_movemask_epi8(self.1).cast_unsigned();
+            u64::from(low) | u64::from(high) << 32
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn class(half: arch::__m256i, low: arch::__m256i, high: arch::__m256i) -> arch::__m256i {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let nibble = arch::_mm256_set1_epi8(15);
+            let lower = arch::_mm256_and_si256(half, nibble);
+            let upper = arch::_mm256_and_si256(arch::_mm256_srli_epi16(half, 4), nibble);
+            arch::_mm256_and_si256(arch::_mm256_shuffle_epi8(low, lower), arch::_mm256_shuffle_epi8(high, upper))
+        }
     }
 }
 
@@ -140,7 +156,7 @@ impl Block for Avx2 {
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
         // SAFETY: 64 readable bytes by the caller's promise; the loads need no alignment.
-        unsafe { Self([arch::_mm256_loadu_si256(from.cast()), arch::_mm256_loadu_si256(from.add(32).cast())]) }
+        unsafe { Self(arch::_mm256_loadu_si256(from.cast()), arch::_mm256_loadu_si256(from.add(32).cast())) }
     }
 
     #[inline(always)]
@@ -148,7 +164,7 @@ impl Block for Avx2 {
         // SAFETY: the caller has AVX2.
         unsafe {
             let wanted = arch::_mm256_set1_epi8(byte as i8);
-            Self::bits(self.0.map(|half| arch::_mm256_cmpeq_epi8(half, wanted)))
+            Self(arch::_mm256_cmpeq_epi8(self.0, wanted), arch::_mm256_cmpeq_epi8(self.1, wanted)).bits()
         }
     }
 
@@ -157,14 +173,16 @@ impl Block for Avx2 {
         // SAFETY: the caller has AVX2.
         unsafe {
             let last = arch::_mm256_set1_epi8(0x1f);
-            Self::bits(self.0.map(|half| arch::_mm256_cmpeq_epi8(arch::_mm256_min_epu8(half, last), half)))
+            let low = arch::_mm256_cmpeq_epi8(arch::_mm256_min_epu8(self.0, last), self.0);
+            let high = arch::_mm256_cmpeq_epi8(arch::_mm256_min_epu8(self.1, last), self.1);
+            Self(low, high).bits()
         }
     }
 
     #[inline(always)]
     unsafe fn high(self) -> u64 {
         // SAFETY: the caller has AVX2.
-        unsafe { Self::bits(self.0) }
+        unsafe { self.bits() }
     }
 
     #[inline(always)]
@@ -172,7 +190,7 @@ impl Block for Avx2 {
         // SAFETY: the caller has AVX2.
         unsafe {
             let bit = arch::_mm256_set1_epi8(0x20);
-            Self(self.0.map(|half| arch::_mm256_or_si256(half, bit)))
+            Self(arch::_mm256_or_si256(self.0, bit), arch::_mm256_or_si256(self.1, bit))
         }
     }
 
@@ -180,22 +198,16 @@ impl Block for Avx2 {
     unsafe fn classes(self, low: &[u8; 16], high: &[u8; 16]) -> Self {
         // SAFETY: the caller has AVX2; the tables are 16 bytes.
         unsafe {
-            let table = |of: &[u8; 16]| arch::_mm256_broadcastsi128_si256(arch::_mm_loadu_si128(of.as_ptr().cast()));
-            let (low, high, nibble) = (table(low), table(high), arch::_mm256_set1_epi8(15));
-            Self(self.0.map(|half| {
-                let lower = arch::_mm256_and_si256(half, nibble);
-                let upper = arch::_mm256_and_si256(arch::_mm256_srli_epi16(half, 4), nibble);
-                arch::_mm256_and_si256(arch::_mm256_shuffle_epi8(low, lower), arch::_mm256_shuffle_epi8(high, upper))
-            }))
+            let low = arch::_mm256_broadcastsi128_si256(arch::_mm_loadu_si128(low.as_ptr().cast()));
+            let high = arch::_mm256_broadcastsi128_si256(arch::_mm_loadu_si128(high.as_ptr().cast()));
+            Self(Self::class(self.0, low, high), Self::class(self.1, low, high))
         }
     }
 
     #[inline(always)]
     unsafe fn and(self, other: Self) -> Self {
         // SAFETY: the caller has AVX2.
-        unsafe {
-            Self([arch::_mm256_and_si256(self.0[0], other.0[0]), arch::_mm256_and_si256(self.0[1], other.0[1])])
-        }
+        unsafe { Self(arch::_mm256_and_si256(self.0, other.0), arch::_mm256_and_si256(self.1, other.1)) }
     }
 
     #[inline(always)]
@@ -235,6 +247,19 @@ unsafe fn carryless(bits: u64) -> u64 {
 pub(crate) struct Avx512(arch::__m512i);
 
 #[cfg(target_arch = "x86_64")]
+impl Avx512 {
+    /// Writes 16 numbers, each added to `base`.
+    #[inline(always)]
+    unsafe fn put(numbers: arch::__m128i, base: arch::__m512i, to: *mut u32) {
+        // SAFETY: the caller has AVX-512F and gives 16 writable places.
+        unsafe {
+            let wide = arch::_mm512_add_epi32(arch::_mm512_cvtepu8_epi32(numbers), base);
+            arch::_mm512_storeu_si512(to.cast(), wide);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
 #[expect(clippy::cast_possible_wrap, reason = "intrinsics take bytes as signed")]
 impl Block for Avx512 {
     #[inline(always)]
@@ -271,12 +296,12 @@ impl Block for Avx512 {
     unsafe fn classes(self, low: &[u8; 16], high: &[u8; 16]) -> Self {
         // SAFETY: the caller has AVX-512BW; the tables are 16 bytes.
         unsafe {
-            let table = |of: &[u8; 16]| arch::_mm512_broadcast_i32x4(arch::_mm_loadu_si128(of.as_ptr().cast()));
+            let low = arch::_mm512_broadcast_i32x4(arch::_mm_loadu_si128(low.as_ptr().cast()));
+            let high = arch::_mm512_broadcast_i32x4(arch::_mm_loadu_si128(high.as_ptr().cast()));
             let nibble = arch::_mm512_set1_epi8(15);
             let lower = arch::_mm512_and_si512(self.0, nibble);
             let upper = arch::_mm512_and_si512(arch::_mm512_srli_epi16(self.0, 4), nibble);
-            let lower = arch::_mm512_shuffle_epi8(table(low), lower);
-            Self(arch::_mm512_and_si512(lower, arch::_mm512_shuffle_epi8(table(high), upper)))
+            Self(arch::_mm512_and_si512(arch::_mm512_shuffle_epi8(low, lower), arch::_mm512_shuffle_epi8(high, upper)))
         }
     }
 
@@ -314,17 +339,13 @@ impl Block for Avx512 {
             );
             let set = arch::_mm512_maskz_compress_epi8(bits, index);
             let base = arch::_mm512_set1_epi32(base.cast_signed());
-            let put = |part: arch::__m128i, place: usize| {
-                let wide = arch::_mm512_add_epi32(arch::_mm512_cvtepu8_epi32(part), base);
-                arch::_mm512_storeu_si512(to.add(place).cast(), wide);
-            };
-            put(arch::_mm512_castsi512_si128(set), 0);
+            Self::put(arch::_mm512_castsi512_si128(set), base, to);
             let count = bits.count_ones();
             if count > 16 {
-                put(arch::_mm512_extracti32x4_epi32(set, 1), 16);
+                Self::put(arch::_mm512_extracti32x4_epi32(set, 1), base, to.add(16));
                 if count > 32 {
-                    put(arch::_mm512_extracti32x4_epi32(set, 2), 32);
-                    put(arch::_mm512_extracti32x4_epi32(set, 3), 48);
+                    Self::put(arch::_mm512_extracti32x4_epi32(set, 2), base, to.add(32));
+                    Self::put(arch::_mm512_extracti32x4_epi32(set, 3), base, to.add(48));
                 }
             }
         }

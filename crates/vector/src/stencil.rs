@@ -10,18 +10,18 @@ use std::arch::x86_64 as arch;
 use crate::{structure::Structure, tier::Tier, view::View};
 
 /// Bytes that one comparison covers.
-const WIDTH: usize = 32;
+const WIDTH: usize = 16;
 
 /// Bytes that must stand at a quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Piece {
     wanted: [u8; WIDTH],
-    /// Bit `i` is set where byte `i` counts.
-    mask: u32,
     /// Number of the quote.
     quote: u32,
     /// From the byte before the quote.
-    skip: u32,
+    skip: u16,
+    /// Bit `i` is set where byte `i` counts.
+    mask: u16,
 }
 
 /// A bracket and the number of quotes before it.
@@ -55,9 +55,10 @@ impl Stencil {
         for (number, part) in bytes.chunks(WIDTH).enumerate() {
             let mut wanted = [0; WIDTH];
             wanted[..part.len()].copy_from_slice(part);
-            let mask = u32::try_from((1_u64 << part.len()) - 1).unwrap_or(u32::MAX);
-            let skip = u32::try_from(number * WIDTH).unwrap_or(u32::MAX);
-            self.pieces.push(Piece { wanted, mask, quote, skip });
+            let mask = u16::try_from((1_u64 << part.len()) - 1).unwrap_or(u16::MAX);
+            // A piece so far behind its quote that its place cannot be told never fits.
+            let Ok(skip) = u16::try_from(number * WIDTH) else { return self.quotes = usize::MAX };
+            self.pieces.push(Piece { wanted, quote, skip, mask });
         }
     }
 
@@ -118,19 +119,19 @@ fn place(piece: &Piece, line: View<'_>, quotes: &[u32]) -> Option<usize> {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
 unsafe fn pieces_avx512(pieces: &[Piece], line: View<'_>, quotes: &[u32]) -> bool {
     for few in pieces.chunks(8) {
-        let mut differing = 0;
+        let (mut differing, mut cut) = (0, false);
         for piece in few {
             let Some(at) = place(piece, line, quotes) else { return false };
             // SAFETY: `at < len`, and `AHEAD` is more than the width. What counts of it may lie behind the line's end only
             // where the line is another than the stencil's; then the line's own quotes stand elsewhere or bytes differ.
             differing |= unsafe {
-                let have = arch::_mm256_loadu_si256(line.pointer().add(at).cast());
-                let wanted = arch::_mm256_loadu_si256(piece.wanted.as_ptr().cast());
-                arch::_mm256_mask_cmpneq_epi8_mask(piece.mask, have, wanted)
+                let have = arch::_mm_loadu_si128(line.pointer().add(at).cast());
+                let wanted = arch::_mm_loadu_si128(piece.wanted.as_ptr().cast());
+                arch::_mm_mask_cmpneq_epi8_mask(piece.mask, have, wanted)
             };
-            differing |= outside(piece, line, at);
+            cut |= outside(piece, line, at);
         }
-        if differing != 0 {
+        if differing != 0 || cut {
             return false;
         }
     }
@@ -141,19 +142,19 @@ unsafe fn pieces_avx512(pieces: &[Piece], line: View<'_>, quotes: &[u32]) -> boo
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
 unsafe fn pieces_avx2(pieces: &[Piece], line: View<'_>, quotes: &[u32]) -> bool {
     for few in pieces.chunks(8) {
-        let mut differing = 0;
+        let (mut differing, mut cut) = (0, false);
         for piece in few {
             let Some(at) = place(piece, line, quotes) else { return false };
             // SAFETY: `at < len`, and `AHEAD` is more than the width.
             let same = unsafe {
-                let have = arch::_mm256_loadu_si256(line.pointer().add(at).cast());
-                let wanted = arch::_mm256_loadu_si256(piece.wanted.as_ptr().cast());
-                arch::_mm256_movemask_epi8(arch::_mm256_cmpeq_epi8(have, wanted)).cast_unsigned()
+                let have = arch::_mm_loadu_si128(line.pointer().add(at).cast());
+                let wanted = arch::_mm_loadu_si128(piece.wanted.as_ptr().cast());
+                arch::_mm_movemask_epi8(arch::_mm_cmpeq_epi8(have, wanted)).cast_unsigned()
             };
-            differing |= piece.mask & !same;
-            differing |= outside(piece, line, at);
+            differing |= u32::from(piece.mask) & !same;
+            cut |= outside(piece, line, at);
         }
-        if differing != 0 {
+        if differing != 0 || cut {
             return false;
         }
     }
@@ -162,9 +163,9 @@ unsafe fn pieces_avx2(pieces: &[Piece], line: View<'_>, quotes: &[u32]) -> bool 
 
 /// Not zero where a byte that counts lies behind the end of the line.
 #[inline(always)]
-fn outside(piece: &Piece, line: View<'_>, at: usize) -> u32 {
+fn outside(piece: &Piece, line: View<'_>, at: usize) -> bool {
     let count = WIDTH - piece.mask.leading_zeros() as usize;
-    u32::from(at + count > line.len())
+    at + count > line.len()
 }
 
 #[cfg(test)]

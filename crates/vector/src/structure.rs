@@ -132,7 +132,8 @@ unsafe fn read_blocks<B: Block>(into: &mut Structure, line: View<'_>) {
                 escapes |= slashes;
                 let others = escaped & !slashes & !marks & valid;
                 if others != 0 {
-                    let usual = [b'n', b'r', b't', b'b', b'f'].into_iter().fold(0, |all, byte| all | bytes.equal(byte));
+                    let usual = bytes.equal(b'n') | bytes.equal(b'r') | bytes.equal(b't');
+                    let usual = usual | bytes.equal(b'b') | bytes.equal(b'f');
                     odd |= others & !usual;
                 }
             }

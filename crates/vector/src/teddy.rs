@@ -90,10 +90,9 @@ unsafe fn scan_blocks<B: Block>(tables: &Teddy, within: View<'_>, mut found: imp
     while at < places {
         // SAFETY: `at + 2 + 64` is below `len + AHEAD`.
         let mut hits = unsafe {
-            let class = |place: usize| {
-                B::load(within.pointer().add(at + place)).lowered().classes(&tables.low[place], &tables.high[place])
-            };
-            class(0).and(class(1)).and(class(2)).nonzero()
+            let first = class::<B>(tables, within, at, 0);
+            let second = class::<B>(tables, within, at, 1);
+            first.and(second).and(class::<B>(tables, within, at, 2)).nonzero()
         };
         let left = places - at;
         if left < 64 {
@@ -108,6 +107,16 @@ unsafe fn scan_blocks<B: Block>(tables: &Teddy, within: View<'_>, mut found: imp
         }
         at += 64;
     }
+}
+
+/// The buckets that each of 64 bytes may belong to as the one at `place` of three.
+///
+/// # Safety
+/// The instructions of `B`; `at + place + 64` is below `len + AHEAD`.
+#[inline(always)]
+unsafe fn class<B: Block>(tables: &Teddy, within: View<'_>, at: usize, place: usize) -> B {
+    // SAFETY: the caller's promise.
+    unsafe { B::load(within.pointer().add(at + place)).lowered().classes(&tables.low[place], &tables.high[place]) }
 }
 
 #[cfg(test)]

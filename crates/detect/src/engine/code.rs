@@ -17,6 +17,22 @@ pub(crate) struct Step {
     pub(crate) no: u32,
 }
 
+/// Predicates of which one is enough, asked as one.
+pub(crate) struct Joined {
+    /// The predicate's number in the shard.
+    pub(crate) number: u32,
+    pub(crate) members: Vec<PredId>,
+}
+
+/// A part of a condition in the order of evaluation.
+enum Part<'n> {
+    Node(&'n Node),
+    Joined(u32),
+}
+
+/// What it costs to ask joined predicates.
+const JOINED_COST: f64 = 12.0;
+
 /// What orders the parts of a condition.
 pub(crate) trait Weights {
     /// Nanoseconds.
@@ -29,8 +45,15 @@ pub(crate) trait Weights {
 pub(crate) struct Assembler<'a, W> {
     pub(crate) weights: &'a W,
     pub(crate) steps: Vec<Step>,
-    /// The shard's number of a predicate.
-    pub(crate) number: &'a mut dyn FnMut(PredId) -> u32,
+    /// The shard's numbers of predicates.
+    pub(crate) numbers: &'a mut dyn Numbering,
+}
+
+/// Gives predicates their numbers in a shard.
+pub(crate) trait Numbering {
+    fn number(&mut self, id: PredId) -> u32;
+    /// Those of these alternatives that can be asked together.
+    fn join(&mut self, ids: &[PredId]) -> Vec<Joined>;
 }
 
 impl<W: Weights> Assembler<'_, W> {
@@ -50,15 +73,30 @@ impl<W: Weights> Assembler<'_, W> {
             Node::Const(true) => yes,
             Node::Const(false) => no,
             Node::Pred(id) => {
-                let predicate = (self.number)(*id);
+                let predicate = self.numbers.number(*id);
                 let start = u32::try_from(self.steps.len()).unwrap_or(MISS);
                 self.steps.push(Step { predicate, yes, no });
                 start
             }
             Node::Not(inner) => self.emit(inner, no, yes),
-            Node::All(parts) => self.ordered(parts, false).into_iter().rev().fold(yes, |next, part| self.emit(part, next, no)),
-            Node::Any(parts) => self.ordered(parts, true).into_iter().rev().fold(no, |next, part| self.emit(part, yes, next)),
+            Node::All(parts) => {
+                self.ordered(parts, false).into_iter().rev().fold(yes, |next, part| self.emit_part(&part, next, no))
+            }
+            Node::Any(parts) => {
+                self.ordered(parts, true).into_iter().rev().fold(no, |next, part| self.emit_part(&part, yes, next))
+            }
             Node::AtLeast(count, parts) => self.counted(*count, parts, yes, no),
+        }
+    }
+
+    fn emit_part(&mut self, part: &Part<'_>, yes: u32, no: u32) -> u32 {
+        match part {
+            Part::Node(node) => self.emit(node, yes, no),
+            Part::Joined(predicate) => {
+                let start = u32::try_from(self.steps.len()).unwrap_or(MISS);
+                self.steps.push(Step { predicate: *predicate, yes, no });
+                start
+            }
         }
     }
 
@@ -84,14 +122,28 @@ impl<W: Weights> Assembler<'_, W> {
     }
 
     /// By what one unit of cost is worth: refuting in `all`, proving in `any`.
-    fn ordered<'n>(&self, parts: &'n [Node], any: bool) -> Vec<&'n Node> {
-        let rank = |part: &Node| {
-            let chance = self.chance(part).clamp(0.0, 1.0);
-            self.cost(part) / ((if any { chance } else { 1.0 - chance }) + 0.02)
+    fn ordered<'n>(&mut self, parts: &'n [Node], any: bool) -> Vec<Part<'n>> {
+        let worth = |cost: f64, chance: f64| {
+            let chance = chance.clamp(0.0, 1.0);
+            cost / ((if any { chance } else { 1.0 - chance }) + 0.02)
         };
-        let mut ranked: Vec<(f64, &Node)> = parts.iter().map(|part| (rank(part), part)).collect();
+        let joined = if any { self.joined(parts) } else { Vec::new() };
+        let is_joined = |part: &Node| matches!(part, Node::Pred(id) if joined.iter().any(|set| set.members.contains(id)));
+        let rest = parts.iter().filter(|part| !is_joined(part));
+        let mut ranked: Vec<(f64, Part<'n>)> =
+            rest.map(|part| (worth(self.cost(part), self.chance(part)), Part::Node(part))).collect();
+        for set in &joined {
+            let chance = set.members.iter().map(|id| self.weights.chance(*id)).sum();
+            ranked.push((worth(JOINED_COST, chance), Part::Joined(set.number)));
+        }
         ranked.sort_by(|one, other| one.0.total_cmp(&other.0));
         ranked.into_iter().map(|(_, part)| part).collect()
+    }
+
+    fn joined(&mut self, parts: &[Node]) -> Vec<Joined> {
+        let ids = parts.iter().filter_map(|part| if let Node::Pred(id) = part { Some(*id) } else { None });
+        let ids: Vec<PredId> = ids.collect();
+        if ids.len() < 2 { Vec::new() } else { self.numbers.join(&ids) }
     }
 
     fn cost(&self, node: &Node) -> f64 {
@@ -99,7 +151,9 @@ impl<W: Weights> Assembler<'_, W> {
             Node::Const(_) => 0.0,
             Node::Pred(id) => self.weights.cost(*id),
             Node::Not(inner) => self.cost(inner),
-            Node::All(parts) | Node::Any(parts) | Node::AtLeast(_, parts) => parts.iter().map(|part| self.cost(part)).sum(),
+            Node::All(parts) | Node::Any(parts) | Node::AtLeast(_, parts) => {
+                parts.iter().map(|part| self.cost(part)).sum()
+            }
         }
     }
 
@@ -143,6 +197,20 @@ mod tests {
         }
     }
 
+    struct Same;
+
+    impl Numbering for Same {
+        fn number(&mut self, id: PredId) -> u32 {
+            id
+        }
+
+        /// Number 10 stands for 0 and 1 together.
+        fn join(&mut self, ids: &[PredId]) -> Vec<Joined> {
+            let both = ids.contains(&0) && ids.contains(&1);
+            if both { vec![Joined { number: 10, members: vec![0, 1] }] } else { Vec::new() }
+        }
+    }
+
     fn any_node() -> impl Strategy<Value = Node> {
         let leaf = prop_oneof![4 => (0_u32..6).prop_map(Node::Pred), 1 => any::<bool>().prop_map(Node::Const)];
         leaf.prop_recursive(4, 24, 4, |inner| {
@@ -170,13 +238,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1_000))]
         #[test]
         fn steps_decide_as_the_condition_does(node in any_node(), facts in 0_u32..64) {
-            let mut same = |id| id;
-            let mut code = Assembler { weights: &Even, steps: Vec::new(), number: &mut same };
+            let mut code = Assembler { weights: &Even, steps: Vec::new(), numbers: &mut Same };
             let simple = node.simplified(&|_| None);
             let starts = [code.add(&node).unwrap(), code.add(&simple).unwrap()];
             let steps = code.steps;
             for start in starts {
-                prop_assert_eq!(run(&steps, start, |id| facts >> id & 1 == 1), obvious(&node, facts));
+                let holds = |id| if id == 10 { facts & 3 != 0 } else { facts >> id & 1 == 1 };
+                prop_assert_eq!(run(&steps, start, holds), obvious(&node, facts));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use memchr::memmem::Finder;
 use shieldops_vector::{Padded, Structure};
 
 use super::{
@@ -10,16 +11,15 @@ use super::{
     program::{PredId, Program},
     raw::{Raw, rarity},
     shape::{Line, Shape},
-    witness::alternatives,
 };
 use crate::sigma::item::Test;
 
 /// Events that are kept of one shard.
-pub(crate) const MAX_SAMPLES: usize = 256;
+pub(crate) const MAX_SAMPLES: usize = 128;
 /// Bytes of one of them; longer ones are not taken.
 pub(crate) const MAX_SAMPLE_BYTES: usize = 16_384;
 /// Comparisons in one measurement: with many predicates fewer events are looked at.
-const MAX_WORK: usize = 1_500_000;
+const MAX_WORK: usize = 300_000;
 
 /// A field of a shard and the keys that it may have in an event, in order.
 #[derive(Debug, Clone)]
@@ -73,10 +73,6 @@ impl Stats {
         Some((f64::from(found) + 0.04) / (f64::from(self.events) + 0.1))
     }
 
-    pub(crate) fn is_cold(&self) -> bool {
-        self.events == 0
-    }
-
     /// The chance that a predicate holds.
     pub(crate) fn chance(&self, program: &Program, id: PredId) -> f64 {
         let Some(predicate) = program.predicate(id) else { return 0.0 };
@@ -103,7 +99,7 @@ impl Stats {
     ) -> Self {
         let mut stats = Self { pieces: vec![0; PIECES.saturating_mul(2)], ..Self::default() };
         let by_field = by_field(program, predicates);
-        let events = MAX_WORK.checked_div(predicates.len().max(1)).unwrap_or(0).clamp(24, MAX_SAMPLES);
+        let events = MAX_WORK.checked_div(predicates.len().max(1)).unwrap_or(0).clamp(24, 128);
         let (mut padded, mut structure, mut lower) = (Padded::new(), Structure::new(), Vec::new());
         for sample in samples.iter().rev().take(events) {
             padded.fill(|out| out.extend_from_slice(sample));
@@ -127,12 +123,13 @@ impl Stats {
         stats
     }
 
-    fn count(&mut self, field: Option<usize>, value: &[u8], witnesses: &[(PredId, Vec<Witness>)]) {
+    fn count(&mut self, field: Option<usize>, value: &[u8], witnesses: &[(PredId, Vec<Sought<'_>>)]) {
         let seen = self.fields.entry(field).or_default();
         seen.present = seen.present.saturating_add(1);
         seen.bytes = seen.bytes.saturating_add(u64::try_from(value.len()).unwrap_or(u64::MAX));
-        for size in [3, 4] {
-            for piece in value.windows(size) {
+        let searched = witnesses.iter().any(|(_, witnesses)| witnesses.iter().any(|(_, finder)| finder.is_some()));
+        for size in if searched { &[3, 4][..] } else { &[] } {
+            for piece in value.windows(*size) {
                 if let Some(count) = self.pieces.get_mut(place(piece)) {
                     *count = count.saturating_add(1);
                 }
@@ -147,26 +144,32 @@ impl Stats {
     }
 }
 
-type Grouped = HashMap<Option<usize>, Vec<(PredId, Vec<Witness>)>>;
+/// A witness and, where it may stand anywhere, what searches for it.
+type Sought<'p> = (&'p Witness, Option<Finder<'p>>);
+type Grouped<'p> = HashMap<Option<usize>, Vec<(PredId, Vec<Sought<'p>>)>>;
 
-fn by_field(program: &Program, predicates: &[PredId]) -> Grouped {
+fn by_field<'p>(program: &'p Program, predicates: &[PredId]) -> Grouped<'p> {
     let mut grouped = Grouped::new();
     for id in predicates {
         let Some(predicate) = program.predicate(*id) else { continue };
-        let Some(found) = alternatives(predicate) else { continue };
-        grouped.entry(predicate.field).or_default().push((*id, found.witnesses));
+        let Some(found) = predicate.alternatives() else { continue };
+        let sought = |witness: &'p Witness| {
+            let anywhere = witness.place == Place::Anywhere;
+            (witness, anywhere.then(|| Finder::new(&witness.bytes)))
+        };
+        grouped.entry(predicate.field).or_default().push((*id, found.witnesses.iter().map(sought).collect()));
     }
     grouped
 }
 
-fn stands(witness: &Witness, value: &[u8]) -> bool {
+fn stands((witness, finder): &Sought<'_>, value: &[u8]) -> bool {
     let text = witness.bytes.as_slice();
     match witness.place {
         Place::Present => true,
         Place::Whole | Place::Number => value == text,
         Place::Start => value.starts_with(text),
         Place::End => value.ends_with(text),
-        Place::Anywhere => memchr::memmem::find(value, text).is_some(),
+        Place::Anywhere => finder.as_ref().is_some_and(|finder| finder.find(value).is_some()),
     }
 }
 

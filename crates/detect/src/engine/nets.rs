@@ -6,7 +6,8 @@ mod texts;
 
 use shieldops_vector::View;
 
-use self::{edges::Edges, grams::Grams, texts::Texts};
+pub(crate) use self::edges::Edges;
+use self::{grams::Grams, texts::Texts};
 use crate::sigma::pattern::Anchor;
 
 /// The rules of a shard that a witness speaks for: a part of its list.

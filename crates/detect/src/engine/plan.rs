@@ -9,7 +9,7 @@ use super::{
     walk::Loc,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// By the shard's number of a field.
     pub(crate) locs: Vec<Loc>,
@@ -35,7 +35,7 @@ impl Plan {
                 continue;
             }
             tried.extend_from_slice(shard.listed(net.present));
-            if net.looks() {
+            if net.looks() && loc != Loc::Object {
                 looks.push((number, loc));
             }
         }

@@ -1,8 +1,11 @@
 //! Rules as conditions over predicates: what one field's values must be. Equal predicates of all rules are one.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::OnceLock};
 
-use super::raw::Raw;
+use super::{
+    raw::Raw,
+    witness::{self, Alternatives},
+};
 use crate::sigma::{
     compile::CompiledRule,
     condition::Expr,
@@ -19,6 +22,18 @@ pub(crate) struct Predicate {
     pub(crate) field: Option<usize>,
     pub(crate) test: Test,
     pub(crate) raw: Raw,
+    alternatives: OnceLock<Option<Alternatives>>,
+}
+
+impl Predicate {
+    fn new(field: Option<usize>, test: &Test, number: &dyn Fn(&str) -> Option<usize>) -> Self {
+        Self { field, test: test.clone(), raw: Raw::of(test, number), alternatives: OnceLock::new() }
+    }
+
+    /// What must be there when it holds; `None` when it may hold in an event without the field.
+    pub(crate) fn alternatives(&self) -> Option<&Alternatives> {
+        self.alternatives.get_or_init(|| witness::alternatives(self)).as_ref()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +54,9 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(rules: &[CompiledRule]) -> Self {
-        let mut builder = Builder::default();
+    /// `number` is the rule set's number of a field.
+    pub(crate) fn new(rules: &[CompiledRule], number: &dyn Fn(&str) -> Option<usize>) -> Self {
+        let mut builder = Builder { predicates: Vec::new(), known: HashMap::new(), number };
         let nodes = rules.iter().map(|rule| builder.rule(rule)).collect();
         Self { predicates: builder.predicates, rules: nodes }
     }
@@ -50,13 +66,13 @@ impl Program {
     }
 }
 
-#[derive(Default)]
-struct Builder {
+struct Builder<'a> {
     predicates: Vec<Predicate>,
     known: HashMap<(Option<usize>, String), PredId>,
+    number: &'a dyn Fn(&str) -> Option<usize>,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn rule(&mut self, rule: &CompiledRule) -> Node {
         let selections: Vec<Node> =
             rule.detection.selections.iter().map(|selection| self.block(rule, &selection.block)).collect();
@@ -92,7 +108,7 @@ impl Builder {
             return Node::Pred(*id);
         }
         let Ok(id) = PredId::try_from(self.predicates.len()) else { return Node::Const(false) };
-        self.predicates.push(Predicate { field, test: test.clone(), raw: Raw::of(test) });
+        self.predicates.push(Predicate::new(field, test, self.number));
         self.known.insert(key, id);
         Node::Pred(id)
     }

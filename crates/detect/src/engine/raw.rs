@@ -22,8 +22,14 @@ pub(crate) enum Raw {
     Wild(Wild),
     /// Decided on the decoded text.
     Decoded,
-    /// Decided by the exact evaluator alone: other fields take part.
-    Exact,
+    /// The value is empty.
+    Empty,
+    /// Compared with the value of another field, by the rule set's number; `None`: no rule names it elsewhere.
+    Reference {
+        other: Option<usize>,
+        anchor: Anchor,
+        cased: bool,
+    },
 }
 
 /// One text at a place of the value.
@@ -71,11 +77,14 @@ pub(crate) fn rarity(byte: u8) -> u32 {
 }
 
 impl Raw {
-    pub(crate) fn of(test: &Test) -> Self {
+    /// `number` is the rule set's number of a field.
+    pub(crate) fn of(test: &Test, number: &dyn Fn(&str) -> Option<usize>) -> Self {
         match test {
             Test::Null => Self::Null,
             Test::Exists(wanted) => Self::Exists(*wanted),
-            Test::FieldRef { .. } => Self::Exact,
+            Test::FieldRef { other, anchor, cased } => {
+                Self::Reference { other: number(other), anchor: *anchor, cased: *cased }
+            }
             Test::Pattern(pattern) => Self::of_pattern(pattern),
             _ => Self::Decoded,
         }
@@ -97,8 +106,27 @@ impl Raw {
                 Self::Text(Text { needle, anchor, cased })
             }
             // An empty text: the value is empty, or any.
-            None if anchor == Anchor::Whole => Self::Decoded,
+            None if anchor == Anchor::Whole => Self::Empty,
             None => Self::Any,
+        }
+    }
+}
+
+/// Whether one plain value stands in another, by their bytes.
+pub(crate) fn refers(value: &[u8], other: &[u8], anchor: Anchor, cased: bool) -> bool {
+    let same = |part: &[u8]| if cased { part == other } else { part.eq_ignore_ascii_case(other) };
+    let at_end = || {
+        let start = value.len().checked_sub(other.len())?;
+        Some(same(value.get(start..)?) && is_boundary(value, start))
+    };
+    match anchor {
+        Anchor::Whole => same(value),
+        Anchor::Start => value.get(..other.len()).is_some_and(same),
+        Anchor::End => at_end().unwrap_or(false),
+        Anchor::Anywhere if other.is_empty() => true,
+        Anchor::Anywhere => {
+            let mut parts = value.windows(other.len()).enumerate();
+            parts.any(|(start, part)| same(part) && is_boundary(value, start))
         }
     }
 }
@@ -109,9 +137,10 @@ impl Text {
         match self.anchor {
             Anchor::Whole => bytes.len() == wanted.len() && self.same(bytes),
             Anchor::Start => bytes.get(..wanted.len()).is_some_and(|start| self.same(start)),
-            Anchor::End => bytes.len().checked_sub(wanted.len()).is_some_and(|at| {
-                bytes.get(at..).is_some_and(|end| self.same(end)) && is_boundary(bytes, at)
-            }),
+            Anchor::End => bytes
+                .len()
+                .checked_sub(wanted.len())
+                .is_some_and(|at| bytes.get(at..).is_some_and(|end| self.same(end)) && is_boundary(bytes, at)),
             Anchor::Anywhere => self.needle.find(value, 0, |at| self.stands(bytes, at)).is_some(),
         }
     }
@@ -263,12 +292,28 @@ mod tests {
             padded.fill(|out| super::super::bytes::escape(&value, out));
             let found = match Raw::of_pattern(&pattern) {
                 Raw::Any => true,
+                Raw::Empty => padded.view().is_empty(),
                 Raw::Never => false,
                 Raw::Text(text) => text.matches(padded.view()),
                 Raw::Wild(wild) => wild.matches(padded.view()),
-                Raw::Decoded | Raw::Exact | Raw::Null | Raw::Exists(_) => return Ok(()),
+                Raw::Decoded | Raw::Reference { .. } | Raw::Null | Raw::Exists(_) => return Ok(()),
             };
             prop_assert_eq!(found, expected, "{:?}", pattern);
+        }
+
+        #[test]
+        fn a_value_refers_to_another_by_their_bytes_as_by_their_texts(
+            value in "[abA\\\\\n]{0,6}", other in "[abA\\\\\n]{0,3}", cased: bool,
+            anchor in prop::sample::select(&[Anchor::Whole, Anchor::Start, Anchor::End, Anchor::Anywhere][..]),
+        ) {
+            let [text, wanted] = [&value, &other].map(|text| if cased { text.clone() } else { folded(text) });
+            let expected = match anchor {
+                Anchor::Whole => text == wanted,
+                Anchor::Start => text.starts_with(&wanted),
+                Anchor::End => text.ends_with(&wanted),
+                Anchor::Anywhere => text.contains(&wanted),
+            };
+            prop_assert_eq!(refers(&escaped(&value), &escaped(&other), anchor, cased), expected);
         }
     }
 }

@@ -4,8 +4,10 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// Texts of one expression.
 const MAX_TEXTS: usize = 64;
+/// Texts that choices within one run may make.
+const MAX_FORMS: usize = 12;
 /// A shorter text says too little.
-const MIN_BYTES: usize = 3;
+const MIN_BYTES: usize = 2;
 
 /// Lower-case ASCII texts, one of which every match that is ASCII holds; `None` where there are no good ones.
 pub(crate) fn required(expression: &str) -> Option<Vec<String>> {
@@ -40,26 +42,42 @@ fn alternatives(hir: &Hir, depth: usize) -> Option<Vec<String>> {
     }
 }
 
-/// The part of a sequence that says most: neighbouring texts are one.
+/// The part of a sequence that says most: neighbouring texts are one, and a choice of few letters makes several.
 fn best_of(parts: &[Hir], depth: usize) -> Option<Vec<String>> {
     let mut found: Vec<Vec<String>> = Vec::new();
-    let mut run = String::new();
+    let mut run = vec![String::new()];
     for part in parts {
-        if let Some(text) = text_of(part, depth) {
-            run.push_str(&text);
+        let choice = text_of(part, depth).map(|text| vec![text]).or_else(|| letters(part));
+        if let Some(texts) = choice.filter(|texts| texts.len().saturating_mul(run.len()) <= MAX_FORMS) {
+            run = run.iter().flat_map(|head| texts.iter().map(move |text| format!("{head}{text}"))).collect();
             continue;
         }
-        if !run.is_empty() {
-            found.push(vec![std::mem::take(&mut run)]);
+        if run.first().is_some_and(|text| !text.is_empty()) {
+            found.push(std::mem::take(&mut run));
         }
+        run = vec![String::new()];
         found.extend(alternatives(part, depth));
     }
-    if !run.is_empty() {
-        found.push(vec![run]);
+    if run.first().is_some_and(|text| !text.is_empty()) {
+        found.push(run);
     }
     let shortest = |texts: &Vec<String>| texts.iter().map(String::len).min().unwrap_or(0);
     // A longer shortest text first, then fewer of them.
     found.into_iter().max_by_key(|texts| (shortest(texts).min(12), std::cmp::Reverse(texts.len())))
+}
+
+/// The letters of a small class, in lower case.
+fn letters(hir: &Hir) -> Option<Vec<String>> {
+    let class = match hir.kind() {
+        HirKind::Class(Class::Unicode(class)) => class,
+        HirKind::Capture(capture) => return letters(&capture.sub),
+        _ => return None,
+    };
+    let chars: Vec<char> = class.iter().flat_map(|range| range.start()..=range.end()).take(9).collect();
+    let mut letters: Vec<String> = chars.iter().map(|char| lower(*char).map(String::from)).collect::<Option<_>>()?;
+    letters.sort();
+    letters.dedup();
+    (chars.len() < 9).then_some(letters)
 }
 
 /// The one text, but for case, that the expression matches.
@@ -106,12 +124,13 @@ mod tests {
 
     #[test]
     fn every_match_holds_one_of_the_texts() {
-        let table: [(&str, Option<&[&str]>); 9] = [
+        let table: [(&str, Option<&[&str]>); 10] = [
             ("(?i)powershell.*-enc", Some(&["powershell"])),
             ("foo|barbaz", Some(&["foo", "barbaz"])),
             ("[0-9]{4}", None),
             ("a.{3,}(?:hello|world1)x?", Some(&["hello", "world1"])),
             ("(abc)+d", Some(&["abc"])),
+            ("-(W|R)x?", Some(&["-r", "-w"])),
             ("(?:abc)?d", None),
             (r"\\pipe\\", Some(&[r"\pipe\"])),
             ("ümlaut", None),

@@ -14,7 +14,10 @@ use super::{
     source::SourceFields,
     walk::Loc,
 };
-use crate::sigma::{compile::RuleSet, event::{Doc, Kind}};
+use crate::sigma::{
+    compile::RuleSet,
+    event::{Doc, Kind},
+};
 
 /// A log source as one worker knows it.
 #[derive(Debug)]
@@ -47,7 +50,9 @@ pub(crate) enum Origin<'a> {
 #[derive(Debug)]
 struct Way {
     given: usize,
-    values: Vec<Box<[u8]>>,
+    /// The values one behind the other, and where each ends.
+    values: Box<[u8]>,
+    ends: Box<[usize]>,
     cell: usize,
     plan: usize,
 }
@@ -65,6 +70,8 @@ pub(crate) struct Routes {
     by_values: HashMap<Vec<Option<String>>, usize>,
     pub(crate) cells: Vec<LocalCell>,
     plans: Vec<(u64, Plan)>,
+    /// By shape and cell.
+    by_place: HashMap<(usize, usize), usize>,
     shapes: Vec<ShapeWays>,
     /// Fields that routing looks at: those that name the log source, then the event id.
     pub(crate) looked_at: Vec<Key>,
@@ -72,7 +79,7 @@ pub(crate) struct Routes {
 }
 
 /// Ways that one shape remembers.
-const MAX_WAYS: usize = 6;
+const MAX_WAYS: usize = 32;
 /// Log sources, or plans, of one worker; then it begins again.
 const MAX_KNOWN: usize = 16_384;
 
@@ -113,21 +120,25 @@ impl Routes {
             self.era = shapes.era;
             self.shapes.clear();
             self.plans.clear();
+            self.by_place.clear();
         }
         let given = match origin {
             Origin::Given(number) => number,
             Origin::Fields(_) => BY_FIELDS,
         };
-        if let Some(ways) = self.shapes.get(shape) {
-            for way in &ways.ways {
-                if way.given == given && same_values(line, &ways.locs, &way.values) {
-                    let cell = self.cells.get(way.cell)?;
-                    if self.plans.get(way.plan).is_some_and(|(serial, _)| *serial == cell.shard.serial) {
-                        return Some((way.cell, way.plan));
-                    }
-                    return self.renew(set, way.cell, way.plan, shapes.get(shape)?);
-                }
+        if let Some(ShapeWays { locs, ways }) = self.shapes.get_mut(shape)
+            && let Some(place) = ways.iter().position(|way| way.given == given && way.fits(line, locs))
+        {
+            if let Some(before) = place.checked_sub(1) {
+                ways.swap(place, before);
             }
+            let way = ways.get(place.saturating_sub(1))?;
+            let (cell, plan) = (way.cell, way.plan);
+            let serial = self.cells.get(cell)?.shard.serial;
+            if self.plans.get(plan).is_some_and(|(made_for, _)| *made_for == serial) {
+                return Some((cell, plan));
+            }
+            return self.renew(set, cell, plan, shapes.get(shape)?);
         }
         self.learn(set, origin, line, shapes.get(shape)?, shape)
     }
@@ -162,17 +173,28 @@ impl Routes {
             }
         };
         let cell = self.cell(set, source, event_id(set, line, shape))?;
-        let shard = &self.cells.get(cell)?.shard;
-        let plan = self.plans.len();
-        self.plans.push((shard.serial, Plan::new(shape, shard, &set.engine.program)));
+        let plan = match self.by_place.get(&(number, cell)) {
+            Some(plan) => *plan,
+            None => {
+                let plan = self.plans.len();
+                self.plans.push((0, Plan::default()));
+                self.by_place.insert((number, cell), plan);
+                plan
+            }
+        };
+        self.renew(set, cell, plan, shape)?;
         if self.shapes.len() <= number {
             self.shapes.resize_with(number.saturating_add(1), ShapeWays::default);
         }
-        let values = locs.iter().filter_map(|loc| line.value(*loc)).map(|value| value.view.bytes().into()).collect();
+        let (mut values, mut ends) = (Vec::new(), Vec::new());
+        for value in locs.iter().filter_map(|loc| line.value(*loc)) {
+            values.extend_from_slice(value.view.bytes());
+            ends.push(values.len());
+        }
         let ways = self.shapes.get_mut(number)?;
         ways.locs = locs.into_iter().filter(|loc| line.value(*loc).is_some()).collect();
         ways.ways.truncate(MAX_WAYS.saturating_sub(1));
-        ways.ways.insert(0, Way { given, values, cell, plan });
+        ways.ways.insert(0, Way { given, values: values.into(), ends: ends.into(), cell, plan });
         Some((cell, plan))
     }
 
@@ -202,9 +224,17 @@ impl Routes {
     }
 }
 
-#[inline]
-fn same_values(line: &Line<'_>, locs: &[Loc], values: &[Box<[u8]>]) -> bool {
-    locs.iter().zip(values).all(|(loc, wanted)| line.value(*loc).is_some_and(|value| value.view.bytes() == &**wanted))
+impl Way {
+    /// Whether the line has these values.
+    #[inline]
+    fn fits(&self, line: &Line<'_>, locs: &[Loc]) -> bool {
+        let mut start = 0;
+        locs.iter().zip(&self.ends).all(|(loc, end)| {
+            let wanted = self.values.get(start..*end);
+            start = *end;
+            line.value(*loc).is_some_and(|value| Some(value.view.bytes()) == wanted)
+        })
+    }
 }
 
 fn event_id(set: &RuleSet, line: &Line<'_>, shape: &Shape) -> Option<u32> {

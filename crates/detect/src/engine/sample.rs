@@ -13,7 +13,7 @@ pub(crate) struct Samples {
 }
 
 /// Counts of samples after which a shard is made again; later at every doubling.
-const FIRST_DUE: u64 = 32;
+const FIRST_DUE: u64 = 40;
 
 impl Samples {
     /// Takes a canonical line; whether the shard should be made again.

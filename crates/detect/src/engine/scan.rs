@@ -8,6 +8,7 @@ use std::{
 use shieldops_vector::Padded;
 
 use super::{
+    bytes::escape,
     input::{Input, Opened},
     keys::Keys,
     nets::{Hits, Net},
@@ -17,7 +18,6 @@ use super::{
     shard::{Local, Shard},
     source::SourceFields,
     verify::{Judge, Memory},
-    bytes::escape,
 };
 use crate::sigma::{
     compile::{CompiledRule, Route, RuleSet},
@@ -49,7 +49,31 @@ pub(crate) struct Fast {
     routes: Routes,
     memory: Memory,
     scratch: Scratch,
+    /// Cells whose shard is to be made again.
     due: Vec<usize>,
+    /// What may be spent on that, in tenths of a microsecond.
+    credit: Credit,
+}
+
+/// Learning is paid for by events: little time for each, saved up.
+#[derive(Debug)]
+struct Credit(usize);
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self(Self::FIRST)
+    }
+}
+
+impl Credit {
+    /// A new worker may spend 30 ms.
+    const FIRST: usize = 300_000;
+    const MOST: usize = 1_000_000;
+
+    /// What it costs, nearly, to make a shard again.
+    fn cost(shard: &Shard) -> usize {
+        shard.predicates.len().saturating_mul(20).saturating_add(500)
+    }
 }
 
 /// Buffers of one event.
@@ -197,8 +221,19 @@ impl Fast {
 
     /// Makes a shard again that enough was learned of.
     fn improve(&mut self, set: &RuleSet) {
-        let Some(number) = self.due.pop() else { return };
+        self.credit.0 = self.credit.0.saturating_add(STRETCH).min(Credit::MOST);
+        let cells = &self.routes.cells;
+        let worth = |cell: &usize| {
+            let cell = cells.get(*cell)?;
+            u64::from(cell.seen).saturating_mul(1 << 20).checked_div(u64::try_from(Credit::cost(&cell.shard)).ok()?)
+        };
+        let best = self.due.iter().enumerate().max_by_key(|(_, cell)| worth(cell)).map(|(place, _)| place);
+        let Some(place) = best else { return };
+        let Some(number) = self.due.get(place).copied() else { return };
         let Some(local) = self.routes.cells.get_mut(number) else { return };
+        let Some(left) = self.credit.0.checked_sub(Credit::cost(&local.shard)) else { return };
+        self.credit.0 = left;
+        self.due.swap_remove(place);
         local.due = false;
         let Some(source) = self.routes.sources.get(local.source) else { return };
         local.cell.improve(set, &source.source);
@@ -362,7 +397,7 @@ impl super::routes::LocalCell {
         self.seen = self.seen.saturating_add(1);
         self.countdown = match self.seen {
             0..64 => 0,
-            64..256 => 3,
+            64..128 => 15,
             _ => 63,
         };
         let Ok(mut samples) = self.cell.samples.try_lock() else { return false };

@@ -157,7 +157,7 @@ impl<'a> Line<'a> {
                 };
                 Some(Value { view: scalar(self.view, place(from)?.saturating_add(2), end), scalar: true })
             }
-            Loc::Absent | Loc::Complex => None,
+            Loc::Absent | Loc::Object | Loc::Complex => None,
         }
     }
 

@@ -5,17 +5,21 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use shieldops_vector::View;
+
 use super::{
-    code::{Assembler, Step, Weights},
+    code::{Assembler, Joined, Numbering, Step, Weights},
     keys::Keys,
     learn::{FieldKeys, Stats},
-    nets::{Hits, Net, Place, Witness, is_plain_number},
+    nets::{Edges, Hits, Net, Place, Witness, is_plain_number},
     program::{Node, PredId, Program},
-    witness::{self, alternatives},
+    raw::{Raw, Text},
+    witness,
 };
 use crate::sigma::{
     compile::{Route, RuleSet},
     item::Test,
+    pattern::Anchor,
 };
 
 /// A rule's number in its shard.
@@ -44,6 +48,72 @@ pub(crate) struct ShardPredicate {
     pub(crate) id: PredId,
     /// The shard's number of its field; `None` for a keyword.
     pub(crate) field: Option<u32>,
+    /// That of the field whose value it compares with.
+    pub(crate) other: Option<u32>,
+    /// The number of the set that it stands for.
+    pub(crate) set: Option<u32>,
+    pub(crate) quick: Quick,
+}
+
+/// Ends and whole values of one field, of which one is enough.
+#[derive(Debug)]
+pub(crate) struct OneOf {
+    /// Report the shard's number of a member.
+    pub(crate) edges: Edges,
+    pub(crate) members: Vec<u32>,
+}
+
+/// Fewer are asked one after the other.
+const MIN_JOINED: usize = 5;
+
+/// What refutes most plain values without a look at the pattern: its length and the bytes at its edge.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Quick {
+    edge: u64,
+    /// Of the bytes of `edge`, those that count; none: nothing is refuted.
+    mask: u64,
+    length: u32,
+    whole: bool,
+    first: bool,
+}
+
+impl Quick {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+
+    fn of(raw: &Raw) -> Self {
+        let Raw::Text(text) = raw else { return Self::default() };
+        let (whole, first) = match text.anchor {
+            Anchor::Whole => (true, true),
+            Anchor::Start => (false, true),
+            Anchor::End => (false, false),
+            Anchor::Anywhere => return Self::default(),
+        };
+        let bytes = text.needle.text();
+        let count = bytes.len().min(8);
+        let part = if first { bytes.get(..count) } else { bytes.get(bytes.len().saturating_sub(count)..) };
+        let mut edge = [0; 8];
+        let mut mask = [0; 8];
+        for ((to, set), from) in edge.iter_mut().zip(&mut mask).zip(part.unwrap_or_default()) {
+            (*to, *set) = (from | 0x20, 0xff);
+        }
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self { edge: u64::from_le_bytes(edge), mask: u64::from_le_bytes(mask), length, whole, first }
+    }
+
+    /// Whether the text cannot stand in the value, whose bytes may be compared.
+    #[inline]
+    pub(crate) fn refutes(&self, value: View<'_>) -> bool {
+        if self.mask == 0 {
+            return false;
+        }
+        let length = usize::try_from(self.length).unwrap_or(usize::MAX);
+        let (have, same) = (value.len(), value.len() == length);
+        if have < length || self.whole && !same {
+            return true;
+        }
+        let at = if self.first { 0 } else { have.saturating_sub(length.min(8)) };
+        ((value.word(at) | Self::LOWER) ^ self.edge) & self.mask != 0
+    }
 }
 
 #[derive(Debug)]
@@ -54,6 +124,7 @@ pub(crate) struct Shard {
     /// The conditions with what is constant folded away.
     pub(crate) nodes: Vec<Node>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) sets: Vec<OneOf>,
     pub(crate) predicates: Vec<ShardPredicate>,
     pub(crate) fields: Vec<FieldKeys>,
     /// By the shard's number of a field.
@@ -139,15 +210,16 @@ impl Recipe<'_> {
 }
 
 /// Numbers of predicates and fields in the shard that is made.
-#[derive(Default)]
-struct Numbers {
+struct Numbers<'a> {
+    program: &'a Program,
+    sets: Vec<OneOf>,
     predicates: Vec<ShardPredicate>,
     by_id: HashMap<PredId, u32>,
     fields: Vec<usize>,
     by_field: HashMap<usize, u32>,
 }
 
-impl Numbers {
+impl Numbers<'_> {
     fn field(&mut self, field: usize) -> u32 {
         if let Some(number) = self.by_field.get(&field) {
             return *number;
@@ -158,14 +230,58 @@ impl Numbers {
         number
     }
 
-    fn predicate(&mut self, program: &Program, id: PredId) -> u32 {
+    /// The field of a text that stands at the end of a value or is all of it.
+    fn end_field(&self, id: PredId) -> Option<usize> {
+        let predicate = self.program.predicate(id)?;
+        match &predicate.raw {
+            Raw::Text(Text { anchor: Anchor::End | Anchor::Whole, cased: None, .. }) => predicate.field,
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, field: usize, ids: &[PredId]) -> u32 {
+        let members: Vec<u32> = ids.iter().map(|id| self.number(*id)).collect();
+        let mut texts = Vec::with_capacity(ids.len());
+        for (id, number) in ids.iter().zip(&members) {
+            if let Some(Raw::Text(text)) = self.program.predicate(*id).map(|predicate| &predicate.raw) {
+                let whole = text.anchor == Anchor::Whole;
+                texts.push((text.needle.text().to_vec(), whole, Hits { start: *number, end: *number }));
+            }
+        }
+        let set = u32::try_from(self.sets.len()).ok();
+        self.sets.push(OneOf { edges: Edges::new(texts, false), members });
+        let field = Some(self.field(field));
+        let number = u32::try_from(self.predicates.len()).unwrap_or(u32::MAX);
+        self.predicates.push(ShardPredicate { id: 0, field, other: None, set, quick: Quick::default() });
+        number
+    }
+}
+
+impl Numbering for Numbers<'_> {
+    fn join(&mut self, ids: &[PredId]) -> Vec<Joined> {
+        let mut by_field: BTreeMap<usize, Vec<PredId>> = BTreeMap::new();
+        for id in ids {
+            if let Some(field) = self.end_field(*id) {
+                by_field.entry(field).or_default().push(*id);
+            }
+        }
+        let large = by_field.into_iter().filter(|(_, ids)| ids.len() >= MIN_JOINED);
+        large.map(|(field, members)| Joined { number: self.set(field, &members), members }).collect()
+    }
+
+    fn number(&mut self, id: PredId) -> u32 {
         if let Some(number) = self.by_id.get(&id) {
             return *number;
         }
-        let field = program.predicate(id).and_then(|predicate| predicate.field);
-        let field = field.map(|field| self.field(field));
+        let predicate = self.program.predicate(id);
+        let other = match predicate.map(|predicate| &predicate.raw) {
+            Some(Raw::Reference { other: Some(other), .. }) => Some(self.field(*other)),
+            _ => None,
+        };
+        let field = predicate.and_then(|predicate| predicate.field).map(|field| self.field(field));
+        let quick = predicate.map_or_else(Quick::default, |predicate| Quick::of(&predicate.raw));
         let number = u32::try_from(self.predicates.len()).unwrap_or(u32::MAX);
-        self.predicates.push(ShardPredicate { id, field });
+        self.predicates.push(ShardPredicate { id, field, other, set: None, quick });
         self.by_id.insert(id, number);
         number
     }
@@ -197,20 +313,28 @@ impl Shard {
     pub(crate) fn new(recipe: &Recipe<'_>, stats: &Stats) -> Self {
         let program = recipe.program;
         let (open, constant) = recipe.rules();
-        let mut numbers = Numbers::default();
+        let mut numbers = Numbers {
+            program,
+            sets: Vec::new(),
+            predicates: Vec::new(),
+            by_id: HashMap::new(),
+            fields: Vec::new(),
+            by_field: HashMap::new(),
+        };
         let mut wanted: BTreeMap<Option<usize>, Wanted> = BTreeMap::new();
         let mut always = Vec::new();
         let weights = Measured { program, stats };
-        let mut number = |id| numbers.predicate(program, id);
-        let mut code = Assembler { weights: &weights, steps: Vec::new(), number: &mut number };
+        let mut code = Assembler { weights: &weights, steps: Vec::new(), numbers: &mut numbers };
         let mut rules = Vec::with_capacity(open.len());
-        let mut scores: HashMap<PredId, Option<f64>> = HashMap::new();
+        let mut scores: HashMap<PredId, Option<witness::Score>> = HashMap::new();
         for (place, (index, node)) in open.iter().enumerate() {
             let local = Local::try_from(place).unwrap_or(Local::MAX);
             node.each_predicate(&mut |id| {
                 scores.entry(id).or_insert_with(|| witness::score(program, stats, id));
             });
-            match witness::choose(node, &|id| scores.get(&id).copied().flatten()) {
+            let verify = witness::verification(program, stats, node);
+            let score = |id| Some(scores.get(&id).copied().flatten()?.total(verify));
+            match witness::choose(node, &score) {
                 None => always.push(local),
                 Some((_, ids)) => ids.into_iter().for_each(|id| want(program, id, local, &mut wanted)),
             }
@@ -222,6 +346,7 @@ impl Shard {
             rules,
             nodes: open.into_iter().map(|(_, node)| node).collect(),
             steps,
+            sets: Vec::new(),
             predicates: Vec::new(),
             fields: Vec::new(),
             nets: Vec::new(),
@@ -237,6 +362,7 @@ impl Shard {
                 None => shard.keywords = Some(net),
             }
         }
+        shard.sets = numbers.sets;
         shard.predicates = numbers.predicates;
         shard.fields = numbers.fields.iter().map(|field| recipe.field_keys(*field)).collect();
         shard
@@ -278,16 +404,21 @@ impl Shard {
         let predicates = self.predicates.len().saturating_mul(size_of::<ShardPredicate>());
         let rules = self.rules.len().saturating_mul(size_of::<ShardRule>());
         let nodes = self.steps.len().saturating_mul(size_of::<Node>());
-        [nets, steps, predicates, rules, nodes, self.hits.len().saturating_mul(4)].into_iter().sum()
+        let sets: usize = self.sets.iter().map(|set| set.edges.size().saturating_add(set.members.len())).sum();
+        [nets, steps, sets, predicates, rules, nodes, self.hits.len().saturating_mul(4)].into_iter().sum()
     }
 }
 
 fn want(program: &Program, id: PredId, local: Local, wanted: &mut BTreeMap<Option<usize>, Wanted>) {
     let Some(predicate) = program.predicate(id) else { return };
-    let Some(found) = alternatives(predicate) else { return };
+    let Some(found) = predicate.alternatives() else { return };
     let wanted = wanted.entry(predicate.field).or_default();
-    for witness in found.witnesses {
-        wanted.witnesses.entry(witness).or_default().push(local);
+    for witness in &found.witnesses {
+        if let Some(rules) = wanted.witnesses.get_mut(witness) {
+            rules.push(local);
+        } else {
+            wanted.witnesses.insert(witness.clone(), vec![local]);
+        }
     }
     if found.beyond {
         wanted.beyond.push(local);

@@ -14,7 +14,7 @@ use super::{
     keys::{Key, Keys},
     learn::Stats,
     nets::is_plain_number,
-    program::{Program, PredId},
+    program::{PredId, Program},
     sample::Samples,
     shard::{EventId, Recipe, Shard},
 };
@@ -82,7 +82,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Engine {
     pub(crate) fn new(set: &RuleSet) -> Self {
-        let program = Program::new(set.rules());
+        let program = Program::new(set.rules(), &|name| set.field_id(name));
         let mut keys = Keys::new();
         for field in 0..set.field_count() {
             keys.add(set.field_name(field));

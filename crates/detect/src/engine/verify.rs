@@ -3,18 +3,19 @@
 use super::{
     bytes::unescape,
     code,
+    nets::Hits,
     plan::Plan,
     program::{Predicate, Program},
-    raw::Raw,
+    raw::{Raw, refers},
     shape::{Line, Value},
-    shard::{Shard, ShardRule},
+    shard::{OneOf, Shard, ShardRule},
     walk::Loc,
 };
 use crate::sigma::{
     compile::{Route, RuleSet},
     item::Test,
     matcher::{Exact, View as ExactView},
-    pattern::fold,
+    pattern::{Anchor, fold},
 };
 
 /// What is remembered within one event; kept from event to event.
@@ -109,19 +110,46 @@ impl Judge<'_> {
     }
 
     fn decide(&mut self, place: usize) -> bool {
-        let shard = self.shard;
+        let (shard, program) = (self.shard, self.program);
         let Some(number) = shard.predicates.get(place) else { return false };
-        let program = self.program;
+        let loc = number.field.map(|field| self.plan.loc(field));
+        let value = loc.and_then(|loc| self.line.value(loc));
+        if let Some(set) = number.set.and_then(|set| shard.sets.get(usize::try_from(set).ok()?)) {
+            return self.one_of(set, value, loc == Some(Loc::Complex));
+        }
+        if let Some(value) = value
+            && number.quick.refutes(value.view)
+            && self.line.is_plain(value)
+        {
+            return false;
+        }
         let Some(predicate) = program.predicate(number.id) else { return false };
-        let Some(field) = number.field else { return self.keyword(predicate) };
-        let loc = self.plan.loc(field);
-        let value = match (loc, &predicate.raw) {
-            (Loc::Absent, raw) => return matches!(raw, Raw::Null | Raw::Exists(false)),
-            (Loc::Complex, _) | (_, Raw::Exact) => return self.exact(predicate),
-            _ => self.line.value(loc),
-        };
-        let Some(value) = value else { return false };
-        self.value(predicate, value, field)
+        let (Some(field), Some(loc)) = (number.field, loc) else { return self.keyword(predicate) };
+        match (loc, &predicate.raw, value) {
+            (Loc::Absent, raw, _) => matches!(raw, Raw::Null | Raw::Exists(false)),
+            (Loc::Complex, ..) => self.exact(predicate),
+            (_, Raw::Reference { anchor, cased, .. }, Some(value)) => {
+                let referred = self.refers(value, number.other, *anchor, *cased);
+                referred.unwrap_or_else(|| self.exact(predicate))
+            }
+            (Loc::Object, raw, _) => matches!(raw, Raw::Exists(true)),
+            (_, _, Some(value)) => self.value(predicate, value, field),
+            (_, _, None) => false,
+        }
+    }
+
+    /// Whether one member of a set holds.
+    fn one_of(&mut self, set: &OneOf, value: Option<Value<'_>>, complex: bool) -> bool {
+        let Some(value) = value else { return complex && set.members.iter().any(|member| self.holds(*member)) };
+        if value.is_null() {
+            return false;
+        }
+        if !self.line.is_plain(value) {
+            return set.members.iter().any(|member| self.holds(*member));
+        }
+        let mut found = false;
+        set.edges.find(value.view.bytes(), &mut |member: Hits| found = found || self.holds(member.start));
+        found
     }
 
     fn value(&mut self, predicate: &Predicate, value: Value<'_>, field: u32) -> bool {
@@ -132,11 +160,26 @@ impl Judge<'_> {
             Raw::Null => false,
             Raw::Exists(wanted) => *wanted,
             Raw::Any => true,
+            Raw::Empty => value.view.is_empty(),
             Raw::Never if self.line.is_plain(value) => false,
             Raw::Text(text) if self.line.is_plain(value) => text.matches(value.view),
             Raw::Wild(wild) if self.line.is_plain(value) => wild.matches(value.view),
             _ => self.decoded(&predicate.test, value, field),
         }
+    }
+
+    /// Whether the value refers to another field's, where their bytes tell.
+    fn refers(&self, value: Value<'_>, other: Option<u32>, anchor: Anchor, cased: bool) -> Option<bool> {
+        let loc = self.plan.loc(other?);
+        if value.is_null() || loc == Loc::Absent {
+            return Some(false);
+        }
+        let other = self.line.value(loc)?;
+        if other.is_null() {
+            return Some(false);
+        }
+        let plain = self.line.is_plain(value) && self.line.is_plain(other);
+        plain.then(|| refers(value.view.bytes(), other.view.bytes(), anchor, cased))
     }
 
     /// The test on the text of the value, decoded once an event.

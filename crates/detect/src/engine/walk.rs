@@ -16,6 +16,8 @@ pub(crate) enum Loc {
     Text(u32),
     /// A number or word: from behind the quote that closes its key to a quote or bracket.
     Scalar { from: u32, to: Bound },
+    /// An object: there, not null, and no value that a test could pass on.
+    Object,
     /// Asked of the exact reader.
     Complex,
 }
@@ -160,7 +162,7 @@ impl<'a> Walk<'a> {
 
     fn map(&mut self, entry: Entry, value: usize) -> Walked<usize> {
         if let Some(name) = entry.name {
-            self.set(name, Loc::Complex);
+            self.set(name, Loc::Object);
         }
         let Some(level) = entry.level else { return self.skip(value) };
         self.forget(level);
@@ -174,7 +176,8 @@ impl<'a> Walk<'a> {
         let next = quote.min(bracket);
         let end = usize::try_from(next).ok().filter(|end| *end <= self.bytes.len()).ok_or(Unexpected)?;
         let number = |number: usize| u32::try_from(number).map_err(|_| Unexpected);
-        let to = if quote < bracket { Bound::Quote(number(self.quote)?) } else { Bound::Bracket(number(self.bracket)?) };
+        let to =
+            if quote < bracket { Bound::Quote(number(self.quote)?) } else { Bound::Bracket(number(self.bracket)?) };
         let text = trimmed(self.bytes.get(value..end).ok_or(Unexpected)?);
         let is_number = matches!(text, [b'-' | b'0'..=b'9', ..])
             && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));

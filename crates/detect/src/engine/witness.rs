@@ -1,7 +1,7 @@
 //! What must be in an event before a rule can match: chosen for each rule by what it costs to look and to be wrong.
 
 use super::{
-    bytes::{escaped, is_plain},
+    bytes::escaped,
     learn::Stats,
     nets::{Place, Witness, is_plain_number},
     program::{Node, PredId, Predicate, Program},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::sigma::{
     item::Test,
-    pattern::{Parts, Pattern, Token, folded},
+    pattern::{Anchor, Parts, Pattern, Token, folded},
 };
 
 /// Of these one is there when the predicate holds, or the value has characters outside ASCII and `beyond` is set.
@@ -61,6 +61,7 @@ pub(crate) fn alternatives(predicate: &Predicate) -> Option<Alternatives> {
 fn of_pattern(pattern: &Pattern) -> Option<Alternatives> {
     match pattern.parts() {
         Parts::Any => None,
+        Parts::Text("", Anchor::Whole) => Some(Alternatives::one(Vec::new(), Place::Whole)),
         Parts::Text("", _) => None,
         Parts::Text(text, anchor) => {
             let text = folded(text);
@@ -80,7 +81,8 @@ fn outside() -> Alternatives {
 
 /// The longest text of a run, with its dashes spelled out where they are few.
 fn of_runs(runs: &[Vec<Token>]) -> Option<Alternatives> {
-    let texts = || runs.iter().flatten().filter_map(|token| if let Token::Text(text) = token { Some(text) } else { None });
+    let texts =
+        || runs.iter().flatten().filter_map(|token| if let Token::Text(text) = token { Some(text) } else { None });
     if !texts().all(|text| is_ascii(text)) {
         return Some(outside());
     }
@@ -106,15 +108,14 @@ fn spelled(run: &[Token]) -> Option<Vec<String>> {
     for token in run {
         match token {
             Token::Text(text) => forms.iter_mut().for_each(|form| form.push_str(text)),
-            Token::Dash => forms = forms.iter().flat_map(|form| ["-", "/"].map(|dash| format!("{form}{dash}"))).collect(),
+            Token::Dash => {
+                forms = forms.iter().flat_map(|form| ["-", "/"].map(|dash| format!("{form}{dash}"))).collect()
+            }
             Token::One | Token::Many => return None,
         }
     }
     Some(forms)
 }
-
-/// Costs in nanoseconds, from measurements of the parts; only speed hangs on them.
-const VERIFY: f64 = 130.0;
 
 /// The cheapest predicates of which one holds whenever the condition does, and what they cost an event.
 pub(crate) fn choose(node: &Node, score: &dyn Fn(PredId) -> Option<f64>) -> Option<(f64, Vec<PredId>)> {
@@ -144,15 +145,37 @@ fn joined(mut all: (f64, Vec<PredId>), more: Option<(f64, Vec<PredId>)>) -> Opti
     Some(all)
 }
 
-/// What it costs an event when a rule has this predicate as its witness.
-pub(crate) fn score(program: &Program, stats: &Stats, id: PredId) -> Option<f64> {
+/// What it costs to have a predicate as a witness, in nanoseconds; only speed hangs on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Score {
+    /// The chance that an event seems to have it.
+    pub(crate) chance: f64,
+    /// To look for it.
+    pub(crate) looking: f64,
+}
+
+impl Score {
+    /// For a rule that costs so much to evaluate.
+    pub(crate) fn total(self, verify: f64) -> f64 {
+        self.chance * verify + self.looking
+    }
+}
+
+pub(crate) fn score(program: &Program, stats: &Stats, id: PredId) -> Option<Score> {
     let predicate = program.predicate(id)?;
-    let found = alternatives(predicate)?;
+    let found = predicate.alternatives()?;
     let (present, length) = stats.field(predicate.field);
     let chance = found.witnesses.iter().map(|witness| chance_of(witness, present, stats, id)).sum::<f64>();
     let looking: f64 = found.witnesses.iter().map(|witness| looking(witness, length) * present).sum();
     let beyond = if found.beyond { 0.02 * present } else { 0.0 };
-    Some((chance.min(1.0) + beyond) * VERIFY + looking)
+    Some(Score { chance: chance.min(1.0) + beyond, looking })
+}
+
+/// What it costs to evaluate a rule once it is tried: most are refuted early.
+pub(crate) fn verification(program: &Program, stats: &Stats, node: &Node) -> f64 {
+    let mut all = 0.0;
+    node.each_predicate(&mut |id| all += program.predicate(id).map_or(0.0, |predicate| cost(predicate, stats)));
+    (60.0 + all * 0.3).min(4_000.0)
 }
 
 fn chance_of(witness: &Witness, present: f64, stats: &Stats, id: PredId) -> f64 {
@@ -177,9 +200,9 @@ fn looking(witness: &Witness, length: f64) -> f64 {
         Place::Present => 0.05,
         Place::Whole | Place::End | Place::Number | Place::Start if witness.bytes.len() >= 4 => 0.1,
         Place::Whole | Place::End | Place::Number | Place::Start => 1.0,
-        Place::Anywhere if witness.bytes.len() >= 7 => 0.3 + length / 400.0,
-        Place::Anywhere if witness.bytes.len() >= 3 => 0.6 + length / 120.0,
-        Place::Anywhere => 4.0 + length / 10.0,
+        Place::Anywhere if witness.bytes.len() >= 7 => 0.3 + length / 500.0,
+        Place::Anywhere if witness.bytes.len() >= 3 => 0.6 + length / 400.0,
+        Place::Anywhere => 4.0 + length / 20.0,
     }
 }
 
@@ -190,22 +213,13 @@ pub(crate) fn cost(predicate: &Predicate, stats: &Stats) -> f64 {
         return 60.0;
     }
     match &predicate.raw {
-        Raw::Null | Raw::Exists(_) | Raw::Any | Raw::Never => 2.0,
-        Raw::Text(text) if text.anchor == crate::sigma::pattern::Anchor::Anywhere => 8.0 + length / 20.0,
+        Raw::Null | Raw::Exists(_) | Raw::Any | Raw::Never | Raw::Empty => 2.0,
+        Raw::Text(text) if text.anchor == Anchor::Anywhere => 8.0 + length / 20.0,
         Raw::Text(_) => 4.0,
         Raw::Wild(_) => 15.0 + length / 12.0,
         Raw::Decoded if matches!(predicate.test, Test::Regex(_)) => 150.0 + length * 2.0,
         Raw::Decoded => 40.0 + length / 4.0,
-        Raw::Exact => 3_000.0,
-    }
-}
-
-/// A pattern whose text a plain value can hold.
-pub(crate) fn has_plain_text(pattern: &Pattern) -> bool {
-    match pattern.parts() {
-        Parts::Any => true,
-        Parts::Text(text, _) => is_plain(text),
-        Parts::Runs(runs) => runs.iter().flatten().all(|token| !matches!(token, Token::Text(text) if !is_plain(text))),
+        Raw::Reference { .. } => 30.0,
     }
 }
 

@@ -39,12 +39,28 @@ pub(crate) struct Edges {
 struct Table {
     slots: Vec<Slot>,
     mask: usize,
+    /// One bit for each hash that is in the table: small, so that most look-ups end here.
+    filter: Vec<u64>,
+    filter_mask: usize,
 }
 
 impl Table {
     fn new(count: usize) -> Self {
         let slots = if count == 0 { 0 } else { count.saturating_mul(4).next_power_of_two() };
-        Self { slots: vec![Slot::default(); slots], mask: slots.saturating_sub(1) }
+        let words = slots.div_ceil(8).next_power_of_two();
+        let filter = if count == 0 { Vec::new() } else { vec![0; words] };
+        Self {
+            slots: vec![Slot::default(); slots],
+            mask: slots.saturating_sub(1),
+            filter_mask: filter.len().saturating_sub(1),
+            filter,
+        }
+    }
+
+    /// The word of the filter and the bit in it.
+    #[inline]
+    fn bit(&self, hash: usize) -> (usize, u64) {
+        ((hash >> 32) & self.filter_mask, 1 << ((hash >> 26) & 63))
     }
 
     #[inline]
@@ -55,6 +71,10 @@ impl Table {
     fn add(&mut self, key: u64, start: usize, end: usize) {
         let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) else { return };
         let mut at = Self::place(key);
+        let (word, bit) = self.bit(at);
+        if let Some(word) = self.filter.get_mut(word) {
+            *word |= bit;
+        }
         while let Some(slot) = self.slots.get_mut(at & self.mask) {
             if slot.end == 0 {
                 *slot = Slot { key, start, end };
@@ -67,6 +87,10 @@ impl Table {
     #[inline]
     fn find(&self, key: u64) -> Option<Slot> {
         let mut at = Self::place(key);
+        let (word, bit) = self.bit(at);
+        if self.filter.get(word)? & bit == 0 {
+            return None;
+        }
         loop {
             let slot = self.slots.get(at & self.mask)?;
             if slot.end == 0 {

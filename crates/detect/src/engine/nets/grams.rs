@@ -46,7 +46,7 @@ fn piece(bytes: &[u8]) -> u32 {
 impl Grams {
     /// Every text has at least [`SHORTEST`] bytes.
     pub(crate) fn new(texts: Vec<(Vec<u8>, Hits)>, by: &impl Rarity) -> Self {
-        let bits: u32 = if texts.len() < 600 { 16 } else { 18 };
+        let bits: u32 = if texts.len() < 200 { 16 } else { 18 };
         let mut filter = vec![0_u64; 1_usize << bits.saturating_sub(6)];
         let shift = 32_u32.saturating_sub(bits);
         let mut pieces: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
@@ -93,7 +93,9 @@ impl Grams {
         let Some(slot) = self.slot(piece) else { return };
         let range = usize::try_from(slot.start).unwrap_or(0)..usize::try_from(slot.end).unwrap_or(0);
         for (text, offset) in self.entries.get(range).unwrap_or_default() {
-            let Some((text, hits)) = usize::try_from(*text).ok().and_then(|text| self.texts.get(text)) else { continue };
+            let Some((text, hits)) = usize::try_from(*text).ok().and_then(|text| self.texts.get(text)) else {
+                continue;
+            };
             if stands(value, at, usize::try_from(*offset).unwrap_or(0), text) {
                 hit(*hits);
             }
@@ -146,7 +148,9 @@ fn insert(slots: &mut [Slot], new: Slot) {
 fn best_start(text: &[u8], by: &impl Rarity) -> usize {
     let starts = 0..=text.len().saturating_sub(SHORTEST);
     let cost = |start: &usize| -> u64 {
-        (0..STRIDE).map(|step| by.of(&piece(text.get(start.saturating_add(step)..).unwrap_or_default()).to_le_bytes())).sum()
+        (0..STRIDE)
+            .map(|step| by.of(&piece(text.get(start.saturating_add(step)..).unwrap_or_default()).to_le_bytes()))
+            .sum()
     };
     starts.min_by_key(cost).unwrap_or(0)
 }

@@ -43,7 +43,8 @@ impl Texts {
         for (part, bucket) in all.chunks(per).zip(&mut buckets) {
             *bucket = part.to_vec();
         }
-        let prints = buckets.iter().enumerate().flat_map(|(number, texts)| texts.iter().map(move |t| (t.print, number)));
+        let prints =
+            buckets.iter().enumerate().flat_map(|(number, texts)| texts.iter().map(move |t| (t.print, number)));
         Self { teddy: Teddy::new(prints), any: !all.is_empty(), buckets, tiny }
     }
 
