@@ -20,6 +20,9 @@ use crate::diagnostic::{Diagnostic, Place, Report, nearest};
 
 pub use self::cost::{Cost, CostClass, cost};
 
+/// Unknown fields of one rule for which a like name is looked for.
+const MAX_SUGGESTIONS: usize = 20;
+
 /// What is known beside the rules.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'c> {
@@ -135,7 +138,10 @@ fn unseen(rule: &Rule, seen: &BTreeSet<String>, report: &mut Report) {
         selection.block.each_item(&mut |item| {
             let Some(field) = item.field.as_deref().filter(|field| !seen.contains(*field)) else { return };
             if told.insert(field.to_owned()) {
-                let fix = match nearest(field, seen.iter().map(String::as_str)) {
+                // To look for a name costs as much as there are fields.
+                let near =
+                    if told.len() <= MAX_SUGGESTIONS { nearest(field, seen.iter().map(String::as_str)) } else { None };
+                let fix = match near {
                     Some(name) => format!("Did you mean `{name}`?"),
                     None => "Check the spelling, or the source that should send it.".to_owned(),
                 };
