@@ -1,3 +1,5 @@
+//! What transformations make of rules.
+
 use super::*;
 
 #[test]

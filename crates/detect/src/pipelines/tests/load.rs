@@ -1,3 +1,5 @@
+//! What pipeline files may hold, and what is refused.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What the linter tells.
+
 use super::*;
 use crate::parse;
 
