@@ -21,6 +21,7 @@ use crate::{
     auth::Caller,
     page::{Body, Filter, ListQuery, PathId, enums, parse, words},
     precondition::{IfMatch, Tagged},
+    rules::correlation,
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -136,11 +137,14 @@ pub(crate) async fn show(
         Ok(fingerprint) => hits::of_fingerprint(&mut reader, &fingerprint).await?,
         Err(_none) => Vec::new(),
     };
+    let own = crate::rules::view::raised_by(&mut reader, &alert).await?;
     drop(reader);
     let same = known.into_iter().find(|(rule, ..)| *rule == alert.rule_id).map_or(0, |(_, count, _)| count);
     let book = app.pipeline.content.book();
-    let compiled = book.set.get(&alert.rule_id);
-    let rule = compiled.map(|rule| RuleWords {
+    let set = own.as_ref().unwrap_or(&book.set);
+    let compiled = set.get(&alert.rule_id);
+    let entry = book.entries.get(&alert.rule_id).map(|entry| &*entry.rule);
+    let rule = compiled.map(|rule| &**rule).or(entry).map(|rule| RuleWords {
         level: rule.level,
         description: rule.description.clone(),
         references: rule.references.clone(),
@@ -152,10 +156,13 @@ pub(crate) async fn show(
         let seen = normalise(&event);
         let fields = match compiled {
             Some(rule) => {
-                let hits = book.set.explain(rule, &seen.log_source, seen.flat.as_bytes());
+                let hits = set.explain(rule, &seen.log_source, seen.flat.as_bytes());
                 hits.into_iter().map(FieldMatch::from).collect()
             }
-            None => listed(&indicators, &alert),
+            None => match book.correlation_entries.get(&alert.rule_id) {
+                Some(entry) => correlation::fields(&book, entry, &seen),
+                None => listed(&indicators, &alert),
+            },
         };
         matches.push(EventMatch { event_id, fields });
     }

@@ -19,7 +19,7 @@ pub(crate) struct Scraped {
     pub(crate) log_bytes: u64,
     pub(crate) rules: u64,
     pub(crate) letters_dropped: u64,
-    correlations: Counters,
+    pub(crate) correlations: Counters,
 }
 
 impl Scraped {

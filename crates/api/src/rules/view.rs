@@ -7,8 +7,8 @@ use std::{
 };
 
 use serde::Serialize;
-use shieldops_detect::{Diagnostic, Rule, RuleSource};
-use shieldops_model::{Attack, JobId, Severity, Timestamp};
+use shieldops_detect::{CompileOptions, Diagnostic, Rule, RuleSet, RuleSource};
+use shieldops_model::{Alert, Attack, JobId, Severity, Timestamp};
 use shieldops_pipeline::{Content, RuleBook, RuleEntry, read_own, samples};
 use shieldops_store::{
     Access,
@@ -341,6 +341,22 @@ pub(crate) async fn find(access: &mut impl Access, book: Arc<RuleBook>, id: &str
         own.or_else(|| book.entries.get(&id).map(Subject::of_book))
     };
     super::blocking(found).await?.ok_or_else(Problem::not_found)
+}
+
+/// The tenant's own rule that raised an alert, in the version that did; nothing when it was another's.
+pub(crate) async fn raised_by(access: &mut impl Access, alert: &Alert) -> Result<Option<RuleSet>, Problem> {
+    if own_rules::find(access, &alert.rule_id).await?.is_none() {
+        return Ok(None);
+    }
+    let versions = versions::of_rule(access, &alert.rule_id).await?;
+    let Some(version) = versions.into_iter().find(|version| version.written.hash == alert.rule_version) else {
+        return Ok(None);
+    };
+    let compile = move || {
+        let rule = read_own(&version.written.text).0?;
+        Some(RuleSet::compile(vec![rule], &CompileOptions::default()).0)
+    };
+    super::blocking(compile).await
 }
 
 #[derive(Serialize, ToSchema)]

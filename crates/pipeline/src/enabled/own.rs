@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet, parse};
+use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet, lint, parse};
 use shieldops_store::{coverage::Differs, rule_states::State};
 use shieldops_triage::RuleFacts;
 
@@ -71,6 +71,7 @@ pub fn read(text: &str) -> (Option<Rule>, Vec<Diagnostic>) {
     let Some(rule) = rules.pop().filter(|_| !said.iter().any(|said| said.severity == DiagnosticSeverity::Error)) else {
         return (None, said);
     };
+    said.extend(lint::lint(&Documents::from(vec![rule.clone()]), &lint::Context::default()));
     let (set, more) = RuleSet::compile(vec![rule.clone()], &CompileOptions::default());
     said.extend(more);
     (set.get(&rule.id).is_some().then_some(rule), said)
