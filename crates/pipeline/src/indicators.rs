@@ -123,7 +123,7 @@ impl IndicatorTables {
                 self.swap(TenantId::INSTALLATION, Loaded { stamp, table, blocks: HashMap::new(), diagnostics });
             }
             Err(error) => {
-                tracing::error!(%error, "the files of indicators are not loaded: what was loaded stays in use")
+                tracing::error!(%error, "the files of indicators are not loaded: what was loaded stays in use");
             }
         }
     }

@@ -122,13 +122,11 @@ async fn of_list(
     let limit = query.page().limit();
     let mut items = Vec::new();
     while let Some(name) = ids.get(block) {
-        let mut at = skip;
-        for entry in entries(&mut reader, &list, *name).await?.iter().skip(skip) {
+        for (at, entry) in entries(&mut reader, &list, *name).await?.iter().enumerate().skip(skip) {
             if items.len() == limit {
                 let next_cursor = query.seal(Some(&format!("{block}.{at}")));
                 return Ok(List { items, next_cursor });
             }
-            at += 1;
             if kind.is_none_or(|kind| entry.value.kind() == kind) {
                 items.push(IndicatorView::new(&facts, entry));
             }

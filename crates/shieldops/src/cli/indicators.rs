@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Outcome,
-    see::{PageArgs, ShowArgs, done, list, named, part, print},
+    see::{PageArgs, done, list, named, part, print},
 };
 use crate::{
     client::{Client, ServerArgs, query},
