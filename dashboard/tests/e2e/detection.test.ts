@@ -11,8 +11,10 @@ let context: BrowserContext
 const REAL = !!process.env.SHIELDOPS_E2E_URL
 const marker = fresh('marker')
 const title = `Logon of ${marker}`
-const HIT = { program: 'sshd', outcome: 'success', user: marker }
-const MISS = { program: 'sshd', outcome: 'success', user: 'somebody-else' }
+const logon = (user: string, n: number) =>
+  `${new Date().toISOString()} web-09 sshd[${1_000 + n}]: Accepted password for ${user} from 198.51.100.${n} port ${40_000 + n} ssh2`
+const HIT = { message: logon(marker, 1) }
+const MISS = { message: logon('somebody-else', 2) }
 
 beforeAll(async () => {
   server = await startServer()
@@ -23,10 +25,6 @@ afterAll(async () => {
   await context?.close()
   server?.stop()
 })
-
-/** A line as sshd writes it; the event it becomes has the fields of HIT. */
-const line = (n: number) =>
-  `<38>1 ${new Date().toISOString()} web-09 sshd ${1_000 + n} - - Accepted password for ${marker} from 198.51.100.${n} port ${40_000 + n} ssh2`
 
 async function call(page: Page, method: string, path: string, body: unknown) {
   return page.evaluate(
@@ -65,7 +63,7 @@ logsource:
   service: sshd
 detection:
   selection:
-    user: ${marker}
+    message|contains: ${marker}
   condition: ${condition}
 level: high
 tags:
@@ -188,7 +186,7 @@ describe.skipIf(!REAL)('what it raises', () => {
 
   test('is an alert, which an exception silences from then on', async () => {
     const page = await open(context, server, path)
-    expect((await call(page, 'POST', '/api/v1/events?source=e2e', line(1))).status).toBe(200)
+    expect((await call(page, 'POST', '/api/v1/events?source=e2e', logon(marker, 1))).status).toBe(200)
     await expect.poll(async () => (await alerts(page)).length, { timeout: 20_000 }).toBe(1)
     const [alert] = await alerts(page)
     await page.goto(`${server.url}/alerts/${alert?.id}`)
@@ -199,7 +197,7 @@ describe.skipIf(!REAL)('what it raises', () => {
     await dialog.getByRole('button', { name: 'Make exception' }).click()
     await page.getByRole('button', { name: `Known: ${marker}` }).waitFor()
     const before = await alerts(page)
-    expect((await call(page, 'POST', '/api/v1/events?source=e2e', line(2))).status).toBe(200)
+    expect((await call(page, 'POST', '/api/v1/events?source=e2e', logon(marker, 2))).status).toBe(200)
     await expect
       .poll(
         async () => {
@@ -228,7 +226,7 @@ describe.skipIf(!REAL)('what it raises', () => {
     await page.getByRole('button', { name: 'Done' }).click()
     await page.getByRole('table', { name: 'Indicators of the list' }).getByText('198.51.100.77').waitFor()
     await page.getByText('In use', { exact: true }).waitFor({ timeout: 30_000 })
-    expect((await call(page, 'POST', '/api/v1/events?source=e2e', line(77))).status).toBe(200)
+    expect((await call(page, 'POST', '/api/v1/events?source=e2e', logon(marker, 77))).status).toBe(200)
     await page.getByRole('tab', { name: 'Hits' }).click()
     await page.getByRole('table', { name: 'List of hits' }).getByText('line 1').waitFor({ timeout: 30_000 })
     await page.close()
