@@ -163,7 +163,9 @@ async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut
     if !hands.workers.correlation.is_due(pipeline, tenant).await? {
         return Ok(());
     }
-    let rules = hands.enabled.of(pipeline, tenant, &pipeline.content.book()).await?;
+    let book = pipeline.content.book();
+    let rules = hands.enabled.of(pipeline, tenant, &book).await?;
+    hands.workers.correlation.ready(pipeline, tenant, &book).await?;
     hands.workers.correlation.begin(&rules.correlations);
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;

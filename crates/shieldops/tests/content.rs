@@ -234,7 +234,8 @@ fn a_correlation_raises_one_alert_that_grows_and_what_it_remembers_outlives_a_re
     let shown = server.get(&format!("/api/v1/rules/{FIRST}"), &person).unwrap();
     assert_eq!(shown["correlation"]["type"], "event_count", "{shown}");
     assert_eq!(shown["correlation"]["members"], json!([SECOND]), "{shown}");
-    let events = json!({"events": [1, 2, 3].map(|at| json!({"message": String::from_utf8(failed(at, "203.0.113.9")).unwrap()}))});
+    let line = |at: u32| json!({"message": String::from_utf8(failed(at, "203.0.113.9")).unwrap()});
+    let events = json!({"events": [line(1), line(2), line(3)]});
     let tried = server.post(&format!("/api/v1/rules/{FIRST}/test"), &person, &events).unwrap();
     assert_eq!(tried["results"][0]["matched"], true, "{tried}");
 }

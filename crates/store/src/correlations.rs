@@ -60,13 +60,6 @@ pub async fn all(access: &mut impl Access) -> Result<Vec<Part>> {
     rows.iter().map(|row| read(access, row)).collect()
 }
 
-/// Forgets everything.
-pub async fn clear(tx: &mut Tx) -> Result<()> {
-    let clear = sqlx::query("DELETE FROM correlation_states WHERE tenant_id=$1").bind(tx.t());
-    clear.execute(tx.conn()).await?;
-    Ok(())
-}
-
 fn read(access: &impl Access, row: &AnyRow) -> Result<Part> {
     let (number, step): (i64, i64) = (row.try_get("bucket")?, row.try_get("step")?);
     let body: Vec<u8> = row.try_get("body")?;

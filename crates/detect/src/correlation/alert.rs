@@ -9,6 +9,12 @@ pub struct Superseded {
     pub by: Option<Timestamp>,
 }
 
+/// The same in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TakenIn {
+    pub(super) by: Option<i64>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Alert {
     /// Its name within the group: the first time at which it held, as that was known when it was first told.
@@ -81,7 +87,7 @@ pub(super) fn join(stretches: impl IntoIterator<Item = Stretch>, span: i64) -> V
 
 /// Gives every stretch its match: the oldest of those that it meets, or a new one. Returns those that are left over, with
 /// the name of what took them in.
-pub(super) fn assign(alerts: &mut Vec<Alert>, stretches: &[Stretch]) -> Vec<(Alert, Option<i64>)> {
+pub(super) fn assign(alerts: &mut Vec<Alert>, stretches: &[Stretch]) -> Vec<(Alert, TakenIn)> {
     let mut old = std::mem::take(alerts);
     let mut left_over = Vec::new();
     for stretch in stretches {
@@ -94,11 +100,11 @@ pub(super) fn assign(alerts: &mut Vec<Alert>, stretches: &[Stretch]) -> Vec<(Ale
         for other in met {
             kept.gone.join(other.gone);
             kept.passed_on |= other.passed_on;
-            left_over.push((other, Some(kept.opened)));
+            left_over.push((other, TakenIn { by: Some(kept.opened) }));
         }
         alerts.push(kept);
     }
-    left_over.extend(old.into_iter().map(|alert| (alert, None)));
+    left_over.extend(old.into_iter().map(|alert| (alert, TakenIn { by: None })));
     left_over
 }
 

@@ -115,9 +115,9 @@ impl<'a> Reader<'a> {
         String::from_utf8(text.to_vec()).ok()
     }
 
-    pub(super) fn maybe(&mut self) -> Option<Option<i64>> {
-        let (is_some, value) = (self.flag()?, self.time()?);
-        Some(is_some.then_some(value))
+    /// A time, and whether it is one.
+    pub(super) fn maybe(&mut self) -> Option<(bool, i64)> {
+        Some((self.flag()?, self.time()?))
     }
 
     pub(super) fn is_empty(&self) -> bool {

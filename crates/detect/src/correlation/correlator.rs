@@ -167,7 +167,9 @@ impl Correlator {
         let place = |group: &Group| places.get(&old.get(group.correlation)?.meaning).copied();
         let gone: Vec<u128> =
             self.groups.iter().filter(|(_, group)| place(group).is_none()).map(|(id, _)| *id).collect();
-        gone.into_iter().for_each(|id| self.forget(id));
+        for id in gone {
+            self.forget(id);
+        }
         for group in self.groups.values_mut() {
             if let Some(index) = place(group) {
                 group.correlation = index;
@@ -347,7 +349,7 @@ fn told(correlation: usize, apart: bool, values: &[String], change: Change) -> C
         count: change.extent.count,
         events: change.events.into_iter().map(EventId::from_bits).collect(),
         is_new: change.is_new,
-        superseded: change.superseded.map(|by| Superseded { by: by.map(Timestamp::from_micros) }),
+        superseded: change.superseded.map(|taken| Superseded { by: taken.by.map(Timestamp::from_micros) }),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{VecDeque, vec_deque};
 
 use super::{
     LATENESS_US,
-    alert::{Alert, Extent, Stretch, assign, join},
+    alert::{Alert, Extent, Stretch, TakenIn, assign, join},
     program::Program,
     window::{Member, Window},
 };
@@ -60,8 +60,7 @@ pub(super) struct Change {
     pub(super) events: Vec<u128>,
     /// It is told for the first time.
     pub(super) is_new: bool,
-    /// By which match, if by any.
-    pub(super) superseded: Option<Option<i64>>,
+    pub(super) superseded: Option<TakenIn>,
 }
 
 /// A time at which a correlation holds, for those that build on it.
@@ -222,14 +221,14 @@ impl Group {
         let stretches = self.stretches(program.span_us);
         let left_over = assign(&mut self.alerts, &stretches);
         let mut changes = Vec::new();
-        for (alert, by) in left_over {
+        for (alert, taken) in left_over {
             if let Some(extent) = alert.told {
                 changes.push(Change {
                     opened: alert.opened,
                     extent,
                     events: Vec::new(),
                     is_new: false,
-                    superseded: Some(by),
+                    superseded: Some(taken),
                 });
             }
         }

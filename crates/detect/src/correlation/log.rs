@@ -56,7 +56,7 @@ impl Stored {
 
 /// The bucket of a group.
 pub(super) fn bucket(group: u128) -> u8 {
-    u8::try_from(group % u128::from(BUCKETS)).unwrap_or(0)
+    group.checked_rem(u128::from(BUCKETS)).and_then(|bucket| u8::try_from(bucket).ok()).unwrap_or(0)
 }
 
 /// What identifies a group in saved state.
@@ -163,7 +163,7 @@ pub(super) fn read_step(bytes: &[u8]) -> Option<Step> {
 }
 
 /// The groups of a bucket, each with what identifies it.
-pub(super) fn write_groups<'a>(watermark: i64, groups: &BTreeMap<u128, (Label, &'a Group)>) -> Vec<u8> {
+pub(super) fn write_groups(watermark: i64, groups: &BTreeMap<u128, (Label, &Group)>) -> Vec<u8> {
     let mut out = Writer::default();
     out.raw(&[VERSION]);
     out.time(watermark);
@@ -259,8 +259,9 @@ fn read_group(from: &mut Reader<'_>, label: &Label) -> Option<Group> {
 
 fn read_alert(from: &mut Reader<'_>) -> Option<Alert> {
     let (opened, first, last) = (from.time()?, from.time()?, from.time()?);
-    let points = from.maybe()?.zip(from.maybe()?);
-    let gone = Gone { points, first_seen: from.maybe()?, count: from.number()? };
+    let some = |(is_some, time): (bool, i64)| is_some.then_some(time);
+    let points = some(from.maybe()?).zip(some(from.maybe()?));
+    let gone = Gone { points, first_seen: some(from.maybe()?), count: from.number()? };
     let is_told = from.flag()?;
     let told = Extent { first_seen: from.time()?, last_seen: from.time()?, count: from.number()? };
     Some(Alert { opened, first, last, gone, told: is_told.then_some(told), passed_on: from.flag()? })

@@ -9,7 +9,7 @@ use super::{Correlator, Limits};
 use crate::correlation::{
     CorrelationSet,
     group::Group,
-    log::{BUCKETS, Entry, Label, Log, Saved, Step, Stored, bucket, read_groups, read_step, write_groups},
+    log::{Entry, Label, Log, Saved, Step, Stored, bucket, read_groups, read_step, write_groups},
 };
 
 impl Correlator {
@@ -23,7 +23,7 @@ impl Correlator {
         self.owed = false;
         self.step = self.step.saturating_add(1);
         let log = self.log.finish(before, self.watermark);
-        let bucket_now = u8::try_from(self.step % u64::from(BUCKETS)).unwrap_or(0);
+        let bucket_now = bucket(self.step.into());
         let mut groups = BTreeMap::new();
         for (id, group) in self.groups.iter().filter(|(id, _)| bucket(**id) == bucket_now) {
             groups.extend(self.label(*id, group).map(|label| (*id, (label, group))));

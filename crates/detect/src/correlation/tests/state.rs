@@ -15,7 +15,9 @@ fn a_flood_in_one_group_keeps_the_newest_and_counts_all() {
     let bench = Bench::new(&correlation("x", COUNT));
     let mut run = small(&bench, Limits { events_per_group: 10, ..Limits::default() });
     let hits = numbered((0..200).map(|time| hit("a", time, "eve")));
-    hits.chunks(7).for_each(|hits| drop(run.step(hits)));
+    for hits in hits.chunks(7) {
+        run.step(hits);
+    }
     assert_eq!(run.correlator.counters().evicted_events, 190);
     let told = run.told.by_name.values().next().unwrap();
     assert_eq!((run.told.by_name.len(), told.first_seen.as_secs(), told.last_seen.as_secs()), (1, 0, 199));
@@ -32,7 +34,9 @@ fn more_groups_or_bytes_than_there_is_room_for_let_the_least_used_go() {
     let counters = run.correlator.counters();
     assert_eq!((counters.groups, counters.evicted_groups), (20, 30));
     let mut run = small(&bench, Limits { bytes: 20_000, ..Limits::default() });
-    hits.iter().for_each(|hit| drop(run.step(std::slice::from_ref(hit))));
+    for hit in &hits {
+        run.step(std::slice::from_ref(hit));
+    }
     let counters = run.correlator.counters();
     assert!(counters.bytes <= 20_000 && counters.groups > 5 && counters.evicted_groups > 5, "{counters:?}");
     run.step(&numbered([hit("a", 60, "user-49"), hit("a", 61, "user-49")]).map_events(100));
