@@ -24,7 +24,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct LintArgs {
+pub(in crate::cli) struct LintArgs {
     /// Files and folders of rules [default: the built-in rules].
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
