@@ -6,13 +6,16 @@ DATA   ?= ./data
 LISTEN ?= 127.0.0.1:8420
 NODE   := $(shell command -v node)
 
-.PHONY: help build dashboard run test e2e
+.PHONY: help build dashboard run test e2e prove fuzz soak
 
 help:
 	@echo "make run     set up, build, and serve the demo on http://$(LISTEN)"
 	@echo "make test    set up, and run every test"
 	@echo "make build   the dashboard and the release binary: $(BINARY)"
 	@echo "make e2e     the browser's journey through the demo"
+	@echo "make prove   the detection engine against its oracle: every data set and a million generated pairs"
+	@echo "make fuzz    every fuzz target, MIN minutes each (2)"
+	@echo "make soak    SECONDS of steady load (300), with memory sampled"
 
 build: dashboard
 	cargo build --release --locked -p shieldops
@@ -43,3 +46,16 @@ test:
 e2e: dashboard
 	cargo build --locked -p shieldops
 	scripts/e2e $(TARGET)/debug/shieldops
+
+# The long form of what `make test` does in short: every event of every data set, and a million pairs.
+prove:
+	SHIELDOPS_PROVE=1 cargo test --release --locked -p shieldops-detect --test oracle -- --nocapture
+
+MIN ?= 2
+fuzz:
+	scripts/fuzz $(MIN) $(TARGETS)
+
+SECONDS ?= 300
+soak:
+	cargo build --release --locked -p shieldops
+	$(BINARY) bench soak --seconds $(SECONDS) --output json

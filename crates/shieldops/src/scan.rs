@@ -1,18 +1,21 @@
 //! `shieldops scan`: files against rules, without server or configuration.
 
+mod correlate;
 mod find;
 mod input;
+mod mapping;
 mod output;
-mod rules;
+pub(crate) mod pipelines;
+pub(crate) mod rules;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use shieldops_detect::RuleSet;
-
+pub(crate) use self::mapping::Mapping;
 use self::{
     find::{Found, find},
     input::inputs,
+    rules::Loaded,
 };
 
 /// Nothing was found, and everything could be read.
@@ -31,6 +34,9 @@ pub(crate) struct ScanArgs {
     /// A folder of Sigma rules to use besides the built-in ones; may be given several times.
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
+    /// A processing pipeline (pySigma's YAML) to apply to the rules; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pipeline: Vec<PathBuf>,
     /// Leave the built-in rules out.
     #[arg(long)]
     no_built_in: bool,
@@ -43,6 +49,9 @@ pub(crate) struct ScanArgs {
     /// Take the log source from the events' own `product`, `category` and `service`, as test data carry them.
     #[arg(long)]
     logsource_fields: bool,
+    /// Which log sources and field names are known.
+    #[arg(long, value_enum, default_value_t)]
+    mapping: Mapping,
 }
 
 /// The forms of output.
@@ -60,7 +69,11 @@ pub(crate) enum Output {
 /// Scans, writes the findings to standard output and everything else to standard error.
 pub(crate) fn run(args: &ScanArgs, built_in: &[(&str, &str)]) -> ExitCode {
     let built_in = if args.no_built_in { &[] } else { built_in };
-    let (rules, complaints) = match rules::load(built_in, &args.rules) {
+    let options = match pipelines::options(&args.pipeline, args.mapping.compile_options()) {
+        Ok((options, _)) => options,
+        Err(error) => return fail(&error),
+    };
+    let rules = match rules::load(built_in, &args.rules, &options) {
         Ok(loaded) => loaded,
         Err(error) => return fail(&error),
     };
@@ -69,7 +82,7 @@ pub(crate) fn run(args: &ScanArgs, built_in: &[(&str, &str)]) -> ExitCode {
         Err(error) => return fail(&error),
     };
     let found = scan(&rules, inputs, args);
-    for complaint in complaints.iter().chain(&found.problems) {
+    for complaint in rules.complaints.iter().chain(&found.problems) {
         output::warn(complaint);
     }
     let code = match (found.findings.is_empty(), found.problems.is_empty()) {
@@ -77,18 +90,26 @@ pub(crate) fn run(args: &ScanArgs, built_in: &[(&str, &str)]) -> ExitCode {
         (true, true) => CLEAN,
         (true, false) => ERROR,
     };
-    match output::write(&found, rules.len(), args.output) {
+    let written = output::write(&found, rules.set.len(), args.output);
+    // The process ends here: to free thousands of rules one by one would only take time.
+    std::mem::forget((rules, found));
+    match written {
         Ok(()) => ExitCode::from(code),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(code),
         Err(error) => fail(&format!("the findings cannot be written: {error}")),
     }
 }
 
-fn scan(rules: &RuleSet, inputs: Vec<input::Input>, args: &ScanArgs) -> Found {
+fn scan(rules: &Loaded, inputs: Vec<input::Input>, args: &ScanArgs) -> Found {
     let progress = output::progress(inputs.iter().map(|input| input.size).sum());
-    let options = find::Options { source: args.source.clone(), logsource_fields: args.logsource_fields };
+    let options = find::Options {
+        source: args.source.clone(),
+        logsource_fields: args.logsource_fields,
+        mapping: args.mapping,
+    };
     let mut found = find(rules, inputs, &options, &progress);
     progress.finish_and_clear();
+    found.correlate(rules);
     found.findings.sort_by(|a, b| a.place().cmp(&b.place()));
     found
 }

@@ -6,25 +6,36 @@ mod rules;
 
 pub(crate) use self::{events::event, rules::rule};
 
-/// A row of numbers that look like chance.
+/// A row of numbers that look like chance, or that bytes say.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice {
+    state: u64,
+    bytes: std::collections::VecDeque<u8>,
+}
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, bytes: std::collections::VecDeque::new() }
+    }
+
+    /// A byte for each throw; where they end it goes on by chance.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.iter().copied().collect(), ..Self::new(bytes.len() as u64) }
     }
 
     fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
+        if let Some(byte) = self.bytes.pop_front() {
+            return u64::from(byte);
+        }
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
     }
 
     /// From 0 to below `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.roll() % end as u64) as usize
+        usize::try_from(self.roll() % end as u64).unwrap()
     }
 
     pub(crate) fn percent(&mut self, percent: usize) -> bool {

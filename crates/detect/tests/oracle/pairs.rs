@@ -87,7 +87,7 @@ impl Case {
     fn differences(&self, found: &BTreeSet<(usize, String)>, wanted: &BTreeSet<(usize, String)>) -> Vec<String> {
         let pairs = found.symmetric_difference(wanted).take(5);
         let shown = pairs.map(|(at, id)| {
-            let text = &self.texts[id[1..].parse::<usize>().unwrap()];
+            let text = &self.texts[id.trim_start_matches('r').parse::<usize>().unwrap()];
             let alone = self.compile(std::slice::from_ref(text));
             let alone = self.engine(&alone, &mut Worker::new()).contains(&(*at, id.clone()));
             let oracle = wanted.contains(&(*at, id.clone()));

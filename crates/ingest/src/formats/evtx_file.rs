@@ -11,7 +11,7 @@ use std::{
 
 use evtx::{EvtxParser, ParserSettings, SerializedEvtxRecord};
 use jiff::tz::TimeZone;
-use shieldops_model::Timestamp;
+use shieldops_model::{LogSource, Timestamp};
 
 use self::padded::Padded;
 use super::{time, windows};
@@ -24,6 +24,7 @@ pub struct Record {
     pub time: Timestamp,
     /// One line of JSON.
     pub json: String,
+    pub log_source: LogSource,
 }
 
 /// Why a file or a part of it cannot be read.
@@ -118,8 +119,8 @@ fn flat(record: &SerializedEvtxRecord<String>) -> Result<Record, EvtxError> {
     let header_time = Timestamp::from_micros(record.timestamp.as_microsecond());
     // An exported log counts its records anew in their headers; the event keeps the number it had.
     let id = flat.text("EventRecordID").and_then(|text| text.parse().ok()).unwrap_or(id);
-    let json = flat.render();
-    Ok(Record { id, time: created.unwrap_or(header_time), json })
+    let (json, log_source) = (flat.render(), windows::source_of(&flat));
+    Ok(Record { id, time: created.unwrap_or(header_time), json, log_source })
 }
 
 /// An error with its causes.

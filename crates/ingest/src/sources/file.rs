@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
-use shieldops_model::{TimeQuality, Timestamp};
+use shieldops_model::{LogSource, TimeQuality, Timestamp};
 
 use crate::{
     Hints, Limits, LineError, PreparedEvent,
@@ -28,6 +28,8 @@ pub struct FileEvent {
     pub source: String,
     pub format: &'static str,
     pub raw: Bytes,
+    /// Where reading the file has shown it already; then `raw` is the flat event as rules see it.
+    pub log_source: Option<LogSource>,
 }
 
 /// Why a file or a part of it could not be read.
@@ -146,6 +148,7 @@ fn read_evtx(bytes: Vec<u8>, each: Each<'_>) -> Result<(), FileError> {
             source: "windows".to_owned(),
             format: WINDOWS,
             raw: record.json.into(),
+            log_source: Some(record.log_source),
         }));
     }
     Ok(())
@@ -252,6 +255,7 @@ fn file_event(event: PreparedEvent, before: u64) -> FileEvent {
         source: event.source,
         format: event.format,
         raw: event.raw,
+        log_source: None,
     }
 }
 

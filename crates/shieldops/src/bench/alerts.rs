@@ -32,7 +32,7 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Failure> {
 }
 
 /// Somebody signs in as root on a host of its own: one event, one alert.
-fn round(shipper: &Client, person: &Client, number: u32) -> Result<Duration, Failure> {
+pub(super) fn round(shipper: &Client, person: &Client, number: u32) -> Result<Duration, Failure> {
     let (host, [_, _, high, low]) = (format!("bench-{number}"), number.to_be_bytes());
     let now = SystemClock.now();
     let line = format!("{now} {host} sshd[4211]: Accepted password for root from 198.18.{high}.{low} port 51122 ssh2");

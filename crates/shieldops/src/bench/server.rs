@@ -99,11 +99,16 @@ impl Server {
 
     /// Resident memory in bytes, as the kernel counts it.
     pub(super) fn resident_bytes(&self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in /proc")?;
-        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kib * 1024)
+        resident_bytes(Path::new(&format!("/proc/{}/status", self.child.id())))
     }
+}
+
+/// Resident memory as a status file of /proc says it.
+pub(super) fn resident_bytes(status: &Path) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(status)?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in /proc")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1024)
 }
 
 impl Drop for Server {

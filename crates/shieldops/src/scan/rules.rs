@@ -1,39 +1,113 @@
-//! The rules of a scan: the built-in ones and those of folders in the layout of any Sigma repository.
+//! The rules of a scan: the built-in ones and those of folders in the layout of any Sigma repository. Files are read and
+//! parsed by every core.
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, RuleSet, parse};
+use shieldops_detect::{CompileOptions, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, RuleSet, parse};
+
+/// A file's name, and its text where it is not on disk.
+type File<'t> = (String, Option<&'t str>);
+type Read = Result<(Documents, Vec<Diagnostic>), String>;
+
+/// What events are scanned with.
+pub(crate) struct Loaded {
+    pub(crate) set: RuleSet,
+    pub(crate) correlations: Arc<CorrelationSet>,
+    /// Why some of the rules cannot be used.
+    pub(crate) complaints: Vec<String>,
+}
 
 /// Loads every rule. Rules that cannot be used are said and left out; a folder without any rule is an error.
-pub(super) fn load(built_in: &[(&str, &str)], folders: &[PathBuf]) -> Result<(RuleSet, Vec<String>), String> {
-    let (mut rules, mut diagnostics) = (Documents::default(), Vec::new());
-    for (path, text) in built_in {
-        take(parse(text, path), &mut rules, &mut diagnostics);
-    }
+pub(crate) fn load(
+    built_in: &[(&str, &str)],
+    folders: &[PathBuf],
+    options: &CompileOptions,
+) -> Result<Loaded, String> {
+    let mut files: Vec<File<'_>> = built_in.iter().map(|(name, text)| ((*name).to_owned(), Some(*text))).collect();
+    let mut ends = vec![files.len()];
     for folder in folders {
-        let before = rules.rules.len();
-        let mut files = Vec::new();
-        rule_files(folder, 0, &mut files).map_err(|error| format!("{}: {error}", folder.display()))?;
-        for file in files {
-            let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-            take(parse(&text, &file.display().to_string()), &mut rules, &mut diagnostics);
-        }
-        if rules.rules.len() == before {
+        let mut found = Vec::new();
+        rule_files(folder, 0, &mut found).map_err(|error| format!("{}: {error}", folder.display()))?;
+        files.extend(found.into_iter().map(|file| (file.display().to_string(), None)));
+        ends.push(files.len());
+    }
+    let (mut documents, mut diagnostics, mut rules) = (Documents::default(), Vec::new(), 0);
+    let mut ends = ends.into_iter().zip(std::iter::once(None).chain(folders.iter().map(Some))).peekable();
+    for (number, read) in read_all(&files).into_iter().enumerate() {
+        usable(&mut ends, number, &mut rules)?;
+        let (found, said) = read?;
+        rules += found.rules.len() + found.correlations.len();
+        documents.extend([found]);
+        diagnostics.extend(said);
+    }
+    usable(&mut ends, usize::MAX, &mut rules)?;
+    let draft = CorrelationSet::draft(&documents);
+    let (set, found) = RuleSet::compile(documents, options);
+    diagnostics.extend(found);
+    let (correlations, found) = draft.compile(&set);
+    diagnostics.extend(found);
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error);
+    let complaints = errors.map(ToString::to_string).collect();
+    Ok(Loaded { set, correlations: Arc::new(correlations), complaints })
+}
+
+/// Complains of a folder that ended before file `number` and gave no rule.
+fn usable<'f>(
+    ends: &mut std::iter::Peekable<impl Iterator<Item = (usize, Option<&'f PathBuf>)>>,
+    number: usize,
+    rules: &mut usize,
+) -> Result<(), String> {
+    while let Some((_, folder)) = ends.next_if(|(end, _)| *end <= number) {
+        let found = std::mem::take(rules);
+        if let Some(folder) = folder.filter(|_| found == 0) {
             return Err(format!("{}: holds no usable Sigma rule (*.yml, *.yaml)", folder.display()));
         }
     }
-    let (set, found) = RuleSet::compile(rules, &CompileOptions::default());
-    diagnostics.extend(found);
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error);
-    Ok((set, errors.map(ToString::to_string).collect()))
+    Ok(())
 }
 
-fn take((found, said): (Documents, Vec<Diagnostic>), rules: &mut Documents, diagnostics: &mut Vec<Diagnostic>) {
-    rules.extend([found]);
-    diagnostics.extend(said);
+/// Every file read and parsed, in order.
+fn read_all(files: &[File<'_>]) -> Vec<Read> {
+    /// Files that a thread takes at once.
+    const PIECE: usize = 16;
+    let (next, read) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(files.len())));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().div_ceil(PIECE)).max(1);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut own = Vec::new();
+                loop {
+                    let start = next.fetch_add(PIECE, Ordering::Relaxed);
+                    let Some(piece) = files.get(start..files.len().min(start.saturating_add(PIECE))) else { break };
+                    if piece.is_empty() {
+                        break;
+                    }
+                    own.extend((start..).zip(piece).map(|(number, file)| (number, read_one(file))));
+                }
+                read.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+            });
+        }
+    });
+    let mut read = read.into_inner().unwrap_or_else(PoisonError::into_inner);
+    read.sort_by_key(|(number, _)| *number);
+    read.into_iter().map(|(_, read)| read).collect()
+}
+
+fn read_one((name, text): &File<'_>) -> Read {
+    match text {
+        Some(text) => Ok(parse(text, name)),
+        None => {
+            let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
+            Ok(parse(&text, name))
+        }
+    }
 }
 
 /// Every `.yml` and `.yaml` under a folder, or the file itself, in order of name.

@@ -23,17 +23,31 @@ detection:
   condition: selection
 ";
 
+const CORRELATION: &str = "
+title: Refused again and again
+id: 33333333-3333-4333-8333-333333333333
+level: high
+correlation:
+  type: event_count
+  rules: [11111111-1111-4111-8111-111111111111]
+  group-by: [src_ip]
+  timespan: 1m
+  condition: {gte: 3}
+";
+
 fn found(paths: &[&Path]) -> Found {
-    let (rules, complaints) = rules::load(&[("a.yml", RULE), ("b.yml", WINDOWS)], &[]).unwrap();
-    assert_eq!(complaints, Vec::<String>::new());
+    let rules = rules::load(&[("a.yml", RULE), ("b.yml", WINDOWS), ("c.yml", CORRELATION)], &[], &Mapping::All.compile_options()).unwrap();
+    assert_eq!(rules.complaints, Vec::<String>::new());
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
     let args = ScanArgs {
         paths: Vec::new(),
         rules: Vec::new(),
+        pipeline: Vec::new(),
         no_built_in: false,
         output: Output::Ndjson,
         source: None,
         logsource_fields: false,
+        mapping: Mapping::All,
     };
     scan(&rules, inputs(&paths).unwrap(), &args)
 }
@@ -79,5 +93,22 @@ fn what_cannot_be_read_is_named_and_never_clean() {
     let found = found(&[&binary]);
     assert!(found.problems[0].ends_with("tool.bin: holds binary data of no known format"), "{:?}", found.problems);
     assert!(inputs(&[dir.path().join("missing")]).unwrap_err().contains("missing"));
-    assert!(rules::load(&[], &[dir.path().to_owned()]).unwrap_err().contains("no usable Sigma rule"));
+    assert!(rules::load(&[], &[dir.path().to_owned()], &Mapping::All.compile_options()).err().unwrap().contains("no usable Sigma rule"));
+}
+
+#[test]
+fn a_correlation_is_found_in_the_order_of_time_whatever_the_order_of_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |second: u32, from: &str| {
+        format!("2026-11-21T11:59:{second:02}Z web1 sshd[1]: Failed password for root from {from} port 1 ssh2\n")
+    };
+    std::fs::write(dir.path().join("a.log"), line(40, "203.0.113.9") + &line(1, "203.0.113.9")).unwrap();
+    std::fs::write(dir.path().join("b.log"), line(20, "203.0.113.9") + &line(30, "198.51.100.7")).unwrap();
+    let found = found(&[dir.path()]);
+    assert_eq!(found.findings.len(), 5);
+    let last = &found.findings[4];
+    assert_eq!((last.rule.title.as_str(), last.rule.level.as_str()), ("Refused again and again", "high"));
+    assert_eq!(last.time.unwrap().to_string(), "2026-11-21T11:59:40.000000Z");
+    assert!(last.source.file.ends_with("a.log") && last.source.record == 1, "{:?}", last.source);
+    assert_eq!((last.fields[0].field.as_str(), last.fields[0].value.as_str()), ("src_ip", "203.0.113.9"));
 }

@@ -1,5 +1,7 @@
 //! Events as JSON text, in every legal spelling.
 
+use std::fmt::Write as _;
+
 use super::{Dice, FIELDS, TIME, TIMES, other_case, text};
 
 /// A log source as product, categories and service.
@@ -133,7 +135,7 @@ fn string(text: &str, dice: &mut Dice) -> String {
             '"' | '\\' => out.extend(['\\', c]),
             c if c.is_control() || dice.percent(15) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    let _written = write!(out, "\\u{unit:04x}");
                 }
             }
             c => out.push(c),

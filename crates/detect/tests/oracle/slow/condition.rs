@@ -72,8 +72,11 @@ fn not<'w, 't>(words: &'w [&'t str], names: &[&str]) -> Parsed<'w, 't> {
 }
 
 fn is_chosen(pattern: &str, name: &str) -> bool {
+    if name.starts_with('_') && !pattern.starts_with('_') {
+        return false;
+    }
     if pattern.eq_ignore_ascii_case("them") {
-        return !name.starts_with('_');
+        return true;
     }
     super::text::Glob::new(super::text::marks(pattern), true).matches(name)
 }

@@ -97,7 +97,7 @@ fn find<'e>(map: &'e BTreeMap<String, Value>, path: &str) -> Found<'e> {
     if let Some(value) = map.get(path) {
         return Some(elements(value));
     }
-    path.match_indices('.').find_map(|(dot, _)| below(map.get(&path[..dot])?, &path[dot + 1..]))
+    path.match_indices('.').find_map(|(dot, _)| below(map.get(path.get(..dot)?)?, path.get(dot + 1..)?))
 }
 
 fn below<'e>(value: &'e Value, path: &str) -> Found<'e> {

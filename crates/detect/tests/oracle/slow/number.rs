@@ -15,18 +15,17 @@ const MAX_EXPONENT: i32 = 400;
 /// `[+-]digits[.digits][e[+-]digits]` with blanks around it.
 pub(crate) fn parse(text: &str) -> Option<Number> {
     let text = text.trim();
-    let (negative, text) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let (digits, exponent) = match text.find(['e', 'E']) {
-        Some(at) => (&text[..at], exponent(&text[at + 1..])?),
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, power)) => (digits, exponent(power)?),
         None => (text, 0),
     };
-    let (whole, fraction) = match digits.find('.') {
-        Some(at) if at + 1 < digits.len() => (&digits[..at], &digits[at + 1..]),
-        Some(_) => return None,
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
         None => (digits, ""),
     };
     let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,0 +1,51 @@
+//! Correlations over everything that was scanned, by the times of the events: the order of files and lines does not count.
+
+use std::collections::HashMap;
+
+use shieldops_detect::{FieldHit, Limits};
+use shieldops_model::EventId;
+
+use super::{
+    find::{Finding, Found, Place, RuleName},
+    rules::Loaded,
+};
+
+impl Found {
+    /// Adds a finding for each match of a correlation.
+    pub(super) fn correlate(&mut self, rules: &Loaded) {
+        let (sightings, places): (Vec<_>, HashMap<EventId, Place>) = std::mem::take(&mut self.sightings)
+            .into_iter()
+            .map(|(sighting, place)| {
+                let event = sighting.observed.event;
+                (sighting, (event, place))
+            })
+            .unzip();
+        if sightings.is_empty() {
+            return;
+        }
+        for found in rules.correlations.replay(sightings, Limits::default()) {
+            let Some(correlation) = rules.correlations.get(found.correlation) else { continue };
+            let place = found.events.iter().rev().find_map(|event| places.get(event));
+            let values = correlation.group_by.iter().zip(found.group);
+            self.findings.push(Finding {
+                time: Some(found.last_seen),
+                rule: RuleName {
+                    id: correlation.header.id.clone(),
+                    title: correlation.header.title.clone(),
+                    level: correlation.header.level,
+                    techniques: correlation.header.attack.techniques.clone(),
+                },
+                source: place.cloned().unwrap_or(Place { file: String::new(), record: 0 }),
+                host: None,
+                user: None,
+                src_ip: None,
+                fields: values.map(|(field, value)| grouped(field, value, found.count)).collect(),
+            });
+        }
+    }
+}
+
+fn grouped(field: &str, value: String, count: u64) -> FieldHit {
+    let pattern = format!("{count} events");
+    FieldHit { selection: "group-by".to_owned(), field: field.to_owned(), value, pattern }
+}
