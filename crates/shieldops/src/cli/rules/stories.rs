@@ -1,5 +1,7 @@
 //! Correlations against the samples beside them: stories, of which each is found as a whole or not.
 
+use std::collections::HashSet;
+
 use shieldops_detect::{Correlation, Documents, parse};
 use shieldops_pipeline::{
     content::stories,
@@ -9,10 +11,20 @@ use shieldops_pipeline::{
 use super::{Report, SampleFailure, Subject};
 use crate::content::BUILT_IN;
 
-/// Everything that correlations of these files may refer to, and the built-in rules. Of equal ids the last counts.
+/// Everything that correlations of these files may refer to: the files, and the built-in rules with other ids.
 pub(super) fn all<'a>(subjects: impl Iterator<Item = &'a Documents>) -> Stories {
-    let built_in = BUILT_IN.iter().map(|rule| parse(rule.text, rule.file).0);
-    Stories::new(built_in.chain(subjects.cloned()).collect())
+    let own: Documents = subjects.cloned().collect();
+    let correlations = own.correlations.iter().map(|correlation| correlation.header.id.clone());
+    let ids: HashSet<String> = own.rules.iter().map(|rule| rule.id.clone()).chain(correlations).collect();
+    let built_in = BUILT_IN.iter().map(|rule| {
+        let (mut documents, _) = parse(rule.text, rule.file);
+        documents.rules.retain(|rule| !ids.contains(&rule.id));
+        documents.correlations.retain(|correlation| !ids.contains(&correlation.header.id));
+        documents
+    });
+    let mut all: Documents = built_in.collect();
+    all.extend([own]);
+    Stories::new(all)
 }
 
 impl Report {
