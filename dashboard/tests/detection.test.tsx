@@ -5,6 +5,7 @@ import type { Technique } from '@/api/detection-types'
 import { attackUrl } from '@/features/coverage/detail'
 import { bySource, place } from '@/features/coverage/lanes'
 import { columns, isGap } from '@/features/coverage/levels'
+import { everyDay } from '@/features/detections/backtest-report'
 import { template, uuid } from '@/features/detections/drafts'
 import { filterYaml, quoted } from '@/features/detections/exception-yaml'
 import { perDay, quality } from '@/features/detections/score'
@@ -76,6 +77,16 @@ describe('figures', () => {
   it('have a readable axis', () => {
     expect([0, 1, 3, 17, 99, 100, 101].map(ceiling)).toEqual([1, 1, 5, 20, 100, 100, 200])
   })
+})
+
+it('a backtest has a bar for every day of its window, the quiet ones too', () => {
+  const hit = { day: '2026-11-19', alerts: 3, matches: 9 }
+  const window = { from: '2026-11-18T20:00:00Z', to: '2026-11-21T00:00:00Z' }
+  expect(everyDay({ per_day: [hit] }, window)).toEqual([
+    { day: '2026-11-18', alerts: 0, matches: 0 },
+    hit,
+    { day: '2026-11-20', alerts: 0, matches: 0 },
+  ])
 })
 
 describe('a comparison', () => {

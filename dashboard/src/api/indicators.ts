@@ -58,9 +58,20 @@ export type ImportAnswer = {
   diagnostics: Diagnostic[]
 }
 
+/** Lists are loaded in the background: nothing tells when, so what loads is asked again. */
+const LOADING_MS = 1_500
+
 export const indicatorListsQuery = list<IndicatorList>('indicator-lists', '/indicators/lists', {}, 100)
-export const indicatorListQuery = (id: string) => one<IndicatorList>('indicator-list', id, `/indicators/lists/${id}`)
-export const entriesQuery = (filter: Query) => list<Indicator>('indicators', '/indicators', filter, 100)
+export const indicatorListQuery = (id: string) => ({
+  ...one<IndicatorList>('indicator-list', id, `/indicators/lists/${id}`),
+  refetchInterval: ({ state }: { state: { data?: IndicatorList } }) =>
+    state.data?.state === 'loading' ? LOADING_MS : false,
+})
+/** What a list names, as it was last imported and loaded. */
+export const entriesQuery = (of: IndicatorList, filter: Query) => ({
+  ...list<Indicator>('indicators', '/indicators', { ...filter, list: of.id }, 100),
+  queryKey: ['indicators', of.id, of.version, of.state, filter] as const,
+})
 export const lookUpQuery = (value: string) =>
   queryOptions({
     queryKey: ['indicators', 'value', value],

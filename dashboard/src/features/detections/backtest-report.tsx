@@ -6,18 +6,30 @@ import { absolute, Card, Chip, dayClock, EventRef, fmt, plural, SevIcon, took, v
 import { DayBars } from '@/ui/day-bars'
 import { Table, Td, Tr } from '@/ui/table'
 
-export function Report({ report }: { report: BacktestReport }) {
-  const days = Math.max(1, report.per_day.length)
+type Window = { from: string; to: string }
+const DAY_MS = 86_400_000
+
+/** Every day of the window, the quiet ones too. */
+export function everyDay(report: Pick<BacktestReport, 'per_day'>, { from, to }: Window) {
+  const known = new Map(report.per_day.map(d => [d.day, d]))
+  const days: BacktestReport['per_day'] = []
+  const last = new Date(Date.parse(to) - 1).toISOString().slice(0, 10)
+  for (let at = Date.parse(`${from.slice(0, 10)}T00:00:00Z`); ; at += DAY_MS) {
+    const day = new Date(at).toISOString().slice(0, 10)
+    if (day > last) return days
+    days.push(known.get(day) ?? { day, alerts: 0, matches: 0 })
+  }
+}
+
+export function Report({ report, window }: { report: BacktestReport; window: Window }) {
+  const perDay = everyDay(report, window)
+  const days = Math.max(1, (Date.parse(window.to) - Date.parse(window.from)) / DAY_MS)
   return (
     <>
       {report.not_checked.length > 0 && <NotChecked items={report.not_checked} />}
       <Figures report={report} days={days} />
       <Card title="Alerts a day" extra="days in UTC" body="p-3">
-        {report.per_day.length ? (
-          <DayBars days={report.per_day} label={`Alerts a day over ${plural(days, 'day')}`} />
-        ) : (
-          <p className="text-xs text-fg-3">No event in this window.</p>
-        )}
+        <DayBars days={perDay} label={`Alerts a day over ${plural(perDay.length, 'day')}`} />
       </Card>
       <div className="grid grid-cols-2 gap-3">
         <Entities report={report} />

@@ -194,7 +194,7 @@ function Done({ test }: { test: Backtest }) {
           It ended before every event was read. {test.report ? 'What it found until then is below.' : 'Run it again.'}
         </p>
       )}
-      {test.report && <Report report={test.report} />}
+      {test.report && <Report report={test.report} window={test} />}
     </div>
   )
 }

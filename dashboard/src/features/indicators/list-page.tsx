@@ -143,7 +143,7 @@ function Facts({ list }: { list: IndicatorList }) {
 function Entries({ list }: { list: IndicatorList }) {
   const { kind } = useSearchParams()
   const set = useSetSearch()
-  const { query, items } = useList(entriesQuery({ list: list.id, kind }))
+  const { query, items } = useList(entriesQuery(list, { kind }))
   return (
     <>
       <div className="flex h-10 items-center gap-2 border-b border-line px-3">
