@@ -278,7 +278,7 @@ fn an_alert_says_which_list_names_it_since_when_and_how_surely() {
     );
     assert_eq!((&from["source"], &from["reference"]), (&json!("https://feed.example"), &json!("C2 of a botnet")));
     assert_eq!((&from["confidence"], from["added_at"].is_string()), (&json!(80), true));
-    assert_eq!(from["expires_at"], "2099-01-01T00:00:00Z");
+    assert_eq!(from["expires_at"], "2099-01-01T00:00:00.000000Z");
     let hits = server.get("/api/v1/indicators/hits", &person).unwrap();
     assert_eq!((hits["items"].as_array().unwrap().len(), &hits["items"][0]["alert_id"]), (1, &json!(alert)), "{hits}");
 
