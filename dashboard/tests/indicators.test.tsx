@@ -40,7 +40,7 @@ describe('indicators', () => {
   })
   it('are looked up by value, with where they come from', async () => {
     await openApp('/t/northwind/indicators?q=203.0.113.66')
-    const row = within(await screen.findByRole('table', { name: undefined }))
+    const row = within(await screen.findByRole('table'))
     expect(row.getByRole('link', { name: 'Botnet controllers' })).toBeInTheDocument()
     expect(row.getByText(/line 1/)).toBeInTheDocument()
   })

@@ -8,7 +8,7 @@ type Props = { label: string; head: ReactNode[]; children: ReactNode; acts?: boo
 export function Table({ label, head, children, acts = true }: Props) {
   return (
     <div className="scroll overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
-      <table className="w-full text-left text-xs">
+      <table className="w-full text-left text-xs" aria-label={label}>
         <thead className="text-fg-3">
           <tr className="h-8 border-b border-line">
             {head.map((cell, i) => (
