@@ -20,4 +20,4 @@ pub use stencil::Stencil;
 pub use structure::Structure;
 pub use teddy::Teddy;
 pub use tier::Tier;
-pub use view::{AHEAD, Padded, View};
+pub use view::{AHEAD, Padded, View, prefetch};

@@ -85,11 +85,13 @@ impl Stencil {
             // SAFETY: the tier was found on this processor.
             #[cfg(target_arch = "x86_64")]
             Tier::Avx2 => unsafe { pieces_avx2(&self.pieces, line, structure.quotes()) },
-            _ => self.pieces.iter().all(|piece| place(piece, line, structure.quotes()).is_some_and(|at| {
-                let have = line.bytes().get(at..).unwrap_or_default();
-                let bits = (0..WIDTH).filter(|bit| piece.mask >> bit & 1 == 1);
-                bits.into_iter().all(|bit| have.get(bit) == Some(&piece.wanted[bit]))
-            })),
+            _ => self.pieces.iter().all(|piece| {
+                place(piece, line, structure.quotes()).is_some_and(|at| {
+                    let have = line.bytes().get(at..).unwrap_or_default();
+                    let bits = (0..WIDTH).filter(|bit| piece.mask >> bit & 1 == 1);
+                    bits.into_iter().all(|bit| have.get(bit) == Some(&piece.wanted[bit]))
+                })
+            }),
         };
         pieces && self.brackets_fit(line, structure)
     }

@@ -14,6 +14,7 @@ const BLOCK: usize = 64;
 
 /// The structure of one line; buffers are kept from line to line.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the line")]
 pub struct Structure {
     quotes: Vec<u32>,
     quote_count: usize,
@@ -217,8 +218,7 @@ mod tests {
         let (mut padded, mut structure) = (Padded::new(), Structure::new());
         padded.fill(|bytes| bytes.extend_from_slice(line));
         structure.read_as(padded.view(), tier);
-        let flags =
-            [structure.high, structure.folding, structure.control, structure.odd_escape, structure.escapes];
+        let flags = [structure.high, structure.folding, structure.control, structure.odd_escape, structure.escapes];
         Seen { quotes: structure.quotes().to_vec(), brackets: structure.brackets().to_vec(), flags }
     }
 

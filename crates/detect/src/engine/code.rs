@@ -128,7 +128,8 @@ impl<W: Weights> Assembler<'_, W> {
             cost / ((if any { chance } else { 1.0 - chance }) + 0.02)
         };
         let joined = if any { self.joined(parts) } else { Vec::new() };
-        let is_joined = |part: &Node| matches!(part, Node::Pred(id) if joined.iter().any(|set| set.members.contains(id)));
+        let is_joined =
+            |part: &Node| matches!(part, Node::Pred(id) if joined.iter().any(|set| set.members.contains(id)));
         let rest = parts.iter().filter(|part| !is_joined(part));
         let mut ranked: Vec<(f64, Part<'n>)> =
             rest.map(|part| (worth(self.cost(part), self.chance(part)), Part::Node(part))).collect();

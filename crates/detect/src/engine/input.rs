@@ -46,12 +46,11 @@ impl Input {
         }
         let blanks = text.len().saturating_sub(text.trim_ascii_start().len());
         let start = event.start.saturating_add(blanks);
-        let mut view = match View::new(bytes, start, start.saturating_add(trimmed.len())) {
-            Some(view) => view,
-            None => {
-                padded.fill(|out| out.extend_from_slice(trimmed));
-                padded.view()
-            }
+        let mut view = if let Some(view) = View::new(bytes, start, start.saturating_add(trimmed.len())) {
+            view
+        } else {
+            padded.fill(|out| out.extend_from_slice(trimmed));
+            padded.view()
         };
         structure.read(view);
         let plain = !structure.control && (!structure.odd_escape || is_canonical(view.bytes()));

@@ -79,7 +79,7 @@ impl Net {
         length: f64,
         rarity: &impl Rarity,
     ) -> Self {
-        let mut net = Self { numbers, beyond, ..Self::default() };
+        let mut net = Self { beyond, numbers, ..Self::default() };
         let (mut ends, mut starts, mut inside) = (Vec::new(), Vec::new(), Vec::new());
         for (witness, hits) in patterns {
             match witness.place {

@@ -95,7 +95,7 @@ impl Raw {
         let (text, anchor) = match parts {
             Parts::Any => return Self::Any,
             Parts::Text(text, anchor) => (text, anchor),
-            Parts::Runs(runs) => return Wild::new(runs, cased).unwrap_or(Self::Decoded),
+            Parts::Runs(runs) => return Wild::raw(runs, cased).unwrap_or(Self::Decoded),
         };
         if !is_plain(text) {
             return Self::Never;
@@ -163,7 +163,7 @@ impl Text {
 
 impl Wild {
     /// `None` where characters are counted or a run has no text to look for.
-    fn new(runs: &[Vec<Token>], cased: bool) -> Option<Raw> {
+    fn raw(runs: &[Vec<Token>], cased: bool) -> Option<Raw> {
         let texts = runs.iter().flatten().filter_map(|token| match token {
             Token::Text(text) => Some(text.as_str()),
             Token::One | Token::Many | Token::Dash => None,

@@ -173,15 +173,11 @@ impl Routes {
             }
         };
         let cell = self.cell(set, source, event_id(set, line, shape))?;
-        let plan = match self.by_place.get(&(number, cell)) {
-            Some(plan) => *plan,
-            None => {
-                let plan = self.plans.len();
-                self.plans.push((0, Plan::default()));
-                self.by_place.insert((number, cell), plan);
-                plan
-            }
-        };
+        let next = self.plans.len();
+        let plan = *self.by_place.entry((number, cell)).or_insert(next);
+        if plan == next {
+            self.plans.push((0, Plan::default()));
+        }
         self.renew(set, cell, plan, shape)?;
         if self.shapes.len() <= number {
             self.shapes.resize_with(number.saturating_add(1), ShapeWays::default);

@@ -5,12 +5,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use shieldops_vector::Padded;
+use shieldops_vector::{Padded, prefetch};
 
 use super::{
     bytes::escape,
     input::{Input, Opened},
-    keys::Keys,
+    keys::{Key, Keys},
     nets::{Hits, Net},
     plan::{Plan, all_of},
     routes::{Origin, Routes, texts_of},
@@ -138,6 +138,9 @@ impl RuleSet {
             let first = number.saturating_mul(STRETCH);
             for (place, line) in stretch.iter().enumerate() {
                 let index = first.saturating_add(place);
+                if let Some(next) = lines.get(index.saturating_add(1)) {
+                    prefetch(bytes, next.start, next.end);
+                }
                 fast.event(self, (bytes, line.clone()), Origin::Fields(fields), stats, &mut |rule| sink(index, rule));
             }
             fast.improve(self);
@@ -170,6 +173,9 @@ impl Fast {
             let first = number.saturating_mul(STRETCH);
             for (place, event) in stretch.iter().enumerate() {
                 let index = first.saturating_add(place);
+                if let Some(next) = events.get(index.saturating_add(1)) {
+                    prefetch(bytes, next.line.start, next.line.end);
+                }
                 let source = self.routes.source(set, event.source);
                 let origin = Origin::Given(source);
                 self.event(set, (bytes, event.line.clone()), origin, stats, &mut |rule| sink(index, rule));
@@ -194,16 +200,18 @@ impl Fast {
             let names = fields.map_or(&[][..], |fields| &fields.names);
             if names.iter().any(|name| self.keys.get(name).is_none()) {
                 let mut keys = Keys::clone(&self.keys);
-                names.iter().for_each(|name| {
+                for name in names {
                     keys.add(name);
-                });
+                }
                 self.keys = Arc::new(keys);
             }
             self.shapes.clear();
             self.routes.clear();
             self.due.clear();
             let event_id = set.engine.event_id.map(|(_, key)| key);
-            self.routes.looked_at = names.iter().filter_map(|name| self.keys.get(name)).chain(event_id).collect();
+            let mut looked_at: Vec<Key> = names.iter().filter_map(|name| self.keys.get(name)).collect();
+            looked_at.extend(event_id.filter(|key| !looked_at.contains(key)));
+            self.routes.looked_at = looked_at;
         }
         self.refresh(set);
     }

@@ -194,7 +194,9 @@ impl Recipe<'_> {
     pub(crate) fn measured(&self) -> (Vec<FieldKeys>, Vec<PredId>) {
         let (open, _) = self.rules();
         let mut ids = Vec::new();
-        open.iter().for_each(|(_, node)| node.each_predicate(&mut |id| ids.push(id)));
+        for (_, node) in &open {
+            node.each_predicate(&mut |id| ids.push(id));
+        }
         ids.sort_unstable();
         ids.dedup();
         let of = |id: &PredId| self.program.predicate(*id).map(|predicate| predicate.field);

@@ -82,7 +82,10 @@ impl Judge<'_> {
 
     /// Whether the exact reader can read the event.
     pub(crate) fn is_readable(&mut self) -> bool {
-        self.with_exact(|_| true)
+        if self.memory.read.0 == self.memory.epoch {
+            return self.memory.read.1;
+        }
+        self.memory.exact.doc.can_read(self.line.view.bytes())
     }
 
     /// Every value of a field as the exact reader finds it, with its text in lower case.

@@ -6,6 +6,7 @@
 use shieldops_vector::{Structure, View};
 
 use super::keys::{Entry, Keys};
+use crate::sigma::event::MAX_DEPTH;
 
 /// Where the value of a name stands among the quotes and brackets of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,13 +70,26 @@ impl<'a> Walk<'a> {
 
     /// The whole line: one object.
     pub(crate) fn line(&mut self) -> Walked<()> {
-        if self.bytes.first() != Some(&b'{') {
+        if self.bytes.first() != Some(&b'{') || self.depth() >= MAX_DEPTH {
             return Err(Unexpected);
         }
         self.bracket = 1;
         let end = self.object(0, 1)?;
         let complete = end == self.bytes.len() && self.quote == self.quotes.len();
         if complete && self.bracket == self.brackets.len() { Ok(()) } else { Err(Unexpected) }
+    }
+
+    /// The most brackets that are open at once.
+    fn depth(&self) -> usize {
+        let (mut open, mut most) = (0_usize, 0);
+        for at in self.brackets.iter().filter_map(|at| usize::try_from(*at).ok()) {
+            open = match self.byte(at) {
+                Some(b'{' | b'[') => open.saturating_add(1),
+                _ => open.saturating_sub(1),
+            };
+            most = most.max(open);
+        }
+        most
     }
 
     fn byte(&self, at: usize) -> Option<u8> {
@@ -135,7 +149,7 @@ impl<'a> Walk<'a> {
         let first = self.byte(value).ok_or(Unexpected)?;
         // The first byte of a value that may differ next time is not part of what must stand there.
         let fixed = usize::from(matches!(first, b'"' | b'{' | b'['));
-        let quote = u32::try_from(number).map_err(|_| Unexpected)?;
+        let quote = u32::try_from(number).ok().ok_or(Unexpected)?;
         let end = value.saturating_add(fixed);
         self.seen.push(SeenKey { quote, start: open.saturating_sub(1), end });
         match first {
@@ -156,7 +170,7 @@ impl<'a> Walk<'a> {
         }
         let end = self.quote_at(number.saturating_add(1))?;
         self.quote = number.saturating_add(2);
-        self.place(entry, Loc::Text(u32::try_from(number).map_err(|_| Unexpected)?));
+        self.place(entry, Loc::Text(u32::try_from(number).ok().ok_or(Unexpected)?));
         Ok(end.saturating_add(1))
     }
 
@@ -175,7 +189,7 @@ impl<'a> Walk<'a> {
         let bracket = self.brackets.get(self.bracket).copied().unwrap_or(u32::MAX);
         let next = quote.min(bracket);
         let end = usize::try_from(next).ok().filter(|end| *end <= self.bytes.len()).ok_or(Unexpected)?;
-        let number = |number: usize| u32::try_from(number).map_err(|_| Unexpected);
+        let number = |number: usize| u32::try_from(number).ok().ok_or(Unexpected);
         let to =
             if quote < bracket { Bound::Quote(number(self.quote)?) } else { Bound::Bracket(number(self.bracket)?) };
         let text = trimmed(self.bytes.get(value..end).ok_or(Unexpected)?);

@@ -109,7 +109,7 @@ fn spelled(run: &[Token]) -> Option<Vec<String>> {
         match token {
             Token::Text(text) => forms.iter_mut().for_each(|form| form.push_str(text)),
             Token::Dash => {
-                forms = forms.iter().flat_map(|form| ["-", "/"].map(|dash| format!("{form}{dash}"))).collect()
+                forms = forms.iter().flat_map(|form| ["-", "/"].map(|dash| format!("{form}{dash}"))).collect();
             }
             Token::One | Token::Many => return None,
         }

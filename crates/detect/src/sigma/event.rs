@@ -13,7 +13,7 @@ use crate::engine::escape;
 /// Bytes of one event.
 pub const MAX_EVENT_BYTES: usize = 16 * 1_024 * 1_024;
 /// Nesting of one event.
-const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -89,6 +89,15 @@ impl Doc {
             return Err(Unreadable);
         }
         json::Reader::new(self, bytes).document()
+    }
+
+    /// Whether `read` would read this event; forgets the one before.
+    pub(crate) fn can_read(&mut self, bytes: &[u8]) -> bool {
+        self.nodes.clear();
+        self.text.clear();
+        self.folded.clear();
+        self.top.clear();
+        bytes.len() <= MAX_EVENT_BYTES && json::Reader::checking(self, bytes).document().is_ok()
     }
 
     /// The event again as one canonical line: no blanks, one spelling for each text, no key twice in an object.

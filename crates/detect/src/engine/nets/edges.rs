@@ -28,7 +28,7 @@ pub(crate) struct Edges {
     /// Looks at the start of values, not at their end.
     first: bool,
     /// Those of a slot are together.
-    edges: Vec<Edge>,
+    keyed: Vec<Edge>,
     by_eight: Table,
     by_four: Table,
     /// Shorter ones, compared one by one.
@@ -155,12 +155,12 @@ impl Edges {
             }
             start = end;
         }
-        let edges = keyed.into_iter().map(|(_, edge)| edge).collect();
-        Self { first, edges, by_eight, by_four, short }
+        let keyed = keyed.into_iter().map(|(_, edge)| edge).collect();
+        Self { first, keyed, by_eight, by_four, short }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.edges.is_empty() && self.short.is_empty()
+        self.keyed.is_empty() && self.short.is_empty()
     }
 
     #[inline]
@@ -182,7 +182,7 @@ impl Edges {
     fn look(&self, slot: Option<Slot>, value: &[u8], hit: &mut impl FnMut(Hits)) {
         let Some(slot) = slot else { return };
         let range = usize::try_from(slot.start).unwrap_or(0)..usize::try_from(slot.end).unwrap_or(0);
-        for edge in self.edges.get(range).unwrap_or_default() {
+        for edge in self.keyed.get(range).unwrap_or_default() {
             if edge.stands(value, self.first) {
                 hit(edge.hits);
             }
@@ -190,12 +190,12 @@ impl Edges {
     }
 
     pub(crate) fn each_list(&self, visit: &mut impl FnMut(Hits)) {
-        self.edges.iter().chain(&self.short).for_each(|edge| visit(edge.hits));
+        self.keyed.iter().chain(&self.short).for_each(|edge| visit(edge.hits));
     }
 
     pub(crate) fn size(&self) -> usize {
-        let texts: usize = self.edges.iter().chain(&self.short).map(|edge| edge.text.len()).sum();
-        let edges = self.edges.len().saturating_add(self.short.len()).saturating_mul(size_of::<Edge>());
+        let texts: usize = self.keyed.iter().chain(&self.short).map(|edge| edge.text.len()).sum();
+        let edges = self.keyed.len().saturating_add(self.short.len()).saturating_mul(size_of::<Edge>());
         let slots = self.by_eight.slots.len().saturating_add(self.by_four.slots.len());
         texts.saturating_add(edges).saturating_add(slots.saturating_mul(size_of::<Slot>()))
     }

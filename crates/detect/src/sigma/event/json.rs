@@ -7,11 +7,18 @@ pub(super) struct Reader<'a> {
     doc: &'a mut Doc,
     bytes: &'a [u8],
     next: usize,
+    /// Whether what is read goes into the table, or is only checked.
+    keep: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(doc: &'a mut Doc, bytes: &'a [u8]) -> Self {
-        Self { doc, bytes, next: 0 }
+        Self { doc, bytes, next: 0, keep: true }
+    }
+
+    /// A reader that only says whether an event can be read.
+    pub(super) fn checking(doc: &'a mut Doc, bytes: &'a [u8]) -> Self {
+        Self { keep: false, ..Self::new(doc, bytes) }
     }
 
     /// One object and nothing else.
@@ -49,6 +56,9 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, kind: Kind, key: Span, text: Span) -> usize {
         let index = self.doc.nodes.len();
+        if !self.keep {
+            return index;
+        }
         let end = index.saturating_add(1);
         self.doc.nodes.push(Node { kind, key, text, bare: true, folded: None, end, dead: false });
         index
@@ -104,7 +114,9 @@ impl<'a> Reader<'a> {
             }
         }
         self.close(index);
-        self.doc.drop_duplicates(index);
+        if self.keep {
+            self.doc.drop_duplicates(index);
+        }
         Ok(())
     }
 
@@ -175,9 +187,11 @@ impl<'a> Reader<'a> {
             let rest = self.bytes.get(self.next..).unwrap_or_default();
             let length = memchr::memchr2(b'"', b'\\', rest).ok_or(Unreadable)?;
             let (plain, ends) = (rest.get(..length).unwrap_or_default(), rest.get(length) == Some(&b'"'));
-            match std::str::from_utf8(plain) {
-                Ok(plain) => self.doc.text.push_str(plain),
-                Err(_) => self.doc.text.push_str(&String::from_utf8_lossy(plain)),
+            if self.keep {
+                match std::str::from_utf8(plain) {
+                    Ok(plain) => self.doc.text.push_str(plain),
+                    Err(_) => self.doc.text.push_str(&String::from_utf8_lossy(plain)),
+                }
             }
             self.next = self.next.saturating_add(length).saturating_add(1);
             if ends {
