@@ -12,6 +12,7 @@ const AROUND: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RuleDiffKind)]
 pub(crate) enum Kind {
     Same,
     Added,
@@ -19,6 +20,7 @@ pub(crate) enum Kind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RuleDiffLine)]
 pub(crate) struct DiffLine {
     kind: Kind,
     /// Its number in the old text and in the new one, from 1.

@@ -381,6 +381,7 @@ struct Samples {
 
 /// What there is to show before a rule of the tenant may be enabled.
 #[derive(Serialize, ToSchema)]
+#[schema(as = RuleProof)]
 pub(crate) struct Proof {
     /// A backtest of this version that came to its end.
     pub(crate) backtest: Option<JobId>,
