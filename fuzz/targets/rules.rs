@@ -5,7 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use shieldops_detect::{CompileOptions, EventRef, RuleSet, Worker, parse};
 use shieldops_model::LogSource;
 
-const EVENT: &[u8] = br#"{"EventID":1,"Image":"C:\\Windows\\cmd.exe","a":{"b":["x",1,null]},"Time":"2026-01-01T00:00:00Z"}"#;
+const EVENT: &[u8] =
+    br#"{"EventID":1,"Image":"C:\\Windows\\cmd.exe","a":{"b":["x",1,null]},"Time":"2026-01-01T00:00:00Z"}"#;
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);

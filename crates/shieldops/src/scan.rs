@@ -10,13 +10,13 @@ pub(crate) mod rules;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, ValueEnum};
 pub(crate) use self::mapping::Mapping;
 use self::{
     find::{Found, find},
     input::inputs,
     rules::Loaded,
 };
+use clap::{Args, ValueEnum};
 
 /// Nothing was found, and everything could be read.
 const CLEAN: u8 = 0;
@@ -102,11 +102,8 @@ pub(crate) fn run(args: &ScanArgs, built_in: &[(&str, &str)]) -> ExitCode {
 
 fn scan(rules: &Loaded, inputs: Vec<input::Input>, args: &ScanArgs) -> Found {
     let progress = output::progress(inputs.iter().map(|input| input.size).sum());
-    let options = find::Options {
-        source: args.source.clone(),
-        logsource_fields: args.logsource_fields,
-        mapping: args.mapping,
-    };
+    let options =
+        find::Options { source: args.source.clone(), logsource_fields: args.logsource_fields, mapping: args.mapping };
     let mut found = find(rules, inputs, &options, &progress);
     progress.finish_and_clear();
     found.correlate(rules);

@@ -52,9 +52,8 @@ pub(super) fn run(bench: &Bench, args: &DetectArgs) -> Result<Value, Failure> {
     let file = args.events.as_ref().ok_or_else(|| missing("--events FILE"))?;
     let threads = args.threads.map_or_else(cores, usize::from);
     let began = Instant::now();
-    let set = rules::load(&[], std::slice::from_ref(folder), &args.mapping.compile_options())
-        .map_err(Failure::unusable)?
-        .set;
+    let set =
+        rules::load(&[], std::slice::from_ref(folder), &args.mapping.compile_options()).map_err(Failure::unusable)?.set;
     let load_s = began.elapsed().as_secs_f64();
     let bytes = fs::read(file).map_err(|error| Failure::unusable(format!("{}: {error}", file.display())))?;
     let input = Input::new(&bytes, if args.cold { COLD_EVENTS } else { usize::MAX });

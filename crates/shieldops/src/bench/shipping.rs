@@ -34,10 +34,12 @@ impl Shipment {
     pub(super) fn new(file: Option<&Path>) -> Result<Self, Failure> {
         let per = usize::try_from(EVENTS_A_REQUEST).unwrap_or(1);
         let Some(file) = file else {
-            let bodies = (0..20).map(|body| (0..EVENTS_A_REQUEST).map(|line| lean(body * EVENTS_A_REQUEST + line)).collect());
+            let bodies =
+                (0..20).map(|body| (0..EVENTS_A_REQUEST).map(|line| lean(body * EVENTS_A_REQUEST + line)).collect());
             return Ok(Self { bodies: bodies.collect() });
         };
-        let text = fs::read_to_string(file).map_err(|error| Failure::unusable(format!("{}: {error}", file.display())))?;
+        let text =
+            fs::read_to_string(file).map_err(|error| Failure::unusable(format!("{}: {error}", file.display())))?;
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
         let bodies: Vec<String> = lines.chunks_exact(per).take(MAX_BODIES).map(<[&str]>::concat).collect();
         if bodies.is_empty() {
@@ -93,7 +95,8 @@ pub(super) fn ship(
         let (client, mut own) = (server.client(token)?, Shipped::default());
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let due = per_s.map_or_else(Instant::now, |per_s| began + Duration::from_secs_f64(f64::from(number) / per_s));
+            let due =
+                per_s.map_or_else(Instant::now, |per_s| began + Duration::from_secs_f64(f64::from(number) / per_s));
             while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
                 if stop.load(Ordering::Relaxed) {
                     break;

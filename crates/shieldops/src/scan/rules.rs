@@ -25,11 +25,7 @@ pub(crate) struct Loaded {
 }
 
 /// Loads every rule. Rules that cannot be used are said and left out; a folder without any rule is an error.
-pub(crate) fn load(
-    built_in: &[(&str, &str)],
-    folders: &[PathBuf],
-    options: &CompileOptions,
-) -> Result<Loaded, String> {
+pub(crate) fn load(built_in: &[(&str, &str)], folders: &[PathBuf], options: &CompileOptions) -> Result<Loaded, String> {
     let mut files: Vec<File<'_>> = built_in.iter().map(|(name, text)| ((*name).to_owned(), Some(*text))).collect();
     let mut ends = vec![files.len()];
     for folder in folders {

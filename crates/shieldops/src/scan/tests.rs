@@ -36,7 +36,12 @@ correlation:
 ";
 
 fn found(paths: &[&Path]) -> Found {
-    let rules = rules::load(&[("a.yml", RULE), ("b.yml", WINDOWS), ("c.yml", CORRELATION)], &[], &Mapping::All.compile_options()).unwrap();
+    let rules = rules::load(
+        &[("a.yml", RULE), ("b.yml", WINDOWS), ("c.yml", CORRELATION)],
+        &[],
+        &Mapping::All.compile_options(),
+    )
+    .unwrap();
     assert_eq!(rules.complaints, Vec::<String>::new());
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
     let args = ScanArgs {
@@ -93,7 +98,12 @@ fn what_cannot_be_read_is_named_and_never_clean() {
     let found = found(&[&binary]);
     assert!(found.problems[0].ends_with("tool.bin: holds binary data of no known format"), "{:?}", found.problems);
     assert!(inputs(&[dir.path().join("missing")]).unwrap_err().contains("missing"));
-    assert!(rules::load(&[], &[dir.path().to_owned()], &Mapping::All.compile_options()).err().unwrap().contains("no usable Sigma rule"));
+    assert!(
+        rules::load(&[], &[dir.path().to_owned()], &Mapping::All.compile_options())
+            .err()
+            .unwrap()
+            .contains("no usable Sigma rule")
+    );
 }
 
 #[test]

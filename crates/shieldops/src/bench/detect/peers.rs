@@ -31,7 +31,11 @@ const PEERS: [Peer; 4] = [
         arguments: |binary, rules, events| {
             let mapping = binary.with_file_name("mappings").join("sigma-event-logs-all.yml");
             let paths = ["-s".to_owned(), text(rules), "--mapping".to_owned(), text(&mapping)];
-            ["hunt".to_owned(), text(events)].into_iter().chain(paths).chain(words("--skip-errors -q --jsonl")).collect()
+            ["hunt".to_owned(), text(events)]
+                .into_iter()
+                .chain(paths)
+                .chain(words("--skip-errors -q --jsonl"))
+                .collect()
         },
     },
     Peer {

@@ -24,7 +24,8 @@ const PIECE: usize = 512 * 1024;
 impl<'b> Input<'b> {
     pub(super) fn new(bytes: &'b [u8], most: usize) -> Self {
         let mut start = 0;
-        let ends = memchr::memchr_iter(b'\n', bytes).chain(bytes.last().filter(|last| **last != b'\n').map(|_| bytes.len()));
+        let ends =
+            memchr::memchr_iter(b'\n', bytes).chain(bytes.last().filter(|last| **last != b'\n').map(|_| bytes.len()));
         let lines = ends.map(|end| {
             let line = start..end;
             start = end + 1;
@@ -88,7 +89,10 @@ impl Run<'_> {
             let parse = self.parse(self.learn..self.input.lines.len())?;
             let matches = before + found;
             if round > 0 && matches != measured.matches {
-                return Err(Failure::refused(format!("{matches} matches after {} in the round before", measured.matches)));
+                return Err(Failure::refused(format!(
+                    "{matches} matches after {} in the round before",
+                    measured.matches
+                )));
             }
             measured.matches = matches;
             measured.engine.push(engine);

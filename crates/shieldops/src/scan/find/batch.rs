@@ -49,12 +49,7 @@ struct Waiting {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(
-        rules: &'a Loaded,
-        worker: &'a mut Worker,
-        options: &'a Options,
-        file: (usize, &'a str),
-    ) -> Self {
+    pub(super) fn new(rules: &'a Loaded, worker: &'a mut Worker, options: &'a Options, file: (usize, &'a str)) -> Self {
         let (reader, bytes, waiting) = (FieldReader::new(), Vec::new(), Vec::new());
         Self { rules, worker, options, file, reader, bytes, waiting, found: Found::default() }
     }
