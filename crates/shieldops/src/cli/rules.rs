@@ -370,6 +370,11 @@ mod tests {
         subjects(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules")).ok().unwrap()
     }
 
+    /// A rule that is no correlation.
+    fn plain() -> Subject {
+        built_in().into_iter().find(|subject| !subject.text.contains("\ncorrelation:")).unwrap()
+    }
+
     #[test]
     fn every_built_in_rule_is_proved_by_its_samples() {
         let report = examine(&built_in());
@@ -390,15 +395,25 @@ mod tests {
 
     #[test]
     fn a_rule_without_samples_and_a_sample_that_is_wrong_are_failures() {
-        let rule = built_in().swap_remove(0);
+        let rule = plain();
         let swapped = Subject { matches: rule.misses.clone(), misses: rule.matches.clone(), ..rule };
         let report = examine(&[swapped]);
         assert!(
             report.failed > 0
                 && report.failures.iter().any(|failure| failure.sample.as_deref() == Some("miss.ndjson:1"))
         );
-        let bare = Subject { matches: String::new(), misses: String::new(), ..built_in().swap_remove(0) };
+        let bare = Subject { matches: String::new(), misses: String::new(), ..plain() };
         assert_eq!(examine(&[bare]).failures.len(), 2);
+    }
+
+    #[test]
+    fn a_story_that_is_found_and_should_not_be_is_a_failure() {
+        let correlation = built_in().into_iter().find(|subject| subject.text.contains("\ncorrelation:")).unwrap();
+        let swapped =
+            Subject { matches: correlation.misses.clone(), misses: correlation.matches.clone(), ..correlation };
+        let failures = examine(&[swapped]).failures;
+        let samples: Vec<_> = failures.iter().filter_map(|failure| failure.sample.as_deref()).collect();
+        assert!(samples.contains(&"match.ndjson: story 1") && samples.contains(&"miss.ndjson: story 1"), "{samples:?}");
     }
 
     #[test]
