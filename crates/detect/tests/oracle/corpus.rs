@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Range,
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -47,16 +48,16 @@ fn corpus() -> Option<&'static Corpus> {
 /// Events with their log sources.
 struct Events<'b> {
     bytes: &'b [u8],
-    events: Vec<Event>,
+    all: Vec<Event>,
     sources: Vec<LogSource>,
 }
 
 impl<'b> Events<'b> {
     fn read(shared: &std::path::Path, bytes: &'b [u8]) -> Self {
         let mut table = Table::read(shared);
-        let events: Vec<Event> = lines(bytes).into_iter().map(|line| Event::read(&bytes[line]).unwrap()).collect();
-        let sources = events.iter().map(|event| table.source(event)).collect();
-        Self { bytes, events, sources }
+        let all: Vec<Event> = lines(bytes).into_iter().map(|line| Event::read(&bytes[line]).unwrap()).collect();
+        let sources = all.iter().map(|event| table.source(event)).collect();
+        Self { bytes, all, sources }
     }
 }
 
@@ -88,29 +89,41 @@ impl Corpus {
     fn oracle(&self, events: &Events<'_>) -> Matches {
         const PIECE: usize = 256;
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Matches::new()));
+        let work = || {
+            let mut routes = HashMap::new();
+            loop {
+                let start = next.fetch_add(PIECE, Ordering::Relaxed);
+                if start >= events.all.len() {
+                    break;
+                }
+                let piece = start..events.all.len().min(start + PIECE);
+                let matching = self.oracle_on(events, piece, &mut routes);
+                found.lock().unwrap().extend(matching);
+            }
+        };
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-                scope.spawn(|| {
-                    let mut routes: HashMap<&LogSource, Vec<&Rule>> = HashMap::new();
-                    loop {
-                        let start = next.fetch_add(PIECE, Ordering::Relaxed);
-                        if start >= events.events.len() {
-                            break;
-                        }
-                        for at in start..events.events.len().min(start + PIECE) {
-                            let source = &events.sources[at];
-                            let seen = routes
-                                .entry(source)
-                                .or_insert_with(|| self.rules.iter().filter(|rule| rule.sees(source)).collect());
-                            let matching = seen.iter().filter(|rule| rule.matches(&events.events[at]));
-                            let matching: Vec<_> = matching.map(|rule| (at, rule.id.clone())).collect();
-                            found.lock().unwrap().extend(matching);
-                        }
-                    }
-                });
+                scope.spawn(work);
             }
         });
         found.into_inner().unwrap()
+    }
+
+    fn oracle_on<'c>(
+        &'c self,
+        events: &'c Events<'_>,
+        piece: Range<usize>,
+        routes: &mut HashMap<&'c LogSource, Vec<&'c Rule>>,
+    ) -> Matches {
+        let mut found = Matches::new();
+        for at in piece {
+            let source = &events.sources[at];
+            let seen =
+                routes.entry(source).or_insert_with(|| self.rules.iter().filter(|rule| rule.sees(source)).collect());
+            let matching = seen.iter().filter(|rule| rule.matches(&events.all[at]));
+            found.extend(matching.map(|rule| (at, rule.id.clone())));
+        }
+        found
     }
 
     /// Engine against oracle; the matches of both.
@@ -122,7 +135,7 @@ impl Corpus {
         let oracle = self.oracle(&events);
         eprintln!(
             "{name}: {} events, {} matches, engine {took:?}, oracle {:?}",
-            events.events.len(),
+            events.all.len(),
             oracle.len(),
             began.elapsed()
         );

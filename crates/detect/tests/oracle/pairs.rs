@@ -36,7 +36,7 @@ impl Case {
         Self { rules: texts.iter().map(read).collect(), events: events.collect(), texts, lines, sources }
     }
 
-    fn compile(&self, texts: &[String]) -> RuleSet {
+    fn compile(texts: &[String]) -> RuleSet {
         let mut documents = Documents::default();
         for text in texts {
             let (found, diagnostics) = parse(text, "r.yml");
@@ -88,7 +88,7 @@ impl Case {
         let pairs = found.symmetric_difference(wanted).take(5);
         let shown = pairs.map(|(at, id)| {
             let text = &self.texts[id.trim_start_matches('r').parse::<usize>().unwrap()];
-            let alone = self.compile(std::slice::from_ref(text));
+            let alone = Self::compile(std::slice::from_ref(text));
             let alone = self.engine(&alone, &mut Worker::new()).contains(&(*at, id.clone()));
             let oracle = wanted.contains(&(*at, id.clone()));
             let (line, source) = (&self.lines[*at], &self.sources[*at]);
@@ -109,7 +109,7 @@ fn the_engine_decides_generated_pairs_as_the_oracle_does() {
         seed += 1;
         let case = Case::new(seed);
         let (looked_at, wanted) = case.oracle();
-        let (set, mut worker) = (case.compile(&case.texts), Worker::new());
+        let (set, mut worker) = (Case::compile(&case.texts), Worker::new());
         for round in ["first", "second"] {
             let found = case.engine(&set, &mut worker);
             let differences = case.differences(&found, &wanted).into_iter();

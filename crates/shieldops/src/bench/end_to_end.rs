@@ -28,7 +28,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// How long a backlog may take to be worked off.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 impl Wanted<'_> {
     fn server(&self, folder: &Folder) -> anyhow::Result<Server> {
@@ -59,7 +59,7 @@ pub(super) fn ingest_detect(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value,
     let loaded = thread::scope(|scope| {
         let load = scope.spawn(|| {
             let per_s = half / f64::from(EVENTS_A_REQUEST);
-            ship(&server, &token, &shipment, Some(per_s), Duration::from_secs(600), &stop)
+            ship(&server, &token, &shipment, Some(per_s), Duration::from_mins(10), &stop)
         });
         let measured = (0..bench.rounds(100)).try_for_each(|number| {
             times.push(milliseconds(alerts::round(&shipper, &person, number)?));

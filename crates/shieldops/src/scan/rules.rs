@@ -97,13 +97,11 @@ fn read_all(files: &[File<'_>]) -> Vec<Read> {
 }
 
 fn read_one((name, text): &File<'_>) -> Read {
-    match text {
-        Some(text) => Ok(parse(text, name)),
-        None => {
-            let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
-            Ok(parse(&text, name))
-        }
+    if let Some(text) = text {
+        return Ok(parse(text, name));
     }
+    let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
+    Ok(parse(&text, name))
 }
 
 /// Every `.yml` and `.yaml` under a folder, or the file itself, in order of name.

@@ -19,7 +19,7 @@ pub(crate) fn event(dice: &mut Dice, hints: &[(String, String)]) -> (String, shi
         service: named(service),
     };
     let mut members = Vec::new();
-    for _ in 0..1 + dice.below(7) {
+    for _ in 0..=dice.below(7) {
         let (field, hint) = match hints.len() {
             0 => (String::new(), text(dice)),
             count => hints[dice.below(count)].clone(),

@@ -57,7 +57,7 @@ fn not<'w, 't>(words: &'w [&'t str], names: &[&str]) -> Parsed<'w, 't> {
         let count = match first.to_lowercase().as_str() {
             "all" => chosen.len(),
             "any" => 1,
-            number => number.parse().map_err(|_| format!("`{number}` is no count"))?,
+            number => number.parse().map_err(|error| format!("`{number}` is no count: {error}"))?,
         };
         if chosen.is_empty() {
             return Err(format!("`{}` names nothing", words[2]));

@@ -55,7 +55,7 @@ const PEERS: [Peer; 4] = [
 ];
 
 /// A peer that takes longer is ended.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What each peer on PATH needed; empty where there is none.
 pub(super) fn run(rules: &Path, events: &Path, count: usize) -> Value {

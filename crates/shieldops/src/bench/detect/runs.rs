@@ -103,43 +103,37 @@ impl Run<'_> {
 
     fn detect(&self, lines: Range<usize>, workers: &mut [Worker]) -> (f64, u64) {
         let (pieces, next, matches) = (self.input.pieces(lines), AtomicUsize::new(0), AtomicU64::new(0));
-        let began = Instant::now();
-        std::thread::scope(|scope| {
-            for worker in workers {
-                scope.spawn(|| {
-                    let mut found = 0_u64;
-                    while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let lines = &self.input.lines[piece.clone()];
-                        self.set.scan_lines(worker, self.fields, lines, self.input.bytes, &mut |event, rule| {
-                            found += 1;
-                            black_box((event, rule.index));
-                        });
-                    }
-                    matches.fetch_add(found, Ordering::Relaxed);
+        let work = |worker: &mut Worker| {
+            let mut found = 0_u64;
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let lines = &self.input.lines[piece.clone()];
+                self.set.scan_lines(worker, self.fields, lines, self.input.bytes, &mut |event, rule| {
+                    found += 1;
+                    black_box((event, rule.index));
                 });
             }
-        });
+            matches.fetch_add(found, Ordering::Relaxed);
+        };
+        let began = Instant::now();
+        std::thread::scope(|scope| workers.iter_mut().for_each(|worker| drop(scope.spawn(|| work(worker)))));
         (began.elapsed().as_secs_f64(), matches.into_inner())
     }
 
     /// Every line as a whole tree of values that is dropped at once.
     fn parse(&self, lines: Range<usize>) -> Result<f64, Failure> {
         let (pieces, next, bad) = (self.input.pieces(lines), AtomicUsize::new(0), AtomicU64::new(0));
-        let began = Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..self.threads {
-                scope.spawn(|| {
-                    while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        for line in &self.input.lines[piece.clone()] {
-                            let value = sonic_rs::from_slice::<sonic_rs::Value>(&self.input.bytes[line.clone()]);
-                            if black_box(value).is_err() {
-                                bad.fetch_add(1, Ordering::Relaxed);
-                            }
-                        }
+        let work = || {
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                for line in &self.input.lines[piece.clone()] {
+                    let value = sonic_rs::from_slice::<sonic_rs::Value>(&self.input.bytes[line.clone()]);
+                    if black_box(value).is_err() {
+                        bad.fetch_add(1, Ordering::Relaxed);
                     }
-                });
+                }
             }
-        });
+        };
+        let began = Instant::now();
+        std::thread::scope(|scope| (0..self.threads).for_each(|_| drop(scope.spawn(work))));
         let took = began.elapsed().as_secs_f64();
         match bad.into_inner() {
             0 => Ok(took),

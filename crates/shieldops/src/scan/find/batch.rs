@@ -4,7 +4,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
-use shieldops_detect::{CompiledRule, EventRef, FieldReader, Observed, Worker};
+use shieldops_detect::{CompiledRule, EventRef, FieldReader, Observed, Sighting, Worker};
 use shieldops_ingest::{
     formats::{
         flat::{json_text, members},
@@ -57,12 +57,11 @@ impl<'a> Batch<'a> {
     pub(super) fn add(&mut self, event: FileEvent) {
         let FileEvent { record, time, source, format, raw, log_source } = event;
         let stated = if self.options.logsource_fields { stated_source(&raw) } else { None };
-        let (mut log_source, normalised) = match stated.or(log_source) {
-            Some(known) => (known, None),
-            None => {
-                let (mut normalised, _) = normalise_parts(&source, format, &raw);
-                (std::mem::take(&mut normalised.log_source), Some(Box::new(normalised)))
-            }
+        let (mut log_source, normalised) = if let Some(known) = stated.or(log_source) {
+            (known, None)
+        } else {
+            let (mut normalised, _) = normalise_parts(&source, format, &raw);
+            (std::mem::take(&mut normalised.log_source), Some(Box::new(normalised)))
         };
         self.options.mapping.limit(&mut log_source);
         let start = self.bytes.len();
@@ -84,7 +83,7 @@ impl<'a> Batch<'a> {
         rules.set.scan(worker, &events, bytes, &mut |at, rule| {
             let Some(event) = waiting.get(at) else { return };
             if rules.correlations.wants(rule.index) {
-                event.sight(rules, rule, *file, bytes, reader, found);
+                found.sightings.extend(event.sight(rules, rule, *file, bytes, reader));
             }
             if !rules.correlations.is_silent(rule.index) {
                 found.findings.push(event.finding(rules, rule, file.1, bytes));
@@ -100,7 +99,7 @@ impl Waiting {
         bytes.get(self.line.clone()).unwrap_or_default()
     }
 
-    /// Keeps what correlations need of a match. An event without a time is in no window.
+    /// What correlations need of a match. An event without a time is in no window.
     fn sight(
         &self,
         rules: &Loaded,
@@ -108,13 +107,12 @@ impl Waiting {
         (at, file): (usize, &str),
         bytes: &[u8],
         reader: &mut FieldReader,
-        found: &mut Found,
-    ) {
-        let Some(time) = self.time.filter(|_| reader.read(self.line(bytes))) else { return };
+    ) -> Option<(Sighting, Place)> {
+        let time = self.time.filter(|_| reader.read(self.line(bytes)))?;
         let observed = Observed { rule: rule.index, event: event_id(at, self.number), time, apart: false };
         let mut read = |field: &str| reader.values(&rules.set, &self.log_source, field);
         let place = Place { file: file.to_owned(), record: self.record };
-        found.sightings.extend(rules.correlations.sight(observed, &mut read).map(|sighting| (sighting, place)));
+        rules.correlations.sight(observed, &mut read).map(|sighting| (sighting, place))
     }
 
     fn finding(&self, rules: &Loaded, rule: &CompiledRule, file: &str, bytes: &[u8]) -> Finding {
