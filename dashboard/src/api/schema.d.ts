@@ -228,6 +228,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/coverage/attack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Techniques that rules name, and how far each is covered.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_attack_coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/coverage/attack/navigator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same as a layer of the ATT&CK Navigator, version 4.5.
+         * @description Needs `rule.read`.
+         */
+        get: operations["export_attack_layer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/coverage/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fields that sources were seen to send in the last week, those that no rule reads, and those that rules wait for in vain.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_field_coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/coverage/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * For which source and minute rules were run on events, and where not. `not_checked` is where an alert could be missing.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_coverage_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dead-letters": {
         parameters: {
             query?: never;
@@ -290,6 +370,58 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exceptions, newest first, ended ones included.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_exceptions"];
+        put?: never;
+        /**
+         * Makes an exception. It holds from the next batch of events on, and ends by itself.
+         * @description Needs `rule.write`.
+         */
+        post: operations["create_exception"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exceptions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One exception.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_exception"];
+        put?: never;
+        post?: never;
+        /**
+         * Takes an exception back: its events raise alerts again, from the next batch on.
+         * @description Needs `rule.write`.
+         */
+        delete: operations["delete_exception"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes who answers for an exception, or when it ends. What it excepts is another exception.
+         * @description Needs `rule.write`.
+         */
+        patch: operations["update_exception"];
         trace?: never;
     };
     "/api/v1/grants": {
@@ -504,6 +636,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Indicators: what names a `value`, or the entries of a `list`.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_indicators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/indicators/hits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was seen of what is listed, last seen first.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_indicator_hits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/indicators/lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists of indicators, in the order in which they were made.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_indicator_lists"];
+        put?: never;
+        /**
+         * Makes a list, without entries.
+         * @description Needs `rule.write`.
+         */
+        post: operations["create_indicator_list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/indicators/lists/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One list.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_indicator_list"];
+        put?: never;
+        post?: never;
+        /**
+         * Deletes a list with its entries. What was seen of it stays among the hits.
+         * @description Needs `rule.write`.
+         */
+        delete: operations["delete_indicator_list"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes what is said of a list.
+         * @description Needs `rule.write`.
+         */
+        patch: operations["update_indicator_list"];
+        trace?: never;
+    };
+    "/api/v1/indicators/lists/{id}/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Imports a list: one indicator a line, CSV with a header, or STIX. The body may be compressed with gzip or zstd.
+         * @description Needs `rule.write`.
+         */
+        post: operations["import_indicators"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ingest/stats": {
         parameters: {
             query?: never;
@@ -516,6 +760,66 @@ export interface paths {
          * @description Needs `ingest.read`.
          */
         get: operations["get_ingest_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/installation/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entries of the installation's own ledger, newest first.
+         * @description Needs `tenant.read`, which operators of the installation have.
+         */
+        get: operations["list_installation_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/installation/ledger/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Writes the installation's own ledger to a file: a proof of all of it, or the entries that one asks for, oldest first.
+         * @description Needs `tenant.read`, which operators of the installation have.
+         */
+        get: operations["export_installation_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/installation/ledger/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Proves the installation's own ledger, on a copy.
+         * @description Needs `tenant.read`, which operators of the installation have.
+         */
+        get: operations["verify_installation_ledger"];
         put?: never;
         post?: never;
         delete?: never;
@@ -890,7 +1194,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Changes one's password; every other session of one's own ends.
+         * Changes one's password; every other session of one's own ends, and every personal token unless they are kept.
          * @description For anybody who is signed in.
          */
         post: operations["change_password"];
@@ -1208,12 +1512,56 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Rules in use, by id.
+         * Rules in use and drafts, by id.
          * @description Needs `rule.read`.
          */
         get: operations["list_rules"];
         put?: never;
-        post?: never;
+        /**
+         * Makes a rule of the tenant, as a draft. With the id of a rule that everybody has, it is to stand in for that one.
+         * @description Needs `rule.write`.
+         */
+        post: operations["create_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads a rule as it is being written, and tries it on samples. Nothing is kept.
+         * @description Needs `rule.read`.
+         */
+        post: operations["check_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a rule of the tenant from an exported one, as a draft, with its exceptions. An exception that has ended is left out.
+         * @description Needs `rule.write`.
+         */
+        post: operations["import_rule"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1230,7 +1578,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks at the directories of rules now.
+         * Looks at the directories of rules and the files of indicators now.
          * @description Needs `rule.write`.
          */
         post: operations["reload_rules"];
@@ -1252,16 +1600,161 @@ export interface paths {
          * @description Needs `rule.read`.
          */
         get: operations["get_rule"];
-        put?: never;
+        /**
+         * Writes a rule of the tenant again, as a new version. The one that runs goes on running.
+         * @description Needs `rule.write`.
+         */
+        put: operations["revise_rule"];
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /**
-         * Switches a rule on or off for this tenant, from the next batch of events on.
+         * Sets what becomes of a rule's matches for this tenant, from the next batch of events on. A rule of the tenant is enabled
+         *     when its tests pass and its backtest has run on this version, or with `override` and a reason.
          * @description Needs `rule.write`.
          */
         patch: operations["update_rule"];
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tries a rule on every event of a window that is still there, as a job whose progress is in per cent. It raises no alert.
+         * @description Needs `rule.write`.
+         */
+        post: operations["backtest_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/backtests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Backtests of a rule, newest first.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_backtests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/backtests/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One backtest, with its report once it has ended.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_backtest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What differs between two versions of a rule.
+         * @description Needs `rule.read`.
+         */
+        get: operations["diff_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says why a rule fires on an event or does not: which selection and which line of it fails, for what value.
+         * @description Needs `rule.read`.
+         */
+        post: operations["explain_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A rule with its samples and the exceptions that name it and have not ended.
+         * @description Needs `rule.read`.
+         */
+        get: operations["export_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/matches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Matches of a rule in shadow, newest first. The newest 1,000 are kept; all are counted.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_rule_matches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/rules/{id}/test": {
@@ -1278,6 +1771,46 @@ export interface paths {
          * @description Needs `rule.read`.
          */
         post: operations["test_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions of a rule of the tenant, newest first.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_rule_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version of a rule of the tenant, tried on its samples.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_rule_version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1378,7 +1911,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Chooses a new password with a reset link; every session of the person ends.
+         * Chooses a new password with a reset link; every session and personal token of the person ends.
          * @description Nobody has to be signed in.
          */
         post: operations["reset_password"];
@@ -1890,7 +2423,8 @@ export interface paths {
         get: operations["list_users"];
         put?: never;
         /**
-         * Makes a person with a password that its maker knows; an invitation is better.
+         * Makes a person with a password that its maker knows; an invitation is better. Names are unique in the installation, so only
+         *     its operator may be told that one is taken.
          * @description Needs `user.write`.
          */
         post: operations["create_user"];
@@ -2063,6 +2597,8 @@ export interface components {
             rule_version: string;
             severity: components["schemas"]["Severity"];
             status: components["schemas"]["AlertStatus"];
+            /** @description Late events took the ground from this match of a correlation: another alert has taken it in, or it stands no more. */
+            superseded?: boolean;
             updated_at: components["schemas"]["Timestamp"];
             verdict?: components["schemas"]["Verdict"] | null;
             verdict_reason?: string | null;
@@ -2098,6 +2634,10 @@ export interface components {
         };
         /** @description An alert with what an analyst asks first: the rule's words, which fields matched, and how often it was seen. */
         AlertDetail: components["schemas"]["Alert"] & {
+            /** @description `checked`, or `not_checked` while the lists are being loaded. */
+            indicator_state: string;
+            /** @description What lists of indicators say, for an alert of one. */
+            indicators: components["schemas"]["Hit"][];
             matches: components["schemas"]["EventMatch"][];
             rule?: components["schemas"]["RuleWords"] | null;
             /**
@@ -2155,6 +2695,21 @@ export interface components {
             /** @description The hash of the plan as the approver saw it. */
             hash: string;
         };
+        /** @description A selection of the rule, asked for itself. */
+        Asked: {
+            items: components["schemas"]["AskedLine"][];
+            matched: boolean;
+            name: string;
+        };
+        AskedLine: {
+            /** @description Empty for a keyword. */
+            field: string;
+            matched: boolean;
+            pattern: string;
+            /** @description The event has the field. */
+            present: boolean;
+            values: string[];
+        };
         /** @description An ATT&CK tactic or technique that a rule names in its tags. */
         Attack: {
             /** @description Short names: `initial-access`, `credential-access`. */
@@ -2168,6 +2723,28 @@ export interface components {
             by?: string | null;
             halted: boolean;
             reason?: string | null;
+        };
+        Backtest: {
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            from: components["schemas"]["Timestamp"];
+            /** @description The job's. */
+            id: components["schemas"]["Id_job"];
+            report?: components["schemas"]["Report"] | null;
+            rule_id: string;
+            state: components["schemas"]["JobState"];
+            to: components["schemas"]["Timestamp"];
+            /** @description The rule's version: the hash of its text. */
+            version: string;
+        };
+        BacktestBody: {
+            from: components["schemas"]["Timestamp"];
+            to?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int64
+             * @description The version of a tenant's own rule; the newest unless told.
+             */
+            version?: number | null;
         };
         /** @description A role that everybody has from the start. */
         BuiltIn: {
@@ -2209,11 +2786,28 @@ export interface components {
             id: components["schemas"]["Id_alt"];
             ok: boolean;
         };
+        Bundle: {
+            /** @description Those that name this rule; at most 100. */
+            exceptions?: components["schemas"]["NewException"][];
+            /** @description `shieldops-rule/1`. */
+            format: string;
+            match?: string[];
+            miss?: string[];
+            text: string;
+        };
         /** @description Options for the browser, and the ticket that its answer goes with. */
         Ceremony: {
             /** @description For `navigator.credentials`. */
             options: unknown;
             ticket: string;
+        };
+        CheckAnswer: {
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            /** @description Absent when the text is no rule. */
+            rule_id?: string | null;
+            tests: components["schemas"]["TestAnswer"];
+            title?: string | null;
+            version?: string | null;
         };
         Claim: {
             password: string;
@@ -2228,6 +2822,24 @@ export interface components {
             via: string;
             why: string;
         };
+        /** @description How a rule is made of others. */
+        CorrelationView: {
+            /** @description Fields whose values make a group. */
+            group_by: string[];
+            /** @description Ids of its rules, in its order. */
+            members: string[];
+            /** @description It raises no alerts itself: another one builds on it. */
+            silent: boolean;
+            /** @description As the rule writes it. */
+            timespan: string;
+            /** Format: int64 */
+            timespan_s: number;
+            /**
+             * @description `event_count`, `value_count`, `temporal`, `temporal_ordered`, `value_sum`, `value_avg`, `value_median` or
+             *     `value_percentile`.
+             */
+            type: string;
+        };
         /** @description A key with its secret. It is shown this once. */
         CreatedKey: components["schemas"]["ApiKey"] & {
             /** @description `sko_…` */
@@ -2240,6 +2852,14 @@ export interface components {
         };
         /** @enum {string} */
         Criticality: "low" | "medium" | "high";
+        Day: {
+            /** Format: int64 */
+            alerts: number;
+            /** @description `2026-11-20`, in UTC. */
+            day: string;
+            /** Format: int64 */
+            matches: number;
+        };
         DayEvents: {
             day: components["schemas"]["Timestamp"];
             /** Format: int64 */
@@ -2283,6 +2903,13 @@ export interface components {
             after?: string | null;
             before?: string | null;
             path: string;
+        };
+        Difference: {
+            from: string;
+            lines: components["schemas"]["DiffLine"][];
+            /** @description As `diff -u` writes it; empty when they are equal. */
+            text: string;
+            to: string;
         };
         /** @description One entity: `value` is canonical (addresses as RFC 5952 prints them, hosts and domains in lower case). */
         Entity: {
@@ -2364,6 +2991,55 @@ export interface components {
             supports: boolean;
             why: string;
         };
+        ExceptionPatch: {
+            expires_at?: components["schemas"]["Timestamp"] | null;
+            owner?: string | null;
+            /** @description Why it is there, from now on. */
+            reason: string;
+        };
+        ExceptionView: {
+            /** @description It has not ended. */
+            active: boolean;
+            by: string;
+            by_name: string;
+            created_at: components["schemas"]["Timestamp"];
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            expires_at: components["schemas"]["Timestamp"];
+            filter: string;
+            id: components["schemas"]["Id_exc"];
+            owner: string;
+            reason: string;
+            /** @description Rules by id or name, or `any`. */
+            rules: string[];
+            title: string;
+            updated_at: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            version: number;
+        };
+        ExplainBody: {
+            /** @description The event as it would be sent: an object, or a line of text. */
+            event?: Record<string, never> | null;
+            /** @description Or one that was sent; needs `event.read`. */
+            event_id?: string | null;
+        };
+        Explanation: {
+            /** @description The condition holds, whatever the log source. */
+            condition_holds: boolean;
+            /** @description The event as rules read it. */
+            event: string;
+            /** @description The exception that takes the event out. */
+            excepted_by?: string | null;
+            /** @description Lines of the rule that were not asked: there are too many. */
+            left_out: number;
+            log_source: components["schemas"]["LogSources"];
+            /** @description The rule finds the event; whether that raises an alert is another matter. */
+            matched: boolean;
+            selections: components["schemas"]["Asked"][];
+            /** @description How the rule is set here. */
+            state: components["schemas"]["State"];
+            /** @description One sentence. */
+            summary: string;
+        };
         /** @description Which second factors a person has. */
         FactorStatus: {
             /** Format: int32 */
@@ -2377,6 +3053,13 @@ export interface components {
             pattern: string;
             selection: string;
             value: string;
+        };
+        Fields: {
+            /** @description Fields that a rule reads and none of the sources that it is for has sent. */
+            missing: components["schemas"]["MissingField"][];
+            sources: components["schemas"]["SourceFieldsView"][];
+            /** @description There are more of them, or a source sends more fields than are kept. */
+            truncated: boolean;
         };
         FirstBad: {
             /** Format: int64 */
@@ -2442,6 +3125,14 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
+        /** @description A sighting as it is kept. */
+        Hit: components["schemas"]["Sighting"] & {
+            alert_id?: components["schemas"]["Id_alt"] | null;
+            /** Format: int64 */
+            count: number;
+            first_seen: components["schemas"]["Timestamp"];
+            last_seen: components["schemas"]["Timestamp"];
+        };
         Http: {
             /** @default null */
             method: string | null;
@@ -2472,7 +3163,9 @@ export interface components {
         Id_apr: string;
         Id_dlq: string;
         Id_evt: string;
+        Id_exc: string;
         Id_gnt: string;
+        Id_ilt: string;
         Id_inc: string;
         Id_ivt: string;
         Id_job: string;
@@ -2486,6 +3179,22 @@ export interface components {
         Id_tnt: string;
         Id_tok: string;
         Id_usr: string;
+        ImportAnswer: {
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            /**
+             * Format: int64
+             * @description Entries of this request.
+             */
+            imported: number;
+            list: components["schemas"]["IndicatorListView"];
+            /**
+             * Format: int64
+             * @description Lines of this request that are no indicator.
+             */
+            refused: number;
+            /** @description What was sent waits for its last piece. */
+            staged: boolean;
+        };
         Incident: {
             /** Format: int64 */
             alert_count: number;
@@ -2549,6 +3258,64 @@ export interface components {
             /** @description `detected`, `investigated`, `contained` or `resolved`: from its status, revision and actions. */
             phase: string;
             plans_count: number;
+        };
+        /** @description What is absent stays as it is. */
+        IndicatorListPatch: {
+            /**
+             * Format: int32
+             * @description Of entries that say nothing themselves.
+             */
+            confidence?: number | null;
+            description?: string | null;
+            /** @description Whether events are looked up in it. */
+            enabled?: boolean | null;
+            name?: string | null;
+            severity?: components["schemas"]["Severity"] | null;
+            /** @description Who made it, or where it is published. */
+            source?: string | null;
+            /**
+             * Format: int32
+             * @description Entries count for so long from their import, unless they say themselves when they expire.
+             */
+            valid_days?: number | null;
+        };
+        IndicatorListView: {
+            /** @description What it names is never a hit, whatever other lists say. */
+            allow: boolean;
+            by: string;
+            /**
+             * Format: int32
+             * @description Of entries that say nothing themselves; 0 to 100.
+             */
+            confidence?: number | null;
+            created_at: components["schemas"]["Timestamp"];
+            description: string;
+            /** @description Whether events are looked up in it. */
+            enabled: boolean;
+            /** Format: int64 */
+            entries: number;
+            id: components["schemas"]["Id_ilt"];
+            imported_at?: components["schemas"]["Timestamp"] | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description Lines of the last request of its last import that were no indicator.
+             */
+            refused: number;
+            /** @description Of the alerts. */
+            severity: components["schemas"]["Severity"];
+            /** @description Who made it, or where it is published. */
+            source: string;
+            /** @description `in_use`; `loading` while events are not checked against its newest import; `empty`; `disabled`. */
+            state: string;
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Entries count for so long from their import, unless they say themselves when they expire.
+             */
+            valid_days?: number | null;
+            /** Format: int64 */
+            version: number;
         };
         /** @description Counts since the data directory was made. */
         IngestStats: {
@@ -2705,6 +3472,68 @@ export interface components {
             /** @description `GET /api/v1/alerts/**`: `*` is one part of a path, a last `**` the rest; empty for every route. */
             routes?: string[];
         };
+        /** @description Incidents of the window that nobody judged to be a false alarm. */
+        Known: {
+            caught: components["schemas"]["KnownIncident"][];
+            missed: components["schemas"]["KnownIncident"][];
+            /**
+             * Format: int64
+             * @description Incidents of the window beyond those that were compared.
+             */
+            more: number;
+        };
+        KnownIncident: {
+            /** @description `event`: the rule matches an event of it. `entity`: it matches one of its entities in its time. Absent: missed. */
+            how?: string | null;
+            id: components["schemas"]["Id_inc"];
+            /** @description It is about a technique that the rule names. */
+            same_technique: boolean;
+            severity: components["schemas"]["Severity"];
+            title: string;
+            verdict?: components["schemas"]["Verdict"] | null;
+        };
+        Layer: {
+            description: string;
+            domain: string;
+            gradient: components["schemas"]["LayerGradient"];
+            hideDisabled: boolean;
+            legendItems: components["schemas"]["LayerLegend"][];
+            name: string;
+            showTacticRowBackground: boolean;
+            techniques: components["schemas"]["LayerTechnique"][];
+            versions: components["schemas"]["LayerVersions"];
+        };
+        LayerGradient: {
+            colors: string[];
+            /** Format: int32 */
+            maxValue: number;
+            /** Format: int32 */
+            minValue: number;
+        };
+        LayerLegend: {
+            color: string;
+            label: string;
+        };
+        LayerTechnique: {
+            comment: string;
+            enabled: boolean;
+            /**
+             * Format: int32
+             * @description 0 none, 1 data, 2 detected, 3 tested, 4 automated.
+             */
+            score: number;
+            techniqueID: string;
+        };
+        LayerVersions: {
+            attack: string;
+            layer: string;
+            navigator: string;
+        };
+        /**
+         * @description How far a technique is covered: each step needs the ones before.
+         * @enum {string}
+         */
+        Level: "none" | "data" | "detected" | "tested" | "automated";
         /** @description A link for somebody else's eyes. It is shown this once. */
         Link: components["schemas"]["Invitation"] & {
             /** @description Where it leads; without a `public_url` in the configuration it begins with the path. */
@@ -2787,6 +3616,8 @@ export interface components {
                 rule_version: string;
                 severity: components["schemas"]["Severity"];
                 status: components["schemas"]["AlertStatus"];
+                /** @description Late events took the ground from this match of a correlation: another alert has taken it in, or it stands no more. */
+                superseded?: boolean;
                 updated_at: components["schemas"]["Timestamp"];
                 verdict?: components["schemas"]["Verdict"] | null;
                 verdict_reason?: string | null;
@@ -2824,6 +3655,24 @@ export interface components {
                 secrets: number;
                 /** Format: int64 */
                 version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Backtest: {
+            items: {
+                at: components["schemas"]["Timestamp"];
+                by: string;
+                from: components["schemas"]["Timestamp"];
+                /** @description The job's. */
+                id: components["schemas"]["Id_job"];
+                report?: components["schemas"]["Report"] | null;
+                rule_id: string;
+                state: components["schemas"]["JobState"];
+                to: components["schemas"]["Timestamp"];
+                /** @description The rule's version: the hash of its text. */
+                version: string;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -2893,20 +3742,47 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
-        List_Grant: {
+        List_ExceptionView: {
             items: {
+                /** @description It has not ended. */
+                active: boolean;
+                by: string;
+                by_name: string;
                 created_at: components["schemas"]["Timestamp"];
+                diagnostics: components["schemas"]["DiagnosticView"][];
                 expires_at: components["schemas"]["Timestamp"];
-                granted_by: string;
-                /** @description The parent: whose people come in. */
-                grantee: components["schemas"]["Id_tnt"];
-                id: components["schemas"]["Id_gnt"];
+                filter: string;
+                id: components["schemas"]["Id_exc"];
+                owner: string;
                 reason: string;
-                revoked_at?: components["schemas"]["Timestamp"] | null;
-                role: string;
-                /** @description The child: whose it is. */
-                tenant: components["schemas"]["Id_tnt"];
+                /** @description Rules by id or name, or `any`. */
+                rules: string[];
+                title: string;
+                updated_at: components["schemas"]["Timestamp"];
+                /** Format: int64 */
+                version: number;
             }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_GrantView: {
+            items: (components["schemas"]["Grant"] & {
+                /** @description The name of the other tenant while the grant holds: afterwards the two have no more to do with each other. */
+                other_name?: string | null;
+            })[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Hit: {
+            items: (components["schemas"]["Sighting"] & {
+                alert_id?: components["schemas"]["Id_alt"] | null;
+                /** Format: int64 */
+                count: number;
+                first_seen: components["schemas"]["Timestamp"];
+                last_seen: components["schemas"]["Timestamp"];
+            })[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
         };
@@ -2918,6 +3794,63 @@ export interface components {
                 phase: string;
                 plans_count: number;
             })[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_IndicatorListView: {
+            items: {
+                /** @description What it names is never a hit, whatever other lists say. */
+                allow: boolean;
+                by: string;
+                /**
+                 * Format: int32
+                 * @description Of entries that say nothing themselves; 0 to 100.
+                 */
+                confidence?: number | null;
+                created_at: components["schemas"]["Timestamp"];
+                description: string;
+                /** @description Whether events are looked up in it. */
+                enabled: boolean;
+                /** Format: int64 */
+                entries: number;
+                id: components["schemas"]["Id_ilt"];
+                imported_at?: components["schemas"]["Timestamp"] | null;
+                name: string;
+                /**
+                 * Format: int64
+                 * @description Lines of the last request of its last import that were no indicator.
+                 */
+                refused: number;
+                /** @description Of the alerts. */
+                severity: components["schemas"]["Severity"];
+                /** @description Who made it, or where it is published. */
+                source: string;
+                /** @description `in_use`; `loading` while events are not checked against its newest import; `empty`; `disabled`. */
+                state: string;
+                updated_at: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int32
+                 * @description Entries count for so long from their import, unless they say themselves when they expire.
+                 */
+                valid_days?: number | null;
+                /** Format: int64 */
+                version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_IndicatorView: {
+            items: {
+                /** @description It is on an allow-list. */
+                allow: boolean;
+                /** @description In canonical form. */
+                indicator: string;
+                /** @description `ip`, `cidr`, `domain`, `hash`, `url` or `email`. */
+                kind: string;
+                provenance: components["schemas"]["Provenance"];
+            }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
         };
@@ -2936,6 +3869,19 @@ export interface components {
                 role: string;
                 spent_at?: components["schemas"]["Timestamp"] | null;
                 tenant: components["schemas"]["Id_tnt"];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_Match: {
+            items: {
+                /** @description The event's time. */
+                at: components["schemas"]["Timestamp"];
+                event_id: components["schemas"]["Id_evt"];
+                source: string;
+                /** @description The rule's version. */
+                version: string;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -3053,17 +3999,31 @@ export interface components {
                 /** Format: int64 */
                 alert_count: number;
                 attack: components["schemas"]["Attack"];
+                correlation?: components["schemas"]["CorrelationView"] | null;
                 diagnostics: components["schemas"]["DiagnosticView"][];
                 /** @description Whether it raises alerts for this tenant. */
                 enabled: boolean;
+                /** @description Exceptions that hold now and name this rule or any. */
+                exceptions: number;
                 file: string;
+                /**
+                 * Format: int64
+                 * @description Of a rule of the tenant: its newest version, and the one that runs or last ran.
+                 */
+                head?: number | null;
                 /** @description The Sigma id. */
                 id: string;
                 last_fired?: components["schemas"]["Timestamp"] | null;
                 level: components["schemas"]["Severity"];
+                /** Format: int64 */
+                live?: number | null;
                 log_source: Record<string, never>;
-                /** @description `built_in` or `directory`. */
+                /** @description `built_in`, `directory` or `tenant`. */
                 origin: string;
+                /** @description A rule of the tenant that stands in for one from elsewhere. */
+                overrides: boolean;
+                scorecard: components["schemas"]["Scorecard"];
+                state: components["schemas"]["State"];
                 status: string;
                 switched?: components["schemas"]["Switched"] | null;
                 tags: string[];
@@ -3142,6 +4102,7 @@ export interface components {
         List_Token: {
             items: {
                 created_at: components["schemas"]["Timestamp"];
+                expires_at?: components["schemas"]["Timestamp"] | null;
                 id: components["schemas"]["Id_tok"];
                 kind: string;
                 last_used_at?: components["schemas"]["Timestamp"] | null;
@@ -3174,6 +4135,25 @@ export interface components {
                  * @description Of the membership.
                  */
                 version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_VersionView: {
+            items: {
+                at: components["schemas"]["Timestamp"];
+                by: string;
+                by_name: string;
+                /** @description It is the newest. */
+                head: boolean;
+                /** @description It runs, or ran last. */
+                live: boolean;
+                note: string;
+                /** Format: int64 */
+                number: number;
+                /** @description The hash that alerts name. */
+                version: string;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -3222,6 +4202,13 @@ export interface components {
                      * @default null
                      */
                     session_idle_minutes: number | null;
+                    /**
+                     * Format: int32
+                     * @description Days after which a personal token ends: what one gets, and the most that can be asked for; never more than the
+                     *     installation allows.
+                     * @default null
+                     */
+                    token_days: number | null;
                 };
                 /**
                  * Format: int64
@@ -3232,6 +4219,18 @@ export interface components {
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
         };
+        Log: {
+            /** @description Events that came until then have been looked at. */
+            checked_until: components["schemas"]["Timestamp"];
+            from: components["schemas"]["Timestamp"];
+            /** @description Stretches among them that were not checked. */
+            gaps: number;
+            rows: components["schemas"]["Minute"][];
+            to: components["schemas"]["Timestamp"];
+            /** @description There is more than one answer holds: ask for less time, or one source. */
+            truncated: boolean;
+            windows: components["schemas"]["Stretch"][];
+        };
         /** @description Where a rule applies: Sigma's product, categories and service. Metadata, never a field of the event. */
         LogSource: {
             /** @description An event may have several: Sysmon 13 is `registry_set` and `registry_event`. */
@@ -3239,9 +4238,19 @@ export interface components {
             product?: string | null;
             service?: string | null;
         };
+        LogSources: {
+            event: components["schemas"]["LogSource"];
+            /** @description The rule is for events of this log source. */
+            matches: boolean;
+            rule: Record<string, never>;
+        };
         Login: {
             name: string;
             password: string;
+        };
+        Matrix: {
+            techniques: components["schemas"]["Technique"][];
+            totals: components["schemas"]["Totals"];
         };
         Me: {
             /** @description Send it as `Shieldops-Csrf` with every change; absent for tokens, which need none. */
@@ -3298,6 +4307,51 @@ export interface components {
             /** Format: int64 */
             count: number;
         };
+        MissingField: {
+            field: string;
+            log_source: Record<string, never>;
+            rule_id: string;
+            /** @description Sources that the rule is for. */
+            sources: string[];
+            title: string;
+        };
+        Named: {
+            kind: string;
+            /** Format: int64 */
+            matches: number;
+            value: string;
+        };
+        NewException: {
+            /** @description Events from this time on are not excepted; at most a year from now. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description One Sigma filter, at most 64 KiB. An event that it takes out raises no alert. */
+            filter: string;
+            /** @description Who answers for it. */
+            owner: string;
+            reason: string;
+        };
+        NewIndicatorList: {
+            /** @description What it names is never a hit. It stays as it is made. */
+            allow?: boolean;
+            /**
+             * Format: int32
+             * @description Of entries that say nothing themselves.
+             */
+            confidence?: number | null;
+            description?: string | null;
+            /** @description Whether events are looked up in it. */
+            enabled?: boolean | null;
+            /** @description 1 to 128 bytes, of no other list. */
+            name: string;
+            severity?: components["schemas"]["Severity"] | null;
+            /** @description Who made it, or where it is published. */
+            source?: string | null;
+            /**
+             * Format: int32
+             * @description Entries count for so long from their import, unless they say themselves when they expire.
+             */
+            valid_days?: number | null;
+        };
         NewInvitation: {
             /** @description The login of the person, often an e-mail address. */
             name: string;
@@ -3338,6 +4392,12 @@ export interface components {
             protected?: boolean;
         };
         NewToken: {
+            /**
+             * Format: int32
+             * @description Days that a personal token lasts: as many as the tenant allows unless told, and no more. An ingest token lasts until it
+             *     is revoked.
+             */
+            days?: number | null;
             kind: components["schemas"]["TokenKind"];
             name: string;
             /** @description The default source of an ingest token's events. */
@@ -3479,6 +4539,8 @@ export interface components {
         };
         PasswordChange: {
             current: string;
+            /** @description Personal tokens go on; without it they end. */
+            keep_tokens?: boolean;
             /** @description At least 12 characters. */
             new: string;
         };
@@ -3584,6 +4646,27 @@ export interface components {
             title: string;
             why: string;
         };
+        /** @description Where an indicator comes from. */
+        Provenance: {
+            added_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int32
+             * @description 0 to 100.
+             */
+            confidence?: number | null;
+            expires_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int32
+             * @description In what was imported, from 1.
+             */
+            line: number;
+            list: string;
+            /** @description `ilt_…`, or the name of a file of the installation. */
+            list_id: string;
+            reference: string;
+            /** @description Who made the list, or where it is published. */
+            source: string;
+        };
         /** @description A reason with a stable code. */
         Reason: {
             code: string;
@@ -3605,6 +4688,36 @@ export interface components {
             diagnostics: components["schemas"]["DiagnosticView"][];
             failed: number;
             loaded: number;
+            /** Format: int64 */
+            took_ms: number;
+        };
+        /** @description What a rule would have found. */
+        Report: {
+            /**
+             * Format: int64
+             * @description Matches that one alert would have taken together count once.
+             */
+            alerts: number;
+            /** @description Everything that is stored of the window was looked at. */
+            complete: boolean;
+            /** @description The entities named most, the first 20. */
+            entities: components["schemas"]["Named"][];
+            /** Format: int64 */
+            events_in_window: number;
+            /**
+             * Format: int64
+             * @description Events that were looked at, and those of them in the window, on which the rule was tried.
+             */
+            events_read: number;
+            incidents: components["schemas"]["Known"];
+            /** Format: int64 */
+            matches: number;
+            /** @description What was not looked at, and why. */
+            not_checked: components["schemas"]["Unchecked"][];
+            /** @description Days of the window on which something matched. */
+            per_day: components["schemas"]["Day"][];
+            /** @description The first matches of the window, at most 20. */
+            sample: components["schemas"]["Sample"][];
             /** Format: int64 */
             took_ms: number;
         };
@@ -3663,31 +4776,67 @@ export interface components {
         RuleDetail: components["schemas"]["RuleView"] & {
             description: string;
             falsepositives: string[];
+            proof: components["schemas"]["Proof"];
             references: string[];
             samples: components["schemas"]["Samples"];
-            /** @description The rule's own text. */
+            /** @description The rule's own text; of a rule of the tenant, that of its newest version. */
             source: string;
         };
         RulePatch: {
-            enabled: boolean;
+            /** @description Set the rule that the tenant's own stands in for. */
+            below?: boolean;
+            /** @description Short for `enabled` or `retired`. */
+            enabled?: boolean | null;
+            /** @description Enable it though its tests or its backtest are missing. */
+            override?: boolean;
             /** @description Why. It stands in the ledger. */
             reason: string;
+            state?: components["schemas"]["State"] | null;
+            /**
+             * Format: int64
+             * @description The version of a tenant's own rule that is to run; the newest unless told.
+             */
+            version?: number | null;
+        };
+        RuleText: {
+            /** @description Events that it must match, as they would be sent; at most 200, each of at most 64 KiB. */
+            match?: string[];
+            /** @description Events that it must not match. */
+            miss?: string[];
+            /** @description What this version is for. */
+            note?: string;
+            /** @description One Sigma rule, at most 256 KiB. */
+            text: string;
         };
         RuleView: {
             /** Format: int64 */
             alert_count: number;
             attack: components["schemas"]["Attack"];
+            correlation?: components["schemas"]["CorrelationView"] | null;
             diagnostics: components["schemas"]["DiagnosticView"][];
             /** @description Whether it raises alerts for this tenant. */
             enabled: boolean;
+            /** @description Exceptions that hold now and name this rule or any. */
+            exceptions: number;
             file: string;
+            /**
+             * Format: int64
+             * @description Of a rule of the tenant: its newest version, and the one that runs or last ran.
+             */
+            head?: number | null;
             /** @description The Sigma id. */
             id: string;
             last_fired?: components["schemas"]["Timestamp"] | null;
             level: components["schemas"]["Severity"];
+            /** Format: int64 */
+            live?: number | null;
             log_source: Record<string, never>;
-            /** @description `built_in` or `directory`. */
+            /** @description `built_in`, `directory` or `tenant`. */
             origin: string;
+            /** @description A rule of the tenant that stands in for one from elsewhere. */
+            overrides: boolean;
+            scorecard: components["schemas"]["Scorecard"];
+            state: components["schemas"]["State"];
             status: string;
             switched?: components["schemas"]["Switched"] | null;
             tags: string[];
@@ -3701,9 +4850,44 @@ export interface components {
             level: components["schemas"]["Severity"];
             references: string[];
         };
+        Sample: {
+            at: components["schemas"]["Timestamp"];
+            event_id: components["schemas"]["Id_evt"];
+            source: string;
+        };
         Samples: {
             match: string[];
             miss: string[];
+        };
+        /** @description How a rule did. */
+        Scorecard: {
+            /**
+             * Format: double
+             * @description Over the last 30 days.
+             */
+            alerts_per_day: number;
+            /** Format: int64 */
+            benign: number;
+            /** Format: int64 */
+            excepted_matches: number;
+            /** Format: int64 */
+            false_positives: number;
+            /** Format: int64 */
+            judged: number;
+            last_fired?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: double
+             * @description Of the alerts that a person judged true or false, the part that is true. Benign ones are true: the rule saw what it
+             *     looks for.
+             */
+            precision?: number | null;
+            /**
+             * Format: int64
+             * @description Matches of the last 30 days that raised no alert: while it was in shadow, and those that an exception took out.
+             */
+            shadow_matches: number;
+            /** Format: int64 */
+            true_positives: number;
         };
         Searched: {
             /** @description False when a limit ended the search before the end of the range: more may be found with the cursor. */
@@ -3751,6 +4935,8 @@ export interface components {
             session_hours: number;
             /** Format: int32 */
             session_idle_minutes: number;
+            /** Format: int32 */
+            token_days: number;
         };
         /** @description The settings in force, and where they come from. */
         SettingsView: {
@@ -3770,6 +4956,39 @@ export interface components {
         };
         /** @enum {string} */
         Severity: "informational" | "low" | "medium" | "high" | "critical";
+        /** @description One indicator of one list, seen in one entity. */
+        Sighting: {
+            allowed_by?: components["schemas"]["Provenance"] | null;
+            entity: components["schemas"]["Entity"];
+            /** @description The last event it was seen in. */
+            event_id: components["schemas"]["Id_evt"];
+            /** @description As the list has it, in canonical form. */
+            indicator: string;
+            /** @description `ip`, `cidr`, `domain`, `hash`, `url` or `email`. */
+            kind: string;
+            provenance: components["schemas"]["Provenance"];
+            severity: components["schemas"]["Severity"];
+        };
+        SourceField: {
+            /**
+             * Format: int64
+             * @description Events in which it stood.
+             */
+            events: number;
+            name: string;
+        };
+        SourceFieldsView: {
+            /**
+             * Format: int64
+             * @description Events that were looked at.
+             */
+            events: number;
+            fields: components["schemas"]["SourceField"][];
+            log_sources: components["schemas"]["LogSource"][];
+            source: string;
+            /** @description Fields that no rule reads. */
+            unread: string[];
+        };
         /** @description What a source sent, and how its clock stands to ours. */
         SourceStats: {
             /** Format: int64 */
@@ -3798,16 +5017,43 @@ export interface components {
             techniques: string[];
             title: string;
         };
+        /**
+         * @description What becomes of a rule's matches.
+         * @enum {string}
+         */
+        State: "draft" | "shadow" | "enabled" | "retired";
+        /**
+         * @description What became of events.
+         * @enum {string}
+         */
+        Status: "evaluated" | "shadow" | "not_checked" | "silent";
         Step: {
             found: string;
             name: string;
         };
-        /** @description How a rule was last switched on or off. */
+        /** @description Minutes of a source of which the same can be said. */
+        Stretch: {
+            /** Format: int64 */
+            events: number;
+            from: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            late: number;
+            /** Format: int64 */
+            skipped: number;
+            source: string;
+            status: components["schemas"]["Status"];
+            to: components["schemas"]["Timestamp"];
+            /** @description Why nothing was checked; empty otherwise. */
+            why: string;
+        };
+        /** @description How a rule was last set. */
         Switched: {
             at: components["schemas"]["Timestamp"];
             by: string;
             by_name: string;
             reason: string;
+            /** @description A person enabled it without its proof. */
+            unproved: boolean;
             /**
              * Format: int64
              * @description What its ETag says.
@@ -3854,6 +5100,28 @@ export interface components {
             kind: string;
             /** @description `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`. */
             name: string;
+        };
+        Technique: {
+            automated: boolean;
+            data: boolean;
+            detected: boolean;
+            /** @description `T1110` or `T1110.003`. */
+            id: string;
+            level: components["schemas"]["Level"];
+            rule_count: number;
+            /** @description The first 100. */
+            rules: components["schemas"]["TechniqueRule"][];
+            /** @description Sources whose events its rules are for. */
+            sources: string[];
+            tactics: string[];
+            tested: boolean;
+        };
+        TechniqueRule: {
+            data: boolean;
+            id: string;
+            state: components["schemas"]["State"];
+            tested: boolean;
+            title: string;
         };
         Tenant: {
             created_at: components["schemas"]["Timestamp"];
@@ -3946,6 +5214,13 @@ export interface components {
              * @default null
              */
             session_idle_minutes: number | null;
+            /**
+             * Format: int32
+             * @description Days after which a personal token ends: what one gets, and the most that can be asked for; never more than the
+             *     installation allows.
+             * @default null
+             */
+            token_days: number | null;
         };
         /** @enum {string} */
         TenantState: "active" | "suspended" | "locked" | "deleting" | "deleted";
@@ -3959,8 +5234,12 @@ export interface components {
             events?: Record<string, never>[] | null;
         };
         TestCounts: {
+            failed: number;
             match: number;
             miss: number;
+            passed: number;
+            /** @description `passed`, `failed`, or `none` for a rule without samples. */
+            verdict: string;
         };
         TestResult: {
             event: string;
@@ -3995,6 +5274,7 @@ export interface components {
         Timestamp: string;
         Token: {
             created_at: components["schemas"]["Timestamp"];
+            expires_at?: components["schemas"]["Timestamp"] | null;
             id: components["schemas"]["Id_tok"];
             kind: string;
             last_used_at?: components["schemas"]["Timestamp"] | null;
@@ -4005,6 +5285,14 @@ export interface components {
         };
         /** @enum {string} */
         TokenKind: "personal" | "ingest";
+        Totals: {
+            automated: number;
+            /** @description Techniques that are at least so far. */
+            data: number;
+            detected: number;
+            techniques: number;
+            tested: number;
+        };
         TotpConfirmation: {
             code: string;
             ticket: string;
@@ -4025,6 +5313,13 @@ export interface components {
             label: string;
             severity?: components["schemas"]["Severity"] | null;
             time: components["schemas"]["Timestamp"];
+        };
+        Unchecked: {
+            detail: string;
+            /** Format: int64 */
+            events: number;
+            /** @description `damaged_events`, `unread_events`, `unreadable_as_json` or `retention`. */
+            what: string;
         };
         UncoveredView: {
             what: string;
@@ -4130,6 +5425,26 @@ export interface components {
         Verified: {
             /** @description Until when credentials may be changed. */
             until: components["schemas"]["Timestamp"];
+        };
+        VersionDetail: components["schemas"]["VersionView"] & {
+            match: string[];
+            miss: string[];
+            tests: components["schemas"]["TestAnswer"];
+            text: string;
+        };
+        VersionView: {
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            by_name: string;
+            /** @description It is the newest. */
+            head: boolean;
+            /** @description It runs, or ran last. */
+            live: boolean;
+            note: string;
+            /** Format: int64 */
+            number: number;
+            /** @description The hash that alerts name. */
+            version: string;
         };
     };
     responses: never;
@@ -4684,6 +5999,151 @@ export interface operations {
             };
         };
     };
+    get_attack_coverage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Matrix"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_attack_layer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Layer"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_field_coverage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fields"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_coverage_log: {
+        parameters: {
+            query?: {
+                /** @description The view of one rule. */
+                rule?: string;
+                source?: string;
+                /** @description RFC 3339; a day before `to` unless told. */
+                from?: string;
+                /** @description RFC 3339; now unless told. At most 31 days after `from`. */
+                to?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Log"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_dead_letters: {
         parameters: {
             query?: {
@@ -4875,6 +6335,265 @@ export interface operations {
             };
         };
     };
+    list_exceptions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Those that name this rule, or any. */
+                rule_id?: string;
+                /** @description Those that have not ended, or those that have. */
+                active?: boolean;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ExceptionView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_exception: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewException"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionView"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_exception: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_exc"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionView"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_exception: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_exc"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, without more to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_exception: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_exc"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExceptionPatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionView"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_grants: {
         parameters: {
             query?: {
@@ -4900,7 +6619,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_Grant"];
+                    "application/json": components["schemas"]["List_GrantView"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -5001,6 +6720,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description There is no such object */
             404: {
@@ -5513,6 +7241,478 @@ export interface operations {
             };
         };
     };
+    list_indicators: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /**
+                 * @description What names this address, network, domain, URL, hash or e-mail address: itself, the networks that hold it, the domains
+                 *     above it.
+                 */
+                value?: string;
+                /** @description The entries of a list, in its order. */
+                list?: string;
+                /** @description `ip`, `cidr`, `domain`, `hash`, `url` or `email`. */
+                kind?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_IndicatorView"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_indicator_hits: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Of this list: its id, or the name of a file of the installation. */
+                list?: string;
+                /** @description Those that an allow-list made no alerts, or those that are. */
+                allowed?: boolean;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Hit"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_indicator_lists: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_IndicatorListView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_indicator_list: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIndicatorList"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IndicatorListView"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_indicator_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_ilt"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IndicatorListView"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_indicator_list: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_ilt"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_indicator_list: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_ilt"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IndicatorListPatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IndicatorListView"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_indicators: {
+        parameters: {
+            query?: {
+                /** @description `text`, `csv`, `stix` or `misp`; guessed when absent. */
+                format?: string;
+                /** @description `replace` unless told, or `append`. */
+                mode?: string;
+                /** @description The number of the first line: greater than 1 goes on with the pieces sent before. */
+                from_line?: number;
+                /** @description Another piece will come: nothing changes before the last one. */
+                more?: boolean;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_ilt"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+                "text/csv": string;
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAnswer"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over its limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_ingest_stats: {
         parameters: {
             query?: never;
@@ -5532,6 +7732,179 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IngestStats"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_installation_ledger: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description A kind or its beginning: `plan.approved`, `plan.`. */
+                kind?: string;
+                /** @description An id that the entry is about. */
+                subject?: string;
+                /**
+                 * @description Who acted: `usr_…`, `tok_…` or `system:…`. It is sealed in each entry, so entries are looked through, newest first;
+                 *     `searched` says how many were for this page, and a page with few items or none can have a cursor.
+                 */
+                actor?: string;
+                /** @description Recorded at this time or later. */
+                from?: components["schemas"]["Timestamp"];
+                /** @description Recorded before this time. */
+                to?: components["schemas"]["Timestamp"];
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryList"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_installation_ledger: {
+        parameters: {
+            query?: {
+                /** @description A proof is of everything; the other two take the filters of the list. */
+                format?: "proof" | "ndjson" | "csv";
+                /** @description A kind or its beginning: `plan.approved`, `plan.`. */
+                kind?: string;
+                /** @description An id that the entry is about. */
+                subject?: string;
+                /** @description Who acted: `usr_…`, `tok_…` or `system:…`. */
+                actor?: string;
+                /** @description Recorded at this time or later. */
+                from?: components["schemas"]["Timestamp"];
+                /** @description Recorded before this time. */
+                to?: components["schemas"]["Timestamp"];
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over its limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_installation_ledger: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verification"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -5718,6 +8091,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description There is no such object */
             404: {
@@ -6072,6 +8454,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such object */
             404: {
                 headers: {
@@ -6310,6 +8701,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Verification"];
+                };
+            };
+            /** @description The server is busy */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -7625,6 +10025,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such object */
             404: {
                 headers: {
@@ -7686,6 +10095,9 @@ export interface operations {
                 status?: string;
                 /** @description Whether it raises alerts for this tenant. */
                 enabled?: boolean;
+                state?: components["schemas"]["State"];
+                /** @description `built_in`, `directory` or `tenant`. */
+                origin?: string;
             };
             header?: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
@@ -7703,6 +10115,154 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_RuleView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleText"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetail"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleText"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckAnswer"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Bundle"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetail"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -7793,6 +10353,82 @@ export interface operations {
             };
         };
     };
+    revise_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleText"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     update_rule: {
         parameters: {
             query?: never;
@@ -7831,6 +10467,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The object changed since you read it */
             412: {
                 headers: {
@@ -7842,6 +10487,351 @@ export interface operations {
             };
             /** @description This change needs If-Match */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backtest_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestBody"];
+            };
+        };
+        responses: {
+            /** @description Begun: ask `Location` how far it is */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkJob"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This node takes no events */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_backtests: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Backtest"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backtest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+                job: components["schemas"]["Id_job"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backtest"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_rule: {
+        parameters: {
+            query?: {
+                /** @description A number, `live`, or `base` for the rule that everybody has; `live` unless told, and `base` while nothing ran. */
+                from?: string;
+                /** @description A number or `head`; `head` unless told. */
+                to?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bundle"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rule_matches: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Match"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7885,6 +10875,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TestAnswer"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rule_versions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_VersionView"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rule_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDetail"];
                 };
             };
             /** @description There is no such object */
@@ -8452,6 +11534,8 @@ export interface operations {
                 "Shieldops-Tenant"?: string;
                 /** @description A fresh random value; the same value repeats the request safely for a day. */
                 "Idempotency-Key": string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
             };
             path?: never;
             cookie?: never;
@@ -8491,6 +11575,24 @@ export interface operations {
             };
             /** @description There is no such object */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9905,6 +13007,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused: `code` says why. */
