@@ -284,6 +284,7 @@ fn an_alert_says_which_list_names_it_since_when_and_how_surely() {
 
     // What an allow-list names is kept as a hit, and is no alert; all of it survives a restart.
     let good = listed(&server, &person, &json!({"name": "ours", "allow": true}), "203.0.113.0/24\n");
+    server.kill();
     server.restart(&[]);
     post(&server, "/api/v1/events", &ingest, &[], &said("203.0.113.77"));
     let hit = until(Duration::from_secs(30), || {
