@@ -19,14 +19,20 @@ beforeAll(async () => {
   loose = await openBrowser(true)
   await signIn(strict, server)
   await signIn(loose, server)
-  const first = async (list: string) => {
+  const newest = async (list: string) => {
     const answer = await strict.request.get(`${server.url}/api/v1/${list}?limit=1`)
-    return ((await answer.json()) as { items: { id: string }[] }).items[0]?.id
+    return ((await answer.json()) as { items: { id: string; incident_id?: string }[] }).items[0]
   }
+  const first = async (list: string) => (await newest(list))?.id
   // A server that has just started is still playing the recording: its plan is the last thing to come.
   const deadline = Date.now() + 60_000
   while (!(await first('plans')) && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 250))
-  const [incident, rule, alert] = [await first('incidents'), await first('rules'), await first('alerts')]
+  const [incident, rule, alert] = [
+    // The one with a plan: other tests make incidents too.
+    (await newest('plans'))?.incident_id ?? (await first('incidents')),
+    await first('rules'),
+    await first('alerts'),
+  ]
   if (incident) incidentPath = `/incidents/${incident}`
   if (rule) rulePath = `/detections/${encodeURIComponent(rule)}`
   if (alert) alertPath = `/alerts/${alert}`
