@@ -112,7 +112,8 @@ async fn automated(caller: &Caller) -> Result<BTreeSet<String>, Problem> {
     }
     let mut techniques = BTreeSet::new();
     for incident in of {
-        techniques.extend(incidents::find(&mut reader, incident).await?.into_iter().flat_map(|one| one.attack.techniques));
+        techniques
+            .extend(incidents::find(&mut reader, incident).await?.into_iter().flat_map(|one| one.attack.techniques));
     }
     Ok(techniques)
 }

@@ -10,8 +10,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use shieldops_model::Timestamp;
 use shieldops_store::{
-    Access,
-    bookkeeping,
+    Access, bookkeeping,
     coverage::{self, Minute, RuleSet, Window},
     rule_states::State as RuleState,
 };

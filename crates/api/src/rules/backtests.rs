@@ -69,7 +69,10 @@ pub(crate) async fn begin(
     let mut tx = caller.scope.begin().await?;
     let running = jobs::running(&mut tx).await?;
     if running.iter().filter(|job| job.kind == KIND).count() >= AT_ONCE {
-        return Err(Problem::new(Code::CONFLICT, format!("{AT_ONCE} backtests run or wait already: let one end first")));
+        return Err(Problem::new(
+            Code::CONFLICT,
+            format!("{AT_ONCE} backtests run or wait already: let one end first"),
+        ));
     }
     jobs::create(&mut tx, &job).await?;
     backtests::insert(&mut tx, &test).await?;
@@ -178,10 +181,7 @@ pub(crate) async fn list(
 /// One backtest, with its report once it has ended.
 #[utoipa::path(get, path = "/api/v1/rules/{id}/backtests/{job}", operation_id = "get_backtest", tag = "rules", params(("id" = String, Path), ("job" = JobId, Path)),
     responses((status = 200, body = Backtest), (status = 404, body = Problem)))]
-pub(crate) async fn show(
-    caller: Caller,
-    Path((id, job)): Path<(String, String)>,
-) -> Result<Json<Backtest>, Problem> {
+pub(crate) async fn show(caller: Caller, Path((id, job)): Path<(String, String)>) -> Result<Json<Backtest>, Problem> {
     let job: JobId = job.parse().map_err(|_no_id| Problem::not_found())?;
     let found = backtests::find(&mut caller.scope.read().await?, &id, job).await?;
     found.map(Json).ok_or_else(Problem::not_found)

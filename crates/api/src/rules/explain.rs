@@ -113,9 +113,9 @@ pub(crate) async fn explain(
     let subject = view::find(&mut reader, app.pipeline.content.book(), &id).await?;
     let state = match own_rules::find(&mut reader, &id).await? {
         Some(row) => row.state,
-        None => rule_states::find(&mut reader, &id)
-            .await?
-            .map_or(app.pipeline.content.default_state(), |state| state.state),
+        None => {
+            rule_states::find(&mut reader, &id).await?.map_or(app.pipeline.content.default_state(), |state| state.state)
+        }
     };
     let held = exceptions::after(&mut reader, at).await?;
     drop(reader);
@@ -146,12 +146,7 @@ async fn event(app: &App, caller: &Caller, body: ExplainBody) -> Result<(Normali
     }
 }
 
-fn answer(
-    subject: &Subject,
-    seen: Normalised,
-    at: Timestamp,
-    (state, held): (RuleState, &[Exception]),
-) -> Explanation {
+fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (state, held): (RuleState, &[Exception])) -> Explanation {
     let rule = &subject.rule;
     let line = seen.flat.as_bytes();
     let why = rule.why(&seen.log_source, line);
@@ -187,7 +182,9 @@ fn summary(why: &Why, state: RuleState, excepted: Option<&Exception>) -> String 
         };
     }
     match (excepted, state) {
-        (Some(exception), _) => format!("The rule finds the event, and the exception `{}` takes it out.", exception.title),
+        (Some(exception), _) => {
+            format!("The rule finds the event, and the exception `{}` takes it out.", exception.title)
+        }
         (None, RuleState::Enabled) => "The rule finds the event and raises an alert.".to_owned(),
         (None, RuleState::Shadow) => "The rule finds the event; it is in shadow, so there is no alert.".to_owned(),
         (None, RuleState::Draft) => "The rule would find the event; it is a draft, so it is not run.".to_owned(),

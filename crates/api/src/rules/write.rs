@@ -162,7 +162,10 @@ pub(crate) async fn revise(
     let row = own_rules::find(&mut tx, &id).await?.ok_or_else(Problem::not_found)?;
     seen.check(row.version)?;
     if rule.id != id {
-        return Err(Problem::invalid(format!("the text is the rule `{}`: a version keeps the id of its rule", rule.id)));
+        return Err(Problem::invalid(format!(
+            "the text is the rule `{}`: a version keeps the id of its rule",
+            rule.id
+        )));
     }
     own_rules::revise(&mut tx, row, &written, now).await?;
     tx.commit(now).await?;

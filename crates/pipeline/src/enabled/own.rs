@@ -26,7 +26,9 @@ impl Own {
                     states.insert(id.clone(), *state);
                     rules.push(rule);
                 }
-                None => tracing::error!(rule.id = %id, said = ?said.first().map(ToString::to_string), "a tenant's rule cannot be used"),
+                None => {
+                    tracing::error!(rule.id = %id, said = ?said.first().map(ToString::to_string), "a tenant's rule cannot be used")
+                }
             }
         }
         let (set, _) = RuleSet::compile(rules, options);
@@ -64,7 +66,12 @@ pub fn read(text: &str) -> (Option<Rule>, Vec<Diagnostic>) {
             file: "rule.yml".to_owned(),
             line: 0,
             column: 0,
-            message: format!("this is {} rules, {} filters and {} correlations", rules.len(), filters.len(), correlations.len()),
+            message: format!(
+                "this is {} rules, {} filters and {} correlations",
+                rules.len(),
+                filters.len(),
+                correlations.len()
+            ),
             fix: "Write one rule; a filter is an exception, and correlations come from folders of rules.".to_owned(),
         });
     }

@@ -68,8 +68,7 @@ pub(super) fn coverage(args: &CoverageArgs) -> Outcome {
         output::json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let head: Vec<String> =
-        columns.iter().map(|column| column.trim_start_matches('/').replace('_', " ")).collect();
+    let head: Vec<String> = columns.iter().map(|column| column.trim_start_matches('/').replace('_', " ")).collect();
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let rows: Vec<_> = answer[rows].as_array().into_iter().flatten().map(|row| output::row(row, columns)).collect();
     output::table(&head, &rows)?;

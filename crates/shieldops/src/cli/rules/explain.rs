@@ -84,7 +84,8 @@ fn show(answer: &Value) -> Result<(), Failure> {
                 (false, _) => "is not in the event".to_owned(),
                 (true, values) => format!("is {values}"),
             };
-            let line = format!("  {} {field} {values}; wanted {}", mark(&item["matched"]), output::text(&item["pattern"]));
+            let line =
+                format!("  {} {field} {values}; wanted {}", mark(&item["matched"]), output::text(&item["pattern"]));
             output::foreign_line(&line)?;
         }
     }

@@ -277,7 +277,9 @@ pub(super) fn backtest(args: &BacktestArgs) -> Outcome {
     }
     let job = Client::new(server)?.post(&format!("{}/backtest", part(PATH, id)), &body)?;
     let begun = job["id"].as_str().unwrap_or_default();
-    let what = format!("goes on as a job: shieldops job show {begun} --wait, then shieldops rule backtests {id} --job {begun}");
+    let what = format!(
+        "goes on as a job: shieldops job show {begun} --wait, then shieldops rule backtests {id} --job {begun}"
+    );
     done(&job, server.output, &what)
 }
 
