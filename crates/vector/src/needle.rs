@@ -22,10 +22,12 @@ impl Needle {
     /// `None` for an empty text. `rarity` orders bytes: the lesser, the rarer.
     pub fn new(text: &[u8], rarity: impl Fn(u8) -> u32) -> Option<Self> {
         let text: Box<[u8]> = text.to_ascii_lowercase().into();
-        let mut order: Vec<usize> = (0..text.len().min(REACH)).collect();
-        order.sort_by_key(|place| text.get(*place).map_or(u32::MAX, |byte| rarity(byte | 0x20)));
-        let first = *order.first()?;
-        let second = order.get(1).copied().unwrap_or(first);
+        let rarest = |but: Option<usize>| {
+            let places = text.iter().take(REACH).enumerate().filter(|(place, _)| Some(*place) != but);
+            places.min_by_key(|(_, byte)| rarity(**byte | 0x20)).map(|(place, _)| place)
+        };
+        let first = rarest(None)?;
+        let second = rarest(Some(first)).unwrap_or(first);
         let byte = |place: usize| text.get(place).map_or(0, |byte| byte | 0x20);
         let bytes = [byte(first), byte(second)];
         Some(Self { text, places: [first, second], bytes })

@@ -19,7 +19,7 @@ pub(crate) enum Raw {
     Never,
     Text(Text),
     /// Text with wildcards.
-    Wild(Wild),
+    Wild(Box<Wild>),
     /// Decided on the decoded text.
     Decoded,
     /// The value is empty.
@@ -179,7 +179,7 @@ impl Wild {
         if middle.iter().any(|run| run.needle.is_none()) {
             return None;
         }
-        Some(Raw::Wild(Self { first, middle, last, cased }))
+        Some(Raw::Wild(Box::new(Self { first, middle, last, cased })))
     }
 
     pub(crate) fn matches(&self, value: View<'_>) -> bool {

@@ -41,7 +41,9 @@ fn item() -> impl Strategy<Value = String> {
                 ("", 1) => format!("    {field}: 4688\n"),
                 _ => {
                     let mut lines = format!("    {field}{modifier}:\n");
-                    texts.iter().for_each(|text| writeln!(lines, "      - {}", quoted(text)).unwrap());
+                    for text in &texts {
+                        writeln!(lines, "      - {}", quoted(text)).unwrap();
+                    }
                     lines
                 }
             }
@@ -55,8 +57,8 @@ fn rule() -> impl Strategy<Value = String> {
         &["one", "one and two", "one or two", "one and not two", "not one", "1 of them", "all of them", "words or one"][..],
     );
     (item(), item(), item(), keyword, condition).prop_map(|(a, b, c, words, condition)| {
-        let words: String = words.iter().map(|w| format!("    - '{}'\n", w.replace('\'', "''"))).collect();
-        let words = if words.contains("- ''") { "    - cmd\n".to_owned() } else { words };
+        let words: Vec<String> = words.iter().map(|w| format!("    - '{}'\n", w.replace('\'', "''"))).collect();
+        let words = if words.concat().contains("- ''") { "    - cmd\n".to_owned() } else { words.concat() };
         let second = if a.split(':').next() == c.split(':').next() { String::new() } else { c };
         format!(
             "title: t\nid: RULE\nlogsource: {{category: test}}\ndetection:\n  one:\n{a}{second}  two:\n{b}  words:\n{words}  condition: {condition}\n"

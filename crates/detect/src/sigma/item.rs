@@ -12,7 +12,7 @@ use super::{
     expression,
     modifiers::{Comparison, Flags, Kind, Modifiers},
     net,
-    pattern::{Anchor, Pattern, Token, plain_text, tokens},
+    pattern::{Anchor, Parts, Pattern, Token, plain_text, tokens},
     scalar::{Scalar, ScalarKind},
 };
 use crate::diagnostic::{Place, Report};
@@ -88,7 +88,10 @@ impl Test {
     pub(crate) fn identity(&self) -> String {
         match self {
             Self::Regex(regex) => format!("re {}", regex.as_str()),
-            Self::Pattern(pattern) => format!("{} {:?}", pattern.is_cased(), pattern.parts()),
+            Self::Pattern(pattern) => match (pattern.parts(), pattern.is_cased()) {
+                (Parts::Text(text, anchor), false) => format!("{anchor:?} {text}"),
+                (parts, cased) => format!("{cased} {parts:?}"),
+            },
             other => format!("{other:?}"),
         }
     }
