@@ -14,12 +14,44 @@ use crate::sigma::{
 
 const FIELDS: [&str; 7] = ["Image", "EventID", "a.b", "a", "x", "a.b.c", "é"];
 const TEXTS: [&str; 20] = [
-    "cmd.exe", "k", "\\\\", "\\cmd", "a\\*b", "*ab*cd", "-enc", " /enc x", "4688", "1.0", "", "é", "i\u{307}", "\"q", "\\n",
-    "powershell.exe", "aba", "s?x", "a\u{1}b", "null",
+    "cmd.exe",
+    "k",
+    "\\\\",
+    "\\cmd",
+    "a\\*b",
+    "*ab*cd",
+    "-enc",
+    " /enc x",
+    "4688",
+    "1.0",
+    "",
+    "é",
+    "i\u{307}",
+    "\"q",
+    "\\n",
+    "powershell.exe",
+    "aba",
+    "s?x",
+    "a\u{1}b",
+    "null",
 ];
 const MODIFIERS: [&str; 16] = [
-    "", "", "|contains", "|startswith", "|endswith", "|contains|all", "|cased", "|windash|contains", "|re", "|re|i", "|neq",
-    "|cidr", "|exists", "|fieldref", "|contains|cased", "|gt",
+    "",
+    "",
+    "|contains",
+    "|startswith",
+    "|endswith",
+    "|contains|all",
+    "|cased",
+    "|windash|contains",
+    "|re",
+    "|re|i",
+    "|neq",
+    "|cidr",
+    "|exists",
+    "|fieldref",
+    "|contains|cased",
+    "|gt",
 ];
 
 /// One line of a selection.
@@ -54,7 +86,8 @@ fn item() -> impl Strategy<Value = String> {
 fn rule() -> impl Strategy<Value = String> {
     let keyword = prop::collection::vec(prop::sample::select(&TEXTS[..]), 1..3);
     let condition = prop::sample::select(
-        &["one", "one and two", "one or two", "one and not two", "not one", "1 of them", "all of them", "words or one"][..],
+        &["one", "one and two", "one or two", "one and not two", "not one", "1 of them", "all of them", "words or one"]
+            [..],
     );
     (item(), item(), item(), keyword, condition).prop_map(|(a, b, c, words, condition)| {
         let words: Vec<String> = words.iter().map(|w| format!("    - '{}'\n", w.replace('\'', "''"))).collect();
@@ -70,9 +103,34 @@ fn rule() -> impl Strategy<Value = String> {
 fn value() -> impl Strategy<Value = String> {
     let text = prop::sample::select(
         &[
-            r"C:\\Windows\\cmd.exe", r"\u0043MD.EXE", r"x\/y", "K", "\u{212a}", "\u{130}", "é", "É", r"\u00c9", "10.1.2.3",
-            "4688", "04688", "", "-enc x", " /enc x", "\u{2013}enc x", r"a*b", "abxcd", r#"\"q"#, r"a\nb", r"\u0001",
-            r"a\u0001b", "ababa", "sax", "powershell.exe", r"\\\\cmd", r"\ud800", "null",
+            r"C:\\Windows\\cmd.exe",
+            r"\u0043MD.EXE",
+            r"x\/y",
+            "K",
+            "\u{212a}",
+            "\u{130}",
+            "é",
+            "É",
+            r"\u00c9",
+            "10.1.2.3",
+            "4688",
+            "04688",
+            "",
+            "-enc x",
+            " /enc x",
+            "\u{2013}enc x",
+            r"a*b",
+            "abxcd",
+            r#"\"q"#,
+            r"a\nb",
+            r"\u0001",
+            r"a\u0001b",
+            "ababa",
+            "sax",
+            "powershell.exe",
+            r"\\\\cmd",
+            r"\ud800",
+            "null",
         ][..],
     );
     let scalar = prop_oneof![
@@ -91,7 +149,8 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn event() -> impl Strategy<Value = String> {
-    let key = prop::sample::select(&["Image", "EventID", "a.b", "a", "x", "a.b.c", "é", "other", r"Im\u0061ge", "c-ip"][..]);
+    let key =
+        prop::sample::select(&["Image", "EventID", "a.b", "a", "x", "a.b.c", "é", "other", r"Im\u0061ge", "c-ip"][..]);
     let gap = prop::sample::select(&["", "", "", " ", "\t"][..]);
     (prop::collection::vec((key, value()), 0..7), gap, 0_u8..20).prop_map(|(members, gap, damage)| {
         let members: Vec<String> = members.iter().map(|(key, value)| format!("\"{key}\":{gap}{value}")).collect();
