@@ -90,6 +90,8 @@ describe('the triage queue by keyboard', () => {
     await user.keyboard('xjxe')
     const dialog = within(await screen.findByRole('dialog'))
     await user.click(dialog.getByLabelText(/False positive/))
+    // The last reason is offered again.
+    await user.clear(dialog.getByLabelText('Reason'))
     await user.type(dialog.getByLabelText('Reason'), 'Our own scanner')
     await user.click(dialog.getByRole('button', { name: /Close 2 alerts/ }))
     expect(await screen.findByText('Closed 2 alerts as false positive')).toBeInTheDocument()

@@ -2,61 +2,21 @@
 import { queryOptions } from '@tanstack/react-query'
 import { get, type Query } from './client'
 import { list, one } from './queries'
-import type { Diagnostic, Entity, Page, Severity } from './types'
+import type { components } from './schema'
+import type { Page } from './types'
 
 export type IndicatorKind = 'ip' | 'cidr' | 'domain' | 'hash' | 'url' | 'email'
-export type IndicatorList = {
-  id: string
-  name: string
-  description: string
-  source: string
-  /** What it names raises nothing, whatever other lists say. */
-  allow: boolean
-  severity: Severity
-  confidence?: number | null
-  valid_days?: number | null
-  enabled: boolean
-  entries: number
-  refused: number
-  imported_at?: string | null
-  created_at: string
-  updated_at: string
-  by: string
-  version: number
+type S = components['schemas']
+type Item<K extends keyof S> = S[K] extends { items: (infer One)[] } ? One : never
+
+export type IndicatorList = Omit<S['IndicatorListView'], 'state'> & {
   state: 'in_use' | 'loading' | 'empty' | 'disabled'
 }
 /** Where an indicator stands: which list, which line of it. */
-export type Provenance = {
-  list_id?: string | null
-  list: string
-  source?: string | null
-  line?: number | null
-  reference?: string | null
-  confidence?: number | null
-  added_at?: string | null
-  expires_at?: string | null
-}
-export type Indicator = { kind: IndicatorKind; indicator: string; allow: boolean; provenance: Provenance }
-export type Hit = {
-  entity: Entity
-  kind: IndicatorKind
-  indicator: string
-  provenance: Provenance
-  severity: Severity
-  allowed_by?: Provenance | null
-  event_id: string
-  first_seen: string
-  last_seen: string
-  count: number
-  alert_id?: string | null
-}
-export type ImportAnswer = {
-  list: IndicatorList
-  imported: number
-  refused: number
-  staged: boolean
-  diagnostics: Diagnostic[]
-}
+export type Provenance = S['Provenance']
+export type Indicator = Omit<Item<'List_IndicatorView'>, 'kind'> & { kind: IndicatorKind }
+export type Hit = S['Hit']
+export type ImportAnswer = S['ImportAnswer']
 
 /** Lists are loaded in the background: nothing tells when, so what loads is asked again. */
 const LOADING_MS = 1_500

@@ -1,5 +1,4 @@
 /** The only door to the generated schema: everything else imports its names from here. */
-import type { Hit } from './indicators'
 import type { components } from './schema'
 
 type S = components['schemas']
@@ -20,11 +19,9 @@ export type ActionState = S['ActionState']
 export type EntityKind = S['EntityKind']
 export type Entity = S['Entity']
 export type RiskTerm = S['RiskTerm']
-/** `superseded`: late events took the ground from this match of a correlation. */
-export type Alert = S['Alert'] & { superseded?: boolean }
+export type Alert = S['Alert']
 /** A list's alert has the fields of `Alert` only. */
-export type AlertDetail = Alert &
-  Partial<S['AlertDetail']> & { indicators?: Hit[]; indicator_state?: 'checked' | 'not_checked' }
+export type AlertDetail = Alert & Partial<S['AlertDetail']>
 export type Phase = 'detected' | 'investigated' | 'contained' | 'resolved'
 export type Incident = Omit<S['IncidentView'], 'phase'> & { phase: string }
 export type Note = S['Note']
@@ -75,7 +72,7 @@ export type ApiKey = S['ApiKey']
 export type CreatedKey = ApiKey & Partial<Pick<S['CreatedKey'], 'key' | 'older_until'>>
 export type Session = Item<'List_Session'>
 /** The other tenant is named while the grant holds. */
-export type Grant = S['Grant'] & { other_name?: string | null }
+export type Grant = Item<'List_GrantView'>
 export type FactorStatus = S['FactorStatus']
 export type TotpOffer = S['TotpOffer']
 export type RecoveryCodes = S['RecoveryCodes']

@@ -170,7 +170,9 @@ function Incidents({ report }: { report: BacktestReport }) {
               <Td className="text-fg-2">{incident.verdict ? verdictLabel(incident.verdict) : 'none yet'}</Td>
               <Td>
                 {incident.caught ? (
-                  <Chip tone="ok">would have caught it{HOW[incident.how] ? ` ${HOW[incident.how]}` : ''}</Chip>
+                  <Chip tone="ok">
+                    would have caught it{HOW[incident.how ?? ''] ? ` ${HOW[incident.how ?? '']}` : ''}
+                  </Chip>
                 ) : (
                   <Chip tone="neutral">would not have</Chip>
                 )}
