@@ -9,13 +9,12 @@ type RuleSource = { product?: string | null; category?: string | null; categorie
 export type RuleState = S['State']
 export type Scorecard = S['Scorecard']
 export type Correlation = S['CorrelationView']
-/** What there is to show before a rule of the tenant may be enabled. */
-export type Proof = { backtest?: string | null; backtest_at?: string | null; ready: boolean; missing: string[] }
+export type Proof = S['RuleProof']
 export type RuleView = Omit<S['RuleView'], 'log_source' | 'origin'> & {
   log_source: RuleSource
   origin: 'built_in' | 'directory' | 'tenant'
 }
-export type RuleDetail = Omit<S['RuleDetail'], keyof RuleView | 'proof'> & RuleView & { proof: Proof }
+export type RuleDetail = Omit<S['RuleDetail'], keyof RuleView> & RuleView
 export type TestResult = S['TestResult']
 export type Check = S['CheckAnswer']
 export type Explanation = Omit<S['Explanation'], 'log_source'> & {
@@ -23,8 +22,7 @@ export type Explanation = Omit<S['Explanation'], 'log_source'> & {
 }
 export type ExplainedItem = S['AskedLine']
 export type RuleVersion = S['VersionView']
-export type DiffRow = { kind: 'same' | 'added' | 'removed'; old?: number | null; new?: number | null; text: string }
-export type RuleDiff = Omit<S['Difference'], 'lines'> & { lines: DiffRow[] }
+export type RuleDiff = S['Difference']
 export type ShadowMatch = Item<'List_Match'>
 export type BacktestReport = S['Report']
 export type Backtest = S['Backtest']

@@ -2906,7 +2906,7 @@ export interface components {
         };
         Difference: {
             from: string;
-            lines: components["schemas"]["DiffLine"][];
+            lines: components["schemas"]["RuleDiffLine"][];
             /** @description As `diff -u` writes it; empty when they are equal. */
             text: string;
             to: string;
@@ -4776,11 +4776,20 @@ export interface components {
         RuleDetail: components["schemas"]["RuleView"] & {
             description: string;
             falsepositives: string[];
-            proof: components["schemas"]["Proof"];
+            proof: components["schemas"]["RuleProof"];
             references: string[];
             samples: components["schemas"]["Samples"];
             /** @description The rule's own text; of a rule of the tenant, that of its newest version. */
             source: string;
+        };
+        /** @enum {string} */
+        RuleDiffKind: "same" | "added" | "removed";
+        RuleDiffLine: {
+            kind: components["schemas"]["RuleDiffKind"];
+            new?: number | null;
+            /** @description Its number in the old text and in the new one, from 1. */
+            old?: number | null;
+            text: string;
         };
         RulePatch: {
             /** @description Set the rule that the tenant's own stands in for. */
@@ -4797,6 +4806,14 @@ export interface components {
              * @description The version of a tenant's own rule that is to run; the newest unless told.
              */
             version?: number | null;
+        };
+        /** @description What there is to show before a rule of the tenant may be enabled. */
+        RuleProof: {
+            backtest?: components["schemas"]["Id_job"] | null;
+            backtest_at?: components["schemas"]["Timestamp"] | null;
+            /** @description `tests_missing`, `tests_failed` or `backtest_missing`. */
+            missing: string[];
+            ready: boolean;
         };
         RuleText: {
             /** @description Events that it must match, as they would be sent; at most 200, each of at most 64 KiB. */
