@@ -35,6 +35,7 @@ pub(crate) enum Level {
     Automated,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "four steps, each with an answer of its own")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Technique {
     /// `T1110` or `T1110.003`.

@@ -160,9 +160,10 @@ async fn ran(access: &mut impl Access, rule: &str, rows: &[Minute]) -> Result<Ra
             continue;
         }
         let state = match coverage::find_set(access, &row.rules).await? {
-            Some(RuleSet::Tenant { base, default, differs }) => match differs.get(rule) {
-                Some(differs) => Ok(differs.state),
-                None => {
+            Some(RuleSet::Tenant { base, default, differs }) => {
+                if let Some(differs) = differs.get(rule) {
+                    Ok(differs.state)
+                } else {
                     if !bases.contains_key(&base) {
                         let loaded = coverage::find_set(access, &base).await?;
                         let has = matches!(loaded, Some(RuleSet::Base(rules)) if rules.contains_key(rule));
@@ -170,7 +171,7 @@ async fn ran(access: &mut impl Access, rule: &str, rows: &[Minute]) -> Result<Ra
                     }
                     if bases.get(&base) == Some(&true) { Ok(default) } else { Err("the rule was not loaded") }
                 }
-            },
+            }
             Some(RuleSet::Base(_)) | None => Err("it is not known which rules ran"),
         };
         ran.insert(row.rules.clone(), state);

@@ -1,7 +1,5 @@
 //! The difference of two texts, line by line. Pure.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -120,21 +118,23 @@ pub(crate) fn unified(lines: &[DiffLine], from: &str, to: &str) -> String {
     if shown.is_empty() {
         return text;
     }
-    let _ = writeln!(text, "--- {from}\n+++ {to}");
+    text.extend([format!("--- {from}\n+++ {to}\n")]);
     for hunk in shown.chunk_by(|a, b| a + 1 == *b) {
         let hunk: Vec<&DiffLine> = hunk.iter().filter_map(|at| lines.get(*at)).collect();
         let span = |number: fn(&DiffLine) -> Option<usize>| {
             let numbers: Vec<usize> = hunk.iter().filter_map(|line| number(line)).collect();
             format!("{},{}", numbers.first().copied().unwrap_or(0), numbers.len())
         };
-        let _ = writeln!(text, "@@ -{} +{} @@", span(|line| line.old), span(|line| line.new));
+        text.extend([format!("@@ -{} +{} @@\n", span(|line| line.old), span(|line| line.new))]);
         for line in hunk {
             let mark = match line.kind {
                 Kind::Same => ' ',
                 Kind::Added => '+',
                 Kind::Removed => '-',
             };
-            let _ = writeln!(text, "{mark}{}", line.text);
+            text.push(mark);
+            text.push_str(&line.text);
+            text.push('\n');
         }
     }
     text
@@ -177,7 +177,10 @@ mod tests {
 
     #[test]
     fn texts_too_long_to_compare_are_all_removed_and_all_added() {
-        let long = |word: &str| (0..3_000).map(|number| format!("{word}{number}\n")).collect::<String>();
+        let long = |word: &str| {
+            let lines: Vec<String> = (0..3_000).map(|number| format!("{word}{number}\n")).collect();
+            lines.concat()
+        };
         let lines = lines(&long("a"), &long("b"));
         assert_eq!((lines.len(), lines[0].kind, lines[5_999].kind), (6_000, Kind::Removed, Kind::Added));
     }

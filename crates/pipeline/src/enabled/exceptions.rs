@@ -81,7 +81,7 @@ pub fn excepted_by(
 }
 
 fn with(rule: &Rule, filters: &[&Filter], options: &CompileOptions) -> RuleSet {
-    let filters = filters.iter().map(|filter| Filter::clone(filter)).collect();
+    let filters = filters.iter().copied().cloned().collect();
     let documents = Documents { rules: vec![rule.clone()], filters, ..Documents::default() };
     RuleSet::compile(documents, options).0
 }

@@ -27,7 +27,7 @@ impl Own {
                     rules.push(rule);
                 }
                 None => {
-                    tracing::error!(rule.id = %id, said = ?said.first().map(ToString::to_string), "a tenant's rule cannot be used")
+                    tracing::error!(rule.id = %id, said = ?said.first().map(ToString::to_string), "a tenant's rule cannot be used");
                 }
             }
         }
