@@ -169,7 +169,7 @@ pub(crate) async fn show(
     let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
     let indicator_state = if checked { "checked" } else { "not_checked" };
     let similar_count = same.saturating_sub(1);
-    Ok(Tagged(alert.version, AlertDetail { similar_count, alert, rule, matches, indicators, indicator_state }))
+    Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count }))
 }
 
 /// What a list names in the alert's entities, and where.

@@ -64,7 +64,8 @@ struct Wanted {
 impl Wanted {
     fn of(filter: &RuleFilter) -> Result<Self, Problem> {
         let state = filter.state.as_deref().map(|text| {
-            rule_states::State::parse(text).ok_or_else(|| Problem::invalid(format!("`state` has no value `{text:.80}`")))
+            rule_states::State::parse(text)
+                .ok_or_else(|| Problem::invalid(format!("`state` has no value `{text:.80}`")))
         });
         Ok(Self {
             text: filter.q.as_ref().map(|text| text.to_lowercase()),
@@ -88,10 +89,7 @@ impl Wanted {
     fn rule(&self, rule: &Rule) -> bool {
         self.level.is_none_or(|level| rule.level == level)
             && self.status.as_ref().is_none_or(|status| rule.status == *status)
-            && self
-                .text
-                .as_ref()
-                .is_none_or(|text| rule.title.to_lowercase().contains(text) || rule.id.contains(text))
+            && self.text.as_ref().is_none_or(|text| rule.title.to_lowercase().contains(text) || rule.id.contains(text))
     }
 }
 

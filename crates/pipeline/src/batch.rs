@@ -57,11 +57,13 @@ pub(crate) fn run(
     }
     workers.fields.look(&events, &seen);
     workers.correlation.begin(&rules.correlations);
-    let mut found = Found { events: &events, seen: &seen, rules: &rules, findings: Vec::new(), silent: Silent::default() };
+    let mut found =
+        Found { events: &events, seen: &seen, rules: &rules, findings: Vec::new(), silent: Silent::default() };
     found.by_rules(workers);
     workers.correlation.settle();
     let Found { mut findings, silent, .. } = found;
-    let mut sightings = indicators.map(|indicators| indicators::sightings(&events, &seen, indicators)).unwrap_or_default();
+    let mut sightings =
+        indicators.map(|indicators| indicators::sightings(&events, &seen, indicators)).unwrap_or_default();
     findings.append(&mut sightings.findings);
     Outcome { events, findings, problems, silent, sightings, rules }
 }

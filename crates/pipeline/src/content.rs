@@ -128,12 +128,7 @@ impl Content {
     }
 
     /// Rules fitted to this installation.
-    pub fn load_shaped(
-        built_in: &'static [BuiltIn],
-        dirs: Vec<PathBuf>,
-        shape: Shape,
-        default_state: State,
-    ) -> Self {
+    pub fn load_shaped(built_in: &'static [BuiltIn], dirs: Vec<PathBuf>, shape: Shape, default_state: State) -> Self {
         let book = ArcSwap::from_pointee(build(gather(built_in, &dirs), &shape, &shape.gather()));
         Self { built_in, dirs, shape, default_state, book, reloading: Mutex::new(()) }
     }

@@ -191,7 +191,8 @@ fn changed(changes: &mut Receiver<Change>, tenant: TenantId) -> bool {
         match changes.try_recv() {
             // Version 0 tells of what a rule found, not of what it is, save for `all`.
             Ok(change) => {
-                changed |= change.tenant == tenant && change.kind == "rule" && (change.version > 0 || change.id == "all");
+                changed |=
+                    change.tenant == tenant && change.kind == "rule" && (change.version > 0 || change.id == "all");
             }
             Err(TryRecvError::Lagged(_)) => changed = true,
             Err(TryRecvError::Empty | TryRecvError::Closed) => return changed,

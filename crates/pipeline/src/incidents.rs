@@ -21,7 +21,7 @@ pub const SUBJECTS: usize = 200;
 pub(crate) async fn apply(
     tx: &mut Tx,
     growing: &mut Growing,
-    batch: Findings<'_>,
+    batch: Found<'_>,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<()> {
@@ -46,7 +46,7 @@ pub(crate) async fn apply(
 
 /// What a batch found, and its events.
 #[derive(Clone, Copy)]
-pub(crate) struct Findings<'a> {
+pub(crate) struct Found<'a> {
     pub(crate) findings: &'a [Finding],
     pub(crate) events: &'a [Event],
     /// What correlations found.
@@ -63,7 +63,7 @@ pub(crate) struct Folded {
 
 async fn fold(
     tx: &mut Tx,
-    batch: Findings<'_>,
+    batch: Found<'_>,
     settings: &Settings,
     context: &triage::risk::Context,
     now: Timestamp,

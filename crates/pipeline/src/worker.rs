@@ -18,9 +18,8 @@ use crate::{
     covered,
     enabled::Enabled,
     growing::Growing,
-    incidents::{self, Findings},
-    indicators,
-    seen,
+    incidents::{self, Found},
+    indicators, seen,
 };
 
 /// The name under which this consumer's place is kept.
@@ -171,7 +170,7 @@ async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     let told = hands.workers.correlation.advance(&mut tx, now).await?;
     let raised = raise::prepare(&mut tx, told, &rules).await?;
-    let found = Findings { findings: &[], events: &[], raised: &raised, log: Some(bus) };
+    let found = Found { findings: &[], events: &[], raised: &raised, log: Some(bus) };
     incidents::apply(&mut tx, &mut hands.growing, found, &pipeline.settings, now).await?;
     tx.commit(now).await?;
     pipeline.correlations.note(tenant, hands.workers.correlation.counters());
@@ -241,8 +240,7 @@ async fn commit(
     covered::unreadable(&mut tx, damaged, now).await?;
     let told = hands.workers.correlation.advance(&mut tx, now).await?;
     let raised = raise::prepare(&mut tx, told, &outcome.rules).await?;
-    let batch =
-        Findings { findings: &outcome.findings, events: &outcome.events, raised: &raised, log: Some(bus) };
+    let batch = Found { findings: &outcome.findings, events: &outcome.events, raised: &raised, log: Some(bus) };
     incidents::apply(&mut tx, &mut hands.growing, batch, &pipeline.settings, now).await?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &next.0.to_be_bytes()).await?;
     tx.announce("ingest", "stats");

@@ -148,7 +148,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("list_indicators", "indicators search 203.0.113.7 --kind ip", ""),
     ("list_indicator_hits", "indicators hits --list ilt_1 --allowed false", ""),
     ("list_exceptions", "rule exceptions list --rule rul_1 --active", ""),
-    ("create_exception", "rule exceptions add ../../rules/correlation/linux_account_made_administrator/rule.yml --owner ann --reason known --expires 2027-01-01T00:00:00Z", ""),
+    (
+        "create_exception",
+        "rule exceptions add ../../rules/correlation/linux_account_made_administrator/rule.yml --owner ann --reason known --expires 2027-01-01T00:00:00Z",
+        "",
+    ),
     ("get_exception", "rule exceptions show exc_1", ""),
     ("update_exception", "rule exceptions update exc_1 --reason longer", ""),
     ("delete_exception", "rule exceptions remove exc_1", ""),

@@ -131,7 +131,7 @@ mod tests {
 
     fn rule(product: &str, fields: &str, state: RuleState) -> Held {
         let text = format!(
-            "title: {fields}\nid: {fields}\nlevel: low\nlogsource: {{product: {product}}}\ndetection:\n  s: {{{fields}}}\n  condition: s\n"
+            "title: '{fields}'\nid: '{fields}'\nlevel: low\nlogsource: {{product: {product}}}\ndetection:\n  s: {{{fields}}}\n  condition: s\n"
         );
         let rule = shieldops_detect::parse(&text, "r.yml").0.into_rules().swap_remove(0);
         Held { rule: Arc::new(rule), state, tested: false }

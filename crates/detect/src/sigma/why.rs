@@ -26,6 +26,7 @@ const MAX_CHARS: usize = 512;
 
 /// What a rule says to one event.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four answers to four questions, none of which follows from another")]
 pub struct Why {
     /// The event is one object that rules can read.
     pub readable: bool,

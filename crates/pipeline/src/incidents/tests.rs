@@ -16,7 +16,7 @@ use shieldops_model::{
 use shieldops_store::{Job, Options, Store, TenantScope, alerts, incidents};
 use shieldops_triage::{Finding, RuleFacts};
 
-use super::{Findings, apply};
+use super::{Found, apply};
 use crate::{Settings, growing::Growing};
 
 const START: i64 = 1_790_000_000;
@@ -102,7 +102,7 @@ impl World {
     async fn batch(&mut self, findings: &[Finding]) {
         self.clock.advance(Duration::from_millis(1));
         let mut tx = self.scope.begin().await.unwrap();
-        let batch = Findings { findings, events: &[], raised: &[], log: None };
+        let batch = Found { findings, events: &[], raised: &[], log: None };
         apply(&mut tx, &mut self.growing, batch, &Settings::default(), self.clock.now()).await.unwrap();
         tx.commit(self.clock.now()).await.unwrap();
     }

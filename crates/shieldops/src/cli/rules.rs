@@ -33,8 +33,21 @@ use crate::{
 };
 
 const PATH: &str = "/api/v1/rules";
-const MEMBERS: &[&str] =
-    &["id", "title", "level", "status", "state", "correlation", "head", "live", "switched", "origin", "file", "alert_count", "source"];
+const MEMBERS: &[&str] = &[
+    "id",
+    "title",
+    "level",
+    "status",
+    "state",
+    "correlation",
+    "head",
+    "live",
+    "switched",
+    "origin",
+    "file",
+    "alert_count",
+    "source",
+];
 /// Folders below a folder of rules.
 const MAX_DEPTH: usize = 32;
 /// Bytes of one file.

@@ -66,9 +66,12 @@ pub(super) enum Kind {
 
 pub(super) fn run(command: &TokenCommand) -> Outcome {
     match command {
-        TokenCommand::List(page) => {
-            list(page, PATH, &[], &["/id", "/kind", "/name", "/source", "/created_at", "/expires_at", "/last_used_at", "/revoked_at"])
-        }
+        TokenCommand::List(page) => list(
+            page,
+            PATH,
+            &[],
+            &["/id", "/kind", "/name", "/source", "/created_at", "/expires_at", "/last_used_at", "/revoked_at"],
+        ),
         TokenCommand::Create(args) => create(args),
         TokenCommand::Revoke(args) => {
             let answer = Client::new(&args.server)?.delete(&part(PATH, &args.id))?;

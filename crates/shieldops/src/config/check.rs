@@ -91,7 +91,8 @@ impl Checker<'_> {
         }
         for dir in raw.pipelines.iter().filter(|dir| !dir.is_dir()) {
             let dir = dir.display();
-            self.warnings.push(format!("rules.pipelines: {dir} is no folder now; its pipelines are loaded once it is there"));
+            self.warnings
+                .push(format!("rules.pipelines: {dir} is no folder now; its pipelines are loaded once it is there"));
         }
         for name in &raw.mappings_off {
             if shieldops_detect::FieldMap::mappings().all(|(known, _)| known != name) {
@@ -113,7 +114,8 @@ impl Checker<'_> {
         const KEY: &str = "trusted_proxies";
         let mut found = Vec::new();
         for text in &raw.trusted_proxies {
-            let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.to_canonical().into()));
+            let network =
+                text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.to_canonical().into()));
             match network {
                 Some(network) if network.prefix_len() == 0 => {
                     let fix = "name the proxies themselves: anybody could say to be anywhere";
@@ -124,9 +126,9 @@ impl Checker<'_> {
             }
         }
         match (raw.behind_proxy, raw.trusted_proxies.is_empty()) {
-            (true, true) => self.warnings.push(
-                "behind_proxy: without trusted_proxies everybody is seen at the address of the proxy".to_owned(),
-            ),
+            (true, true) => self
+                .warnings
+                .push("behind_proxy: without trusted_proxies everybody is seen at the address of the proxy".to_owned()),
             (false, false) => {
                 self.warnings.push("trusted_proxies: without behind_proxy they are not believed".to_owned());
                 found.clear();

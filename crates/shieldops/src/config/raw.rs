@@ -168,12 +168,7 @@ pub(super) struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            dirs: Vec::new(),
-            dirs_state: "enabled".to_owned(),
-            pipelines: Vec::new(),
-            mappings_off: Vec::new(),
-        }
+        Self { dirs: Vec::new(), dirs_state: "enabled".to_owned(), pipelines: Vec::new(), mappings_off: Vec::new() }
     }
 }
 

@@ -21,13 +21,11 @@ pub(crate) fn options(
     for file in files {
         let name = file.display().to_string();
         let (pipeline, found) = Pipeline::parse(&read(file)?, &name);
-        match pipeline {
-            Some(pipeline) => options.pipelines.push(pipeline),
-            None => {
-                let first = found.iter().find(|one| one.severity == DiagnosticSeverity::Error);
-                return Err(first.map_or_else(|| format!("{name}: cannot be used"), ToString::to_string));
-            }
-        }
+        let Some(pipeline) = pipeline else {
+            let first = found.iter().find(|one| one.severity == DiagnosticSeverity::Error);
+            return Err(first.map_or_else(|| format!("{name}: cannot be used"), ToString::to_string));
+        };
+        options.pipelines.push(pipeline);
         said.extend(found);
         let beside = file.parent().unwrap_or(Path::new("")).join("placeholders");
         for (name, values) in placeholders(&beside)? {

@@ -105,7 +105,7 @@ async fn exceptions_are_kept_with_owner_reason_and_end_and_stand_in_the_ledger()
     let mut reader = world.scope().read().await.unwrap();
     assert_eq!(exceptions::all(&mut reader).await.unwrap().len(), 2);
     let later = exceptions::after(&mut reader, now().plus(Duration::from_mins(1))).await.unwrap();
-    assert_eq!(later, [long.clone()], "an exception ends at its end");
+    assert_eq!(later, std::slice::from_ref(&long), "an exception ends at its end");
     let mut tx = begin(&world).await;
     short.expires_at = now().plus(Duration::from_mins(5));
     exceptions::update(&mut tx, &mut short).await.unwrap();

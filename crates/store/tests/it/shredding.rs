@@ -338,7 +338,7 @@ async fn whoever_holds_a_scope_from_before_writes_nothing_into_a_tenant_that_is_
     doom(&world, id).await;
     assert!(acme.begin().await.is_ok(), "until it begins, the deletion may be called off");
     let (scope, now) = (acme.clone(), world.clock.now());
-    let meanwhile = shredded_while(&world, id, async move { plant_target(&scope, now).await }).await;
+    let meanwhile = Box::pin(shredded_while(&world, id, async move { plant_target(&scope, now).await })).await;
     assert!(matches!(meanwhile, Err(StoreError::NotFound)), "{meanwhile:?}");
     let afterwards = plant_target(&acme, world.clock.now()).await;
     assert!(matches!(afterwards, Err(StoreError::NotFound)), "{afterwards:?}");

@@ -31,7 +31,11 @@ pub(super) async fn fill(data_dir: &Path, url: &str, count: u32, each: u32) -> a
         let scope = tenant(&store, number).await?;
         made.push(Tenant {
             token: token(&scope, number).await?,
-            shipper: create_token(&scope, CredentialKind::Ingest, "bench", None, None, None).await?.1.expose().to_owned(),
+            shipper: create_token(&scope, CredentialKind::Ingest, "bench", None, None, None)
+                .await?
+                .1
+                .expose()
+                .to_owned(),
             alerts: with_alerts(&scope, each).await?,
         });
     }

@@ -3,7 +3,6 @@
 
 use std::{
     env,
-    io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},

@@ -68,7 +68,7 @@ pub(super) fn run(args: &LintArgs) -> Outcome {
     let files = files(&args.paths)?;
     let seen = args.fields.as_deref().map(seen_fields).transpose()?;
     let (options, said) = pipelines::options(&args.pipeline, CompileOptions::default()).map_err(Failure::unusable)?;
-    let report = examine(&files, &options, said, &Context { seen_fields: seen.as_ref() }, args.all);
+    let report = examine(&files, &options, said, Context { seen_fields: seen.as_ref() }, args.all);
     match args.output {
         Output::Json => output::json(&report)?,
         Output::Table => print(&report, &files)?,
@@ -106,13 +106,7 @@ fn seen_fields(path: &Path) -> Result<BTreeSet<String>, Failure> {
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-fn examine(
-    files: &[File],
-    options: &CompileOptions,
-    said: Vec<Diagnostic>,
-    context: &Context<'_>,
-    all: bool,
-) -> Report {
+fn examine(files: &[File], options: &CompileOptions, said: Vec<Diagnostic>, context: Context<'_>, all: bool) -> Report {
     let mut documents = Documents::default();
     let mut diagnostics = said;
     for file in files {
@@ -120,7 +114,7 @@ fn examine(
         documents.extend([found]);
         diagnostics.extend(said);
     }
-    diagnostics.extend(lint(&documents, context));
+    diagnostics.extend(lint(&documents, &context));
     let costs = documents.rules.iter().map(|rule| RuleCost { rule_id: rule.id.clone(), cost: cost(rule) }).collect();
     let mut report = Report {
         rules: documents.rules.len(),
@@ -165,8 +159,11 @@ fn shown(said: &Diagnostic, text: &str) -> String {
     let _written = writeln!(out, "{margin}--> {}:{}:{}", said.file, said.line, said.column);
     let line = said.line.checked_sub(1).and_then(|line| text.lines().nth(line));
     if let Some(line) = line.filter(|line| line.chars().count() <= 400) {
-        let before: String =
-            line.chars().take(said.column.saturating_sub(1)).map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
+        let before: String = line
+            .chars()
+            .take(said.column.saturating_sub(1))
+            .map(|char| if char == '\t' { '\t' } else { ' ' })
+            .collect();
         let _written = writeln!(out, "{margin} |\n{number} | {line}\n{margin} | {before}^");
     }
     if !said.fix.is_empty() {
@@ -184,12 +181,13 @@ mod tests {
     }
 
     fn examined(text: &str, all: bool) -> Report {
-        examine(&[file(text)], &CompileOptions::default(), Vec::new(), &Context::default(), all)
+        examine(&[file(text)], &CompileOptions::default(), Vec::new(), Context::default(), all)
     }
 
     #[test]
     fn the_built_in_rules_have_no_errors() {
-        let report = examine(&files(&[]).ok().unwrap(), &CompileOptions::default(), Vec::new(), &Context::default(), false);
+        let report =
+            examine(&files(&[]).ok().unwrap(), &CompileOptions::default(), Vec::new(), Context::default(), false);
         let errors = report.diagnostics.iter().filter(|said| said.severity == DiagnosticSeverity::Error);
         assert_eq!(errors.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
         assert_eq!(report.costs.len(), report.rules);
@@ -209,7 +207,8 @@ mod tests {
 
     #[test]
     fn what_is_only_worth_knowing_is_told_when_asked_for() {
-        let text = "title: T\nid: r\nlevel: low\nlogsource: {product: linux}\ndetection:\n  kw: [evil]\n  condition: kw\n";
+        let text =
+            "title: T\nid: r\nlevel: low\nlogsource: {product: linux}\ndetection:\n  kw: [evil]\n  condition: kw\n";
         assert!(examined(text, false).diagnostics.is_empty());
         assert_eq!(examined(text, true).diagnostics.iter().map(|said| said.code).collect::<Vec<_>>(), ["medium-rule"]);
     }
