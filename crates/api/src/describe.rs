@@ -22,7 +22,7 @@ use crate::{
 const PROBLEM: &str = "application/problem+json";
 
 /// The groups of operations, in the order of the reference.
-const TAGS: [(&str, &str); 21] = [
+const TAGS: [(&str, &str); 22] = [
     ("session", "Signing in and out, and open sessions."),
     ("account", "One's own password, second factors and permissions."),
     ("overview", "What is going on now."),
@@ -31,6 +31,7 @@ const TAGS: [(&str, &str); 21] = [
     ("events", "Telemetry: taken in, found again."),
     ("ingest", "What comes in, and what could not be read."),
     ("rules", "Detection rules and their tests."),
+    ("indicators", "Lists of what is known to be bad, or known to be fine, and what of it was seen."),
     ("plans", "Responses, their approval and their run."),
     ("actions", "What was done on targets, and its undo."),
     ("targets", "Where may be acted."),

@@ -48,13 +48,17 @@ pub(crate) struct NewUser {
     password: String,
 }
 
-/// Makes a person with a password that its maker knows; an invitation is better. Names are unique in the installation, so only
-/// its operator may be told that one is taken.
+/// Makes a person with a password that its maker knows; an invitation is better. Names are unique in the installation: where
+/// it has other tenants, only its operator may be told that one is taken.
 #[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "users", request_body = NewUser,
     responses((status = 201, body = User), (status = 400, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem)))]
-pub(crate) async fn create(caller: Caller, Body(body): Body<NewUser>) -> Result<Response, Problem> {
-    if !caller.rights.is_operator() {
-        let detail = "an operator of the installation makes people with a password: invite them instead";
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<NewUser>,
+) -> Result<Response, Problem> {
+    if !caller.rights.is_operator() && app.store.tenants().await?.len() > 1 {
+        let detail = "beside other tenants only an operator makes people with a password: invite them instead";
         return Err(Problem::new(Code::FORBIDDEN, detail));
     }
     caller.recent()?;

@@ -297,10 +297,11 @@ impl Jobs {
 }
 
 fn build(partition: &Partition, id: SegmentId) -> Result<()> {
+    let mut index = lock(&partition.index);
+    // Asked under the lock: what retention has removed gets no new file.
     let found = partition.log().segments.iter().find(|segment| segment.id == id).cloned();
     let Some(segment) = found else { return Ok(()) };
     let extent = partition.extent(&segment, len64(SEGMENT_HEADER));
-    let mut index = lock(&partition.index);
     if index.whole.contains(&id) {
         return Ok(());
     }

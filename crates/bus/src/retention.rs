@@ -10,7 +10,7 @@ use crate::{
     Deleted, Disk, Error,
     disk::{read_all, replace},
     error::{Result, io_error},
-    partition::{Log, Partition},
+    partition::{Log, Partition, lock},
     segment::{Segment, State},
 };
 
@@ -113,6 +113,8 @@ fn delete(partition: &Partition, id: SegmentId, deleted: &mut BTreeMap<TenantId,
         log.segments.pop_front();
         log.retired = retired;
     });
+    // A side index that is being written is removed when it is there.
+    let index = lock(&partition.index);
     for extension in ["seg", "idx", "sealed"] {
         let path = partition.dir.join(Segment::name(id, extension));
         match disk.remove(&path) {
@@ -122,6 +124,7 @@ fn delete(partition: &Partition, id: SegmentId, deleted: &mut BTreeMap<TenantId,
             _ => {}
         }
     }
+    drop(index);
     disk.sync_dir(&partition.dir).map_err(io_error("syncing", &partition.dir))?;
     let deleted = deleted.entry(partition.place.tenant).or_default();
     deleted.segments = deleted.segments.saturating_add(1);

@@ -257,7 +257,7 @@ fn the_attack_samples_give_what_the_data_set_says_with_the_public_rules() {
     unpack(&data.join("sigma-rules.tar.zst"), &rules);
     unpack(&data.join("evtx-attack-samples.tar.zst"), &samples);
     let folders = ["rules", "rules-emerging-threats", "rules-threat-hunting", "rules-placeholder", "rules-compliance"];
-    let mut args = vec!["--no-built-in".to_owned()];
+    let mut args = ["--no-built-in", "--mapping", "table-only"].map(str::to_owned).to_vec();
     for folder in folders {
         args.extend(["--rules".to_owned(), rules.join(folder).to_str().unwrap().to_owned()]);
     }

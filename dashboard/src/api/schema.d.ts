@@ -2423,8 +2423,8 @@ export interface paths {
         get: operations["list_users"];
         put?: never;
         /**
-         * Makes a person with a password that its maker knows; an invitation is better. Names are unique in the installation, so only
-         *     its operator may be told that one is taken.
+         * Makes a person with a password that its maker knows; an invitation is better. Names are unique in the installation: where
+         *     it has other tenants, only its operator may be told that one is taken.
          * @description Needs `user.write`.
          */
         post: operations["create_user"];

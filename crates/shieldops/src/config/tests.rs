@@ -137,7 +137,7 @@ fn what_show_prints_is_a_configuration_that_means_the_same() {
 #[test]
 fn every_setting_is_described_and_every_default_has_its_setting() {
     let keys = reference::keys();
-    assert_eq!(keys.len(), 38);
+    assert_eq!(keys.len(), 43);
     for key in &keys {
         assert!(key.docs.ends_with('.'), "{} has no description", key.name);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use shieldops_detect::{FieldHit, Limits};
-use shieldops_model::EventId;
+use shieldops_model::{EventId, Timestamp};
 
 use super::{
     find::{Finding, Found, Place, RuleName},
@@ -13,11 +13,11 @@ use super::{
 impl Found {
     /// Adds a finding for each match of a correlation.
     pub(super) fn correlate(&mut self, rules: &Loaded) {
-        let (sightings, places): (Vec<_>, HashMap<EventId, Place>) = std::mem::take(&mut self.sightings)
+        let (sightings, places): (Vec<_>, HashMap<EventId, (Timestamp, Place)>) = std::mem::take(&mut self.sightings)
             .into_iter()
             .map(|(sighting, place)| {
-                let event = sighting.observed.event;
-                (sighting, (event, place))
+                let (event, time) = (sighting.observed.event, sighting.observed.time);
+                (sighting, (event, (time, place)))
             })
             .unzip();
         if sightings.is_empty() {
@@ -25,7 +25,9 @@ impl Found {
         }
         for found in rules.correlations.replay(sightings, Limits::default()) {
             let Some(correlation) = rules.correlations.get(found.correlation) else { continue };
-            let place = found.events.iter().rev().find_map(|event| places.get(event));
+            // The event that completed it.
+            let seen = found.events.iter().filter_map(|event| places.get(event));
+            let place = seen.max_by_key(|(time, _)| *time).map(|(_, place)| place);
             let values = correlation.group_by.iter().zip(found.group);
             self.findings.push(Finding {
                 time: Some(found.last_seen),
