@@ -13,6 +13,7 @@ import re
 import struct
 import threading
 import time
+import uuid
 
 import requests
 import schemathesis
@@ -181,12 +182,44 @@ def person():
     return ask("POST", "/api/v1/users", user())
 
 
+def rule():
+    text = (f"title: {name()}\nid: {uuid.uuid4()}\nlevel: low\nlogsource: {{product: linux}}\n"
+            "detection:\n  one: {user: root}\n  condition: one\n")
+    return {"text": text, "match": [], "miss": []}
+
+
+def exception():
+    text = (f"title: {name()}\nlogsource: {{product: linux}}\n"
+            "filter:\n  rules: any\n  one: {user: backup}\n  condition: not one\n")
+    return {"filter": text, "owner": "me", "reason": "to be tried", "expires_at": LATER}
+
+
+def own_rule(body=None, **more):
+    """For requests about a rule of the tenant's own."""
+    def made(case):
+        case.path_parameters["id"] = ask("POST", "/api/v1/rules", rule())["id"]
+        if more:
+            case.path_parameters.update({key: value for key, value in more.items() if key == "number"})
+            if "query" in more:
+                case.query = more["query"]
+        if body is not None:
+            case.body = body
+    return made
+
+
+def revised(case):
+    body = rule()
+    case.path_parameters["id"] = ask("POST", "/api/v1/rules", body)["id"]
+    case.body = body | {"text": body["text"].replace("level: low", "level: high")}
+
+
 # An id by the kind that a path takes.
 IDS = {
     "alerts": lambda: listed("/api/v1/alerts?limit=20"),
     "incidents": lambda: listed("/api/v1/incidents?limit=20"),
     "events": lambda: listed("/api/v1/events?limit=20"),
-    "rules": lambda: listed("/api/v1/rules?limit=20"),
+    "rules": lambda: listed("/api/v1/rules?limit=20&origin=built_in"),
+    "exceptions": lambda: ask("POST", "/api/v1/exceptions", exception())["id"],
     "plans": lambda: plan()["id"],
     "actions": lambda: done()["actions"][0]["id"],
     "targets": lambda: ask("POST", "/api/v1/targets", {"kind": "linux_host", "name": f"sim/{name()}"})["id"],
@@ -238,7 +271,12 @@ BODIES = {
     "POST /api/v1/session/second-factor": challenged,
     "POST /api/v1/me/reauthenticate": lambda: {"password": FACTS["password"]},
     "POST /api/v1/me/totp/confirm": offered,
-    "PATCH /api/v1/rules/{id}": lambda: {"enabled": True, "reason": "to be tried"},
+    "POST /api/v1/rules": rule,
+    "POST /api/v1/rules/check": rule,
+    "POST /api/v1/rules/import": lambda: rule() | {"format": "shieldops-rule/1", "exceptions": []},
+    "POST /api/v1/rules/{id}/explain": lambda: {"event": {"user": "root"}},
+    "POST /api/v1/exceptions": exception,
+    "PATCH /api/v1/exceptions/{id}": lambda: {"owner": "somebody", "reason": "to be tried"},
     "POST /api/v1/incidents/{id}/notes": lambda: {"text": "seen"},
     "POST /api/v1/plans/{id}/reject": lambda: {"reason": "no"},
     "POST /api/v1/actions/{id}/undo": lambda: {"reason": "back"},
@@ -307,6 +345,11 @@ def bare(case):
 
 
 SPECIAL = {
+    "PUT /api/v1/rules/{id}": revised,
+    "PATCH /api/v1/rules/{id}": own_rule({"state": "shadow", "reason": "to be tried"}),
+    "GET /api/v1/rules/{id}/versions": own_rule(),
+    "GET /api/v1/rules/{id}/versions/{number}": own_rule(number=1),
+    "GET /api/v1/rules/{id}/diff": own_rule(query={"from": "1", "to": "head"}),
     "POST /api/v1/me/totp": bare,
     "POST /api/v1/plans/{id}/replan": outdated,
     "POST /api/v1/plans/{id}/execute": halted,

@@ -144,6 +144,7 @@ pub(crate) async fn update(
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TenantReason)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reason {
     /// It stands in both ledgers.

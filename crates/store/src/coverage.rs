@@ -25,6 +25,7 @@ const SOURCES: i64 = 1_000;
 
 /// One minute of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CoveredMinute)]
 pub struct Minute {
     pub source: String,
     /// Its beginning.

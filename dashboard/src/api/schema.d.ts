@@ -2840,6 +2840,29 @@ export interface components {
              */
             type: string;
         };
+        /** @description One minute of a source. */
+        CoveredMinute: {
+            /**
+             * Format: int64
+             * @description Events that the set was run on, late ones included.
+             */
+            evaluated: number;
+            /**
+             * Format: int64
+             * @description Events that came behind the source's watermark.
+             */
+            late: number;
+            /** @description Its beginning. */
+            minute: components["schemas"]["Timestamp"];
+            /** @description The set of rules that ran: see `rules` of the same answer. */
+            rules: string;
+            /**
+             * Format: int64
+             * @description Events on which no rule was run.
+             */
+            skipped: number;
+            source: string;
+        };
         /** @description A key with its secret. It is shown this once. */
         CreatedKey: components["schemas"]["ApiKey"] & {
             /** @description `sko_…` */
@@ -4225,7 +4248,7 @@ export interface components {
             from: components["schemas"]["Timestamp"];
             /** @description Stretches among them that were not checked. */
             gaps: number;
-            rows: components["schemas"]["Minute"][];
+            rows: components["schemas"]["CoveredMinute"][];
             to: components["schemas"]["Timestamp"];
             /** @description There is more than one answer holds: ask for less time, or one source. */
             truncated: boolean;
@@ -5192,6 +5215,10 @@ export interface components {
              * @default null
              */
             interactive_per_s: number | null;
+        };
+        TenantReason: {
+            /** @description It stands in both ledgers. */
+            reason: string;
         };
         /** @description What a tenant sets for itself; what is absent is inherited. */
         TenantSettings: {
@@ -12465,7 +12492,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Reason"];
+                "application/json": components["schemas"]["TenantReason"];
             };
         };
         responses: {
@@ -12608,7 +12635,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Reason"];
+                "application/json": components["schemas"]["TenantReason"];
             };
         };
         responses: {
@@ -12684,7 +12711,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Reason"];
+                "application/json": components["schemas"]["TenantReason"];
             };
         };
         responses: {
@@ -12760,7 +12787,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Reason"];
+                "application/json": components["schemas"]["TenantReason"];
             };
         };
         responses: {
@@ -12836,7 +12863,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Reason"];
+                "application/json": components["schemas"]["TenantReason"];
             };
         };
         responses: {

@@ -33,7 +33,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 impl Wanted<'_> {
     fn server(&self, folder: &Folder) -> anyhow::Result<Server> {
         let rules = self.rules.map(|rules| rules.display().to_string());
-        let mut env = vec![("SHIELDOPS_BUS__RETENTION_HOURS", "1")];
+        // The load of one client is meant here, not what one client may take.
+        let mut env = vec![("SHIELDOPS_BUS__RETENTION_HOURS", "1"), ("SHIELDOPS_LIMITS__ENABLED", "false")];
         env.extend(rules.as_deref().map(|rules| ("SHIELDOPS_RULES__DIRS", rules)));
         Server::start_with(folder.path(), &[], &env)
     }
