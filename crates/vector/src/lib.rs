@@ -4,7 +4,7 @@
 //!
 //! Callers stay safe by types, not by care. A [`View`] is a line with [`AHEAD`] readable bytes behind it, checked once
 //! when it is made; everything here takes a `View`, so no caller can make a load leave its buffer. What the processor
-//! offers is looked up once ([`Tier::best`]); each kernel is written once over the [`block::Block`] trait and made three
+//! offers is looked up once ([`Tier::best`]); each kernel is written once over the `block::Block` trait and made three
 //! times: AVX-512, AVX2, and plain bytes for every other machine. The plain one is the twin that tests compare with.
 
 mod block;
