@@ -214,6 +214,10 @@ def own_rule(body=None, **more):
     return made
 
 
+def looked_up(case):
+    case.query = {"value": "192.0.2.1"}
+
+
 def revised(case):
     body = rule()
     case.path_parameters["id"] = ask("POST", "/api/v1/rules", body)["id"]
@@ -352,8 +356,10 @@ def bare(case):
 
 
 SPECIAL = {
+    "GET /api/v1/indicators": looked_up,
     "PUT /api/v1/rules/{id}": revised,
     "PATCH /api/v1/rules/{id}": own_rule({"state": "shadow", "reason": "to be tried"}),
+    "POST /api/v1/rules/{id}/backtest": own_rule({"from": "2026-11-20T00:00:00Z", "to": "2026-11-22T00:00:00Z"}),
     "GET /api/v1/rules/{id}/versions": own_rule(),
     "GET /api/v1/rules/{id}/versions/{number}": own_rule(number=1),
     "GET /api/v1/rules/{id}/diff": own_rule(query={"from": "1", "to": "head"}),
