@@ -208,11 +208,6 @@ impl Conditions {
     }
 }
 
-/// The values of a filter as one JSON array for `json_each`; nothing when there are none, which means any.
-pub(crate) fn any_of<T: Serialize>(values: &[T]) -> Option<String> {
-    if values.is_empty() { None } else { serde_json::to_string(values).ok() }
-}
-
 pub(crate) fn ids(severities: &[Severity]) -> Vec<i64> {
     severities.iter().map(|severity| i64::from(severity.id())).collect()
 }

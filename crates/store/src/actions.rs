@@ -8,7 +8,7 @@ use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{any_of, open, seal, word},
+    access::{Conditions, open, seal, word},
     alerts::id_of,
 };
 
@@ -145,18 +145,12 @@ pub async fn in_states(access: &mut impl Access, states: &[ActionState]) -> Resu
 }
 
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Action>> {
-    let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT id, body FROM actions WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR plan_id=$4) AND ($5 IS NULL OR state IN (SELECT value FROM json_each($5))) \
-         ORDER BY id DESC LIMIT $3",
-    )
-    .bind(tenant)
-    .bind(page.below::<id::ActionKind>()?)
-    .bind(page.fetch())
-    .bind(filter.plan.map(|id| id.to_bytes().to_vec()))
-    .bind(any_of(&filter.state))
-    .fetch_all(access.conn())
-    .await?;
+    let mut wanted = Conditions::of(access);
+    let edge = wanted.bind(page.below::<id::ActionKind>()?);
+    wanted.and(&format!("id<{edge}"));
+    wanted.is("plan_id", filter.plan.map(|id| id.to_bytes().to_vec()));
+    wanted.any("state", filter.state.iter().cloned());
+    let rows = wanted.rows(access, "SELECT id, body FROM actions", "id DESC", page.fetch()).await?;
     let items = all(access, &rows).await?;
     Ok(page.page(items, |action| action.id.to_string()))
 }

@@ -7,7 +7,7 @@ use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{any_of, open, seal, word},
+    access::{Conditions, open, seal, word},
     actions,
 };
 
@@ -113,18 +113,12 @@ pub async fn find_by_proposal(access: &mut impl Access, incident: IncidentId, pr
 }
 
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Plan>> {
-    let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT id, body FROM plans WHERE tenant_id=$1 AND id<$2 AND ($4 IS NULL OR incident_id=$4) AND ($5 IS NULL OR state IN (SELECT value FROM json_each($5))) \
-         ORDER BY id DESC LIMIT $3",
-    )
-    .bind(tenant)
-    .bind(page.below::<id::PlanKind>()?)
-    .bind(page.fetch())
-    .bind(filter.incident.map(|id| id.to_bytes().to_vec()))
-    .bind(any_of(&filter.state))
-    .fetch_all(access.conn())
-    .await?;
+    let mut wanted = Conditions::of(access);
+    let edge = wanted.bind(page.below::<id::PlanKind>()?);
+    wanted.and(&format!("id<{edge}"));
+    wanted.is("incident_id", filter.incident.map(|id| id.to_bytes().to_vec()));
+    wanted.any("state", filter.state.iter().cloned());
+    let rows = wanted.rows(access, "SELECT id, body FROM plans", "id DESC", page.fetch()).await?;
     let items = all(access, &rows).await?;
     Ok(page.page(items, |plan| plan.id.to_string()))
 }
