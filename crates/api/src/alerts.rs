@@ -90,7 +90,7 @@ pub(crate) struct AlertDetail {
     indicators: Vec<Hit>,
     /// `checked`, or `not_checked` while the lists are being loaded.
     indicator_state: &'static str,
-    /// Other alerts of this rule.
+    /// Other alerts of this rule; 100 stands for that many or more.
     similar_count: u64,
 }
 
@@ -132,14 +132,13 @@ pub(crate) async fn show(
 ) -> Result<Tagged<AlertDetail>, Problem> {
     let mut reader = caller.scope.read().await?;
     let alert = alerts::get(&mut reader, id).await?;
-    let known = alerts::by_rule(&mut reader).await?;
+    let around = alerts::around(&mut reader, &alert).await?;
     let indicators = match hex::decode(&alert.fingerprint) {
-        Ok(fingerprint) => hits::of_fingerprint(&mut reader, &fingerprint).await?,
-        Err(_none) => Vec::new(),
+        Ok(fingerprint) if around.listed => hits::of_fingerprint(&mut reader, &fingerprint).await?,
+        _ => Vec::new(),
     };
-    let own = crate::rules::view::raised_by(&mut reader, &alert).await?;
+    let own = if around.own_rule { crate::rules::view::raised_by(&mut reader, &alert).await? } else { None };
     drop(reader);
-    let same = known.into_iter().find(|(rule, ..)| *rule == alert.rule_id).map_or(0, |(_, count, _)| count);
     let book = app.pipeline.content.book();
     let set = own.as_ref().unwrap_or(&book.set);
     let compiled = set.get(&alert.rule_id);
@@ -168,7 +167,7 @@ pub(crate) async fn show(
     }
     let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
     let indicator_state = if checked { "checked" } else { "not_checked" };
-    let similar_count = same.saturating_sub(1);
+    let similar_count = around.similar;
     Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count }))
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use shieldops_model::{
-    ActionState, Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Plan, Severity, UserId, id,
+    Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Severity, UserId, id,
 };
 use shieldops_store::{
     Access, Tx,
-    incidents::{self, Order},
+    incidents::{self, Around, Order},
     investigations, ledger, notes, plans,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -55,15 +55,11 @@ pub(crate) struct IncidentView {
     pub(crate) incident: Incident,
     /// `detected`, `investigated`, `contained` or `resolved`: from its status, revision and actions.
     pub(crate) phase: &'static str,
-    pub(crate) notes_count: usize,
-    pub(crate) plans_count: usize,
+    pub(crate) notes_count: u64,
+    pub(crate) plans_count: u64,
 }
 
-pub(crate) fn phase(incident: &Incident, plans: &[Plan]) -> &'static str {
-    let contained = plans
-        .iter()
-        .flat_map(|plan| &plan.actions)
-        .any(|action| action.undo_of.is_none() && action.state == ActionState::Verified);
+fn phase(incident: &Incident, contained: bool) -> &'static str {
     match incident.status {
         IncidentStatus::Resolved | IncidentStatus::Closed => "resolved",
         _ if contained => "contained",
@@ -72,11 +68,11 @@ pub(crate) fn phase(incident: &Incident, plans: &[Plan]) -> &'static str {
     }
 }
 
-pub(crate) async fn view(access: &mut impl Access, incident: Incident) -> Result<IncidentView, Problem> {
-    let filter = plans::Filter { incident: Some(incident.id), ..plans::Filter::default() };
-    let plans = plans::list(access, &filter, &first_page(200)).await?.items;
-    let notes = notes::list(access, incident.id, &first_page(200)).await?.items;
-    Ok(IncidentView { phase: phase(&incident, &plans), notes_count: notes.len(), plans_count: plans.len(), incident })
+impl From<(Incident, Around)> for IncidentView {
+    fn from((incident, around): (Incident, Around)) -> Self {
+        let phase = phase(&incident, around.contained);
+        Self { incident, phase, notes_count: around.notes, plans_count: around.plans }
+    }
 }
 
 /// Incidents that have a first revision, newest first unless told.
@@ -90,12 +86,8 @@ pub(crate) async fn list(caller: Caller, query: IncidentQuery) -> Result<Json<Li
         title: asked.q.clone(),
         order: order(query.sort),
     };
-    let mut reader = caller.scope.read().await?;
-    let found = incidents::list(&mut reader, &filter, query.page()).await?;
-    let mut items = Vec::with_capacity(found.items.len());
-    for incident in found.items {
-        items.push(view(&mut reader, incident).await?);
-    }
+    let found = incidents::list(&mut caller.scope.read().await?, &filter, query.page()).await?;
+    let items = found.items.into_iter().map(IncidentView::from).collect();
     Ok(Json(List { items, next_cursor: query.seal(found.next_cursor.as_deref()) }))
 }
 
@@ -106,9 +98,8 @@ pub(crate) async fn show(
     caller: Caller,
     PathId(id): PathId<id::IncidentKind>,
 ) -> Result<Tagged<IncidentView>, Problem> {
-    let mut reader = caller.scope.read().await?;
-    let incident = incidents::get(&mut reader, id).await?;
-    Ok(Tagged(incident.version, view(&mut reader, incident).await?))
+    let found = incidents::get_around(&mut caller.scope.read().await?, id).await?;
+    Ok(Tagged(found.0.version, IncidentView::from(found)))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -144,7 +135,7 @@ pub(crate) async fn update(
     }
     patch.apply(&mut incident)?;
     save(&mut tx, &mut incident, "incident.updated", &before, patch.reason.as_deref()).await?;
-    finish(caller, tx, incident).await
+    finish(caller, tx, incident.id).await
 }
 
 impl IncidentPatch {
@@ -190,9 +181,10 @@ async fn save(
     Ok(())
 }
 
-async fn finish(caller: Caller, tx: Tx, incident: Incident) -> Result<Tagged<IncidentView>, Problem> {
+async fn finish(caller: Caller, mut tx: Tx, id: IncidentId) -> Result<Tagged<IncidentView>, Problem> {
+    let changed = incidents::get_around(&mut tx, id).await?;
     tx.commit(caller.scope.store().clock().now()).await?;
-    Ok(Tagged(incident.version, view(&mut caller.scope.read().await?, incident).await?))
+    Ok(Tagged(changed.0.version, IncidentView::from(changed)))
 }
 
 /// Gives a verdict with its reason, which resolves the incident; or takes it back, which opens it again.
@@ -210,7 +202,7 @@ pub(crate) async fn judge(
     let kind = if judged.verdict.is_some() { "incident.judged" } else { "incident.verdict_cleared" };
     judge_incident(&mut incident, &judged);
     save(&mut tx, &mut incident, kind, &before, Some(&judged.reason)).await?;
-    finish(caller, tx, incident).await
+    finish(caller, tx, incident.id).await
 }
 
 /// A verdict resolves; without one the incident is open again. One that was merged stays closed.
@@ -293,8 +285,7 @@ pub(crate) async fn merge(
         ));
     }
     app.pipeline.merge(&mut tx, body.into, from, &body.reason).await?;
-    let merged = incidents::get(&mut tx, body.into).await?;
-    finish(caller, tx, merged).await
+    finish(caller, tx, body.into).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -18,7 +18,7 @@ use crate::{
     App, Problem,
     alerts::first_page,
     auth::Caller,
-    incidents::{IncidentView, view},
+    incidents::IncidentView,
     ingest::{IngestStats, stats},
     page::Params,
 };
@@ -129,10 +129,7 @@ pub(crate) async fn show(
     let alert_counts = alert_counts(&tally);
     let (open, total) = incidents::counts(&mut reader).await?;
     let newest = incidents::list(&mut reader, &incidents::Filter::default(), &first_page(5)).await?.items;
-    let mut items = Vec::with_capacity(newest.len());
-    for incident in newest {
-        items.push(view(&mut reader, incident).await?);
-    }
+    let items = newest.into_iter().map(IncidentView::from).collect();
     let waiting =
         plans::list(&mut reader, &plans::Filter { incident: None, state: vec!["proposed".to_owned()] }, &first_page(5))
             .await?

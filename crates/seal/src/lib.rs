@@ -4,7 +4,10 @@
 //! its equality. Every tenant has one data key, wrapped by the installation key; every use of it has a subkey of its own
 //! (HKDF-SHA256, RFC 5869), so that one ledger entry can be disclosed without the rest.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aes_gcm_siv::{
     Aes256GcmSiv, KeyInit as _, Nonce,
@@ -51,16 +54,26 @@ impl InstallationKey {
 
 /// The key of a tenant. Clones share one secret.
 #[derive(Clone)]
-pub struct DataKey(Arc<Zeroizing<[u8; 32]>>);
+pub struct DataKey(Arc<Secret>);
+
+struct Secret {
+    bytes: Zeroizing<[u8; 32]>,
+    /// Row keys that were derived, by table: a page of a list opens fifty rows of one.
+    rows: RwLock<HashMap<&'static str, Arc<SealKey>>>,
+}
 
 impl DataKey {
     pub fn generate(rng: &mut impl Rng) -> Self {
-        Self(Arc::new(Zeroizing::new(random(rng))))
+        Self::of(random(rng))
+    }
+
+    fn of(bytes: [u8; 32]) -> Self {
+        Self(Arc::new(Secret { bytes: Zeroizing::new(bytes), rows: RwLock::default() }))
     }
 
     /// Wraps this key for its file; the wrapping binds the tenant.
     pub fn wrap(&self, installation: &InstallationKey, tenant: &[u8; 16], rng: &mut impl Rng) -> Vec<u8> {
-        derive(&installation.0, WRAP, &[]).seal(tenant, self.0.as_slice(), rng)
+        derive(&installation.0, WRAP, &[]).seal(tenant, self.0.bytes.as_slice(), rng)
     }
 
     /// # Errors
@@ -68,13 +81,23 @@ impl DataKey {
     pub fn unwrap(installation: &InstallationKey, tenant: &[u8; 16], wrapped: &[u8]) -> Result<Self, SealError> {
         let plain = Zeroizing::new(derive(&installation.0, WRAP, &[]).open(tenant, wrapped)?);
         let bytes = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_length| SealError::NotAuthentic)?;
-        Ok(Self(Arc::new(Zeroizing::new(bytes))))
+        Ok(Self::of(bytes))
     }
 
     /// The key for one purpose.
     pub fn subkey(&self, purpose: Purpose) -> SealKey {
         let (label, context) = purpose.info();
-        derive(&self.0, label, &context)
+        derive(&self.0.bytes, label, &context)
+    }
+
+    /// The key of [`Purpose::Row`], derived once.
+    pub fn row_key(&self, table: &'static str) -> Arc<SealKey> {
+        let known = self.0.rows.read().unwrap_or_else(PoisonError::into_inner).get(table).cloned();
+        known.unwrap_or_else(|| {
+            let key = Arc::new(self.subkey(Purpose::Row(table)));
+            self.0.rows.write().unwrap_or_else(PoisonError::into_inner).insert(table, Arc::clone(&key));
+            key
+        })
     }
 }
 

@@ -8,12 +8,16 @@
     reason = "tests: a wrong step ends the test, and a skipped one says so"
 )]
 
+#[path = "support/clock.rs"]
+mod clock;
 #[path = "tenancy/credentials.rs"]
 mod credentials;
 #[path = "tenancy/detection.rs"]
 mod detection;
 #[path = "tenancy/life.rs"]
 mod life;
+#[path = "tenancy/recent.rs"]
+mod recent;
 #[path = "tenancy/requests.rs"]
 mod requests;
 #[path = "tenancy/rights.rs"]

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use shieldops_model::{Severity, TenantId};
-use shieldops_seal::{DataKey, Purpose};
+use shieldops_seal::DataKey;
 use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow};
 
 use crate::{
@@ -87,7 +87,7 @@ pub(crate) fn seal<T: Serialize>(access: &impl Access, table: &'static str, row:
 }
 
 pub(crate) fn seal_bytes(access: &impl Access, table: &'static str, row: &[u8], plain: &[u8]) -> Vec<u8> {
-    let key = access.key().subkey(Purpose::Row(table));
+    let key = access.key().row_key(table);
     key.seal(&aad(access.tenant(), table, row), plain, &mut rand::rng())
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn open<T: DeserializeOwned>(
 }
 
 pub(crate) fn open_bytes(access: &impl Access, table: &'static str, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-    let key = access.key().subkey(Purpose::Row(table));
+    let key = access.key().row_key(table);
     key.open(&aad(access.tenant(), table, row), sealed)
         .map_err(|error| StoreError::damaged(format!("{table}: {error}")))
 }

@@ -8,7 +8,7 @@ use sqlx::{Row as _, any::AnyRow};
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
     access::{Conditions, ids, open, seal, word},
-    db::{clean, index_text},
+    db::{clean, flag, index_text},
     rows,
 };
 
@@ -230,18 +230,36 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     Ok(page.page(items?, |alert| alert.id.to_string()))
 }
 
-/// Alerts and last firing of each rule.
-pub async fn by_rule(access: &mut impl Access) -> Result<Vec<(String, u64, Timestamp)>> {
+/// Alerts of a rule are counted to here: nobody reads on for more.
+pub const SIMILAR: u64 = 100;
+
+/// What else there is to an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Around {
+    /// Other alerts of its rule, at most [`SIMILAR`].
+    pub similar: u64,
+    /// A list of indicators named what it saw.
+    pub listed: bool,
+    /// Its rule is the tenant's own.
+    pub own_rule: bool,
+}
+
+/// What else there is to an alert, in one read.
+pub async fn around(access: &mut impl Access, alert: &Alert) -> Result<Around> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT rule_id, count(*) AS alerts, max(last_seen) AS last FROM alerts WHERE tenant_id=$1 GROUP BY rule_id LIMIT 100000")
-        .bind(tenant)
-        .fetch_all(access.conn())
-        .await?;
-    let read = |row: &AnyRow| -> Result<_> {
-        let alerts: i64 = row.try_get("alerts")?;
-        Ok((row.try_get("rule_id")?, u64::try_from(alerts).unwrap_or(0), Timestamp::from_micros(row.try_get("last")?)))
-    };
-    rows.iter().map(read).collect()
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM alerts WHERE tenant_id=$1 AND rule_id=$2 LIMIT $4) counted) AS alike, \
+         CASE WHEN EXISTS (SELECT 1 FROM indicator_hits WHERE tenant_id=$1 AND fingerprint=$3) THEN 1 ELSE 0 END AS listed, \
+         CASE WHEN EXISTS (SELECT 1 FROM own_rules WHERE tenant_id=$1 AND rule_id=$2) THEN 1 ELSE 0 END AS own_rule",
+    )
+    .bind(tenant)
+    .bind(&alert.rule_id)
+    .bind(hex::decode(&alert.fingerprint).unwrap_or_default())
+    .bind(count(SIMILAR + 1))
+    .fetch_one(access.conn())
+    .await?;
+    let similar = rows::count(&row, "alike")?.saturating_sub(1);
+    Ok(Around { similar, listed: flag(&row, "listed")?, own_rule: flag(&row, "own_rule")? })
 }
 
 /// What the alerts of a rule say of it.

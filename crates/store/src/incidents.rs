@@ -7,7 +7,8 @@ use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
     access::{Conditions, ids, open, seal, word},
     alerts::id_of,
-    db::clean,
+    db::{clean, flag},
+    rows::count,
 };
 
 const TABLE: &str = "incidents";
@@ -208,8 +209,40 @@ pub async fn get(access: &mut impl Access, id: IncidentId) -> Result<Incident> {
     find(access, id).await?.ok_or(StoreError::NotFound)
 }
 
+/// What belongs to an incident, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Around {
+    pub notes: u64,
+    pub plans: u64,
+    /// An action that was taken for it holds.
+    pub contained: bool,
+}
+
+/// An incident with what belongs to it, all in one read. Whoever undoes owns no state: such an action contains nothing.
+const WITH_AROUND: &str = "SELECT id, body, \
+    (SELECT count(*) FROM notes n WHERE n.tenant_id=$1 AND n.incident_id=incidents.id) AS notes, \
+    (SELECT count(*) FROM plans p WHERE p.tenant_id=$1 AND p.incident_id=incidents.id) AS plans, \
+    CASE WHEN EXISTS (SELECT 1 FROM plans p JOIN actions a ON a.tenant_id=$1 AND a.plan_id=p.id AND a.state='verified' \
+    JOIN owners o ON o.tenant_id=$1 AND o.state_key=a.state_key AND o.action_id=a.id \
+    WHERE p.tenant_id=$1 AND p.incident_id=incidents.id) THEN 1 ELSE 0 END AS contained FROM incidents";
+
+/// One incident and what belongs to it.
+pub async fn get_around(access: &mut impl Access, id: IncidentId) -> Result<(Incident, Around)> {
+    let tenant = access.t();
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{WITH_AROUND} WHERE tenant_id=$1 AND id=$2")))
+        .bind(tenant)
+        .bind(id.to_bytes().to_vec())
+        .fetch_optional(access.conn())
+        .await?;
+    read_around(access, &row.ok_or(StoreError::NotFound)?)
+}
+
 /// Incidents that have a first revision, newest first unless told. Merged ones are left out.
-pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Incident>> {
+pub async fn list(
+    access: &mut impl Access,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<(Incident, Around)>> {
     let order = filter.order;
     let (time, within) = if order.by_last_seen() { place(page, order.oldest_first())? } else { (0, page.clone()) };
     let (side, edge, direction) = within.edge::<id::IncidentKind>(order.oldest_first())?;
@@ -228,9 +261,9 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     wanted.any("severity", ids(&filter.severity));
     wanted.is("assignee", filter.assignee.map(|id| id.to_bytes().to_vec()));
     wanted.contains("title", filter.title.as_deref());
-    let rows = wanted.rows(access, "SELECT id, body FROM incidents", &by, page.fetch()).await?;
-    let items: Result<Vec<Incident>> = rows.iter().map(|row| read(access, row)).collect();
-    Ok(page.page(items?, |incident| order.cursor(incident)))
+    let rows = wanted.rows(access, WITH_AROUND, &by, page.fetch()).await?;
+    let items: Result<Vec<(Incident, Around)>> = rows.iter().map(|row| read_around(access, row)).collect();
+    Ok(page.page(items?, |(incident, _)| order.cursor(incident)))
 }
 
 /// Open and all incidents that are listed.
@@ -273,6 +306,12 @@ pub async fn in_window(
         .await?;
     let more = u64::try_from(count).unwrap_or(0).saturating_sub(u64::try_from(found.len()).unwrap_or(0));
     Ok((found, more))
+}
+
+fn read_around(access: &impl Access, row: &AnyRow) -> Result<(Incident, Around)> {
+    let around =
+        Around { notes: count(row, "notes")?, plans: count(row, "plans")?, contained: flag(row, "contained")? };
+    Ok((read(access, row)?, around))
 }
 
 fn read(access: &impl Access, row: &AnyRow) -> Result<Incident> {

@@ -3,7 +3,6 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use shieldops_model::Id;
 use shieldops_model::id::Kind;
-use shieldops_seal::Purpose;
 
 use crate::{Result, StoreError, TenantScope};
 
@@ -62,14 +61,14 @@ impl PageRequest {
 impl TenantScope {
     /// A cursor as it leaves the process: nothing can be read in it, and it opens only for the query it was made for.
     pub fn seal_cursor(&self, query: &str, cursor: &str) -> String {
-        let key = self.key.subkey(Purpose::Row("cursors"));
+        let key = self.key.row_key("cursors");
         URL_SAFE_NO_PAD.encode(key.seal(query.as_bytes(), cursor.as_bytes(), &mut rand::rng()))
     }
 
     /// # Errors
     /// `InvalidCursor` for text that this tenant did not get for this query.
     pub fn open_cursor(&self, query: &str, text: &str) -> Result<String> {
-        let key = self.key.subkey(Purpose::Row("cursors"));
+        let key = self.key.row_key("cursors");
         let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_invalid| StoreError::InvalidCursor)?;
         let plain = key.open(query.as_bytes(), &sealed).map_err(|_forged| StoreError::InvalidCursor)?;
         String::from_utf8(plain).map_err(|_invalid| StoreError::InvalidCursor)

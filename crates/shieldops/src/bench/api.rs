@@ -80,6 +80,7 @@ impl Stage {
         let runtime = runtime.map_err(|error| Failure::unusable("cannot start the runtime").why(error.to_string()))?;
         let filled = runtime.block_on(fill::fill(folder.path(), &url, tenants, ALERTS))?;
         runtime.shutdown_timeout(Duration::from_secs(1));
+        cluster.settle()?;
         let limits = if limits { "true" } else { "false" };
         let env = [("SHIELDOPS_DATABASE__URL", url.as_str()), ("SHIELDOPS_LIMITS__ENABLED", limits)];
         let server = Server::start_with(folder.path(), &[], &env)?;

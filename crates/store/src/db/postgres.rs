@@ -83,17 +83,18 @@ pub(crate) fn begin(role: Option<&str>, whose: Whose, write: bool) -> String {
         Whose::Tenant(tenant) => (hex::encode(tenant.to_bytes()), tenant_lock(tenant)),
     };
     let mut text = if write { "BEGIN; " } else { "BEGIN READ ONLY; " }.to_owned();
-    // The role is a constant of ours and the tenant is hexadecimal.
-    text.push_str("SELECT set_config('role','");
-    text.push_str(role.unwrap_or("none"));
-    text.push_str("',true), set_config('app.tenant','");
+    // The role is a constant of ours and the tenant is hexadecimal. What reads has its role already.
+    if let (Some(role), true) = (role, write) {
+        text.push_str("SET LOCAL ROLE ");
+        text.push_str(role);
+        text.push_str("; ");
+    }
+    text.push_str("SET LOCAL app.tenant='");
     text.push_str(&tenant);
-    text.push_str("',true)");
+    text.push('\'');
     if write {
         // A node that hangs in a transaction holds up the others no longer than this.
-        text.push_str(
-            ", set_config('lock_timeout','15s',true), set_config('idle_in_transaction_session_timeout','60s',true)",
-        );
+        text.push_str("; SET LOCAL lock_timeout='15s'; SET LOCAL idle_in_transaction_session_timeout='60s'");
         text.push_str(&format_lock(lock));
     }
     text

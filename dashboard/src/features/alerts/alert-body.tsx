@@ -206,7 +206,7 @@ function SeenBefore({ alert }: { alert: AlertDetail }) {
         search={{ view: 'all', rule: alert.rule_id }}
         className="ml-auto text-xs text-accent hover:underline"
       >
-        {plural(alert.similar_count, 'similar alert')}
+        {alert.similar_count >= 100 ? '100 or more similar alerts' : plural(alert.similar_count, 'similar alert')}
       </Link>
     </section>
   )

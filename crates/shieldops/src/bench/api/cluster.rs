@@ -39,6 +39,12 @@ impl Cluster {
         format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// What autovacuum does in the minutes after so many rows came, done at once: statistics and visibility.
+    pub(super) fn settle(&self) -> anyhow::Result<()> {
+        let port = self.port.to_string();
+        self.run("vacuumdb", &["-q", "-z", "-h", "127.0.0.1", "-p", &port, "-U", USER, "postgres"])
+    }
+
     /// `PostgreSQL 15.18`.
     pub(super) fn version(&self) -> anyhow::Result<String> {
         let output = Command::new(self.bin.join("postgres")).arg("--version").output()?;
