@@ -21,6 +21,7 @@ use crate::{
     here::OpenHere,
     keys::write_new,
     ledger::{Chains, DirectoryReport, blocking, io, verify_database, verify_directory},
+    principal::Known,
     relocate,
 };
 
@@ -69,6 +70,7 @@ struct Inner {
     live: broadcast::Sender<Change>,
     clock: Arc<dyn Clock>,
     installation: String,
+    known: Known,
     /// This data directory among the nodes of one database.
     node: String,
     /// This process among those that take leases.
@@ -105,7 +107,8 @@ impl Store {
         };
         let holder = format!("{node}-{}", hex::encode(rand::random::<[u8; 8]>()));
         let url = options.database_url.clone();
-        let inner = Inner { dir, db, keys, chains, live, clock, installation, node, holder, feed, url, _here: here };
+        let known = Known::default();
+        let inner = Inner { dir, db, keys, chains, live, clock, installation, known, node, holder, feed, url, _here: here };
         let store = Self { inner: Arc::new(inner) };
         store.keys().ensure(TenantId::INSTALLATION)?;
         store.first_tenant(options.demo).await?;
@@ -174,6 +177,10 @@ impl Store {
     pub(crate) fn publish(&self, change: Change) {
         // No receiver is no error: nobody watches.
         drop(self.inner.live.send(change));
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     pub(crate) fn db(&self) -> &Database {

@@ -1,5 +1,8 @@
-//! From the hash of a credential to its principal: one read of the installation tables in the caller's own request, so
-//! that a revocation of anything holds on the next one. No cache.
+//! From the hash of a credential to its principal, in the caller's own request, so that a revocation of anything holds on
+//! the next one: every request reads the epoch of authority, which moves with every change of who may do what, and what was
+//! read at another epoch is read again.
+
+mod known;
 
 use std::{fmt, time::Duration};
 
@@ -14,6 +17,8 @@ use crate::{
     rows::{bytes, json, optional_id, optional_time},
     sessions::idle_holds,
 };
+
+pub(crate) use self::known::Known;
 
 /// How long a note of use waits for the writer.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -174,7 +179,7 @@ macro_rules! lookup {
         concat!(
             "SELECT p.kind, p.id, p.principal, p.tenant AS home, p.label, p.source, p.facts, p.strong, p.verified_at, p.expires_at, \
              p.last_used_at, u.name AS user_name, t.tenant, t.slug, t.state, t.second_factor, m.role, m.last_used_at AS member_used_at, \
-             g.id AS grant_id, g.role AS grant_role, \
+             g.id AS grant_id, g.role AS grant_role, g.expires_at AS grant_expires_at, \
              CASE WHEN EXISTS (SELECT 1 FROM memberships o WHERE o.principal=p.principal AND o.tenant=$4 AND o.disabled_at IS NULL) THEN 1 ELSE 0 END AS operator \
              FROM principal_index p \
              LEFT JOIN users u ON u.id=p.principal AND u.disabled_at IS NULL \
@@ -196,6 +201,13 @@ impl Store {
     /// Whom a credential stands for now, in the tenant that the request names, or in its own.
     pub async fn authenticate(&self, hash: &[u8; 32], wanted: Option<&str>, now: Timestamp) -> Result<Authenticated> {
         let mut reading = self.db().read(Whose::Installation).await?;
+        // Before the rest: what is remembered is never older than its epoch.
+        let epoch: Option<i64> =
+            sqlx::query_scalar("SELECT epoch FROM authority").fetch_optional(reading.conn()).await?;
+        let epoch = epoch.unwrap_or(0);
+        if let Some(principal) = self.known().get(hash, wanted, epoch, now) {
+            return Ok(Authenticated::As(Box::new(principal)));
+        }
         let row = sqlx::query(if wanted.is_some() { OF_SLUG } else { OF_HOME })
             .bind(hash.to_vec())
             .bind(now.as_micros())
@@ -205,7 +217,12 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(Authenticated::Refused) };
         let elsewhere = if wanted.is_some() { Authenticated::NoSuchTenant } else { Authenticated::Refused };
-        read(&row, elsewhere, now)
+        let found = read(&row, elsewhere, now)?;
+        if let Authenticated::As(principal) = &found {
+            let ends = [optional_time(&row, "expires_at")?, optional_time(&row, "grant_expires_at")?];
+            self.known().keep(hash, wanted, epoch, now, principal, ends.into_iter().flatten().min());
+        }
+        Ok(found)
     }
 
     /// Notes that a credential was used, at most once a minute. Bookkeeping: left for the next time when the writer is
