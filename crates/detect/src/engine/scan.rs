@@ -150,7 +150,7 @@ impl RuleSet {
     pub fn engine_stats(&self) -> EngineStats {
         let (shards, bytes) = self.engine.shards();
         let rebuilt = self.engine.rebuilt.load(Ordering::Relaxed);
-        EngineStats { shards, rebuilt, predicates: self.engine.program.predicates.len(), bytes }
+        EngineStats { shards, rebuilt, predicates: self.engine.program.predicates(), bytes }
     }
 
     /// Forgets what was learned of events, and every shard.
@@ -275,7 +275,7 @@ impl Fast {
             let route = &source.source.route;
             let shard = &*local.shard;
             memory.begin(shard);
-            let mut judge = Judge { set, program: &set.engine.program, route, line, shard, plan, memory };
+            let mut judge = Judge { set, route, line, shard, plan, memory };
             scratch.look(&mut judge);
             let readable = scratch.decide(&mut judge);
             let tried = scratch.tried.rules.len();
@@ -360,10 +360,10 @@ impl Scratch {
             if let Some(rule) = usize::try_from(*local).ok().and_then(|local| shard.rules.get(local))
                 && judge.matches(rule)
             {
-                self.matched.push(rule.index);
+                self.matched.extend(judge.set.place(rule.slot));
             }
         }
-        self.matched.extend_from_slice(&shard.constant);
+        self.matched.extend(shard.constant.iter().filter_map(|slot| judge.set.place(*slot)));
         if self.matched.is_empty() {
             return true;
         }

@@ -68,8 +68,8 @@ impl HashKey {
         fold(state ^ SECRET[2] ^ two, one.wrapping_add(widen(length)) ^ SECRET[1])
     }
 
-    /// The hash of a domain: its labels from the last to the first, so that the hashes of all domains above it come on the
-    /// way. `seen` gets the start of each and its hash, the shortest first.
+    /// A domain: its labels from the last to the first, so that all domains above it come on the way. `seen` gets the start
+    /// of each and the state that [`finish`](Self::finish) makes its hash of, the shortest first.
     #[inline]
     pub(super) fn labels(self, name: &[u8], mut seen: impl FnMut(usize, u64)) {
         let mut state = self.begin(IndicatorKind::Domain);
@@ -78,7 +78,7 @@ impl HashKey {
             let before = name.get(..end).unwrap_or_default();
             let start = before.iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
             state = self.add(state, before.get(start..).unwrap_or_default());
-            seen(start, self.finish(state, name.len() - start));
+            seen(start, state);
             if start == 0 {
                 return;
             }
@@ -86,12 +86,12 @@ impl HashKey {
         }
     }
 
-    /// The hash of a whole domain.
+    /// The hash of a whole domain, and how many labels it has.
     #[inline]
-    pub(super) fn domain(self, name: &[u8]) -> u64 {
-        let mut last = 0;
-        self.labels(name, |_, hash| last = hash);
-        last
+    pub(super) fn domain(self, name: &[u8]) -> (u64, u32) {
+        let (mut last, mut labels) = (0, 0);
+        self.labels(name, |_, state| (last, labels) = (state, labels + 1));
+        (self.finish(last, name.len()), labels)
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
             for byte in [0_u8, 1, b'a'] {
                 for kind in IndicatorKind::ALL {
                     let text = vec![byte; length];
-                    let hash = if kind == IndicatorKind::Domain { KEY.domain(&text) } else { KEY.hash(kind, &text) };
+                    let hash = if kind == IndicatorKind::Domain { KEY.domain(&text).0 } else { KEY.hash(kind, &text) };
                     seen.insert(hash);
                 }
             }
@@ -128,8 +128,10 @@ mod tests {
     #[test]
     fn a_domain_gives_the_hashes_of_all_above_it() {
         let mut seen = Vec::new();
-        KEY.labels(b"a.b.example", |start, hash| seen.push((start, hash)));
-        let expected = [(4, KEY.domain(b"example")), (2, KEY.domain(b"b.example")), (0, KEY.domain(b"a.b.example"))];
-        assert_eq!(seen, expected);
+        let name = b"a.b.example";
+        KEY.labels(name, |start, state| seen.push((start, KEY.finish(state, name.len() - start))));
+        let hash = |name: &[u8]| KEY.domain(name).0;
+        assert_eq!(seen, [(4, hash(b"example")), (2, hash(b"b.example")), (0, hash(b"a.b.example"))]);
+        assert_eq!(KEY.domain(name).1, 3);
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Range,
 };
 
 use ipnet::IpNet;
@@ -279,28 +280,51 @@ pub(super) fn canonical_url(text: &str) -> Option<String> {
     String::from_utf8(url).ok()
 }
 
-/// Appends the canonical form of a URL.
-pub(super) fn url_into(text: &str, out: &mut Vec<u8>) -> Option<()> {
+/// Appends the canonical form of a URL and says where its host stands there, without user, port and brackets.
+pub(super) fn url_into(text: &str, out: &mut Vec<u8>) -> Option<Range<usize>> {
     let text = text.trim();
     let (scheme, rest) = text.split_at_checked(text.bytes().take(6).position(|byte| byte == b':')?)?;
     let rest = rest.strip_prefix("://")?;
     let schemes = [("https", ":443"), ("http", ":80"), ("ftp", ":21")];
     let (scheme, port) = schemes.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme))?;
-    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let end = memchr::memchr3(b'/', b'?', b'#', rest.as_bytes()).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
     let path = path.get(..memchr::memchr(b'#', path.as_bytes()).unwrap_or(path.len()))?;
     let authority = authority.strip_suffix(port).unwrap_or(authority).trim_end_matches('.');
-    if authority.is_empty() || authority.chars().any(char::is_whitespace) {
+    if authority.is_empty() || has_blank(authority) {
         return None;
     }
     out.extend_from_slice(scheme.as_bytes());
     out.extend_from_slice(b"://");
-    out.extend(authority.bytes().map(|byte| byte.to_ascii_lowercase()));
+    let start = out.len();
+    out.extend_from_slice(authority.as_bytes());
+    let authority = out.get_mut(start..)?;
+    authority.make_ascii_lowercase();
+    let host = host_of(authority);
     if !path.starts_with('/') {
         out.push(b'/');
     }
     push_path(path, out);
-    Some(())
+    Some(start.saturating_add(host.start)..start.saturating_add(host.end))
+}
+
+fn has_blank(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|byte| matches!(byte, b'\t'..=b'\r' | b' '))
+    } else {
+        text.chars().any(char::is_whitespace)
+    }
+}
+
+/// Where the host stands in what is before the path.
+fn host_of(authority: &[u8]) -> Range<usize> {
+    let start = memchr::memrchr(b'@', authority).map_or(0, |at| at.saturating_add(1));
+    let bracket = usize::from(authority.get(start) == Some(&b'['));
+    let start = start.saturating_add(bracket);
+    let close = if bracket == 1 { b']' } else { b':' };
+    let rest = authority.get(start..).unwrap_or_default();
+    let length = memchr::memchr(close, rest).unwrap_or(rest.len());
+    start..start.saturating_add(length)
 }
 
 /// `%2f` and `%2F` are the same octet.
@@ -353,15 +377,4 @@ fn decimal(text: &[u8]) -> Option<(u8, &[u8])> {
         length = length.wrapping_add(1);
     }
     Some((u8::try_from(value).ok()?, text.get(length..)?))
-}
-
-/// The host of a canonical URL, without user and port.
-pub(super) fn host_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    let host = authority.rsplit('@').next()?;
-    if host.starts_with('[') {
-        return host.get(1..)?.split(']').next();
-    }
-    host.split(':').next()
 }
