@@ -102,7 +102,13 @@ impl<'a> Intake<'a> {
     }
 
     /// Each event of a list stands for itself: one that is refused does not stop the others.
-    fn take_list(&mut self, name: &'static str, events: Vec<Bytes>, number: u64, body: &Bytes) -> Result<(), LineError> {
+    fn take_list(
+        &mut self,
+        name: &'static str,
+        events: Vec<Bytes>,
+        number: u64,
+        body: &Bytes,
+    ) -> Result<(), LineError> {
         let mut first = Ok(());
         for (event, place) in events.iter().zip(1_u64..) {
             let outcome = self.judge(event, number);
@@ -269,6 +275,8 @@ fn joined(first: &Bytes, second: &Bytes, body: &Bytes) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn now() -> Timestamp {
@@ -358,7 +366,10 @@ mod tests {
         let prepared = |body: String| prepare(&Bytes::from(body), Hints::default(), now(), &limits);
         let list = prepared(format!("{{\"Records\":[{}{{\"long\":\"{}\"}}]}}", "{\"a\":1},".repeat(3), "x".repeat(50)));
         assert_eq!((list.events.len(), list.rejected), (3, 1));
-        assert_eq!((list.errors[0].code, list.errors[0].detail.as_str()), ("line_too_large", "Records[4]: 61 bytes, the limit is 40"));
+        assert_eq!(
+            (list.errors[0].code, list.errors[0].detail.as_str()),
+            ("line_too_large", "Records[4]: 61 bytes, the limit is 40")
+        );
         assert!(prepared(format!("{{\"Records\":[{}{{}}]}}", "{\"a\":1},".repeat(5))).overflow);
         let long = prepared(format!("{{\"message\":\"{}\"}}", "x".repeat(50)));
         assert_eq!((long.errors[0].code, long.events.len()), ("line_too_large", 0));
@@ -384,5 +395,31 @@ mod tests {
         let prepared = prepare(&Bytes::from_static(raw), Hints::default(), now(), &Limits::default());
         assert_eq!(&prepared.events[0].raw[..], raw);
         assert_eq!(prepared.events[0].source, "sshd");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn a_wrapper_gives_the_same_events_as_lines_do(values in prop::collection::vec("[a-z{}\\[\\]\\\\\" é]{0,9}", 0..6)) {
+            let records: Vec<String> =
+                values.iter().map(|value| serde_json::json!({"eventTime": "2026-11-21T11:59:00Z", "x": value}).to_string()).collect();
+            let raw = |prepared: Prepared| prepared.events.into_iter().map(|event| (event.raw, event.time)).collect::<Vec<_>>();
+            let lines = raw(run(&records.join("\n")));
+            let list = records.join(" , ");
+            let quoted: Vec<String> = records
+                .iter()
+                .map(|record| serde_json::json!({"id": "1", "message": record}).to_string())
+                .collect();
+            for body in [
+                format!("{{\"Records\":[{list}]}}"),
+                format!("{{\n\"records\" : [{list}]\n}}"),
+                format!("{{\"kind\":\"EventList\",\"items\":[{list}]}}"),
+                format!("{{\"eventType\":\"com.okta.event_hook\",\"data\":{{\"events\":[{list}]}}}}"),
+                format!("{{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[{}]}}", quoted.join(",")),
+            ] {
+                prop_assert_eq!(&raw(run(&body)), &lines);
+            }
+        }
     }
 }

@@ -97,11 +97,17 @@ mod tests {
             (r#"{"Records":[{"a":1}, {"b":[2]}]}"#, r#"Records: {"a":1} {"b":[2]}"#),
             (r#"{"records": [ {"a":1} ]}"#, r#"records: {"a":1}"#),
             (r#"{"Records":[]}"#, "Records: "),
-            (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[{"a":1}]}"#, r#"items: {"a":1}"#),
+            (
+                r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[{"a":1}]}"#,
+                r#"items: {"a":1}"#,
+            ),
             (r#"{"kind":"admin#reports#activities","etag":"x","items":[{"a":1}]}"#, r#"items: {"a":1}"#),
             (r#"{"@odata.context":"https://graph.example/x","value":[{"a":1}]}"#, r#"value: {"a":1}"#),
             (r#"{"value":[{"a":1}],"nextLink":"https://x"}"#, r#"value: {"a":1}"#),
-            (r#"{"eventType":"com.okta.event_hook","data":{"events":[{"a":1},{"b":2}]}}"#, r#"data.events: {"a":1} {"b":2}"#),
+            (
+                r#"{"eventType":"com.okta.event_hook","data":{"events":[{"a":1},{"b":2}]}}"#,
+                r#"data.events: {"a":1} {"b":2}"#,
+            ),
             (
                 r#"{"messageType":"DATA_MESSAGE","owner":"1","logEvents":[{"id":"1","timestamp":1,"message":"{\"a\":1}"},{"id":"2","message":"words"}]}"#,
                 r#"logEvents: {"a":1} {"id":"2","message":"words"}"#,

@@ -185,8 +185,14 @@ mod tests {
             (r#"{"message":"hello","source":"my-app"}"#, "json json/1"),
             (r#"{"c-ip":"203.0.113.9","cs-method":"GET","cs-uri-stem":"/"}"#, "nginx access/1"),
             (r#"{"Image":"/bin/ls","CommandLine":"ls"}"#, "json json/1"),
-            (r#"{"eventVersion":"1.09","eventSource":"iam.amazonaws.com","eventName":"x","awsRegion":"r"}"#, "cloudtrail json/1"),
-            (r#"{"ts":1.5,"uid":"C1","id.orig_h":"203.0.113.9","id.resp_h":"10.0.0.1","query":"x.example","qtype_name":"A"}"#, "zeek json/1"),
+            (
+                r#"{"eventVersion":"1.09","eventSource":"iam.amazonaws.com","eventName":"x","awsRegion":"r"}"#,
+                "cloudtrail json/1",
+            ),
+            (
+                r#"{"ts":1.5,"uid":"C1","id.orig_h":"203.0.113.9","id.resp_h":"10.0.0.1","query":"x.example","qtype_name":"A"}"#,
+                "zeek json/1",
+            ),
             ("{broken", "text text/1"),
         ];
         for (line, wanted) in cases {

@@ -38,7 +38,18 @@ pub(crate) fn log(shape: &Shape<'_>) -> Option<(&'static str, Kind)> {
 /// The logs that public rules read.
 fn other(path: &str) -> Option<(&'static str, Kind)> {
     const LOGS: [&str; 12] = [
-        "dce_rpc", "files", "ftp", "kerberos", "ntlm", "rdp", "smb_files", "smb_mapping", "smtp", "ssh", "ssl", "x509",
+        "dce_rpc",
+        "files",
+        "ftp",
+        "kerberos",
+        "ntlm",
+        "rdp",
+        "smb_files",
+        "smb_mapping",
+        "smtp",
+        "ssh",
+        "ssl",
+        "x509",
     ];
     let name = LOGS.into_iter().find(|name| *name == path)?;
     let kind = if name.starts_with("smb") { (Class::Smb, "Other") } else { (Class::Network, "Traffic") };

@@ -14,7 +14,8 @@ pub(super) fn told(record: &Value) -> Told {
         None => !failed,
     });
     told.actor = actor(record);
-    told.upon = first(record, &[&["requestParameters", "userName"], &["requestParameters", "roleName"]]).map(str::to_owned);
+    told.upon =
+        first(record, &[&["requestParameters", "userName"], &["requestParameters", "roleName"]]).map(str::to_owned);
     told.from = text(record, &["sourceIPAddress"]).map(str::to_owned);
     told.say("", Some(call));
     told.say("of", text(record, &["eventSource"]));

@@ -129,7 +129,8 @@ pub(super) fn audit(record: &Value) -> Told {
 
 fn audit_kind(call: &str) -> Kind {
     let lower = call.to_ascii_lowercase();
-    let class = if lower.contains("member to role") || lower.contains("member to group") || lower.contains("from role") {
+    let class = if lower.contains("member to role") || lower.contains("member to group") || lower.contains("from role")
+    {
         Class::GroupManagement
     } else if lower.ends_with(" user") || lower.contains("password") || lower.contains("security info") {
         Class::AccountChange

@@ -40,8 +40,7 @@ pub(super) fn told(record: &Value) -> Told {
     let call = method.rsplit('.').next().unwrap_or(method);
     let mut told = Told::new(kind(text(payload, &["serviceName"]).unwrap_or_default(), call));
     told.worked = Some(number(payload, &["status", "code"]).unwrap_or(0) == 0);
-    let people: [&[&str]; 2] =
-        [&["authenticationInfo", "principalEmail"], &["authenticationInfo", "principalSubject"]];
+    let people: [&[&str]; 2] = [&["authenticationInfo", "principalEmail"], &["authenticationInfo", "principalSubject"]];
     told.actor = first(payload, &people).map(str::to_owned);
     told.from = text(payload, &["requestMetadata", "callerIp"]).map(str::to_owned);
     told.say("", Some(method));
