@@ -31,8 +31,9 @@ struct Change<'s> {
     gone: Vec<&'s CompiledRule>,
 }
 
-/// The sources of an engine that follows another, whose program and keys it has taken over.
-pub(super) fn sources(engine: &Engine, set: &RuleSet, before: &RuleSet) -> HashMap<LogSource, Arc<Source>> {
+/// The sources of an engine that follows another, whose program and keys it has taken over; and how many shards are
+/// shared with it.
+pub(super) fn sources(engine: &Engine, set: &RuleSet, before: &RuleSet) -> (HashMap<LogSource, Arc<Source>>, usize) {
     let is_new = |rule: &&CompiledRule| before.in_slot(rule.slot).is_none();
     let is_gone = |rule: &&CompiledRule| set.in_slot(rule.slot).is_none();
     let (come, gone) = (set.rules().iter().filter(is_new).collect(), before.rules().iter().filter(is_gone).collect());
@@ -43,8 +44,9 @@ pub(super) fn sources(engine: &Engine, set: &RuleSet, before: &RuleSet) -> HashM
         let source = change.source(engine, &log_source, &source, &mut remade);
         sources.insert(log_source, source);
     }
+    let shared = sources.values().map(|source: &Arc<Source>| lock(&source.cells).len()).sum();
     make(engine, set, &remade);
-    sources
+    (sources, shared)
 }
 
 impl Change<'_> {

@@ -30,6 +30,8 @@ pub struct EngineStats {
     pub shards: usize,
     /// Shards made again after learning.
     pub rebuilt: usize,
+    /// Shards taken over from the set before, when this set was compiled.
+    pub shared: usize,
     pub predicates: usize,
     /// Of the shards and the events kept to learn from, nearly.
     pub bytes: usize,
@@ -150,7 +152,7 @@ impl RuleSet {
     pub fn engine_stats(&self) -> EngineStats {
         let (shards, bytes) = self.engine.shards();
         let rebuilt = self.engine.rebuilt.load(Ordering::Relaxed);
-        EngineStats { shards, rebuilt, predicates: self.engine.program.predicates(), bytes }
+        EngineStats { shards, rebuilt, shared: self.engine.shared, predicates: self.engine.program.predicates(), bytes }
     }
 
     /// Forgets what was learned of events, and every shard.

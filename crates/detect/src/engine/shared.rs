@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     /// Counts how often everything was forgotten.
     pub(crate) era: AtomicU64,
     pub(crate) rebuilt: AtomicUsize,
+    /// Shards taken over from the engine before.
+    pub(crate) shared: usize,
 }
 
 impl Default for Engine {
@@ -50,6 +52,7 @@ impl Default for Engine {
             version: AtomicU64::new(1),
             era: AtomicU64::new(1),
             rebuilt: AtomicUsize::new(0),
+            shared: 0,
         }
     }
 }
@@ -94,7 +97,8 @@ impl Engine {
         let event_id = set.field_id(EVENT_ID).and_then(|field| Some((field, keys.get(EVENT_ID)?)));
         let mut engine = Self { program: Arc::new(program), keys, event_id, ..Self::default() };
         if let Some(before) = before {
-            engine.sources = Mutex::new(inherit::sources(&engine, set, before));
+            let (sources, shared) = inherit::sources(&engine, set, before);
+            (engine.sources, engine.shared) = (Mutex::new(sources), shared);
         }
         engine
     }
