@@ -137,13 +137,13 @@ pub(crate) async fn show(
         Ok(fingerprint) => hits::of_fingerprint(&mut reader, &fingerprint).await?,
         Err(_none) => Vec::new(),
     };
-    let own = crate::rules::view::raised_by(&mut reader, &alert).await?;
+    let own = crate::rules::view::raised_by(&mut reader, &app.pipeline.content, &alert).await?;
     drop(reader);
     let same = known.into_iter().find(|(rule, ..)| *rule == alert.rule_id).map_or(0, |(_, count, _)| count);
     let book = app.pipeline.content.book();
-    let set = own.as_ref().unwrap_or(&book.set);
-    let compiled = set.get(&alert.rule_id);
+    let compiled = book.set.get(&alert.rule_id).filter(|_| own.is_none());
     let entry = book.entries.get(&alert.rule_id).map(|entry| &*entry.rule);
+    let entry = own.as_ref().map(|own| &own.rule).or(entry);
     let rule = compiled.map(|rule| &**rule).or(entry).map(|rule| RuleWords {
         level: rule.level,
         description: rule.description.clone(),
@@ -155,8 +155,9 @@ pub(crate) async fn show(
         let Some(event) = events::find(&app.pipeline, &caller.scope, event_id).await? else { continue };
         let seen = normalise(&event);
         let fields = match compiled {
+            _ if own.is_some() => own.as_ref().map(|own| own.fields(&seen)).unwrap_or_default(),
             Some(rule) => {
-                let hits = set.explain(rule, &seen.log_source, seen.flat.as_bytes());
+                let hits = book.set.explain(rule, &seen.log_source, seen.flat.as_bytes());
                 hits.into_iter().map(FieldMatch::from).collect()
             }
             None => match book.correlation_entries.get(&alert.rule_id) {
