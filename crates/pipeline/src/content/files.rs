@@ -177,3 +177,42 @@ pub(super) fn file_problem(file: &str, problem: &str) -> Diagnostic {
         fix: "check that the file exists, is UTF-8 text and can be read by the server".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Arc};
+
+    use shieldops_store::rule_states::State;
+
+    use super::super::Content;
+
+    fn rule(id: &str, event: u32) -> String {
+        format!(
+            "title: {id}\nid: {id}\nlevel: low\nlogsource: {{product: linux}}\n\
+             detection: {{sel: {{EventID: {event}}}, condition: sel}}\n"
+        )
+    }
+
+    #[test]
+    fn a_reload_reads_what_changed_and_keeps_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        for id in ["a", "b", "c"] {
+            fs::write(dir.path().join(format!("{id}.yml")), rule(id, 1)).unwrap();
+        }
+        let content = Content::load(&[], vec![dir.path().to_owned()], State::Enabled);
+        let before = content.book();
+        assert!(Arc::ptr_eq(&before, &content.reload()), "nothing changed");
+        fs::write(dir.path().join("b.yml"), rule("b", 2)).unwrap();
+        let after = content.reload();
+        let same = ["a", "b", "c"].map(|id| {
+            let [old, new] = [&before, &after].map(|book| (&book.set.get(id).unwrap().rule, &book.entries[id].rule));
+            assert!(Arc::ptr_eq(new.0, new.1), "the lists show the rule that runs");
+            Arc::ptr_eq(old.0, new.0) && Arc::ptr_eq(&before.facts(id).unwrap(), &after.facts(id).unwrap())
+        });
+        assert_eq!(same, [true, false, true]);
+        assert_ne!(before.base_hash(), after.base_hash());
+        fs::remove_file(dir.path().join("a.yml")).unwrap();
+        let after = content.reload();
+        assert_eq!((after.set.len(), after.entries.len(), after.facts("a").is_none()), (2, 2, true));
+    }
+}
