@@ -12,7 +12,7 @@ use shieldops_pipeline::events;
 use shieldops_store::{
     Access, PageRequest, Tx, alerts,
     indicators::hits::{self, Hit},
-    people,
+    people, throttles,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -92,6 +92,8 @@ pub(crate) struct AlertDetail {
     indicator_state: &'static str,
     /// Other alerts of this rule.
     similar_count: u64,
+    /// Matches counted on it that would have raised another alert, had the rule's throttle allowed more.
+    withheld: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -137,6 +139,7 @@ pub(crate) async fn show(
         Ok(fingerprint) => hits::of_fingerprint(&mut reader, &fingerprint).await?,
         Err(_none) => Vec::new(),
     };
+    let withheld = throttles::withheld_on(&mut reader, &alert.rule_id, id).await?;
     let own = crate::rules::view::raised_by(&mut reader, &app.pipeline.content, &alert).await?;
     drop(reader);
     let same = known.into_iter().find(|(rule, ..)| *rule == alert.rule_id).map_or(0, |(_, count, _)| count);
@@ -170,7 +173,7 @@ pub(crate) async fn show(
     let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
     let indicator_state = if checked { "checked" } else { "not_checked" };
     let similar_count = same.saturating_sub(1);
-    Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count }))
+    Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count, withheld }))
 }
 
 /// What a list names in the alert's entities, and where.

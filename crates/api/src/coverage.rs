@@ -4,6 +4,7 @@ pub(crate) mod attack;
 pub(crate) mod fields;
 pub(crate) mod layer;
 pub(crate) mod log;
+pub(crate) mod techniques;
 
 use std::{sync::Arc, time::Duration};
 

@@ -143,7 +143,7 @@ async fn tried(app: &App, caller: &Caller, name: &str, pipeline: Pipeline) -> Re
     let neighbours = Neighbours::read(&mut caller.scope.read().await?, &app.pipeline.content).await?;
     let file = format!("pipeline {name}");
     let work = move || {
-        let mut options: CompileOptions = neighbours.options().clone();
+        let mut options = CompileOptions::clone(neighbours.options());
         options.pipelines.retain(|other| other.file != file);
         options.pipelines.push(pipeline);
         let before = neighbours.problems();

@@ -210,6 +210,7 @@ fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile], before: 
     let own = files::hashes(&files);
     let hash = files::hash_of_all(own.iter().chain(&files::hashes(shaping)));
     let (options, mut diagnostics) = shape.options(shaping);
+    let options = Arc::new(options);
     let mut documents = Documents::default();
     let mut entries = BTreeMap::new();
     let mut with_correlations = Vec::new();

@@ -14,6 +14,8 @@ mod credentials;
 mod detection;
 #[path = "tenancy/life.rs"]
 mod life;
+#[path = "tenancy/own_content.rs"]
+mod own_content;
 #[path = "tenancy/requests.rs"]
 mod requests;
 #[path = "tenancy/rights.rs"]

@@ -221,7 +221,7 @@ impl Subject {
             file: entry.file.clone(),
             origin: if entry.built_in { "built_in" } else { "directory" },
             own: None,
-            options: Arc::new(neighbours.options().clone()),
+            options: Arc::clone(neighbours.options()),
             correlation: None,
             case: entry.case().map(Arc::clone),
             usable: true,
@@ -245,7 +245,7 @@ impl Subject {
         };
         Some(Self {
             rule: Arc::new(read.rule),
-            options: Arc::new(neighbours.options().clone()),
+            options: Arc::clone(neighbours.options()),
             correlation: read.correlation,
             case,
             usable: read.usable,

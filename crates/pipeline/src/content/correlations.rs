@@ -64,12 +64,12 @@ impl CorrelationEntry {
 pub struct Case {
     id: String,
     documents: Documents,
-    options: CompileOptions,
+    options: Arc<CompileOptions>,
 }
 
 impl Case {
     /// The correlation of this id among documents that hold all it builds on.
-    pub(crate) fn of(id: String, documents: Documents, options: CompileOptions) -> Self {
+    pub(crate) fn of(id: String, documents: Documents, options: Arc<CompileOptions>) -> Self {
         Self { id, documents, options }
     }
 
@@ -77,7 +77,7 @@ impl Case {
         set: &CorrelationSet,
         rules: &BTreeMap<String, RuleEntry>,
         entry: &CorrelationEntry,
-        options: &CompileOptions,
+        options: &Arc<CompileOptions>,
     ) -> Self {
         let mut documents = Documents::default();
         let mut wanted = vec![entry.correlation.header.id.clone()];
@@ -93,7 +93,7 @@ impl Case {
                 documents.rules.push(Arc::clone(&rule.rule));
             }
         }
-        Self::of(entry.correlation.header.id.clone(), documents, options.clone())
+        Self::of(entry.correlation.header.id.clone(), documents, Arc::clone(options))
     }
 
     /// Stories that come out as they should, and those that do not. Blocking.

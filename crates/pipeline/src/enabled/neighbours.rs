@@ -68,7 +68,7 @@ struct Held {
 /// Everything that a rule of a tenant can refer to.
 pub struct Neighbours {
     book: Arc<RuleBook>,
-    options: CompileOptions,
+    options: Arc<CompileOptions>,
     states: BTreeMap<String, State>,
     default: State,
     rows: Vec<(String, State, String)>,
@@ -90,7 +90,7 @@ impl Neighbours {
         let (lists, pipelines) =
             (rule_parts::live(access, Kind::List).await?, rule_parts::live(access, Kind::Pipeline).await?);
         let (book, default) = (content.book(), content.default_state());
-        let options = options(book.set.options(), &lists, &pipelines);
+        let options = Arc::new(options(book.set.options(), &lists, &pipelines));
         Ok(Self::new(book, (states, default), rows.collect(), options))
     }
 
@@ -98,7 +98,7 @@ impl Neighbours {
         book: Arc<RuleBook>,
         (states, default): (BTreeMap<String, State>, State),
         rows: Vec<(String, State, String)>,
-        options: CompileOptions,
+        options: Arc<CompileOptions>,
     ) -> Self {
         Self { book, options, states, default, rows, held: OnceLock::new(), needed: OnceLock::new() }
     }
@@ -106,18 +106,18 @@ impl Neighbours {
     /// A tenant without rules of its own: what a text is by itself.
     pub fn nobody() -> Self {
         let book = Content::load(&[], Vec::new(), State::Enabled).book();
-        Self::new(book, (BTreeMap::new(), State::Enabled), Vec::new(), CompileOptions::default())
+        Self::new(book, (BTreeMap::new(), State::Enabled), Vec::new(), Arc::default())
     }
 
     /// How the tenant's own rules are compiled.
-    pub fn options(&self) -> &CompileOptions {
+    pub fn options(&self) -> &Arc<CompileOptions> {
         &self.options
     }
 
     /// With other pipelines, to see what they would do. Blocking.
     #[must_use]
     pub fn with_options(&self, options: CompileOptions) -> Self {
-        Self::new(Arc::clone(&self.book), (self.states.clone(), self.default), self.rows.clone(), options)
+        Self::new(Arc::clone(&self.book), (self.states.clone(), self.default), self.rows.clone(), Arc::new(options))
     }
 
     /// What is wrong with the tenant's rules that run, by id. Blocking.
@@ -154,13 +154,9 @@ impl Neighbours {
 
     /// Every document that a row of this id could refer to, with its own.
     fn all(&self, id: &str, own: Documents) -> Documents {
-        let mut rows: Documents = self
-            .held()
-            .iter()
-            .filter(|held| held.id != id && held.state != State::Retired)
-            .map(|held| held.row.documents.clone())
-            .collect();
-        rows.extend([own]);
+        let others = self.held().iter().filter(|held| held.id != id && held.state != State::Retired);
+        // Its own come first: of a circle the first is told.
+        let rows: Documents = std::iter::once(own).chain(others.map(|held| held.row.documents.clone())).collect();
         joined(&self.book, rows, &|one| self.state(one) != State::Retired)
     }
 
@@ -196,6 +192,16 @@ impl Neighbours {
         let all = self.all(&id, row.documents);
         let (links, found) = all.link();
         said.extend(found.into_iter().filter(|said| said.file == FILE).map(|said| self.retired(said)));
+        let is_main = |linked: &shieldops_detect::Linked| {
+            all.correlations.get(linked.correlation).is_some_and(|one| one.header.id == id)
+        };
+        if !links.correlations.iter().any(is_main) {
+            let mut rule = correlation.as_rule(RuleSource::default());
+            rule.text = text.to_owned();
+            let (members, correlation) = (Vec::new(), Arc::new(correlation));
+            let correlation = OwnCorrelation { correlation, members, silent: false, case: None };
+            return (Some(OwnRule { rule, correlation: Some(correlation), usable: false }), said);
+        }
         let needs = closure(&all, &links, &id);
         let (set, more) = RuleSet::compile(needs.clone(), &self.options);
         said.extend(more.into_iter().filter(|one| one.file == FILE && !said.contains(one)).collect::<Vec<_>>());
@@ -211,7 +217,7 @@ impl Neighbours {
         };
         rule.text = text.to_owned();
         let silent = compiled.is_some_and(|one| one.silent);
-        let case = compiled.map(|_| Arc::new(Case::of(id, needs, self.options.clone())));
+        let case = compiled.map(|_| Arc::new(Case::of(id, needs, Arc::clone(&self.options))));
         let correlation = OwnCorrelation { correlation: Arc::new(correlation), members, silent, case };
         let usable = compiled.is_some() && !failed(&said);
         (Some(OwnRule { rule, correlation: Some(correlation), usable }), said)
