@@ -2,7 +2,11 @@
 //! asked for as soon as its hash is known, and read when all of its wave have asked: memory answers them together, and
 //! only what may be there is looked at closely.
 
-use std::{net::IpAddr, ops::Range, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    ops::Range,
+    sync::Arc,
+};
 
 use shieldops_model::{Entity, EntityKind, Timestamp};
 use shieldops_vector::prefetch_item;
@@ -11,14 +15,12 @@ use super::{
     block::Entry,
     slots::Probe,
     table::{ListFacts, Table},
-    value::{IndicatorKind, MAX_VALUE_BYTES, hash_into, plain_v4, url_into},
+    value::{IndicatorKind, MAX_VALUE_BYTES, hash_into, make_lower, plain_v4, url_into},
 };
 use crate::sigma::net;
 
 /// Values that are prepared before the first is looked at closely.
-const WAVE: usize = 256;
-/// Values ahead whose text is asked for.
-const AHEAD: usize = 8;
+const WAVE: usize = 64;
 /// Bytes of a domain that are looked up.
 const MAX_DOMAIN_BYTES: usize = 253;
 /// Bytes of keys that a wave begins with room for, for each value.
@@ -107,6 +109,16 @@ impl Indicators {
 type Found = (usize, Arc<ListFacts>, Entry);
 
 fn hits(entities: &[&Entity], mut found: Vec<Found>) -> Vec<IndicatorHit> {
+    // What a worker asks for has mostly one name at most, and needs no copies.
+    let alone =
+        found.is_sorted_by(|(one, ..), (other, ..)| one < other) && found.iter().all(|(_, list, _)| !list.allow);
+    if alone {
+        let hit = |(index, list, entry): Found| {
+            let entity = (*entities.get(index)?).clone();
+            Some(IndicatorHit { index, entity, list, entry, allowed_by: None })
+        };
+        return found.into_iter().filter_map(hit).collect();
+    }
     found.sort_by_key(|(index, _, entry)| (*index, entry.line));
     let mut hits: Vec<IndicatorHit> = Vec::new();
     for group in found.chunk_by(|(one, ..), (other, ..)| one == other) {
@@ -145,8 +157,7 @@ struct Prepared {
 struct Candidate {
     /// Which of the wave.
     place: usize,
-    /// Where its address is, and then the address.
-    held: u32,
+    address: u32,
 }
 
 /// The look-ups of one batch in one table.
@@ -155,8 +166,6 @@ struct Finder<'a> {
     keys: Vec<u8>,
     wave: Vec<Prepared>,
     candidates: Vec<Candidate>,
-    /// Those of the wave that are looked for in further groups.
-    further: Vec<usize>,
 }
 
 impl<'a> Finder<'a> {
@@ -167,19 +176,17 @@ impl<'a> Finder<'a> {
             keys: Vec::with_capacity(room.saturating_mul(KEY_BYTES)),
             wave: Vec::with_capacity(room),
             candidates: Vec::new(),
-            further: Vec::new(),
         }
     }
 
     fn find(&mut self, entities: &[&Entity], found: &mut impl FnMut(usize, u32)) {
         for (part, wave) in entities.chunks(WAVE).enumerate() {
             let before = part.saturating_mul(WAVE);
+            for entity in wave {
+                prefetch_item(entity.value.as_bytes(), 0);
+            }
             for (place, entity) in wave.iter().enumerate() {
-                let index = before.saturating_add(place);
-                if let Some(ahead) = entities.get(index.saturating_add(AHEAD)) {
-                    prefetch_item(ahead.value.as_bytes(), 0);
-                }
-                self.prepare(index, entity, found);
+                self.prepare(before.saturating_add(place), entity, found);
             }
             self.look(found);
         }
@@ -187,32 +194,29 @@ impl<'a> Finder<'a> {
 
     /// Each step asks for what the next one reads.
     fn look(&mut self, found: &mut impl FnMut(usize, u32)) {
-        let slots = self.table.slots();
+        let (table, slots) = (self.table, self.table.slots());
+        // In a loop of its own: the processor has as many of them under way at once as it can.
+        for Prepared { probe, .. } in &self.wave {
+            slots.prefetch(*probe);
+        }
         for (place, Prepared { probe, .. }) in self.wave.iter().enumerate() {
             let (mut mask, further) = slots.first(*probe);
+            let mut add = |address: u32| {
+                table.prefetch(address);
+                self.candidates.push(Candidate { place, address });
+            };
             while mask != 0 {
-                let held = mask.trailing_zeros();
+                slots.held(*probe, mask.trailing_zeros()).into_iter().for_each(&mut add);
                 mask &= mask.wrapping_sub(1);
-                slots.prefetch_held(*probe, held);
-                self.candidates.push(Candidate { place, held });
             }
             if further {
-                self.further.push(place);
+                slots.walk_further(*probe, add);
             }
         }
-        for Candidate { place, held } in &mut self.candidates {
-            let probe = self.wave.get(*place).map(|prepared| prepared.probe);
-            *held = probe.and_then(|probe| slots.held(probe, *held)).unwrap_or(0);
-            self.table.prefetch(*held);
-        }
-        for place in self.further.drain(..) {
-            let Some(Prepared { probe, .. }) = self.wave.get(place) else { continue };
-            slots.walk_further(*probe, |held| self.candidates.push(Candidate { place, held }));
-        }
-        for Candidate { place, held } in self.candidates.drain(..) {
+        for Candidate { place, address } in self.candidates.drain(..) {
             let Some(Prepared { index, kind, key, .. }) = self.wave.get(place) else { continue };
-            if self.table.is_of(held, *kind, self.keys.get(range(key)).unwrap_or_default()) {
-                found(*index, held);
+            if table.is_of(address, *kind, self.keys.get(range(key)).unwrap_or_default()) {
+                found(*index, address);
             }
         }
         self.wave.clear();
@@ -237,20 +241,19 @@ impl<'a> Finder<'a> {
     #[inline]
     fn push(&mut self, index: usize, kind: IndicatorKind, start: usize) {
         let key = start..self.keys.len();
-        let hash = self.table.key().hash(kind, self.keys.get(key.clone()).unwrap_or_default());
+        let hash = self.table.key().hash(kind, &self.keys, key.clone());
         self.push_hashed(index, kind, key, hash);
     }
 
     #[inline]
     fn push_hashed(&mut self, index: usize, kind: IndicatorKind, key: Range<usize>, hash: u64) {
         let probe = self.table.slots().probe(hash);
-        self.table.slots().prefetch(probe);
         let [start, end] = [key.start, key.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
         self.wave.push(Prepared { index, probe, key: start..end, kind });
     }
 
     fn address(&mut self, index: usize, text: &str, found: &mut impl FnMut(usize, u32)) {
-        let plain = plain_v4(text.as_bytes()).map(IpAddr::from);
+        let plain = plain_v4(text.as_bytes()).map(|plain| IpAddr::V4(Ipv4Addr::from(plain)));
         let Some(address) = plain.or_else(|| net::parse_address(text)) else { return };
         let start = self.keys.len();
         match address {
@@ -269,7 +272,7 @@ impl<'a> Finder<'a> {
         let start = self.keys.len();
         self.keys.extend_from_slice(name);
         if let Some(name) = self.keys.get_mut(start..) {
-            name.make_ascii_lowercase();
+            make_lower(name);
         }
         self.domain_at(index, start..self.keys.len());
     }
@@ -283,11 +286,11 @@ impl<'a> Finder<'a> {
         let name = keys.get(place.start..end).unwrap_or_default();
         if !name.is_empty() && name.len() <= MAX_DOMAIN_BYTES {
             let mut labels: u32 = 0;
-            table.key().labels(name, |at, state| {
+            table.key().labels(&keys, place.start..end, |start, state| {
                 labels = labels.saturating_add(1);
                 if table.has_depth(labels) {
-                    let hash = table.key().finish(state, name.len().saturating_sub(at));
-                    self.push_hashed(index, IndicatorKind::Domain, place.start.saturating_add(at)..end, hash);
+                    let hash = table.key().finish(state, end.saturating_sub(start));
+                    self.push_hashed(index, IndicatorKind::Domain, start..end, hash);
                 }
             });
         }

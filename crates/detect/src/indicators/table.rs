@@ -272,11 +272,11 @@ impl Survey {
                 continue;
             }
             let hash = if kind == IndicatorKind::Domain {
-                let (hash, labels) = key.domain(record.key);
+                let (hash, labels) = key.domain(block.bytes(), record.place());
                 self.depths |= depth_bit(labels);
                 hash
             } else {
-                key.hash(kind, record.key)
+                key.hash(kind, block.bytes(), record.place())
             };
             let (part, spread) = place(hash);
             if let Some(part) = self.parts.get_mut(part) {
