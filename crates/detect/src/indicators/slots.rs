@@ -1,6 +1,6 @@
 //! The open-addressed part of a table. A keyed hash chooses a line of the cache, and everything that a look-up needs stands
 //! in it: sixteen bits of the hash and the address of the record for each of ten slots. A look-up that finds nothing reads
-//! that one line; of 10,000 of them one reads a record in vain.
+//! that one line; of some 8,000 of them one reads a record in vain.
 //!
 //! Thirty-two bits of the line say which hashes had to go on to the next line: a look-up goes on only where one of its
 //! kind did. The lines are cut into parts by the first bits of the hash. A part is filled by one thread and is small
