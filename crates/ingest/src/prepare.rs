@@ -51,7 +51,7 @@ pub struct PreparedEvent {
 pub fn prepare(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Limits) -> Prepared {
     let mut intake = Intake::new(hints, received, limits);
     for (number, bytes) in pieces(body, hints) {
-        let _ = intake.take(&bytes, number, body);
+        drop(intake.take(&bytes, number, body));
         if intake.prepared.overflow {
             break;
         }

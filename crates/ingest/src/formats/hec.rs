@@ -52,17 +52,17 @@ fn objects(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Limits)
             None => return intake.prepared,
             Some(Ok(object)) => {
                 let bytes = body.slice_ref(object.get().as_bytes());
-                let _ = match envelope(&bytes, object.get(), limits) {
+                drop(match envelope(&bytes, object.get(), limits) {
                     Ok((event, time)) => intake.take_from(&event, time, number, &bytes, body),
                     Err(refusal) => intake.record(Err(refusal), number, &bytes, body),
-                };
+                });
                 if intake.prepared.overflow {
                     return intake.prepared;
                 }
             }
             Some(Err(error)) => {
                 let rest = body.slice(start.min(body.len())..);
-                let _ = intake.record(Err(Refusal::Invalid(error.to_string())), number, &rest, body);
+                drop(intake.record(Err(Refusal::Invalid(error.to_string())), number, &rest, body));
                 return intake.prepared;
             }
         }

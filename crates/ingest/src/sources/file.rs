@@ -175,7 +175,7 @@ fn read_values(body: Bytes, options: &FileOptions, each: Each<'_>) -> Result<(),
         for element in elements(value) {
             number = number.saturating_add(1);
             let bytes = body.slice_ref(element.as_bytes());
-            let _ = intake.take(&bytes, number, &body);
+            drop(intake.take(&bytes, number, &body));
         }
     }
     let prepared = intake.prepared;

@@ -20,10 +20,10 @@ use crate::formats::{
 /// The log that an object is of.
 pub(super) fn service(shape: &Shape<'_>) -> Option<Service> {
     let has = |names: &[&'static str]| shape.keys(names);
-    if has(&["operationName", "category"]) {
-        if let Some(found) = shape.text(Name::Key("category")).and_then(|category| by_category(&category)) {
-            return Some(found);
-        }
+    if has(&["operationName", "category"])
+        && let Some(found) = shape.text(Name::Key("category")).and_then(|category| by_category(&category))
+    {
+        return Some(found);
     }
     let rules: [(&[&'static str], Service); 8] = [
         (&["operationName", "authorization", "caller"], Service::AzureActivity),
