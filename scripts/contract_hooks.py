@@ -201,6 +201,27 @@ def exception():
     return {"filter": text, "owner": "me", "reason": "to be tried", "expires_at": LATER}
 
 
+def value_list():
+    return {"name": f"l{uuid.uuid4().hex[:12]}", "values": ["root"], "note": "to be tried"}
+
+
+def pipeline():
+    name = f"p{uuid.uuid4().hex[:12]}"
+    text = f"name: {name}\npriority: 10\ntransformations:\n  - type: field_name_mapping\n    mapping: {{nothing: else}}\n"
+    return {"name": name, "text": text, "note": "to be tried"}
+
+
+def part(path, new, body=None, number=None):
+    """For requests about a value list or a pipeline: one is made for each."""
+    def made(case):
+        case.path_parameters["name"] = ask("POST", path, new())["name"]
+        if number is not None:
+            case.path_parameters["number"] = number
+        if body is not None:
+            case.body = body
+    return made
+
+
 def own_rule(body=None, **more):
     """For requests about a rule of the tenant's own."""
     def made(case):
@@ -286,6 +307,10 @@ BODIES = {
     "POST /api/v1/rules/check": rule,
     "POST /api/v1/rules/import": lambda: rule() | {"format": "shieldops-rule/1", "exceptions": []},
     "POST /api/v1/rules/{id}/explain": lambda: {"event": {"user": "root"}},
+    "POST /api/v1/value-lists": value_list,
+    "POST /api/v1/pipelines": pipeline,
+    "POST /api/v1/pipelines/check": pipeline,
+    "PUT /api/v1/rules/{id}/throttle": lambda: {"limit": {"alerts": 3, "window_s": 3600, "per": "host"}, "reason": "to be tried"},
     "POST /api/v1/exceptions": exception,
     "PATCH /api/v1/exceptions/{id}": lambda: {"owner": "somebody", "reason": "to be tried"},
     "POST /api/v1/incidents/{id}/notes": lambda: {"text": "seen"},
@@ -360,6 +385,17 @@ SPECIAL = {
     "PUT /api/v1/rules/{id}": revised,
     "PATCH /api/v1/rules/{id}": own_rule({"state": "shadow", "reason": "to be tried"}),
     "POST /api/v1/rules/{id}/backtest": own_rule({"from": "2026-11-20T00:00:00Z", "to": "2026-11-22T00:00:00Z"}),
+    "GET /api/v1/value-lists/{name}": part("/api/v1/value-lists", value_list),
+    "PUT /api/v1/value-lists/{name}": part("/api/v1/value-lists", value_list, {"values": ["ann"], "note": "more"}),
+    "DELETE /api/v1/value-lists/{name}": part("/api/v1/value-lists", value_list),
+    "GET /api/v1/value-lists/{name}/versions": part("/api/v1/value-lists", value_list),
+    "GET /api/v1/value-lists/{name}/versions/{number}": part("/api/v1/value-lists", value_list, number=1),
+    "GET /api/v1/pipelines/{name}": part("/api/v1/pipelines", pipeline),
+    "PUT /api/v1/pipelines/{name}": part("/api/v1/pipelines", pipeline, {"text": "name: again\ntransformations: []\n", "note": "more"}),
+    "PATCH /api/v1/pipelines/{name}": part("/api/v1/pipelines", pipeline, {"active": False, "reason": "to be tried"}),
+    "DELETE /api/v1/pipelines/{name}": part("/api/v1/pipelines", pipeline),
+    "GET /api/v1/pipelines/{name}/versions": part("/api/v1/pipelines", pipeline),
+    "GET /api/v1/pipelines/{name}/versions/{number}": part("/api/v1/pipelines", pipeline, number=1),
     "GET /api/v1/rules/{id}/versions": own_rule(),
     "GET /api/v1/rules/{id}/versions/{number}": own_rule(number=1),
     "GET /api/v1/rules/{id}/diff": own_rule(query={"from": "1", "to": "head"}),

@@ -268,6 +268,44 @@ it('the installation’s ledger is read and proved apart from the tenant’s', a
   expect(calls.some(c => c.path.startsWith('/api/v1/ledger'))).toBe(false)
 })
 
+it('alerts of a rule are limited on its page, with a reason', async () => {
+  const world = makeWorld()
+  const rule = world.detection.rules[2]
+  const { calls } = await openApp(`/t/northwind/detections/${rule.id}`, world)
+  const user = userEvent.setup()
+  const panel = within(await screen.findByRole('region', { name: 'Throttle' }))
+  expect(panel.getByText('At most 3 alerts in 1d for each host')).toBeInTheDocument()
+  expect(panel.getByText(/31/)).toBeInTheDocument()
+  await user.click(panel.getByRole('button', { name: 'Change' }))
+  const dialog = within(await screen.findByRole('dialog'))
+  const field = dialog.getByLabelText('Alerts at most')
+  await user.clear(field)
+  await user.type(field, '5')
+  await user.type(dialog.getByLabelText(/Reason/), 'noisy')
+  await user.click(dialog.getByRole('button', { name: 'Limit' }))
+  await waitFor(() => expect(calls.some(c => c.method === 'PUT' && c.path.endsWith('/throttle'))).toBe(true))
+})
+
+it('a rule says which correlations need it', async () => {
+  const world = makeWorld()
+  await openApp(`/t/northwind/detections/${world.detection.rules[0].id}`, world)
+  const needed = within(await screen.findByRole('region', { name: 'Needed by' }))
+  expect(needed.getByRole('link', { name: world.detection.rules[4].title })).toBeInTheDocument()
+})
+
+it('value lists are read, made and written again', async () => {
+  const { calls } = await openApp('/t/northwind/detections?tab=lists')
+  const user = userEvent.setup()
+  expect(await screen.findByText('Admins')).toBeInTheDocument()
+  await user.click(screen.getByRole('button', { name: 'New value list' }))
+  const dialog = within(await screen.findByRole('dialog'))
+  await user.type(dialog.getByLabelText(/Name/), 'Scanners')
+  await user.type(dialog.getByLabelText(/Values/), 'scan-01')
+  await user.click(dialog.getByRole('button', { name: 'Make list' }))
+  await waitFor(() => expect(calls.some(c => c.method === 'POST' && c.path.includes('/value-lists'))).toBe(true))
+  expect(await screen.findByText('Scanners')).toBeInTheDocument()
+})
+
 it('lists of alerts say that something was not checked', async () => {
   await openApp('/t/northwind/alerts')
   const link = await screen.findByRole('link', { name: 'Not checked: 1 gap' })

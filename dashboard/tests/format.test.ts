@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseSearch, stringifySearch } from '@/app/router'
 import { textOrEntity } from '@/features/alerts/filters'
-import { eventOf, sampleLines } from '@/features/detections/samples'
+import { eventOf, listValues, sampleLines, samplesOf, samplesText } from '@/features/detections/samples'
 import { tokens } from '@/features/detections/yaml'
 import { flatten } from '@/features/events/fields'
 import { parseLabels } from '@/features/settings/target-dialog'
@@ -46,6 +46,19 @@ describe('what people type', () => {
     expect(parse('[{"a":1}]')).toEqual([{ a: 1 }])
     expect(parse('{\n  "a": "}"\n}\na plain line')).toEqual([{ a: '}' }, 'a plain line'])
     expect(() => parse('{"a":1}\n{oops')).toThrow(/^Event 2/)
+  })
+})
+
+describe('samples of a correlation', () => {
+  const rule = 'title: Base\n---\ntitle: Many\ncorrelation:\n  type: event_count\n'
+  it('are stories: an empty line stands between two, there and back', () => {
+    const typed = '{"a":1}\n{"a":2}\n\n{"a":3}'
+    expect(samplesOf(rule, typed)).toEqual(['{"a":1}\n{"a":2}', '{"a":3}'])
+    expect(samplesText(samplesOf(rule, typed), rule)).toBe(typed)
+    expect(samplesOf('title: Base\n', typed)).toEqual(['{"a":1}', '{"a":2}', '{"a":3}'])
+  })
+  it('and the values of a list are its lines', () => {
+    expect(listValues(' root \n\nann\n')).toEqual(['root', 'ann'])
   })
 })
 

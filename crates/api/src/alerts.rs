@@ -92,6 +92,8 @@ pub(crate) struct AlertDetail {
     indicator_state: &'static str,
     /// Other alerts of this rule; 100 stands for that many or more.
     similar_count: u64,
+    /// Matches counted on it that would have raised another alert, had the rule's throttle allowed more.
+    withheld: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -137,12 +139,15 @@ pub(crate) async fn show(
         Ok(fingerprint) if around.listed => hits::of_fingerprint(&mut reader, &fingerprint).await?,
         _ => Vec::new(),
     };
-    let own = if around.own_rule { crate::rules::view::raised_by(&mut reader, &alert).await? } else { None };
+    let own = match around.own_rule || !app.pipeline.content.book().entries.contains_key(&alert.rule_id) {
+        true => crate::rules::view::raised_by(&mut reader, &app.pipeline.content, &alert).await?,
+        false => None,
+    };
     drop(reader);
     let book = app.pipeline.content.book();
-    let set = own.as_ref().unwrap_or(&book.set);
-    let compiled = set.get(&alert.rule_id);
+    let compiled = book.set.get(&alert.rule_id).filter(|_| own.is_none());
     let entry = book.entries.get(&alert.rule_id).map(|entry| &*entry.rule);
+    let entry = own.as_ref().map(|own| &own.rule).or(entry);
     let rule = compiled.map(|rule| &**rule).or(entry).map(|rule| RuleWords {
         level: rule.level,
         description: rule.description.clone(),
@@ -154,8 +159,9 @@ pub(crate) async fn show(
         let Some(event) = events::find(&app.pipeline, &caller.scope, event_id).await? else { continue };
         let seen = normalise(&event);
         let fields = match compiled {
+            _ if own.is_some() => own.as_ref().map(|own| own.fields(&seen)).unwrap_or_default(),
             Some(rule) => {
-                let hits = set.explain(rule, &seen.log_source, seen.flat.as_bytes());
+                let hits = book.set.explain(rule, &seen.log_source, seen.flat.as_bytes());
                 hits.into_iter().map(FieldMatch::from).collect()
             }
             None => match book.correlation_entries.get(&alert.rule_id) {
@@ -167,8 +173,8 @@ pub(crate) async fn show(
     }
     let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
     let indicator_state = if checked { "checked" } else { "not_checked" };
-    let similar_count = around.similar;
-    Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count }))
+    let alerts::Around { similar: similar_count, withheld, .. } = around;
+    Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count, withheld }))
 }
 
 /// What a list names in the alert's entities, and where.

@@ -4,12 +4,13 @@ pub(crate) mod attack;
 pub(crate) mod fields;
 pub(crate) mod layer;
 pub(crate) mod log;
+pub(crate) mod techniques;
 
 use std::{sync::Arc, time::Duration};
 
 use shieldops_detect::Rule;
 use shieldops_model::{LogSource, Timestamp};
-use shieldops_pipeline::RuleBook;
+use shieldops_pipeline::{Neighbours, RuleBook};
 use shieldops_store::{
     coverage::{self, SourceFields},
     own_rules::{self, versions},
@@ -39,13 +40,14 @@ pub(crate) async fn held(app: &App, caller: &Caller) -> Result<Vec<Held>, Proble
     let states = rule_states::states(&mut reader).await?;
     let rows = own_rules::all(&mut reader).await?;
     let live = versions::live(&mut reader).await?;
+    let neighbours = Neighbours::read(&mut reader, &app.pipeline.content).await?;
     drop(reader);
     let (book, default) = (app.pipeline.content.book(), app.pipeline.content.default_state());
     let gather = move || {
         let mut own: Vec<Held> = Vec::new();
         for (id, version) in live {
             let row = rows.iter().find(|row| row.rule_id == id);
-            let subject = row.and_then(|row| Some((row.state, Subject::of_version(row, version)?)));
+            let subject = row.and_then(|row| Some((row.state, Subject::of_version(row, version, &neighbours)?)));
             own.extend(subject.map(|(state, subject)| Held { tested: subject.is_tested(), rule: subject.rule, state }));
         }
         let known: Vec<String> = own.iter().map(|held| held.rule.id.clone()).collect();

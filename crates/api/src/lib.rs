@@ -38,6 +38,7 @@ mod metrics;
 mod orphans;
 mod overview;
 mod page;
+mod pipelines;
 mod plans;
 mod precondition;
 mod problem;
@@ -53,6 +54,7 @@ mod tenants;
 mod tokens;
 mod usage;
 mod users;
+mod value_lists;
 
 pub use app::{App, NoEngine, Settings, Tenants};
 pub use denials::Denials;

@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     App, Problem, account, actions, alerts, assets, auth, automation, coverage, describe, events, exceptions, export,
     grants, idempotency, incidents, indicators, ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans,
-    overview, plans, roles, rules, session, sessions, targets, tenant_settings, tenants, tokens, usage, users,
+    overview, pipelines, plans, roles, rules, session, sessions, targets, tenant_settings, tenants, tokens, usage, users, value_lists,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -159,6 +159,16 @@ fn detection() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(rules::versions::diff))
         .routes(routes!(rules::matches::list))
         .routes(routes!(rules::bundle::export))
+        .routes(routes!(rules::throttle::show, rules::throttle::set))
+        .routes(routes!(value_lists::list, value_lists::create))
+        .routes(routes!(value_lists::show, value_lists::revise, value_lists::remove))
+        .routes(routes!(value_lists::versions))
+        .routes(routes!(value_lists::version))
+        .routes(routes!(pipelines::list, pipelines::create))
+        .routes(routes!(pipelines::check))
+        .routes(routes!(pipelines::show, pipelines::revise, pipelines::update, pipelines::remove))
+        .routes(routes!(pipelines::versions))
+        .routes(routes!(pipelines::version))
         .routes(routes!(coverage::log::show))
         .routes(routes!(coverage::attack::show))
         .routes(routes!(coverage::attack::navigator))

@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod matches;
 pub(crate) mod proof;
 pub(crate) mod switch;
+pub(crate) mod throttle;
 pub(crate) mod versions;
 pub(crate) mod view;
 pub(crate) mod write;
@@ -19,9 +20,9 @@ use axum::{
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
-use shieldops_detect::{Rule, testing::SampleResult};
+use shieldops_detect::{CompileOptions, Rule, testing::SampleResult};
 use shieldops_model::{Code, Severity};
-use shieldops_pipeline::samples;
+use shieldops_pipeline::{Neighbours, OwnRule, samples};
 use shieldops_store::rule_states;
 use utoipa::{IntoParams, ToSchema};
 
@@ -131,7 +132,7 @@ fn page(
             // What can be told without trying it on its samples.
             Some(entry) if !tenant.rows.contains_key(id) => {
                 let origin = if entry.built_in { "built_in" } else { "directory" };
-                (wanted.rule(&entry.rule) && wanted.origin(origin)).then(|| Subject::of_book(entry))
+                (wanted.rule(&entry.rule) && wanted.origin(origin)).then(|| Subject::of_book(entry, &tenant.neighbours))
             }
             _ => tenant.subject(book, id).filter(|subject| wanted.rule(&subject.rule) && wanted.origin("tenant")),
         };
@@ -214,35 +215,49 @@ pub(crate) async fn test(
     if body.events.iter().flatten().any(|event| !event.is_object()) {
         return Err(Problem::invalid("`events` holds objects"));
     }
-    let book = app.pipeline.content.book();
-    if book.correlation_entries.contains_key(&id) {
-        let tried = move || book.entries.get(&id).and_then(|entry| correlation::test(entry, body.events.as_deref()));
-        return blocking(tried).await?.map(Json).ok_or_else(Problem::not_found);
-    }
-    let subject = view::find(&mut caller.scope.read().await?, book, &id).await?;
-    let tried = move || match body.events {
-        Some(events) => {
+    let subject = view::find(&mut caller.scope.read().await?, &app.pipeline.content, &id).await?;
+    Ok(Json(blocking(move || tried(&subject, body.events.as_deref())).await?))
+}
+
+fn tried(subject: &Subject, events: Option<&[serde_json::Value]>) -> TestAnswer {
+    let (rule, options) = (&subject.rule, &subject.options);
+    match (&subject.case, events) {
+        (Some(case), Some(events)) => correlation::tried(case, events),
+        (Some(case), None) => correlation::test(case, &subject.matches, &subject.misses),
+        (None, Some(events)) => {
             let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
-            TestAnswer::tried(&subject.rule, &lines)
+            TestAnswer::tried(rule, options, &lines)
         }
-        None => TestAnswer::of(&subject.rule, &subject.matches, &subject.misses),
-    };
-    Ok(Json(blocking(tried).await?))
+        (None, None) => TestAnswer::of(rule, options, &subject.matches, &subject.misses),
+    }
 }
 
 impl TestAnswer {
     /// Events that nobody said anything of.
-    fn tried(rule: &Rule, lines: &[String]) -> Self {
-        let results = results(rule, lines, &[]);
+    fn tried(rule: &Rule, options: &CompileOptions, lines: &[String]) -> Self {
+        let results = results(rule, options, lines, &[]);
         let results = results.into_iter().map(|result| TestResult { expected: None, ok: true, ..result }).collect();
         Self { results, passed: 0, failed: 0 }
     }
 
     /// Samples. Blocking.
-    pub(crate) fn of(rule: &Rule, matches: &[String], misses: &[String]) -> Self {
-        let results = results(rule, matches, misses);
+    pub(crate) fn of(rule: &Rule, options: &CompileOptions, matches: &[String], misses: &[String]) -> Self {
+        let results = results(rule, options, matches, misses);
         let passed = results.iter().filter(|result| result.ok).count();
         Self { failed: results.len() - passed, passed, results }
+    }
+
+    /// What a tenant wrote. A correlation that cannot be used finds nothing. Blocking.
+    pub(crate) fn of_own(
+        own: &OwnRule,
+        neighbours: &Neighbours,
+        (matches, misses): (&[String], &[String]),
+    ) -> Self {
+        match own.correlation.as_ref().map(|correlation| correlation.case.as_ref()) {
+            Some(Some(case)) => correlation::test(case, matches, misses),
+            Some(None) => Self::none(),
+            None => Self::of(&own.rule, neighbours.options(), matches, misses),
+        }
     }
 
     pub(crate) fn none() -> Self {
@@ -250,7 +265,7 @@ impl TestAnswer {
     }
 }
 
-fn results(rule: &Rule, matches: &[String], misses: &[String]) -> Vec<TestResult> {
+fn results(rule: &Rule, options: &CompileOptions, matches: &[String], misses: &[String]) -> Vec<TestResult> {
     let mut lines = matches.iter().chain(misses);
     let result = |result: SampleResult| TestResult {
         event: lines.next().cloned().unwrap_or_default(),
@@ -259,7 +274,7 @@ fn results(rule: &Rule, matches: &[String], misses: &[String]) -> Vec<TestResult
         ok: result.ok,
         fields: result.fields.into_iter().map(FieldMatch::from).collect(),
     };
-    samples::check(rule, matches, misses).results.into_iter().map(result).collect()
+    samples::check_with(rule, options, matches, misses).results.into_iter().map(result).collect()
 }
 
 #[derive(Serialize, ToSchema)]

@@ -16,6 +16,7 @@
 
 mod bytes;
 mod code;
+mod inherit;
 mod input;
 mod keys;
 mod learn;

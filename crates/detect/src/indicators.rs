@@ -18,6 +18,6 @@ mod tests;
 pub use block::{BLOCK_BYTES, BadBlock, Block, BlockWriter, Entry};
 pub use find::{Allowed, IndicatorHit, Indicators};
 pub use hash::HashKey;
-pub use list::{Defaults, ListFormat, ListReader};
+pub use list::{Defaults, ListFormat, ListReader, ReadList, read_list};
 pub use table::{ListBlocks, ListFacts, MAX_INDICATORS, Table, TooLarge};
 pub use value::{IndicatorKind, Value};

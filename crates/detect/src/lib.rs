@@ -18,8 +18,8 @@ pub use diagnostic::{Diagnostic, DiagnosticSeverity};
 pub use engine::{EngineStats, SourceFields};
 pub use indicators::{
     Allowed, BLOCK_BYTES, BadBlock, Block, BlockWriter, Defaults, Entry as IndicatorEntry, HashKey, IndicatorHit,
-    IndicatorKind, Indicators, ListBlocks, ListFacts, ListFormat, ListReader, MAX_INDICATORS, Table as IndicatorTable,
-    TooLarge, Value as IndicatorValue,
+    IndicatorKind, Indicators, ListBlocks, ListFacts, ListFormat, ListReader, MAX_INDICATORS, ReadList,
+    Table as IndicatorTable, TooLarge, Value as IndicatorValue, read_list,
 };
 pub use pipelines::Pipeline;
 pub use sigma::lint;

@@ -44,7 +44,17 @@ pub struct SampleResult {
 /// The rule over samples that must match and samples that must not. The log source counts: a sample of a source that
 /// the rule does not see does not match.
 pub fn check_samples(rule: &Rule, matches: &[Sample<'_>], misses: &[Sample<'_>]) -> SampleReport {
-    let options = CompileOptions { allow_sourceless: true, ..CompileOptions::default() };
+    check_samples_with(rule, &CompileOptions::default(), matches, misses)
+}
+
+/// The same with the lists, pipelines and mappings that the rule is compiled with.
+pub fn check_samples_with(
+    rule: &Rule,
+    options: &CompileOptions,
+    matches: &[Sample<'_>],
+    misses: &[Sample<'_>],
+) -> SampleReport {
+    let options = CompileOptions { allow_sourceless: true, ..options.clone() };
     let (set, _) = RuleSet::compile(vec![rule.clone()], &options);
     let mut report = SampleReport::default();
     for (expected, samples) in [(true, matches), (false, misses)] {

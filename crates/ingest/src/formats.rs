@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bulk;
 pub mod cef;
 pub mod class;
+mod cloud;
 pub mod cron;
 pub mod device;
 pub mod evtx_file;
@@ -24,6 +25,7 @@ pub mod sudo;
 pub mod syslog;
 pub mod time;
 pub mod windows;
+mod zeek;
 
 pub use normalise::{Problem, normalise, normalise_checked, normalise_parts};
 

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod lines;
 pub mod prepare;
 pub mod sources;
+mod wrapped;
 
 pub use formats::{
     Problem, Recognised, normalise, normalise_checked, normalise_parts, recognise::recognise, time::event_time,

@@ -37,6 +37,8 @@ pub fn split(body: &Bytes, hints: Hints<'_>, limits: &Limits) -> Vec<Line> {
 pub(crate) enum Refusal {
     TooLarge,
     Invalid(String),
+    /// Another refusal, of the event at this place (from 1) of a list that the line holds.
+    Inside(Box<Self>, &'static str, u64),
 }
 
 impl Refusal {
@@ -44,6 +46,11 @@ impl Refusal {
         match self {
             Self::TooLarge => LineError::too_large(number, bytes, limits),
             Self::Invalid(detail) => LineError::new(number, INVALID_JSON, detail, bytes, limits),
+            Self::Inside(refusal, list, place) => {
+                let mut error = refusal.at(number, bytes, limits);
+                error.detail = format!("{list}[{place}]: {}", error.detail);
+                error
+            }
         }
     }
 }
@@ -77,6 +84,9 @@ pub(crate) fn pieces(body: &Bytes, hints: Hints<'_>) -> Box<dyn Iterator<Item = 
     if let Some(items) = may_be_array.then(|| array(&body)).flatten() {
         return Box::new((1..).zip(items));
     }
+    if let Some(objects) = may_be_array.then(|| objects(&body)).flatten() {
+        return Box::new((1..).zip(objects));
+    }
     Box::new(lines(body).filter(|(_, line)| !line.trim_ascii().is_empty()))
 }
 
@@ -93,12 +103,25 @@ fn array(body: &Bytes) -> Option<impl Iterator<Item = Bytes> + use<>> {
     Some(places.into_iter())
 }
 
-struct Elements<'a>(Vec<&'a RawValue>);
+pub(crate) struct Elements<'a>(pub(crate) Vec<&'a RawValue>);
 
 impl<'de> Deserialize<'de> for Elements<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(ElementsVisitor)
     }
+}
+
+/// The objects of a body that writes each over several lines, as exporters for people do.
+fn objects(body: &Bytes) -> Option<Vec<Bytes>> {
+    let start = body.trim_ascii_start();
+    let end = memchr::memchr(b'\n', start)?;
+    let open = start.first() == Some(&b'{') && start.get(..end)?.trim_ascii_end().last() != Some(&b'}');
+    let values = open.then(|| serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>())?;
+    let mut objects = Vec::new();
+    for value in values.take(MAX_ELEMENTS) {
+        objects.push(body.slice_ref(value.ok()?.get().as_bytes()));
+    }
+    Some(objects)
 }
 
 struct ElementsVisitor;
@@ -186,6 +209,13 @@ mod tests {
             check("\u{feff} [ {\"a\":1},\n{\"b\":[2]}, 7]", Hints::default()),
             ["1 {\"a\":1}", "2 {\"b\":[2]}", "3 invalid_json"]
         );
+    }
+
+    #[test]
+    fn objects_over_several_lines_are_told_apart_and_broken_ones_are_refused_line_by_line() {
+        let pretty = "{\n  \"a\": 1\n}\n{\n  \"b\": [\n2]}\n";
+        assert_eq!(check(pretty, Hints::default()), ["1 {\n  \"a\": 1\n}", "2 {\n  \"b\": [\n2]}"]);
+        assert_eq!(check("{\n\"a\": 1,\n", Hints::default()), ["1 invalid_json", "2 invalid_json"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A body made ready for the bus: each line recognised, timed and cut from the shared buffer; audit records merged.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use bytes::{Bytes, BytesMut};
 use shieldops_model::{TimeQuality, Timestamp};
@@ -15,6 +15,7 @@ use crate::{
         time::{judge, own_time},
     },
     lines::{Refusal, judge_text, pieces},
+    wrapped,
 };
 
 /// What a body holds. The caller adds tenant, ids and the demo label.
@@ -50,8 +51,7 @@ pub struct PreparedEvent {
 pub fn prepare(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Limits) -> Prepared {
     let mut intake = Intake::new(hints, received, limits);
     for (number, bytes) in pieces(body, hints) {
-        let outcome = intake.judge(&bytes, number);
-        intake.record(outcome, number, &bytes, body);
+        drop(intake.take(&bytes, number, body));
         if intake.prepared.overflow {
             break;
         }
@@ -76,37 +76,105 @@ impl<'a> Intake<'a> {
         Self { hints, received, limits, serials: Serials::default(), prepared: Prepared::default() }
     }
 
-    /// One line or object as an event.
+    /// Takes one line or object: an event, or a list of events in a wrapper. Gives the first refusal.
+    pub(crate) fn take(&mut self, bytes: &Bytes, number: u64, body: &Bytes) -> Result<(), LineError> {
+        self.take_from(bytes, None, number, bytes, body)
+    }
+
+    /// Like `take`: an event of an envelope has the envelope's time, and a refusal shows the `whole` of it.
+    pub(crate) fn take_from(
+        &mut self,
+        bytes: &Bytes,
+        time: Option<Timestamp>,
+        number: u64,
+        whole: &Bytes,
+        body: &Bytes,
+    ) -> Result<(), LineError> {
+        let outcome = match self.look(bytes, number, true) {
+            Ok(Piece::List(name, events)) => return self.take_list(name, events, number, body),
+            Ok(Piece::Event(mut event, serial)) => {
+                self.retime(&mut event, time);
+                Ok((event, serial))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        self.record(outcome, number, whole, body)
+    }
+
+    /// Each event of a list stands for itself: one that is refused does not stop the others.
+    fn take_list(
+        &mut self,
+        name: &'static str,
+        events: Vec<Bytes>,
+        number: u64,
+        body: &Bytes,
+    ) -> Result<(), LineError> {
+        let mut first = Ok(());
+        for (event, place) in events.iter().zip(1_u64..) {
+            let outcome = self.judge(event, number);
+            let outcome = outcome.map_err(|refusal| Refusal::Inside(Box::new(refusal), name, place));
+            first = first.and(self.record(outcome, number, event, body));
+            if self.prepared.overflow {
+                break;
+            }
+        }
+        first
+    }
+
+    /// One line or object as an event, also where it looks like a list.
     pub(crate) fn judge(&self, bytes: &Bytes, line: u64) -> Judged {
-        if bytes.len() > self.limits.event_bytes {
+        match self.look(bytes, line, false)? {
+            Piece::Event(event, serial) => Ok((event, serial)),
+            Piece::List(..) => Err(Refusal::Invalid("a list in a list".to_owned())),
+        }
+    }
+
+    /// What a line or object is; lists are opened where `open`.
+    fn look(&self, bytes: &Bytes, line: u64, open: bool) -> Result<Piece, Refusal> {
+        let large = bytes.len() > self.limits.event_bytes;
+        if large && !(open && bytes.trim_ascii_start().first() == Some(&b'{')) {
             return Err(Refusal::TooLarge);
         }
         let text = String::from_utf8_lossy(bytes);
+        let lossy = matches!(text, Cow::Owned(_));
         let text = text.trim();
         let (shape, seen) = if text.starts_with('{') {
-            let shape =
-                Shape::read_limited(text, self.limits.depth).map_err(|error| Refusal::Invalid(error.to_string()))?;
+            let shape = Shape::read_limited(text, self.limits.depth)
+                .map_err(|error| if large { Refusal::TooLarge } else { Refusal::Invalid(error.to_string()) })?;
+            if let Some((name, events)) = open.then(|| opened(&shape, bytes, text, lossy)).flatten() {
+                return Ok(Piece::List(name, events));
+            }
             let seen = of_object(&shape, self.hints.source);
             (Some(shape), seen)
         } else {
             (None, text_line(text, self.hints)?)
         };
+        if large {
+            return Err(Refusal::TooLarge);
+        }
         let own = own_time(seen.format, text, shape.as_ref(), self.received, self.limits);
         let (time, time_quality) = judge(own, self.received, self.limits);
         let serial = (seen.format == AUDIT).then(|| serial(text, shape.as_ref())).flatten();
         let Recognised { source, format } = seen;
-        Ok((PreparedEvent { source, format, time, time_quality, raw: bytes.clone(), line, lines: 1 }, serial))
+        let event = PreparedEvent { source, format, time, time_quality, raw: bytes.clone(), line, lines: 1 };
+        Ok(Piece::Event(event, serial))
     }
 
     /// Sets the time that an envelope gives.
-    pub(crate) fn retime(&self, event: &mut PreparedEvent, own: Option<Timestamp>) {
+    fn retime(&self, event: &mut PreparedEvent, own: Option<Timestamp>) {
         if own.is_some() {
             (event.time, event.time_quality) = judge(own, self.received, self.limits);
         }
     }
 
     /// Keeps the outcome of a line.
-    pub(crate) fn record(&mut self, outcome: Judged, number: u64, bytes: &Bytes, body: &Bytes) {
+    pub(crate) fn record(
+        &mut self,
+        outcome: Judged,
+        number: u64,
+        bytes: &Bytes,
+        body: &Bytes,
+    ) -> Result<(), LineError> {
         match outcome {
             Ok(_) if self.prepared.events.len() >= self.limits.events => self.prepared.overflow = true,
             Ok((event, serial)) => {
@@ -115,12 +183,33 @@ impl<'a> Intake<'a> {
             }
             Err(refusal) => {
                 self.prepared.rejected = self.prepared.rejected.saturating_add(1);
+                let error = refusal.at(number, bytes, self.limits);
                 if self.prepared.errors.len() < self.limits.errors {
-                    self.prepared.errors.push(refusal.at(number, bytes, self.limits));
+                    self.prepared.errors.push(error.clone());
                 }
+                return Err(error);
             }
         }
+        Ok(())
     }
+}
+
+/// What a line or object is.
+enum Piece {
+    Event(PreparedEvent, Option<String>),
+    /// The name of a list, for reports, and the events in it.
+    List(&'static str, Vec<Bytes>),
+}
+
+/// The events of a wrapper. Where its bytes are not UTF-8 they are slices of what `text` made of them.
+fn opened(shape: &Shape<'_>, bytes: &Bytes, text: &str, lossy: bool) -> Option<(&'static str, Vec<Bytes>)> {
+    let list = wrapped::list(shape)?;
+    if !lossy {
+        return list.events(bytes).map(|events| (list.name, events));
+    }
+    let mended = Bytes::copy_from_slice(text.as_bytes());
+    let again = Shape::read(std::str::from_utf8(&mended).ok()?).ok()?;
+    wrapped::list(&again)?.events(&mended).map(|events| (list.name, events))
 }
 
 fn text_line(text: &str, hints: Hints<'_>) -> Result<Recognised, Refusal> {
@@ -186,6 +275,8 @@ fn joined(first: &Bytes, second: &Bytes, body: &Bytes) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn now() -> Timestamp {
@@ -254,10 +345,81 @@ mod tests {
     }
 
     #[test]
+    fn a_list_in_a_wrapper_is_its_events_with_verdicts_of_their_own() {
+        let record = |second: u32| format!(r#"{{"eventTime":"2026-11-21T11:59:0{second}Z","eventName":"x"}}"#);
+        let body = format!("{{\"x\":1}}\n{{\"Records\":[{}, 7, {}]}}\n", record(1), record(2));
+        let prepared = run(&body);
+        let shown: Vec<_> = prepared.events.iter().map(|event| format!("{} {}", event.line, event.time)).collect();
+        assert_eq!(
+            shown,
+            ["1 2026-11-21T12:00:00.000000Z", "2 2026-11-21T11:59:01.000000Z", "2 2026-11-21T11:59:02.000000Z"]
+        );
+        let error = &prepared.errors[0];
+        assert_eq!((error.line, &error.sample[..]), (2, &b"7"[..]));
+        assert!(error.detail.starts_with("Records[2]: "), "{error}");
+        assert_eq!((prepared.accepted_lines, prepared.rejected), (3, 1));
+    }
+
+    #[test]
+    fn a_wrapper_may_be_longer_than_an_event_but_none_of_its_events_may() {
+        let limits = Limits { event_bytes: 40, events: 4, depth: 4, ..Limits::default() };
+        let prepared = |body: String| prepare(&Bytes::from(body), Hints::default(), now(), &limits);
+        let list = prepared(format!("{{\"Records\":[{}{{\"long\":\"{}\"}}]}}", "{\"a\":1},".repeat(3), "x".repeat(50)));
+        assert_eq!((list.events.len(), list.rejected), (3, 1));
+        assert_eq!(
+            (list.errors[0].code, list.errors[0].detail.as_str()),
+            ("line_too_large", "Records[4]: 61 bytes, the limit is 40")
+        );
+        assert!(prepared(format!("{{\"Records\":[{}{{}}]}}", "{\"a\":1},".repeat(5))).overflow);
+        let long = prepared(format!("{{\"message\":\"{}\"}}", "x".repeat(50)));
+        assert_eq!((long.errors[0].code, long.events.len()), ("line_too_large", 0));
+        let deep = prepared("{\"Records\":[{\"a\":[[1]]}]}".to_owned());
+        assert_eq!(deep.errors[0].code, "invalid_json");
+    }
+
+    #[test]
+    fn a_list_in_a_list_is_one_event() {
+        let prepared = run(r#"{"records":[{"records":[{"a":1},{"b":2}]}]}"#);
+        assert_eq!(prepared.events.len(), 1);
+        let prepared = run("[{\"records\":[{\"a\":1},{\"b\":2}]},{\"records\":[{\"c\":1}]}]");
+        assert_eq!(prepared.events.len(), 3, "an array of wrappers, as event hubs give them");
+        let mut lossy = b"{\"Records\":[{\"a\":\"".to_vec();
+        lossy.extend(b"\xff\"},{\"b\":1}]}");
+        let events = prepare(&Bytes::from(lossy), Hints::default(), now(), &Limits::default()).events;
+        assert_eq!(events.iter().map(|event| event.raw.len()).collect::<Vec<_>>(), [11, 7]);
+    }
+
+    #[test]
     fn bytes_that_are_not_utf8_are_kept_as_they_came() {
         let raw = b"Nov 21 11:59:01 web1 sshd[1]: Invalid user \xff\0x from 203.0.113.9 port 1";
         let prepared = prepare(&Bytes::from_static(raw), Hints::default(), now(), &Limits::default());
         assert_eq!(&prepared.events[0].raw[..], raw);
         assert_eq!(prepared.events[0].source, "sshd");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn a_wrapper_gives_the_same_events_as_lines_do(values in prop::collection::vec("[a-z{}\\[\\]\\\\\" é]{0,9}", 0..6)) {
+            let records: Vec<String> =
+                values.iter().map(|value| serde_json::json!({"eventTime": "2026-11-21T11:59:00Z", "x": value}).to_string()).collect();
+            let raw = |prepared: Prepared| prepared.events.into_iter().map(|event| (event.raw, event.time)).collect::<Vec<_>>();
+            let lines = raw(run(&records.join("\n")));
+            let list = records.join(" , ");
+            let quoted: Vec<String> = records
+                .iter()
+                .map(|record| serde_json::json!({"id": "1", "message": record}).to_string())
+                .collect();
+            for body in [
+                format!("{{\"Records\":[{list}]}}"),
+                format!("{{\n\"records\" : [{list}]\n}}"),
+                format!("{{\"kind\":\"EventList\",\"items\":[{list}]}}"),
+                format!("{{\"eventType\":\"com.okta.event_hook\",\"data\":{{\"events\":[{list}]}}}}"),
+                format!("{{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[{}]}}", quoted.join(",")),
+            ] {
+                prop_assert_eq!(&raw(run(&body)), &lines);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a rule would have found in events that are still there. It is work in the background: one at a time in a process,
 //! in pieces with a pause after each, bounded in memory and time, and it ends when the server does.
 
+mod sightings;
 mod tally;
 
 use std::{
@@ -9,14 +10,19 @@ use std::{
 };
 
 use shieldops_bus::{Bus, Query};
-use shieldops_detect::{EventRef, Rule, RuleSet, Worker};
+use shieldops_detect::{CompileOptions, CorrelationSet, Documents, EventRef, Rule, RuleSet, Worker};
 use shieldops_ingest::normalise_checked;
 use shieldops_model::{Event, EventId, Normalised, Timestamp};
 use shieldops_store::{TenantScope, alerts, backtests::Report, exceptions as stored, incidents};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Pipeline, PipelineError, Result, content::facts_of, enabled::Exceptions};
+use crate::{
+    Pipeline, PipelineError, Result,
+    content::{Case, RuleBook, facts_of},
+    enabled::Exceptions,
+};
+use sightings::Sightings;
 use tally::Tally;
 
 /// Backtests at a time.
@@ -37,6 +43,10 @@ const INCIDENTS: u32 = 200;
 /// What is to be tried, and on which events.
 pub struct Backtest {
     pub rule: Rule,
+    /// How it is compiled.
+    pub options: CompileOptions,
+    /// Of a correlation.
+    pub case: Option<Arc<Case>>,
     pub from: Timestamp,
     pub to: Timestamp,
 }
@@ -70,7 +80,7 @@ pub async fn run(
         }
         let (log, began) = (Arc::clone(&bus), Instant::now());
         run = tokio::task::spawn_blocking(move || run.piece(&log)).await.map_err(|_ended| PipelineError::Stopped)??;
-        if run.over || run.tally.report.events_read >= MOST_EVENTS || started.elapsed() > LONGEST {
+        if run.ended || run.tally.report.events_read >= MOST_EVENTS || started.elapsed() > LONGEST {
             break;
         }
         if told.elapsed() > TELL {
@@ -79,7 +89,7 @@ pub async fn run(
         }
         tokio::select! { () = tokio::time::sleep(began.elapsed().min(PAUSE)) => {}, () = stop.cancelled() => {} }
     }
-    Ok(run.report(oldest, started))
+    tokio::task::spawn_blocking(move || run.report(oldest, started)).await.map_err(|_ended| PipelineError::Stopped)
 }
 
 /// Waits for the one place, and says meanwhile that it waits.
@@ -111,16 +121,19 @@ struct Run {
     set: RuleSet,
     worker: Worker,
     exceptions: Exceptions,
+    /// Of a correlation: what was seen of its rules.
+    over: Option<Sightings>,
+    book: Arc<RuleBook>,
     tally: Tally,
     after: Option<EventId>,
     /// When the last event came that was looked at.
     reached: Option<Timestamp>,
-    over: bool,
+    ended: bool,
 }
 
 impl Run {
     async fn new(pipeline: &Pipeline, scope: &TenantScope, test: Backtest) -> Result<Self> {
-        let Backtest { rule, from, to } = test;
+        let Backtest { rule, options, case, from, to } = test;
         let mut reader = scope.read().await?;
         let exceptions = Exceptions::new(&stored::after(&mut reader, from).await?);
         let (known, more) = incidents::in_window(&mut reader, (from, to), INCIDENTS).await?;
@@ -130,12 +143,30 @@ impl Run {
             tally.know(incident, events.iter().flat_map(|alert| alert.event_ids.iter().copied()));
         }
         tally.report.incidents.more = more;
-        let (of, options) = (rule.clone(), pipeline.content.book().set.options().clone());
         let exceptions = exceptions.with_options(&options);
-        let compile = move || RuleSet::compile(vec![of], &options).0;
-        let set = tokio::task::spawn_blocking(compile).await.map_err(|_ended| PipelineError::Stopped)?;
-        let (worker, after, reached) = (Worker::new(), None, None);
-        Ok(Self { scope: scope.clone(), from, to, rule, set, worker, exceptions, tally, after, reached, over: false })
+        let of = case.as_ref().map_or_else(|| Documents::from(vec![rule.clone()]), |case| case.documents().clone());
+        let compile = move || {
+            let draft = case.as_ref().map(|_| CorrelationSet::draft(&of));
+            let (set, _) = RuleSet::compile(of, &options);
+            let over = draft.zip(case).map(|(draft, case)| Sightings::new(draft.compile(&set).0, case.id()));
+            (set, over)
+        };
+        let (set, over) = tokio::task::spawn_blocking(compile).await.map_err(|_ended| PipelineError::Stopped)?;
+        Ok(Self {
+            scope: scope.clone(),
+            from,
+            to,
+            rule,
+            set,
+            worker: Worker::new(),
+            exceptions,
+            over,
+            book: pipeline.content.book(),
+            tally,
+            after: None,
+            reached: None,
+            ended: false,
+        })
     }
 
     /// The next events of the window. Blocking.
@@ -152,7 +183,7 @@ impl Run {
         let page = bus.scan(self.scope.tenant(), &query, &mut |_| true)?;
         self.tally.looked(&page.looked);
         self.reached = page.looked.to.or(self.reached);
-        self.over = page.next.is_none();
+        self.ended = page.next.is_none();
         self.after = page.next;
         self.try_on(&page.events);
         Ok(self)
@@ -162,7 +193,8 @@ impl Run {
         let mut bytes = Vec::new();
         let mut seen: Vec<(Normalised, std::ops::Range<usize>)> = Vec::with_capacity(events.len());
         for event in events {
-            let (normalised, problem) = normalise_checked(event);
+            let (mut normalised, problem) = normalise_checked(event);
+            self.book.fit(&mut normalised.log_source);
             self.tally.in_window(problem.is_some());
             let start = bytes.len();
             bytes.extend_from_slice(normalised.flat.as_bytes());
@@ -174,12 +206,17 @@ impl Run {
             .map(|(normalised, line)| EventRef { line: line.clone(), source: &normalised.log_source })
             .collect();
         let mut matched = Vec::new();
-        self.set.scan(&mut self.worker, &refs, &bytes, &mut |index, _| matched.push(index));
-        for index in matched {
+        self.set.scan(&mut self.worker, &refs, &bytes, &mut |index, rule| matched.push((index, rule.index)));
+        for (index, rule) in matched {
             let (Some(event), Some((normalised, _))) = (events.get(index), seen.get(index)) else { continue };
             let line = normalised.flat.as_bytes();
-            if !self.exceptions.hold(&self.rule, event.window_time(), &normalised.log_source, line) {
-                self.tally.matched(event, normalised);
+            let of = self.set.rules().get(rule).map_or(&self.rule, |rule| &rule.rule);
+            if self.exceptions.hold(of, event.window_time(), &normalised.log_source, line) {
+                continue;
+            }
+            match &mut self.over {
+                Some(over) => over.see(&self.set, rule, event, normalised),
+                None => self.tally.matched(event, normalised),
             }
         }
     }
@@ -192,8 +229,12 @@ impl Run {
         u32::try_from(part).unwrap_or(99)
     }
 
-    fn report(self, oldest: Option<Timestamp>, started: Instant) -> Report {
-        let (from, over, reached) = (self.from, self.over, self.reached);
+    fn report(mut self, oldest: Option<Timestamp>, started: Instant) -> Report {
+        let (from, over, reached) = (self.from, self.ended, self.reached);
+        let left_out = self.over.as_ref().map_or(0, |over| over.left_out);
+        if let Some(sightings) = self.over.take() {
+            sightings.tell(&mut self.tally);
+        }
         let mut report = self.tally.report();
         let mut missing = |what: &str, events: u64, detail: String| {
             let what = what.to_owned();
@@ -205,6 +246,9 @@ impl Run {
             }
             None => missing("retention", 0, "no events are kept".to_owned()),
             Some(_) => {}
+        }
+        if left_out > 0 {
+            missing("correlated_matches", left_out, "a correlation is tried on so many matches of its rules and no more: choose a smaller window".to_owned());
         }
         if !over {
             let to = reached.map_or_else(String::new, |at| format!(" that came after {at}"));

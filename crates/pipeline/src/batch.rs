@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shieldops_detect::{EventRef, Indicators, Rule, Worker};
 use shieldops_ingest::{Problem, normalise_checked};
 use shieldops_model::{Event, Normalised};
-use shieldops_triage::{Finding, RuleFacts};
+use shieldops_triage::Finding;
 
 use crate::{
     correlation::Correlation,
@@ -49,7 +49,8 @@ pub(crate) fn run(
     let mut problems = Vec::new();
     let mut seen = Vec::with_capacity(events.len());
     for event in &events {
-        let (normalised, problem) = normalise_checked(event);
+        let (mut normalised, problem) = normalise_checked(event);
+        rules.book.fit(&mut normalised.log_source);
         if let Some(problem) = problem {
             problems.push((event.clone(), problem));
         }
@@ -91,40 +92,37 @@ impl Found<'_> {
         let correlation = &mut workers.correlation;
         rules.book.set.scan(&mut workers.base, &refs, &bytes, &mut |index, rule| {
             if rules.runs(rule.index) {
-                let facts = || rules.book.facts(&rule.id);
-                self.matched(index, rule, rules.is_shadow(rule.index), (&mut *correlation, &facts));
+                self.matched(index, rule, rules.is_shadow(rule.index), correlation);
             }
         });
         if let Some(own) = &rules.own {
             own.set.scan(&mut workers.own, &refs, &bytes, &mut |index, rule| {
-                self.matched(index, rule, own.is_shadow(&rule.id), (&mut *correlation, &|| own.facts(&rule.id)));
+                self.matched(index, rule, own.is_shadow(&rule.id), correlation);
             });
         }
     }
 
-    fn matched(
-        &mut self,
-        index: usize,
-        rule: &Rule,
-        shadow: bool,
-        (correlation, facts): (&mut Correlation, &dyn Fn() -> Option<Arc<RuleFacts>>),
-    ) {
+    fn matched(&mut self, index: usize, rule: &Rule, shadow: bool, correlation: &mut Correlation) {
         let (Some(event), Some(normalised)) = (self.events.get(index), self.seen.get(index)) else { return };
         let line = normalised.flat.as_bytes();
         if self.rules.excepted(rule, event.window_time(), &normalised.log_source, line) {
             self.silent.excepted(rule, event);
-        } else if shadow {
+            return;
+        }
+        // What a correlation in shadow has brought along works for it alone.
+        let is_below = self.rules.own.as_ref().is_some_and(|own| own.is_below(&rule.id));
+        let (set, place) = (self.rules.correlated(), self.rules.correlated().position(&rule.id));
+        if let Some(place) = place.filter(|_| !shadow || is_below) {
+            correlation.observe(set, place, index, (event, normalised));
+        }
+        let is_silent = place.is_some_and(|place| self.rules.correlation_set().is_silent(place));
+        if shadow && !(is_below && is_silent) {
             self.silent.shadow(rule, event);
-        } else {
-            let book = &self.rules.book;
-            let place = book.set.position(&rule.id);
-            if let Some(place) = place {
-                correlation.observe(&book.set, place, index, (event, normalised));
-            }
-            let is_silent = place.is_some_and(|place| book.correlations.is_silent(place));
-            if let Some(facts) = facts().filter(|_| !is_silent) {
-                self.findings.push(Finding::new(facts, event, normalised));
-            }
+        } else if !shadow
+            && !is_silent
+            && let Some(facts) = self.rules.facts(&rule.id)
+        {
+            self.findings.push(Finding::new(facts, event, normalised));
         }
     }
 }

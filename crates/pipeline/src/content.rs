@@ -2,35 +2,34 @@
 //! batches; a rule that does not load is a diagnostic and never stops the others.
 
 mod correlations;
+mod files;
 mod shape;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
-use sha2::{Digest as _, Sha256};
 use shieldops_detect::{
-    CompiledCorrelation, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet, parse,
+    CompiledCorrelation, CompiledRule, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet,
 };
-use shieldops_model::EntityKind;
+use shieldops_model::{EntityKind, LogSource};
 use shieldops_store::{Job, rule_states::State};
 use shieldops_triage::{GroupKey, RuleFacts};
 use tokio_util::sync::CancellationToken;
 
-use correlations::Case;
-pub use correlations::{CorrelationEntry, stories};
+pub(crate) use correlations::facts_of as correlation_facts;
+pub use correlations::{Case, CorrelationEntry, stories};
+use files::{ParsedFiles, SourceFile, file_problem, gather};
 pub use shape::Shape;
 
 use crate::{Pipeline, samples};
 
-/// Bytes of one rule file that are read.
-const FILE_BYTES: u64 = 1024 * 1024;
-/// Files of one directory tree.
-const FILES: usize = 50_000;
+/// The mapping that is a category of events, and no names of fields.
+const WINDOWS_4688: &str = "windows-4688";
 
 /// A rule that comes with the binary, with its samples.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +62,7 @@ impl RuleEntry {
         }
         *self.tests.get_or_init(|| {
             if let Some(case) = &self.case {
-                return case.tests();
+                return case.tests(&story_lines(&self.matches), &story_lines(&self.misses));
             }
             let report = samples::check(&self.rule, &self.matches, &self.misses);
             (report.passed, report.failed)
@@ -71,7 +70,17 @@ impl RuleEntry {
     }
 }
 
+/// Stories, each of which is one sample.
+pub fn story_lines(samples: &[String]) -> Vec<Vec<String>> {
+    samples.iter().map(|story| story.lines().map(str::to_owned).collect()).collect()
+}
+
 impl RuleEntry {
+    /// A correlation with everything that its stories need; nothing for a rule that is none.
+    pub fn case(&self) -> Option<&Arc<Case>> {
+        self.case.as_ref()
+    }
+
     /// Whether a correlation finds each of these stories; nothing for a rule that is none. Blocking.
     pub fn finds(&self, stories: &[Vec<String>]) -> Option<Vec<bool>> {
         self.case.as_ref().map(|case| case.finds(stories))
@@ -88,11 +97,21 @@ pub struct RuleBook {
     pub took: Duration,
     facts: HashMap<String, Arc<RuleFacts>>,
     hash: [u8; 32],
+    /// Windows' audit of processes is no creation of a process here.
+    unmapped: bool,
+    files: ParsedFiles,
 }
 
 impl RuleBook {
     pub fn facts(&self, rule_id: &str) -> Option<Arc<RuleFacts>> {
         self.facts.get(rule_id).map(Arc::clone)
+    }
+
+    /// The log source of an event as rules are to see it here: without what mappings add that are off.
+    pub fn fit(&self, source: &mut LogSource) {
+        if self.unmapped {
+            shieldops_ingest::formats::windows::without_mappings(source);
+        }
     }
 
     /// What the log of coverage calls it.
@@ -129,7 +148,7 @@ impl Content {
 
     /// Rules fitted to this installation.
     pub fn load_shaped(built_in: &'static [BuiltIn], dirs: Vec<PathBuf>, shape: Shape, default_state: State) -> Self {
-        let book = ArcSwap::from_pointee(build(gather(built_in, &dirs), &shape, &shape.gather()));
+        let book = ArcSwap::from_pointee(build(gather(built_in, &dirs), &shape, &shape.gather(), None));
         Self { built_in, dirs, shape, default_state, book, reloading: Mutex::new(()) }
     }
 
@@ -146,8 +165,9 @@ impl Content {
     pub fn reload(&self) -> Arc<RuleBook> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let (files, shaping) = (gather(self.built_in, &self.dirs), self.shape.gather());
-        if content_hash(files.iter().chain(&shaping)) != self.book.load().hash {
-            self.book.store(Arc::new(build(files, &self.shape, &shaping)));
+        let before = self.book();
+        if files::hash_of_all(files::hashes(&files).iter().chain(&files::hashes(&shaping))) != before.hash {
+            self.book.store(Arc::new(build(files, &self.shape, &shaping, Some(&before))));
         }
         self.book()
     }
@@ -184,135 +204,48 @@ async fn record_reload(pipeline: &Pipeline, book: &RuleBook) -> crate::Result<()
     Ok(())
 }
 
-struct SourceFile {
-    name: String,
-    text: String,
-    built_in: bool,
-    matches: String,
-    misses: String,
-    problem: Option<String>,
-}
-
-fn gather(built_in: &[BuiltIn], dirs: &[PathBuf]) -> Vec<SourceFile> {
-    let own = |rule: &BuiltIn| SourceFile {
-        name: rule.file.to_owned(),
-        text: rule.text.to_owned(),
-        built_in: true,
-        matches: rule.matches.to_owned(),
-        misses: rule.misses.to_owned(),
-        problem: None,
-    };
-    let mut files: Vec<_> = built_in.iter().map(own).collect();
-    for dir in dirs {
-        let mut paths = Vec::new();
-        if let Err(error) = walk(dir, &mut paths, 0) {
-            files.push(SourceFile { problem: Some(format!("cannot read the directory: {error}")), ..empty(dir) });
-        }
-        paths.sort();
-        files.extend(paths.iter().map(|path| read_rule(path)));
-    }
-    files
-}
-
-fn empty(path: &Path) -> SourceFile {
-    SourceFile {
-        name: path.display().to_string(),
-        text: String::new(),
-        built_in: false,
-        matches: String::new(),
-        misses: String::new(),
-        problem: None,
-    }
-}
-
-fn walk(dir: &Path, paths: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let path = entry.path();
-        // Links are not followed: a tree of rules has no business outside itself.
-        let kind = entry.file_type()?;
-        if kind.is_dir() && depth < 16 {
-            walk(&path, paths, depth + 1)?;
-        } else if kind.is_file()
-            && path.extension().is_some_and(|ext| ext == "yml" || ext == "yaml")
-            && paths.len() < FILES
-        {
-            paths.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn read_rule(path: &Path) -> SourceFile {
-    match read_limited(path) {
-        Ok(text) => {
-            let sample =
-                |name: &str| path.parent().and_then(|dir| read_limited(&dir.join(name)).ok()).unwrap_or_default();
-            SourceFile { text, matches: sample("match.ndjson"), misses: sample("miss.ndjson"), ..empty(path) }
-        }
-        Err(problem) => SourceFile { problem: Some(problem), ..empty(path) },
-    }
-}
-
-fn read_limited(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > FILE_BYTES {
-        return Err(format!("{size} bytes are over the limit of {FILE_BYTES}"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|_invalid| "not UTF-8".to_owned())
-}
-
-fn content_hash<'f>(files: impl Iterator<Item = &'f SourceFile>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut part = |text: &str| {
-        hash.update(u64::try_from(text.len()).unwrap_or(0).to_be_bytes());
-        hash.update(text);
-    };
-    for file in files {
-        for text in [&file.name, &file.text, &file.matches, &file.misses] {
-            part(text);
-        }
-        part(file.problem.as_deref().unwrap_or(""));
-    }
-    hash.finalize().into()
-}
-
-fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile]) -> RuleBook {
+/// `before` is the book that this one is to follow: what did not change is taken from it.
+fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile], before: Option<&RuleBook>) -> RuleBook {
     let started = Instant::now();
-    let hash = content_hash(files.iter().chain(shaping));
+    let own = files::hashes(&files);
+    let hash = files::hash_of_all(own.iter().chain(&files::hashes(shaping)));
     let (options, mut diagnostics) = shape.options(shaping);
+    let options = Arc::new(options);
     let mut documents = Documents::default();
     let mut entries = BTreeMap::new();
     let mut with_correlations = Vec::new();
-    for file in files {
+    let mut parsed_files = ParsedFiles::with_capacity(files.len());
+    let parsed = files::parsed(&files, &own, before.map(|before| &before.files));
+    for (file, parsed) in files.into_iter().zip(parsed) {
         diagnostics.extend(file.problem.as_ref().map(|problem| file_problem(&file.name, problem)));
-        let (found, said) = parse(&file.text, &file.name);
+        let (found, said) = (&parsed.documents, &parsed.said);
         for rule in &found.rules {
-            entries.insert(rule.id.clone(), entry(rule, &file, (&found, &said)));
+            let same = before.and_then(|before| before.entries.get(&rule.id)).filter(|old| Arc::ptr_eq(&old.rule, rule));
+            let entry = same.map_or_else(|| entry(rule, &file, (found, said)), RuleEntry::clone);
+            entries.insert(rule.id.clone(), entry);
         }
         diagnostics.extend(said.iter().cloned());
+        documents.extend([found.clone()]);
+        parsed_files.insert(file.name.clone(), Arc::clone(&parsed));
         if !found.correlations.is_empty() {
-            with_correlations.push((file, said));
+            with_correlations.push((file, said.clone()));
         }
-        documents.extend([found]);
     }
     let draft = CorrelationSet::draft(&documents);
-    let (set, said) = RuleSet::compile(documents, &options);
+    let (set, said) = match before {
+        Some(before) => before.set.recompile(documents, &options),
+        None => RuleSet::compile(documents, &options),
+    };
     diagnostics.extend(said);
     let (correlations, said) = draft.compile(&set);
     diagnostics.extend(said);
     entries.retain(|id, _| set.get(id).is_some());
     let correlation_entries = correlation_entries(&correlations, &with_correlations);
     for (id, entry) in &correlation_entries {
-        let case = Case::new(&correlations, &entries, entry);
+        let case = Case::new(&correlations, &entries, entry, &options);
         entries.extend(correlations.find(id).map(|one| (id.clone(), entry.as_rule_entry(one.as_rule(&set), case))));
     }
-    let mut facts: HashMap<_, _> = set.rules().iter().map(|rule| (rule.id.clone(), Arc::new(facts_of(rule)))).collect();
-    facts.extend(correlations.correlations().iter().map(|one| {
-        let facts = correlations::facts_of(one);
-        (facts.id.clone(), Arc::new(facts))
-    }));
+    let facts = all_facts(&set, &correlations, before);
     RuleBook {
         set,
         correlations: Arc::new(correlations),
@@ -322,7 +255,28 @@ fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile]) -> RuleB
         took: started.elapsed(),
         facts,
         hash,
+        unmapped: shape.is_off(WINDOWS_4688),
+        files: parsed_files,
     }
+}
+
+fn all_facts(
+    set: &RuleSet,
+    correlations: &CorrelationSet,
+    before: Option<&RuleBook>,
+) -> HashMap<String, Arc<RuleFacts>> {
+    let known = |rule: &CompiledRule| {
+        let before = before?;
+        let same = before.set.get(&rule.id).is_some_and(|old| Arc::ptr_eq(&old.rule, &rule.rule));
+        before.facts(&rule.id).filter(|_| same)
+    };
+    let of_rule = |rule: &CompiledRule| known(rule).unwrap_or_else(|| Arc::new(facts_of(rule)));
+    let mut facts: HashMap<_, _> = set.rules().iter().map(|rule| (rule.id.clone(), of_rule(rule))).collect();
+    facts.extend(correlations.correlations().iter().map(|one| {
+        let facts = correlations::facts_of(one);
+        (facts.id.clone(), Arc::new(facts))
+    }));
+    facts
 }
 
 fn correlation_entries(
@@ -337,13 +291,13 @@ fn correlation_entries(
 }
 
 /// The samples of a file with a correlation are the correlation's.
-fn entry(rule: &Rule, file: &SourceFile, (found, said): (&Documents, &[Diagnostic])) -> RuleEntry {
+fn entry(rule: &Arc<Rule>, file: &SourceFile, (found, said): (&Documents, &[Diagnostic])) -> RuleEntry {
     let is_own = found.correlations.is_empty();
     let lines = |text: &str| -> Vec<String> {
         text.lines().filter(|line| is_own && !line.trim().is_empty()).map(str::to_owned).collect()
     };
     RuleEntry {
-        rule: Arc::new(rule.clone()),
+        rule: Arc::clone(rule),
         built_in: file.built_in,
         file: file.name.clone(),
         matches: lines(&file.matches),
@@ -351,18 +305,6 @@ fn entry(rule: &Rule, file: &SourceFile, (found, said): (&Documents, &[Diagnosti
         diagnostics: said.to_vec(),
         case: None,
         tests: OnceLock::new(),
-    }
-}
-
-fn file_problem(file: &str, problem: &str) -> Diagnostic {
-    Diagnostic {
-        severity: DiagnosticSeverity::Error,
-        code: "unreadable-file",
-        file: file.to_owned(),
-        line: 0,
-        column: 0,
-        message: problem.to_owned(),
-        fix: "check that the file exists, is UTF-8 text and can be read by the server".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use shieldops_detect::{CorrelationMatch, Correlator, Counters, FieldReader, Limits, Observed, RuleSet, Stored};
+use shieldops_detect::{CorrelationMatch, CorrelationSet, Correlator, Counters, FieldReader, Limits, Observed, RuleSet, Stored};
 use shieldops_model::{Event, Normalised, TenantId, Timestamp};
 use shieldops_store::{
     Access, Job, Tx, bookkeeping,
@@ -18,7 +18,6 @@ use shieldops_store::{
 
 use crate::{
     Pipeline, Result,
-    content::RuleBook,
     watermark::{LATENESS, SILENT_AFTER},
 };
 
@@ -30,9 +29,9 @@ pub(crate) struct States {
 }
 
 impl States {
-    pub(crate) fn of(book: &RuleBook, state: impl Fn(&str) -> State) -> Self {
+    pub(crate) fn of(set: &CorrelationSet, state: impl Fn(&str) -> State) -> Self {
         let ids = |wanted: &dyn Fn(State) -> bool| -> BTreeSet<String> {
-            let all = book.correlations.correlations().iter().map(|one| &one.header.id);
+            let all = set.correlations().iter().map(|one| &one.header.id);
             all.filter(|id| wanted(state(id))).cloned().collect()
         };
         Self { off: ids(&|state| !state.runs()), shadow: ids(&|state| state == State::Shadow) }
@@ -53,10 +52,15 @@ pub(crate) struct Correlation {
 }
 
 impl Correlation {
-    /// Reads what was remembered, where that was not done yet, and goes on with the correlations of this book.
-    pub(crate) async fn ready(&mut self, pipeline: &Pipeline, tenant: TenantId, book: &RuleBook) -> Result<()> {
+    /// Reads what was remembered, where that was not done yet, and goes on with these correlations.
+    pub(crate) async fn ready(
+        &mut self,
+        pipeline: &Pipeline,
+        tenant: TenantId,
+        set: &Arc<CorrelationSet>,
+    ) -> Result<()> {
         if let Some(correlator) = &mut self.correlator {
-            correlator.adopt(Arc::clone(&book.correlations));
+            correlator.adopt(Arc::clone(set));
             return Ok(());
         }
         let mut reader = pipeline.store.job(tenant, Job::Pipeline)?.read().await?;
@@ -68,7 +72,7 @@ impl Correlation {
             }
         }
         drop(reader);
-        let set = Arc::clone(&book.correlations);
+        let set = Arc::clone(set);
         let restore = move || Correlator::restore(set, Limits::default(), stored);
         let (correlator, problems) =
             tokio::task::spawn_blocking(restore).await.map_err(|_ended| crate::PipelineError::Stopped)?;

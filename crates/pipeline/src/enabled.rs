@@ -3,6 +3,8 @@
 //! made again when the set was loaded anew or the tenant changed something, on whichever node, and only between two batches.
 
 mod exceptions;
+mod neighbours;
+mod over;
 mod own;
 
 use std::{
@@ -12,21 +14,25 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use shieldops_detect::{Rule, RuleSet};
+use shieldops_detect::{CorrelationSet, Rule, RuleSet};
 use shieldops_model::{LogSource, TenantId, Timestamp};
 use shieldops_store::{
     Access, Change, Job,
     coverage::{self, Differs},
     exceptions as stored,
     own_rules::{self, versions},
+    rule_parts::{self, Kind},
     rule_states::{self, State},
+    throttles::{self, Limit},
 };
+use shieldops_triage::RuleFacts;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
 pub(crate) use exceptions::Exceptions;
 pub use exceptions::excepted_by;
+pub use neighbours::{NeededBy, Neighbours, OwnCorrelation, OwnRule};
 pub(crate) use own::Own;
-pub use own::read as read_own;
+pub use own::values;
 
 use crate::{Pipeline, Result, content::RuleBook, correlation};
 
@@ -65,6 +71,10 @@ pub(crate) struct Wanted {
     /// Rules of its own that run: id, state and text.
     pub(crate) own: Vec<(String, State, String)>,
     pub(crate) exceptions: Vec<stored::Exception>,
+    /// Name and text of each list and pipeline in use.
+    pub(crate) lists: Vec<(String, String)>,
+    pub(crate) pipelines: Vec<(String, String)>,
+    pub(crate) throttles: BTreeMap<String, Limit>,
 }
 
 impl Wanted {
@@ -79,7 +89,15 @@ impl Wanted {
             Some((id, state, version.written.text))
         });
         let exceptions = stored::after(access, now.minus(ENDED)).await?;
-        Ok(Self { states, own: own.collect(), exceptions })
+        let throttles = throttles::all(access).await?.into_iter();
+        Ok(Self {
+            states,
+            own: own.collect(),
+            exceptions,
+            lists: rule_parts::live(access, Kind::List).await?,
+            pipelines: rule_parts::live(access, Kind::Pipeline).await?,
+            throttles: throttles.filter_map(|(id, throttle)| Some((id, throttle.limit?))).collect(),
+        })
     }
 }
 
@@ -91,6 +109,7 @@ pub(crate) struct TenantRules {
     pub(crate) own: Option<Own>,
     exceptions: Exceptions,
     pub(crate) correlations: correlation::States,
+    pub(crate) throttles: BTreeMap<String, Limit>,
     /// What the coverage log keeps of it, under these hashes.
     pub(crate) set: coverage::RuleSet,
     pub(crate) hash: String,
@@ -99,13 +118,16 @@ pub(crate) struct TenantRules {
 impl TenantRules {
     /// `default` is how a rule is that the tenant did not set.
     pub(crate) fn make(book: Arc<RuleBook>, default: State, wanted: &Wanted) -> Self {
-        let own = Own::compile(&wanted.own, book.set.options());
-        let state = |rule: &Rule| match &own {
-            Some(own) if own.set.get(&rule.id).is_some() => None,
-            _ => Some(wanted.states.get(&rule.id).copied().unwrap_or(default)),
+        let state = |id: &str| wanted.states.get(id).copied().unwrap_or(default);
+        let options = own::options(book.set.options(), &wanted.lists, &wanted.pipelines);
+        let fitted = fitted(&book, wanted, &state);
+        let own = Own::compile(&wanted.own, (&book, fitted), &options);
+        let below = |rule: &Rule| match &own {
+            Some(own) if own.state(&rule.id).is_some() => None,
+            _ => Some(state(&rule.id)),
         };
-        let runs = Bitmap::of(&book.set, |rule| state(rule).is_some_and(State::runs));
-        let shadow = Bitmap::of(&book.set, |rule| state(rule) == Some(State::Shadow));
+        let runs = Bitmap::of(&book.set, |rule| below(rule).is_some_and(State::runs));
+        let shadow = Bitmap::of(&book.set, |rule| below(rule) == Some(State::Shadow));
         let mut differs: BTreeMap<String, Differs> = wanted
             .states
             .iter()
@@ -115,10 +137,34 @@ impl TenantRules {
         differs.extend(own.iter().flat_map(Own::differs));
         let set = coverage::RuleSet::Tenant { base: book.base_hash(), default, differs };
         let hash = hash_of(&set);
-        let exceptions = Exceptions::new(&wanted.exceptions).with_options(book.set.options());
-        let state = |id: &str| wanted.states.get(id).copied().unwrap_or(default);
-        let correlations = correlation::States::of(&book, state);
-        Self { book, runs, shadow, own, exceptions, correlations, set, hash }
+        let exceptions = Exceptions::new(&wanted.exceptions).with_options(&options);
+        let throttles = wanted.throttles.clone();
+        let mut made =
+            Self { book, runs, shadow, own, exceptions, correlations: correlation::States::default(), throttles, set, hash };
+        let of = |id: &str| made.own.as_ref().and_then(|own| own.state(id)).unwrap_or_else(|| state(id));
+        made.correlations = correlation::States::of(made.correlation_set(), of);
+        made
+    }
+
+    /// The correlations that this tenant has: everybody's, or those with its own.
+    pub(crate) fn correlation_set(&self) -> &Arc<CorrelationSet> {
+        match self.own.as_ref().and_then(|own| own.over.as_ref()) {
+            Some(over) => &over.correlations,
+            None => &self.book.correlations,
+        }
+    }
+
+    /// The rules that they are about, by place.
+    pub(crate) fn correlated(&self) -> &RuleSet {
+        match self.own.as_ref().and_then(|own| own.over.as_ref()) {
+            Some(over) => &over.rules,
+            None => &self.book.set,
+        }
+    }
+
+    /// What alerts say of a rule or correlation: the tenant's own first.
+    pub(crate) fn facts(&self, id: &str) -> Option<Arc<RuleFacts>> {
+        self.own.as_ref().and_then(|own| own.facts(id)).or_else(|| self.book.facts(id))
     }
 
     /// Whether a rule of the book runs for this tenant: shadow or enabled, and no rule of its own stands in for it.
@@ -135,6 +181,18 @@ impl TenantRules {
     pub(crate) fn excepted(&self, rule: &Rule, at: Timestamp, source: &LogSource, line: &[u8]) -> bool {
         self.exceptions.hold(rule, at, source, line)
     }
+}
+
+/// Rules that everybody has and that wait for a list which this tenant has: they are compiled again with its own. With how
+/// the tenant has set them.
+fn fitted(book: &RuleBook, wanted: &Wanted, state: &dyn Fn(&str) -> State) -> Vec<(Arc<Rule>, State)> {
+    let words: Vec<String> = wanted.lists.iter().map(|(name, _)| format!("%{name}%")).collect();
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let waits = |rule: &&Arc<Rule>| rule.text.contains("expand") && words.iter().any(|word| rule.text.contains(word));
+    let rules = book.entries.values().filter(|entry| entry.case.is_none()).map(|entry| &entry.rule);
+    rules.filter(waits).map(|rule| (Arc::clone(rule), state(&rule.id))).filter(|(_, state)| state.runs()).collect()
 }
 
 fn hash_of(set: &coverage::RuleSet) -> String {

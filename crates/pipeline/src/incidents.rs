@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use shieldops_bus::Bus;
 use shieldops_model::{Alert, AlertId, Event, EventId, Incident, IncidentId, IncidentStatus, Timestamp, id};
-use shieldops_store::{Tx, alerts, cited, incidents, targets};
+use shieldops_store::{Tx, alerts, cited, incidents, targets, throttles::Limit};
 use shieldops_triage::{self as triage, Correlation, Finding, Growth, IncidentSummary, Raised};
 
 use crate::{
     Result, Settings,
     correlation::raise::{self, Evidence},
     growing::Growing,
+    throttle::Throttle,
 };
 
 /// Alerts that the entry of a batch names as its subjects; its payload names all.
@@ -31,7 +32,7 @@ pub(crate) async fn apply(
     let context = context(tx).await?;
     let mut changed = fold(tx, batch, settings, &context, now).await?;
     let mut evidence = Evidence::new(batch.events, batch.log);
-    changed.extend(raise::fold(tx, batch.raised, &mut evidence, &context, now).await?);
+    raise::fold(tx, (&batch, &mut evidence), &mut changed, &context, now).await?;
     if changed.is_empty() {
         return Ok(());
     }
@@ -49,16 +50,28 @@ pub(crate) async fn apply(
 pub(crate) struct Found<'a> {
     pub(crate) findings: &'a [Finding],
     pub(crate) events: &'a [Event],
-    /// What correlations found.
-    pub(crate) raised: &'a [Raised],
+    /// What correlations found, and whether it was not told before.
+    pub(crate) raised: &'a [(Raised, bool)],
     /// Where the events of earlier batches are.
     pub(crate) log: Option<&'a Arc<Bus>>,
+    /// How many alerts of a rule the tenant wants.
+    pub(crate) throttles: &'a BTreeMap<String, Limit>,
 }
 
 /// An alert that a batch made or changed, with the matches that this added.
 pub(crate) struct Folded {
     pub(crate) alert: Alert,
     pub(crate) matches: u64,
+}
+
+impl Folded {
+    /// Matches that raise no alert of their own.
+    pub(crate) fn take(&mut self, matches: u64, last_seen: Timestamp, now: Timestamp) {
+        self.matches = self.matches.saturating_add(matches);
+        self.alert.count = self.alert.count.saturating_add(matches);
+        self.alert.last_seen = self.alert.last_seen.max(last_seen);
+        self.alert.updated_at = now;
+    }
 }
 
 async fn fold(
@@ -78,7 +91,12 @@ async fn fold(
     let by_id: BTreeMap<EventId, &Event> = batch.events.iter().map(|event| (event.id, event)).collect();
     let mint = || -> AlertId { id::mint(now, &mut rand::rng()) };
     let mut changed = Vec::new();
-    for change in triage::fold(tenant, &open, findings, settings.dedupe_window, now, mint) {
+    let changes = triage::fold(tenant, &open, findings, settings.dedupe_window, now, mint);
+    let mut throttle = Throttle::new(batch.throttles, changes.iter().map(|change| change.alert.first_seen));
+    for change in changes {
+        if !throttle.allows(tx, &change, change.alert.count).await? {
+            continue;
+        }
         let mut alert = change.alert;
         let score = triage::risk::alert(&alert, context);
         (alert.risk_score, alert.risk_terms) = (score.score, score.terms);
@@ -97,6 +115,7 @@ async fn fold(
         let matches = alert.count.saturating_sub(counted.get(&alert.id).copied().unwrap_or(0));
         changed.push(Folded { alert, matches });
     }
+    throttle.finish(tx, &mut changed, now).await?;
     Ok(changed)
 }
 

@@ -25,12 +25,13 @@ mod incidents;
 mod investigator;
 mod seen;
 mod silent;
+mod throttle;
 mod watermark;
 mod worker;
 
 pub use budget::{Budget, Share};
-pub use content::{BuiltIn, Content, CorrelationEntry, RuleBook, RuleEntry};
-pub use enabled::{excepted_by, read_own};
+pub use content::{BuiltIn, Case, Content, CorrelationEntry, RuleBook, RuleEntry, story_lines};
+pub use enabled::{NeededBy, Neighbours, OwnCorrelation, OwnRule, excepted_by, values};
 pub use error::{PipelineError, Result};
 pub use events::{EventQuery, EventSearch};
 pub use incidents::SUBJECTS;

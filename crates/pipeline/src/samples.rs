@@ -3,8 +3,8 @@
 pub mod stories;
 
 use shieldops_detect::{
-    Rule,
-    testing::{Sample, SampleReport, check_samples},
+    CompileOptions, Rule,
+    testing::{Sample, SampleReport, check_samples_with},
 };
 use shieldops_ingest::{normalise_parts, recognise};
 use shieldops_model::Normalised;
@@ -17,11 +17,16 @@ pub fn seen(line: &str) -> Normalised {
 
 /// The rule on lines that it must match and lines that it must not. Blocking.
 pub fn check(rule: &Rule, matches: &[String], misses: &[String]) -> SampleReport {
+    check_with(rule, &CompileOptions::default(), matches, misses)
+}
+
+/// The same as a tenant compiles the rule. Blocking.
+pub fn check_with(rule: &Rule, options: &CompileOptions, matches: &[String], misses: &[String]) -> SampleReport {
     let normalised = |lines: &[String]| -> Vec<Normalised> { lines.iter().map(|line| seen(line)).collect() };
     let (hits, near) = (normalised(matches), normalised(misses));
     let hits: Vec<Sample<'_>> = hits.iter().map(sample).collect();
     let near: Vec<Sample<'_>> = near.iter().map(sample).collect();
-    check_samples(rule, &hits, &near)
+    check_samples_with(rule, options, &hits, &near)
 }
 
 fn sample(seen: &Normalised) -> Sample<'_> {

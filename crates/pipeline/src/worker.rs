@@ -132,7 +132,8 @@ async fn step(
 ) -> Result<Hands> {
     let place = place(pipeline, tenant).await?;
     bus.set_processed(tenant, place);
-    hands.workers.correlation.ready(pipeline, tenant, &pipeline.content.book()).await?;
+    let rules = hands.enabled.of(pipeline, tenant, &pipeline.content.book()).await?;
+    hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
     if !arrived(pipeline, bus, tenant, place, stop).await {
         tick(pipeline, bus, tenant, &mut hands).await?;
         return Ok(hands);
@@ -141,7 +142,7 @@ async fn step(
     let rules = hands.enabled.of(pipeline, tenant, &book).await?;
     let first = !std::mem::replace(&mut hands.waited, true);
     let indicators = indicators::for_batch(pipeline, tenant, first).await?;
-    hands.workers.correlation.ready(pipeline, tenant, &book).await?;
+    hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
     let log = Arc::clone(bus);
     let bytes = pipeline.settings.batch_bytes;
     let workers = hands.workers;
@@ -164,13 +165,14 @@ async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut
     }
     let book = pipeline.content.book();
     let rules = hands.enabled.of(pipeline, tenant, &book).await?;
-    hands.workers.correlation.ready(pipeline, tenant, &book).await?;
+    hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
     hands.workers.correlation.begin(&rules.correlations);
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     let told = hands.workers.correlation.advance(&mut tx, now).await?;
     let raised = raise::prepare(&mut tx, told, &rules).await?;
-    let found = Found { findings: &[], events: &[], raised: &raised, log: Some(bus) };
+    let throttles = &rules.throttles;
+    let found = Found { findings: &[], events: &[], raised: &raised, log: Some(bus), throttles };
     incidents::apply(&mut tx, &mut hands.growing, found, &pipeline.settings, now).await?;
     tx.commit(now).await?;
     pipeline.correlations.note(tenant, hands.workers.correlation.counters());
@@ -240,7 +242,13 @@ async fn commit(
     covered::unreadable(&mut tx, damaged, now).await?;
     let told = hands.workers.correlation.advance(&mut tx, now).await?;
     let raised = raise::prepare(&mut tx, told, &outcome.rules).await?;
-    let batch = Found { findings: &outcome.findings, events: &outcome.events, raised: &raised, log: Some(bus) };
+    let batch = Found {
+        findings: &outcome.findings,
+        events: &outcome.events,
+        raised: &raised,
+        log: Some(bus),
+        throttles: &outcome.rules.throttles,
+    };
     incidents::apply(&mut tx, &mut hands.growing, batch, &pipeline.settings, now).await?;
     bookkeeping::set_offset(&mut tx, CONSUMER, &next.0.to_be_bytes()).await?;
     tx.announce("ingest", "stats");

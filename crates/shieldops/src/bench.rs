@@ -9,6 +9,7 @@ mod figures;
 mod indicators;
 mod ingest;
 mod process;
+mod reload;
 mod respond;
 mod server;
 mod shipping;
@@ -83,6 +84,8 @@ enum Name {
     Ingest,
     /// The detection engine on a file of events, beside a full parse of the same bytes.
     Detect,
+    /// Rules read again as a server does it: after a change of one rule, and after none.
+    Reload,
     /// Look-ups of indicators in a table of millions, beside a hash map of the same.
     Indicators,
     /// Durable ingest and detection together: events a second, and how soon alerts are seen at half of that.
@@ -129,6 +132,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<std::process::ExitCode, Failure> {
     let figures = match args.name {
         Name::Ingest => ingest::run(&bench)?,
         Name::Detect => detect::run(&bench, &args.detect)?,
+        Name::Reload => reload::run(&bench, &args.detect)?,
         Name::Indicators => indicators::run(&bench, &args.indicators)?,
         Name::IngestDetect => end_to_end::ingest_detect(&bench, &args.load())?,
         Name::Soak => end_to_end::soak(&bench, &args.load())?,

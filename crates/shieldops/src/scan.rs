@@ -73,15 +73,15 @@ pub(crate) fn run(args: &ScanArgs, built_in: &[(&str, &str)]) -> ExitCode {
         Ok((options, _)) => options,
         Err(error) => return fail(&error),
     };
-    let rules = match rules::load(built_in, &args.rules, &options) {
-        Ok(loaded) => loaded,
+    let parsed = match rules::parsed(built_in, &args.rules) {
+        Ok(parsed) => parsed,
         Err(error) => return fail(&error),
     };
     let inputs = match inputs(&args.paths) {
         Ok(inputs) => inputs,
         Err(error) => return fail(&error),
     };
-    let found = scan(&rules, inputs, args);
+    let (rules, found) = scan(move || parsed.compile(&options), inputs, args);
     for complaint in rules.complaints.iter().chain(&found.problems) {
         output::warn(complaint);
     }
@@ -100,15 +100,16 @@ pub(crate) fn run(args: &ScanArgs, built_in: &[(&str, &str)]) -> ExitCode {
     }
 }
 
-fn scan(rules: &Loaded, inputs: Vec<input::Input>, args: &ScanArgs) -> Found {
+/// Files are read while the rules are being made ready.
+fn scan(rules: impl FnOnce() -> Loaded, inputs: Vec<input::Input>, args: &ScanArgs) -> (Loaded, Found) {
     let progress = output::progress(inputs.iter().map(|input| input.size).sum());
     let options =
         find::Options { source: args.source.clone(), logsource_fields: args.logsource_fields, mapping: args.mapping };
-    let mut found = find(rules, inputs, &options, &progress);
+    let (rules, mut found) = find(rules, inputs, &options, &progress);
     progress.finish_and_clear();
-    found.correlate(rules);
+    found.correlate(&rules);
     found.findings.sort_by(|a, b| a.place().cmp(&b.place()));
-    found
+    (rules, found)
 }
 
 fn fail(error: &str) -> ExitCode {

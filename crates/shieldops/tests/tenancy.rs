@@ -16,6 +16,8 @@ mod credentials;
 mod detection;
 #[path = "tenancy/life.rs"]
 mod life;
+#[path = "tenancy/own_content.rs"]
+mod own_content;
 #[path = "tenancy/recent.rs"]
 mod recent;
 #[path = "tenancy/requests.rs"]

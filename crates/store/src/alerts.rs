@@ -242,6 +242,8 @@ pub struct Around {
     pub listed: bool,
     /// Its rule is the tenant's own.
     pub own_rule: bool,
+    /// Matches counted on it that would have raised another, had the rule's throttle allowed more.
+    pub withheld: u64,
 }
 
 /// What else there is to an alert, in one read.
@@ -250,16 +252,19 @@ pub async fn around(access: &mut impl Access, alert: &Alert) -> Result<Around> {
     let row = sqlx::query(
         "SELECT (SELECT count(*) FROM (SELECT 1 FROM alerts WHERE tenant_id=$1 AND rule_id=$2 LIMIT $4) counted) AS alike, \
          CASE WHEN EXISTS (SELECT 1 FROM indicator_hits WHERE tenant_id=$1 AND fingerprint=$3) THEN 1 ELSE 0 END AS listed, \
-         CASE WHEN EXISTS (SELECT 1 FROM own_rules WHERE tenant_id=$1 AND rule_id=$2) THEN 1 ELSE 0 END AS own_rule",
+         CASE WHEN EXISTS (SELECT 1 FROM own_rules WHERE tenant_id=$1 AND rule_id=$2) THEN 1 ELSE 0 END AS own_rule, \
+         (SELECT CAST(COALESCE(sum(withheld), 0) AS BIGINT) FROM throttle_slots WHERE tenant_id=$1 AND rule_id=$2 AND alert_id=$5) AS withheld",
     )
     .bind(tenant)
     .bind(&alert.rule_id)
     .bind(hex::decode(&alert.fingerprint).unwrap_or_default())
     .bind(count(SIMILAR + 1))
+    .bind(alert.id.to_bytes().to_vec())
     .fetch_one(access.conn())
     .await?;
     let similar = rows::count(&row, "alike")?.saturating_sub(1);
-    Ok(Around { similar, listed: flag(&row, "listed")?, own_rule: flag(&row, "own_rule")? })
+    let (listed, own_rule) = (flag(&row, "listed")?, flag(&row, "own_rule")?);
+    Ok(Around { similar, listed, own_rule, withheld: rows::count(&row, "withheld")? })
 }
 
 /// What the alerts of a rule say of it.

@@ -6,7 +6,7 @@
 //! | table or column | why it is no domain change |
 //! |---|---|
 //! | `offsets`, `counters`, `source_stats`, `event_minutes` | follow from the events; counted again by a replay |
-//! | `coverage_minutes`, `rule_sets`, `source_fields`, `shadow_matches`, `rule_days` | follow from the events; counted again by a replay |
+//! | `coverage_minutes`, `rule_sets`, `source_fields`, `shadow_matches`, `rule_days`, `throttle_slots` | follow from the events; counted again by a replay |
 //! | `indicator_hits`, `indicator_blocks` of an import that goes on | follow from the events; the import's end has an entry |
 //! | `backtests` | the job's beginning and end have entries |
 //! | `correlation_states` | what correlations remember of events; follows from them and is committed with their place |

@@ -66,11 +66,15 @@ pub struct BulkJob {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub by: String,
+    /// What it is about: the rule of a backtest.
+    pub subject: Option<String>,
     pub results: Vec<ItemResult>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Body {
+    #[serde(default)]
+    subject: Option<String>,
     results: Vec<ItemResult>,
 }
 
@@ -136,7 +140,7 @@ async fn write(tx: &mut Tx, job: &BulkJob) -> Result<()> {
 }
 
 fn sealed(tx: &Tx, job: &BulkJob) -> Result<Vec<u8>> {
-    seal(tx, TABLE, &job.id.to_bytes(), &Body { results: job.results.clone() })
+    seal(tx, TABLE, &job.id.to_bytes(), &Body { subject: job.subject.clone(), results: job.results.clone() })
 }
 
 pub async fn find(access: &mut impl Access, id: JobId) -> Result<Option<BulkJob>> {
@@ -149,14 +153,15 @@ pub async fn find(access: &mut impl Access, id: JobId) -> Result<Option<BulkJob>
 pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<BulkJob>> {
     let tenant = access.t();
     let rows = sqlx::query(
-        "SELECT id, kind, state, total, done, failed, created_at, updated_at, actor FROM jobs WHERE tenant_id=$1 AND id<$2 ORDER BY id DESC LIMIT $3",
+        "SELECT * FROM jobs WHERE tenant_id=$1 AND id<$2 ORDER BY id DESC LIMIT $3",
     )
     .bind(tenant)
     .bind(page.below::<id::JobKind>()?)
     .bind(page.fetch())
     .fetch_all(access.conn())
     .await?;
-    let items: Result<Vec<BulkJob>> = rows.iter().map(head).collect();
+    let without = |job: BulkJob| BulkJob { results: Vec::new(), ..job };
+    let items: Result<Vec<BulkJob>> = rows.iter().map(|row| read(access, row).map(without)).collect();
     Ok(page.page(items?, |job| job.id.to_string()))
 }
 
@@ -172,8 +177,8 @@ pub async fn running(access: &mut impl Access) -> Result<Vec<BulkJob>> {
 fn read(access: &impl Access, row: &AnyRow) -> Result<BulkJob> {
     let sealed: Vec<u8> = row.try_get("body")?;
     let mut job = head(row)?;
-    let Body { results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
-    job.results = results;
+    let Body { subject, results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
+    (job.subject, job.results) = (subject, results);
     Ok(job)
 }
 
@@ -189,6 +194,7 @@ fn head(row: &AnyRow) -> Result<BulkJob> {
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
         by: row.try_get("actor")?,
+        subject: None,
         results: Vec::new(),
     })
 }

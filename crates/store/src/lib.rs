@@ -30,6 +30,7 @@ pub mod own_rules;
 pub mod people;
 pub mod plans;
 pub mod roles;
+pub mod rule_parts;
 pub mod rule_states;
 pub mod sessions;
 pub mod settings;
@@ -37,6 +38,7 @@ pub mod shadow;
 pub mod shred;
 pub mod targets;
 pub mod tenants;
+pub mod throttles;
 pub mod tokens;
 pub mod usage;
 

@@ -31,6 +31,8 @@ pub struct Match {
 pub struct Counts {
     pub shadow: u64,
     pub excepted: u64,
+    /// Counted on another alert, because there were as many as the tenant wants.
+    pub throttled: u64,
 }
 
 pub async fn insert(tx: &mut Tx, found: &[Match]) -> Result<()> {
@@ -74,14 +76,16 @@ async fn make_room(tx: &mut Tx, rule_id: &str) -> Result<()> {
 pub async fn count(tx: &mut Tx, rule_id: &str, day_of: Timestamp, counts: Counts) -> Result<()> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     sqlx::query(
-        "INSERT INTO rule_days (tenant_id, rule_id, day, shadow, excepted) VALUES ($1,$2,$3,$4,$5) ON CONFLICT (tenant_id, rule_id, day) \
-         DO UPDATE SET shadow=rule_days.shadow+excluded.shadow, excepted=rule_days.excepted+excluded.excepted",
+        "INSERT INTO rule_days (tenant_id, rule_id, day, shadow, excepted, throttled) VALUES ($1,$2,$3,$4,$5,$6) ON CONFLICT (tenant_id, rule_id, day) \
+         DO UPDATE SET shadow=rule_days.shadow+excluded.shadow, excepted=rule_days.excepted+excluded.excepted, \
+         throttled=rule_days.throttled+excluded.throttled",
     )
     .bind(tx.t())
     .bind(rule_id)
     .bind(day_of.as_secs().div_euclid(DAY_S))
     .bind(number(counts.shadow))
     .bind(number(counts.excepted))
+    .bind(number(counts.throttled))
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -91,15 +95,16 @@ pub async fn count(tx: &mut Tx, rule_id: &str, day_of: Timestamp, counts: Counts
 pub async fn counts(access: &mut impl Access, since: Timestamp) -> Result<HashMap<String, Counts>> {
     let tenant = access.t();
     let rows = sqlx::query(
-        "SELECT rule_id, CAST(sum(shadow) AS BIGINT) AS shadow, CAST(sum(excepted) AS BIGINT) AS excepted FROM rule_days \
-         WHERE tenant_id=$1 AND day>=$2 GROUP BY rule_id LIMIT 100000",
+        "SELECT rule_id, CAST(sum(shadow) AS BIGINT) AS shadow, CAST(sum(excepted) AS BIGINT) AS excepted, \
+         CAST(sum(throttled) AS BIGINT) AS throttled FROM rule_days WHERE tenant_id=$1 AND day>=$2 GROUP BY rule_id LIMIT 100000",
     )
     .bind(tenant)
     .bind(since.as_secs().div_euclid(DAY_S))
     .fetch_all(access.conn())
     .await?;
     let read = |row: &AnyRow| -> Result<_> {
-        let counts = Counts { shadow: rows::count(row, "shadow")?, excepted: rows::count(row, "excepted")? };
+        let of = |column: &str| rows::count(row, column);
+        let counts = Counts { shadow: of("shadow")?, excepted: of("excepted")?, throttled: of("throttled")? };
         Ok((row.try_get("rule_id")?, counts))
     };
     rows.iter().map(read).collect()

@@ -8,6 +8,7 @@
 //! times: AVX-512, AVX2, and plain bytes for every other machine. The plain one is the twin that tests compare with.
 
 mod block;
+mod near;
 mod needle;
 mod stencil;
 mod structure;
@@ -15,6 +16,7 @@ mod teddy;
 mod tier;
 mod view;
 
+pub use near::{equal_bytes, equal_words, large_pages, prefetch_item};
 pub use needle::Needle;
 pub use stencil::Stencil;
 pub use structure::Structure;

@@ -21,6 +21,10 @@ export type Explanation = Omit<S['Explanation'], 'log_source'> & {
   log_source: Omit<S['LogSources'], 'rule'> & { rule: RuleSource }
 }
 export type ExplainedItem = S['AskedLine']
+export type Throttle = S['Limit']
+export type ThrottleView = S['RuleThrottle']
+export type ValueListRow = S['ValueListView']
+export type ValueList = S['ValueListDetail']
 export type RuleVersion = S['VersionView']
 export type RuleDiff = S['Difference']
 export type ShadowMatch = Item<'List_Match'>

@@ -31,6 +31,15 @@ export const backtestsQuery = (id: string) =>
 export const backtestQuery = (id: string, job: string) =>
   one<D.Backtest>('backtest', job, rulePath(id, `/backtests/${job}`))
 
+export const throttleQuery = (id: string) => one<D.ThrottleView>('throttle', id, rulePath(id, '/throttle'))
+
+export const valueListPath = (name: string) => `/value-lists/${encodeURIComponent(name)}`
+export const valueListsQuery = list<D.ValueListRow>('value-lists', '/value-lists', {}, 200)
+export const valueListQuery = (name: string) => ({
+  ...one<D.ValueList>('value-list', name, valueListPath(name)),
+  staleTime: 0,
+})
+
 export const exceptionsQuery = (filter: Query) => list<D.Exception>('exceptions', '/exceptions', filter, 100)
 
 export const coverageLogQuery = (filter: Query) =>

@@ -66,6 +66,7 @@ const PAGES = [
   '/events',
   '/detections',
   '/detections?tab=exceptions',
+  '/detections?tab=lists',
   '/detections/new',
   'rule',
   ...['test', 'backtest', 'exceptions', 'matches', 'checked'].map(tab => `rule?tab=${tab}`),

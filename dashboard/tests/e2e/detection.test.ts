@@ -127,6 +127,31 @@ describe('a rule', () => {
     await page.close()
   })
 
+  test('is limited in its alerts, and a correlation builds on it', async () => {
+    const page = await open(context, server, path)
+    await page.getByRole('button', { name: 'Limit its alerts' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Alerts at most').fill('3')
+    await dialog.getByLabel('Reason', { exact: true }).fill('Three a day are enough')
+    await dialog.getByRole('button', { name: 'Limit', exact: true }).click()
+    await page.getByText('At most 3 alerts in 1d').waitFor()
+    await page.goto(new URL(page.url()).origin + page.url().replace(/.*(\/t\/[^/]+)\/.*/, '$1/detections/new'))
+    const above = `${ID}${Math.random().toString(16).slice(2, 14).padEnd(12, '0')}`
+    await write(
+      page,
+      `title: Again and again\nid: ${above}\nlevel: high\ncorrelation:\n  type: event_count\n  rules: ${id}\n  timespan: 10m\n  condition:\n    gte: 2\n`,
+    )
+    await page.getByText('It is a rule').waitFor()
+    await page.getByText('Stories that it is to find', { exact: false }).waitFor()
+    await page.getByLabel('Must match', { exact: true }).fill(`${JSON.stringify(HIT)}\n${JSON.stringify(HIT)}`)
+    await page.getByLabel('Must not match', { exact: true }).fill(JSON.stringify(HIT))
+    await page.getByText('2 as expected').waitFor()
+    await page.getByRole('button', { name: 'Make draft' }).click()
+    await page.waitForURL(`**/detections/${above}`)
+    await page.getByRole('region', { name: 'Correlation' }).waitFor()
+    await page.close()
+  })
+
   test('says why it fires and why it does not', async () => {
     const page = await open(context, server, `${path}?tab=test`)
     await page.getByLabel('One event').fill(JSON.stringify(MISS))

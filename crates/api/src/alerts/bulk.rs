@@ -126,6 +126,7 @@ async fn begin(app: &Arc<App>, scope: TenantScope, body: Bulk) -> Result<Respons
         created_at: now,
         updated_at: now,
         by: scope.actor().id.clone(),
+        subject: None,
         results: Vec::new(),
     };
     let mut tx = scope.begin().await?;

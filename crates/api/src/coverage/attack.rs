@@ -11,7 +11,7 @@ use serde::Serialize;
 use shieldops_store::{PageRequest, incidents, plans, rule_states::State as RuleState};
 use utoipa::ToSchema;
 
-use super::{Arriving, Held, arriving, held, layer};
+use super::{Arriving, Held, arriving, held, layer, techniques};
 use crate::{App, Problem, auth::Caller, rules::blocking};
 
 /// Plans that are looked through for responses.
@@ -40,6 +40,9 @@ pub(crate) enum Level {
 pub(crate) struct Technique {
     /// `T1110` or `T1110.003`.
     pub(crate) id: String,
+    /// The technique that a sub-technique is of.
+    pub(crate) parent: Option<String>,
+    /// Those of the technique that the rules mean.
     pub(crate) tactics: BTreeSet<String>,
     pub(crate) level: Level,
     data: bool,
@@ -146,6 +149,7 @@ impl Technique {
     fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
+            parent: techniques::parent(id).map(str::to_owned),
             tactics: BTreeSet::new(),
             level: Level::None,
             data: false,
@@ -164,7 +168,7 @@ impl Technique {
         self.data |= data;
         self.detected |= detected;
         self.tested |= detected && held.tested;
-        self.tactics.extend(held.rule.attack.tactics.iter().cloned());
+        self.tactics.extend(techniques::tactics(&self.id, held.rule.attack.tactics.iter().map(String::as_str)));
         self.sources.extend(from.iter().map(|source| (*source).to_owned()));
         self.rule_count += 1;
         if self.rules.len() < RULES {
@@ -230,5 +234,24 @@ mod tests {
         let Totals { techniques, data, detected, tested, automated } = matrix.totals;
         assert_eq!((techniques, data, detected, tested, automated), (5, 4, 3, 2, 1));
         assert_eq!(matrix.techniques[4].rule_count, 2);
+    }
+
+    #[test]
+    fn a_technique_stands_in_its_own_tactics_and_a_sub_technique_under_its_technique() {
+        let text = "title: r\nid: r\nlevel: low\ntags: [attack.credential-access, attack.persistence, attack.t1110.003]\nlogsource: {product: linux}\ndetection:\n  s: {a: b}\n  condition: s\n";
+        let rule = shieldops_detect::parse(text, "r.yml").0.into_rules().swap_remove(0);
+        let held = Held { rule: Arc::new(rule), state: RuleState::Enabled, tested: false };
+        let matrix = of(&[held], &[], &BTreeSet::new());
+        let one = &matrix.techniques[0];
+        assert_eq!((one.parent.as_deref(), one.tactics.len()), (Some("T1110"), 1), "{:?}", one.tactics);
+        let layer = serde_json::to_value(layer::Layer::of(&matrix, shieldops_model::Timestamp::from_secs(0))).unwrap();
+        let shown: Vec<_> = layer["techniques"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (one["techniqueID"].clone(), one["tactic"].clone(), one["showSubtechniques"].clone()))
+            .collect();
+        let row = |id: &str, open: bool| (id.into(), "credential-access".into(), open.into());
+        assert_eq!(shown, [row("T1110.003", false), row("T1110", true)]);
     }
 }

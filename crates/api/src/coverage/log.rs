@@ -126,7 +126,7 @@ async fn sources(app: &App, caller: &Caller, query: &LogQuery) -> Result<BTreeSe
     let mut all: BTreeSet<String> =
         bookkeeping::sources(&mut reader).await?.into_iter().map(|stats| stats.source).collect();
     if let Some(rule) = &query.rule {
-        let subject = view::find(&mut reader, app.pipeline.content.book(), rule).await?;
+        let subject = view::find(&mut reader, &app.pipeline.content, rule).await?;
         let arriving = arriving(caller).await?;
         let fits = arriving.iter().filter(|one| one.of(&subject.rule).next().is_some());
         let fits: BTreeSet<&str> = fits.map(|one| one.source.as_str()).collect();

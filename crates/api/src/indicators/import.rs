@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use serde::{Deserialize, Serialize};
-use shieldops_detect::{
-    Block, BlockWriter, Defaults, Diagnostic, IndicatorEntry, ListFormat, ListReader, MAX_INDICATORS,
-};
+use shieldops_detect::{Defaults, ListFormat, MAX_INDICATORS, ReadList, read_list};
 use shieldops_model::{IdMint, IndicatorListId, Timestamp, id};
 use shieldops_store::{
     Tx,
@@ -24,8 +22,8 @@ use crate::{
     rules::view::DiagnosticView,
 };
 
-/// Bytes that are read at once.
-const PIECE: usize = 64 * 1024;
+/// Threads that read a large request.
+const THREADS: usize = 2;
 /// What begins a list, as far as its format is guessed by it.
 const START: usize = 4 * 1024;
 
@@ -53,14 +51,6 @@ pub(crate) struct ImportAnswer {
     /// What was sent waits for its last piece.
     staged: bool,
     diagnostics: Vec<DiagnosticView>,
-}
-
-/// What a request holds.
-struct Read {
-    blocks: Vec<Block>,
-    entries: u64,
-    refused: u64,
-    diagnostics: Vec<Diagnostic>,
 }
 
 /// Imports a list: one indicator a line, CSV with a header, or STIX. The body may be compressed with gzip or zstd.
@@ -129,27 +119,10 @@ fn defaults(list: &IndicatorList, now: Timestamp) -> Defaults {
     Defaults { added: seconds(now), expires: expires.and_then(seconds), confidence: None }
 }
 
-fn read(name: &str, body: &[u8], (format, defaults, first): (Option<ListFormat>, Defaults, u32)) -> Read {
+fn read(name: &str, body: &[u8], (format, defaults, first): (Option<ListFormat>, Defaults, u32)) -> ReadList {
     let start = String::from_utf8_lossy(body.get(..START).unwrap_or(body));
     let format = format.unwrap_or_else(|| ListFormat::guess(&start));
-    let mut reader = ListReader::new(name, format, defaults);
-    let (mut writer, mut blocks) = (BlockWriter::new(), Vec::new());
-    let before = first.saturating_sub(1);
-    let mut entries: u64 = 0;
-    let mut found = |mut entry: IndicatorEntry| {
-        entry.line = entry.line.saturating_add(before);
-        entries += 1;
-        blocks.extend(writer.push(&entry));
-    };
-    for piece in body.chunks(PIECE) {
-        reader.push(piece, &mut found);
-    }
-    let mut diagnostics = reader.finish(&mut found);
-    blocks.extend(writer.finish());
-    for said in &mut diagnostics {
-        said.line = said.line.saturating_add(usize::try_from(before).unwrap_or(0));
-    }
-    Read { blocks, entries, refused: reader.refused(), diagnostics }
+    read_list(body, name, (format, defaults), first.saturating_sub(1), THREADS)
 }
 
 /// The list with the import that this request belongs to.

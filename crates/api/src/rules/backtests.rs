@@ -11,7 +11,7 @@ use axum::{
 use serde::Deserialize;
 use shieldops_model::{Code, JobId, Timestamp, id};
 use shieldops_pipeline::{
-    Result as PipelineResult,
+    Neighbours, Result as PipelineResult,
     backtest::{self, Asker},
 };
 use shieldops_store::{
@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 use super::{
     blocking,
     view::{self, Subject},
+    write::refused,
 };
 use crate::{
     App, List, Problem,
@@ -59,6 +60,9 @@ pub(crate) async fn begin(
     Body(body): Body<BacktestBody>,
 ) -> Result<Response, Problem> {
     let subject = subject(&app, &caller, &id, body.version).await?;
+    if !subject.usable {
+        return Err(refused(&subject.diagnostics));
+    }
     app.pipeline.bus()?;
     let now = caller.now();
     let (from, to) = (body.from, body.to.unwrap_or(now).min(now));
@@ -79,7 +83,13 @@ pub(crate) async fn begin(
     tx.commit(now).await?;
     let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
     let answer = (StatusCode::ACCEPTED, location, Json(job.clone())).into_response();
-    let work = backtest::Backtest { rule: subject.rule.as_ref().clone(), from, to };
+    let work = backtest::Backtest {
+        rule: subject.rule.as_ref().clone(),
+        options: subject.options.as_ref().clone(),
+        case: subject.case.clone(),
+        from,
+        to,
+    };
     app.tasks.spawn(run(Arc::clone(&app), Work { scope: caller.scope, job, test }, work));
     Ok(answer)
 }
@@ -87,12 +97,13 @@ pub(crate) async fn begin(
 async fn subject(app: &App, caller: &Caller, id: &str, number: Option<i64>) -> Result<Subject, Problem> {
     let mut reader = caller.scope.read().await?;
     let Some(number) = number else {
-        return view::find(&mut reader, app.pipeline.content.book(), id).await;
+        return view::find(&mut reader, &app.pipeline.content, id).await;
     };
     let row = own_rules::find(&mut reader, id).await?.ok_or_else(Problem::not_found)?;
     let version = versions::find(&mut reader, id, number).await?;
     let version = version.ok_or_else(|| Problem::invalid(format!("`version` is 1 to {}", row.head)))?;
-    let found = blocking(move || Subject::of_version(&row, version)).await?;
+    let neighbours = Neighbours::read(&mut reader, &app.pipeline.content).await?;
+    let found = blocking(move || Subject::of_version(&row, version, &neighbours)).await?;
     found.ok_or_else(|| Problem::invalid(format!("version {number} is no rule any more")))
 }
 
@@ -114,6 +125,7 @@ fn planned(
         created_at: now,
         updated_at: now,
         by: by.clone(),
+        subject: Some(subject.rule.id.clone()),
         results: Vec::new(),
     };
     let (rule_id, version) = (subject.rule.id.clone(), subject.rule.version.clone());
@@ -174,7 +186,7 @@ pub(crate) async fn list(
     query: PlainQuery,
 ) -> Result<Json<List<Backtest>>, Problem> {
     let mut reader = caller.scope.read().await?;
-    view::find(&mut reader, app.pipeline.content.book(), &id).await?;
+    view::find(&mut reader, &app.pipeline.content, &id).await?;
     Ok(Json(query.answer(backtests::of_rule(&mut reader, &id, query.page()).await?)))
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn export(
     Path(id): Path<String>,
 ) -> Result<Json<Bundle>, Problem> {
     let mut reader = caller.scope.read().await?;
-    let subject = view::find(&mut reader, app.pipeline.content.book(), &id).await?;
+    let subject = view::find(&mut reader, &app.pipeline.content, &id).await?;
     let held = exceptions::after(&mut reader, caller.now()).await?;
     let held = held.into_iter().filter(|exception| exception.rules.contains(&id)).take(EXCEPTIONS);
     Ok(Json(Bundle {
@@ -82,7 +82,7 @@ pub(crate) async fn import(
     let now: Timestamp = caller.now();
     let note = "imported".to_owned();
     let text = RuleText { text: body.text, matches: body.matches, miss: body.miss, note };
-    let (rule, written) = text.read().await?;
+    let (rule, written) = text.read(&caller, &app.pipeline.content).await?;
     let mut made = Vec::new();
     for exception in body.exceptions.into_iter().filter(|exception| exception.expires_at > now) {
         made.push(ready(&caller, exception).await?);

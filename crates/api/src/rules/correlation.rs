@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use shieldops_detect::Correlation;
 use shieldops_model::Normalised;
-use shieldops_pipeline::{CorrelationEntry, RuleBook, RuleEntry};
+use shieldops_pipeline::{Case, CorrelationEntry, OwnCorrelation, RuleBook, story_lines};
 use utoipa::ToSchema;
 
 use super::{TestAnswer, TestResult};
@@ -29,14 +30,21 @@ pub(crate) struct CorrelationView {
 
 impl CorrelationView {
     pub(crate) fn of(entry: &CorrelationEntry) -> Self {
-        let correlation = &entry.correlation;
+        Self::new(&entry.correlation, &entry.members, entry.silent)
+    }
+
+    pub(crate) fn of_own(own: &OwnCorrelation) -> Self {
+        Self::new(&own.correlation, &own.members, own.silent)
+    }
+
+    fn new(correlation: &Correlation, members: &[String], silent: bool) -> Self {
         Self {
             r#type: correlation.kind.as_str(),
             group_by: correlation.group_by.clone(),
             timespan: correlation.timespan.text.clone(),
             timespan_s: correlation.timespan.seconds,
-            members: entry.members.clone(),
-            silent: entry.silent,
+            members: members.to_vec(),
+            silent,
         }
     }
 }
@@ -61,28 +69,30 @@ pub(crate) fn fields(book: &RuleBook, entry: &CorrelationEntry, seen: &Normalise
     Vec::new()
 }
 
-/// Tries a correlation on its own stories, or on these events as one story. Nothing for a rule that is none. Blocking.
-pub(crate) fn test(entry: &RuleEntry, events: Option<&[serde_json::Value]>) -> Option<TestAnswer> {
-    let result = |story: &[String], expected: Option<bool>, matched: bool| TestResult {
-        event: story.join("\n"),
+/// Tries a correlation on stories that it must find and stories that it must not. Blocking.
+pub(crate) fn test(case: &Case, matches: &[String], misses: &[String]) -> TestAnswer {
+    let mut results = Vec::new();
+    for (expected, samples) in [(true, matches), (false, misses)] {
+        let found = case.finds(&story_lines(samples));
+        results.extend(samples.iter().zip(found).map(|(story, matched)| result(story, Some(expected), matched)));
+    }
+    let passed = results.iter().filter(|result| result.ok).count();
+    TestAnswer { failed: results.len().saturating_sub(passed), passed, results }
+}
+
+/// Tries a correlation on these events as one story. Blocking.
+pub(crate) fn tried(case: &Case, events: &[serde_json::Value]) -> TestAnswer {
+    let story: Vec<String> = events.iter().map(ToString::to_string).collect();
+    let found = case.finds(std::slice::from_ref(&story)).first().copied().unwrap_or(false);
+    TestAnswer { results: vec![result(&story.join("\n"), None, found)], passed: 0, failed: 0 }
+}
+
+fn result(story: &str, expected: Option<bool>, matched: bool) -> TestResult {
+    TestResult {
+        event: story.to_owned(),
         expected: expected.map(|expected| if expected { "match" } else { "miss" }),
         matched,
         ok: expected.is_none_or(|expected| expected == matched),
         fields: Vec::new(),
-    };
-    if let Some(events) = events {
-        let story: Vec<String> = events.iter().map(ToString::to_string).collect();
-        let found = entry.finds(std::slice::from_ref(&story))?;
-        let results = found.into_iter().map(|matched| result(&story, None, matched)).collect();
-        return Some(TestAnswer { results, passed: 0, failed: 0 });
     }
-    let mut results = Vec::new();
-    for (expected, stories) in [(true, &entry.matches), (false, &entry.misses)] {
-        let stories: Vec<Vec<String>> =
-            stories.iter().map(|story| story.lines().map(str::to_owned).collect()).collect();
-        let found = entry.finds(&stories)?;
-        results.extend(stories.iter().zip(found).map(|(story, matched)| result(story, Some(expected), matched)));
-    }
-    let passed = results.iter().filter(|result| result.ok).count();
-    Some(TestAnswer { failed: results.len().saturating_sub(passed), passed, results })
 }

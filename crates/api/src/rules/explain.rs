@@ -1,5 +1,7 @@
 //! Why a rule fires on an event, and why it does not.
 
+mod correlated;
+
 use std::sync::Arc;
 
 use axum::{
@@ -110,15 +112,23 @@ pub(crate) async fn explain(
 ) -> Result<Json<Explanation>, Problem> {
     let (seen, at) = event(&app, &caller, body).await?;
     let mut reader = caller.scope.read().await?;
-    let subject = view::find(&mut reader, app.pipeline.content.book(), &id).await?;
+    let content = &app.pipeline.content;
+    let subject = view::find(&mut reader, content, &id).await?;
     let state = match own_rules::find(&mut reader, &id).await? {
         Some(row) => row.state,
         None => {
-            rule_states::find(&mut reader, &id).await?.map_or(app.pipeline.content.default_state(), |state| state.state)
+            rule_states::find(&mut reader, &id).await?.map_or(content.default_state(), |state| state.state)
         }
     };
     let held = exceptions::after(&mut reader, at).await?;
     drop(reader);
+    let book = content.book();
+    let (mut seen, at) = (seen, at);
+    book.fit(&mut seen.log_source);
+    if let Some(case) = subject.case.clone() {
+        let correlated = move || correlated::answer(&subject, &case, seen, state);
+        return Ok(Json(blocking(correlated).await?));
+    }
     Ok(Json(blocking(move || answer(&subject, seen, at, (state, &held))).await?))
 }
 
@@ -149,8 +159,8 @@ async fn event(app: &App, caller: &Caller, body: ExplainBody) -> Result<(Normali
 fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (state, held): (RuleState, &[Exception])) -> Explanation {
     let rule = &subject.rule;
     let line = seen.flat.as_bytes();
-    let why = rule.why(&seen.log_source, line);
-    let excepted = why.matched.then(|| excepted_by(rule, held, at, &seen.log_source, line)).flatten();
+    let why = rule.why_with(&subject.options, &seen.log_source, line);
+    let excepted = excepted_by((rule, &subject.options), held, at, &seen.log_source, line).filter(|_| why.matched);
     Explanation {
         matched: why.matched,
         summary: summary(&why, state, excepted.as_ref()),

@@ -21,6 +21,6 @@ pub(crate) async fn list(
     query: PlainQuery,
 ) -> Result<Json<List<Match>>, Problem> {
     let mut reader = caller.scope.read().await?;
-    view::find(&mut reader, app.pipeline.content.book(), &id).await?;
+    view::find(&mut reader, &app.pipeline.content, &id).await?;
     Ok(Json(query.answer(shadow::list(&mut reader, &id, query.page()).await?)))
 }

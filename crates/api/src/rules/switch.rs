@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use shieldops_pipeline::RuleBook;
+use shieldops_model::{Code, Reason};
+use shieldops_pipeline::{NeededBy, Neighbours, RuleBook};
 use shieldops_store::{
     StoreError, Tx,
     own_rules::{self, OwnRule, versions},
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use super::{
     blocking, detail, proof,
     view::{RuleDetail, Subject},
+    write::refused,
 };
 use crate::{
     App, Problem,
@@ -34,7 +36,7 @@ pub(crate) struct RulePatch {
     enabled: Option<bool>,
     /// The version of a tenant's own rule that is to run; the newest unless told.
     version: Option<i64>,
-    /// Enable it though its tests or its backtest are missing.
+    /// Enable it though its tests or its backtest are missing, or take it out of use though correlations need it.
     #[serde(default)]
     r#override: bool,
     /// Set the rule that the tenant's own stands in for.
@@ -69,7 +71,7 @@ pub(crate) async fn update(
     reason(&patch.reason)?;
     let state = patch.state()?;
     let book = app.pipeline.content.book();
-    let prepared = prepare(&caller, &id, &patch).await?;
+    let prepared = prepare(&app, &caller, &id, (&patch, state)).await?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     let own = own_rules::find(&mut tx, &id).await?;
@@ -98,16 +100,51 @@ pub(crate) async fn update(
 }
 
 /// The version that is to run, tried on its samples before anything is held; and how the row was then.
-async fn prepare(caller: &Caller, id: &str, patch: &RulePatch) -> Result<Option<(i64, Option<Subject>)>, Problem> {
+async fn prepare(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    (patch, state): (&RulePatch, RuleState),
+) -> Result<Option<(i64, Option<Subject>)>, Problem> {
     let mut reader = caller.scope.read().await?;
-    let Some(row) = own_rules::find(&mut reader, id).await?.filter(|_| !patch.below) else { return Ok(None) };
+    let neighbours = Neighbours::read(&mut reader, &app.pipeline.content).await?;
+    let Some(row) = own_rules::find(&mut reader, id).await?.filter(|_| !patch.below) else {
+        let set = rule_states::find(&mut reader, id).await?.map(|set| set.state);
+        let was = set.unwrap_or(app.pipeline.content.default_state());
+        drop(reader);
+        // The tenant's own rule of this id is what its correlations are about.
+        if was == RuleState::Enabled && state != RuleState::Enabled && !patch.below {
+            let id = id.to_owned();
+            needed(&blocking(move || neighbours.breaks(&id, None)).await?, patch)?;
+        }
+        return Ok(None);
+    };
     let number = patch.version.unwrap_or(row.head);
     let version = versions::find(&mut reader, id, number).await?;
     drop(reader);
     let version = version.ok_or_else(|| Problem::invalid(format!("`version` is 1 to {}", row.head)))?;
-    let at = row.version;
-    let subject = blocking(move || Subject::of_version(&row, version)).await?;
+    let (at, was, id) = (row.version, row.state, id.to_owned());
+    let prepared = move || {
+        let kept = (state == RuleState::Enabled).then(|| version.written.text.clone());
+        let broken = if was == RuleState::Enabled { neighbours.breaks(&id, kept.as_deref()) } else { Vec::new() };
+        (Subject::of_version(&row, version, &neighbours), broken)
+    };
+    let (subject, broken) = blocking(prepared).await?;
+    needed(&broken, patch)?;
     Ok(Some((at, subject)))
+}
+
+/// Refuses what would leave correlations without a rule that they need, unless the person takes that on themselves.
+fn needed(broken: &[NeededBy], patch: &RulePatch) -> Result<(), Problem> {
+    if broken.is_empty() || patch.r#override {
+        return Ok(());
+    }
+    let reason = |by: &NeededBy| Reason {
+        code: "needed_by".to_owned(),
+        detail: format!("the correlation `{}` ({}) builds on it and would find nothing more", by.title, by.id),
+    };
+    let detail = "correlations that run need this rule: change them first, or send `override`";
+    Err(Problem { errors: broken.iter().take(50).map(reason).collect(), ..Problem::new(Code::CONFLICT, detail) })
 }
 
 /// A rule of the book takes no version and no proof.
@@ -132,7 +169,11 @@ async fn own_rule(
     let mut unproved = false;
     if state.runs() {
         let gone = || Problem::invalid(format!("version {number} is no rule any more: write it again"));
-        let proved = proof::check(tx, subject.ok_or_else(gone)?).await;
+        let subject = subject.ok_or_else(gone)?;
+        if !subject.usable {
+            return Err(refused(&subject.diagnostics));
+        }
+        let proved = proof::check(tx, subject).await;
         unproved = state == RuleState::Enabled && proved.is_err();
         if unproved && !patch.r#override {
             return proved;

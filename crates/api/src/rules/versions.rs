@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use shieldops_model::Timestamp;
-use shieldops_pipeline::read_own;
+use shieldops_pipeline::Neighbours;
 use shieldops_store::{
     Access,
     own_rules::{self, OwnRule, Version, versions},
@@ -89,6 +89,7 @@ pub(crate) struct VersionDetail {
 #[utoipa::path(get, path = "/api/v1/rules/{id}/versions/{number}", operation_id = "get_rule_version", tag = "rules", params(("id" = String, Path), ("number" = i64, Path)),
     responses((status = 200, body = VersionDetail), (status = 404, body = Problem)))]
 pub(crate) async fn show(
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, number)): Path<(String, String)>,
 ) -> Result<Json<VersionDetail>, Problem> {
@@ -96,10 +97,12 @@ pub(crate) async fn show(
     let mut reader = caller.scope.read().await?;
     let row = row(&mut reader, &id).await?;
     let version = versions::find(&mut reader, &id, number).await?.ok_or_else(Problem::not_found)?;
+    let neighbours = Neighbours::read(&mut reader, &app.pipeline.content).await?;
     drop(reader);
     let shown = move || {
         let written = &version.written;
-        let tests = read_own(&written.text).0.map(|rule| TestAnswer::of(&rule, &written.matches, &written.misses));
+        let samples = (written.matches.as_slice(), written.misses.as_slice());
+        let tests = neighbours.rule(&written.text).0.map(|own| TestAnswer::of_own(&own, &neighbours, samples));
         let view = VersionView::new(&row, &version);
         let (text, matches, miss) = (version.written.text, version.written.matches, version.written.misses);
         VersionDetail { version: view, text, matches, miss, tests: tests.unwrap_or_else(TestAnswer::none) }

@@ -7,9 +7,11 @@ use std::{
 };
 
 use serde::Serialize;
-use shieldops_detect::{CompileOptions, Diagnostic, Rule, RuleSet, RuleSource};
-use shieldops_model::{Alert, Attack, JobId, Severity, Timestamp};
-use shieldops_pipeline::{Content, RuleBook, RuleEntry, read_own, samples};
+use shieldops_detect::{CompileOptions, Diagnostic, Documents, Rule, RuleSet, RuleSource};
+use shieldops_model::{Alert, Attack, JobId, Normalised, Severity, Timestamp};
+use shieldops_pipeline::{
+    Case, Content, NeededBy as Above, Neighbours, OwnCorrelation, RuleBook, RuleEntry, samples, story_lines,
+};
 use shieldops_store::{
     Access,
     alerts::{self, Score},
@@ -17,11 +19,12 @@ use shieldops_store::{
     own_rules::{self, OwnRule, Version, versions},
     rule_states::{self, RuleState, State},
     shadow::{self, Counts},
+    throttles::{self, Limit, Throttle},
 };
 use utoipa::ToSchema;
 
 use super::correlation::CorrelationView;
-use crate::{Problem, auth::Caller};
+use crate::{Problem, alerts::FieldMatch, auth::Caller};
 
 /// Days over which a rule's volume is measured.
 const DAYS: u32 = 30;
@@ -58,8 +61,27 @@ pub(crate) struct RuleView {
     last_fired: Option<Timestamp>,
     /// Exceptions that hold now and name this rule or any.
     exceptions: usize,
+    /// Correlations that build on it.
+    needed_by: Vec<NeededBy>,
+    /// At most so many alerts in a time; absent where there is no limit.
+    throttle: Option<Limit>,
     scorecard: Scorecard,
     diagnostics: Vec<DiagnosticView>,
+}
+
+/// A correlation that builds on a rule.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = RuleNeededBy)]
+struct NeededBy {
+    id: String,
+    title: String,
+    state: State,
+}
+
+impl From<Above> for NeededBy {
+    fn from(above: Above) -> Self {
+        Self { id: above.id, title: above.title, state: above.state }
+    }
 }
 
 /// How a rule was last set.
@@ -113,6 +135,8 @@ struct Scorecard {
     /// Matches of the last 30 days that raised no alert: while it was in shadow, and those that an exception took out.
     shadow_matches: u64,
     excepted_matches: u64,
+    /// Matches of the last 30 days that were counted on another alert, because there were as many as the throttle allows.
+    throttled_matches: u64,
 }
 
 impl Scorecard {
@@ -130,6 +154,7 @@ impl Scorecard {
             last_fired: score.last_fired,
             shadow_matches: silent.shadow,
             excepted_matches: silent.excepted,
+            throttled_matches: silent.throttled,
         }
     }
 }
@@ -169,17 +194,25 @@ pub(crate) struct Subject {
     pub(crate) rule: Arc<Rule>,
     pub(crate) matches: Vec<String>,
     pub(crate) misses: Vec<String>,
-    diagnostics: Vec<Diagnostic>,
     file: String,
     origin: &'static str,
     /// Its row, where the tenant owns it.
     pub(crate) own: Option<OwnRule>,
+    /// How it is compiled.
+    pub(crate) options: Arc<CompileOptions>,
+    /// A correlation of the tenant.
+    pub(crate) correlation: Option<OwnCorrelation>,
+    /// Of any correlation: what its stories need.
+    pub(crate) case: Option<Arc<Case>>,
+    /// It could run: what it refers to is there.
+    pub(crate) usable: bool,
+    pub(crate) diagnostics: Vec<Diagnostic>,
     tests: (usize, usize),
 }
 
 impl Subject {
     /// A rule of the book. Blocking: it may be tried on its samples.
-    pub(crate) fn of_book(entry: &RuleEntry) -> Self {
+    pub(crate) fn of_book(entry: &RuleEntry, neighbours: &Neighbours) -> Self {
         Self {
             rule: Arc::clone(&entry.rule),
             matches: entry.matches.clone(),
@@ -188,24 +221,41 @@ impl Subject {
             file: entry.file.clone(),
             origin: if entry.built_in { "built_in" } else { "directory" },
             own: None,
+            options: Arc::clone(neighbours.options()),
+            correlation: None,
+            case: entry.case().map(Arc::clone),
+            usable: true,
             tests: entry.tests(),
         }
     }
 
     /// A version of a rule of the tenant; nothing when its text is no rule any more. Blocking.
-    pub(crate) fn of_version(row: &OwnRule, version: Version) -> Option<Self> {
-        let (rule, diagnostics) = read_own(&version.written.text);
-        let rule = rule?;
-        let report = samples::check(&rule, &version.written.matches, &version.written.misses);
+    pub(crate) fn of_version(row: &OwnRule, version: Version, neighbours: &Neighbours) -> Option<Self> {
+        let (read, diagnostics) = neighbours.rule(&version.written.text);
+        let read = read?;
+        let (matches, misses) = (&version.written.matches, &version.written.misses);
+        let case = read.correlation.as_ref().and_then(|correlation| correlation.case.clone());
+        let tests = match (&read.correlation, &case) {
+            (Some(_), Some(case)) => case.tests(&story_lines(matches), &story_lines(misses)),
+            (Some(_), None) => (0, matches.len().saturating_add(misses.len())),
+            (None, _) => {
+                let report = samples::check_with(&read.rule, neighbours.options(), matches, misses);
+                (report.passed, report.failed)
+            }
+        };
         Some(Self {
-            rule: Arc::new(rule),
+            rule: Arc::new(read.rule),
+            options: Arc::clone(neighbours.options()),
+            correlation: read.correlation,
+            case,
+            usable: read.usable,
             matches: version.written.matches,
             misses: version.written.misses,
             diagnostics,
             file: format!("version {}", version.number),
             origin: "tenant",
             own: Some(row.clone()),
-            tests: (report.passed, report.failed),
+            tests,
         })
     }
 
@@ -232,6 +282,8 @@ pub(crate) struct Tenant {
     pub(crate) rows: BTreeMap<String, OwnRule>,
     heads: BTreeMap<String, Version>,
     exceptions: Vec<Exception>,
+    throttles: BTreeMap<String, Throttle>,
+    pub(crate) neighbours: Neighbours,
     default: State,
 }
 
@@ -247,6 +299,8 @@ impl Tenant {
             rows: rows.into_iter().map(|row| (row.rule_id.clone(), row)).collect(),
             heads: versions::heads(&mut reader).await?.into_iter().collect(),
             exceptions: exceptions::after(&mut reader, caller.now()).await?,
+            throttles: throttles::all(&mut reader).await?,
+            neighbours: Neighbours::read(&mut reader, content).await?,
             default: content.default_state(),
         })
     }
@@ -254,8 +308,8 @@ impl Tenant {
     /// The rule of this id, the tenant's own first. Blocking.
     pub(crate) fn subject(&self, book: &RuleBook, id: &str) -> Option<Subject> {
         let own = self.rows.get(id).zip(self.heads.get(id));
-        let own = own.and_then(|(row, version)| Subject::of_version(row, version.clone()));
-        own.or_else(|| book.entries.get(id).map(Subject::of_book))
+        let own = own.and_then(|(row, version)| Subject::of_version(row, version.clone(), &self.neighbours));
+        own.or_else(|| book.entries.get(id).map(|entry| Subject::of_book(entry, &self.neighbours)))
     }
 
     pub(crate) fn state(&self, id: &str) -> State {
@@ -306,7 +360,10 @@ impl Tenant {
             level: rule.level,
             status: rule.status.clone(),
             log_source: rule.log_source.clone(),
-            correlation: book.correlation_entries.get(&rule.id).map(CorrelationView::of),
+            correlation: match (&subject.own, &subject.correlation) {
+                (Some(_), correlation) => correlation.as_ref().map(CorrelationView::of_own),
+                (None, _) => book.correlation_entries.get(&rule.id).map(CorrelationView::of),
+            },
             tags: rule.tags.clone(),
             attack: rule.attack.clone(),
             origin: subject.origin,
@@ -322,6 +379,8 @@ impl Tenant {
             alert_count: score.alerts,
             last_fired: score.last_fired,
             exceptions: self.exceptions.iter().filter(named).count(),
+            needed_by: self.neighbours.needed_by(&rule.id).into_iter().map(NeededBy::from).collect(),
+            throttle: self.throttles.get(&rule.id).and_then(|throttle| throttle.limit),
             scorecard: Scorecard::new(score, silent),
             diagnostics: subject.diagnostics.iter().map(DiagnosticView::from).collect(),
         }
@@ -329,7 +388,8 @@ impl Tenant {
 }
 
 /// The rule of this id as the tenant has it, without what is counted of it.
-pub(crate) async fn find(access: &mut impl Access, book: Arc<RuleBook>, id: &str) -> Result<Subject, Problem> {
+pub(crate) async fn find(access: &mut impl Access, content: &Content, id: &str) -> Result<Subject, Problem> {
+    let (book, neighbours) = (content.book(), Neighbours::read(access, content).await?);
     let row = own_rules::find(access, id).await?;
     let version = match &row {
         Some(row) => versions::find(access, id, row.head).await?,
@@ -337,24 +397,63 @@ pub(crate) async fn find(access: &mut impl Access, book: Arc<RuleBook>, id: &str
     };
     let id = id.to_owned();
     let found = move || {
-        let own = row.zip(version).and_then(|(row, version)| Subject::of_version(&row, version));
-        own.or_else(|| book.entries.get(&id).map(Subject::of_book))
+        let own = row.zip(version).and_then(|(row, version)| Subject::of_version(&row, version, &neighbours));
+        own.or_else(|| book.entries.get(&id).map(|entry| Subject::of_book(entry, &neighbours)))
     };
     super::blocking(found).await?.ok_or_else(Problem::not_found)
 }
 
+/// The tenant's own rule that raised an alert.
+pub(crate) struct RaisedBy {
+    pub(crate) rule: Rule,
+    /// The rule, or the rules that a correlation is made of.
+    pub(crate) set: RuleSet,
+}
+
+impl RaisedBy {
+    /// What an event has of it.
+    pub(crate) fn fields(&self, seen: &Normalised) -> Vec<FieldMatch> {
+        let line = seen.flat.as_bytes();
+        let mut hits = self.set.rules().iter().map(|rule| self.set.explain(rule, &seen.log_source, line));
+        let found = hits.find(|hits| !hits.is_empty()).unwrap_or_default();
+        found.into_iter().map(FieldMatch::from).collect()
+    }
+}
+
 /// The tenant's own rule that raised an alert, in the version that did; nothing when it was another's.
-pub(crate) async fn raised_by(access: &mut impl Access, alert: &Alert) -> Result<Option<RuleSet>, Problem> {
+pub(crate) async fn raised_by(
+    access: &mut impl Access,
+    content: &Content,
+    alert: &Alert,
+) -> Result<Option<RaisedBy>, Problem> {
     if own_rules::find(access, &alert.rule_id).await?.is_none() {
-        return Ok(None);
+        if content.book().entries.contains_key(&alert.rule_id) {
+            return Ok(None);
+        }
+        return brought_along(Neighbours::read(access, content).await?, alert.rule_id.clone()).await;
     }
     let versions = versions::of_rule(access, &alert.rule_id).await?;
     let Some(version) = versions.into_iter().find(|version| version.written.hash == alert.rule_version) else {
         return Ok(None);
     };
+    let neighbours = Neighbours::read(access, content).await?;
     let compile = move || {
-        let rule = read_own(&version.written.text).0?;
-        Some(RuleSet::compile(vec![rule], &CompileOptions::default()).0)
+        let read = neighbours.rule(&version.written.text).0?;
+        let documents = match read.correlation.as_ref().map(|correlation| &correlation.case) {
+            Some(case) => Documents { rules: case.as_ref()?.rules().to_vec(), ..Documents::default() },
+            None => Documents::from(vec![read.rule.clone()]),
+        };
+        Some(RaisedBy { rule: read.rule, set: RuleSet::compile(documents, neighbours.options()).0 })
+    };
+    super::blocking(compile).await
+}
+
+/// A rule that a correlation of the tenant has brought along and that raises alerts of its own.
+async fn brought_along(neighbours: Neighbours, id: String) -> Result<Option<RaisedBy>, Problem> {
+    let compile = move || {
+        let rule = neighbours.brought_along(&id)?;
+        let set = RuleSet::compile(vec![rule.clone()], neighbours.options()).0;
+        Some(RaisedBy { rule, set })
     };
     super::blocking(compile).await
 }

@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shieldops_detect::{Diagnostic, DiagnosticSeverity, Rule};
 use shieldops_model::{Code, Reason};
-use shieldops_pipeline::read_own;
+use shieldops_pipeline::{Content, Neighbours};
 use shieldops_store::own_rules::{self, NewVersion};
 use utoipa::ToSchema;
 
@@ -41,9 +41,10 @@ const SAID: usize = 200;
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuleText {
-    /// One Sigma rule, at most 256 KiB.
+    /// One Sigma rule, or one correlation with the rules that it brings along, at most 256 KiB.
     pub(crate) text: String,
-    /// Events that it must match, as they would be sent; at most 200, each of at most 64 KiB.
+    /// Events that it must match, as they would be sent; of a correlation stories, whose events are lines. At most 200, each
+    /// of at most 64 KiB.
     #[serde(default, rename = "match")]
     pub(crate) matches: Vec<String>,
     /// Events that it must not match.
@@ -73,11 +74,12 @@ impl RuleText {
     }
 
     /// The rule that this is, with its version for the store.
-    pub(crate) async fn read(self) -> Result<(Rule, NewVersion), Problem> {
+    pub(crate) async fn read(self, caller: &Caller, content: &Content) -> Result<(Rule, NewVersion), Problem> {
         self.bounded()?;
         let text = self.text.clone();
-        let (rule, said) = blocking(move || read_own(&text)).await?;
-        let rule = rule.ok_or_else(|| refused(&said))?;
+        let neighbours = Neighbours::read(&mut caller.scope.read().await?, content).await?;
+        let (own, said) = blocking(move || neighbours.rule(&text)).await?;
+        let rule = own.filter(|own| own.usable).ok_or_else(|| refused(&said))?.rule;
         if rule.id.is_empty() || rule.id.chars().count() > ID_CHARS || rule.id.contains(['/', '?', '#', '\0']) {
             return Err(Problem::invalid(format!("an id has 1 to {ID_CHARS} characters and no `/`, `?` or `#`")));
         }
@@ -114,11 +116,18 @@ pub(crate) struct CheckAnswer {
 
 /// Reads a rule as it is being written, and tries it on samples. Nothing is kept.
 #[utoipa::path(post, path = "/api/v1/rules/check", operation_id = "check_rule", tag = "rules", request_body = RuleText, responses((status = 200, body = CheckAnswer)))]
-pub(crate) async fn check(_caller: Caller, Body(body): Body<RuleText>) -> Result<Json<CheckAnswer>, Problem> {
+pub(crate) async fn check(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<RuleText>,
+) -> Result<Json<CheckAnswer>, Problem> {
     body.bounded()?;
+    let neighbours = Neighbours::read(&mut caller.scope.read().await?, &app.pipeline.content).await?;
     let checked = move || {
-        let (rule, said) = read_own(&body.text);
-        let tests = rule.as_ref().map(|rule| TestAnswer::of(rule, &body.matches, &body.miss));
+        let (own, said) = neighbours.rule(&body.text);
+        let own = own.filter(|own| own.usable);
+        let tests = own.as_ref().map(|own| TestAnswer::of_own(own, &neighbours, (&body.matches, &body.miss)));
+        let rule = own.map(|own| own.rule);
         CheckAnswer {
             rule_id: rule.as_ref().map(|rule| rule.id.clone()),
             title: rule.as_ref().map(|rule| rule.title.clone()),
@@ -138,7 +147,7 @@ pub(crate) async fn create(
     caller: Caller,
     Body(body): Body<RuleText>,
 ) -> Result<Response, Problem> {
-    let (rule, written) = body.read().await?;
+    let (rule, written) = body.read(&caller, &app.pipeline.content).await?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     own_rules::create(&mut tx, &rule.id, &written, now).await?;
@@ -156,7 +165,7 @@ pub(crate) async fn revise(
     Path(id): Path<String>,
     Body(body): Body<RuleText>,
 ) -> Result<Tagged<RuleDetail>, Problem> {
-    let (rule, written) = body.read().await?;
+    let (rule, written) = body.read(&caller, &app.pipeline.content).await?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     let row = own_rules::find(&mut tx, &id).await?.ok_or_else(Problem::not_found)?;

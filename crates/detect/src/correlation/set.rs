@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Limits, amount, program::Program};
 use crate::{
     diagnostic::{Diagnostic, Place, Report},
-    sigma::{Correlation, CorrelationKind, Documents, Linked, Links, RuleSet, Target},
+    sigma::{Correlation, CorrelationKind, Documents, Linked, RuleSet, Target},
 };
 
 /// The correlations of a set of rules, each behind those that it builds on.
@@ -21,16 +21,14 @@ pub struct CorrelationSet {
     silent: Vec<bool>,
 }
 
-/// Correlations whose references are resolved, without the rules that they refer to.
+/// Correlations without the rules that they refer to.
 #[derive(Debug, Clone)]
 pub struct CorrelationDraft {
     correlations: Vec<Correlation>,
-    links: Links,
-    diagnostics: Vec<Diagnostic>,
 }
 
 impl CorrelationDraft {
-    /// Over the set that was compiled of the same documents.
+    /// Over the set that was compiled of the same documents, whose diagnostics tell what their references are not.
     pub fn compile(self, rules: &RuleSet) -> (CorrelationSet, Vec<Diagnostic>) {
         CorrelationSet::of(self, rules)
     }
@@ -84,15 +82,11 @@ impl CorrelationSet {
 
     /// What is to be had of documents before a set is compiled of them and they are gone.
     pub fn draft(documents: &Documents) -> CorrelationDraft {
-        let (links, diagnostics) = documents.link();
-        CorrelationDraft { correlations: documents.correlations.clone(), links, diagnostics }
+        CorrelationDraft { correlations: documents.correlations.clone() }
     }
 
     fn of(draft: CorrelationDraft, rules: &RuleSet) -> (Self, Vec<Diagnostic>) {
-        let CorrelationDraft { correlations, links, mut diagnostics } = draft;
-        // The set's own have the names of fields that pipelines gave.
-        let links =
-            if rules.links().correlations.len() == links.correlations.len() { rules.links().clone() } else { links };
+        let (CorrelationDraft { correlations }, links, mut diagnostics) = (draft, rules.links(), Vec::new());
         let mut set =
             Self { feeds: vec![Vec::new(); rules.len()], silent: vec![false; rules.len()], ..Self::default() };
         let mut places: HashMap<usize, usize> = HashMap::new();

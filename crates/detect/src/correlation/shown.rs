@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::CompiledCorrelation;
-use crate::sigma::{Detection, Expr, Header, Rule, RuleSet, RuleSource};
+use crate::sigma::{Correlation, Detection, Expr, Header, Rule, RuleSet, RuleSource};
 
 impl CompiledCorrelation {
     /// Its log source is what those of its rules have in common.
     pub fn as_rule(&self, rules: &RuleSet) -> Rule {
-        let header: Header = self.correlation.header.clone();
         let mut sources = self.members.iter().filter_map(|id| rules.get(id)).map(|rule| &rule.log_source);
         let first = sources.next().cloned().unwrap_or_default();
         let log_source = sources.fold(first, |common, other| RuleSource {
@@ -16,6 +15,14 @@ impl CompiledCorrelation {
             category: common.category.filter(|category| other.category.as_ref() == Some(category)),
             service: common.service.filter(|service| other.service.as_ref() == Some(service)),
         });
+        self.correlation.as_rule(log_source)
+    }
+}
+
+impl Correlation {
+    /// The same for one that is not compiled, or cannot be.
+    pub fn as_rule(&self, log_source: RuleSource) -> Rule {
+        let header: Header = self.header.clone();
         let nothing = Detection { selections: Vec::new(), condition: Expr::Any(Vec::new()), items: 0 };
         Rule {
             id: header.id,

@@ -197,3 +197,11 @@ fn shown(rows: &[(&str, &str, i64, i64, u64)]) -> Vec<Shown> {
         .map(|(name, group, first, last, count)| ((*name).into(), (*group).into(), *first, *last, *count))
         .collect()
 }
+
+#[test]
+fn what_is_wrong_with_a_correlation_is_said_once() {
+    let rest = "  type: event_count\n  rules: [no-such-rule]\n  timespan: 1m\n  condition: {gte: 2}\n";
+    let bench = Bench::new(&correlation("lone", rest));
+    let said: Vec<&str> = bench.said.iter().map(|one| one.code).collect();
+    assert_eq!((said.as_slice(), bench.set.len()), (&["unknown-rule"][..], 0), "{:?}", bench.said);
+}

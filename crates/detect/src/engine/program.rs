@@ -1,6 +1,10 @@
 //! Rules as conditions over predicates: what one field's values must be. Equal predicates of all rules are one.
 
-use std::{collections::HashMap, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     raw::Raw,
@@ -46,29 +50,61 @@ pub(crate) enum Node {
     AtLeast(usize, Vec<Node>),
 }
 
-#[derive(Debug, Default)]
+/// Conditions and predicates of a set. A set that follows another takes over its program and adds to it: numbers keep
+/// their meaning, so what was made of them can be shared. What no rule uses any more stays until a set begins anew.
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Program {
-    pub(crate) predicates: Vec<Predicate>,
-    /// By the rule's index.
-    pub(crate) rules: Vec<Node>,
+    predicates: Vec<Arc<Predicate>>,
+    /// By a hash of field and test.
+    known: HashMap<u64, PredId>,
+    /// By the rule's slot.
+    conditions: Vec<Arc<Node>>,
 }
 
 impl Program {
-    /// `number` is the rule set's number of a field.
-    pub(crate) fn new(rules: &[CompiledRule], number: &dyn Fn(&str) -> Option<usize>) -> Self {
-        let mut builder = Builder { predicates: Vec::new(), known: HashMap::new(), number };
-        let nodes = rules.iter().map(|rule| builder.rule(rule)).collect();
-        Self { predicates: builder.predicates, rules: nodes }
+    /// Adds the conditions of rules whose slots follow those there are. `number` is the rule set's number of a field.
+    pub(crate) fn add<'r>(
+        &mut self,
+        rules: impl Iterator<Item = &'r CompiledRule>,
+        number: &dyn Fn(&str) -> Option<usize>,
+    ) {
+        let mut builder = Builder { program: self, number };
+        for rule in rules {
+            let condition = builder.rule(rule);
+            builder.program.conditions.push(Arc::new(condition));
+        }
     }
 
     pub(crate) fn predicate(&self, id: PredId) -> Option<&Predicate> {
+        self.shared(id).map(|predicate| &**predicate)
+    }
+
+    pub(crate) fn shared(&self, id: PredId) -> Option<&Arc<Predicate>> {
         self.predicates.get(usize::try_from(id).ok()?)
+    }
+
+    /// The condition of the rule in that slot.
+    pub(crate) fn condition(&self, slot: usize) -> Option<&Node> {
+        self.conditions.get(slot).map(|condition| &**condition)
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.conditions.len()
+    }
+
+    pub(crate) fn predicates(&self) -> usize {
+        self.predicates.len()
+    }
+
+    fn known(&self, hash: u64, field: Option<usize>, identity: &str) -> Option<PredId> {
+        let id = *self.known.get(&hash)?;
+        let predicate = self.predicate(id)?;
+        (predicate.field == field && predicate.test.identity() == identity).then_some(id)
     }
 }
 
 struct Builder<'a> {
-    predicates: Vec<Predicate>,
-    known: HashMap<(Option<usize>, String), PredId>,
+    program: &'a mut Program,
     number: &'a dyn Fn(&str) -> Option<usize>,
 }
 
@@ -103,13 +139,16 @@ impl Builder<'_> {
     }
 
     fn predicate(&mut self, field: Option<usize>, test: &Test) -> Node {
-        let key = (field, test.identity());
-        if let Some(id) = self.known.get(&key) {
-            return Node::Pred(*id);
+        let identity = test.identity();
+        let mut hasher = DefaultHasher::new();
+        (field, &identity).hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(id) = self.program.known(hash, field, &identity) {
+            return Node::Pred(id);
         }
-        let Ok(id) = PredId::try_from(self.predicates.len()) else { return Node::Const(false) };
-        self.predicates.push(Predicate::new(field, test, self.number));
-        self.known.insert(key, id);
+        let Ok(id) = PredId::try_from(self.program.predicates.len()) else { return Node::Const(false) };
+        self.program.predicates.push(Arc::new(Predicate::new(field, test, self.number)));
+        self.program.known.insert(hash, id);
         Node::Pred(id)
     }
 }

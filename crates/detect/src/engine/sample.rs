@@ -2,7 +2,7 @@
 
 use super::learn::{MAX_SAMPLE_BYTES, MAX_SAMPLES};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Samples {
     lines: Vec<Box<[u8]>>,
     /// Taken since the beginning.
@@ -42,6 +42,11 @@ impl Samples {
         }
         self.due = Some(due.saturating_mul(8).max(due.saturating_add(1)));
         Some(self.lines.clone())
+    }
+
+    /// The samples, where a shard was made from some.
+    pub(crate) fn used(&self) -> Option<&[Box<[u8]>]> {
+        self.due.map(|_| self.lines.as_slice())
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -30,6 +30,8 @@ pub struct EngineStats {
     pub shards: usize,
     /// Shards made again after learning.
     pub rebuilt: usize,
+    /// Shards taken over from the set before, when this set was compiled.
+    pub shared: usize,
     pub predicates: usize,
     /// Of the shards and the events kept to learn from, nearly.
     pub bytes: usize,
@@ -150,7 +152,7 @@ impl RuleSet {
     pub fn engine_stats(&self) -> EngineStats {
         let (shards, bytes) = self.engine.shards();
         let rebuilt = self.engine.rebuilt.load(Ordering::Relaxed);
-        EngineStats { shards, rebuilt, predicates: self.engine.program.predicates.len(), bytes }
+        EngineStats { shards, rebuilt, shared: self.engine.shared, predicates: self.engine.program.predicates(), bytes }
     }
 
     /// Forgets what was learned of events, and every shard.
@@ -275,7 +277,7 @@ impl Fast {
             let route = &source.source.route;
             let shard = &*local.shard;
             memory.begin(shard);
-            let mut judge = Judge { set, program: &set.engine.program, route, line, shard, plan, memory };
+            let mut judge = Judge { set, route, line, shard, plan, memory };
             scratch.look(&mut judge);
             let readable = scratch.decide(&mut judge);
             let tried = scratch.tried.rules.len();
@@ -360,10 +362,10 @@ impl Scratch {
             if let Some(rule) = usize::try_from(*local).ok().and_then(|local| shard.rules.get(local))
                 && judge.matches(rule)
             {
-                self.matched.push(rule.index);
+                self.matched.extend(judge.set.place(rule.slot));
             }
         }
-        self.matched.extend_from_slice(&shard.constant);
+        self.matched.extend(shard.constant.iter().filter_map(|slot| judge.set.place(*slot)));
         if self.matched.is_empty() {
             return true;
         }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use shieldops_vector::View;
@@ -12,7 +15,7 @@ use super::{
     keys::Keys,
     learn::{FieldKeys, Stats},
     nets::{Edges, Hits, Net, Place, Witness, is_plain_number},
-    program::{Node, PredId, Program},
+    program::{Node, PredId, Predicate, Program},
     raw::{Raw, Text},
     witness,
 };
@@ -37,15 +40,16 @@ pub(crate) enum EventId {
 
 #[derive(Debug)]
 pub(crate) struct ShardRule {
-    /// In the rule set.
-    pub(crate) index: usize,
+    /// Its slot, which every set that shares the shard gives a place of its own.
+    pub(crate) slot: usize,
     /// Where its condition begins; `None`: the exact evaluator decides.
     pub(crate) start: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct ShardPredicate {
-    pub(crate) id: PredId,
+    /// `None` for one that stands for a set.
+    pub(crate) predicate: Option<Arc<Predicate>>,
     /// The shard's number of its field; `None` for a keyword.
     pub(crate) field: Option<u32>,
     /// That of the field whose value it compares with.
@@ -133,7 +137,7 @@ pub(crate) struct Shard {
     pub(crate) hits: Vec<Local>,
     /// Rules without a witness.
     pub(crate) always: Vec<Local>,
-    /// Rules that match every event, by their index in the set.
+    /// Slots of rules that match every event.
     pub(crate) constant: Vec<usize>,
 }
 
@@ -173,15 +177,24 @@ impl Recipe<'_> {
     /// The rules that are left, with their conditions, and those that always match.
     fn rules(&self) -> (Vec<(usize, Node)>, Vec<usize>) {
         let (mut open, mut constant) = (Vec::new(), Vec::new());
-        for index in &self.route.rules {
-            let Some(node) = self.program.rules.get(*index) else { continue };
-            match node.simplified(&|id| self.known(id)) {
-                Node::Const(true) => constant.push(*index),
+        for slot in self.route.rules.iter().filter_map(|rule| self.set.slot(*rule)) {
+            match self.condition(slot) {
+                Node::Const(true) => constant.push(slot),
                 Node::Const(false) => {}
-                node => open.push((*index, node)),
+                node => open.push((slot, node)),
             }
         }
         (open, constant)
+    }
+
+    /// What is left of the condition of the rule in that slot.
+    fn condition(&self, slot: usize) -> Node {
+        self.program.condition(slot).map_or(Node::Const(false), |node| node.simplified(&|id| self.known(id)))
+    }
+
+    /// Whether the rule in that slot can match an event of the shard.
+    pub(crate) fn concerns(&self, slot: usize) -> bool {
+        self.condition(slot) != Node::Const(false)
     }
 
     fn field_keys(&self, field: usize) -> FieldKeys {
@@ -254,7 +267,7 @@ impl Numbers<'_> {
         self.sets.push(OneOf { edges: Edges::new(texts, false), members });
         let field = Some(self.field(field));
         let number = u32::try_from(self.predicates.len()).unwrap_or(u32::MAX);
-        self.predicates.push(ShardPredicate { id: 0, field, other: None, set, quick: Quick::default() });
+        self.predicates.push(ShardPredicate { predicate: None, field, other: None, set, quick: Quick::default() });
         number
     }
 }
@@ -275,7 +288,7 @@ impl Numbering for Numbers<'_> {
         if let Some(number) = self.by_id.get(&id) {
             return *number;
         }
-        let predicate = self.program.predicate(id);
+        let predicate = self.program.shared(id);
         let other = match predicate.map(|predicate| &predicate.raw) {
             Some(Raw::Reference { other: Some(other), .. }) => Some(self.field(*other)),
             _ => None,
@@ -283,7 +296,8 @@ impl Numbering for Numbers<'_> {
         let field = predicate.and_then(|predicate| predicate.field).map(|field| self.field(field));
         let quick = predicate.map_or_else(Quick::default, |predicate| Quick::of(&predicate.raw));
         let number = u32::try_from(self.predicates.len()).unwrap_or(u32::MAX);
-        self.predicates.push(ShardPredicate { id, field, other, set: None, quick });
+        let predicate = predicate.map(Arc::clone);
+        self.predicates.push(ShardPredicate { predicate, field, other, set: None, quick });
         self.by_id.insert(id, number);
         number
     }
@@ -329,7 +343,7 @@ impl Shard {
         let mut code = Assembler { weights: &weights, steps: Vec::new(), numbers: &mut numbers };
         let mut rules = Vec::with_capacity(open.len());
         let mut scores: HashMap<PredId, Option<witness::Score>> = HashMap::new();
-        for (place, (index, node)) in open.iter().enumerate() {
+        for (place, (slot, node)) in open.iter().enumerate() {
             let local = Local::try_from(place).unwrap_or(Local::MAX);
             node.each_predicate(&mut |id| {
                 scores.entry(id).or_insert_with(|| witness::score(program, stats, id));
@@ -340,7 +354,7 @@ impl Shard {
                 None => always.push(local),
                 Some((_, ids)) => ids.into_iter().for_each(|id| want(program, id, local, &mut wanted)),
             }
-            rules.push(ShardRule { index: *index, start: code.add(node) });
+            rules.push(ShardRule { slot: *slot, start: code.add(node) });
         }
         let steps = code.steps;
         let mut shard = Self {

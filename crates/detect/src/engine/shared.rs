@@ -11,6 +11,7 @@ use std::{
 use shieldops_model::LogSource;
 
 use super::{
+    inherit,
     keys::{Key, Keys},
     learn::Stats,
     nets::is_plain_number,
@@ -37,6 +38,8 @@ pub(crate) struct Engine {
     /// Counts how often everything was forgotten.
     pub(crate) era: AtomicU64,
     pub(crate) rebuilt: AtomicUsize,
+    /// Shards taken over from the engine before.
+    pub(crate) shared: usize,
 }
 
 impl Default for Engine {
@@ -49,6 +52,7 @@ impl Default for Engine {
             version: AtomicU64::new(1),
             era: AtomicU64::new(1),
             rebuilt: AtomicUsize::new(0),
+            shared: 0,
         }
     }
 }
@@ -57,9 +61,9 @@ impl Default for Engine {
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) route: Arc<Route>,
-    /// Event ids that rules of this source name; empty where none does.
-    named: HashSet<u32>,
-    cells: Mutex<HashMap<EventId, Arc<Cell>>>,
+    /// Event ids that rules of this source name; empty where none does, or too many.
+    pub(super) named: HashSet<u32>,
+    pub(super) cells: Mutex<HashMap<EventId, Arc<Cell>>>,
 }
 
 /// One shard, made again when more is known of its events.
@@ -76,22 +80,31 @@ const MAX_SOURCES: usize = 4_096;
 const MAX_NAMED: usize = 2_048;
 const MAX_EVENT_ID: u32 = 999_999;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
-    pub(crate) fn new(set: &RuleSet) -> Self {
-        let program = Program::new(set.rules(), &|name| set.field_id(name));
-        let mut keys = Keys::new();
-        for field in 0..set.field_count() {
-            keys.add(set.field_name(field));
-        }
-        for name in set.field_map().all_names() {
-            keys.add(name);
-        }
+    /// The engine of a set, which takes over what it can from that of the set before.
+    pub(crate) fn new(set: &RuleSet, before: Option<&RuleSet>) -> Self {
+        let mut program = before.map_or_else(Program::default, |before| Program::clone(&before.engine.program));
+        let first = program.slots();
+        program.add(set.rules().iter().filter(|rule| rule.slot >= first), &|name| set.field_id(name));
+        let keys = match before.filter(|before| before.field_count() == set.field_count()) {
+            Some(before) => Arc::clone(&before.engine.keys),
+            None => Arc::new(keys_of(set, before)),
+        };
         let event_id = set.field_id(EVENT_ID).and_then(|field| Some((field, keys.get(EVENT_ID)?)));
-        Self { program: Arc::new(program), keys: Arc::new(keys), event_id, ..Self::default() }
+        let mut engine = Self { program: Arc::new(program), keys, event_id, ..Self::default() };
+        if let Some(before) = before {
+            let (sources, shared) = inherit::sources(&engine, set, before);
+            (engine.sources, engine.shared) = (Mutex::new(sources), shared);
+        }
+        engine
+    }
+
+    pub(super) fn known_sources(&self) -> Vec<(LogSource, Arc<Source>)> {
+        lock(&self.sources).iter().map(|(log_source, source)| (log_source.clone(), Arc::clone(source))).collect()
     }
 
     /// What is shared for a log source.
@@ -101,7 +114,7 @@ impl Engine {
             return Arc::clone(source);
         }
         let route = Arc::new(set.route(log_source));
-        let named = self.named(&route);
+        let named = self.named(set, &route);
         let source = Arc::new(Source { route, named, cells: Mutex::default() });
         if sources.len() < MAX_SOURCES {
             sources.insert(log_source.clone(), Arc::clone(&source));
@@ -109,18 +122,20 @@ impl Engine {
         source
     }
 
-    fn named(&self, route: &Route) -> HashSet<u32> {
+    pub(super) fn named(&self, set: &RuleSet, route: &Route) -> HashSet<u32> {
         let mut named = HashSet::new();
         let Some((field, _)) = self.event_id else { return named };
-        for node in route.rules.iter().filter_map(|rule| self.program.rules.get(*rule)) {
+        for node in route.rules.iter().filter_map(|rule| self.program.condition(set.slot(*rule)?)) {
             node.each_predicate(&mut |id: PredId| {
                 let predicate = self.program.predicate(id).filter(|predicate| predicate.field == Some(field));
-                if let Some(Test::Number { text, .. }) = predicate.map(|predicate| &predicate.test)
-                    && named.len() < MAX_NAMED
-                {
+                if let Some(Test::Number { text, .. }) = predicate.map(|predicate| &predicate.test) {
                     named.extend(plain_id(text.as_bytes()));
                 }
             });
+        }
+        // All of them or none: an id that is left out would count as one that no rule names.
+        if named.len() > MAX_NAMED {
+            named.clear();
         }
         named
     }
@@ -146,6 +161,18 @@ impl Engine {
     }
 }
 
+/// The keys of a set's fields and of their other names, behind those of the set before.
+fn keys_of(set: &RuleSet, before: Option<&RuleSet>) -> Keys {
+    let mut keys = before.map_or_else(Keys::new, |before| Keys::clone(&before.engine.keys));
+    for field in 0..set.field_count() {
+        keys.add(set.field_name(field));
+    }
+    for name in set.field_map().all_names() {
+        keys.add(name);
+    }
+    keys
+}
+
 /// The number that the bytes of an event id are.
 pub(crate) fn plain_id(bytes: &[u8]) -> Option<u32> {
     if bytes.is_empty() || bytes.len() > 6 || !is_plain_number(bytes) {
@@ -169,14 +196,22 @@ impl Source {
         if let Some(cell) = lock(&self.cells).get(&event_id) {
             return Arc::clone(cell);
         }
-        let recipe = self.recipe(set, event_id);
-        let shard = RwLock::new(Arc::new(Shard::new(&recipe, &Stats::default())));
-        let made = Arc::new(Cell { event_id, shard, samples: Mutex::default() });
+        let recipe = self.recipe((&set.engine, set), event_id);
+        let made = Arc::new(Cell::new(event_id, Shard::new(&recipe, &Stats::default()), Samples::default()));
         Arc::clone(lock(&self.cells).entry(event_id).or_insert(made))
     }
 
-    pub(crate) fn recipe<'a>(&'a self, set: &'a RuleSet, event_id: EventId) -> Recipe<'a> {
-        let engine = &set.engine;
+    /// Whether events of the source can be of that kind.
+    pub(super) fn has(&self, event_id: EventId) -> bool {
+        match event_id {
+            EventId::Value(id) => self.named.contains(&id),
+            EventId::Unnamed => !self.named.is_empty(),
+            EventId::Open => true,
+        }
+    }
+
+    /// `engine` is that of `set`, or is to become it.
+    pub(crate) fn recipe<'a>(&'a self, (engine, set): (&'a Engine, &'a RuleSet), event_id: EventId) -> Recipe<'a> {
         Recipe {
             set,
             program: &engine.program,
@@ -189,6 +224,14 @@ impl Source {
 }
 
 impl Cell {
+    pub(super) fn new(event_id: EventId, shard: Shard, samples: Samples) -> Self {
+        Self { event_id, shard: RwLock::new(Arc::new(shard)), samples: Mutex::new(samples) }
+    }
+
+    pub(super) fn known_samples(&self) -> Samples {
+        lock(&self.samples).clone()
+    }
+
     pub(crate) fn shard(&self) -> Arc<Shard> {
         Arc::clone(&self.shard.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -196,7 +239,7 @@ impl Cell {
     /// Makes the shard again from what was seen, where that is worth it; whether it was.
     pub(crate) fn improve(&self, set: &RuleSet, source: &Source) -> bool {
         let Some(lines) = lock(&self.samples).take_due() else { return false };
-        let recipe = source.recipe(set, self.event_id);
+        let recipe = source.recipe((&set.engine, set), self.event_id);
         let (fields, predicates) = recipe.measured();
         let stats = Stats::measure(recipe.keys, recipe.program, &fields, &predicates, &lines);
         let made = Arc::new(Shard::new(&recipe, &stats));

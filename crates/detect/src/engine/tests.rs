@@ -1,5 +1,7 @@
 //! The fast path against the exact evaluator: generated rules over events in every spelling, by one worker that learns.
 
+mod inherit;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

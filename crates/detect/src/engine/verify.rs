@@ -5,7 +5,7 @@ use super::{
     code,
     nets::Hits,
     plan::Plan,
-    program::{Predicate, Program},
+    program::Predicate,
     raw::{Raw, refers},
     shape::{Line, Value},
     shard::{OneOf, Shard, ShardRule},
@@ -63,7 +63,6 @@ impl Memory {
 /// One event before the rules of its shard.
 pub(crate) struct Judge<'e> {
     pub(crate) set: &'e RuleSet,
-    pub(crate) program: &'e Program,
     pub(crate) route: &'e Route,
     pub(crate) line: Line<'e>,
     pub(crate) shard: &'e Shard,
@@ -74,7 +73,7 @@ pub(crate) struct Judge<'e> {
 impl Judge<'_> {
     pub(crate) fn matches(&mut self, rule: &ShardRule) -> bool {
         let Some(start) = rule.start else {
-            return self.with_exact(|view| view.set.rules().get(rule.index).is_some_and(|rule| view.matches(rule)));
+            return self.with_exact(|view| view.set.in_slot(rule.slot).is_some_and(|rule| view.matches(rule)));
         };
         let steps = &self.shard.steps;
         code::run(steps, start, |number| self.holds(number))
@@ -113,7 +112,7 @@ impl Judge<'_> {
     }
 
     fn decide(&mut self, place: usize) -> bool {
-        let (shard, program) = (self.shard, self.program);
+        let shard = self.shard;
         let Some(number) = shard.predicates.get(place) else { return false };
         let loc = number.field.map(|field| self.plan.loc(field));
         let value = loc.and_then(|loc| self.line.value(loc));
@@ -126,7 +125,7 @@ impl Judge<'_> {
         {
             return false;
         }
-        let Some(predicate) = program.predicate(number.id) else { return false };
+        let Some(predicate) = number.predicate.as_deref() else { return false };
         let (Some(field), Some(loc)) = (number.field, loc) else { return self.keyword(predicate) };
         match (loc, &predicate.raw, value) {
             (Loc::Absent, raw, _) => matches!(raw, Raw::Null | Raw::Exists(false)),

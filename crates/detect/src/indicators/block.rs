@@ -5,7 +5,7 @@
 //! bytes), then by the flags: time of addition and of expiry (four bytes each, seconds), confidence (one byte), reference
 //! (two bytes of length, text). All numbers little endian.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::value::{IndicatorKind, MAX_VALUE_BYTES, Value};
 
@@ -149,6 +149,13 @@ impl<'a> Record<'a> {
         let tail = rest.get(..length)?;
         let end = start.saturating_add(3).saturating_add(key.len()).saturating_add(length);
         Some(Self { start, end, flags, key, tail })
+    }
+
+    /// Where the value stands in the block.
+    #[inline]
+    pub(super) fn place(&self) -> Range<usize> {
+        let start = self.start.saturating_add(3);
+        start..start.saturating_add(self.key.len())
     }
 
     #[inline]

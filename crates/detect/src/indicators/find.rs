@@ -1,22 +1,30 @@
-//! Look-ups: the values of entities in the tables that a tenant sees, many at a time. All of a wave first read their few
-//! bytes of the table, which do not wait for each other, and only what may be there is looked at closely.
+//! Look-ups: the values of entities in the tables that a tenant sees, many at a time. What a value needs of the table is
+//! asked for as soon as its hash is known, and read when all of its wave have asked: memory answers them together, and
+//! only what may be there is looked at closely.
 
-use std::{net::IpAddr, ops::Range, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    ops::Range,
+    sync::Arc,
+};
 
 use shieldops_model::{Entity, EntityKind, Timestamp};
+use shieldops_vector::prefetch_item;
 
 use super::{
     block::Entry,
     slots::Probe,
     table::{ListFacts, Table},
-    value::{IndicatorKind, MAX_VALUE_BYTES, hash_into, host_of, plain_v4, url_into},
+    value::{IndicatorKind, MAX_VALUE_BYTES, hash_into, make_lower, plain_v4, url_into},
 };
 use crate::sigma::net;
 
 /// Values that are prepared before the first is looked at closely.
-const WAVE: usize = 256;
+const WAVE: usize = 64;
 /// Bytes of a domain that are looked up.
 const MAX_DOMAIN_BYTES: usize = 253;
+/// Bytes of keys that a wave begins with room for, for each value.
+const KEY_BYTES: usize = 32;
 
 /// An entity that a list names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +79,7 @@ impl Indicators {
         let seconds = u32::try_from(now.as_secs().max(0)).unwrap_or(u32::MAX);
         let mut found = Vec::new();
         for table in &self.tables {
-            let mut finder = Finder::new(table);
+            let mut finder = Finder::new(table, entities.len());
             finder.find(entities, &mut |index, address| {
                 let Some((record, list)) = table.found(address) else { return };
                 if !record.is_expired(seconds) {
@@ -92,7 +100,7 @@ impl Indicators {
         let entities: Vec<&Entity> = entities.into_iter().collect();
         let mut named: usize = 0;
         for table in &self.tables {
-            Finder::new(table).find(&entities, &mut |_, _| named = named.saturating_add(1));
+            Finder::new(table, entities.len()).find(&entities, &mut |_, _| named = named.saturating_add(1));
         }
         named
     }
@@ -101,6 +109,16 @@ impl Indicators {
 type Found = (usize, Arc<ListFacts>, Entry);
 
 fn hits(entities: &[&Entity], mut found: Vec<Found>) -> Vec<IndicatorHit> {
+    // What a worker asks for has mostly one name at most, and needs no copies.
+    let alone =
+        found.is_sorted_by(|(one, ..), (other, ..)| one < other) && found.iter().all(|(_, list, _)| !list.allow);
+    if alone {
+        let hit = |(index, list, entry): Found| {
+            let entity = (*entities.get(index)?).clone();
+            Some(IndicatorHit { index, entity, list, entry, allowed_by: None })
+        };
+        return found.into_iter().filter_map(hit).collect();
+    }
     found.sort_by_key(|(index, _, entry)| (*index, entry.line));
     let mut hits: Vec<IndicatorHit> = Vec::new();
     for group in found.chunk_by(|(one, ..), (other, ..)| one == other) {
@@ -129,10 +147,10 @@ fn covers(allowed: IndicatorKind, hit: IndicatorKind) -> bool {
 /// One value to look for, prepared.
 struct Prepared {
     index: usize,
-    hash: u64,
-    kind: IndicatorKind,
-    key: Range<usize>,
     probe: Probe,
+    /// Where its bytes are among the keys of the wave.
+    key: Range<u32>,
+    kind: IndicatorKind,
 }
 
 /// A record that may be of a value of the wave.
@@ -151,47 +169,53 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn new(table: &'a Table) -> Self {
-        Self { table, keys: Vec::new(), wave: Vec::new(), candidates: Vec::new() }
+    fn new(table: &'a Table, entities: usize) -> Self {
+        let room = entities.min(WAVE);
+        Self {
+            table,
+            keys: Vec::with_capacity(room.saturating_mul(KEY_BYTES)),
+            wave: Vec::with_capacity(room),
+            candidates: Vec::new(),
+        }
     }
 
     fn find(&mut self, entities: &[&Entity], found: &mut impl FnMut(usize, u32)) {
-        for (part, entities) in entities.chunks(WAVE).enumerate() {
+        for (part, wave) in entities.chunks(WAVE).enumerate() {
             let before = part.saturating_mul(WAVE);
-            for (place, entity) in entities.iter().enumerate() {
+            for entity in wave {
+                prefetch_item(entity.value.as_bytes(), 0);
+            }
+            for (place, entity) in wave.iter().enumerate() {
                 self.prepare(before.saturating_add(place), entity, found);
             }
             self.look(found);
         }
     }
 
-    /// Each step reads for all of the wave before the next one needs it: the reads do not wait for each other.
+    /// Each step asks for what the next one reads.
     fn look(&mut self, found: &mut impl FnMut(usize, u32)) {
-        let mut touched: u8 = 0;
-        for Prepared { hash, probe, .. } in &self.wave {
-            touched ^= self.table.shard(*hash).map_or(0, |shard| shard.touch(*probe));
+        let (table, slots) = (self.table, self.table.slots());
+        // In a loop of its own: the processor has as many of them under way at once as it can.
+        for Prepared { probe, .. } in &self.wave {
+            slots.prefetch(*probe);
         }
-        std::hint::black_box(touched);
-        for (place, prepared) in self.wave.iter().enumerate() {
-            let Some(shard) = self.table.shard(prepared.hash) else { continue };
-            let (mut mask, further) = shard.first(prepared.probe);
+        for (place, Prepared { probe, .. }) in self.wave.iter().enumerate() {
+            let (mut mask, further) = slots.first(*probe);
+            let mut add = |address: u32| {
+                table.prefetch(address);
+                self.candidates.push(Candidate { place, address });
+            };
             while mask != 0 {
-                let held = shard.held(prepared.probe, mask.trailing_zeros());
+                slots.held(*probe, mask.trailing_zeros()).into_iter().for_each(&mut add);
                 mask &= mask.wrapping_sub(1);
-                self.candidates.extend(held.map(|address| Candidate { place, address }));
             }
             if further {
-                shard.walk_further(prepared.probe, |address| {
-                    self.candidates.push(Candidate { place, address: address.get() });
-                    false
-                });
+                slots.walk_further(*probe, add);
             }
         }
-        touched = self.candidates.iter().fold(0, |touched, candidate| touched ^ self.table.touch(candidate.address));
-        std::hint::black_box(touched);
         for Candidate { place, address } in self.candidates.drain(..) {
             let Some(Prepared { index, kind, key, .. }) = self.wave.get(place) else { continue };
-            if self.table.is_of(address, *kind, self.keys.get(key.clone()).unwrap_or_default()) {
+            if table.is_of(address, *kind, self.keys.get(range(key)).unwrap_or_default()) {
                 found(*index, address);
             }
         }
@@ -214,19 +238,22 @@ impl<'a> Finder<'a> {
     }
 
     /// Looks for what was appended to the keys since `start`.
+    #[inline]
     fn push(&mut self, index: usize, kind: IndicatorKind, start: usize) {
         let key = start..self.keys.len();
-        let hash = self.table.key().hash(kind, self.keys.get(key.clone()).unwrap_or_default());
+        let hash = self.table.key().hash(kind, &self.keys, key.clone());
         self.push_hashed(index, kind, key, hash);
     }
 
+    #[inline]
     fn push_hashed(&mut self, index: usize, kind: IndicatorKind, key: Range<usize>, hash: u64) {
-        let probe = self.table.probe(hash);
-        self.wave.push(Prepared { index, hash, kind, key, probe });
+        let probe = self.table.slots().probe(hash);
+        let [start, end] = [key.start, key.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        self.wave.push(Prepared { index, probe, key: start..end, kind });
     }
 
     fn address(&mut self, index: usize, text: &str, found: &mut impl FnMut(usize, u32)) {
-        let plain = plain_v4(text.as_bytes()).map(IpAddr::from);
+        let plain = plain_v4(text.as_bytes()).map(|plain| IpAddr::V4(Ipv4Addr::from(plain)));
         let Some(address) = plain.or_else(|| net::parse_address(text)) else { return };
         let start = self.keys.len();
         match address {
@@ -239,25 +266,34 @@ impl<'a> Finder<'a> {
 
     /// The domain and those above it, label by label.
     fn domain(&mut self, index: usize, name: &[u8]) {
-        let dots = name.iter().rev().take_while(|byte| **byte == b'.').count();
-        let name = name.get(..name.len().saturating_sub(dots)).unwrap_or_default();
-        if name.is_empty() || name.len() > MAX_DOMAIN_BYTES {
+        if name.len() > MAX_VALUE_BYTES {
             return;
         }
         let start = self.keys.len();
         self.keys.extend_from_slice(name);
-        let end = self.keys.len();
         if let Some(name) = self.keys.get_mut(start..) {
-            name.make_ascii_lowercase();
+            make_lower(name);
         }
+        self.domain_at(index, start..self.keys.len());
+    }
+
+    /// As [`domain`](Self::domain), of what is among the keys in lower case.
+    fn domain_at(&mut self, index: usize, place: Range<usize>) {
         let (table, keys) = (self.table, std::mem::take(&mut self.keys));
-        let mut labels: u32 = 0;
-        table.key().labels(keys.get(start..).unwrap_or_default(), |at, hash| {
-            labels = labels.saturating_add(1);
-            if table.has_depth(labels) {
-                self.push_hashed(index, IndicatorKind::Domain, start.saturating_add(at)..end, hash);
-            }
-        });
+        let name = keys.get(place.clone()).unwrap_or_default();
+        let dots = name.iter().rev().take_while(|byte| **byte == b'.').count();
+        let end = place.end.saturating_sub(dots);
+        let name = keys.get(place.start..end).unwrap_or_default();
+        if !name.is_empty() && name.len() <= MAX_DOMAIN_BYTES {
+            let mut labels: u32 = 0;
+            table.key().labels(&keys, place.start..end, |start, state| {
+                labels = labels.saturating_add(1);
+                if table.has_depth(labels) {
+                    let hash = table.key().finish(state, end.saturating_sub(start));
+                    self.push_hashed(index, IndicatorKind::Domain, start..end, hash);
+                }
+            });
+        }
         self.keys = keys;
     }
 
@@ -274,17 +310,15 @@ impl<'a> Finder<'a> {
     /// The URL itself, and its host: a listed domain covers its pages.
     fn url(&mut self, index: usize, text: &str, found: &mut impl FnMut(usize, u32)) {
         let start = self.keys.len();
-        if url_into(text, &mut self.keys).is_none() {
-            return;
-        }
+        let Some(host) = url_into(text, &mut self.keys) else { return };
         self.push(index, IndicatorKind::Url, start);
-        let url = self.keys.get(start..).and_then(|url| std::str::from_utf8(url).ok());
-        let Some(host) = url.and_then(host_of).map(str::to_owned) else { return };
+        let name = self.keys.get(host.clone()).unwrap_or_default();
         // The last label of a domain is no number, and a host with a colon is an IPv6 address.
-        if host.ends_with(|last: char| last.is_ascii_digit() || last == ':') || host.contains(':') {
-            self.address(index, &host, found);
+        if name.last().is_some_and(u8::is_ascii_digit) || name.contains(&b':') {
+            let address = String::from_utf8_lossy(name).into_owned();
+            self.address(index, &address, found);
         } else {
-            self.domain(index, host.as_bytes());
+            self.domain_at(index, host);
         }
     }
 
@@ -297,4 +331,9 @@ impl<'a> Finder<'a> {
         self.keys.extend_from_slice(address.as_bytes());
         self.push(index, IndicatorKind::Email, start);
     }
+}
+
+fn range(key: &Range<u32>) -> Range<usize> {
+    let [start, end] = [key.start, key.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+    start..end
 }

@@ -3,12 +3,15 @@
 
 mod csv;
 mod stix;
+mod whole;
 
 use super::{
     block::Entry,
     value::{MAX_VALUE_BYTES, Value},
 };
 use crate::diagnostic::{Diagnostic, DiagnosticSeverity};
+
+pub use whole::{ReadList, read_list};
 
 /// Bytes of a line.
 const MAX_LINE_BYTES: usize = 16 * 1024;
@@ -96,6 +99,20 @@ impl ListReader {
             diagnostics: Vec::new(),
             refused: 0,
         }
+    }
+
+    /// Whether each line of the rest can be read apart from the others.
+    fn may_be_shared(&self) -> bool {
+        match self.format {
+            ListFormat::Text => true,
+            ListFormat::Csv => self.columns.is_some(),
+            ListFormat::Stix => false,
+        }
+    }
+
+    /// A reader that goes on behind so many lines of the list.
+    fn behind(&self, line: u32) -> Self {
+        Self { line, columns: self.columns.clone(), ..Self::new(&self.name, self.format, self.defaults) }
     }
 
     /// Lines, or objects, that were no indicator.

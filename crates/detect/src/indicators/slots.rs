@@ -1,204 +1,275 @@
-//! The open-addressed part of a table: a keyed hash chooses a group of 15 slots; a byte of the hash for each slot stands in
-//! one array, so that nearly every look-up that finds nothing reads 16 bytes of an array that fits the cache.
+//! The open-addressed part of a table. A keyed hash chooses a line of the cache, and everything that a look-up needs stands
+//! in it: sixteen bits of the hash and the address of the record for each of ten slots. A look-up that finds nothing reads
+//! that one line; of some 8,000 of them one reads a record in vain.
 //!
-//! The sixteenth byte of a group has a bit for each eighth of the hashes that had to go on to the next group: a look-up
-//! goes on only where one of its kind did.
+//! Thirty-two bits of the line say which hashes had to go on to the next line: a look-up goes on only where one of its
+//! kind did. The lines are cut into parts by the first bits of the hash. A part is filled by one thread and is small
+//! enough for its cache.
 
-#![expect(clippy::arithmetic_side_effects, reason = "on numbers of groups and slots, bounded by the size of the table")]
+#![expect(clippy::arithmetic_side_effects, reason = "on numbers of lines and slots, bounded by the size of the table")]
 
 use std::num::NonZeroU32;
 
-const GROUP: usize = 16;
-const SLOTS: usize = 15;
+use shieldops_vector::{equal_words, large_pages, prefetch_item};
+
+const SLOTS: usize = 10;
+/// The bits of a mask that stand for slots.
+const IN_SLOTS: u16 = 0x03ff;
 /// Slots that are filled, of 100, when a table is built.
-const LOAD: usize = 75;
-/// Parts that are built apart from each other.
-pub(super) const SHARDS: usize = 8;
+const LOAD: usize = 80;
+/// Parts that are filled apart from each other.
+pub(super) const PARTS: usize = 64;
+const PART_BITS: u32 = PARTS.trailing_zeros();
 
-/// One part: the hashes whose first three bits are its number.
-#[derive(Debug, Default)]
-pub(super) struct Shard {
-    /// 16 bytes a group.
-    tags: Vec<u8>,
-    /// 15 a group.
-    slots: Vec<u32>,
-    groups: u64,
-}
+/// What a part knows of a hash: the first 24 bits choose the line, the last 16 are the tag. A part has so few
+/// lines that the eight bits that both have say little of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spread(u32);
 
-/// A place in a shard that a look-up reads.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Probe {
-    group: u64,
-    tag: u8,
-}
-
-/// The shard of a hash.
-#[inline]
-pub(super) fn shard_of(hash: u64) -> usize {
-    usize::try_from(hash >> 61).unwrap_or(0)
-}
-
-impl Shard {
-    /// Room for so many.
-    pub(super) fn with_room(entries: usize) -> Self {
-        let groups = (entries * 100).div_ceil(LOAD * SLOTS) + 1;
-        let groups = if entries == 0 { 0 } else { groups };
-        Self {
-            tags: vec![0; groups * GROUP],
-            slots: vec![0; groups * SLOTS],
-            groups: u64::try_from(groups).unwrap_or(0),
-        }
+impl Spread {
+    #[inline]
+    fn line(self, lines: u32) -> u32 {
+        let Self(bits) = self;
+        u32::try_from((u64::from(bits >> 8) * u64::from(lines)) >> 24).unwrap_or(0)
     }
 
-    /// Bytes that it takes.
+    #[inline]
+    fn tag(self) -> u16 {
+        let [low, high, ..] = self.0.to_le_bytes();
+        u16::from_le_bytes([low, high]).max(1)
+    }
+}
+
+/// The part of a hash, and what the part knows of it.
+#[inline]
+pub(super) fn place(hash: u64) -> (usize, Spread) {
+    let part = usize::try_from(hash >> (64 - PART_BITS)).unwrap_or(0);
+    (part, Spread(u32::try_from((hash >> 16) & 0xffff_ffff).unwrap_or(0)))
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    first: u32,
+    lines: u32,
+}
+
+/// A line of the cache.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Line {
+    /// Ten tags, 0 for a free slot, and two words of bits for what had to go on.
+    tags: [u16; SLOTS + 2],
+    held: [u32; SLOTS],
+}
+
+const FREE: Line = Line { tags: [0; SLOTS + 2], held: [0; SLOTS] };
+
+impl Line {
+    /// Which slots may hold what has this tag, one bit each, and whether the next line may.
+    #[inline]
+    fn matching(&self, tag: u16) -> (u16, bool) {
+        let (word, bit) = further(tag);
+        (equal_words(&self.tags, tag) & IN_SLOTS, self.tags.get(word).is_some_and(|bits| bits & bit != 0))
+    }
+
+    fn mark_further(&mut self, tag: u16) {
+        let (word, bit) = further(tag);
+        self.tags.get_mut(word).into_iter().for_each(|bits| *bits |= bit);
+    }
+}
+
+#[inline]
+fn further(tag: u16) -> (usize, u16) {
+    (SLOTS + usize::from(tag >> 4 & 1), 1_u16 << (tag & 15))
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Slots {
+    lines: Vec<Line>,
+    parts: [Part; PARTS],
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { lines: Vec::new(), parts: [Part::default(); PARTS] }
+    }
+}
+
+/// A place that a look-up reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    line: u32,
+    tag: u16,
+    part: u8,
+}
+
+impl Slots {
+    /// Room for so many in each part.
+    pub(super) fn with_room(counts: &[usize; PARTS]) -> Self {
+        let mut parts = [Part::default(); PARTS];
+        let mut first: u32 = 0;
+        for (part, entries) in parts.iter_mut().zip(counts) {
+            let lines = if *entries == 0 { 0 } else { (entries * 100).div_ceil(LOAD * SLOTS) + 1 };
+            *part = Part { first, lines: u32::try_from(lines).unwrap_or(0) };
+            first += part.lines;
+        }
+        let mut lines = Vec::with_capacity(index(first));
+        large_pages(lines.spare_capacity_mut());
+        lines.resize(index(first), FREE);
+        Self { lines, parts }
+    }
+
+    /// Bytes that they take.
     pub(super) fn bytes(&self) -> usize {
-        self.tags.capacity() + self.slots.capacity() * size_of::<u32>()
+        self.lines.capacity() * size_of::<Line>()
     }
 
     #[inline]
     pub(super) fn probe(&self, hash: u64) -> Probe {
-        // The bits behind those of the shard choose the group, the last eight are the tag.
-        let spread = (hash >> 29) & 0xffff_ffff;
-        let tag = u8::try_from(hash & 0xff).unwrap_or(0).max(1);
-        Probe { group: (spread * self.groups) >> 32, tag }
+        let (part, spread) = place(hash);
+        let Part { first, lines } = self.parts.get(part).copied().unwrap_or_default();
+        Probe { line: first + spread.line(lines), tag: spread.tag(), part: u8::try_from(part).unwrap_or(0) }
     }
 
+    /// Asks for what [`first`](Self::first) and [`held`](Self::held) read.
     #[inline]
-    fn group(&self, group: u64) -> Option<&[u8; GROUP]> {
-        let (groups, _) = self.tags.as_chunks::<GROUP>();
-        groups.get(usize::try_from(group).ok()?)
+    pub(super) fn prefetch(&self, probe: Probe) {
+        prefetch_item(&self.lines, index(probe.line));
     }
 
-    /// Reads a byte of what [`first`](Self::first) reads, and nothing else: many of these go on at once.
-    #[inline]
-    pub(super) fn touch(&self, probe: Probe) -> u8 {
-        usize::try_from(probe.group).ok().and_then(|group| self.tags.get(group * GROUP)).copied().unwrap_or(0)
-    }
-
-    /// The address in a slot of the first group.
-    #[inline]
-    pub(super) fn held(&self, probe: Probe, slot: u32) -> Option<u32> {
-        self.slot(probe.group, usize::try_from(slot).ok()?)
-    }
-
-    /// Which slots of the first group may hold it, one bit each, and whether the next group may.
+    /// Which slots of the first line may hold it, one bit each, and whether the next line may.
     #[inline]
     pub(super) fn first(&self, probe: Probe) -> (u16, bool) {
-        self.group(probe.group).map_or((0, false), |group| matching(group, probe.tag))
+        self.lines.get(index(probe.line)).map_or((0, false), |line| line.matching(probe.tag))
     }
 
-    /// Goes through what may be of this hash until `found` says that it is enough.
-    pub(super) fn walk(&self, probe: Probe, found: impl FnMut(NonZeroU32) -> bool) {
-        self.walk_on(probe, self.first(probe), found);
+    /// The address in a slot of the first line.
+    #[inline]
+    pub(super) fn held(&self, probe: Probe, slot: u32) -> Option<u32> {
+        self.lines.get(index(probe.line))?.held.get(index(slot)).copied()
     }
 
-    /// As [`walk`](Self::walk), but behind the first group.
-    pub(super) fn walk_further(&self, probe: Probe, found: impl FnMut(NonZeroU32) -> bool) {
-        self.walk_on(probe, (0, true), found);
-    }
-
-    fn walk_on(&self, mut probe: Probe, first: (u16, bool), mut found: impl FnMut(NonZeroU32) -> bool) {
-        let (mut mask, mut further) = first;
-        for _ in 0..self.groups {
+    /// Goes through what may be of this hash behind the first line.
+    pub(super) fn walk_further(&self, mut probe: Probe, mut found: impl FnMut(u32)) {
+        let Some(Part { first, lines }) = self.parts.get(usize::from(probe.part)).copied() else { return };
+        for _ in 1..lines {
+            probe.line = if probe.line + 1 == first + lines { first } else { probe.line + 1 };
+            let (mut mask, further) = self.first(probe);
             while mask != 0 {
-                let slot = usize::try_from(mask.trailing_zeros()).unwrap_or(0);
+                self.held(probe, mask.trailing_zeros()).into_iter().for_each(&mut found);
                 mask &= mask - 1;
-                let held = self.slot(probe.group, slot).and_then(NonZeroU32::new);
-                if held.is_some_and(&mut found) {
-                    return;
-                }
             }
             if !further {
                 return;
             }
-            probe.group = self.next(probe.group);
-            (mask, further) = self.first(probe);
         }
     }
 
-    fn next(&self, group: u64) -> u64 {
-        if group + 1 == self.groups { 0 } else { group + 1 }
-    }
-
-    #[inline]
-    fn slot(&self, group: u64, slot: usize) -> Option<u32> {
-        self.slots.get(usize::try_from(group).ok()? * SLOTS + slot).copied()
-    }
-
-    /// Puts an address where a look-up of the hash finds it. False when there is no room.
-    pub(super) fn insert(&mut self, hash: u64, address: NonZeroU32) -> bool {
-        let Probe { mut group, tag } = self.probe(hash);
-        for _ in 0..self.groups {
-            let Some(place) = usize::try_from(group).ok() else { return false };
-            let (groups, _) = self.tags.as_chunks_mut::<GROUP>();
-            let Some(tags) = groups.get_mut(place) else { return false };
-            let (used, further) = (tags.iter().take(SLOTS).position(|byte| *byte == 0), tags.last_mut());
-            match (used, further) {
-                (Some(slot), _) => {
-                    if let (Some(byte), Some(held)) = (tags.get_mut(slot), self.slots.get_mut(place * SLOTS + slot)) {
-                        (*byte, *held) = (tag, address.get());
-                    }
-                    return true;
-                }
-                (None, Some(further)) => *further |= overflow_bit(tag),
-                (None, None) => return false,
-            }
-            group = self.next(group);
-        }
-        false
+    /// The parts, each to be filled apart from the others.
+    pub(super) fn parts(&mut self) -> Vec<PartMut<'_>> {
+        let mut lines = self.lines.as_mut_slice();
+        let cut = |part: &Part| {
+            let (own, others) = std::mem::take(&mut lines).split_at_mut_checked(index(part.lines))?;
+            lines = others;
+            Some(PartMut { lines: own })
+        };
+        self.parts.iter().map_while(cut).collect()
     }
 }
 
-fn overflow_bit(tag: u8) -> u8 {
-    1_u8.wrapping_shl(u32::from(tag))
-}
-
-/// The slots whose byte is the tag, and whether one of its kind went on.
 #[inline]
-fn matching(group: &[u8; GROUP], tag: u8) -> (u16, bool) {
-    let mut mask: u16 = 0;
-    for (slot, byte) in group.iter().enumerate().take(SLOTS) {
-        mask |= u16::from(*byte == tag) << slot;
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A part that is being filled.
+#[derive(Debug)]
+pub(super) struct PartMut<'a> {
+    lines: &'a mut [Line],
+}
+
+/// What became of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    Done,
+    Known,
+    NoRoom,
+}
+
+impl PartMut<'_> {
+    /// Puts an address where a look-up of the hash finds it, unless one that may be of this hash is the same.
+    pub(super) fn insert(&mut self, spread: Spread, address: NonZeroU32, same: impl Fn(u32) -> bool) -> Put {
+        let lines = u32::try_from(self.lines.len()).unwrap_or(0);
+        let (mut place, tag) = (index(spread.line(lines)), spread.tag());
+        for _ in 0..lines {
+            let Some(line) = self.lines.get_mut(place) else { break };
+            let (mut mask, _) = line.matching(tag);
+            while mask != 0 {
+                if line.held.get(index(mask.trailing_zeros())).is_some_and(|address| same(*address)) {
+                    return Put::Known;
+                }
+                mask &= mask - 1;
+            }
+            let free = index((equal_words(&line.tags, 0) & IN_SLOTS).trailing_zeros());
+            if let (Some(held), Some(own)) = (line.held.get_mut(free), line.tags.get_mut(free)) {
+                (*held, *own) = (address.get(), tag);
+                return Put::Done;
+            }
+            line.mark_further(tag);
+            place = if place + 1 == self.lines.len() { 0 } else { place + 1 };
+        }
+        Put::NoRoom
     }
-    (mask, group[SLOTS] & overflow_bit(tag) != 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn held(shard: &Shard, hash: u64) -> Vec<u32> {
-        let probe = shard.probe(hash);
-        let mut found = Vec::new();
-        shard.walk(probe, |address| {
-            found.push(address.get());
-            false
-        });
+    fn held(slots: &Slots, hash: u64) -> Vec<u32> {
+        let probe = slots.probe(hash);
+        let (mask, further) = slots.first(probe);
+        let mut found: Vec<u32> =
+            (0..16).filter(|slot| mask >> slot & 1 == 1).filter_map(|slot| slots.held(probe, slot)).collect();
+        if further {
+            slots.walk_further(probe, |address| found.push(address));
+        }
         found
+    }
+
+    fn put(slots: &mut Slots, hash: u64, address: u32) -> Put {
+        let (part, spread) = place(hash);
+        slots.parts()[part].insert(spread, NonZeroU32::new(address).unwrap(), |known| known == address)
+    }
+
+    fn with_room(entries: [usize; 2]) -> Slots {
+        let mut counts = [0; PARTS];
+        (counts[0], counts[7]) = (entries[0], entries[1]);
+        Slots::with_room(&counts)
     }
 
     #[test]
     fn everything_put_in_is_found_until_no_room_is_left() {
-        let mut shard = Shard::with_room(200);
-        // All of the first half begin in one group: they go on and on.
-        let hashes: Vec<u64> = (0..200_u64).map(|n| if n < 100 { n } else { n << 50 }).collect();
+        let mut slots = with_room([200, 30]);
+        // All of the first half begin in one line: they go on and on.
+        let hashes: Vec<u64> = (0..200_u64).map(|n| if n < 100 { n << 16 } else { n << 36 }).collect();
         for (hash, address) in hashes.iter().zip(1_u32..) {
-            assert!(shard.insert(*hash, NonZeroU32::new(address).unwrap()));
+            assert_eq!(put(&mut slots, *hash, address), Put::Done);
         }
         for (hash, address) in hashes.iter().zip(1_u32..) {
-            assert!(held(&shard, *hash).contains(&address), "{address}");
+            assert!(held(&slots, *hash).contains(&address), "{address}");
+            assert_eq!(put(&mut slots, *hash, address), Put::Known);
         }
-        let mut more = 0;
-        while shard.insert(7, NonZeroU32::MIN) {
-            more += 1;
-        }
-        assert_eq!(more + 200, shard.slots.len());
+        let more = (1_000..9_999).take_while(|address| put(&mut slots, 7 << 16, *address) == Put::Done).count();
+        assert_eq!(more + 200, slots.parts()[0].lines.len() * SLOTS);
+        assert_eq!(put(&mut slots, 7 << 58, 5), Put::Done, "the other part has room");
     }
 
     #[test]
     fn an_empty_part_holds_nothing_and_takes_nothing() {
-        let mut shard = Shard::with_room(0);
-        assert!(held(&shard, 5).is_empty());
-        assert!(!shard.insert(5, NonZeroU32::MIN));
+        let mut slots = with_room([0, 0]);
+        assert!(held(&slots, 5).is_empty());
+        assert_eq!((put(&mut slots, 5, 1), slots.bytes()), (Put::NoRoom, 0));
     }
 }

@@ -4,12 +4,13 @@
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use shieldops_model::Severity;
+use shieldops_vector::prefetch_item;
 
 use super::{
     block::{BLOCK_BYTES, Block, Record},
     hash::HashKey,
     networks::Networks,
-    slots::{Probe, SHARDS, Shard, shard_of},
+    slots::{PARTS, PartMut, Put, Slots, Spread, place},
     value::{IndicatorKind, network_of},
 };
 
@@ -67,7 +68,7 @@ pub const MAX_INDICATORS: usize = 50_000_000;
 #[derive(Debug)]
 pub struct Table {
     key: HashKey,
-    shards: Vec<Shard>,
+    slots: Slots,
     networks: Networks,
     lists: Vec<Arc<ListFacts>>,
     blocks: Vec<Placed>,
@@ -84,9 +85,8 @@ struct Placed {
 
 impl Default for Table {
     fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
         let (networks, lists, blocks) = (Networks::default(), Vec::new(), Vec::new());
-        Self { key: HashKey([0; 2]), shards, networks, lists, blocks, depths: 0, len: 0 }
+        Self { key: HashKey([0; 2]), slots: Slots::default(), networks, lists, blocks, depths: 0, len: 0 }
     }
 }
 
@@ -109,12 +109,13 @@ impl Table {
         if entries > MAX_INDICATORS {
             return Err(TooLarge::Entries);
         }
-        let threads = threads.clamp(1, SHARDS);
-        let survey = table.survey(threads);
-        table.depths = survey.depths;
-        table.networks = Networks::build(survey.networks);
-        let (shards, twice) = table.fill(&survey.counts, threads);
-        table.shards = shards;
+        let threads = threads.clamp(1, PARTS);
+        let mut surveys = table.survey(threads);
+        table.depths = surveys.iter().fold(0, |depths, survey| depths | survey.depths);
+        let networks = surveys.iter_mut().flat_map(|survey| std::mem::take(&mut survey.networks)).collect();
+        table.networks = Networks::build(networks);
+        let (slots, twice) = table.fill(&surveys, threads);
+        table.slots = slots;
         table.len = entries.saturating_sub(twice);
         Ok(table)
     }
@@ -130,22 +131,22 @@ impl Table {
 
     /// Bytes that it takes, its lists' blocks among them.
     pub fn bytes(&self) -> usize {
-        let shards = self.shards.iter().fold(0, |sum: usize, shard| sum.saturating_add(shard.bytes()));
         let blocks = self.blocks.iter().fold(0, |sum: usize, placed| sum.saturating_add(placed.block.bytes().len()));
-        shards.saturating_add(blocks).saturating_add(self.networks.bytes())
+        self.slots.bytes().saturating_add(blocks).saturating_add(self.networks.bytes())
     }
 
     pub fn lists(&self) -> &[Arc<ListFacts>] {
         &self.lists
     }
 
-    /// First pass: how many each shard will hold, and what is no matter of hashes.
-    fn survey(&self, threads: usize) -> Survey {
+    /// First pass: hashes, each thread over its share of the blocks, in their order.
+    fn survey(&self, threads: usize) -> Vec<Survey> {
         let size = self.blocks.len().div_ceil(threads).max(1);
         let numbered: Vec<(usize, &Placed)> = self.blocks.iter().enumerate().collect();
-        let parts: Vec<Survey> = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let run = |part: &'_ [(usize, &'_ Placed)]| {
-                let mut survey = Survey::default();
+                let entries = part.iter().fold(0, |sum: usize, (_, placed)| sum.saturating_add(placed.block.len()));
+                let mut survey = Survey::with_room(entries);
                 for (number, placed) in part {
                     survey.take(self.key, *number, &placed.block);
                 }
@@ -153,53 +154,42 @@ impl Table {
             };
             let started: Vec<_> = numbered.chunks(size).map(|part| scope.spawn(move || run(part))).collect();
             started.into_iter().filter_map(|thread| thread.join().ok()).collect()
-        });
-        parts.into_iter().fold(Survey::default(), Survey::join)
+        })
     }
 
-    /// Second pass: each thread fills shards of its own. Says how many values a list named twice.
-    fn fill(&self, counts: &[usize; SHARDS], threads: usize) -> (Vec<Shard>, usize) {
-        let mut shards: Vec<Shard> = counts.iter().map(|count| Shard::with_room(*count)).collect();
-        let size = SHARDS.div_ceil(threads);
+    /// Second pass: each thread fills parts of its own. Says how many values a list named twice.
+    fn fill(&self, surveys: &[Survey], threads: usize) -> (Slots, usize) {
+        let count = |part| surveys.iter().map(|survey| survey.part(part).len()).fold(0, usize::saturating_add);
+        let mut slots = Slots::with_room(&std::array::from_fn(count));
+        let mut parts: Vec<_> = slots.parts().into_iter().enumerate().collect();
         let twice = std::thread::scope(|scope| {
-            let started: Vec<_> = shards
-                .chunks_mut(size)
-                .enumerate()
-                .map(|(part, shards)| scope.spawn(move || self.fill_part(part.saturating_mul(size), shards)))
-                .collect();
+            let fill = |parts: &mut [(usize, PartMut<'_>)]| {
+                let of = |(number, part): &mut (usize, PartMut<'_>)| self.fill_part(*number, part, surveys);
+                parts.iter_mut().map(of).fold(0, usize::saturating_add)
+            };
+            let size = PARTS.div_ceil(threads);
+            let started: Vec<_> = parts.chunks_mut(size).map(|parts| scope.spawn(move || fill(parts))).collect();
             started.into_iter().filter_map(|thread| thread.join().ok()).fold(0, usize::saturating_add)
         });
-        (shards, twice)
+        drop(parts);
+        (slots, twice)
     }
 
-    fn fill_part(&self, first: usize, shards: &mut [Shard]) -> usize {
+    fn fill_part(&self, number: usize, part: &mut PartMut<'_>, surveys: &[Survey]) -> usize {
         let mut twice: usize = 0;
-        for (number, placed) in self.blocks.iter().enumerate() {
-            for record in placed.block.records() {
-                let Some(kind) = record.kind().filter(|kind| *kind != IndicatorKind::Cidr) else { continue };
-                let hash = hash_of(self.key, kind, record.key);
-                let own = shard_of(hash).checked_sub(first).and_then(|shard| shards.get_mut(shard));
-                let (Some(shard), Some(address)) = (own, address(number, record.start)) else { continue };
-                if self.has_of_list(shard, hash, &record, placed.list) {
-                    twice = twice.saturating_add(1);
-                } else {
-                    shard.insert(hash, address);
-                }
+        for (spread, address) in surveys.iter().flat_map(|survey| survey.part(number)) {
+            let same = |other: u32| self.is_same(address.get(), other);
+            if part.insert(*spread, *address, same) == Put::Known {
+                twice = twice.saturating_add(1);
             }
         }
         twice
     }
 
-    fn has_of_list(&self, shard: &Shard, hash: u64, record: &Record<'_>, list: u32) -> bool {
-        let mut known = false;
-        let probe = shard.probe(hash);
-        shard.walk(probe, |address| {
-            known = self
-                .at(address.get())
-                .is_some_and(|(other, of)| of == list && other.key == record.key && other.kind() == record.kind());
-            known
-        });
-        known
+    /// Whether one list names the same value in both places.
+    fn is_same(&self, one: u32, other: u32) -> bool {
+        let Some(((one, of), (other, by))) = self.at(one).zip(self.at(other)) else { return false };
+        of == by && one.key == other.key && one.kind() == other.kind()
     }
 
     #[inline]
@@ -231,19 +221,16 @@ impl Table {
     }
 
     #[inline]
-    pub(super) fn probe(&self, hash: u64) -> Probe {
-        self.shards.get(shard_of(hash)).map_or_else(|| Shard::default().probe(hash), |shard| shard.probe(hash))
+    pub(super) const fn slots(&self) -> &Slots {
+        &self.slots
     }
 
+    /// Asks for a record that is compared soon.
     #[inline]
-    pub(super) fn shard(&self, hash: u64) -> Option<&Shard> {
-        self.shards.get(shard_of(hash))
-    }
-
-    /// A byte of a record, so that it is near when it is compared.
-    #[inline]
-    pub(super) fn touch(&self, address: u32) -> u8 {
-        self.place(address).and_then(|(placed, offset)| placed.block.bytes().get(offset)).copied().unwrap_or(0)
+    pub(super) fn prefetch(&self, address: u32) {
+        if let Some((placed, offset)) = self.place(address) {
+            prefetch_item(placed.block.bytes(), offset);
+        }
     }
 
     /// Whether a record is of this value.
@@ -257,49 +244,51 @@ impl Table {
     }
 }
 
-/// What the first pass found.
-#[derive(Debug, Default)]
+/// What the first pass found in some blocks.
+#[derive(Debug)]
 struct Survey {
-    counts: [usize; SHARDS],
+    parts: Vec<Vec<(Spread, NonZeroU32)>>,
     networks: Vec<(ipnet::IpNet, u32)>,
     depths: u64,
 }
 
 impl Survey {
-    fn take(&mut self, key: HashKey, number: usize, block: &Block) {
-        for record in block.records() {
-            let Some(kind) = record.kind() else { continue };
-            if kind == IndicatorKind::Cidr {
-                let found = network_of(record.key).zip(address(number, record.start));
-                self.networks.extend(found.map(|(net, address)| (net, address.get())));
-                continue;
-            }
-            if kind == IndicatorKind::Domain {
-                let dots = memchr::memchr_iter(b'.', record.key).count();
-                self.depths |= depth_bit(u32::try_from(dots).unwrap_or(u32::MAX).saturating_add(1));
-            }
-            if let Some(count) = self.counts.get_mut(shard_of(hash_of(key, kind, record.key))) {
-                *count = count.saturating_add(1);
-            }
-        }
+    fn with_room(entries: usize) -> Self {
+        // A keyed hash spreads them evenly.
+        let each = entries.div_ceil(PARTS);
+        let each = each.saturating_add(each / 64);
+        Self { parts: (0..PARTS).map(|_| Vec::with_capacity(each)).collect(), networks: Vec::new(), depths: 0 }
     }
 
-    fn join(mut self, other: Self) -> Self {
-        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count = count.saturating_add(more));
-        self.networks.extend(other.networks);
-        self.depths |= other.depths;
-        self
+    fn part(&self, number: usize) -> &[(Spread, NonZeroU32)] {
+        self.parts.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    fn take(&mut self, key: HashKey, number: usize, block: &Block) {
+        for record in block.records() {
+            let Some((kind, address)) = record.kind().zip(address(number, record.start)) else { continue };
+            if kind == IndicatorKind::Cidr {
+                self.networks.extend(network_of(record.key).map(|net| (net, address.get())));
+                continue;
+            }
+            let hash = if kind == IndicatorKind::Domain {
+                let (hash, labels) = key.domain(block.bytes(), record.place());
+                self.depths |= depth_bit(labels);
+                hash
+            } else {
+                key.hash(kind, block.bytes(), record.place())
+            };
+            let (part, spread) = place(hash);
+            if let Some(part) = self.parts.get_mut(part) {
+                part.push((spread, address));
+            }
+        }
     }
 }
 
 /// The last bit stands for all that are deeper.
 fn depth_bit(labels: u32) -> u64 {
     1_u64.wrapping_shl(labels.min(63))
-}
-
-#[inline]
-fn hash_of(key: HashKey, kind: IndicatorKind, bytes: &[u8]) -> u64 {
-    if kind == IndicatorKind::Domain { key.domain(bytes) } else { key.hash(kind, bytes) }
 }
 
 /// Where a record stands among all blocks; never 0, since a block begins with its format.

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Range,
 };
 
 use ipnet::IpNet;
@@ -78,23 +79,28 @@ impl Value {
         if word.len() > MAX_VALUE_BYTES {
             return None;
         }
-        let armed;
-        let word = if word.contains("[.]") || word.contains("[:]") || word.contains("[@]") || word.starts_with("hxx") {
-            armed = rearm(word);
-            armed.as_str()
-        } else {
-            word
-        };
-        if let Some(net) = net::parse_network(word) {
-            return Some(Self::network(net));
+        if let Some(address) = plain_v4(word.as_bytes()) {
+            return Some(Self::Ip(IpAddr::V4(Ipv4Addr::from(address))));
         }
+        if memchr::memchr(b'[', word.as_bytes()).is_some() || word.starts_with("hxx") {
+            return Self::parse_armed(&rearm(word));
+        }
+        Self::parse_armed(word)
+    }
+
+    fn parse_armed(word: &str) -> Option<Self> {
         if let Some(bytes) = hash(word) {
             return Some(Self::Hash(bytes));
         }
-        if word.contains("://") {
+        if may_be_network(word)
+            && let Some(net) = net::parse_network(word)
+        {
+            return Some(Self::network(net));
+        }
+        if memchr::memchr(b':', word.as_bytes()).is_some() && word.contains("://") {
             return canonical_url(word).map(Self::Url);
         }
-        if word.contains('@') {
+        if memchr::memchr(b'@', word.as_bytes()).is_some() {
             return email(word).map(Self::Email);
         }
         domain(word).map(Self::Domain)
@@ -185,6 +191,14 @@ pub(super) fn network_of(bytes: &[u8]) -> Option<IpNet> {
     (net.trunc() == net && net.prefix_len() < net.max_prefix_len()).then_some(net)
 }
 
+/// Whether a text begins as an address may, and a number ends it: nearly no domain and no URL is tried as a network.
+fn may_be_network(word: &str) -> bool {
+    let word = word.trim().as_bytes();
+    let first = word.first().is_some_and(|byte| byte.is_ascii_hexdigit() || *byte == b':');
+    let last = word.last().is_some_and(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+    first && last && word.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b'/'))
+}
+
 fn rearm(word: &str) -> String {
     let word = word.replace("[.]", ".").replace("[:]", ":").replace("[@]", "@");
     match word.strip_prefix("hxx") {
@@ -210,35 +224,31 @@ pub(super) fn hash_into(word: &[u8], out: &mut [u8; 64]) -> Option<usize> {
         128 => 64,
         _ => return None,
     };
-    let mut all: u8 = 0;
-    for (pair, byte) in word.as_chunks::<2>().0.iter().zip(out.iter_mut()) {
-        let [high, low] = pair.map(|digit| NIBBLES.get(usize::from(digit)).copied().unwrap_or(u8::MAX));
-        all |= high | low;
-        *byte = high.wrapping_shl(4) | (low & 0x0f);
+    let mut bad: u64 = 0;
+    for (eight, four) in word.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<4>().0) {
+        let (bytes, wrong) = digits(u64::from_le_bytes(*eight));
+        bad |= wrong;
+        *four = bytes.to_le_bytes();
     }
-    (all < 16).then_some(length)
+    (bad == 0).then_some(length)
 }
 
-/// What a byte is as a hexadecimal digit; 255 when it is none.
-static NIBBLES: [u8; 256] = nibbles();
+const EACH: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x80 * EACH;
 
-#[expect(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    reason = "done by the compiler"
-)]
-const fn nibbles() -> [u8; 256] {
-    let mut table = [u8::MAX; 256];
-    let digits = b"0123456789abcdef";
-    let mut value: u8 = 0;
-    while value < 16 {
-        let digit = digits[value as usize];
-        table[digit as usize] = value;
-        table[digit.to_ascii_uppercase() as usize] = value;
-        value += 1;
-    }
-    table
+/// Eight hexadecimal digits as four bytes, all at once; the second is not 0 when one is no digit.
+#[inline]
+fn digits(text: u64) -> (u32, u64) {
+    let low = text & !HIGH;
+    // From here on no sum of a byte reaches into the next: each is at most 0x7f + 0x7f.
+    let no_number = (low ^ (0x30 * EACH)).wrapping_add(0x76 * EACH);
+    let letter = (low | (0x20 * EACH)) ^ (0x60 * EACH);
+    let no_letter = letter.wrapping_add(0x79 * EACH) | !letter.wrapping_add(0x7f * EACH);
+    let wrong = ((no_number & no_letter) | text) & HIGH;
+    let values = (low & (0x0f * EACH)).wrapping_add((low >> 6 & EACH).wrapping_mul(9));
+    let pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    (u32::try_from((fours | fours >> 16) & 0xffff_ffff).unwrap_or(0), wrong)
 }
 
 /// Lower-case labels joined by dots; `*.` and a dot at either end are taken off.
@@ -279,28 +289,51 @@ pub(super) fn canonical_url(text: &str) -> Option<String> {
     String::from_utf8(url).ok()
 }
 
-/// Appends the canonical form of a URL.
-pub(super) fn url_into(text: &str, out: &mut Vec<u8>) -> Option<()> {
+/// Appends the canonical form of a URL and says where its host stands there, without user, port and brackets.
+pub(super) fn url_into(text: &str, out: &mut Vec<u8>) -> Option<Range<usize>> {
     let text = text.trim();
     let (scheme, rest) = text.split_at_checked(text.bytes().take(6).position(|byte| byte == b':')?)?;
     let rest = rest.strip_prefix("://")?;
     let schemes = [("https", ":443"), ("http", ":80"), ("ftp", ":21")];
     let (scheme, port) = schemes.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme))?;
-    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let end = memchr::memchr3(b'/', b'?', b'#', rest.as_bytes()).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
     let path = path.get(..memchr::memchr(b'#', path.as_bytes()).unwrap_or(path.len()))?;
     let authority = authority.strip_suffix(port).unwrap_or(authority).trim_end_matches('.');
-    if authority.is_empty() || authority.chars().any(char::is_whitespace) {
+    if authority.is_empty() || has_blank(authority) {
         return None;
     }
     out.extend_from_slice(scheme.as_bytes());
     out.extend_from_slice(b"://");
-    out.extend(authority.bytes().map(|byte| byte.to_ascii_lowercase()));
+    let start = out.len();
+    out.extend_from_slice(authority.as_bytes());
+    let authority = out.get_mut(start..)?;
+    make_lower(authority);
+    let host = host_of(authority);
     if !path.starts_with('/') {
         out.push(b'/');
     }
     push_path(path, out);
-    Some(())
+    Some(start.saturating_add(host.start)..start.saturating_add(host.end))
+}
+
+fn has_blank(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|byte| matches!(byte, b'\t'..=b'\r' | b' '))
+    } else {
+        text.chars().any(char::is_whitespace)
+    }
+}
+
+/// Where the host stands in what is before the path.
+fn host_of(authority: &[u8]) -> Range<usize> {
+    let start = memchr::memrchr(b'@', authority).map_or(0, |at| at.saturating_add(1));
+    let bracket = usize::from(authority.get(start) == Some(&b'['));
+    let start = start.saturating_add(bracket);
+    let close = if bracket == 1 { b']' } else { b':' };
+    let rest = authority.get(start..).unwrap_or_default();
+    let length = memchr::memchr(close, rest).unwrap_or(rest.len());
+    start..start.saturating_add(length)
 }
 
 /// `%2f` and `%2F` are the same octet.
@@ -325,43 +358,117 @@ fn push_path(path: &str, out: &mut Vec<u8>) {
 
 /// An IPv4 address in the usual form; anything else is left to the parser that knows all forms.
 #[inline]
-pub(super) fn plain_v4(text: &[u8]) -> Option<[u8; 4]> {
-    let mut octets = [0; 4];
-    let mut rest = text;
-    for (place, octet) in octets.iter_mut().enumerate() {
-        let (value, after) = decimal(rest)?;
-        *octet = value;
-        rest = match after.split_first() {
-            Some((b'.', after)) if place < 3 => after,
-            None if place == 3 => after,
-            _ => return None,
-        };
+pub(super) fn plain_v4(text: &[u8]) -> Option<u32> {
+    let length = u32::try_from(text.len()).ok().filter(|length| *length <= 15)?;
+    let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) else {
+        return std::str::from_utf8(text).ok()?.parse::<Ipv4Addr>().ok().map(u32::from);
+    };
+    let others = 8_u32.wrapping_mul(16_u32.wrapping_sub(length));
+    let all = u128::from(u64::from_le_bytes(*first)) | (u128::from(u64::from_le_bytes(*last)) << 64) >> others;
+    dotted(all, length)
+}
+
+const EACH_OF_16: u128 = 0x0101_0101_0101_0101_0101_0101_0101_0101;
+
+/// Four numbers with dots between them, without a step for each digit: the bytes of the text, zero behind its end.
+#[inline]
+fn dotted(text: u128, length: u32) -> Option<u32> {
+    let high = 0x80 * EACH_OF_16;
+    let low = text & !high;
+    let mut others = ((low ^ (0x30 * EACH_OF_16)).wrapping_add(0x76 * EACH_OF_16) | text) & high;
+    let mut address: u32 = 0;
+    let mut start: u32 = 0;
+    for place in 0..4 {
+        let end = others.trailing_zeros() / 8;
+        others &= others.wrapping_sub(1);
+        let length_of_number = end.wrapping_sub(start);
+        let behind = low_bytes(text, end);
+        if if place < 3 { behind & 0xff != u32::from(b'.') } else { end != length } {
+            return None;
+        }
+        let number = low_bytes(text, start);
+        let zero_first = length_of_number > 1 && number & 0xff == u32::from(b'0');
+        if !(1..=3).contains(&length_of_number) || zero_first {
+            return None;
+        }
+        let digits = (number & 0x000f_0f0f).wrapping_shl(8_u32.wrapping_mul(3_u32.wrapping_sub(length_of_number)));
+        // Hundreds, tens and ones from the lowest byte up.
+        let value = (digits & 0xff).wrapping_mul(100);
+        let value = value.wrapping_add((digits >> 8 & 0xff).wrapping_mul(10)).wrapping_add(digits >> 16 & 0xff);
+        if value > 255 {
+            return None;
+        }
+        address = address << 8 | value;
+        start = end.wrapping_add(1);
     }
-    Some(octets)
+    Some(address)
+}
+
+/// Four bytes of a text of sixteen; zero behind its end.
+#[inline]
+fn low_bytes(text: u128, at: u32) -> u32 {
+    let bits = text.checked_shr(at.wrapping_mul(8)).unwrap_or(0) & 0xffff_ffff;
+    u32::try_from(bits).unwrap_or(0)
+}
+
+/// Lower case as far as ASCII goes, eight bytes at once.
+#[inline]
+pub(super) fn make_lower(text: &mut [u8]) {
+    if text.len() < 8 {
+        return text.make_ascii_lowercase();
+    }
+    text.as_chunks_mut::<8>().0.iter_mut().for_each(lower_eight);
+    // What is done twice changes nothing more.
+    text.last_chunk_mut::<8>().into_iter().for_each(lower_eight);
 }
 
 #[inline]
-fn decimal(text: &[u8]) -> Option<(u8, &[u8])> {
-    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u16::from(byte & 0x0f));
-    let mut value = digit(text.first()?)?;
-    let mut length: usize = 1;
-    while let Some(next) = text.get(length).and_then(digit) {
-        if value == 0 || length == 3 {
-            return None;
-        }
-        value = value.wrapping_mul(10).wrapping_add(next);
-        length = length.wrapping_add(1);
-    }
-    Some((u8::try_from(value).ok()?, text.get(length..)?))
+fn lower_eight(eight: &mut [u8; 8]) {
+    let text = u64::from_le_bytes(*eight);
+    let low = text & !HIGH;
+    let capital = low.wrapping_add(0x3f * EACH) & !low.wrapping_add(0x25 * EACH) & !text & HIGH;
+    *eight = (text | capital >> 2).to_le_bytes();
 }
 
-/// The host of a canonical URL, without user and port.
-pub(super) fn host_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    let host = authority.rsplit('@').next()?;
-    if host.starts_with('[') {
-        return host.get(1..)?.split(']').next();
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn addresses_and_what_is_nearly_one_are_read_as_the_library_reads_them(
+            text in "([0-9]{1,4}[.]){3}[0-9]{1,4}|[0-9.]{0,17}|[0-9./:a\u{e4} ]{7,16}", octets: [u8; 4],
+        ) {
+            let known = text.parse::<Ipv4Addr>().ok();
+            prop_assert_eq!(plain_v4(text.as_bytes()).map(Ipv4Addr::from), known);
+            let written = Ipv4Addr::from(octets);
+            prop_assert_eq!(plain_v4(written.to_string().as_bytes()).map(Ipv4Addr::from), Some(written));
+        }
+
+        #[test]
+        fn eight_digits_at_once_are_what_one_by_one_are(text: [u8; 8], bytes: [u8; 4], capitals: bool) {
+            let (_, wrong) = digits(u64::from_le_bytes(text));
+            prop_assert_eq!(wrong == 0, text.iter().all(u8::is_ascii_hexdigit));
+            let written = if capitals { hex::encode_upper(bytes) } else { hex::encode(bytes) };
+            let text = <[u8; 8]>::try_from(written.as_bytes()).unwrap();
+            prop_assert_eq!(digits(u64::from_le_bytes(text)), (u32::from_le_bytes(bytes), 0));
+        }
+
+        #[test]
+        fn lower_case_is_that_of_the_library(text: Vec<u8>) {
+            let mut lower = text.clone();
+            make_lower(&mut lower);
+            prop_assert_eq!(lower, text.to_ascii_lowercase());
+        }
     }
-    host.split(':').next()
+
+    #[test]
+    fn each_byte_is_a_digit_or_not() {
+        for byte in 0..=u8::MAX {
+            let text = [b'0', byte, b'f', b'A', b'9', byte, b'0', b'a'];
+            assert_eq!(digits(u64::from_le_bytes(text)).1 == 0, byte.is_ascii_hexdigit(), "{byte}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ use super::{
     detection::{Block, Detection},
     documents::Documents,
     field_map::FieldMap,
+    filter::Filter,
     item::{Item, Placeholders, Test},
     prepare::{self, Prepared},
     route,
@@ -58,12 +59,14 @@ pub struct CompiledRule {
     pub rule: Arc<Rule>,
     /// Its place in the set, for bitmaps over the set.
     pub index: usize,
+    /// Its place among all rules of this set and those before it, from which it took what did not change.
+    pub(crate) slot: usize,
     /// What filters and pipelines made of the rule's own.
     pub(crate) detection: Arc<Detection>,
     /// Where the rule is evaluated: a pipeline may have changed the rule's own.
     pub(crate) log_source: RuleSource,
     /// The field id of each item, by the item's number; `None` is a keyword.
-    pub(crate) fields: Vec<Option<usize>>,
+    pub(crate) fields: Arc<[Option<usize>]>,
 }
 
 impl Deref for CompiledRule {
@@ -87,6 +90,12 @@ pub struct RuleSet {
     correlations: Vec<Correlation>,
     links: Links,
     options: CompileOptions,
+    /// The filters and pipelines of the options and documents, in words.
+    fitting: String,
+    /// By slot: the place of the rule in this set.
+    places: Vec<Option<u32>>,
+    /// Slots that are taken.
+    slots: usize,
     pub(crate) engine: Engine,
 }
 
@@ -95,18 +104,33 @@ pub struct RuleSet {
 pub(crate) struct Route {
     pub(crate) rules: Vec<usize>,
     /// Other names of a field in events of this source.
-    pub(crate) names: HashMap<usize, Vec<String>>,
+    pub(crate) names: Arc<HashMap<usize, Vec<String>>>,
 }
+
+/// Rules that went and came since a set was compiled anew, beside as many as the set has.
+const SPARE_SLOTS: usize = 256;
 
 static NEXT_SET: AtomicU64 = AtomicU64::new(1);
 
 impl RuleSet {
     /// The set of these rules, with the filters joined to them. Of rules with one id the last counts.
     pub fn compile(documents: impl Into<Documents>, options: &CompileOptions) -> (Self, Vec<Diagnostic>) {
-        let mut documents = documents.into();
+        Self::make(documents.into(), options, None)
+    }
+
+    /// The set of these rules, which is to follow this one: the same as a set compiled anew, but what it has in common
+    /// with this one is shared, and with it what was learned of events. A rule is the same where its document was not
+    /// parsed again.
+    pub fn recompile(&self, documents: impl Into<Documents>, options: &CompileOptions) -> (Self, Vec<Diagnostic>) {
+        Self::make(documents.into(), options, Some(self))
+    }
+
+    fn make(mut documents: Documents, options: &CompileOptions, before: Option<&Self>) -> (Self, Vec<Diagnostic>) {
         let (mut links, mut diagnostics) = documents.link();
         let placeholders = prepare::placeholders(options);
+        let fitting = fitting(options, &documents.filters);
         let rules = prepare::rules(&mut documents, options, &mut links, &mut diagnostics);
+        let before = before.filter(|before| before.can_be_followed(options, &fitting, rules.len()));
         let mut set = Self {
             id: NEXT_SET.fetch_add(1, Ordering::Relaxed),
             field_map: options.field_map.clone(),
@@ -114,15 +138,55 @@ impl RuleSet {
             correlations: documents.correlations,
             links,
             options: options.clone(),
+            fitting,
+            slots: before.map_or(0, |before| before.slots),
+            fields: before.map_or_else(Vec::new, |before| before.fields.clone()),
+            field_ids: before.map_or_else(HashMap::new, |before| before.field_ids.clone()),
             ..Self::default()
         };
         for prepared in rules {
             let mut report = Report::new(&prepared.rule.file);
-            set.add(prepared, &placeholders, &mut report);
+            set.add(prepared, &placeholders, before, &mut report);
             diagnostics.extend(report.into_found());
         }
-        set.engine = Engine::new(&set);
+        set.places = set.by_slot();
+        set.engine = Engine::new(&set, before);
         (set, diagnostics)
+    }
+
+    /// Whether a set of so many rules may take over what this one has: it is made the same way, and not too much of
+    /// what would be taken over is of no use any more.
+    fn can_be_followed(&self, options: &CompileOptions, fitting: &str, rules: usize) -> bool {
+        let own = &self.options;
+        self.fitting == fitting
+            && own.placeholders == options.placeholders
+            && own.service_groups == options.service_groups
+            && own.field_map == options.field_map
+            && self.slots <= rules.saturating_mul(2).saturating_add(SPARE_SLOTS)
+    }
+
+    fn by_slot(&self) -> Vec<Option<u32>> {
+        let mut places = vec![None; self.slots];
+        for rule in &self.rules {
+            if let Some(place) = places.get_mut(rule.slot) {
+                *place = u32::try_from(rule.index).ok();
+            }
+        }
+        places
+    }
+
+    /// The place of the rule in a slot.
+    pub(crate) fn place(&self, slot: usize) -> Option<usize> {
+        usize::try_from(self.places.get(slot).copied().flatten()?).ok()
+    }
+
+    pub(crate) fn in_slot(&self, slot: usize) -> Option<&CompiledRule> {
+        self.rules.get(self.place(slot)?)
+    }
+
+    /// The slot of the rule at a place.
+    pub(crate) fn slot(&self, place: usize) -> Option<usize> {
+        self.rules.get(place).map(|rule| rule.slot)
     }
 
     /// The correlations of the documents, in their order; `links` says which can be used.
@@ -183,9 +247,18 @@ impl RuleSet {
     }
 
     pub(crate) fn route(&self, source: &LogSource) -> Route {
-        let sees = |rule: &CompiledRule| route::sees(&rule.log_source, source, self.service_groups);
-        let rules: Vec<usize> =
-            self.rules.iter().enumerate().filter(|(_, rule)| sees(rule)).map(|(index, _)| index).collect();
+        let seen = self.rules.iter().enumerate().filter(|(_, rule)| self.sees(rule, source));
+        let rules = seen.map(|(index, _)| index).collect();
+        Route { rules, names: Arc::new(self.other_names(source)) }
+    }
+
+    /// Whether the rule sees events of the source.
+    pub(crate) fn sees(&self, rule: &CompiledRule, source: &LogSource) -> bool {
+        route::sees(&rule.log_source, source, self.service_groups)
+    }
+
+    /// Other names of the fields in events of a source.
+    pub(crate) fn other_names(&self, source: &LogSource) -> HashMap<usize, Vec<String>> {
         let mut names = HashMap::new();
         for (id, field) in self.fields.iter().enumerate() {
             let others: Vec<String> = self.field_map.names(source, field).map(str::to_owned).collect();
@@ -193,12 +266,32 @@ impl RuleSet {
                 names.insert(id, others);
             }
         }
-        Route { rules, names }
+        names
     }
 
-    fn add(&mut self, prepared: Prepared, placeholders: &Placeholders, report: &mut Report) {
+    fn add(&mut self, prepared: Prepared, placeholders: &Placeholders, before: Option<&Self>, report: &mut Report) {
         let Prepared { rule, detection, log_source } = prepared;
         let detection = resolved(detection, placeholders, report);
+        let index = self.rules.len();
+        self.by_id.insert(rule.id.clone(), index);
+        let same = |old: &&CompiledRule| {
+            Arc::ptr_eq(&old.rule.detection, &rule.detection)
+                && old.log_source == log_source
+                && old.rule.text == rule.text
+        };
+        if let Some(old) = before.and_then(|before| before.get(&rule.id)).filter(same) {
+            let (slot, detection, fields) = (old.slot, Arc::clone(&old.detection), Arc::clone(&old.fields));
+            self.rules.push(CompiledRule { rule, index, slot, detection, log_source, fields });
+            return;
+        }
+        let fields = self.intern_all(&detection).into();
+        let slot = self.slots;
+        self.slots = slot.saturating_add(1);
+        self.rules.push(CompiledRule { rule, index, slot, detection, log_source, fields });
+    }
+
+    /// The field ids of a detection's items.
+    fn intern_all(&mut self, detection: &Detection) -> Vec<Option<usize>> {
         let mut fields = vec![None; detection.items];
         for selection in &detection.selections {
             selection.block.each_item(&mut |item| {
@@ -212,9 +305,7 @@ impl RuleSet {
                 }
             });
         }
-        let index = self.rules.len();
-        self.by_id.insert(rule.id.clone(), index);
-        self.rules.push(CompiledRule { rule: Arc::new(rule), index, detection, log_source, fields });
+        fields
     }
 
     fn intern(&mut self, name: &str) -> usize {
@@ -226,6 +317,14 @@ impl RuleSet {
         self.field_ids.insert(name.to_owned(), id);
         id
     }
+}
+
+/// Everything beside the rules themselves that changes their detections.
+fn fitting(options: &CompileOptions, filters: &[Filter]) -> String {
+    if options.pipelines.is_empty() && filters.is_empty() {
+        return String::new();
+    }
+    format!("{:?} {filters:?}", options.pipelines)
 }
 
 impl Block {

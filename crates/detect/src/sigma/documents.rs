@@ -1,11 +1,13 @@
 //! What rule files hold: rules, filters over rules, and correlations of rules.
 
+use std::sync::Arc;
+
 use super::{correlation::Correlation, filter::Filter, rule::Rule};
 
-/// Everything that was read from one or more files, each kind in the order of the files.
+/// Everything that was read from one or more files, each kind in the order of the files. A clone shares its rules.
 #[derive(Debug, Clone, Default)]
 pub struct Documents {
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Arc<Rule>>,
     pub filters: Vec<Filter>,
     pub correlations: Vec<Correlation>,
 }
@@ -17,13 +19,13 @@ impl Documents {
 
     /// The rules alone, for callers that have no use for filters and correlations.
     pub fn into_rules(self) -> Vec<Rule> {
-        self.rules
+        self.rules.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 }
 
 impl From<Vec<Rule>> for Documents {
     fn from(rules: Vec<Rule>) -> Self {
-        Self { rules, ..Self::default() }
+        Self { rules: rules.into_iter().map(Arc::new).collect(), ..Self::default() }
     }
 }
 

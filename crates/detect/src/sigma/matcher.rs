@@ -184,8 +184,8 @@ impl RuleSet {
         look: impl FnOnce(&mut View<'_>) -> T,
     ) -> Option<T> {
         let mut exact = Exact::default();
-        let route = self.route(source);
-        exact.read(self, line).then(|| look(&mut View::again(self, &route, &mut exact)))
+        let source = self.engine.source(self, source);
+        exact.read(self, line).then(|| look(&mut View::again(self, &source.route, &mut exact)))
     }
 }
 

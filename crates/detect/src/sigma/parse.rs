@@ -1,6 +1,6 @@
 //! A file of rules to documents: rules, filters and correlations, and the old `action: global`.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -109,7 +109,7 @@ impl Reader<'_> {
             let found = rule(header, root, report);
             if let Some(mut rule) = found.filter(|_| report.errors() == errors) {
                 self.number_twin(&mut rule, root.at, report);
-                self.found.rules.push(rule);
+                self.found.rules.push(Arc::new(rule));
             }
         }
     }

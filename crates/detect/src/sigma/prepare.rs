@@ -21,7 +21,7 @@ use crate::{
 
 /// A rule as it was read, with what filters and pipelines made of it.
 pub(crate) struct Prepared {
-    pub(crate) rule: Rule,
+    pub(crate) rule: Arc<Rule>,
     pub(crate) detection: Arc<Detection>,
     pub(crate) log_source: RuleSource,
 }
@@ -31,6 +31,12 @@ impl Prepared {
     fn new(mut rule: Rule, own: Arc<Detection>, source: RuleSource) -> Self {
         let detection = std::mem::replace(&mut rule.detection, own);
         let log_source = std::mem::replace(&mut rule.log_source, source);
+        Self { rule: Arc::new(rule), detection, log_source }
+    }
+
+    /// A rule that nothing is to be made of.
+    fn untouched(rule: Arc<Rule>) -> Self {
+        let (detection, log_source) = (Arc::clone(&rule.detection), rule.log_source.clone());
         Self { rule, detection, log_source }
     }
 }
@@ -54,8 +60,14 @@ pub(crate) fn rules(
     let mut joiner = filter::Joiner::new(&documents.filters);
     let pipelines = Pipelines::new(&options.pipelines);
     let mut names = if options.pipelines.is_empty() { HashMap::new() } else { names(links) };
-    for mut rule in rules {
+    let untouched = documents.filters.is_empty() && options.pipelines.is_empty();
+    for rule in rules {
         let mut report = Report::new(&rule.file);
+        if untouched && (options.allow_sourceless || !rule.log_source.is_empty()) {
+            usable.push(Prepared::untouched(rule));
+            continue;
+        }
+        let mut rule = Arc::unwrap_or_clone(rule);
         let (own_detection, own_source) = (Arc::clone(&rule.detection), rule.log_source.clone());
         joiner.join(&mut rule);
         let mut own = names.remove(&rule.id).unwrap_or_default();
@@ -105,21 +117,16 @@ fn place(rule: &Rule) -> Place {
     Place { line: rule.line, column: 1 }
 }
 
-fn without_duplicates(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
+fn without_duplicates(rules: Vec<Arc<Rule>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Arc<Rule>> {
     let last: HashMap<String, usize> = rules.iter().enumerate().map(|(index, rule)| (rule.id.clone(), index)).collect();
-    let winners: HashMap<String, String> =
-        last.iter().filter_map(|(id, index)| rules.get(*index).map(|rule| (id.clone(), rule.file.clone()))).collect();
-    let mut kept = Vec::with_capacity(last.len());
-    for (index, rule) in rules.into_iter().enumerate() {
-        if last.get(&rule.id) == Some(&index) {
-            kept.push(rule);
-            continue;
-        }
+    let file = |index: &usize| rules.get(*index).map_or("", |rule| rule.file.as_str());
+    for (index, rule) in rules.iter().enumerate() {
+        let Some(winner) = last.get(&rule.id).filter(|winner| **winner != index) else { continue };
         let mut report = Report::new(&rule.file);
-        let winner = winners.get(&rule.id).map_or("", String::as_str);
-        let message = format!("the id `{}` comes again in {winner}; this rule is not used", rule.id);
-        report.warning(place(&rule), "duplicate-id", message, "Give one of them another id, or remove one.");
+        let message = format!("the id `{}` comes again in {}; this rule is not used", rule.id, file(winner));
+        report.warning(place(rule), "duplicate-id", message, "Give one of them another id, or remove one.");
         diagnostics.extend(report.into_found());
     }
-    kept
+    let kept = rules.into_iter().enumerate().filter(|(index, rule)| last.get(&rule.id) == Some(index));
+    kept.map(|(_, rule)| rule).collect()
 }

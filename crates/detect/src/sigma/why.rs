@@ -78,11 +78,16 @@ impl Rule {
 
     /// What the rule says to one event.
     pub fn why(&self, source: &LogSource, line: &[u8]) -> Why {
+        self.why_with(&CompileOptions::default(), source, line)
+    }
+
+    /// The same with the lists, pipelines and mappings that the rule is compiled with.
+    pub fn why_with(&self, options: &CompileOptions, source: &LogSource, line: &[u8]) -> Why {
         let mut reader = FieldReader::new();
         if !reader.read(line) {
             return Why::default();
         }
-        let options = CompileOptions { allow_sourceless: true, ..CompileOptions::default() };
+        let options = CompileOptions { allow_sourceless: true, ..options.clone() };
         let mut parts = vec![self.clone(), self.part("any-source", &self.detection), self.whatever()];
         for (index, _) in self.detection.selections.iter().enumerate() {
             let alone = Detection { condition: Expr::Selection(index), ..Detection::clone(&self.detection) };

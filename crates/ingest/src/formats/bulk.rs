@@ -108,17 +108,11 @@ fn document(
     if action == Action::Update {
         return Err(unsupported(number, &bytes, limits));
     }
-    let outcome = if bytes.trim_ascii_start().first() == Some(&b'{') {
-        intake.judge(&bytes, number)
-    } else {
-        Err(Refusal::Invalid("the document is not a JSON object".to_owned()))
-    };
-    let result = match &outcome {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(refusal.clone().at(number, &bytes, limits)),
-    };
-    intake.record(outcome, number, &bytes, body);
-    result
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        return intake.take(&bytes, number, body);
+    }
+    let refusal = Refusal::Invalid("the document is not a JSON object".to_owned());
+    intake.record(Err(refusal), number, &bytes, body)
 }
 
 /// `{"create": {"_index": "logs", "_id": "1"}}`.

@@ -6,11 +6,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::value::RawValue;
 use shieldops_model::Timestamp;
 
-use super::{flat::members, time::json_time};
+use super::{flat::members, shape::Shape, time::json_time};
 use crate::{
     Hints, Limits, Prepared,
     lines::Refusal,
-    prepare::{Intake, Judged, prepare},
+    prepare::{Intake, prepare},
+    wrapped,
 };
 
 /// Which of the collector's two addresses a body came to.
@@ -51,37 +52,38 @@ fn objects(body: &Bytes, hints: Hints<'_>, received: Timestamp, limits: &Limits)
             None => return intake.prepared,
             Some(Ok(object)) => {
                 let bytes = body.slice_ref(object.get().as_bytes());
-                let outcome = envelope(&intake, &bytes, object.get(), number, limits);
-                intake.record(outcome, number, &bytes, body);
+                drop(match envelope(&bytes, object.get(), limits) {
+                    Ok((event, time)) => intake.take_from(&event, time, number, &bytes, body),
+                    Err(refusal) => intake.record(Err(refusal), number, &bytes, body),
+                });
                 if intake.prepared.overflow {
                     return intake.prepared;
                 }
             }
             Some(Err(error)) => {
                 let rest = body.slice(start.min(body.len())..);
-                intake.record(Err(Refusal::Invalid(error.to_string())), number, &rest, body);
+                drop(intake.record(Err(Refusal::Invalid(error.to_string())), number, &rest, body));
                 return intake.prepared;
             }
         }
     }
 }
 
-/// One envelope: a line in `event` stays inside it, an object in `event` is the event.
-fn envelope(intake: &Intake<'_>, bytes: &Bytes, text: &str, number: u64, limits: &Limits) -> Judged {
+/// The event of an envelope and its time: a line in `event` stays inside it, an object in `event` is the event, or a list.
+fn envelope(bytes: &Bytes, text: &str, limits: &Limits) -> Result<(Bytes, Option<Timestamp>), Refusal> {
     if bytes.len() > limits.event_bytes {
         return Err(Refusal::TooLarge);
     }
     let members = members(text).ok_or_else(|| Refusal::Invalid("not a JSON object".to_owned()))?;
     let member = |name: &str| members.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw);
     let time = member("time").and_then(|raw| json_time(raw, &limits.zone));
-    let mut judged = match member("event") {
+    let event = match member("event") {
         None | Some("null") => return Err(Refusal::Invalid("the `event` field is required".to_owned())),
         Some("\"\"") => return Err(Refusal::Invalid("the `event` field is blank".to_owned())),
-        Some(event) if event.starts_with('{') => intake.judge(&with_host(bytes, event, member("host")), number)?,
-        Some(_) => intake.judge(bytes, number)?,
+        Some(event) if event.starts_with('{') => with_host(bytes, event, member("host")),
+        Some(_) => bytes.clone(),
     };
-    intake.retime(&mut judged.0, time);
-    Ok(judged)
+    Ok((event, time))
 }
 
 /// The inner event, with the envelope's host where it names none: otherwise a slice of the body.
@@ -90,6 +92,9 @@ fn with_host(bytes: &Bytes, event: &str, host: Option<&str>) -> Bytes {
         inner.iter().any(|(name, _)| matches!(name.as_ref(), "host" | "hostname" | "Computer" | "Hostname"))
     };
     let inner = members(event).unwrap_or_default();
+    let has_list = inner.iter().any(|(_, raw)| raw.starts_with('[') || raw.starts_with('{'));
+    let is_list = || has_list && Shape::read(event).is_ok_and(|shape| wrapped::list(&shape).is_some());
+    let host = host.filter(|_| !is_list());
     match (host, event.strip_prefix('{')) {
         (Some(host), Some(rest)) if !named(&inner) => {
             let mut whole = BytesMut::with_capacity(event.len().saturating_add(host.len()).saturating_add(16));

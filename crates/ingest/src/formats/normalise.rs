@@ -7,12 +7,12 @@ use shieldops_model::{Event, LogSource, Normalised, Ocsf, Process};
 use super::{
     ACCESS, AUDIT, JSON, SYSLOG, WINDOWS, access, audit,
     class::{Class, Kind, PREAUTH},
-    device,
+    cloud, device,
     facts::{Facts, entities},
     flat::{Field, Flat, json_text},
     programs::program,
     shape::{Name, Shape},
-    syslog, time, windows,
+    syslog, time, windows, zeek,
 };
 
 /// Why an event could not be read as what it claims to be. It is kept and becomes a dead letter.
@@ -345,31 +345,40 @@ fn creator_is_parent(ocsf: &mut Ocsf, flat: &Flat<'_>) {
 
 fn json_event(text: &str) -> Read {
     let shape = Shape::read(text).map_err(|error| Problem::new(error.to_string()))?;
+    if let Some(service) = cloud::of(&shape) {
+        let (line, told) = cloud::read(service, &shape, text);
+        // A host beside the record is the shipper's: the record speaks of no machine.
+        let ocsf = match &told {
+            Some(told) => told.ocsf(),
+            None => Ocsf { device: None, ..Facts::of_json(&line).project((Class::ApiActivity, "Other")) },
+        };
+        let entities = entities(&ocsf);
+        return Ok((Normalised { log_source: service.log_source(), flat: one_line(&line), ocsf, entities }, None));
+    }
     let facts = Facts::of_json(text);
-    let (log_source, kind) = json_source(&shape, text).unwrap_or_else(|| (LogSource::default(), facts.kind()));
+    let (log_source, kind) = json_source(&shape).unwrap_or_else(|| (LogSource::default(), facts.kind()));
     let ocsf = facts.project(kind);
     let entities = entities(&ocsf);
-    let line = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.to_owned() };
-    Ok((Normalised { log_source, flat: line, ocsf, entities }, None))
+    Ok((Normalised { log_source, flat: one_line(text), ocsf, entities }, None))
+}
+
+/// JSON over several lines as one: a line end inside a text is always escaped.
+fn one_line(text: &str) -> String {
+    if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.to_owned() }
 }
 
 /// Objects of no format of ours that still say what they are.
-fn json_source(shape: &Shape<'_>, text: &str) -> Option<(LogSource, Kind)> {
+fn json_source(shape: &Shape<'_>) -> Option<(LogSource, Kind)> {
     if let (Some(image), true) = (shape.text(Name::Image), shape.has(Name::CommandLine)) {
         let product = if image.contains('\\') { "windows" } else { "linux" };
         let categories = vec!["process_creation".to_owned()];
         let source = LogSource { product: Some(product.to_owned()), categories, service: None };
         return Some((source, (Class::Process, "Launch")));
     }
-    if text.contains("\"eventSource\"") && text.contains("\"eventName\"") && text.contains("\"awsRegion\"") {
-        let source = LogSource {
-            product: Some("aws".to_owned()),
-            categories: Vec::new(),
-            service: Some("cloudtrail".to_owned()),
-        };
-        return Some((source, (Class::ApiActivity, "Other")));
+    if let Some((service, kind)) = zeek::log(shape) {
+        return Some((zeek::log_source(service), kind));
     }
-    if text.contains("\"record_type\"") && text.contains("\"query\"") {
+    if shape.keys(&["record_type", "query"]) {
         let source = LogSource { product: None, categories: vec!["dns".to_owned()], service: None };
         return Some((source, (Class::Dns, "Query")));
     }

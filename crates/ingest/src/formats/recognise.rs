@@ -1,10 +1,10 @@
 //! Which format a line is in, told by its shape alone or with the sender's word for its source.
 
 use super::{
-    ACCESS, AUDIT, JSON, Recognised, SYSLOG, TEXT, WINDOWS, access, audit,
+    ACCESS, AUDIT, JSON, Recognised, SYSLOG, TEXT, WINDOWS, access, audit, cloud,
     programs::{Program, program},
     shape::{Name, Shape},
-    sshd, syslog,
+    sshd, syslog, zeek,
 };
 
 /// The longest source name that is kept.
@@ -53,8 +53,14 @@ fn own_format(shape: &Shape<'_>) -> Option<(&'static str, &'static str)> {
     if shape.has(Name::JournalTransport) && shape.has(Name::JournalMessage) {
         return Some((shape.text(Name::Program).map_or("journal", |tag| journal_source(&tag)), SYSLOG));
     }
+    if let Some(service) = cloud::of(shape) {
+        return Some((service.name(), JSON));
+    }
     if is_audit(shape) {
         return Some(("auditd", AUDIT));
+    }
+    if zeek::log(shape).is_some() {
+        return Some(("zeek", JSON));
     }
     shape.has(Name::AccessMark).then_some(("nginx", ACCESS))
 }
@@ -179,6 +185,14 @@ mod tests {
             (r#"{"message":"hello","source":"my-app"}"#, "json json/1"),
             (r#"{"c-ip":"203.0.113.9","cs-method":"GET","cs-uri-stem":"/"}"#, "nginx access/1"),
             (r#"{"Image":"/bin/ls","CommandLine":"ls"}"#, "json json/1"),
+            (
+                r#"{"eventVersion":"1.09","eventSource":"iam.amazonaws.com","eventName":"x","awsRegion":"r"}"#,
+                "cloudtrail json/1",
+            ),
+            (
+                r#"{"ts":1.5,"uid":"C1","id.orig_h":"203.0.113.9","id.resp_h":"10.0.0.1","query":"x.example","qtype_name":"A"}"#,
+                "zeek json/1",
+            ),
             ("{broken", "text text/1"),
         ];
         for (line, wanted) in cases {

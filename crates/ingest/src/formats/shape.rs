@@ -11,6 +11,8 @@ use super::flat::{Key, json_text};
 pub struct Shape<'a> {
     /// In the order of the line; the first of a name counts.
     known: Vec<(Name, &'a str)>,
+    /// How many members the object has.
+    members: usize,
 }
 
 /// Members that matter to recognition. Times are ordered by how much they are trusted.
@@ -36,6 +38,8 @@ pub enum Name {
     AccessMark,
     Image,
     CommandLine,
+    /// A name that tells clouds, identity providers, sensors and wrappers of lists from one another.
+    Key(&'static str),
 }
 
 fn name(key: &str) -> Option<Name> {
@@ -52,6 +56,13 @@ fn name(key: &str) -> Option<Name> {
         "eventTime" => Name::Time(9),
         "published" => Name::Time(10),
         "ts" => Name::Time(11),
+        // The stage is told when it is over; a watch may have been received an hour before.
+        "stageTimestamp" => Name::Time(12),
+        "requestReceivedTimestamp" => Name::Time(13),
+        "activityDateTime" => Name::Time(14),
+        "createdDateTime" => Name::Time(15),
+        "eventTimestamp" => Name::Time(16),
+        "CreationTime" => Name::Time(17),
         "message" => Name::Message,
         "event" | "log" | "line" | "raw" => Name::Line,
         "program" | "SYSLOG_IDENTIFIER" | "ident" | "appname" | "app_name" | "syslogtag" | "programname" => {
@@ -73,9 +84,82 @@ fn name(key: &str) -> Option<Name> {
         "cs-method" | "cs-uri-stem" | "cs-uri-query" | "cs-uri" => Name::AccessMark,
         "Image" => Name::Image,
         "CommandLine" => Name::CommandLine,
-        _ => return None,
+        key => return KEYS.binary_search(&key).ok().and_then(|at| KEYS.get(at)).map(|key| Name::Key(key)),
     })
 }
+
+/// The names of `Name::Key`, sorted.
+#[rustfmt::skip]
+const KEYS: [&str; 68] = [
+    "@odata.context",
+    "CategoryValue",
+    "Events",
+    "InitiatedBy",
+    "Operation",
+    "OperationName",
+    "OperationNameValue",
+    "OrganizationId",
+    "Records",
+    "ResultType",
+    "UserPrincipalName",
+    "Workload",
+    "_path",
+    "activityDisplayName",
+    "actor",
+    "apiVersion",
+    "appId",
+    "auditID",
+    "authorization",
+    "awsRegion",
+    "caller",
+    "category",
+    "certificate.serial",
+    "cipher",
+    "class_uid",
+    "conditionalAccessStatus",
+    "conn_state",
+    "data",
+    "detail",
+    "detail-type",
+    "endpoint",
+    "event.dataset",
+    "eventName",
+    "eventSource",
+    "eventType",
+    "events",
+    "id",
+    "id.orig_h",
+    "id.resp_h",
+    "initiatedBy",
+    "items",
+    "kind",
+    "logEvents",
+    "logName",
+    "messageType",
+    "metadata",
+    "method",
+    "nextLink",
+    "operation",
+    "operationName",
+    "outcome",
+    "properties",
+    "protoPayload",
+    "qtype_name",
+    "query",
+    "record_type",
+    "records",
+    "request_type",
+    "resourceId",
+    "riskEventType",
+    "riskLevel",
+    "share_type",
+    "uid",
+    "uri",
+    "userIdentity",
+    "uuid",
+    "value",
+    "verb",
+];
 
 /// Why a line is not a JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +192,20 @@ impl<'a> Shape<'a> {
         self.raw(name).is_some()
     }
 
+    /// The bytes of a member that is one of `KEYS`.
+    pub fn key(&self, name: &'static str) -> Option<&'a str> {
+        self.raw(Name::Key(name))
+    }
+
+    /// Whether it has every one of these members.
+    pub fn keys(&self, names: &[&'static str]) -> bool {
+        names.iter().all(|name| self.key(name).is_some())
+    }
+
+    pub fn members(&self) -> usize {
+        self.members
+    }
+
     pub fn text(&self, name: Name) -> Option<Cow<'a, str>> {
         self.raw(name).and_then(json_text)
     }
@@ -122,7 +220,7 @@ impl<'a> Shape<'a> {
     pub fn times(&self) -> impl Iterator<Item = &'a str> + '_ {
         let mut times: Vec<_> = self.known.iter().filter(|(known, _)| matches!(known, Name::Time(_))).collect();
         times.sort_by_key(|(known, _)| *known);
-        times.into_iter().map(|(_, raw)| *raw).chain(self.system_time())
+        times.into_iter().map(|(_, raw)| *raw).chain(self.system_time()).chain(self.report_time())
     }
 
     fn system_time(&self) -> Option<&'a str> {
@@ -131,6 +229,14 @@ impl<'a> Shape<'a> {
         let value = event.get(at..)?.strip_prefix("\"SystemTime\"")?.trim_start().strip_prefix(':')?.trim_start();
         let end = value.get(1..)?.find('"')?.checked_add(2)?;
         value.get(..end)
+    }
+}
+
+impl<'a> Shape<'a> {
+    /// The time in the `id` of a Google Workspace report.
+    fn report_time(&self) -> Option<&'a str> {
+        let id = self.key("id").filter(|id| id.starts_with('{') && self.key("kind").is_some())?;
+        super::flat::members(id)?.into_iter().find(|(name, _)| name == "time").map(|(_, raw)| raw)
     }
 }
 
@@ -167,7 +273,8 @@ fn deeper_than(text: &str, limit: usize) -> bool {
 
 impl<'de: 'a, 'a> serde::Deserialize<'de> for Shape<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ShapeVisitor).map(|shape| Shape { known: shape.known })
+        let Shape { known, members } = deserializer.deserialize_map(ShapeVisitor)?;
+        Ok(Shape { known, members })
     }
 }
 
@@ -181,8 +288,9 @@ impl<'de> serde::de::Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut known = Vec::with_capacity(8);
+        let (mut known, mut members) = (Vec::with_capacity(8), 0_usize);
         while let Some(Key(key)) = map.next_key()? {
+            members = members.saturating_add(1);
             match name(&key) {
                 Some(name) => known.push((name, map.next_value::<&'de RawValue>()?.get())),
                 None => {
@@ -190,7 +298,7 @@ impl<'de> serde::de::Visitor<'de> for ShapeVisitor {
                 }
             }
         }
-        Ok(Shape { known })
+        Ok(Shape { known, members })
     }
 }
 
@@ -205,6 +313,13 @@ mod tests {
         let nested =
             Shape::read(r##"{"Event":{"System":{"TimeCreated":{"#attributes":{"SystemTime":"2020"}}}}}"##).unwrap();
         assert_eq!(nested.times().collect::<Vec<_>>(), [r#""2020""#]);
+    }
+
+    #[test]
+    fn the_names_that_tell_sources_apart_are_sorted() {
+        assert!(KEYS.is_sorted_by(|a, b| a < b));
+        let shape = Shape::read(r#"{"x":1,"eventSource":"a","verb":"get"}"#).unwrap();
+        assert!(shape.keys(&["eventSource", "verb"]) && !shape.keys(&["verb", "auditID"]) && shape.members() == 3);
     }
 
     #[test]

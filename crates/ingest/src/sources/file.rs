@@ -154,7 +154,7 @@ fn read_evtx(bytes: Vec<u8>, each: Each<'_>) -> Result<(), FileError> {
     Ok(())
 }
 
-/// JSON values one after another; arrays, and the `Records` or `events` of a wrapping object, are opened.
+/// JSON values one after another; arrays, and the lists of wrapping objects, are opened.
 fn read_values(body: Bytes, options: &FileOptions, each: Each<'_>) -> Result<(), FileError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").map_or_else(|| body.clone(), |rest| body.slice_ref(rest));
     let hints = Hints { source: options.hint.as_deref(), content_type: None };
@@ -175,8 +175,7 @@ fn read_values(body: Bytes, options: &FileOptions, each: Each<'_>) -> Result<(),
         for element in elements(value) {
             number = number.saturating_add(1);
             let bytes = body.slice_ref(element.as_bytes());
-            let outcome = intake.judge(&bytes, number);
-            intake.record(outcome, number, &bytes, &body);
+            drop(intake.take(&bytes, number, &body));
         }
     }
     let prepared = intake.prepared;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use shieldops_bus::Looked;
+use shieldops_detect::CorrelationMatch;
 use shieldops_model::{Entity, Event, EventId, Incident, Normalised, TenantId, Timestamp};
 use shieldops_store::backtests::{Day, KnownIncident, Named, Report, Sample, Unchecked};
 use shieldops_triage::{Finding, RuleFacts, fingerprint};
@@ -34,6 +35,8 @@ pub(super) struct Tally {
     open: HashMap<[u8; 32], Timestamp>,
     days: BTreeMap<i64, (u64, u64)>,
     entities: HashMap<Entity, u64>,
+    /// Values of a correlation's groups, by field.
+    groups: HashMap<(String, String), u64>,
     known: Vec<Known>,
     /// Incidents by the events of their alerts.
     events: HashMap<EventId, Vec<usize>>,
@@ -51,6 +54,7 @@ impl Tally {
             open: HashMap::new(),
             days: BTreeMap::new(),
             entities: HashMap::new(),
+            groups: HashMap::new(),
             known: Vec::new(),
             events: HashMap::new(),
             damaged: 0,
@@ -105,6 +109,38 @@ impl Tally {
         }
     }
 
+    /// A match of a correlation: an alert by itself. Its groups stand in for entities.
+    pub(super) fn correlated(&mut self, one: &CorrelationMatch, groups: &[String]) {
+        self.report.matches = self.report.matches.saturating_add(1);
+        self.report.alerts = self.report.alerts.saturating_add(1);
+        let day = one.last_seen.as_secs().div_euclid(DAY_S);
+        if self.days.len() < DAYS || self.days.contains_key(&day) {
+            let (alerts, matches) = self.days.entry(day).or_default();
+            (*alerts, *matches) = (alerts.saturating_add(1), matches.saturating_add(1));
+        }
+        if let Some(event_id) = one.events.last().copied().filter(|_| self.report.sample.len() < SHOWN) {
+            let source = "correlation".to_owned();
+            self.report.sample.push(Sample { event_id, at: one.last_seen, source });
+        }
+        for (kind, value) in groups.iter().zip(&one.group) {
+            if self.groups.len() < ENTITIES || self.groups.contains_key(&(kind.clone(), value.clone())) {
+                let count = self.groups.entry((kind.clone(), value.clone())).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        for place in one.events.iter().filter_map(|event| self.events.get(event)).flatten() {
+            if let Some(known) = self.known.get_mut(*place) {
+                known.how = Some("event");
+            }
+        }
+        for known in self.known.iter_mut().filter(|known| known.how.is_none()) {
+            let within = one.last_seen >= known.incident.first_seen && one.first_seen <= known.incident.last_seen;
+            if within && known.entities.iter().any(|entity| one.group.contains(&entity.value)) {
+                known.how = Some("entity");
+            }
+        }
+    }
+
     /// Whether a match opens an alert, or belongs to one that is open.
     fn opens(&mut self, finding: &Finding) -> bool {
         if self.open.len() > OPEN {
@@ -150,6 +186,10 @@ impl Tally {
             matches,
         };
         report.entities = entities.into_iter().take(SHOWN).map(named).collect();
+        let mut groups: Vec<_> = self.groups.into_iter().collect();
+        groups.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.cmp(b)));
+        let named = |((kind, value), matches): ((String, String), u64)| Named { kind, value, matches };
+        report.entities.extend(groups.into_iter().take(SHOWN).map(named));
         for known in self.known {
             let techniques = &known.incident.attack.techniques;
             let shown = KnownIncident {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use shieldops_detect::{CompiledCorrelation, Correlation, CorrelationSet, Diagnostic, Documents, Rule};
+use shieldops_detect::{CompileOptions, CompiledCorrelation, Correlation, CorrelationSet, Diagnostic, Documents, Rule};
 use shieldops_triage::RuleFacts;
 
 use super::{RuleEntry, SourceFile};
@@ -61,15 +61,24 @@ impl CorrelationEntry {
 
 /// A correlation with everything that its stories need.
 #[derive(Debug)]
-pub(crate) struct Case {
+pub struct Case {
     id: String,
     documents: Documents,
-    matches: Vec<Vec<String>>,
-    misses: Vec<Vec<String>>,
+    options: Arc<CompileOptions>,
 }
 
 impl Case {
-    pub(super) fn new(set: &CorrelationSet, rules: &BTreeMap<String, RuleEntry>, entry: &CorrelationEntry) -> Self {
+    /// The correlation of this id among documents that hold all it builds on.
+    pub(crate) fn of(id: String, documents: Documents, options: Arc<CompileOptions>) -> Self {
+        Self { id, documents, options }
+    }
+
+    pub(super) fn new(
+        set: &CorrelationSet,
+        rules: &BTreeMap<String, RuleEntry>,
+        entry: &CorrelationEntry,
+        options: &Arc<CompileOptions>,
+    ) -> Self {
         let mut documents = Documents::default();
         let mut wanted = vec![entry.correlation.header.id.clone()];
         let mut seen = BTreeSet::new();
@@ -81,24 +90,45 @@ impl Case {
                 documents.correlations.push(Correlation::clone(&below.correlation));
                 wanted.extend(below.members.iter().cloned());
             } else if let Some(rule) = rules.get(&id) {
-                documents.rules.push(Rule::clone(&rule.rule));
+                documents.rules.push(Arc::clone(&rule.rule));
             }
         }
-        let id = entry.correlation.header.id.clone();
-        Self { id, documents, matches: entry.matches.clone(), misses: entry.misses.clone() }
+        Self::of(entry.correlation.header.id.clone(), documents, Arc::clone(options))
     }
 
     /// Stories that come out as they should, and those that do not. Blocking.
-    pub(super) fn tests(&self) -> (usize, usize) {
-        let told = Stories::new(self.documents.clone()).check(&self.id, &self.matches, &self.misses);
+    pub fn tests(&self, matches: &[Vec<String>], misses: &[Vec<String>]) -> (usize, usize) {
+        let told = self.told().check(&self.id, matches, misses);
         let right = told.iter().filter(|told| Told::is_right(told)).count();
         (right, told.len().saturating_sub(right))
     }
 
     /// Whether a story is found. Blocking.
-    pub(crate) fn finds(&self, stories: &[Vec<String>]) -> Vec<bool> {
-        let all = Stories::new(self.documents.clone());
+    pub fn finds(&self, stories: &[Vec<String>]) -> Vec<bool> {
+        let all = self.told();
         stories.iter().map(|story| all.finds(&self.id, story)).collect()
+    }
+
+    fn told(&self) -> Stories {
+        Stories::with(self.documents.clone(), &self.options)
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The rules that it is made of, the correlations between left aside.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.documents.rules
+    }
+
+    pub fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// How all of it is compiled.
+    pub fn options(&self) -> &CompileOptions {
+        &self.options
     }
 }
 
@@ -116,7 +146,7 @@ pub fn stories(text: &str) -> Vec<Vec<String>> {
     stories
 }
 
-pub(super) fn facts_of(correlation: &Correlation) -> RuleFacts {
+pub(crate) fn facts_of(correlation: &Correlation) -> RuleFacts {
     let header = &correlation.header;
     RuleFacts {
         id: header.id.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use shieldops_detect::{CompileOptions, Diagnostic, FieldMap, Pipeline};
 
-use super::{FILES, SourceFile, empty, file_problem, read_limited, walk};
+use super::files::{FILES, SourceFile, empty, file_problem, read_limited, walk};
 
 #[derive(Debug, Clone, Default)]
 pub struct Shape {
@@ -21,6 +21,11 @@ const LISTS: &str = "placeholders";
 impl Shape {
     pub(super) fn is_empty(&self) -> bool {
         self.pipelines.is_empty()
+    }
+
+    /// Whether a shipped mapping is not used.
+    pub(super) fn is_off(&self, mapping: &str) -> bool {
+        self.mappings_off.iter().any(|off| off == mapping)
     }
 
     /// Every file that this depends on.

@@ -12,7 +12,12 @@ use shieldops_store::{
 };
 use shieldops_triage::{self as triage, Raised};
 
-use crate::{PipelineError, Result, enabled::TenantRules, incidents::Folded};
+use crate::{
+    PipelineError, Result,
+    enabled::TenantRules,
+    incidents::{Folded, Found},
+    throttle::Throttle,
+};
 
 /// Events of earlier batches that are read again for the alerts of one batch; further ones are named only.
 const READS: usize = 200;
@@ -20,11 +25,15 @@ const READS: usize = 200;
 const SOURCE: &str = "correlation";
 const DAY_S: i64 = 86_400;
 
-/// What is to become alerts; what correlations in shadow found is written down instead.
-pub(crate) async fn prepare(tx: &mut Tx, told: Vec<CorrelationMatch>, rules: &TenantRules) -> Result<Vec<Raised>> {
+/// What is to become alerts, and whether it was not told before; what correlations in shadow found is written down instead.
+pub(crate) async fn prepare(
+    tx: &mut Tx,
+    told: Vec<CorrelationMatch>,
+    rules: &TenantRules,
+) -> Result<Vec<(Raised, bool)>> {
     let mut raised = Vec::new();
     for one in told {
-        let Some(correlation) = rules.book.correlations.get(one.correlation) else { continue };
+        let Some(correlation) = rules.correlation_set().get(one.correlation) else { continue };
         let (id, version) = (&correlation.header.id, &correlation.header.version);
         if rules.correlations.is_shadow(id) {
             if one.is_new {
@@ -32,8 +41,9 @@ pub(crate) async fn prepare(tx: &mut Tx, told: Vec<CorrelationMatch>, rules: &Te
             }
             continue;
         }
-        let Some(rule) = rules.book.facts(id) else { continue };
-        raised.push(Raised {
+        let Some(rule) = rules.facts(id) else { continue };
+        let is_new = one.is_new;
+        let one = Raised {
             rule,
             group: one.group,
             opened: one.opened,
@@ -43,14 +53,15 @@ pub(crate) async fn prepare(tx: &mut Tx, told: Vec<CorrelationMatch>, rules: &Te
             events: one.events,
             demo: one.apart,
             superseded: one.superseded.is_some(),
-        });
+        };
+        raised.push((one, is_new));
     }
     Ok(raised)
 }
 
 async fn watched(tx: &mut Tx, rule_id: &str, version: &str, one: &CorrelationMatch) -> Result<()> {
     let day = Timestamp::from_secs(one.opened.as_secs().div_euclid(DAY_S).saturating_mul(DAY_S));
-    shadow::count(tx, rule_id, day, Counts { shadow: 1, excepted: 0 }).await?;
+    shadow::count(tx, rule_id, day, Counts { shadow: 1, ..Counts::default() }).await?;
     let Some(event_id) = one.events.last().copied() else { return Ok(()) };
     let (source, version) = (SOURCE.to_owned(), version.to_owned());
     let listed = Match { rule_id: rule_id.to_owned(), event_id, at: one.opened, source, version };
@@ -88,14 +99,14 @@ impl<'a> Evidence<'a> {
 /// Makes and changes the alerts of matches.
 pub(crate) async fn fold(
     tx: &mut Tx,
-    raised: &[Raised],
-    evidence: &mut Evidence<'_>,
+    (batch, evidence): (&Found<'_>, &mut Evidence<'_>),
+    changed: &mut Vec<Folded>,
     context: &triage::risk::Context,
     now: Timestamp,
-) -> Result<Vec<Folded>> {
+) -> Result<()> {
     let tenant = tx.scope().tenant();
-    let mut changed = Vec::new();
-    for one in raised {
+    let mut throttle = Throttle::new(batch.throttles, batch.raised.iter().map(|(one, _)| one.first_seen));
+    for (one, is_new) in batch.raised {
         let known = alerts::find_by_key(tx, &one.key(tenant)).await?;
         let named = known.as_ref().map(|alert| alert.event_ids.as_slice()).unwrap_or_default();
         let wanted: Vec<EventId> = one.events.iter().copied().filter(|id| !named.contains(id)).collect();
@@ -103,6 +114,10 @@ pub(crate) async fn fold(
         let entities: Vec<Entity> = events.iter().flat_map(|event| normalise_checked(event).0.entities).collect();
         let mint = || -> AlertId { id::mint(now, &mut rand::rng()) };
         let Some(change) = triage::raise(tenant, known.as_ref(), one, &entities, now, mint) else { continue };
+        // One that was withheld and grows is none the more for it.
+        if !throttle.allows(tx, &change, if *is_new { one.count } else { 0 }).await? {
+            continue;
+        }
         let mut alert = change.alert;
         let score = triage::risk::alert(&alert, context);
         (alert.risk_score, alert.risk_terms) = (score.score, score.terms);
@@ -121,5 +136,5 @@ pub(crate) async fn fold(
         let before = known.map_or(0, |alert| alert.count);
         changed.push(Folded { matches: alert.count.saturating_sub(before), alert });
     }
-    Ok(changed)
+    throttle.finish(tx, changed, now).await
 }

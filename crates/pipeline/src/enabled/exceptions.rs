@@ -70,19 +70,21 @@ impl Exceptions {
 
 /// The first exception that takes a match out. Blocking.
 pub fn excepted_by(
-    rule: &Rule,
+    (rule, options): (&Rule, &CompileOptions),
     stored: &[Exception],
     at: Timestamp,
     source: &LogSource,
     line: &[u8],
 ) -> Option<Exception> {
-    let holds = |one: &&Exception| Exceptions::new(std::slice::from_ref(*one)).hold(rule, at, source, line);
+    let holds = |one: &&Exception| {
+        Exceptions::new(std::slice::from_ref(*one)).with_options(options).hold(rule, at, source, line)
+    };
     stored.iter().find(holds).cloned()
 }
 
 fn with(rule: &Rule, filters: &[&Filter], options: &CompileOptions) -> RuleSet {
     let filters = filters.iter().copied().cloned().collect();
-    let documents = Documents { rules: vec![rule.clone()], filters, ..Documents::default() };
+    let documents = Documents { filters, ..Documents::from(vec![rule.clone()]) };
     RuleSet::compile(documents, options).0
 }
 

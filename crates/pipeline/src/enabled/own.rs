@@ -1,46 +1,207 @@
 //! A tenant's own rules that run, compiled beside the set that everybody has.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet, lint, parse};
+use sha2::{Digest as _, Sha256};
+use shieldops_detect::{
+    CompileOptions, Correlation, DiagnosticSeverity, Documents, Pipeline, Rule, RuleSet, parse,
+};
 use shieldops_store::{coverage::Differs, rule_states::State};
 use shieldops_triage::RuleFacts;
 
-use crate::content::facts_of;
+use super::over::Over;
+use crate::content::{RuleBook, correlation_facts, facts_of};
+
+/// How a tenant's own rules are compiled: as everybody's, with the tenant's pipelines and lists laid over. What is no
+/// pipeline any more is left out.
+pub(crate) fn options(base: &CompileOptions, lists: &[(String, String)], pipelines: &[(String, String)]) -> CompileOptions {
+    let mut options = base.clone();
+    for (name, text) in pipelines {
+        options.pipelines.extend(Pipeline::parse(text, &format!("pipeline {name}")).0);
+    }
+    for (name, text) in lists {
+        options.placeholders.insert(name.clone(), values(text).map(str::to_owned).collect());
+    }
+    options
+}
+
+/// The values of a list: one a line.
+pub fn values(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.is_empty())
+}
+
+/// What one row of a tenant holds: a rule, or a correlation with the rules that it brings along.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row {
+    pub(crate) documents: Documents,
+    /// The correlation that the row is, by its place among them.
+    pub(crate) main: Option<usize>,
+}
+
+impl Row {
+    /// Nothing when the text is not what a row may be. `file` tells the rows of a tenant apart.
+    pub(crate) fn read(text: &str, file: &str) -> Option<Self> {
+        let (documents, said) = parse(text, file);
+        let failed = said.iter().any(|said| said.severity == DiagnosticSeverity::Error);
+        if failed { None } else { Self::of(documents, text).ok() }
+    }
+
+    /// # Errors
+    /// What is wrong with these documents as one row, in words.
+    pub(crate) fn of(mut documents: Documents, text: &str) -> Result<Self, String> {
+        let (rules, filters) = (documents.rules.len(), documents.filters.len());
+        let main = main(&documents.correlations);
+        match (documents.correlations.len(), main.as_slice()) {
+            _ if filters > 0 => Err(format!("{filters} of its documents are filters")),
+            (0, _) if rules == 1 => Ok(Self { documents, main: None }),
+            (0, _) => Err(format!("this is {rules} rules and no correlation of them")),
+            (_, [main]) => {
+                if let Some(correlation) = documents.correlations.get_mut(*main) {
+                    // The row's version is that of all its text.
+                    correlation.header.version = version(text);
+                }
+                Ok(Self { documents, main: Some(*main) })
+            }
+            (_, []) => Err("its correlations refer to each other in a circle".to_owned()),
+            (_, several) => Err(format!("{} of its correlations are built upon by no other", several.len())),
+        }
+    }
+
+    /// The id of the row.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self.main {
+            Some(main) => self.documents.correlations.get(main).map(|one| one.header.id.as_str()),
+            None => self.documents.rules.first().map(|rule| rule.id.as_str()),
+        }
+    }
+
+    pub(crate) fn correlation(&self) -> Option<&Correlation> {
+        self.documents.correlations.get(self.main?)
+    }
+
+    /// Ids and names of everything in it.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        let rules = self.documents.rules.iter().flat_map(|rule| [rule.id.as_str(), rule.name.as_str()]);
+        let headers = self.documents.correlations.iter().map(|one| &one.header);
+        rules.chain(headers.flat_map(|header| [header.id.as_str(), header.name.as_str()])).filter(|word| !word.is_empty())
+    }
+
+    /// Ids of everything in it.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        let correlations = self.documents.correlations.iter().map(|one| one.header.id.as_str());
+        self.documents.rules.iter().map(|rule| rule.id.as_str()).chain(correlations)
+    }
+
+    /// As long as it is only watched it silences no rule outside.
+    fn watched(mut self) -> Self {
+        for correlation in &mut self.documents.correlations {
+            correlation.generate = correlation.generate.filter(|generate| *generate);
+        }
+        self
+    }
+}
+
+/// First 12 hex characters of a text's SHA-256, as of every rule.
+fn version(text: &str) -> String {
+    hex::encode(Sha256::digest(text).get(..6).unwrap_or_default())
+}
+
+/// The correlations that no other one builds on.
+fn main(all: &[Correlation]) -> Vec<usize> {
+    let names = |one: &Correlation, word: &str| one.header.id == word || !one.header.name.is_empty() && one.header.name == word;
+    let used = |one: &Correlation| all.iter().any(|above| above.rules.iter().any(|reference| names(one, &reference.name)));
+    all.iter().enumerate().filter(|(_, one)| !used(one)).map(|(index, _)| index).collect()
+}
 
 pub(crate) struct Own {
     pub(crate) set: RuleSet,
+    /// Correlations of the tenant, with those that everybody has.
+    pub(crate) over: Option<Over>,
     states: HashMap<String, State>,
+    /// Rules that a correlation has brought along.
+    below: HashMap<String, String>,
     facts: HashMap<String, Arc<RuleFacts>>,
+    versions: BTreeMap<String, String>,
 }
 
 impl Own {
     /// Nothing when no rule of the tenant runs. A text that is no rule any more is left out, and the rule below it runs.
-    pub(crate) fn compile(running: &[(String, State, String)], options: &CompileOptions) -> Option<Self> {
-        let mut rules = Vec::with_capacity(running.len());
-        let mut states = HashMap::new();
+    /// `fitted` are rules that everybody has and that this tenant's lists say more about: with their states.
+    pub(crate) fn compile(
+        running: &[(String, State, String)],
+        (book, fitted): (&RuleBook, Vec<(Arc<Rule>, State)>),
+        options: &CompileOptions,
+    ) -> Option<Self> {
+        let mut own = Self {
+            set: RuleSet::default(),
+            over: None,
+            states: HashMap::new(),
+            below: HashMap::new(),
+            facts: HashMap::new(),
+            versions: BTreeMap::new(),
+        };
+        let mut documents = Documents::default();
+        for (rule, state) in fitted {
+            own.states.insert(rule.id.clone(), state);
+            documents.rules.push(rule);
+        }
         for (id, state, text) in running {
-            let (rule, said) = read(text);
-            match rule.filter(|rule| rule.id == *id) {
-                Some(rule) => {
-                    states.insert(id.clone(), *state);
-                    rules.push(rule);
-                }
-                None => {
-                    tracing::error!(rule.id = %id, said = ?said.first().map(ToString::to_string), "a tenant's rule cannot be used");
-                }
+            match Row::read(text, &file(id)).filter(|row| row.id() == Some(id)) {
+                Some(row) => documents.extend([own.take(id, *state, row)]),
+                None => tracing::error!(rule.id = %id, "a tenant's rule cannot be used"),
             }
         }
-        let (set, _) = RuleSet::compile(rules, options);
-        if set.is_empty() {
-            return None;
+        let correlations = std::mem::take(&mut documents.correlations);
+        let rules = documents.rules.clone();
+        (own.set, _) = RuleSet::compile(documents, options);
+        own.note_rules();
+        if !correlations.is_empty() {
+            let over = Over::new(book, Documents { rules, correlations, ..Documents::default() }, options);
+            own.note_correlations(&over);
+            own.over = Some(over);
         }
-        let facts = set.rules().iter().map(|rule| (rule.id.clone(), Arc::new(facts_of(rule)))).collect();
-        Some(Self { set, states, facts })
+        (!own.set.is_empty() || own.over.is_some()).then_some(own)
+    }
+
+    fn take(&mut self, id: &str, state: State, row: Row) -> Documents {
+        for one in row.ids() {
+            self.states.insert(one.to_owned(), state);
+        }
+        if row.main.is_some() {
+            self.below.extend(row.ids().filter(|one| *one != id).map(|one| (one.to_owned(), id.to_owned())));
+        }
+        if state == State::Shadow { row.watched().documents } else { row.documents }
+    }
+
+    fn note_rules(&mut self) {
+        for rule in self.set.rules() {
+            self.facts.insert(rule.id.clone(), Arc::new(facts_of(rule)));
+            self.versions.insert(rule.id.clone(), rule.version.clone());
+        }
+    }
+
+    fn note_correlations(&mut self, over: &Over) {
+        for one in over.correlations.correlations().iter().filter(|one| self.states.contains_key(&one.header.id)) {
+            self.facts.insert(one.header.id.clone(), Arc::new(correlation_facts(one)));
+            self.versions.insert(one.header.id.clone(), one.header.version.clone());
+        }
     }
 
     pub(crate) fn is_shadow(&self, rule_id: &str) -> bool {
         self.states.get(rule_id) == Some(&State::Shadow)
+    }
+
+    /// How the tenant has set one of its own.
+    pub(crate) fn state(&self, id: &str) -> Option<State> {
+        self.states.get(id).copied()
+    }
+
+    /// Whether a correlation of the tenant brought the rule along: it is watched where that is watched.
+    pub(crate) fn is_below(&self, rule_id: &str) -> bool {
+        self.below.contains_key(rule_id)
     }
 
     pub(crate) fn facts(&self, rule_id: &str) -> Option<Arc<RuleFacts>> {
@@ -48,38 +209,14 @@ impl Own {
     }
 
     pub(super) fn differs(&self) -> impl Iterator<Item = (String, Differs)> + '_ {
-        self.set.rules().iter().filter_map(|rule| {
-            let state = *self.states.get(&rule.id)?;
-            Some((rule.id.clone(), Differs { state, version: Some(rule.version.clone()) }))
+        self.versions.iter().filter_map(|(id, version)| {
+            let state = *self.states.get(id)?;
+            Some((id.clone(), Differs { state, version: Some(version.clone()) }))
         })
     }
 }
 
-/// The one rule that a text is, and what is wrong with it. What cannot be compiled, or is several rules, is no rule.
-pub fn read(text: &str) -> (Option<Rule>, Vec<Diagnostic>) {
-    let (Documents { mut rules, filters, correlations, .. }, mut said) = parse(text, "rule.yml");
-    let bad = said.iter().any(|said| said.severity == DiagnosticSeverity::Error);
-    if !bad && (rules.len() != 1 || !filters.is_empty() || !correlations.is_empty()) {
-        said.push(Diagnostic {
-            severity: DiagnosticSeverity::Error,
-            code: "not-one-rule",
-            file: "rule.yml".to_owned(),
-            line: 0,
-            column: 0,
-            message: format!(
-                "this is {} rules, {} filters and {} correlations",
-                rules.len(),
-                filters.len(),
-                correlations.len()
-            ),
-            fix: "Write one rule; a filter is an exception, and correlations come from folders of rules.".to_owned(),
-        });
-    }
-    let Some(rule) = rules.pop().filter(|_| !said.iter().any(|said| said.severity == DiagnosticSeverity::Error)) else {
-        return (None, said);
-    };
-    said.extend(lint::lint(&Documents::from(vec![rule.clone()]), &lint::Context::default()));
-    let (set, more) = RuleSet::compile(vec![rule.clone()], &CompileOptions::default());
-    said.extend(more);
-    (set.get(&rule.id).is_some().then_some(rule), said)
+/// The name of a row's text among those of the tenant.
+pub(super) fn file(id: &str) -> String {
+    format!("rule {id}")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shieldops_detect::{EventRef, Worker};
 use shieldops_model::{ExceptionId, id};
 
 use super::*;
@@ -114,4 +115,78 @@ fn an_exception_holds_for_its_rules_and_events_until_its_end_by_the_events_time(
     assert!(!held(0, "attack", 0), "another event");
     assert!(!held(1, "backup", 0), "another rule");
     assert!(held(1, "always", 119) && held(0, "always", 119) && !held(1, "always", 120), "any rule");
+}
+
+fn correlation(number: usize, of: &str, generate: &str) -> String {
+    format!(
+        "title: Correlation {number}\nid: {}\nlevel: high\ncorrelation:\n  type: event_count\n  rules: {of}\n  timespan: 1m\n  condition:\n    gte: 2\n{generate}",
+        id(number)
+    )
+}
+
+#[test]
+fn a_correlation_of_the_tenant_builds_on_everybodys_rules_and_silences_them_only_while_it_is_enabled() {
+    let with = |state| {
+        let own = vec![(id(8), state, correlation(8, &id(0), "generate: false\n"))];
+        TenantRules::make(book(2), State::Enabled, &Wanted { own, ..Wanted::default() })
+    };
+    for (state, silent) in [(State::Enabled, true), (State::Shadow, false)] {
+        let made = with(state);
+        let set = made.correlation_set();
+        assert_eq!((set.len(), made.correlations.is_shadow(&id(8))), (1, !silent));
+        let place = made.correlated().position(&id(0)).unwrap();
+        assert_eq!((set.wants(place), set.is_silent(place)), (true, silent), "{state:?}");
+        assert!(made.facts(&id(8)).is_some() && made.runs(made.book.set.position(&id(0)).unwrap()));
+    }
+    let plain = TenantRules::make(book(2), State::Enabled, &Wanted::default());
+    assert!(plain.correlation_set().is_empty(), "it is nobody else's");
+}
+
+#[test]
+fn what_a_correlation_brings_along_runs_with_it_and_a_missing_rule_leaves_the_others() {
+    let brought = format!("{}---\n{}", text(5, "y"), correlation(8, &id(5), ""));
+    let own = vec![(id(8), State::Shadow, brought), (id(9), State::Enabled, correlation(9, "gone", ""))];
+    let made = TenantRules::make(book(1), State::Enabled, &Wanted { own, ..Wanted::default() });
+    let own = made.own.as_ref().unwrap();
+    assert!(own.is_below(&id(5)) && own.is_shadow(&id(5)) && own.set.get(&id(5)).is_some());
+    assert_eq!(made.correlation_set().len(), 1);
+    let place = made.correlated().position(&id(5)).unwrap();
+    assert!(made.correlation_set().is_silent(place));
+}
+
+#[test]
+fn a_list_of_the_tenant_fills_in_what_rules_wait_for_its_own_and_everybodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let waits = text(0, "x").replace("message|contains: x", "user|expand: '%Admins%'");
+    std::fs::write(dir.path().join("0.yml"), &waits).unwrap();
+    let book = Content::load(&[], vec![dir.path().to_owned()], State::Enabled).book();
+    let lists = vec![("Admins".to_owned(), "root\nann\n".to_owned())];
+    let own = vec![(id(7), State::Enabled, waits.replace(&id(0), &id(7)))];
+    let made = TenantRules::make(book, State::Enabled, &Wanted { own, lists, ..Wanted::default() });
+    assert!(!made.runs(0), "the set of everybody does without it");
+    let own = made.own.as_ref().unwrap();
+    let finds = |user: &str| {
+        let (line, source) = (format!(r#"{{"user":"{user}"}}"#), linux());
+        let mut found = Vec::new();
+        let events = [EventRef { line: 0..line.len(), source: &source }];
+        own.set.scan(&mut Worker::new(), &events, line.as_bytes(), &mut |_, rule| found.push(rule.id.clone()));
+        found.sort();
+        found
+    };
+    assert_eq!((finds("ann"), finds("bob")), (vec![id(0), id(7)], Vec::new()));
+}
+
+#[test]
+fn windows_audit_of_processes_is_what_the_setting_says() {
+    let shape = crate::content::Shape { mappings_off: vec!["windows-4688".to_owned()], ..Default::default() };
+    let off = Content::load_shaped(&[], Vec::new(), shape, State::Enabled).book();
+    let mapped = LogSource {
+        product: Some("windows".to_owned()),
+        service: Some("security".to_owned()),
+        categories: vec!["process_creation".to_owned()],
+    };
+    let (mut seen, mut kept) = (mapped.clone(), mapped.clone());
+    off.fit(&mut seen);
+    book(0).fit(&mut kept);
+    assert_eq!((seen.categories.is_empty(), kept), (true, mapped));
 }

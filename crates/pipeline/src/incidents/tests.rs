@@ -102,7 +102,8 @@ impl World {
     async fn batch(&mut self, findings: &[Finding]) {
         self.clock.advance(Duration::from_millis(1));
         let mut tx = self.scope.begin().await.unwrap();
-        let batch = Found { findings, events: &[], raised: &[], log: None };
+        let throttles = BTreeMap::new();
+        let batch = Found { findings, events: &[], raised: &[], log: None, throttles: &throttles };
         apply(&mut tx, &mut self.growing, batch, &Settings::default(), self.clock.now()).await.unwrap();
         tx.commit(self.clock.now()).await.unwrap();
     }

@@ -35,8 +35,13 @@ impl Told {
 
 impl Stories {
     pub fn new(documents: Documents) -> Self {
+        Self::with(documents, &CompileOptions::default())
+    }
+
+    /// As a tenant compiles them.
+    pub fn with(documents: Documents, options: &CompileOptions) -> Self {
         let draft = CorrelationSet::draft(&documents);
-        let (rules, _) = RuleSet::compile(documents, &CompileOptions::default());
+        let (rules, _) = RuleSet::compile(documents, options);
         let (correlations, _) = draft.compile(&rules);
         Self { rules, correlations: Arc::new(correlations) }
     }

@@ -2,7 +2,7 @@
 //! Nothing is started and nothing is stored: rules in, matches counted.
 
 mod peers;
-mod runs;
+pub(super) mod runs;
 
 use std::{
     fs,
@@ -40,7 +40,7 @@ pub(super) struct DetectArgs {
     cold: bool,
     /// Which log sources and field names are known.
     #[arg(long, value_enum, default_value_t, help_heading = "For detect")]
-    mapping: Mapping,
+    pub(super) mapping: Mapping,
 }
 
 /// So many events are enough to see an engine learn.

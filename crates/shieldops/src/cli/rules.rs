@@ -5,6 +5,7 @@ mod exceptions;
 mod explain;
 mod lint;
 mod own;
+mod parts;
 mod stories;
 
 use std::{
@@ -46,6 +47,8 @@ const MEMBERS: &[&str] = &[
     "origin",
     "file",
     "alert_count",
+    "needed_by",
+    "throttle",
     "source",
 ];
 /// Folders below a folder of rules.
@@ -96,6 +99,14 @@ pub(super) enum RulesCommand {
     /// What rules are not to find.
     #[command(subcommand, visible_alias = "exception")]
     Exceptions(exceptions::ExceptionsCommand),
+    /// How many alerts the tenant wants of a rule: shown, or set with `--alerts` or `--off`.
+    Throttle(parts::ThrottleArgs),
+    /// Lists of values that rules name as `%name%`.
+    #[command(subcommand)]
+    Lists(parts::ListsCommand),
+    /// Processing pipelines for the tenant's own rules.
+    #[command(subcommand)]
+    Pipelines(parts::PipelinesCommand),
     /// What is wrong, and likely wrong, with files of rules. Exit codes: 0 no errors, 1 errors, 2 could not be read.
     Lint(lint::LintArgs),
     /// Rules against the samples beside them. Exit codes: 0 all are right, 1 some are not, 2 could not be tested.
@@ -174,6 +185,9 @@ pub(super) fn run(command: &RulesCommand) -> Outcome {
         RulesCommand::Explain(args) => explain::explain(args),
         RulesCommand::Coverage(args) => coverage::coverage(args),
         RulesCommand::Exceptions(command) => exceptions::run(command),
+        RulesCommand::Throttle(args) => parts::throttle(args),
+        RulesCommand::Lists(command) => parts::lists(command),
+        RulesCommand::Pipelines(command) => parts::pipelines(command),
     }
 }
 

@@ -3,7 +3,7 @@
 mod batch;
 
 use std::sync::{
-    Mutex,
+    Mutex, OnceLock, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -98,58 +98,108 @@ pub(super) struct Options {
 /// Problems of one file are told up to this many.
 const MAX_PROBLEMS: usize = 20;
 
-/// Scans every input.
-pub(super) fn find(rules: &Loaded, inputs: Vec<Input>, options: &Options, progress: &ProgressBar) -> Found {
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(Vec::new());
+/// Bytes of events that one thread holds while the rules are not ready.
+const MAX_HELD: usize = 32 * 1024 * 1024;
+
+/// Scans every input. `load` makes the rules while the first files are read.
+pub(super) fn find(
+    load: impl FnOnce() -> Loaded,
+    inputs: Vec<Input>,
+    options: &Options,
+    progress: &ProgressBar,
+) -> (Loaded, Found) {
+    let (rules, next, found) = (OnceLock::new(), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len()).max(1);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let mut worker = Worker::new();
+                let mut finder =
+                    Finder { rules: &rules, worker: Worker::new(), aside: Vec::new(), held: 0, done: Vec::new() };
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(at) else { break };
-                    let one = scan_one(rules, &mut worker, (at, input), options);
+                    finder.read((at, input), options);
                     progress.inc(input.size);
-                    found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, one));
                 }
+                found.lock().unwrap_or_else(PoisonError::into_inner).extend(finder.finish());
             });
         }
+        rules.get_or_init(load);
     });
-    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_by_key(|(at, _)| *at);
-    found.into_iter().fold(Found::default(), |mut all, (_, one)| {
+    let found = found.into_iter().fold(Found::default(), |mut all, (_, one)| {
         all.add(one);
         all
-    })
+    });
+    (rules.into_inner().unwrap_or_default(), found)
 }
 
-fn scan_one(rules: &Loaded, worker: &mut Worker, (at, input): (usize, &Input), options: &Options) -> Found {
-    let mut batch = Batch::new(rules, worker, options, (at, &input.name));
-    let mut problems = 0_usize;
-    let modified = input.modified.map_or_else(now, Timestamp::from_secs);
-    let file_options = FileOptions { hint: options.source.clone(), ..FileOptions::new(modified) };
-    match input.open() {
-        Err(error) => batch.found.problems.push(format!("{}: {error}", input.name)),
-        Ok(reader) => read_file(reader, &file_options, &mut |event| match event {
-            Ok(event) => batch.add(event),
-            Err(FileError::Binary) if input.from_folder => batch.found.passed_over = 1,
-            Err(error) => {
-                problems = problems.saturating_add(1);
-                if problems <= MAX_PROBLEMS {
-                    batch.found.problems.push(format!("{}: {}", input.name, chain(&error)));
+/// One thread's part.
+struct Finder<'a> {
+    rules: &'a OnceLock<Loaded>,
+    worker: Worker,
+    /// Files that were read before the rules were ready, and the bytes of their events.
+    aside: Vec<(usize, Batch<'a>)>,
+    held: usize,
+    done: Vec<(usize, Found)>,
+}
+
+impl<'a> Finder<'a> {
+    /// The rules; waits for them where too much is held already.
+    fn ready(&self, more: usize) -> Option<&'a Loaded> {
+        if self.held.saturating_add(more) > MAX_HELD { Some(self.rules.wait()) } else { self.rules.get() }
+    }
+
+    fn read(&mut self, (at, input): (usize, &'a Input), options: &'a Options) {
+        let mut batch = Batch::new(options, (at, &input.name));
+        let mut problems = 0_usize;
+        let modified = input.modified.map_or_else(now, Timestamp::from_secs);
+        let file_options = FileOptions { hint: options.source.clone(), ..FileOptions::new(modified) };
+        match input.open() {
+            Err(error) => batch.found.problems.push(format!("{}: {error}", input.name)),
+            Ok(reader) => read_file(reader, &file_options, &mut |event| match event {
+                Ok(event) => {
+                    batch.add(event);
+                    if batch.is_full()
+                        && let Some(rules) = self.ready(batch.held())
+                    {
+                        batch.run(rules, &mut self.worker);
+                    }
                 }
-            }
-        }),
+                Err(FileError::Binary) if input.from_folder => batch.found.passed_over = 1,
+                Err(error) => {
+                    problems = problems.saturating_add(1);
+                    if problems <= MAX_PROBLEMS {
+                        batch.found.problems.push(format!("{}: {}", input.name, chain(&error)));
+                    }
+                }
+            }),
+        }
+        if problems > MAX_PROBLEMS {
+            let more = problems.saturating_sub(MAX_PROBLEMS);
+            batch.found.problems.push(format!("{}: and {more} more problems", input.name));
+        }
+        batch.found.files = 1;
+        self.held = self.held.saturating_add(batch.held());
+        self.aside.push((at, batch));
+        if let Some(rules) = self.ready(0) {
+            self.run(rules);
+        }
     }
-    if problems > MAX_PROBLEMS {
-        let more = problems.saturating_sub(MAX_PROBLEMS);
-        batch.found.problems.push(format!("{}: and {more} more problems", input.name));
+
+    fn run(&mut self, rules: &Loaded) {
+        for (at, mut batch) in self.aside.drain(..) {
+            batch.run(rules, &mut self.worker);
+            self.done.push((at, batch.found));
+        }
+        self.held = 0;
     }
-    batch.run();
-    batch.found.files = 1;
-    batch.found
+
+    fn finish(mut self) -> Vec<(usize, Found)> {
+        self.run(self.rules.wait());
+        self.done
+    }
 }
 
 fn now() -> Timestamp {

@@ -17,6 +17,7 @@ type File<'t> = (String, Option<&'t str>);
 type Read = Result<(Documents, Vec<Diagnostic>), String>;
 
 /// What events are scanned with.
+#[derive(Default)]
 pub(crate) struct Loaded {
     pub(crate) set: RuleSet,
     pub(crate) correlations: Arc<CorrelationSet>,
@@ -24,8 +25,19 @@ pub(crate) struct Loaded {
     pub(crate) complaints: Vec<String>,
 }
 
+/// What the files hold, before it is compiled.
+pub(crate) struct Parsed {
+    documents: Documents,
+    diagnostics: Vec<Diagnostic>,
+}
+
 /// Loads every rule. Rules that cannot be used are said and left out; a folder without any rule is an error.
 pub(crate) fn load(built_in: &[(&str, &str)], folders: &[PathBuf], options: &CompileOptions) -> Result<Loaded, String> {
+    Ok(parsed(built_in, folders)?.compile(options))
+}
+
+/// Reads every rule.
+pub(crate) fn parsed(built_in: &[(&str, &str)], folders: &[PathBuf]) -> Result<Parsed, String> {
     let mut files: Vec<File<'_>> = built_in.iter().map(|(name, text)| ((*name).to_owned(), Some(*text))).collect();
     let mut ends = vec![files.len()];
     for folder in folders {
@@ -44,14 +56,21 @@ pub(crate) fn load(built_in: &[(&str, &str)], folders: &[PathBuf], options: &Com
         diagnostics.extend(said);
     }
     usable(&mut ends, usize::MAX, &mut rules)?;
-    let draft = CorrelationSet::draft(&documents);
-    let (set, found) = RuleSet::compile(documents, options);
-    diagnostics.extend(found);
-    let (correlations, found) = draft.compile(&set);
-    diagnostics.extend(found);
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error);
-    let complaints = errors.map(ToString::to_string).collect();
-    Ok(Loaded { set, correlations: Arc::new(correlations), complaints })
+    Ok(Parsed { documents, diagnostics })
+}
+
+impl Parsed {
+    pub(crate) fn compile(self, options: &CompileOptions) -> Loaded {
+        let Self { documents, mut diagnostics } = self;
+        let draft = CorrelationSet::draft(&documents);
+        let (set, found) = RuleSet::compile(documents, options);
+        diagnostics.extend(found);
+        let (correlations, found) = draft.compile(&set);
+        diagnostics.extend(found);
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error);
+        let complaints = errors.map(ToString::to_string).collect();
+        Loaded { set, correlations: Arc::new(correlations), complaints }
+    }
 }
 
 /// Complains of a folder that ended before file `number` and gave no rule.

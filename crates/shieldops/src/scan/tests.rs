@@ -54,7 +54,7 @@ fn found(paths: &[&Path]) -> Found {
         logsource_fields: false,
         mapping: Mapping::All,
     };
-    scan(&rules, inputs(&paths).unwrap(), &args)
+    scan(move || rules, inputs(&paths).unwrap(), &args).1
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub(crate) const STEPS: &[Step] = &[
     step!(8, "correlation", "0008_correlation.sql"),
     step!(9, "indicators", "0009_indicators.sql"),
     step!(10, "alert_counts", "0010_alert_counts.sql"),
+    step!(12, "rule_parts", "0012_rule_parts.sql"),
     step!(13, "alerts_by_rule", "0013_alerts_by_rule.sql"),
     step!(14, "authority", "0014_authority.sql"),
 ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{Clock as _, EventId, JobId, LogSource, Timestamp, id};
+use shieldops_model::{AlertId, Clock as _, EventId, JobId, LogSource, Timestamp, id};
 use shieldops_store::{
     PageRequest, StoreError, Tx,
     backtests::{self, Backtest, Report},
@@ -11,8 +11,10 @@ use shieldops_store::{
     jobs::JobState,
     ledger,
     own_rules::{self, Change, NewVersion, versions},
+    rule_parts::{self, Kind, Part},
     rule_states::State,
     shadow::{self, Counts, Match},
+    throttles::{self, Limit, Slot},
 };
 
 use crate::{
@@ -170,9 +172,9 @@ async fn matches_in_shadow_are_counted_whole_and_listed_up_to_a_bound() {
         .collect();
     shadow::insert(&mut tx, &found).await.unwrap();
     shadow::insert(&mut tx, &found[..2]).await.unwrap();
-    let counts = Counts { shadow: 1_005, excepted: 2 };
+    let counts = Counts { shadow: 1_005, excepted: 2, throttled: 3 };
     shadow::count(&mut tx, RULE, now(), counts).await.unwrap();
-    shadow::count(&mut tx, RULE, now().minus(Duration::from_hours(72)), Counts { shadow: 1, excepted: 0 })
+    shadow::count(&mut tx, RULE, now().minus(Duration::from_hours(72)), Counts { shadow: 1, ..Counts::default() })
         .await
         .unwrap();
     commit(&world, tx).await;
@@ -241,4 +243,58 @@ async fn what_a_source_sends_is_kept_for_the_tenant_alone() {
     assert_eq!(coverage::fields_of(&mut reader, "sshd").await.unwrap(), Some(fields.clone()));
     assert_eq!(coverage::fields(&mut reader).await.unwrap(), [("sshd".to_owned(), now(), fields)]);
     assert!(coverage::fields(&mut other.read().await.unwrap()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn parts_have_versions_limits_and_entries_and_belong_to_one_tenant() {
+    let Some(world) = world().await else { return };
+    let other = tenant(&world, "other", None).await;
+    let mut tx = begin(&world).await;
+    let list = rule_parts::create(&mut tx, Kind::List, "Admins", ("root\n", "first"), now()).await.unwrap();
+    let again = rule_parts::create(&mut tx, Kind::List, "Admins", ("", ""), now()).await;
+    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
+    let pipeline = rule_parts::create(&mut tx, Kind::Pipeline, "Admins", ("name: x\n", ""), now()).await.unwrap();
+    assert_eq!((list.live, pipeline.live), (Some(1), None), "a list is in use at once, a pipeline is not");
+    let list = rule_parts::revise(&mut tx, list, ("ann\n", "second"), now()).await.unwrap();
+    let stale = Part { version: 1, ..list.clone() };
+    assert!(matches!(rule_parts::delete(&mut tx, &stale).await, Err(StoreError::Conflict)));
+    let large = "x".repeat(16 * 1024 * 1024);
+    let large = rule_parts::create(&mut tx, Kind::List, "Large", (&large, ""), now()).await;
+    assert!(matches!(large, Err(StoreError::Refused { .. })), "with the other it is too much");
+    rule_parts::set(&mut tx, pipeline, Some(1), "ready", now()).await.unwrap();
+    commit(&world, tx).await;
+
+    let mut reader = world.scope().read().await.unwrap();
+    let lists = rule_parts::live(&mut reader, Kind::List).await.unwrap();
+    assert_eq!((lists.len(), lists[0].1.as_str()), (1, "ann\n"));
+    assert_eq!(rule_parts::live(&mut reader, Kind::Pipeline).await.unwrap().len(), 1);
+    let first = rule_parts::version(&mut reader, Kind::List, "Admins", 1).await.unwrap().unwrap();
+    assert_eq!((first.text.as_str(), first.note.as_str()), ("root\n", "first"));
+    let entries = ledger::of_subject(&mut reader, "Admins").await.unwrap();
+    let mut kinds: Vec<_> = entries.iter().map(|entry| entry.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["pipeline.created", "pipeline.set", "value_list.created", "value_list.revised"]);
+    assert!(rule_parts::all(&mut other.read().await.unwrap(), Kind::List).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn throttles_are_changed_in_turn_and_what_counts_is_found_by_time_and_subject() {
+    let Some(world) = world().await else { return };
+    let mut tx = begin(&world).await;
+    let limit = Limit { alerts: 2, window_s: 60, per: None };
+    let set = throttles::set(&mut tx, RULE, Some(limit), "noisy", now()).await.unwrap();
+    assert_eq!(set.version, 1);
+    let at = |second| now().plus(Duration::from_secs(second));
+    let slot = |second: u64| Slot { at: at(second), alert: AlertId::from_bits(u128::from(second)) };
+    for (subject, second) in [([1; 32], 0), ([1; 32], 50), ([1; 32], 500), ([2; 32], 10)] {
+        throttles::take(&mut tx, RULE, &subject, slot(second)).await.unwrap();
+    }
+    throttles::withheld(&mut tx, RULE, &[1; 32], slot(50), 7).await.unwrap();
+    commit(&world, tx).await;
+    let mut reader = world.scope().read().await.unwrap();
+    assert_eq!(throttles::all(&mut reader).await.unwrap()[RULE].limit, Some(limit));
+    let found = throttles::slots(&mut reader, RULE, &[1; 32], (at(0), at(60))).await.unwrap();
+    assert_eq!(found, [slot(0), slot(50)]);
+    let on = throttles::withheld_on(&mut reader, RULE, slot(50).alert).await.unwrap();
+    assert_eq!((on, throttles::withheld_on(&mut reader, RULE, slot(0).alert).await.unwrap()), (7, 0));
 }

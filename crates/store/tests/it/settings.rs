@@ -157,6 +157,7 @@ fn job(world: &World) -> BulkJob {
         created_at: now,
         updated_at: now,
         by: "usr_x".into(),
+        subject: None,
         results: Vec::new(),
     }
 }

@@ -74,7 +74,8 @@ function Cell({ technique, at, on, stop, onChoose }: CellProps) {
         title={title}
         onClick={() => onChoose(technique.id)}
         className={cn(
-          'cov flex h-6.5 w-full items-center rounded-sm px-1.5 font-mono text-2xs',
+          'cov flex h-6.5 items-center rounded-sm px-1.5 font-mono text-2xs',
+          technique.parent ? 'ml-2 w-[calc(100%-0.5rem)]' : 'w-full',
           `cov-${technique.level}`,
           technique.level === 'none' && 'border border-dashed border-line-strong',
           on && 'ring-2 ring-accent ring-offset-1 ring-offset-bg',

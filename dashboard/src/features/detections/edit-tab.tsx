@@ -15,8 +15,8 @@ import { bodyOf, useCheck, type Written } from './use-check'
 
 const savedOf = (rule: RuleDetail): Written => ({
   text: rule.source ?? '',
-  match: samplesText(rule.samples?.match),
-  miss: samplesText(rule.samples?.miss),
+  match: samplesText(rule.samples?.match, rule.source),
+  miss: samplesText(rule.samples?.miss, rule.source),
 })
 
 export default function EditTab({ rule }: { rule: RuleDetail }) {

@@ -6,6 +6,7 @@ import CodeEditor, { type EditorHandle } from '@/ui/code-editor'
 import { completeSigma } from './complete'
 import { DiagnosticList } from './diagnostics'
 import { ResultList, TallyLine } from './results'
+import { isCorrelation } from './samples'
 import { type Checked, errorsOf, type Written } from './use-check'
 
 type Props = {
@@ -122,7 +123,11 @@ function Samples({ written, checked, onChange }: SamplesProps) {
       <div className="flex flex-col gap-3 p-3">
         <SampleBox
           label="Must match"
-          hint="Events that it is to find: one a line, or JSON over several."
+          hint={
+            isCorrelation(written.text)
+              ? 'Stories that it is to find: an event a line, an empty line between two stories.'
+              : 'Events that it is to find: one a line, or JSON over several.'
+          }
           value={written.match}
           onChange={match => onChange({ match })}
         />

@@ -40,8 +40,8 @@ function Own({ id }: { id: string }) {
           of={rule}
           start={{
             text: rule.source ?? '',
-            match: samplesText(rule.samples?.match),
-            miss: samplesText(rule.samples?.miss),
+            match: samplesText(rule.samples?.match, rule.source),
+            miss: samplesText(rule.samples?.miss, rule.source),
           }}
         />
       )}

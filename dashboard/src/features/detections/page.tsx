@@ -18,11 +18,13 @@ import { RuleHead, RuleRow } from './row'
 import { STATE, STATES } from './state'
 
 const Exceptions = lazy(() => import('./exceptions'))
+const ValueLists = lazy(() => import('./value-lists'))
 const ImportRule = lazy(() => import('./import-dialog'))
 const SELECT = 'h-7.5 rounded-md border border-line-strong bg-surface px-1.5 text-xs text-fg-2'
 const TABS = [
   { id: 'rules', label: 'Rules' },
   { id: 'exceptions', label: 'Exceptions' },
+  { id: 'lists', label: 'Value lists' },
 ]
 
 export default function DetectionsPage() {
@@ -63,6 +65,10 @@ function Detections() {
       {tab === 'exceptions' ? (
         <Suspense fallback={<Skeleton label="Loading exceptions" />}>
           <Exceptions />
+        </Suspense>
+      ) : tab === 'lists' ? (
+        <Suspense fallback={<Skeleton label="Loading value lists" />}>
+          <ValueLists />
         </Suspense>
       ) : (
         <Rules />

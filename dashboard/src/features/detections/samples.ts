@@ -60,7 +60,28 @@ function compact(text: string) {
   }
 }
 
-export const samplesText = (lines: string[] | undefined) => (lines ?? []).join('\n')
+/** Whether one of the documents of a text correlates others: its samples are stories. */
+export const isCorrelation = (text: string) => /^correlation:/m.test(text)
+
+/** Stories as one types them: an empty line stands between two. Each is one sample whose lines are its events. */
+export const stories = (text: string) =>
+  text
+    .split(/\n[ \t]*\n/)
+    .map(story => sampleLines(story).join('\n'))
+    .filter(Boolean)
+
+/** The samples of a rule as the API takes them. */
+export const samplesOf = (rule: string, text: string) => (isCorrelation(rule) ? stories(text) : sampleLines(text))
+
+export const samplesText = (lines: string[] | undefined, rule = '') =>
+  (lines ?? []).join(isCorrelation(rule) ? '\n\n' : '\n')
+
+/** The values of a list: one a line, without empty ones. */
+export const listValues = (text: string) =>
+  text
+    .split('\n')
+    .map(line => line.trim())
+    .filter(Boolean)
 
 /** One event as the API takes it: an object where it is JSON, a text where it is a line. */
 export function eventOf(text: string, index = 0): unknown {

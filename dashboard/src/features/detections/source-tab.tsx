@@ -12,6 +12,7 @@ import { RuleName } from './rule-name'
 import { ScorePanel } from './score'
 import { isOwn } from './state'
 import { StatePanel } from './state-panel'
+import { ThrottlePanel } from './throttle'
 import { YamlSource } from './yaml'
 
 export function SourceTab({ rule }: { rule: RuleDetail }) {
@@ -49,7 +50,9 @@ export function SourceTab({ rule }: { rule: RuleDetail }) {
       >
         <StatePanel rule={rule} />
         <ScorePanel rule={rule} />
+        <ThrottlePanel rule={rule} />
         {rule.correlation && <MadeOf correlation={rule.correlation} />}
+        {rule.needed_by.length > 0 && <NeededBy rule={rule} />}
         <About rule={rule} />
         {rule.diagnostics.length > 0 && (
           <section className="p-3">
@@ -95,6 +98,25 @@ function MadeOf({ correlation: c }: { correlation: Correlation }) {
         ))}
       </ol>
       {c.silent && <p className="text-xs text-fg-3">It raises no alert itself: another one builds on it.</p>}
+    </section>
+  )
+}
+
+/** Correlations that find nothing more without this rule. */
+function NeededBy({ rule }: { rule: RuleDetail }) {
+  return (
+    <section className="space-y-1 p-3" aria-label="Needed by">
+      <h2 className="font-medium">Needed by</h2>
+      <ul className="text-xs">
+        {rule.needed_by.map(by => (
+          <li key={by.id}>
+            <Link to="/detections/$id" params={{ id: by.id }} className="text-accent underline">
+              {by.title}
+            </Link>{' '}
+            <span className="text-fg-3">{by.state}</span>
+          </li>
+        ))}
+      </ul>
     </section>
   )
 }

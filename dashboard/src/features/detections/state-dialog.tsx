@@ -25,6 +25,8 @@ export default function StateDialog({ rule, to, version, onClose }: Props) {
   const refused = error instanceof ApiError && error.code === 'rule_not_proved' ? error : null
   // Of an older version only the server knows whether it is proved.
   const missing = refused?.problem.errors?.map(e => e.code) ?? (newest ? (rule.proof?.missing ?? []) : [])
+  const needed =
+    error instanceof ApiError && error.problem.errors?.some(e => e.code === 'needed_by') ? error.problem.errors : null
   const gated = own && to === 'enabled' && missing.length > 0
   const send = () =>
     patch<RuleDetail>(
@@ -33,19 +35,19 @@ export default function StateDialog({ rule, to, version, onClose }: Props) {
         state: to,
         reason: reason.trim(),
         ...(own && runs && { version: number }),
-        ...(gated && override && { override: true }),
+        ...((gated || needed) && override && { override: true }),
       },
       rule.switched?.version ?? 0,
     )
   return (
     <FormDialog
       {...{ busy, onClose }}
-      error={refused ? null : error}
+      error={refused || needed ? null : error}
       title={`${VERB[to]}: ${rule.title}`}
       note={`${STATE[to].means} It holds from the next events on.`}
       verb={gated ? 'Enable without proof' : VERB[to]}
       danger={gated || to === 'retired'}
-      incomplete={!reason.trim() || (gated && !override)}
+      incomplete={!reason.trim() || ((gated || needed !== null) && !override)}
       onSubmit={onSubmit(send, onClose)}
     >
       {own && runs && (rule.head ?? 1) > 1 && (
@@ -77,6 +79,25 @@ export default function StateDialog({ rule, to, version, onClose }: Props) {
               onChange={e => setOverride(e.target.checked)}
             />
             Enable it all the same. My name and reason stand in the ledger, and the rule says that it is not proved.
+          </label>
+        </div>
+      )}
+      {needed && (
+        <div className="rounded-md px-2.5 py-2 text-xs soft-medium" role="status">
+          <p className="font-medium">Correlations that run need this rule.</p>
+          <ul className="mt-1 list-disc pl-4">
+            {needed.map(by => (
+              <li key={by.detail}>{by.detail}</li>
+            ))}
+          </ul>
+          <label className="mt-2 flex items-start gap-2 text-fg">
+            <input
+              type="checkbox"
+              className="mt-0.5"
+              checked={override}
+              onChange={e => setOverride(e.target.checked)}
+            />
+            Do it all the same.
           </label>
         </div>
       )}

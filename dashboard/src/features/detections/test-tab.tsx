@@ -48,7 +48,7 @@ function RuleTester({ rule }: { rule: RuleDetail }) {
         </Btn>
       </h2>
       <Field
-        label="Your own events (optional)"
+        label={rule.correlation ? 'Your own events, as one story (optional)' : 'Your own events (optional)'}
         hint="One a line, or JSON over several. Empty: the samples of the rule."
       >
         <textarea

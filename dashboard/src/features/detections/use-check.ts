@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'react'
 import { request } from '@/api/client'
 import type { Check } from '@/api/detection-types'
-import { sampleLines } from './samples'
+import { samplesOf } from './samples'
 
 const TYPING_MS = 300
 
@@ -11,8 +11,8 @@ export type Checked = { check: Check | null; checking: boolean; error: unknown }
 
 export const bodyOf = (written: Written) => ({
   text: written.text,
-  match: sampleLines(written.match),
-  miss: sampleLines(written.miss),
+  match: samplesOf(written.text, written.match),
+  miss: samplesOf(written.text, written.miss),
 })
 
 /** The newest answer stays until the next is there, so that nothing flickers while one types. */

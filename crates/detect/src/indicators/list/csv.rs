@@ -3,7 +3,7 @@
 use crate::indicators::{block::Entry, value::Value};
 
 /// Which column is what, by the header.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
     value: Option<usize>,
     /// MISP says with it whether the value is two joined by a bar.

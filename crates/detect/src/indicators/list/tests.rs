@@ -1,8 +1,11 @@
 //! Lists of every format.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::indicators::Block;
 
 /// What a list gives when it comes in pieces of some size, then what is wrong with it.
 fn check(text: &str, piece: usize) -> String {
@@ -112,5 +115,25 @@ proptest! {
         check(&text, piece);
         check(&format!("value,type\n{text}"), piece);
         check(&format!("[{text}"), piece);
+    }
+}
+
+#[test]
+fn a_list_that_is_read_by_several_is_as_if_one_had_read_it() {
+    let mut text = String::from("value,confidence\n");
+    for number in 0..120_000_u32 {
+        let value = if number % 1_000 == 7 { "no indicator".to_owned() } else { format!("host-{number}.evil.example") };
+        writeln!(text, "{value},{}", number % 100).unwrap();
+    }
+    for format in [ListFormat::Csv, ListFormat::Text] {
+        let read = |threads| read_list(text.as_bytes(), "x", (format, Defaults::default()), 5, threads);
+        let entries = |read: &ReadList| read.blocks.iter().flat_map(Block::entries).collect::<Vec<Entry>>();
+        let (one, many) = (read(1), read(4));
+        assert_eq!((one.entries, one.refused, &one.diagnostics), (many.entries, many.refused, &many.diagnostics));
+        assert_eq!(entries(&one), entries(&many));
+        if format == ListFormat::Csv {
+            assert_eq!((many.entries, many.refused), (119_880, 120));
+            assert_eq!((many.diagnostics[0].line, entries(&many)[0].line), (14, 7));
+        }
     }
 }

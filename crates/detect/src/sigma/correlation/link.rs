@@ -99,7 +99,8 @@ impl<'d> Names<'d> {
             let header = &correlation.header;
             all.add(&header.id, &header.name, &header.file, &Target::Correlation(index));
         }
-        for Rule { id, name, file, .. } in &documents.rules {
+        for rule in &documents.rules {
+            let Rule { id, name, file, .. } = &**rule;
             all.add(id, name, file, &Target::Rule(id.clone()));
         }
         all

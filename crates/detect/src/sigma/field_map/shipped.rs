@@ -13,7 +13,7 @@ pub(super) struct Mapping {
 }
 
 /// In the order in which they are tried.
-pub(super) const MAPPINGS: [Mapping; 11] = [
+pub(super) const MAPPINGS: [Mapping; 14] = [
     Mapping { name: "linux-auditd", about: "Audit records of Linux", rows: AUDITD, below: None },
     Mapping { name: "windows-4688", about: "Security 4688 as process_creation", rows: PROCESS_AUDIT, below: None },
     Mapping { name: "web-access", about: "Web servers that log JSON", rows: WEB, below: None },
@@ -21,6 +21,14 @@ pub(super) const MAPPINGS: [Mapping; 11] = [
     Mapping { name: "sysmon", about: "Sysmon fields of other collectors", rows: SYSMON, below: None },
     Mapping { name: "cloudtrail", about: "CloudTrail records below a name", rows: CLOUDTRAIL, below: None },
     Mapping { name: "okta", about: "Okta system log", rows: OKTA, below: None },
+    Mapping {
+        name: "azure",
+        about: "Azure activity, Entra ID audit and sign-in in all their forms",
+        rows: AZURE,
+        below: None,
+    },
+    Mapping { name: "gcp", about: "Google Cloud audit logs and Workspace", rows: GCP, below: None },
+    Mapping { name: "kubernetes", about: "Kubernetes audit events", rows: KUBERNETES, below: None },
     Mapping { name: "zeek", about: "Zeek logs for rules of firewalls, proxies and DNS", rows: ZEEK, below: None },
     Mapping { name: "ocsf", about: "Open Cybersecurity Schema Framework", rows: OCSF, below: None },
     Mapping { name: "winlogbeat", about: "Winlogbeat", rows: WINLOGBEAT, below: Some("winlog.event_data.") },
@@ -104,6 +112,7 @@ const CLOUDTRAIL: &[Row] = &[
     ("aws", "", "cloudtrail", "sourceIPAddress", &["detail.sourceIPAddress", "source.ip", "source.address"]),
     ("aws", "", "cloudtrail", "userAgent", &["detail.userAgent", "user_agent.original"]),
     ("aws", "", "cloudtrail", "userIdentity.type", &["detail.userIdentity.type", "aws.cloudtrail.user_identity.type"]),
+    ("aws", "", "cloudtrail", "userIdentity.userName", &["detail.userIdentity.userName", "user.name"]),
     ("aws", "", "cloudtrail", "userIdentity.arn", &["detail.userIdentity.arn", "aws.cloudtrail.user_identity.arn"]),
     ("aws", "", "cloudtrail", "requestParameters", &["detail.requestParameters", "aws.cloudtrail.request_parameters"]),
     ("aws", "", "cloudtrail", "responseElements", &["detail.responseElements", "aws.cloudtrail.response_elements"]),
@@ -127,6 +136,98 @@ const OKTA: &[Row] = &[
     ("okta", "", "", "debugContext.debugData.behaviors", &["okta.debug_context.debug_data.behaviors"]),
     ("okta", "", "", "debugContext.debugData.requestUri", &["okta.debug_context.debug_data.request_uri"]),
 ];
+
+/// The record of a diagnostic setting has everything below `properties`, the APIs' objects and the tables do not.
+const AZURE: &[Row] = &[
+    ("azure", "", "activitylogs", "operationName", &["OperationNameValue", "azure.activitylogs.operation_name"]),
+    ("azure", "", "activitylogs", "OperationNameValue", &["operationName"]),
+    ("azure", "", "activitylogs", "properties.message", &["operationName", "OperationNameValue"]),
+    ("azure", "", "activitylogs", "resultType", &["status", "ActivityStatusValue", "event.outcome"]),
+    ("azure", "", "activitylogs", "Status", &["resultType", "status", "ActivityStatusValue"]),
+    ("azure", "", "activitylogs", "resourceId", &["_ResourceId", "ResourceId"]),
+    ("azure", "", "activitylogs", "ResourceId", &["resourceId"]),
+    ("azure", "", "activitylogs", "callerIpAddress", &["CallerIpAddress", "httpRequest.clientIpAddress", "source.ip"]),
+    ("azure", "", "activitylogs", "properties.requestbody", &["Properties_d.requestbody"]),
+    ("azure", "", "auditlogs", "operationName", &["activityDisplayName", "OperationName"]),
+    ("azure", "", "auditlogs", "OperationName", &["operationName", "activityDisplayName"]),
+    ("azure", "", "auditlogs", "Operationname", &["operationName", "activityDisplayName", "OperationName"]),
+    ("azure", "", "auditlogs", "properties.message", &["operationName", "activityDisplayName", "OperationName"]),
+    ("azure", "", "auditlogs", "properties.result", &["result", "Result"]),
+    ("azure", "", "auditlogs", "Status", &["properties.result", "result", "Result"]),
+    ("azure", "", "auditlogs", "Category", &["properties.category", "category"]),
+    ("azure", "", "auditlogs", "LoggedByService", &["properties.loggedByService", "loggedByService"]),
+    ("azure", "", "auditlogs", "properties.initiatedBy", &["initiatedBy", "InitiatedBy"]),
+    ("azure", "", "auditlogs", "properties.targetResources.displayName", &["targetResources.displayName"]),
+    ("azure", "", "auditlogs", "properties.targetResources.modifiedProperties.displayName", MODIFIED_NAME),
+    ("azure", "", "auditlogs", "properties.targetResources.modifiedProperties.newValue", MODIFIED_VALUE),
+    ("azure", "", "signinlogs", "properties.status.errorCode", &["status.errorCode", "resultType", "ResultType"]),
+    ("azure", "", "signinlogs", "ResultType", &["resultType", "properties.status.errorCode", "status.errorCode"]),
+    ("azure", "", "signinlogs", "resultType", &["properties.status.errorCode", "status.errorCode", "ResultType"]),
+    ("azure", "", "signinlogs", "properties.status.additionalDetails", &["status.additionalDetails"]),
+    ("azure", "", "signinlogs", "ResultDescription", &["resultDescription", "properties.status.failureReason"]),
+    ("azure", "", "signinlogs", "properties.userPrincipalName", &["userPrincipalName", "UserPrincipalName"]),
+    ("azure", "", "signinlogs", "Username", &["properties.userPrincipalName", "userPrincipalName"]),
+    ("azure", "", "signinlogs", "properties.ipAddress", &["ipAddress", "IPAddress"]),
+    ("azure", "", "signinlogs", "properties.clientAppUsed", &["clientAppUsed", "ClientAppUsed"]),
+    ("azure", "", "signinlogs", "ClientApp", &["properties.clientAppUsed", "clientAppUsed"]),
+    ("azure", "", "signinlogs", "properties.authenticationProtocol", &["authenticationProtocol"]),
+    ("azure", "", "signinlogs", "AuthenticationRequirement", &["properties.authenticationRequirement"]),
+    ("azure", "", "signinlogs", "properties.riskLevelDuringSignIn", &["riskLevelDuringSignIn"]),
+    ("azure", "", "signinlogs", "properties.appDisplayName", &["appDisplayName", "AppDisplayName"]),
+    ("azure", "", "signinlogs", "AppId", &["properties.appId", "appId"]),
+    ("azure", "", "signinlogs", "userAgent", &["properties.userAgent", "UserAgent"]),
+    ("azure", "", "riskdetection", "riskEventType", &["properties.riskEventType"]),
+];
+
+const MODIFIED_NAME: &[&str] =
+    &["targetResources.modifiedProperties.displayName", "TargetResources.modifiedProperties.displayName"];
+const MODIFIED_VALUE: &[&str] =
+    &["targetResources.modifiedProperties.newValue", "TargetResources.modifiedProperties.newValue"];
+
+const GCP: &[Row] = &[
+    ("gcp", "", "gcp.audit", "gcp.audit.method_name", &["protoPayload.methodName"]),
+    ("gcp", "", "gcp.audit", "gcp.audit.service_name", &["protoPayload.serviceName"]),
+    ("gcp", "", "gcp.audit", "protoPayload.methodName", &["gcp.audit.method_name", "event.action"]),
+    ("gcp", "", "gcp.audit", "protoPayload.serviceName", &["gcp.audit.service_name", "service.name"]),
+    ("gcp", "", "gcp.audit", "data.protoPayload.methodName", &["protoPayload.methodName"]),
+    ("gcp", "", "gcp.audit", "data.protoPayload.serviceName", &["protoPayload.serviceName"]),
+    ("gcp", "", "gcp.audit", "data.protoPayload.logName", &["logName"]),
+    ("gcp", "", "gcp.audit", "data.protoPayload.resource.type", &["resource.type"]),
+    ("gcp", "", "gcp.audit", "data.protoPayload.authorizationInfo.permission", GRANTED_PERMISSION),
+    (
+        "gcp",
+        "",
+        "gcp.audit",
+        "data.protoPayload.authorizationInfo.granted",
+        &["protoPayload.authorizationInfo.granted"],
+    ),
+    ("gcp", "", "google_workspace.admin", "eventService", &["protoPayload.serviceName", "id.applicationName"]),
+    ("gcp", "", "google_workspace.admin", "eventName", WORKSPACE_EVENT),
+    ("gcp", "", "google_workspace.login", "eventService", &["protoPayload.serviceName", "id.applicationName"]),
+    ("gcp", "", "google_workspace.login", "eventName", WORKSPACE_EVENT),
+    ("gcp", "", "google_workspace.login", "protoPayload.metadata.event.eventName", &["events.name", "event.action"]),
+];
+
+const GRANTED_PERMISSION: &[&str] = &["protoPayload.authorizationInfo.permission"];
+const WORKSPACE_EVENT: &[&str] = &["protoPayload.metadata.event.eventName", "events.name", "event.action"];
+
+const KUBERNETES: &[Row] = &[
+    ("kubernetes", "", "audit", "verb", &["kubernetes.audit.verb"]),
+    ("kubernetes", "", "audit", "requestURI", &["kubernetes.audit.requestURI"]),
+    ("kubernetes", "", "audit", "userAgent", &["kubernetes.audit.userAgent", "user_agent.original"]),
+    ("kubernetes", "", "audit", "user.username", &["kubernetes.audit.user.username"]),
+    ("kubernetes", "", "audit", "objectRef.resource", &["kubernetes.audit.objectRef.resource"]),
+    ("kubernetes", "", "audit", "objectRef.subresource", &["kubernetes.audit.objectRef.subresource"]),
+    ("kubernetes", "", "audit", "objectRef.namespace", &["kubernetes.audit.objectRef.namespace"]),
+    ("kubernetes", "", "audit", "objectRef.name", &["kubernetes.audit.objectRef.name"]),
+    ("kubernetes", "", "audit", "objectRef.apiGroup", &["kubernetes.audit.objectRef.apiGroup"]),
+    ("kubernetes", "", "audit", "responseStatus.code", &["kubernetes.audit.responseStatus.code"]),
+    ("kubernetes", "", "audit", "apiGroup", &["objectRef.apiGroup"]),
+    ("kubernetes", "", "audit", "hostPath", &["requestObject.spec.volumes.hostPath.path"]),
+    ("kubernetes", "", "audit", "capabilities", ADDED_CAPABILITIES),
+];
+
+const ADDED_CAPABILITIES: &[&str] = &["requestObject.spec.containers.securityContext.capabilities.add"];
 
 const ZEEK: &[Row] = &[
     ("zeek", "", "", "src_ip", &["id.orig_h"]),

@@ -6,13 +6,19 @@ use shieldops_identity::{CredentialKind, Rights, create_token, people};
 use shieldops_model::{
     Alert, AlertId, AlertStatus, Attack, Clock as _, Entity, EntityKind, Severity, SystemClock, TenantId, Timestamp, id,
 };
+use shieldops_pipeline::Content;
 use shieldops_store::{
     Job, Options, Store, TenantScope, alerts,
+    rule_states::State,
     tenants::{self, NewTenant},
 };
 
+use crate::content::BUILT_IN;
+
 /// Alerts of one transaction.
 const BATCH: u32 = 500;
+/// Rules that the alerts are of, as many come with the binary.
+const RULES: usize = 40;
 const SEVERITIES: [Severity; 4] = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
 /// One tenant as the load needs it.
@@ -26,6 +32,8 @@ pub(super) async fn fill(data_dir: &Path, url: &str, count: u32, each: u32) -> a
     let options =
         Options { data_dir: data_dir.to_owned(), demo: false, database_url: Some(url.to_owned()), keys_dir: None };
     let store = Store::open(&options, Arc::new(SystemClock)).await?;
+    let book = Content::load(BUILT_IN, Vec::new(), State::Enabled).book();
+    let rules: Vec<String> = book.entries.keys().take(RULES).cloned().collect();
     let mut made = Vec::new();
     for number in 0..count {
         let scope = tenant(&store, number).await?;
@@ -36,7 +44,7 @@ pub(super) async fn fill(data_dir: &Path, url: &str, count: u32, each: u32) -> a
                 .1
                 .expose()
                 .to_owned(),
-            alerts: with_alerts(&scope, each).await?,
+            alerts: with_alerts(&scope, each, &rules).await?,
         });
     }
     store.close().await;
@@ -61,13 +69,14 @@ async fn token(scope: &TenantScope, number: u32) -> anyhow::Result<String> {
     Ok(secret.expose().to_owned())
 }
 
-async fn with_alerts(scope: &TenantScope, count: u32) -> anyhow::Result<Vec<AlertId>> {
+async fn with_alerts(scope: &TenantScope, count: u32, rules: &[String]) -> anyhow::Result<Vec<AlertId>> {
     let mut ids = Vec::new();
     for first in (0..count).step_by(usize::try_from(BATCH)?) {
         let now = SystemClock.now();
         let mut tx = scope.begin().await?;
         for number in first..count.min(first + BATCH) {
-            let alert = alert(number, now);
+            let rule = rules.get(usize::try_from(number)? % RULES).cloned().unwrap_or_default();
+            let alert = alert(number, rule, now);
             alerts::insert(&mut tx, &alert).await?;
             ids.push(alert.id);
         }
@@ -78,14 +87,14 @@ async fn with_alerts(scope: &TenantScope, count: u32) -> anyhow::Result<Vec<Aler
 }
 
 /// As a rule makes them: a few entities, a few terms, one event.
-fn alert(number: u32, now: Timestamp) -> Alert {
+fn alert(number: u32, rule_id: String, now: Timestamp) -> Alert {
     let mut fingerprint = [0; 32];
     fingerprint[..4].copy_from_slice(&number.to_be_bytes());
     let [_, _, high, low] = number.to_be_bytes();
     let entity = |kind, text: String| Entity::new(kind, text);
     Alert {
         id: id::mint(now, &mut rand::rng()),
-        rule_id: format!("bench-rule-{}", number % 40),
+        rule_id,
         rule_title: format!("Sign-in as root from an address that is new, rule {}", number % 40),
         rule_version: "0123456789ab".to_owned(),
         severity: SEVERITIES[usize::from(low % 4)],

@@ -13,16 +13,16 @@ use shieldops_detect::{RuleSet, SourceFields, Worker};
 use crate::output::Failure;
 
 /// A file of events and its lines.
-pub(super) struct Input<'b> {
+pub(in crate::bench) struct Input<'b> {
     bytes: &'b [u8],
-    pub(super) lines: Vec<Range<usize>>,
+    pub(in crate::bench) lines: Vec<Range<usize>>,
 }
 
 /// Bytes that a thread takes at once.
 const PIECE: usize = 512 * 1024;
 
 impl<'b> Input<'b> {
-    pub(super) fn new(bytes: &'b [u8], most: usize) -> Self {
+    pub(in crate::bench) fn new(bytes: &'b [u8], most: usize) -> Self {
         let mut start = 0;
         let ends =
             memchr::memchr_iter(b'\n', bytes).chain(bytes.last().filter(|last| **last != b'\n').map(|_| bytes.len()));

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use serde_json::{Value, json};
 use shieldops_detect::{Rule, Why};
-use shieldops_pipeline::{read_own, samples};
+use shieldops_pipeline::{Neighbours, samples};
 
 use super::{PATH, read};
 use crate::{
@@ -53,8 +53,9 @@ fn on_server(args: &ExplainArgs) -> Result<Value, Failure> {
 
 /// The same without a server, for a rule that is being written.
 fn here(file: &Path, event: &str) -> Result<Value, Failure> {
-    let (rule, said) = read_own(&read(file)?);
+    let (own, said) = Neighbours::nobody().rule(&read(file)?);
     let first = said.iter().map(ToString::to_string).next().unwrap_or_default();
+    let rule = own.filter(|own| own.correlation.is_none()).map(|own| own.rule);
     let rule: Rule = rule.ok_or_else(|| Failure::unusable(format!("{}: no rule", file.display())).why(first))?;
     let seen = samples::seen(read(Path::new(event))?.trim());
     let why = rule.why(&seen.log_source, seen.flat.as_bytes());

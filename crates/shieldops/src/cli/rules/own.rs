@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use shieldops_pipeline::content::stories;
 
 use super::{MEMBERS, PATH, read};
 use crate::{
@@ -22,10 +23,10 @@ use crate::{
 pub(in crate::cli) struct WrittenArgs {
     #[command(flatten)]
     server: ServerArgs,
-    /// A Sigma rule.
+    /// A Sigma rule, or a correlation with the rules that it brings along.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Events that it must match, one a line [default: match.ndjson beside the rule, where there is one].
+    /// Events that it must match, one a line; of a correlation stories, with an empty line between two [default: match.ndjson beside the rule, where there is one].
     #[arg(long = "match", value_name = "FILE")]
     matches: Option<PathBuf>,
     /// Events that it must not match, one a line [default: miss.ndjson beside the rule, where there is one].
@@ -117,6 +118,8 @@ pub(in crate::cli) struct ImportArgs {
 
 impl WrittenArgs {
     fn body(&self) -> Result<Value, Failure> {
+        let rule = read(&self.file)?;
+        let is_correlation = rule.lines().any(|line| line.starts_with("correlation:"));
         let samples = |named: Option<&PathBuf>, beside: &str| -> Result<Vec<String>, Failure> {
             let beside = self.file.parent().unwrap_or_else(|| Path::new("")).join(beside);
             let text = match named {
@@ -124,10 +127,13 @@ impl WrittenArgs {
                 None if beside.is_file() => read(&beside)?,
                 None => String::new(),
             };
+            if is_correlation {
+                return Ok(stories(&text).iter().map(|story| story.join("\n")).collect());
+            }
             Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
         };
         Ok(json!({
-            "text": read(&self.file)?,
+            "text": rule,
             "match": samples(self.matches.as_ref(), "match.ndjson")?,
             "miss": samples(self.miss.as_ref(), "miss.ndjson")?,
             "note": self.note,
@@ -151,7 +157,7 @@ pub(super) fn check(args: &WrittenArgs) -> Outcome {
 }
 
 /// Diagnostics, one a line.
-fn said(diagnostics: &Value) -> Result<(), Failure> {
+pub(super) fn said(diagnostics: &Value) -> Result<(), Failure> {
     for said in diagnostics.as_array().into_iter().flatten() {
         let [severity, code, line, column, message, fix] =
             ["severity", "code", "line", "column", "message", "fix"].map(|name| output::text(&said[name]));

@@ -20,10 +20,10 @@ use crate::scan::rules::Loaded;
 
 /// Events are matched in batches of this many.
 const BATCH: usize = 1_024;
+/// Bytes that an event takes beside its text, nearly.
+const OVERHEAD: usize = 512;
 
 pub(super) struct Batch<'a> {
-    rules: &'a Loaded,
-    worker: &'a mut Worker,
     options: &'a Options,
     /// Its place among all files, and its name.
     file: (usize, &'a str),
@@ -49,9 +49,19 @@ struct Waiting {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(rules: &'a Loaded, worker: &'a mut Worker, options: &'a Options, file: (usize, &'a str)) -> Self {
+    pub(super) fn new(options: &'a Options, file: (usize, &'a str)) -> Self {
         let (reader, bytes, waiting) = (FieldReader::new(), Vec::new(), Vec::new());
-        Self { rules, worker, options, file, reader, bytes, waiting, found: Found::default() }
+        Self { options, file, reader, bytes, waiting, found: Found::default() }
+    }
+
+    /// Whether there is enough to be matched.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= BATCH
+    }
+
+    /// Bytes that wait to be matched, nearly.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len().saturating_mul(2).saturating_add(self.waiting.len().saturating_mul(OVERHEAD))
     }
 
     pub(super) fn add(&mut self, event: FileEvent) {
@@ -71,13 +81,10 @@ impl<'a> Batch<'a> {
         let number = self.found.events;
         self.found.events = number.saturating_add(1);
         self.waiting.push(Waiting { record, number, time, source, format, raw, line, log_source, normalised });
-        if self.waiting.len() >= BATCH {
-            self.run();
-        }
     }
 
-    pub(super) fn run(&mut self) {
-        let Self { rules, worker, file, reader, bytes, waiting, found, .. } = self;
+    pub(super) fn run(&mut self, rules: &Loaded, worker: &mut Worker) {
+        let Self { file, reader, bytes, waiting, found, .. } = self;
         let events: Vec<EventRef<'_>> =
             waiting.iter().map(|event| EventRef { line: event.line.clone(), source: &event.log_source }).collect();
         rules.set.scan(worker, &events, bytes, &mut |at, rule| {
