@@ -140,7 +140,7 @@ pub(crate) async fn show(
         Err(_none) => Vec::new(),
     };
     let withheld = throttles::withheld_on(&mut reader, &alert.rule_id, id).await?;
-    let own = crate::rules::view::raised_by(&mut reader, &app.pipeline.content, &alert).await?;
+    let own = crate::rules::raised::raised_by(&mut reader, &app.pipeline.content, &alert).await?;
     drop(reader);
     let same = known.into_iter().find(|(rule, ..)| *rule == alert.rule_id).map_or(0, |(_, count, _)| count);
     let book = app.pipeline.content.book();
@@ -173,7 +173,10 @@ pub(crate) async fn show(
     let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
     let indicator_state = if checked { "checked" } else { "not_checked" };
     let similar_count = same.saturating_sub(1);
-    Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count, withheld }))
+    Ok(Tagged(
+        alert.version,
+        AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count, withheld },
+    ))
 }
 
 /// What a list names in the alert's entities, and where.

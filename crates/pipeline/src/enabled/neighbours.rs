@@ -271,7 +271,8 @@ impl Neighbours {
             message: format!("its rule `{id}` is {}, so nothing comes from it", self.state(id).as_str()),
             fix: "Enable that rule too.".to_owned(),
         };
-        let brought = |id: &&String| !needs.correlations.iter().any(|one| one.header.id == **id && one.header.file == FILE);
+        let brought =
+            |id: &&String| !needs.correlations.iter().any(|one| one.header.id == **id && one.header.file == FILE);
         idle.filter(brought).map(tell).collect()
     }
 
@@ -339,7 +340,8 @@ impl Neighbours {
 /// The rules and correlations that one correlation is made of, itself among them.
 fn closure(all: &Documents, links: &shieldops_detect::Links, id: &str) -> Documents {
     let mut needs = Documents::default();
-    let mut wanted: Vec<usize> = all.correlations.iter().enumerate().filter(|(_, one)| one.header.id == id).map(|(index, _)| index).collect();
+    let mut wanted: Vec<usize> =
+        all.correlations.iter().enumerate().filter(|(_, one)| one.header.id == id).map(|(index, _)| index).collect();
     let (mut rules, mut seen) = (BTreeSet::new(), BTreeSet::new());
     while let Some(index) = wanted.pop() {
         if !seen.insert(index) {
@@ -372,6 +374,7 @@ fn whole(code: &'static str, message: String) -> Diagnostic {
         line: 1,
         column: 1,
         message,
-        fix: "Write one rule, or one correlation with the rules that it brings along; a filter is an exception.".to_owned(),
+        fix: "Write one rule, or one correlation with the rules that it brings along; a filter is an exception."
+            .to_owned(),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 const PATH: &str = "/api/v1/jobs";
-const MEMBERS: &[&str] = &["id", "kind", "state", "total", "done", "failed", "by", "created_at", "updated_at"];
+const MEMBERS: &[&str] = &["id", "kind", "subject", "state", "total", "done", "failed", "by", "created_at", "updated_at"];
 const STEP: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
@@ -58,7 +58,7 @@ pub(super) enum CapabilityCommand {
 pub(super) fn run(command: &JobCommand) -> Outcome {
     match command {
         JobCommand::List(page) => {
-            list(page, PATH, &[], &["/id", "/kind", "/state", "/done", "/failed", "/total", "/by", "/created_at"])
+            list(page, PATH, &[], &["/id", "/kind", "/subject", "/state", "/done", "/failed", "/total", "/by", "/created_at"])
         }
         JobCommand::Show(args) => {
             let client = Client::new(&args.server)?;

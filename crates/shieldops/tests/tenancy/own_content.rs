@@ -193,7 +193,12 @@ fn lists_and_pipelines_of_a_tenant_shape_its_rules_and_nobody_elses() {
         send(&ours, &shipper, &line(0, words));
         send(&theirs, &elsewhere, &line(0, words));
     };
-    let found = || (alerts(admin, BASE).iter().map(|one| one["count"].as_u64().unwrap()).sum::<u64>(), alerts(&theirs.admin, BASE).len());
+    let found = || {
+        (
+            alerts(admin, BASE).iter().map(|one| one["count"].as_u64().unwrap()).sum::<u64>(),
+            alerts(&theirs.admin, BASE).len(),
+        )
+    };
     let list = |values: &[&str]| json!({"name": "Words", "values": values, "note": "first"});
     for bad in ["../x", "a b", ""] {
         let bad = admin.call("POST", "/api/v1/value-lists", Some(&json!({"name": bad, "values": []})));
@@ -204,8 +209,13 @@ fn lists_and_pipelines_of_a_tenant_shape_its_rules_and_nobody_elses() {
     both("a heliotrope");
     assert_eq!(found(), (0, 0), "no event has the field `body`");
 
-    let text = "name: ours\npriority: 10\ntransformations:\n  - type: field_name_mapping\n    mapping:\n      body: message\n";
-    let broken = admin.call("POST", "/api/v1/pipelines", Some(&json!({"name": "ours", "text": "transformations: [{type: no}]\n"})));
+    let text =
+        "name: ours\npriority: 10\ntransformations:\n  - type: field_name_mapping\n    mapping:\n      body: message\n";
+    let broken = admin.call(
+        "POST",
+        "/api/v1/pipelines",
+        Some(&json!({"name": "ours", "text": "transformations: [{type: no}]\n"})),
+    );
     broken.refused(422, "invalid_rule");
     let made = admin.call("POST", "/api/v1/pipelines", Some(&json!({"name": "ours", "text": text})));
     assert_eq!((made.status, &made.json()["active"]), (201, &json!(false)), "{}", made.text);
