@@ -197,7 +197,7 @@ impl Neighbours {
         };
         if !links.correlations.iter().any(is_main) {
             let mut rule = correlation.as_rule(RuleSource::default());
-            rule.text = text.to_owned();
+            text.clone_into(&mut rule.text);
             let (members, correlation) = (Vec::new(), Arc::new(correlation));
             let correlation = OwnCorrelation { correlation, members, silent: false, case: None };
             return (Some(OwnRule { rule, correlation: Some(correlation), usable: false }), said);
@@ -215,7 +215,7 @@ impl Neighbours {
             Some(compiled) => compiled.as_rule(&set),
             None => correlation.as_rule(RuleSource::default()),
         };
-        rule.text = text.to_owned();
+        text.clone_into(&mut rule.text);
         let silent = compiled.is_some_and(|one| one.silent);
         let case = compiled.map(|_| Arc::new(Case::of(id, needs, Arc::clone(&self.options))));
         let correlation = OwnCorrelation { correlation: Arc::new(correlation), members, silent, case };

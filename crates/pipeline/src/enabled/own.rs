@@ -155,10 +155,11 @@ impl Own {
             documents.rules.push(rule);
         }
         for (id, state, text) in running {
-            match Row::read(text, &file(id)).filter(|row| row.id() == Some(id)) {
-                Some(row) => documents.extend([own.take(id, *state, row)]),
-                None => tracing::error!(rule.id = %id, "a tenant's rule cannot be used"),
-            }
+            let Some(row) = Row::read(text, &file(id)).filter(|row| row.id() == Some(id)) else {
+                tracing::error!(rule.id = %id, "a tenant's rule cannot be used");
+                continue;
+            };
+            documents.extend([own.take(id, *state, row)]);
         }
         let correlations = std::mem::take(&mut documents.correlations);
         let rules = documents.rules.clone();

@@ -81,12 +81,12 @@ fn a_correlation_of_a_tenant_finds_its_own_events_over_a_restart_and_nobody_else
     assert_eq!(made.json()["correlation"]["members"], json!([BASE, BELOW]), "{}", made.text);
     enable(admin, CORRELATION).ok();
 
-    send(&ours, &shipper, &line(1, "a heliotrope"));
-    send(&theirs, &elsewhere, &line(1, "a heliotrope"));
-    send(&theirs, &elsewhere, &line(2, "a vermilion"));
+    send(&ours, &shipper, &line(-60, "a heliotrope"));
+    send(&theirs, &elsewhere, &line(-60, "a heliotrope"));
+    send(&theirs, &elsewhere, &line(-55, "a vermilion"));
     assert!(alerts(admin, CORRELATION).is_empty(), "another tenant's event completes nothing");
     restart(&mut site);
-    send(&ours, &shipper, &line(3, "a vermilion"));
+    send(&ours, &shipper, &line(-50, "a vermilion"));
     let found = alerts(admin, CORRELATION);
     assert_eq!((found.len(), &found[0]["count"]), (1, &json!(2)), "what came before the restart counts: {found:?}");
     assert!(alerts(admin, BELOW).is_empty(), "what it brought along is silent");
