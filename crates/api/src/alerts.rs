@@ -139,9 +139,11 @@ pub(crate) async fn show(
         Ok(fingerprint) if around.listed => hits::of_fingerprint(&mut reader, &fingerprint).await?,
         _ => Vec::new(),
     };
-    let own = match around.own_rule || !app.pipeline.content.book().entries.contains_key(&alert.rule_id) {
-        true => crate::rules::view::raised_by(&mut reader, &app.pipeline.content, &alert).await?,
-        false => None,
+    // A rule that comes with a folder is in the book, whatever else the tenant has.
+    let own = if around.own_rule || !app.pipeline.content.book().entries.contains_key(&alert.rule_id) {
+        crate::rules::raised::raised_by(&mut reader, &app.pipeline.content, &alert).await?
+    } else {
+        None
     };
     drop(reader);
     let book = app.pipeline.content.book();
@@ -174,7 +176,10 @@ pub(crate) async fn show(
     let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
     let indicator_state = if checked { "checked" } else { "not_checked" };
     let alerts::Around { similar: similar_count, withheld, .. } = around;
-    Ok(Tagged(alert.version, AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count, withheld }))
+    Ok(Tagged(
+        alert.version,
+        AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count, withheld },
+    ))
 }
 
 /// What a list names in the alert's entities, and where.

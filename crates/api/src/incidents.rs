@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use shieldops_model::{
-    Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Severity, UserId, id,
-};
+use shieldops_model::{Code, Incident, IncidentId, IncidentStatus, Investigation, Note, NoteId, Severity, UserId, id};
 use shieldops_store::{
     Access, Tx,
     incidents::{self, Around, Order},

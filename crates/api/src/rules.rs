@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod matches;
 pub(crate) mod proof;
+pub(crate) mod raised;
 pub(crate) mod switch;
 pub(crate) mod throttle;
 pub(crate) mod versions;
@@ -248,11 +249,7 @@ impl TestAnswer {
     }
 
     /// What a tenant wrote. A correlation that cannot be used finds nothing. Blocking.
-    pub(crate) fn of_own(
-        own: &OwnRule,
-        neighbours: &Neighbours,
-        (matches, misses): (&[String], &[String]),
-    ) -> Self {
+    pub(crate) fn of_own(own: &OwnRule, neighbours: &Neighbours, (matches, misses): (&[String], &[String])) -> Self {
         match own.correlation.as_ref().map(|correlation| correlation.case.as_ref()) {
             Some(Some(case)) => correlation::test(case, matches, misses),
             Some(None) => Self::none(),

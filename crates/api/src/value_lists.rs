@@ -109,7 +109,8 @@ impl ValueListView {
 pub(crate) fn named(name: &str) -> Result<(), Problem> {
     let mut chars = name.chars();
     let begins = chars.next().is_some_and(|first| first.is_ascii_alphabetic());
-    let fits = name.len() <= NAME_CHARS && chars.all(|one| one.is_ascii_alphanumeric() || matches!(one, '_' | '-' | '.'));
+    let fits =
+        name.len() <= NAME_CHARS && chars.all(|one| one.is_ascii_alphanumeric() || matches!(one, '_' | '-' | '.'));
     if begins && fits {
         return Ok(());
     }
@@ -276,7 +277,10 @@ pub(crate) async fn remove(
     if !users.is_empty() {
         let reason = |id: &String| Reason { code: "used_by".to_owned(), detail: format!("the rule {id} names it") };
         let detail = "rules that run name this list: change them first";
-        return Err(Problem { errors: users.iter().take(50).map(reason).collect(), ..Problem::new(Code::CONFLICT, detail) });
+        return Err(Problem {
+            errors: users.iter().take(50).map(reason).collect(),
+            ..Problem::new(Code::CONFLICT, detail)
+        });
     }
     rule_parts::delete(&mut tx, &part).await?;
     tx.commit(now).await?;

@@ -248,7 +248,12 @@ impl Run {
             Some(_) => {}
         }
         if left_out > 0 {
-            missing("correlated_matches", left_out, "a correlation is tried on so many matches of its rules and no more: choose a smaller window".to_owned());
+            missing(
+                "correlated_matches",
+                left_out,
+                "a correlation is tried on so many matches of its rules and no more: choose a smaller window"
+                    .to_owned(),
+            );
         }
         if !over {
             let to = reached.map_or_else(String::new, |at| format!(" that came after {at}"));

@@ -35,6 +35,8 @@ pub(crate) struct Outcome {
     pub(crate) silent: Silent,
     /// What lists name, made alerts or not.
     pub(crate) sightings: Sightings,
+    /// The events were looked up in the lists of indicators.
+    pub(crate) looked_up: bool,
     /// What ran.
     pub(crate) rules: Arc<TenantRules>,
 }
@@ -66,7 +68,7 @@ pub(crate) fn run(
     let mut sightings =
         indicators.map(|indicators| indicators::sightings(&events, &seen, indicators)).unwrap_or_default();
     findings.append(&mut sightings.findings);
-    Outcome { events, findings, problems, silent, sightings, rules }
+    Outcome { events, findings, problems, silent, sightings, looked_up: indicators.is_some(), rules }
 }
 
 /// What the rules find in a batch.

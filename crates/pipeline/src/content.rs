@@ -220,7 +220,8 @@ fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile], before: 
         diagnostics.extend(file.problem.as_ref().map(|problem| file_problem(&file.name, problem)));
         let (found, said) = (&parsed.documents, &parsed.said);
         for rule in &found.rules {
-            let same = before.and_then(|before| before.entries.get(&rule.id)).filter(|old| Arc::ptr_eq(&old.rule, rule));
+            let same =
+                before.and_then(|before| before.entries.get(&rule.id)).filter(|old| Arc::ptr_eq(&old.rule, rule));
             let entry = same.map_or_else(|| entry(rule, &file, (found, said)), RuleEntry::clone);
             entries.insert(rule.id.clone(), entry);
         }

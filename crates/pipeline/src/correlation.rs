@@ -8,7 +8,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use shieldops_detect::{CorrelationMatch, CorrelationSet, Correlator, Counters, FieldReader, Limits, Observed, RuleSet, Stored};
+use shieldops_detect::{
+    CorrelationMatch, CorrelationSet, Correlator, Counters, FieldReader, Limits, Observed, RuleSet, Stored,
+};
 use shieldops_model::{Event, Normalised, TenantId, Timestamp};
 use shieldops_store::{
     Access, Job, Tx, bookkeeping,

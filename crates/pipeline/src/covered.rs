@@ -17,7 +17,7 @@ const UNREADABLE: &str = "unreadable";
 /// Days for which the log is kept are looked at again in one of so many commits.
 const PRUNE_ONE_IN: u64 = 4_096;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Minutes<'a> {
     counts: BTreeMap<(&'a str, i64), (u64, u64)>,
 }
@@ -36,7 +36,7 @@ impl<'a> Minutes<'a> {
             minute: Timestamp::from_secs(minute.saturating_mul(60)),
             rules: rules.to_owned(),
             evaluated: if skipped { 0 } else { events },
-            late,
+            late: if skipped { 0 } else { late },
             skipped: if skipped { events } else { 0 },
         };
         self.counts.into_iter().map(row).collect()
@@ -52,6 +52,9 @@ pub(crate) async fn evaluated(tx: &mut Tx, outcome: &Outcome, late: Vec<EventId>
     let mut minutes = Minutes::default();
     for event in &outcome.events {
         minutes.add(event, late.contains(&event.id));
+    }
+    if !outcome.looked_up {
+        coverage::add(tx, &minutes.clone().rows(coverage::INDICATORS, true)).await?;
     }
     coverage::add(tx, &minutes.rows(&outcome.rules.hash, false)).await?;
     keep(tx, &outcome.rules, now).await?;

@@ -139,8 +139,17 @@ impl TenantRules {
         let hash = hash_of(&set);
         let exceptions = Exceptions::new(&wanted.exceptions).with_options(&options);
         let throttles = wanted.throttles.clone();
-        let mut made =
-            Self { book, runs, shadow, own, exceptions, correlations: correlation::States::default(), throttles, set, hash };
+        let mut made = Self {
+            book,
+            runs,
+            shadow,
+            own,
+            exceptions,
+            correlations: correlation::States::default(),
+            throttles,
+            set,
+            hash,
+        };
         let of = |id: &str| made.own.as_ref().and_then(|own| own.state(id)).unwrap_or_else(|| state(id));
         made.correlations = correlation::States::of(made.correlation_set(), of);
         made

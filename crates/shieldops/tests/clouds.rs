@@ -63,7 +63,8 @@ fn bodies() -> Vec<String> {
         json!({"Records": [aws]}).to_string(),
         json!([{"records": [azure, audit]}, {"records": [sign_in]}]).to_string(),
         serde_json::to_string_pretty(&gcp).unwrap(),
-        json!({"eventType": "com.okta.event_hook", "cloudEventsVersion": "0.1", "data": {"events": [okta]}}).to_string(),
+        json!({"eventType": "com.okta.event_hook", "cloudEventsVersion": "0.1", "data": {"events": [okta]}})
+            .to_string(),
         json!({"kind": "admin#reports#activities", "etag": "x", "items": [workspace]}).to_string(),
         json!({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}, "items": [bound]}).to_string(),
         listed.to_string(),

@@ -18,6 +18,8 @@ use crate::{
 
 const SETS: &str = "rule_sets";
 const FIELDS: &str = "source_fields";
+/// Stands for a set of rules in the minutes of events that were not looked up in the lists of indicators.
+pub const INDICATORS: &str = "indicators";
 /// Days for which minutes are kept.
 pub const DAYS: u64 = 30;
 /// Sources of which fields are kept.
@@ -30,13 +32,13 @@ pub struct Minute {
     pub source: String,
     /// Its beginning.
     pub minute: Timestamp,
-    /// The set of rules that ran: see `rules` of the same answer.
+    /// The set of rules that ran; `indicators` where events were not looked up in the lists, because these were loading.
     pub rules: String,
     /// Events that the set was run on, late ones included.
     pub evaluated: u64,
     /// Events that came behind the source's watermark.
     pub late: u64,
-    /// Events on which no rule was run.
+    /// Events on which no rule was run, or that were not looked up.
     pub skipped: u64,
 }
 

@@ -238,11 +238,7 @@ pub async fn get_around(access: &mut impl Access, id: IncidentId) -> Result<(Inc
 }
 
 /// Incidents that have a first revision, newest first unless told. Merged ones are left out.
-pub async fn list(
-    access: &mut impl Access,
-    filter: &Filter,
-    page: &PageRequest,
-) -> Result<Page<(Incident, Around)>> {
+pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<(Incident, Around)>> {
     let order = filter.order;
     let (time, within) = if order.by_last_seen() { place(page, order.oldest_first())? } else { (0, page.clone()) };
     let (side, edge, direction) = within.edge::<id::IncidentKind>(order.oldest_first())?;

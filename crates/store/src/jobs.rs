@@ -152,14 +152,12 @@ pub async fn find(access: &mut impl Access, id: JobId) -> Result<Option<BulkJob>
 /// Newest first, without the results of their items.
 pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<BulkJob>> {
     let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT * FROM jobs WHERE tenant_id=$1 AND id<$2 ORDER BY id DESC LIMIT $3",
-    )
-    .bind(tenant)
-    .bind(page.below::<id::JobKind>()?)
-    .bind(page.fetch())
-    .fetch_all(access.conn())
-    .await?;
+    let rows = sqlx::query("SELECT * FROM jobs WHERE tenant_id=$1 AND id<$2 ORDER BY id DESC LIMIT $3")
+        .bind(tenant)
+        .bind(page.below::<id::JobKind>()?)
+        .bind(page.fetch())
+        .fetch_all(access.conn())
+        .await?;
     let without = |job: BulkJob| BulkJob { results: Vec::new(), ..job };
     let items: Result<Vec<BulkJob>> = rows.iter().map(|row| read(access, row).map(without)).collect();
     Ok(page.page(items?, |job| job.id.to_string()))

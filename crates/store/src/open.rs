@@ -108,7 +108,8 @@ impl Store {
         let holder = format!("{node}-{}", hex::encode(rand::random::<[u8; 8]>()));
         let url = options.database_url.clone();
         let known = Known::default();
-        let inner = Inner { dir, db, keys, chains, live, clock, installation, known, node, holder, feed, url, _here: here };
+        let inner =
+            Inner { dir, db, keys, chains, live, clock, installation, known, node, holder, feed, url, _here: here };
         let store = Self { inner: Arc::new(inner) };
         store.keys().ensure(TenantId::INSTALLATION)?;
         store.first_tenant(options.demo).await?;

@@ -174,14 +174,13 @@ pub async fn versions(access: &mut impl Access, kind: Kind, name: &str) -> Resul
 
 pub async fn version(access: &mut impl Access, kind: Kind, name: &str, number: i64) -> Result<Option<PartVersion>> {
     let tenant = access.t();
-    let row =
-        sqlx::query("SELECT * FROM rule_part_versions WHERE tenant_id=$1 AND kind=$2 AND name=$3 AND number=$4")
-            .bind(tenant)
-            .bind(kind.as_str())
-            .bind(name)
-            .bind(number)
-            .fetch_optional(access.conn())
-            .await?;
+    let row = sqlx::query("SELECT * FROM rule_part_versions WHERE tenant_id=$1 AND kind=$2 AND name=$3 AND number=$4")
+        .bind(tenant)
+        .bind(kind.as_str())
+        .bind(name)
+        .bind(number)
+        .fetch_optional(access.conn())
+        .await?;
     row.map(|row| read_version(access, kind, name, &row)).transpose()
 }
 
@@ -304,14 +303,16 @@ fn within(all: &[Part], next: &Part) -> Result<()> {
 }
 
 async fn make_room(tx: &mut Tx, part: &Part) -> Result<()> {
-    sqlx::query("DELETE FROM rule_part_versions WHERE tenant_id=$1 AND kind=$2 AND name=$3 AND number<=$4 AND number<>$5")
-        .bind(tx.t())
-        .bind(part.kind.as_str())
-        .bind(&part.name)
-        .bind(part.head - KEPT)
-        .bind(part.live.unwrap_or(0))
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "DELETE FROM rule_part_versions WHERE tenant_id=$1 AND kind=$2 AND name=$3 AND number<=$4 AND number<>$5",
+    )
+    .bind(tx.t())
+    .bind(part.kind.as_str())
+    .bind(&part.name)
+    .bind(part.head - KEPT)
+    .bind(part.live.unwrap_or(0))
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

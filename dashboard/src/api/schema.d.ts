@@ -1328,6 +1328,123 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pipelines of the tenant, by name.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_pipelines"];
+        put?: never;
+        /**
+         * Makes a pipeline. It is in use when it is activated.
+         * @description Needs `rule.write`.
+         */
+        post: operations["create_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads a pipeline as it is being written, and tries it on the tenant's rules that run. Nothing is kept.
+         * @description Needs `rule.read`.
+         */
+        post: operations["check_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One pipeline, with its newest text.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_pipeline"];
+        /**
+         * Writes a pipeline again, as a new version. The one in use stays.
+         * @description Needs `rule.write`.
+         */
+        put: operations["revise_pipeline"];
+        post?: never;
+        /**
+         * Takes a pipeline away with its versions. It is taken out of use first.
+         * @description Needs `rule.write`.
+         */
+        delete: operations["delete_pipeline"];
+        options?: never;
+        head?: never;
+        /**
+         * Puts a version of a pipeline to use, or takes it out of use, from the next batch of events on. One with which a rule of
+         *     the tenant that runs could not be compiled is refused.
+         * @description Needs `rule.write`.
+         */
+        patch: operations["update_pipeline"];
+        trace?: never;
+    };
+    "/api/v1/pipelines/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions of a pipeline, newest first; the newest 200 are kept.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_pipeline_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{name}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version of a pipeline, with its text.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_pipeline_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plans": {
         parameters: {
             query?: never;
@@ -1771,6 +1888,31 @@ export interface paths {
          * @description Needs `rule.read`.
          */
         post: operations["test_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}/throttle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many alerts of a rule the tenant wants, and how many matches were counted on another alert for it.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_rule_throttle"];
+        /**
+         * Limits how many alerts a rule raises, for each entity of a kind or as a whole, from the next batch of events on. Further
+         *     matches are counted on the last alert.
+         * @description Needs `rule.write`.
+         */
+        put: operations["set_rule_throttle"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2502,6 +2644,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/value-lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists of values, by name.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_value_lists"];
+        put?: never;
+        /**
+         * Makes a list. Rules that name it use it from the next batch of events on.
+         * @description Needs `rule.write`.
+         */
+        post: operations["create_value_list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/value-lists/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One list, with its values.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_value_list"];
+        /**
+         * Writes a list again, as a new version that is in use from the next batch of events on.
+         * @description Needs `rule.write`.
+         */
+        put: operations["revise_value_list"];
+        post?: never;
+        /**
+         * Takes a list away with its versions. One that a rule which runs names stays.
+         * @description Needs `rule.write`.
+         */
+        delete: operations["delete_value_list"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/value-lists/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions of a list, newest first; the newest 200 are kept.
+         * @description Needs `rule.read`.
+         */
+        get: operations["list_value_list_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/value-lists/{name}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version of a list, with its values.
+         * @description Needs `rule.read`.
+         */
+        get: operations["get_value_list_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2645,6 +2879,11 @@ export interface components {
              * @description Other alerts of this rule.
              */
             similar_count: number;
+            /**
+             * Format: int64
+             * @description Matches counted on it that would have raised another alert, had the rule's throttle allowed more.
+             */
+            withheld: number;
         };
         AlertPatch: {
             assignee?: components["schemas"]["Id_usr"] | null;
@@ -2777,6 +3016,8 @@ export interface components {
             kind: string;
             results: components["schemas"]["ItemResult"][];
             state: components["schemas"]["JobState"];
+            /** @description What it is about: the rule of a backtest. */
+            subject?: string | null;
             /** Format: int32 */
             total: number;
             updated_at: components["schemas"]["Timestamp"];
@@ -2854,11 +3095,11 @@ export interface components {
             late: number;
             /** @description Its beginning. */
             minute: components["schemas"]["Timestamp"];
-            /** @description The set of rules that ran: see `rules` of the same answer. */
+            /** @description The set of rules that ran; `indicators` where events were not looked up in the lists, because these were loading. */
             rules: string;
             /**
              * Format: int64
-             * @description Events on which no rule was run.
+             * @description Events on which no rule was run, or that were not looked up.
              */
             skipped: number;
             source: string;
@@ -3542,9 +3783,13 @@ export interface components {
             enabled: boolean;
             /**
              * Format: int32
-             * @description 0 none, 1 data, 2 detected, 3 tested, 4 automated.
+             * @description 0 none, 1 data, 2 detected, 3 tested, 4 automated; absent where rules name sub-techniques alone.
              */
-            score: number;
+            score?: number | null;
+            /** @description Of a technique: its sub-techniques are shown. */
+            showSubtechniques: boolean;
+            /** @description A technique stands once in each tactic that its rules mean. */
+            tactic?: string | null;
             techniqueID: string;
         };
         LayerVersions: {
@@ -3557,6 +3802,20 @@ export interface components {
          * @enum {string}
          */
         Level: "none" | "data" | "detected" | "tested" | "automated";
+        /** @description At most so many alerts in a time. */
+        Limit: {
+            /**
+             * Format: int32
+             * @description 1 to 10,000.
+             */
+            alerts: number;
+            per?: components["schemas"]["EntityKind"] | null;
+            /**
+             * Format: int32
+             * @description From 60 s to 30 days.
+             */
+            window_s: number;
+        };
         /** @description A link for somebody else's eyes. It is shown this once. */
         Link: components["schemas"]["Invitation"] & {
             /** @description Where it leads; without a `public_url` in the configuration it begins with the path. */
@@ -3717,6 +3976,8 @@ export interface components {
                 kind: string;
                 results: components["schemas"]["ItemResult"][];
                 state: components["schemas"]["JobState"];
+                /** @description What it is about: the rule of a backtest. */
+                subject?: string | null;
                 /** Format: int32 */
                 total: number;
                 updated_at: components["schemas"]["Timestamp"];
@@ -3942,6 +4203,21 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_PartVersionView: {
+            items: {
+                at: components["schemas"]["Timestamp"];
+                by: string;
+                by_name: string;
+                /** @description It is the one in use. */
+                live: boolean;
+                note: string;
+                /** Format: int64 */
+                number: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_Passkey: {
             items: {
                 created_at: components["schemas"]["Timestamp"];
@@ -3964,6 +4240,38 @@ export interface components {
                  *     `tenant suspended`.
                  */
                 rule: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_PipelineView: {
+            items: {
+                active: boolean;
+                by: string;
+                by_name: string;
+                /** Format: int64 */
+                bytes: number;
+                created_at: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int64
+                 * @description The newest version.
+                 */
+                head: number;
+                /**
+                 * Format: int64
+                 * @description The version in use; absent while it is not in use.
+                 */
+                live?: number | null;
+                name: string;
+                /** @description Why it was last changed. */
+                reason: string;
+                updated_at: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int64
+                 * @description What its ETag says.
+                 */
+                version: number;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -4041,6 +4349,8 @@ export interface components {
                 /** Format: int64 */
                 live?: number | null;
                 log_source: Record<string, never>;
+                /** @description Correlations that build on it. */
+                needed_by: components["schemas"]["RuleNeededBy"][];
                 /** @description `built_in`, `directory` or `tenant`. */
                 origin: string;
                 /** @description A rule of the tenant that stands in for one from elsewhere. */
@@ -4051,6 +4361,7 @@ export interface components {
                 switched?: components["schemas"]["Switched"] | null;
                 tags: string[];
                 tests: components["schemas"]["TestCounts"];
+                throttle?: components["schemas"]["Limit"] | null;
                 title: string;
                 version: string;
             }[];
@@ -4156,6 +4467,34 @@ export interface components {
                 /**
                  * Format: int64
                  * @description Of the membership.
+                 */
+                version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_ValueListView: {
+            items: {
+                by: string;
+                by_name: string;
+                /** Format: int64 */
+                bytes: number;
+                created_at: components["schemas"]["Timestamp"];
+                name: string;
+                /** @description What the newest version is for. */
+                note: string;
+                /**
+                 * Format: int64
+                 * @description The newest version, which is in use.
+                 */
+                number: number;
+                /** @description Rules of the tenant that name it. */
+                rules: string[];
+                updated_at: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int64
+                 * @description What its ETag says.
                  */
                 version: number;
             }[];
@@ -4392,6 +4731,13 @@ export interface components {
             name: string;
             ticket: string;
         };
+        NewPipeline: {
+            /** @description A letter, then letters, digits, `_`, `-` and `.`; at most 64. */
+            name: string;
+            note?: string;
+            /** @description pySigma's YAML, at most 256 KiB. */
+            text: string;
+        };
         NewPlan: {
             actions: components["schemas"]["ProposedAction"][];
             incident_id?: components["schemas"]["Id_inc"] | null;
@@ -4433,6 +4779,14 @@ export interface components {
             password: string;
             /** @description A built-in role or the id of a custom one. */
             role: string;
+        };
+        NewValueList: {
+            /** @description What rules call it, without the percent signs: a letter, then letters, digits, `_`, `-` and `.`; at most 64. */
+            name: string;
+            /** @description What it is for. */
+            note?: string;
+            /** @description At most 20,000, each of at most 1,024 bytes, 512 KiB together. `*` and `?` are wildcards, as in rules. */
+            values: string[];
         };
         NotChecked: {
             what: string;
@@ -4549,6 +4903,16 @@ export interface components {
             action_id: components["schemas"]["Id_act"];
             expires_at?: components["schemas"]["Timestamp"] | null;
         };
+        PartVersionView: {
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            by_name: string;
+            /** @description It is the one in use. */
+            live: boolean;
+            note: string;
+            /** Format: int64 */
+            number: number;
+        };
         /** @description A passkey, without its key. */
         Passkey: {
             created_at: components["schemas"]["Timestamp"];
@@ -4566,6 +4930,63 @@ export interface components {
             keep_tokens?: boolean;
             /** @description At least 12 characters. */
             new: string;
+        };
+        PipelineCheck: {
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            /** @description It can be used, and the tenant's rules that run can be compiled with it. */
+            usable: boolean;
+        };
+        PipelineDetail: components["schemas"]["PipelineView"] & {
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            /** @description The newest version. */
+            text: string;
+        };
+        PipelinePatch: {
+            /** @description Whether it is applied to the tenant's rules. */
+            active: boolean;
+            /** @description Why. It stands in the ledger. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description The version to use; the newest unless told.
+             */
+            version?: number | null;
+        };
+        PipelineText: {
+            /** @description What this version is for. */
+            note?: string;
+            /** @description pySigma's YAML, at most 256 KiB. */
+            text: string;
+        };
+        PipelineVersion: components["schemas"]["PartVersionView"] & {
+            text: string;
+        };
+        PipelineView: {
+            active: boolean;
+            by: string;
+            by_name: string;
+            /** Format: int64 */
+            bytes: number;
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description The newest version.
+             */
+            head: number;
+            /**
+             * Format: int64
+             * @description The version in use; absent while it is not in use.
+             */
+            live?: number | null;
+            name: string;
+            /** @description Why it was last changed. */
+            reason: string;
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description What its ETag says.
+             */
+            version: number;
         };
         Plan: {
             actions: components["schemas"]["Action"][];
@@ -4814,12 +5235,18 @@ export interface components {
             old?: number | null;
             text: string;
         };
+        /** @description A correlation that builds on a rule. */
+        RuleNeededBy: {
+            id: string;
+            state: components["schemas"]["State"];
+            title: string;
+        };
         RulePatch: {
             /** @description Set the rule that the tenant's own stands in for. */
             below?: boolean;
             /** @description Short for `enabled` or `retired`. */
             enabled?: boolean | null;
-            /** @description Enable it though its tests or its backtest are missing. */
+            /** @description Enable it though its tests or its backtest are missing, or take it out of use though correlations need it. */
             override?: boolean;
             /** @description Why. It stands in the ledger. */
             reason: string;
@@ -4839,14 +5266,40 @@ export interface components {
             ready: boolean;
         };
         RuleText: {
-            /** @description Events that it must match, as they would be sent; at most 200, each of at most 64 KiB. */
+            /**
+             * @description Events that it must match, as they would be sent; of a correlation stories, whose events are lines. At most 200, each
+             *     of at most 64 KiB.
+             */
             match?: string[];
             /** @description Events that it must not match. */
             miss?: string[];
             /** @description What this version is for. */
             note?: string;
-            /** @description One Sigma rule, at most 256 KiB. */
+            /** @description One Sigma rule, or one correlation with the rules that it brings along, at most 256 KiB. */
             text: string;
+        };
+        RuleThrottle: {
+            at?: components["schemas"]["Timestamp"] | null;
+            by: string;
+            by_name: string;
+            limit?: components["schemas"]["Limit"] | null;
+            reason: string;
+            rule_id: string;
+            /**
+             * Format: int64
+             * @description What its ETag says; 0 while nobody set it.
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description Matches of the last 30 days that were counted on another alert.
+             */
+            withheld: number;
+        };
+        RuleThrottleText: {
+            limit?: components["schemas"]["Limit"] | null;
+            /** @description Why. It stands in the ledger. */
+            reason: string;
         };
         RuleView: {
             /** Format: int64 */
@@ -4871,6 +5324,8 @@ export interface components {
             /** Format: int64 */
             live?: number | null;
             log_source: Record<string, never>;
+            /** @description Correlations that build on it. */
+            needed_by: components["schemas"]["RuleNeededBy"][];
             /** @description `built_in`, `directory` or `tenant`. */
             origin: string;
             /** @description A rule of the tenant that stands in for one from elsewhere. */
@@ -4881,6 +5336,7 @@ export interface components {
             switched?: components["schemas"]["Switched"] | null;
             tags: string[];
             tests: components["schemas"]["TestCounts"];
+            throttle?: components["schemas"]["Limit"] | null;
             title: string;
             version: string;
         };
@@ -4926,6 +5382,11 @@ export interface components {
              * @description Matches of the last 30 days that raised no alert: while it was in shadow, and those that an exception took out.
              */
             shadow_matches: number;
+            /**
+             * Format: int64
+             * @description Matches of the last 30 days that were counted on another alert, because there were as many as the throttle allows.
+             */
+            throttled_matches: number;
             /** Format: int64 */
             true_positives: number;
         };
@@ -5148,11 +5609,14 @@ export interface components {
             /** @description `T1110` or `T1110.003`. */
             id: string;
             level: components["schemas"]["Level"];
+            /** @description The technique that a sub-technique is of. */
+            parent?: string | null;
             rule_count: number;
             /** @description The first 100. */
             rules: components["schemas"]["TechniqueRule"][];
             /** @description Sources whose events its rules are for. */
             sources: string[];
+            /** @description Those of the technique that the rules mean. */
             tactics: string[];
             tested: boolean;
         };
@@ -5436,6 +5900,41 @@ export interface components {
             /** @description A disabled member is refused on the next request. */
             disabled?: boolean | null;
             role?: string | null;
+        };
+        ValueListDetail: components["schemas"]["ValueListView"] & {
+            values: string[];
+        };
+        ValueListText: {
+            /** @description What this version is for. */
+            note?: string;
+            /** @description All values, the old ones too. */
+            values: string[];
+        };
+        ValueListVersion: components["schemas"]["PartVersionView"] & {
+            values: string[];
+        };
+        ValueListView: {
+            by: string;
+            by_name: string;
+            /** Format: int64 */
+            bytes: number;
+            created_at: components["schemas"]["Timestamp"];
+            name: string;
+            /** @description What the newest version is for. */
+            note: string;
+            /**
+             * Format: int64
+             * @description The newest version, which is in use.
+             */
+            number: number;
+            /** @description Rules of the tenant that name it. */
+            rules: string[];
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description What its ETag says.
+             */
+            version: number;
         };
         /**
          * @description OCSF `verdict_id`, with the name used on every surface.
@@ -9471,6 +9970,492 @@ export interface operations {
             };
         };
     };
+    list_pipelines: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PipelineView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_pipeline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPipeline"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineDetail"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_pipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPipeline"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineCheck"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_pipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revise_pipeline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineText"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_pipeline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, without more to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_pipeline: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelinePatch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_pipeline_versions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PartVersionView"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_pipeline_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineVersion"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_plans: {
         parameters: {
             query?: {
@@ -10923,6 +11908,116 @@ export interface operations {
             };
             /** @description There is no such object */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rule_throttle: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleThrottle"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_rule_throttle: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleThrottleText"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleThrottle"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13573,6 +14668,362 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_value_lists: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ValueListView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_value_list: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewValueList"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValueListDetail"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_value_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValueListDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revise_value_list: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValueListText"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValueListDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_value_list: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, without more to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_value_list_versions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PartVersionView"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_value_list_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValueListVersion"];
                 };
             };
             /** @description There is no such object */

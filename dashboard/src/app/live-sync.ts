@@ -19,7 +19,7 @@ const WHOLE: Record<string, string[]> = {
   investigation: ['incidents'],
   plan: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
   action: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
-  rule: ['rules'],
+  rule: ['rules', 'value-lists'],
   ingest: ['ingest'],
   dead_letter: ['dead-letters', 'ingest'],
   automation: ['automation', 'plans'],

@@ -102,7 +102,8 @@ pub(crate) async fn show(
     let window = Window { source: query.source.as_deref(), from, to, limit: ROWS };
     let mut rows = coverage::minutes(&mut reader, &window).await?;
     let truncated = rows.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
-    rows.retain(|row| sources.contains(&row.source));
+    // Of one rule, lists of indicators say nothing.
+    rows.retain(|row| sources.contains(&row.source) && (query.rule.is_none() || row.rules != coverage::INDICATORS));
     let ran = match &query.rule {
         Some(rule) => Some(ran(&mut reader, rule, &rows).await?),
         None => None,
@@ -241,8 +242,15 @@ fn empty(found: &mut Vec<Stretch>, source: &str, (from, to): (Timestamp, Timesta
 
 /// The worst that can be said of a minute.
 fn judged(rows: &[&Minute], ran: Option<&Ran>) -> (Status, String) {
-    if rows.iter().any(|row| row.skipped > 0) {
+    let skipped = |lists: bool| rows.iter().any(|row| row.skipped > 0 && (row.rules == coverage::INDICATORS) == lists);
+    if skipped(false) {
         return (Status::NotChecked, "no rule could be run on some of its events".to_owned());
+    }
+    if skipped(true) {
+        return (
+            Status::NotChecked,
+            "lists were loading: some of its events were not looked up for indicators".to_owned(),
+        );
     }
     let mut status = Status::Evaluated;
     for row in rows {
@@ -320,6 +328,14 @@ mod tests {
                 "sshd 8-10 NotChecked 0: what came waits to be looked at",
             ]
         );
+    }
+
+    #[test]
+    fn events_that_were_not_looked_up_in_lists_are_a_gap_beside_what_the_rules_did() {
+        let rows = [row("sshd", 2, "a", 0), row("sshd", 2, coverage::INDICATORS, 7), row("sshd", 3, "a", 0)];
+        let seen = shown(&rows, None, 10);
+        let why = "lists were loading: some of its events were not looked up for indicators";
+        assert_eq!(seen[2..4], [format!("sshd 2-3 NotChecked 1: {why}"), "sshd 3-4 Evaluated 1".to_owned()]);
     }
 
     #[test]

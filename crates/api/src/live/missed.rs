@@ -107,7 +107,7 @@ fn topic(id: &str) -> Option<&'static str> {
 /// Topics that are one object, as their own frames name it.
 fn whole(kind: &str) -> Option<(&'static str, &'static str)> {
     let is = |beginning: &str| kind.starts_with(beginning);
-    if is("rules.") || is("rule.") {
+    if ["rules.", "rule.", "exception.", "value_list.", "pipeline."].into_iter().any(is) {
         return Some(("rule", "all"));
     }
     is("automation.").then_some(("automation", "automation"))

@@ -116,9 +116,7 @@ pub(crate) async fn explain(
     let subject = view::find(&mut reader, content, &id).await?;
     let state = match own_rules::find(&mut reader, &id).await? {
         Some(row) => row.state,
-        None => {
-            rule_states::find(&mut reader, &id).await?.map_or(content.default_state(), |state| state.state)
-        }
+        None => rule_states::find(&mut reader, &id).await?.map_or(content.default_state(), |state| state.state),
     };
     let held = exceptions::after(&mut reader, at).await?;
     drop(reader);

@@ -7,8 +7,8 @@ use std::{
 };
 
 use serde::Serialize;
-use shieldops_detect::{CompileOptions, Diagnostic, Documents, Rule, RuleSet, RuleSource};
-use shieldops_model::{Alert, Attack, JobId, Normalised, Severity, Timestamp};
+use shieldops_detect::{CompileOptions, Diagnostic, Rule, RuleSource};
+use shieldops_model::{Attack, JobId, Severity, Timestamp};
 use shieldops_pipeline::{
     Case, Content, NeededBy as Above, Neighbours, OwnCorrelation, RuleBook, RuleEntry, samples, story_lines,
 };
@@ -24,7 +24,7 @@ use shieldops_store::{
 use utoipa::ToSchema;
 
 use super::correlation::CorrelationView;
-use crate::{Problem, alerts::FieldMatch, auth::Caller};
+use crate::{Problem, auth::Caller};
 
 /// Days over which a rule's volume is measured.
 const DAYS: u32 = 30;
@@ -401,61 +401,6 @@ pub(crate) async fn find(access: &mut impl Access, content: &Content, id: &str) 
         own.or_else(|| book.entries.get(&id).map(|entry| Subject::of_book(entry, &neighbours)))
     };
     super::blocking(found).await?.ok_or_else(Problem::not_found)
-}
-
-/// The tenant's own rule that raised an alert.
-pub(crate) struct RaisedBy {
-    pub(crate) rule: Rule,
-    /// The rule, or the rules that a correlation is made of.
-    pub(crate) set: RuleSet,
-}
-
-impl RaisedBy {
-    /// What an event has of it.
-    pub(crate) fn fields(&self, seen: &Normalised) -> Vec<FieldMatch> {
-        let line = seen.flat.as_bytes();
-        let mut hits = self.set.rules().iter().map(|rule| self.set.explain(rule, &seen.log_source, line));
-        let found = hits.find(|hits| !hits.is_empty()).unwrap_or_default();
-        found.into_iter().map(FieldMatch::from).collect()
-    }
-}
-
-/// The tenant's own rule that raised an alert, in the version that did; nothing when it was another's.
-pub(crate) async fn raised_by(
-    access: &mut impl Access,
-    content: &Content,
-    alert: &Alert,
-) -> Result<Option<RaisedBy>, Problem> {
-    if own_rules::find(access, &alert.rule_id).await?.is_none() {
-        if content.book().entries.contains_key(&alert.rule_id) {
-            return Ok(None);
-        }
-        return brought_along(Neighbours::read(access, content).await?, alert.rule_id.clone()).await;
-    }
-    let versions = versions::of_rule(access, &alert.rule_id).await?;
-    let Some(version) = versions.into_iter().find(|version| version.written.hash == alert.rule_version) else {
-        return Ok(None);
-    };
-    let neighbours = Neighbours::read(access, content).await?;
-    let compile = move || {
-        let read = neighbours.rule(&version.written.text).0?;
-        let documents = match read.correlation.as_ref().map(|correlation| &correlation.case) {
-            Some(case) => Documents { rules: case.as_ref()?.rules().to_vec(), ..Documents::default() },
-            None => Documents::from(vec![read.rule.clone()]),
-        };
-        Some(RaisedBy { rule: read.rule, set: RuleSet::compile(documents, neighbours.options()).0 })
-    };
-    super::blocking(compile).await
-}
-
-/// A rule that a correlation of the tenant has brought along and that raises alerts of its own.
-async fn brought_along(neighbours: Neighbours, id: String) -> Result<Option<RaisedBy>, Problem> {
-    let compile = move || {
-        let rule = neighbours.brought_along(&id)?;
-        let set = RuleSet::compile(vec![rule.clone()], neighbours.options()).0;
-        Some(RaisedBy { rule, set })
-    };
-    super::blocking(compile).await
 }
 
 #[derive(Serialize, ToSchema)]

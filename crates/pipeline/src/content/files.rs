@@ -140,7 +140,9 @@ pub(super) fn read_limited(path: &Path) -> Result<String, String> {
 pub(super) fn hashes(files: &[SourceFile]) -> Vec<[u8; 32]> {
     on_every_core(files, |file| {
         let mut hash = Sha256::new();
-        for text in [&file.name, &file.text, &file.matches, &file.misses, file.problem.as_ref().unwrap_or(&String::new())] {
+        for text in
+            [&file.name, &file.text, &file.matches, &file.misses, file.problem.as_ref().unwrap_or(&String::new())]
+        {
             hash.update(u64::try_from(text.len()).unwrap_or(0).to_be_bytes());
             hash.update(text);
         }

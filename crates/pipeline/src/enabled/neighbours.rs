@@ -197,7 +197,7 @@ impl Neighbours {
         };
         if !links.correlations.iter().any(is_main) {
             let mut rule = correlation.as_rule(RuleSource::default());
-            rule.text = text.to_owned();
+            text.clone_into(&mut rule.text);
             let (members, correlation) = (Vec::new(), Arc::new(correlation));
             let correlation = OwnCorrelation { correlation, members, silent: false, case: None };
             return (Some(OwnRule { rule, correlation: Some(correlation), usable: false }), said);
@@ -215,7 +215,7 @@ impl Neighbours {
             Some(compiled) => compiled.as_rule(&set),
             None => correlation.as_rule(RuleSource::default()),
         };
-        rule.text = text.to_owned();
+        text.clone_into(&mut rule.text);
         let silent = compiled.is_some_and(|one| one.silent);
         let case = compiled.map(|_| Arc::new(Case::of(id, needs, Arc::clone(&self.options))));
         let correlation = OwnCorrelation { correlation: Arc::new(correlation), members, silent, case };
@@ -271,7 +271,8 @@ impl Neighbours {
             message: format!("its rule `{id}` is {}, so nothing comes from it", self.state(id).as_str()),
             fix: "Enable that rule too.".to_owned(),
         };
-        let brought = |id: &&String| !needs.correlations.iter().any(|one| one.header.id == **id && one.header.file == FILE);
+        let brought =
+            |id: &&String| !needs.correlations.iter().any(|one| one.header.id == **id && one.header.file == FILE);
         idle.filter(brought).map(tell).collect()
     }
 
@@ -339,7 +340,8 @@ impl Neighbours {
 /// The rules and correlations that one correlation is made of, itself among them.
 fn closure(all: &Documents, links: &shieldops_detect::Links, id: &str) -> Documents {
     let mut needs = Documents::default();
-    let mut wanted: Vec<usize> = all.correlations.iter().enumerate().filter(|(_, one)| one.header.id == id).map(|(index, _)| index).collect();
+    let mut wanted: Vec<usize> =
+        all.correlations.iter().enumerate().filter(|(_, one)| one.header.id == id).map(|(index, _)| index).collect();
     let (mut rules, mut seen) = (BTreeSet::new(), BTreeSet::new());
     while let Some(index) = wanted.pop() {
         if !seen.insert(index) {
@@ -372,6 +374,7 @@ fn whole(code: &'static str, message: String) -> Diagnostic {
         line: 1,
         column: 1,
         message,
-        fix: "Write one rule, or one correlation with the rules that it brings along; a filter is an exception.".to_owned(),
+        fix: "Write one rule, or one correlation with the rules that it brings along; a filter is an exception."
+            .to_owned(),
     }
 }

@@ -2,10 +2,7 @@
 //! of them is about. The rules are compiled for their places and the names of their fields alone: events are tried on them
 //! where they are anyway.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use shieldops_detect::{CompileOptions, CorrelationSet, Documents, RuleSet, Target};
 

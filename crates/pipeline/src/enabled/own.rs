@@ -6,9 +6,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use shieldops_detect::{
-    CompileOptions, Correlation, DiagnosticSeverity, Documents, Pipeline, Rule, RuleSet, parse,
-};
+use shieldops_detect::{CompileOptions, Correlation, DiagnosticSeverity, Documents, Pipeline, Rule, RuleSet, parse};
 use shieldops_store::{coverage::Differs, rule_states::State};
 use shieldops_triage::RuleFacts;
 
@@ -17,7 +15,11 @@ use crate::content::{RuleBook, correlation_facts, facts_of};
 
 /// How a tenant's own rules are compiled: as everybody's, with the tenant's pipelines and lists laid over. What is no
 /// pipeline any more is left out.
-pub(crate) fn options(base: &CompileOptions, lists: &[(String, String)], pipelines: &[(String, String)]) -> CompileOptions {
+pub(crate) fn options(
+    base: &CompileOptions,
+    lists: &[(String, String)],
+    pipelines: &[(String, String)],
+) -> CompileOptions {
     let mut options = base.clone();
     for (name, text) in pipelines {
         options.pipelines.extend(Pipeline::parse(text, &format!("pipeline {name}")).0);
@@ -86,7 +88,9 @@ impl Row {
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         let rules = self.documents.rules.iter().flat_map(|rule| [rule.id.as_str(), rule.name.as_str()]);
         let headers = self.documents.correlations.iter().map(|one| &one.header);
-        rules.chain(headers.flat_map(|header| [header.id.as_str(), header.name.as_str()])).filter(|word| !word.is_empty())
+        rules
+            .chain(headers.flat_map(|header| [header.id.as_str(), header.name.as_str()]))
+            .filter(|word| !word.is_empty())
     }
 
     /// Ids of everything in it.
@@ -111,8 +115,10 @@ fn version(text: &str) -> String {
 
 /// The correlations that no other one builds on.
 fn main(all: &[Correlation]) -> Vec<usize> {
-    let names = |one: &Correlation, word: &str| one.header.id == word || !one.header.name.is_empty() && one.header.name == word;
-    let used = |one: &Correlation| all.iter().any(|above| above.rules.iter().any(|reference| names(one, &reference.name)));
+    let names =
+        |one: &Correlation, word: &str| one.header.id == word || !one.header.name.is_empty() && one.header.name == word;
+    let used =
+        |one: &Correlation| all.iter().any(|above| above.rules.iter().any(|reference| names(one, &reference.name)));
     all.iter().enumerate().filter(|(_, one)| !used(one)).map(|(index, _)| index).collect()
 }
 
@@ -149,10 +155,11 @@ impl Own {
             documents.rules.push(rule);
         }
         for (id, state, text) in running {
-            match Row::read(text, &file(id)).filter(|row| row.id() == Some(id)) {
-                Some(row) => documents.extend([own.take(id, *state, row)]),
-                None => tracing::error!(rule.id = %id, "a tenant's rule cannot be used"),
-            }
+            let Some(row) = Row::read(text, &file(id)).filter(|row| row.id() == Some(id)) else {
+                tracing::error!(rule.id = %id, "a tenant's rule cannot be used");
+                continue;
+            };
+            documents.extend([own.take(id, *state, row)]);
         }
         let correlations = std::mem::take(&mut documents.correlations);
         let rules = documents.rules.clone();

@@ -102,9 +102,9 @@ fn in_batches(indicators: &Indicators, asked: &[Entity], size: usize) -> usize {
 /// Nanoseconds a look-up: of processor time where the system tells it, else of the clock.
 fn timed(work: impl Fn() -> usize) -> f64 {
     let (began, on_cpu) = (Instant::now(), on_cpu_ns());
-    (0..PASSES).for_each(|_| {
+    for _ in 0..PASSES {
         black_box(work());
-    });
+    }
     let clock = began.elapsed().as_secs_f64() * 1e9;
     let spent = on_cpu_ns().zip(on_cpu).and_then(|(after, before)| u32::try_from((after - before) / 1_000).ok());
     let spent = spent.map_or(clock, |micros| f64::from(micros) * 1e3);

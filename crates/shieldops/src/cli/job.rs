@@ -18,7 +18,8 @@ use crate::{
 };
 
 const PATH: &str = "/api/v1/jobs";
-const MEMBERS: &[&str] = &["id", "kind", "state", "total", "done", "failed", "by", "created_at", "updated_at"];
+const MEMBERS: &[&str] =
+    &["id", "kind", "subject", "state", "total", "done", "failed", "by", "created_at", "updated_at"];
 const STEP: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
@@ -57,9 +58,12 @@ pub(super) enum CapabilityCommand {
 
 pub(super) fn run(command: &JobCommand) -> Outcome {
     match command {
-        JobCommand::List(page) => {
-            list(page, PATH, &[], &["/id", "/kind", "/state", "/done", "/failed", "/total", "/by", "/created_at"])
-        }
+        JobCommand::List(page) => list(
+            page,
+            PATH,
+            &[],
+            &["/id", "/kind", "/subject", "/state", "/done", "/failed", "/total", "/by", "/created_at"],
+        ),
         JobCommand::Show(args) => {
             let client = Client::new(&args.server)?;
             let job = watch(&client, args)?;

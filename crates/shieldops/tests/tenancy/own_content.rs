@@ -81,12 +81,12 @@ fn a_correlation_of_a_tenant_finds_its_own_events_over_a_restart_and_nobody_else
     assert_eq!(made.json()["correlation"]["members"], json!([BASE, BELOW]), "{}", made.text);
     enable(admin, CORRELATION).ok();
 
-    send(&ours, &shipper, &line(1, "a heliotrope"));
-    send(&theirs, &elsewhere, &line(1, "a heliotrope"));
-    send(&theirs, &elsewhere, &line(2, "a vermilion"));
+    send(&ours, &shipper, &line(-60, "a heliotrope"));
+    send(&theirs, &elsewhere, &line(-60, "a heliotrope"));
+    send(&theirs, &elsewhere, &line(-55, "a vermilion"));
     assert!(alerts(admin, CORRELATION).is_empty(), "another tenant's event completes nothing");
     restart(&mut site);
-    send(&ours, &shipper, &line(3, "a vermilion"));
+    send(&ours, &shipper, &line(-50, "a vermilion"));
     let found = alerts(admin, CORRELATION);
     assert_eq!((found.len(), &found[0]["count"]), (1, &json!(2)), "what came before the restart counts: {found:?}");
     assert!(alerts(admin, BELOW).is_empty(), "what it brought along is silent");
@@ -193,7 +193,12 @@ fn lists_and_pipelines_of_a_tenant_shape_its_rules_and_nobody_elses() {
         send(&ours, &shipper, &line(0, words));
         send(&theirs, &elsewhere, &line(0, words));
     };
-    let found = || (alerts(admin, BASE).iter().map(|one| one["count"].as_u64().unwrap()).sum::<u64>(), alerts(&theirs.admin, BASE).len());
+    let found = || {
+        (
+            alerts(admin, BASE).iter().map(|one| one["count"].as_u64().unwrap()).sum::<u64>(),
+            alerts(&theirs.admin, BASE).len(),
+        )
+    };
     let list = |values: &[&str]| json!({"name": "Words", "values": values, "note": "first"});
     for bad in ["../x", "a b", ""] {
         let bad = admin.call("POST", "/api/v1/value-lists", Some(&json!({"name": bad, "values": []})));
@@ -204,8 +209,13 @@ fn lists_and_pipelines_of_a_tenant_shape_its_rules_and_nobody_elses() {
     both("a heliotrope");
     assert_eq!(found(), (0, 0), "no event has the field `body`");
 
-    let text = "name: ours\npriority: 10\ntransformations:\n  - type: field_name_mapping\n    mapping:\n      body: message\n";
-    let broken = admin.call("POST", "/api/v1/pipelines", Some(&json!({"name": "ours", "text": "transformations: [{type: no}]\n"})));
+    let text =
+        "name: ours\npriority: 10\ntransformations:\n  - type: field_name_mapping\n    mapping:\n      body: message\n";
+    let broken = admin.call(
+        "POST",
+        "/api/v1/pipelines",
+        Some(&json!({"name": "ours", "text": "transformations: [{type: no}]\n"})),
+    );
     broken.refused(422, "invalid_rule");
     let made = admin.call("POST", "/api/v1/pipelines", Some(&json!({"name": "ours", "text": text})));
     assert_eq!((made.status, &made.json()["active"]), (201, &json!(false)), "{}", made.text);

@@ -56,7 +56,9 @@ fn an_old_session_changes_no_rights_until_it_proves_again_who_it_is() {
     admin.get("/api/v1/alerts");
     assert_eq!(admin.items("/api/v1/keys").len(), 1, "nothing was changed");
 
-    admin.call("POST", "/api/v1/me/reauthenticate", Some(&json!({"password": "not this one"}))).refused(401, "wrong_credentials");
+    admin
+        .call("POST", "/api/v1/me/reauthenticate", Some(&json!({"password": "not this one"})))
+        .refused(401, "wrong_credentials");
     assert_eq!(call(&changes[0]).status, 403, "a wrong password proves nothing");
     admin.call("POST", "/api/v1/me/reauthenticate", Some(&json!({"password": PASSWORD}))).ok();
     for change in &changes {

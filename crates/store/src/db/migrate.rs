@@ -42,9 +42,9 @@ pub(crate) const STEPS: &[Step] = &[
     step!(8, "correlation", "0008_correlation.sql"),
     step!(9, "indicators", "0009_indicators.sql"),
     step!(10, "alert_counts", "0010_alert_counts.sql"),
-    step!(12, "rule_parts", "0012_rule_parts.sql"),
-    step!(13, "alerts_by_rule", "0013_alerts_by_rule.sql"),
-    step!(14, "authority", "0014_authority.sql"),
+    step!(11, "rule_parts", "0011_rule_parts.sql"),
+    step!(12, "alerts_by_rule", "0012_alerts_by_rule.sql"),
+    step!(13, "authority", "0013_authority.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

@@ -49,7 +49,8 @@ impl Known {
         principal: &Principal,
         end: Option<Timestamp>,
     ) {
-        let until = Timestamp::from_micros(now.as_micros().saturating_add(i64::try_from(HOLDS.as_micros()).unwrap_or(0)));
+        let until =
+            Timestamp::from_micros(now.as_micros().saturating_add(i64::try_from(HOLDS.as_micros()).unwrap_or(0)));
         let until = end.map_or(until, |end| end.min(until));
         let mut known = self.lock();
         if known.len() >= MAX {

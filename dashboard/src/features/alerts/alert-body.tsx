@@ -201,8 +201,10 @@ function SeenBefore({ alert }: { alert: AlertDetail }) {
   return (
     <section className="flex items-center px-4 py-3">
       <h3 className="font-medium">Seen before</h3>
-      {alert.withheld > 0 && (
-        <span className="ml-2 text-xs text-fg-3">{fmt(alert.withheld)} matches held back by the rule’s throttle</span>
+      {(alert.withheld ?? 0) > 0 && (
+        <span className="ml-2 text-xs text-fg-3">
+          {fmt(alert.withheld ?? 0)} matches held back by the rule’s throttle
+        </span>
       )}
       <Link
         to="/alerts"

@@ -10,6 +10,7 @@ import { useCan } from '@/app/session'
 import { Ago, absolute, Btn, Card, Chip, cn, dayClock, fmt, Loaded, NoPermission, plural, short, took } from '@/ui'
 import { Progress, percent } from '@/ui/progress'
 import { Table, Td, Tr } from '@/ui/table'
+import { RuleName } from '../detections/rule-name'
 import { amount, barTone, inPerCent, isRefused, kindOf, reasons, seconds, standing } from './view'
 
 /** Rows at a time: a job can have 10,000. */
@@ -57,6 +58,9 @@ function Summary({ job }: { job: Job }) {
   const names = useNames()
   const facts: [string, React.ReactNode][] = [
     ['By', names(job.by)],
+    ...(job.subject
+      ? ([['Rule', <RuleName key="rule" id={job.subject} tab="backtest" />]] as [string, React.ReactNode][])
+      : []),
     [
       'Begun',
       <time key="at" dateTime={job.created_at} title={absolute(job.created_at)}>
