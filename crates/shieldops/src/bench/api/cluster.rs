@@ -36,7 +36,8 @@ impl Cluster {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
+        // By its socket, as a server on the same machine is reached.
+        format!("postgres:///postgres?host={}&port={}&user={USER}", self.dir.display(), self.port)
     }
 
     /// What autovacuum does in the minutes after so many rows came, done at once: statistics and visibility.
@@ -50,7 +51,7 @@ impl Cluster {
         let output = Command::new(self.bin.join("postgres")).arg("--version").output()?;
         let text = String::from_utf8(output.stdout)?;
         let number = text.split_whitespace().nth(2).context("the server tells no version")?;
-        Ok(format!("PostgreSQL {number}, fsync on"))
+        Ok(format!("PostgreSQL {number}, fsync on, by its socket"))
     }
 
     fn data(&self) -> String {
