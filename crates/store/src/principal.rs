@@ -18,6 +18,7 @@ use crate::{
     sessions::idle_holds,
 };
 
+use self::known::Asked;
 pub(crate) use self::known::Known;
 
 /// How long a note of use waits for the writer.
@@ -204,8 +205,8 @@ impl Store {
         // Before the rest: what is remembered is never older than its epoch.
         let epoch: Option<i64> =
             sqlx::query_scalar("SELECT epoch FROM authority").fetch_optional(reading.conn()).await?;
-        let epoch = epoch.unwrap_or(0);
-        if let Some(principal) = self.known().get(hash, wanted, epoch, now) {
+        let asked = Asked { hash, wanted, epoch: epoch.unwrap_or(0), now };
+        if let Some(principal) = self.known().get(asked) {
             return Ok(Authenticated::As(Box::new(principal)));
         }
         let row = sqlx::query(if wanted.is_some() { OF_SLUG } else { OF_HOME })
@@ -220,7 +221,7 @@ impl Store {
         let found = read(&row, elsewhere, now)?;
         if let Authenticated::As(principal) = &found {
             let ends = [optional_time(&row, "expires_at")?, optional_time(&row, "grant_expires_at")?];
-            self.known().keep(hash, wanted, epoch, now, principal, ends.into_iter().flatten().min());
+            self.known().keep(asked, principal, ends.into_iter().flatten().min());
         }
         Ok(found)
     }

@@ -2876,7 +2876,7 @@ export interface components {
             rule?: components["schemas"]["RuleWords"] | null;
             /**
              * Format: int64
-             * @description Other alerts of this rule.
+             * @description Other alerts of this rule; 100 stands for that many or more.
              */
             similar_count: number;
             /**
@@ -3518,9 +3518,11 @@ export interface components {
         IncidentStatus: "new" | "in_progress" | "on_hold" | "resolved" | "closed";
         /** @description An incident with its phase. */
         IncidentView: components["schemas"]["Incident"] & {
+            /** Format: int64 */
             notes_count: number;
             /** @description `detected`, `investigated`, `contained` or `resolved`: from its status, revision and actions. */
             phase: string;
+            /** Format: int64 */
             plans_count: number;
         };
         /** @description What is absent stays as it is. */
@@ -4073,9 +4075,11 @@ export interface components {
         /** @description One page of a list, newest first. */
         List_IncidentView: {
             items: (components["schemas"]["Incident"] & {
+                /** Format: int64 */
                 notes_count: number;
                 /** @description `detected`, `investigated`, `contained` or `resolved`: from its status, revision and actions. */
                 phase: string;
+                /** Format: int64 */
                 plans_count: number;
             })[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */

@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use shieldops_model::Timestamp;
@@ -12,53 +11,59 @@ use shieldops_model::Timestamp;
 use super::Principal;
 
 /// After this long a session may rest too long, though nothing was changed.
-const HOLDS: Duration = Duration::from_secs(10);
+const HOLDS_US: i64 = 10_000_000;
 /// Credentials that are remembered; then all are forgotten.
 const MAX: usize = 10_000;
 
 struct Entry {
+    /// The tenant that the requests named.
+    wanted: Option<String>,
     epoch: i64,
     from: Timestamp,
     until: Timestamp,
     principal: Principal,
 }
 
+type Entries = HashMap<[u8; 32], Vec<Entry>>;
+
 /// By the hash of a credential; each in the tenants that its requests named.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<HashMap<[u8; 32], Vec<(Option<String>, Entry)>>>);
+pub(crate) struct Known(Mutex<Entries>);
+
+/// A question, and the moment that it is answered for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) hash: &'a [u8; 32],
+    pub(super) wanted: Option<&'a str>,
+    pub(super) epoch: i64,
+    pub(super) now: Timestamp,
+}
 
 impl Known {
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Vec<(Option<String>, Entry)>>> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, hash: &[u8; 32], wanted: Option<&str>, epoch: i64, now: Timestamp) -> Option<Principal> {
+    pub(super) fn get(&self, asked: Asked<'_>) -> Option<Principal> {
         let known = self.lock();
-        let (_, entry) = known.get(hash)?.iter().find(|(tenant, _)| tenant.as_deref() == wanted)?;
-        let holds = entry.epoch == epoch && entry.from <= now && now < entry.until;
+        let entry = known.get(asked.hash)?.iter().find(|entry| entry.wanted.as_deref() == asked.wanted)?;
+        let holds = entry.epoch == asked.epoch && entry.from <= asked.now && asked.now < entry.until;
         holds.then(|| entry.principal.clone())
     }
 
     /// `end` is when the credential, or the grant that it works by, is over.
-    pub(super) fn keep(
-        &self,
-        hash: &[u8; 32],
-        wanted: Option<&str>,
-        epoch: i64,
-        now: Timestamp,
-        principal: &Principal,
-        end: Option<Timestamp>,
-    ) {
-        let until =
-            Timestamp::from_micros(now.as_micros().saturating_add(i64::try_from(HOLDS.as_micros()).unwrap_or(0)));
+    pub(super) fn keep(&self, asked: Asked<'_>, principal: &Principal, end: Option<Timestamp>) {
+        let until = Timestamp::from_micros(asked.now.as_micros().saturating_add(HOLDS_US));
         let until = end.map_or(until, |end| end.min(until));
+        let wanted = asked.wanted.map(str::to_owned);
+        // Its use was noted, or is now.
+        let principal = Principal { use_due: false, ..principal.clone() };
         let mut known = self.lock();
         if known.len() >= MAX {
             known.clear();
         }
-        let tenants = known.entry(*hash).or_default();
-        tenants.retain(|(tenant, _)| tenant.as_deref() != wanted);
-        let principal = Principal { use_due: false, ..principal.clone() };
-        tenants.push((wanted.map(str::to_owned), Entry { epoch, from: now, until, principal }));
+        let tenants = known.entry(*asked.hash).or_default();
+        tenants.retain(|entry| entry.wanted != wanted);
+        tenants.push(Entry { wanted, epoch: asked.epoch, from: asked.now, until, principal });
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shieldops_model::{AlertId, Clock as _, EventId, JobId, LogSource, Timestamp, id};
+use shieldops_model::{Alert, AlertId, Clock as _, EventId, JobId, LogSource, Timestamp, id};
 use shieldops_store::{
-    PageRequest, StoreError, Tx,
+    PageRequest, StoreError, Tx, alerts,
     backtests::{self, Backtest, Report},
     coverage::{self, Minute, RuleSet, SourceFields, Window},
     exceptions::{self, Exception},
@@ -18,7 +18,7 @@ use shieldops_store::{
 };
 
 use crate::{
-    support::{World, now, world},
+    support::{World, alert, now, world},
     tenancy::tenant,
 };
 
@@ -295,6 +295,30 @@ async fn throttles_are_changed_in_turn_and_what_counts_is_found_by_time_and_subj
     assert_eq!(throttles::all(&mut reader).await.unwrap()[RULE].limit, Some(limit));
     let found = throttles::slots(&mut reader, RULE, &[1; 32], (at(0), at(60))).await.unwrap();
     assert_eq!(found, [slot(0), slot(50)]);
-    let on = throttles::withheld_on(&mut reader, RULE, slot(50).alert).await.unwrap();
-    assert_eq!((on, throttles::withheld_on(&mut reader, RULE, slot(0).alert).await.unwrap()), (7, 0));
+    for (slot, withheld) in [(slot(50), 7), (slot(0), 0)] {
+        let raised = Alert { id: slot.alert, rule_id: RULE.to_owned(), ..alert(1) };
+        assert_eq!(alerts::around(&mut reader, &raised).await.unwrap().withheld, withheld);
+    }
+}
+
+#[tokio::test]
+async fn an_alert_is_shown_with_how_many_are_alike_and_never_counted_on_for_more_than_a_hundred() {
+    let Some(world) = world().await else { return };
+    let mut tx = begin(&world).await;
+    let alike = |number: u8| Alert { rule_id: RULE.to_owned(), ..alert(number) };
+    for number in 0..3 {
+        alerts::insert(&mut tx, &alike(number)).await.unwrap();
+    }
+    tx.record("alert.created", &[], "three").unwrap();
+    commit(&world, tx).await;
+    let around = alerts::around(&mut world.scope().read().await.unwrap(), &alike(0)).await.unwrap();
+    assert_eq!((around.similar, around.listed, around.own_rule), (2, false, false));
+    let mut tx = begin(&world).await;
+    for number in 3..120 {
+        alerts::insert(&mut tx, &alike(number)).await.unwrap();
+    }
+    own_rules::create(&mut tx, RULE, &written("title: x"), now()).await.unwrap();
+    commit(&world, tx).await;
+    let around = alerts::around(&mut world.scope().read().await.unwrap(), &alike(0)).await.unwrap();
+    assert_eq!((around.similar, around.own_rule), (alerts::SIMILAR, true));
 }
