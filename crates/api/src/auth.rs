@@ -1,4 +1,4 @@
-//! Who calls: bearer token or session cookie, looked up in the request's own read; then the table of access, then the
+//! Who calls: bearer token or session cookie, settled in the request itself; then the table of access, then the
 //! limits.
 
 use std::{net::SocketAddr, sync::Arc};
