@@ -47,8 +47,28 @@ struct PageParams {
 }
 
 /// Parameters that are no text: an empty one of these is wrong, not absent.
-const NO_TEXTS: [&str; 9] =
-    ["from_line", "more", "limit", "revision", "grace_hours", "undo_first", "hours", "days", "since"];
+const NO_TEXTS: [&str; 20] = [
+    "active",
+    "all",
+    "allowed",
+    "days",
+    "enabled",
+    "format",
+    "from",
+    "from_line",
+    "grace_hours",
+    "held",
+    "hours",
+    "level",
+    "limit",
+    "more",
+    "revision",
+    "since",
+    "sort",
+    "state",
+    "to",
+    "undo_first",
+];
 
 /// Query parameters. An empty text is an absent one.
 pub(crate) struct Params<T>(pub(crate) T);

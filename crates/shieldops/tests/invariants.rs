@@ -120,6 +120,9 @@ fn invariant_15_every_list_has_one_shape_and_keeps_its_limit() {
         detection:\n  one: {user: root}\n  condition: one\n";
     let rule = server.post("/api/v1/rules", &ann, &json!({"text": text, "match": [], "miss": []})).unwrap();
     let rule = rule["id"].as_str().unwrap();
+    server.post("/api/v1/value-lists", &ann, &json!({"name": "admins", "values": ["root"]})).unwrap();
+    let pipeline = json!({"name": "admins", "text": "name: none\ntransformations: []\n"});
+    server.post("/api/v1/pipelines", &ann, &pipeline).unwrap();
     let description = server.get("/api/v1/openapi.json", "").unwrap();
     let mut lists = 0;
     for (path, item) in description["paths"].as_object().unwrap() {
@@ -129,7 +132,7 @@ fn invariant_15_every_list_has_one_shape_and_keeps_its_limit() {
             Some("rules") => rule,
             _ => &incident,
         };
-        let path = path.replace("{id}", id);
+        let path = path.replace("{id}", id).replace("{name}", "admins");
         let who = if name == "list_tenants" || name == "list_installation_ledger" { &operator } else { &ann };
         let more = if name == "list_indicators" { "&value=192.0.2.1" } else { "" };
         let page = server.get(&format!("{path}?limit=1{more}"), who).unwrap();

@@ -21,6 +21,7 @@
 //! | `jobs.done`, `.failed`, results | beginning, end and each item have entries |
 //! | `notices` | entries that are owed, on their way to the ledger |
 //! | `leases`, `nodes`, `changes` | who runs and what the others were told |
+//! | `alert_tally` | follows from `alerts`, whose changes have entries |
 //! | `authority` | moves with changes that have entries |
 
 use serde::Serialize;

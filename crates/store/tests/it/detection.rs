@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use shieldops_model::{Alert, AlertId, Clock as _, EventId, JobId, LogSource, Timestamp, id};
+use shieldops_model::{
+    Alert, AlertId, AlertStatus, Clock as _, EventId, JobId, LogSource, Severity, Timestamp, Verdict, id,
+};
 use shieldops_store::{
-    PageRequest, StoreError, Tx, alerts,
+    PageRequest, StoreError, Tx,
+    alerts::{self, Tally},
     backtests::{self, Backtest, Report},
     coverage::{self, Minute, RuleSet, SourceFields, Window},
     exceptions::{self, Exception},
@@ -321,4 +324,42 @@ async fn an_alert_is_shown_with_how_many_are_alike_and_never_counted_on_for_more
     commit(&world, tx).await;
     let around = alerts::around(&mut world.scope().read().await.unwrap(), &alike(0)).await.unwrap();
     assert_eq!((around.similar, around.own_rule), (alerts::SIMILAR, true));
+}
+
+#[tokio::test]
+async fn what_an_overview_counts_follows_every_change_of_an_alert() {
+    let Some(world) = world().await else { return };
+    let mut tx = begin(&world).await;
+    let mut alerts: Vec<Alert> = (0..5).map(alert).collect();
+    for one in &alerts {
+        alerts::insert(&mut tx, one).await.unwrap();
+    }
+    tx.record("alert.created", &[], "five").unwrap();
+    commit(&world, tx).await;
+    let mut tx = begin(&world).await;
+    alerts[0].status = AlertStatus::Resolved;
+    alerts[1].severity = Severity::Low;
+    alerts[2].verdict = Some(Verdict::FalsePositive);
+    alerts[3].count = 9;
+    for one in &mut alerts[..4] {
+        alerts::update(&mut tx, one).await.unwrap();
+    }
+    tx.record("alert.updated", &[], "four").unwrap();
+    commit(&world, tx).await;
+    let tally = alerts::tally(&mut world.scope().read().await.unwrap()).await.unwrap();
+    let counted = |status: &str, severity: Severity, verdict: Option<&str>, alerts| Tally {
+        status: status.to_owned(),
+        severity: severity.id(),
+        verdict: verdict.map(str::to_owned),
+        alerts,
+    };
+    let expected = [
+        counted("new", Severity::Low, None, 1),
+        counted("new", Severity::High, None, 2),
+        counted("new", Severity::High, Some("false_positive"), 1),
+        counted("resolved", Severity::High, None, 1),
+    ];
+    assert_eq!(tally, expected);
+    let other = tenant(&world, "other", None).await;
+    assert!(alerts::tally(&mut other.read().await.unwrap()).await.unwrap().is_empty());
 }
