@@ -24,8 +24,9 @@ pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, sto
     let mut changes = pipeline.store.watch();
     let mut failing = Failing::new();
     while !stop.is_cancelled() {
-        let pause = match round(&pipeline, &bus, tenant, &mut failing).await {
+        let pause = match round(&pipeline, &bus, tenant, &mut failing, &stop).await {
             Ok(pause) => pause,
+            Err(_ending) if stop.is_cancelled() => return,
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "an investigation failed and will be tried again");
                 RETRY
@@ -48,7 +49,13 @@ pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, sto
 type Failing = BTreeMap<IncidentId, (u32, Timestamp)>;
 
 /// Investigates all that is due; says how long until the next is. One that fails holds up no other.
-async fn round(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, failing: &mut Failing) -> Result<Duration> {
+async fn round(
+    pipeline: &Pipeline,
+    bus: &Arc<Bus>,
+    tenant: TenantId,
+    failing: &mut Failing,
+    stop: &CancellationToken,
+) -> Result<Duration> {
     let scope = pipeline.store.job(tenant, Job::Investigation)?;
     let now = pipeline.store.clock().now();
     let due = incidents::due(&mut scope.read().await?, now).await?;
@@ -59,6 +66,8 @@ async fn round(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, failing: &
         }
         match revise(pipeline, bus, &scope, incident).await {
             Ok(()) => drop(failing.remove(&incident)),
+            // The process is ending: the next start investigates what is due.
+            Err(_ending) if stop.is_cancelled() => return Ok(RETRY),
             Err(error) => {
                 tracing::error!(incident.id = %incident, error = &error as &dyn std::error::Error, "an investigation failed and will be tried again");
                 let times = failing.get(&incident).map_or(1, |(times, _)| times.saturating_add(1));
