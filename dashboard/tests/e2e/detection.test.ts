@@ -142,7 +142,7 @@ describe('a rule', () => {
       `title: Again and again\nid: ${above}\nlevel: high\ncorrelation:\n  type: event_count\n  rules: ${id}\n  timespan: 10m\n  condition:\n    gte: 2\n`,
     )
     await page.getByText('It is a rule').waitFor()
-    await page.getByText('Stories that it is to find', { exact: false }).waitFor()
+    await page.getByPlaceholder('Stories that it is to find', { exact: false }).waitFor()
     await page.getByLabel('Must match', { exact: true }).fill(`${JSON.stringify(HIT)}\n${JSON.stringify(HIT)}`)
     await page.getByLabel('Must not match', { exact: true }).fill(JSON.stringify(HIT))
     await page.getByText('2 as expected').waitFor()
