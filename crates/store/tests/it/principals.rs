@@ -354,3 +354,18 @@ async fn sessions_are_listed_and_end_one_by_one_and_all_at_once() {
     assert_eq!(left, [here]);
     assert_eq!(tokens::of_user(&mut world.scope().read().await.unwrap(), ada).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_person_who_is_disabled_everywhere_is_refused_at_once_and_let_in_again_at_once() {
+    let Some(world) = world().await else { return };
+    let ada = person(&world, &world.scope(), "ada", "viewer").await;
+    session(&world, &world.scope(), ada, 1).await;
+    assert_eq!(principal(&world, 1, None).await.user, Some(ada));
+    for disabled_at in [Some(world.clock.now()), None] {
+        let mut tx = installation(&world).begin().await.unwrap();
+        people::set_person_disabled(&mut tx, ada, disabled_at).await.unwrap();
+        tx.record("user.disabled", &[&ada], ()).unwrap();
+        tx.commit(world.clock.now()).await.unwrap();
+        assert_eq!(outcome(&world, 1, None).await == "refused", disabled_at.is_some());
+    }
+}
