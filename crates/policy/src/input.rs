@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use shieldops_model::{ActionId, Criticality, Environment, Target, TargetId, TenantId, Timestamp};
+use shieldops_model::{ActionId, Criticality, Environment, Reason, Target, TargetId, TenantId, Timestamp};
 
 /// What a capability may leave behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,12 +69,30 @@ pub struct Requester {
     pub kind: RequesterKind,
 }
 
-/// The addresses that the loss of would cut off a target, as read from it.
+/// What of the target hangs on the thing that an effect touches: shown before anybody approves.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dependant {
+    /// `process`, `session`, `connection`, `service`, `job`, `action`.
+    pub kind: String,
+    pub name: String,
+    pub detail: String,
+}
+
+/// What policy must know of a target, as read from it. Never compared.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
+    /// The addresses whose loss would cut off the target.
     pub own_addresses: Vec<IpAddr>,
     pub gateways: Vec<IpAddr>,
     pub dns_servers: Vec<IpAddr>,
+    pub dependants: Vec<Dependant>,
+    /// What the effect would take away and that may never go (the last administrator, our own process): each is a deny.
+    pub untouchable: Vec<Reason>,
+    /// The users, services and peers that the effect reaches, besides its target: its blast radius.
+    pub resources: Vec<String>,
+    /// What could not be read now, for the approver.
+    pub not_checkable: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

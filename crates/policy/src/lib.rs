@@ -9,6 +9,6 @@ mod permit;
 
 pub use decide::{EVALUATION_LIMIT, Evaluation, Policy, PolicyError};
 pub use input::{
-    ActionInput, CapabilityInput, Class, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage, TargetInput,
+    ActionInput, CapabilityInput, Class, Dependant, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage, TargetInput,
 };
 pub use permit::{Grant, Permit, Refused};

@@ -12,6 +12,8 @@ use serde_json::Value;
 use shieldops_model::{ActionId, ControlPath, Target, Timestamp};
 use shieldops_policy::{Class, Facts, Permit, Purpose, Refused};
 
+use crate::Proving;
+
 /// Why a capability did not do or could not say something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -47,7 +49,19 @@ pub struct Description {
     pub settle_ms: u64,
     /// 1 to 3.
     pub base_risk: u8,
+    /// Where it can be tried without harm, besides the simulator.
+    pub twin: Twin,
     pub docs: &'static str,
+}
+
+/// The kind of stand-in host that a capability is proved on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Twin {
+    /// Own network namespaces; needs no root.
+    Network,
+    /// Own network, mount and process namespaces; needs root.
+    Rooted,
 }
 
 /// The real state of a target, and what policy must know of it. Facts are not compared.
@@ -66,9 +80,23 @@ pub struct Child {
     pub boot_id: String,
 }
 
-/// Told of the children of an apply, so that recovery can find them.
+/// Something that was read from a target to be kept: evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collected {
+    /// What it is, as the target names it: `/etc/passwd`, `processes`, `sockets`.
+    pub name: String,
+    pub media_type: &'static str,
+    pub bytes: Vec<u8>,
+    /// What is missing of it and why: `cut at 1048576 of 7340032 bytes`.
+    pub note: Option<String>,
+}
+
+/// Told of the children of an apply, so that recovery can find them, and given what it read.
 #[async_trait]
 pub trait Watch: Send + Sync {
+    /// Returns when it is stored, sealed, and its hash is in the ledger.
+    async fn collected(&self, item: Collected) -> Result<(), Fault>;
+
     /// Returns before the child is told anything; an error means that it must not be.
     async fn started(&self, child: &Child) -> Result<(), Fault>;
     async fn ended(&self, child: &Child) -> Result<(), Fault>;
@@ -190,6 +218,29 @@ pub trait Capability: Send + Sync + 'static {
     async fn end_child(&self, _child: &Child) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// How long after an apply the target takes the effect back by itself, unless it is disarmed: for an effect that
+    /// could cut our own way. `apply` arms it, in the same change that makes the effect.
+    fn reverts_after(&self, _target: &Target, _params: &Self::Params) -> Option<Duration> {
+        None
+    }
+
+    /// Makes an armed effect stay, after it reached the target over a connection of its own. Nothing to do where
+    /// nothing is armed any more.
+    async fn disarm(
+        &self,
+        _site: Site<'_>,
+        _from: &Self::State,
+        _to: &Self::State,
+        _permit: Permit,
+    ) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// How it is proved; `None`: it is not.
+    fn proving(&self) -> Option<&dyn Proving> {
+        None
+    }
 }
 
 /// A capability as the engine sees it. Implemented by [`Typed`] only.
@@ -215,6 +266,9 @@ pub trait AnyCapability: Send + Sync {
     async fn marks(&self, target: &Target) -> Result<Vec<Mark<Value>>, Fault>;
     fn cleared(&self, state: &Value) -> Result<Value, Fault>;
     async fn end_child(&self, child: &Child) -> Result<(), Fault>;
+    fn reverts_after(&self, target: &Target, params: &Value) -> Result<Option<Duration>, Fault>;
+    async fn disarm(&self, site: Site<'_>, from: &Value, to: &Value, permit: Permit) -> Result<(), Fault>;
+    fn proving(&self) -> Option<&dyn Proving>;
 }
 
 /// Makes a typed capability object-safe.
@@ -321,5 +375,18 @@ impl<C: Capability> AnyCapability for Typed<C> {
 
     async fn end_child(&self, child: &Child) -> Result<(), Fault> {
         self.inner.end_child(child).await
+    }
+
+    fn reverts_after(&self, target: &Target, given: &Value) -> Result<Option<Duration>, Fault> {
+        Ok(self.inner.reverts_after(target, &params(given)?))
+    }
+
+    async fn disarm(&self, site: Site<'_>, from: &Value, to: &Value, permit: Permit) -> Result<(), Fault> {
+        let permit = permit.fitting(site.target.id, from)?;
+        self.inner.disarm(site, &state(from)?, &state(to)?, permit).await
+    }
+
+    fn proving(&self) -> Option<&dyn Proving> {
+        self.inner.proving()
     }
 }

@@ -32,6 +32,8 @@ impl CrashPoints {
         "after_apply",
         "before_settling",
         "after_settling",
+        "before_disarmed",
+        "after_disarmed",
         "before_outcome",
         "after_outcome",
         "before_run_ended",

@@ -17,7 +17,7 @@ pub(crate) fn protected(
     if class == Class::ReadOnly {
         return Vec::new();
     }
-    let mut reasons = Vec::new();
+    let mut reasons = facts.untouchable.clone();
     if target.protected {
         reasons.push(reason("protected_target", format!("target {} is protected", target.name)));
     }
@@ -55,6 +55,7 @@ mod tests {
             own_addresses: vec!["203.0.113.10".parse().unwrap()],
             gateways: vec!["198.51.100.1".parse().unwrap()],
             dns_servers: vec!["198.51.100.53".parse().unwrap()],
+            ..Facts::default()
         };
         let row = Target { protected: protected_target, ..target("sim/a") };
         let reach = [reach.parse().unwrap()];

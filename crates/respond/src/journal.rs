@@ -11,6 +11,8 @@ use shieldops_model::{
 pub use shieldops_store::facts::Automation;
 pub use store::StoreJournal;
 
+use crate::Collected;
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// The row changed since it was read.
@@ -25,7 +27,7 @@ pub enum JournalError {
 pub struct Step {
     pub action: ActionId,
     pub at: Timestamp,
-    /// `run_started`, `intent`, `child`, `child_ended`, `observed`, `outcome`.
+    /// `run_started`, `intent`, `revert_armed`, `child`, `child_ended`, `collected`, `observed`, `disarmed`, `outcome`, `paused`, `resumed`.
     pub kind: String,
     pub detail: Value,
 }
@@ -57,6 +59,11 @@ pub enum Write {
     },
     DropBaseline {
         state_key: String,
+    },
+    /// What the action read, kept; its hash goes into the entry.
+    Collected {
+        action: ActionId,
+        item: Collected,
     },
     Automation(Automation),
 }

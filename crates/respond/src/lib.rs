@@ -9,6 +9,7 @@ mod crash;
 mod diff;
 mod engine;
 mod error;
+mod evidence;
 mod guard;
 mod journal;
 #[cfg(any(test, feature = "testing"))]
@@ -16,6 +17,7 @@ pub mod memory;
 mod orphans;
 mod plan;
 mod proposals;
+mod proving;
 mod recover;
 mod registry;
 mod run;
@@ -23,7 +25,8 @@ mod undo;
 mod watch;
 
 pub use capability::{
-    AnyCapability, Capability, Child, Description, Fault, Mark, Observed, Probe, ProbeResult, Site, Typed, Watch,
+    AnyCapability, Capability, Child, Collected, Description, Fault, Mark, Observed, Probe, ProbeResult, Site, Twin,
+    Typed, Watch,
 };
 pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
@@ -32,7 +35,8 @@ pub use journal::{Automation, Change, Entry, Journal, JournalError, Step, StoreJ
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;
+pub use proving::{Draw, Proving};
 pub use registry::{Registry, RegistryError};
-pub use shieldops_policy::{Class, Facts, Permit, Purpose, Requester, RequesterKind};
+pub use shieldops_policy::{Class, Dependant, Facts, Permit, Purpose, Requester, RequesterKind};
 pub use undo::Person;
 pub use watch::{Finding, FindingKind};

@@ -11,7 +11,7 @@ use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef,
 };
 
-use crate::{Automation, Change, Entry, Journal, JournalError, Step, Write};
+use crate::{Automation, Change, Collected, Entry, Journal, JournalError, Step, Write};
 
 type Stored<T> = Result<T, JournalError>;
 
@@ -24,6 +24,7 @@ struct Tables {
     baselines: BTreeMap<String, Value>,
     targets: BTreeMap<TargetId, Target>,
     automation: Automation,
+    collected: Vec<(ActionId, Collected)>,
     entries: Vec<Entry>,
     /// Automation is halted together with the first entry of this kind.
     halt_with: Option<&'static str>,
@@ -55,6 +56,11 @@ impl MemoryJournal {
     /// The plans that undo actions of this one.
     pub fn plans_of_undo(&self, plan: PlanId) -> Vec<PlanId> {
         self.lock().plans.values().filter(|(undo, _)| undo.undo_of == Some(plan)).map(|(undo, _)| undo.id).collect()
+    }
+
+    /// What was kept so far.
+    pub fn collected(&self) -> Vec<(ActionId, Collected)> {
+        self.lock().collected.clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
@@ -94,6 +100,7 @@ impl Tables {
             Write::DropBaseline { state_key } => {
                 self.baselines.remove(&state_key);
             }
+            Write::Collected { action, item } => self.collected.push((action, item)),
             Write::Automation(automation) => self.automation = automation,
         }
         Ok(())

@@ -70,7 +70,11 @@ impl Engine {
             let wanted = self.wanted(&action, ready).await?;
             let seen = self.read_back(ready, &action.params, &wanted).await?;
             let untouched = matches!(&seen, Seen::Not(there) if ready.capability.same(there, &action.from)?);
-            if untouched {
+            // An armed effect that is in force is joined by the run that goes on, which disarms it.
+            let armed = matches!(&seen, Seen::InForce)
+                && action.undo_of.is_none()
+                && ready.capability.reverts_after(&ready.target, &action.params)?.is_some();
+            if untouched || armed {
                 self.back_to_planned(&mut action).await?;
             } else {
                 let end = conclude(ready, &action, seen, None)?;

@@ -10,6 +10,7 @@ pub mod api_keys;
 pub mod backtests;
 pub mod bookkeeping;
 pub mod cited;
+pub mod collected;
 pub mod correlations;
 pub mod coverage;
 pub mod dead_letters;

@@ -139,6 +139,7 @@ impl Capability for BlockIp {
             effects: &["network.deny"],
             settle_ms: 0,
             base_risk: 1,
+            twin: shieldops_respond::Twin::Network,
             docs: "Drops every packet from and to the address on input, output and forward, before connection tracking, so that \
                    established connections stall too. Everything is in a table of its own, `inet shieldops`, which goes with its last block.",
         }

@@ -219,7 +219,12 @@ impl Linux {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Fault::Unavailable(format!("{}: {error}", resolv_conf.display()))),
         };
-        Ok(Facts { own_addresses, gateways: facts::tidy(gateways), dns_servers: facts::dns_servers(&resolv) })
+        Ok(Facts {
+            own_addresses,
+            gateways: facts::tidy(gateways),
+            dns_servers: facts::dns_servers(&resolv),
+            ..Facts::default()
+        })
     }
 
     /// A real connection from the address that is to be blocked, where there is somebody to make it.

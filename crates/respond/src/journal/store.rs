@@ -5,10 +5,10 @@ use std::fmt::Display;
 use async_trait::async_trait;
 use serde_json::Value;
 use shieldops_model::{
-    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef,
+    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
 use shieldops_store::{
-    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, facts, people, plans, targets,
+    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, collected, facts, people, plans, targets,
 };
 
 use super::{Automation, Change, Entry, Journal, JournalError, Step, Write};
@@ -115,7 +115,7 @@ impl Journal for StoreJournal {
     async fn commit(&self, change: Change) -> Stored<()> {
         let mut tx = self.scope.begin().await?;
         for write in change.writes {
-            carry_out(&mut tx, write).await?;
+            carry_out(&mut tx, write, change.at).await?;
         }
         if let Some(entry) = change.entry {
             record(&mut tx, entry).await?;
@@ -124,7 +124,7 @@ impl Journal for StoreJournal {
     }
 }
 
-async fn carry_out(tx: &mut Tx, write: Write) -> Stored<()> {
+async fn carry_out(tx: &mut Tx, write: Write, at: Timestamp) -> Stored<()> {
     match write {
         Write::InsertPlan { plan, proposal } => plans::insert(tx, &plan, proposal.as_deref()).await?,
         Write::UpdatePlan(mut plan) => plans::update(tx, &mut plan).await?,
@@ -136,6 +136,15 @@ async fn carry_out(tx: &mut Tx, write: Write) -> Stored<()> {
         Write::RemoveOwner { state_key, action } => actions::remove_owner(tx, &state_key, action).await?,
         Write::KeepBaseline { state_key, state } => actions::keep_baseline(tx, &state_key, &state).await?,
         Write::DropBaseline { state_key } => actions::drop_baseline(tx, &state_key).await?,
+        Write::Collected { action, item } => {
+            let new = collected::New {
+                name: item.name,
+                media_type: item.media_type.to_owned(),
+                note: item.note,
+                bytes: item.bytes,
+            };
+            collected::keep(tx, action, &new, at).await?;
+        }
         Write::Automation(automation) => facts::set_automation(tx, &automation).await?,
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use shieldops_model::ActionId;
 
-use crate::{Change, Child, Engine, Error, Fault, Step, Watch, Write};
+use crate::{Change, Child, Collected, Engine, Error, Fault, Step, Watch, Write};
 
 /// Journals the children of one apply.
 pub(super) struct Children<'a> {
@@ -44,6 +44,11 @@ impl<'a> Children<'a> {
 
 #[async_trait]
 impl Watch for Children<'_> {
+    async fn collected(&self, item: Collected) -> Result<(), Fault> {
+        let kept = self.engine.collect(self.action, item).await;
+        kept.map_err(|error| Fault::Failed(format!("what was read could not be kept: {error}")))
+    }
+
     async fn started(&self, child: &Child) -> Result<(), Fault> {
         self.told(self.write("child", child, ["before_child", "after_child"]).await)
     }

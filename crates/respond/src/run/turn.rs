@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shieldops_model::{Action, ActionState, Owner, Plan};
-use shieldops_policy::{Evaluation, Grant, Permit};
+use shieldops_policy::{Class, Evaluation, Grant, Permit};
 
 use super::{End, Seen, children::Children, conclude, unsafe_now};
 use crate::{
-    Engine, Error, Fault, Site, Write,
+    Change, Engine, Error, Fault, Site, Write,
     engine::{Ready, action_entry, span},
 };
 
@@ -66,7 +66,8 @@ impl Engine {
         let grant = Grant { approvals: &turn.plan.approvals, nonce: rand::random() };
         match turn.evaluation.permit(action.id, grant) {
             Err(refused) => self.abort(turn, action, format!("not permitted: {refused}")).await,
-            Ok(permit) if in_force => self.join(turn, action, &before, permit).await,
+            // What only reads has nothing to join: it reads.
+            Ok(permit) if in_force && !reads(ready) => self.join(turn, action, &before, permit).await,
             Ok(permit) => self.act(turn, action, (&before, &wanted), permit).await,
         }
     }
@@ -88,8 +89,43 @@ impl Engine {
         }
         self.crash("after_apply")?;
         let seen = self.settle(&mut action, ready, wanted).await?;
-        let end = conclude(ready, &action, seen, applied.err())?;
+        let unread = applied.as_ref().err().filter(|_| reads(ready)).map(ToString::to_string);
+        let mut end = conclude(ready, &action, seen, applied.err())?;
+        if let Some(why) = unread {
+            end = End { state: ActionState::Failed, detail: Some(why), side: "from" };
+        }
+        if end.state == ActionState::Verified {
+            end = self.secure(turn, &action, wanted, end).await?;
+        }
         self.outcome(turn.plan, &mut action, ready, end).await
+    }
+
+    /// An effect that could cut our own way stays only when it is verified over that way and then disarmed.
+    async fn secure(&self, turn: &Turn<'_>, action: &Action, wanted: &Value, end: End) -> Result<End, Error> {
+        let ready = turn.ready;
+        if action.undo_of.is_some() || ready.capability.reverts_after(&ready.target, &action.params)?.is_none() {
+            return Ok(end);
+        }
+        let grant = Grant { approvals: &turn.plan.approvals, nonce: rand::random() };
+        let permit = match turn.evaluation.permit(action.id, grant) {
+            Ok(permit) => permit,
+            Err(refused) => return Ok(reverting(&format!("not permitted: {refused}"))),
+        };
+        self.crash("before_disarmed")?;
+        let children = Children::new(self, action.id);
+        let site = Site { target: &ready.target, now: self.now(), watch: &children };
+        let disarmed = ready.capability.disarm(site, &action.from, wanted, permit).await;
+        if let Some(error) = children.crashed() {
+            return Err(error);
+        }
+        if let Err(fault) = disarmed {
+            return Ok(reverting(&fault.to_string()));
+        }
+        let step = self.step(action.id, "disarmed", json!({}));
+        self.with.journal.commit(Change { at: self.now(), writes: vec![step], entry: None }).await?;
+        self.crash("after_disarmed")?;
+        let seen = self.read_back(ready, &action.params, wanted).await?;
+        conclude(ready, action, seen, None)
     }
 
     /// What the target should hold, now: an effect lasts until its latest live owner's expiry.
@@ -141,8 +177,16 @@ impl Engine {
         self.crash("before_intent")?;
         let detail = json!({"from": action.from, "to": wanted, "nonce": nonce});
         let mut writes = vec![self.step(action.id, "intent", detail)];
+        if let Some(span) = turn
+            .ready
+            .capability
+            .reverts_after(&turn.ready.target, &action.params)?
+            .filter(|_| action.undo_of.is_none())
+        {
+            writes.push(self.step(action.id, "revert_armed", json!({"after_ms": span.as_millis()})));
+        }
         action.state = ActionState::Running;
-        if action.undo_of.is_none() {
+        if action.undo_of.is_none() && !reads(turn.ready) {
             writes.extend(self.own(action, turn.ready, before)?);
         } else {
             action.applied_at = Some(self.now());
@@ -184,7 +228,9 @@ impl Engine {
             self.save_action(&mut action, writes, what).await?;
         }
         let detail = Some("what was wanted was already so: nothing was changed".to_owned());
-        self.outcome(turn.plan, &mut action, turn.ready, End { state: ActionState::Verified, detail, side: "to" }).await
+        let wanted = self.wanted(&action, turn.ready).await?;
+        let end = self.secure(turn, &action, &wanted, End { state: ActionState::Verified, detail, side: "to" }).await?;
+        self.outcome(turn.plan, &mut action, turn.ready, end).await
     }
 
     async fn abort(&self, turn: &Turn<'_>, mut action: Action, why: String) -> Result<ActionState, Error> {
@@ -215,4 +261,15 @@ impl Engine {
 
 fn unread(fault: &Fault) -> String {
     format!("could not be observed, nothing was done: {fault}")
+}
+
+/// Changes nothing on the target.
+fn reads(ready: &Ready) -> bool {
+    ready.capability.describe().class == Class::ReadOnly
+}
+
+/// The effect is there and will not stay: the target's own timer takes it back.
+fn reverting(why: &str) -> End {
+    let detail = format!("the effect could not be made to stay and the target takes it back by itself: {why}");
+    End { state: ActionState::Unverified, detail: Some(detail), side: "to" }
 }

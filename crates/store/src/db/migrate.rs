@@ -46,6 +46,7 @@ pub(crate) const STEPS: &[Step] = &[
     step!(12, "alerts_by_rule", "0012_alerts_by_rule.sql"),
     step!(13, "authority", "0013_authority.sql"),
     step!(14, "alert_tally", "0014_alert_tally.sql"),
+    step!(15, "collected", "0015_collected.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.
