@@ -37,9 +37,37 @@ pub struct Decision {
     pub approvals_needed: u8,
     pub risk: Risk,
     pub risk_terms: Vec<RiskTerm>,
+    /// What else must happen before and beside it.
+    #[serde(default, skip_serializing_if = "Obligations::is_empty")]
+    pub obligations: Obligations,
+    /// The controls that this decision is evidence for: `SOC 2 CC7.4`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<String>,
     /// SHA-256 of the typed input and of the policy set, hex.
     pub input_hash: String,
     pub policy_hash: String,
+}
+
+/// What an allowed plan owes besides its approvals.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Obligations {
+    /// Who is told: `approvers`, `administrators`, `everyone`; a tenant's own policy may name others.
+    pub notify: Vec<String>,
+    /// It waits this long after its last approval, and anybody who may approve may stop it, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub veto_window_s: Option<u64>,
+    /// A vote counts only from a browser session that proved itself by a second factor in the last 5 minutes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub strong_session: bool,
+    /// Why approvals and the above are asked for, or are not.
+    pub because: Vec<Reason>,
+}
+
+impl Obligations {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A reason with a stable code.

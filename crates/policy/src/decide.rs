@@ -9,7 +9,7 @@ use std::{
 use regorus::{Engine, PolicyLengthConfig, Value, utils::limits::ExecutionTimerConfig};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use shieldops_model::{Decision, Reason, Risk, RiskTerm};
+use shieldops_model::{Decision, Obligations, Reason, Risk, RiskTerm};
 
 use crate::{Input, canonical};
 
@@ -117,6 +117,8 @@ impl Policy {
             approvals_needed: answer.approvals_needed,
             risk: answer.risk,
             risk_terms: answer.risk_terms,
+            obligations: Obligations::default(),
+            controls: Vec::new(),
             input_hash,
             policy_hash: self.hash.clone(),
         };

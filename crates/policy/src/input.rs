@@ -1,13 +1,19 @@
 //! What policy is told: typed facts that the server computed or read, never the caller's word.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use shieldops_model::{ActionId, Criticality, Environment, Reason, Target, TargetId, TenantId, Timestamp};
+use utoipa::ToSchema;
+
+use crate::Situation;
 
 /// What a capability may leave behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Changes nothing on the target.
@@ -31,7 +37,7 @@ impl Class {
 }
 
 /// Whether it stops an attack or changes how things run: a freeze binds only the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     Containment,
@@ -39,7 +45,7 @@ pub enum Purpose {
 }
 
 /// Which door a plan comes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     Action,
@@ -48,14 +54,14 @@ pub enum Entry {
 }
 
 /// When policy is asked: only a run is held back by a halt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     Plan,
     Run,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequesterKind {
     User,
@@ -63,14 +69,14 @@ pub enum RequesterKind {
 }
 
 /// Who asks: `usr_…` or `system:…`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Requester {
     pub id: String,
     pub kind: RequesterKind,
 }
 
 /// What of the target hangs on the thing that an effect touches: shown before anybody approves.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Dependant {
     /// `process`, `session`, `connection`, `service`, `job`, `action`.
     pub kind: String,
@@ -79,23 +85,27 @@ pub struct Dependant {
 }
 
 /// What policy must know of a target, as read from it. Never compared.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Facts {
     /// The addresses whose loss would cut off the target.
+    #[schema(value_type = Vec<String>)]
     pub own_addresses: Vec<IpAddr>,
+    #[schema(value_type = Vec<String>)]
     pub gateways: Vec<IpAddr>,
+    #[schema(value_type = Vec<String>)]
     pub dns_servers: Vec<IpAddr>,
     pub dependants: Vec<Dependant>,
     /// What the effect would take away and that may never go (the last administrator, our own process): each is a deny.
     pub untouchable: Vec<Reason>,
-    /// The users, services and peers that the effect reaches, besides its target: its blast radius.
+    /// The users, services and peers that the effect reaches, besides its target: its blast radius. `user:alice`,
+    /// `service:sshd`, `peer:203.0.113.7`, `path:/etc/passwd`, `process:nginx`, `domain:example.com`.
     pub resources: Vec<String>,
     /// What could not be read now, for the approver.
     pub not_checkable: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CapabilityInput {
     pub name: String,
     pub class: Class,
@@ -106,7 +116,7 @@ pub struct CapabilityInput {
 }
 
 /// The registered row of a target, as far as policy reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetInput {
     pub id: TargetId,
     pub kind: String,
@@ -135,7 +145,7 @@ impl From<&Target> for TargetInput {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ActionInput {
     pub id: ActionId,
     /// Hash of the state that the action starts from.
@@ -145,13 +155,17 @@ pub struct ActionInput {
     /// As the capability's own type printed them again.
     pub params: serde_json::Value,
     /// The addresses that the effect reaches.
+    #[schema(value_type = Vec<String>)]
     pub reach: Vec<IpNet>,
+    /// What the effect reaches, each by one name, the target first: see [`resources`].
+    #[serde(default)]
+    pub resources: Vec<String>,
     /// `None` when they could not be read.
     pub facts: Option<Facts>,
 }
 
 /// One question to policy: a whole plan, at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Input {
     pub tenant: TenantId,
     pub now: Timestamp,
@@ -162,6 +176,7 @@ pub struct Input {
     pub automation_halted: bool,
     pub requester: Requester,
     /// Client addresses of the requester and of everybody who approved.
+    #[schema(value_type = Vec<String>)]
     pub operator_addresses: Vec<IpAddr>,
     /// Every person among them has a known address.
     pub operators_complete: bool,
@@ -169,4 +184,26 @@ pub struct Input {
     pub plan_hash: String,
     pub plan_expires_at: Timestamp,
     pub actions: Vec<ActionInput>,
+    /// What the store knows.
+    #[serde(default)]
+    pub situation: Situation,
+}
+
+/// The names of everything that an effect reaches, once each: `target:ID`, what the target's facts name (`user:alice`,
+/// `service:sshd`, `peer:203.0.113.7`), the peers among `seen` that are within reach, and every single address. A range
+/// in which nobody was seen counts as one.
+pub fn resources(target: TargetId, reach: &[IpNet], facts: &Facts, seen: &[IpAddr]) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    names.extend(facts.resources.iter().cloned());
+    for net in reach {
+        let peers: Vec<String> =
+            seen.iter().filter(|peer| net.contains(*peer)).map(|peer| format!("peer:{peer}")).collect();
+        if net.prefix_len() == net.max_prefix_len() {
+            names.insert(format!("peer:{}", net.addr()));
+        } else if peers.is_empty() {
+            names.insert(format!("range:{net}"));
+        }
+        names.extend(peers);
+    }
+    std::iter::once(format!("target:{target}")).chain(names).collect()
 }

@@ -2,13 +2,25 @@
 //!
 //! Pure: the time, the facts and the approvals are in the input. Whatever goes wrong here is a deny.
 
+mod calendar;
 pub mod canonical;
 mod decide;
 mod input;
 mod permit;
+mod settings;
+mod situation;
 
+pub use calendar::{ActiveFreeze, Day, Freeze, FreezeWhen, active_freezes};
 pub use decide::{EVALUATION_LIMIT, Evaluation, Policy, PolicyError};
 pub use input::{
-    ActionInput, CapabilityInput, Class, Dependant, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage, TargetInput,
+    ActionInput, CapabilityInput, Class, Dependant, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage,
+    TargetInput, resources,
 };
 pub use permit::{Grant, Permit, Refused};
+pub use settings::{
+    Bands, Escalation, GateSettings, Limits, NeverBlock, Numbers, PerEnvironment, ProtectedEntry, ProtectedKind,
+    SettingsError, Team,
+};
+pub use situation::{
+    ActionHistory, AddressSource, Autonomy, Counts, Lowered, Override, Release, Situation, StandingGrant,
+};

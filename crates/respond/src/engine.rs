@@ -150,6 +150,7 @@ impl Engine {
             target: (&ready.target).into(),
             params: params.clone(),
             reach: ready.reach.clone(),
+            resources: shieldops_policy::resources(ready.target.id, &ready.reach, &ready.observed.facts, &[]),
             facts: Some(ready.observed.facts.clone()),
         }
     }
@@ -179,6 +180,7 @@ impl Engine {
             plan_hash: plan.hash.clone(),
             plan_expires_at: plan.expires_at,
             actions,
+            situation: shieldops_policy::Situation::default(),
         };
         Ok(self.with.policy.evaluate(input))
     }

@@ -132,6 +132,8 @@ impl Engine {
                 approvals_needed: 0,
                 risk: shieldops_model::Risk::Critical,
                 risk_terms: Vec::new(),
+                obligations: shieldops_model::Obligations::default(),
+                controls: Vec::new(),
                 input_hash: String::new(),
                 policy_hash: String::new(),
             },

@@ -6,7 +6,9 @@ use serde_json::json;
 use shieldops_model::{Criticality, Environment, Id, Target, TargetKind, Timestamp, UserId};
 
 use super::*;
-use crate::{ActionInput, CapabilityInput, Class, Facts, Input, Policy, Purpose, Requester, RequesterKind, Stage};
+use crate::{
+    ActionInput, CapabilityInput, Class, Facts, Input, Policy, Purpose, Requester, RequesterKind, Situation, Stage,
+};
 
 const HASH: &str = "aa";
 
@@ -55,8 +57,10 @@ pub(crate) fn input() -> Input {
             target: (&target()).into(),
             params: json!({"address": "203.0.113.66"}),
             reach: vec!["203.0.113.66/32".parse().unwrap()],
+            resources: vec![format!("target:{}", target().id), "peer:203.0.113.66".to_owned()],
             facts: Some(Facts { own_addresses: vec!["203.0.113.10".parse().unwrap()], ..Facts::default() }),
         }],
+        situation: Situation::default(),
     }
 }
 
