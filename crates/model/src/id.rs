@@ -245,6 +245,13 @@ kinds! {
     JobKind JobId "job";
     /// A list of indicators.
     IndicatorListKind IndicatorListId "ilt";
+    /// A change of the gate that waits for a second person.
+    GateChangeKind GateChangeId "gch";
+    StandingGrantKind StandingGrantId "sgr";
+    /// Something that people are told of.
+    NoticeKindId NoticeId "ntc";
+    /// One notice to one receiver.
+    LetterKind LetterId "ltr";
 }
 
 impl TenantId {

@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod incident;
 pub mod investigation;
+pub mod notice;
 pub mod plan;
 pub mod severity;
 pub mod target;
@@ -26,12 +27,13 @@ pub use entity::{Entity, EntityKind};
 pub use error::Code;
 pub use event::{Event, Http, LogSource, Normalised, Ocsf, Process, TimeQuality};
 pub use id::{
-    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, ExceptionId, GrantId, Id, IdMint, IncidentId,
-    IndicatorListId, InvestigationId, InvitationId, JobId, KeyId, LedgerId, NoteId, PasskeyId, PlanId, RoleId, RuleId,
-    SegmentId, SessionId, TargetId, TenantId, TokenId, UserId,
+    ActionId, AlertId, ApprovalId, DeadLetterId, EventId, ExceptionId, GateChangeId, GrantId, Id, IdMint, IncidentId,
+    IndicatorListId, InvestigationId, InvitationId, JobId, KeyId, LedgerId, LetterId, NoteId, NoticeId, PasskeyId,
+    PlanId, RoleId, RuleId, SegmentId, SessionId, StandingGrantId, TargetId, TenantId, TokenId, UserId,
 };
 pub use incident::{Incident, IncidentStatus, Note, RiskTerm};
 pub use investigation::{Evidence, Hypothesis, Investigation, NotChecked, ProposedAction, ProposedPlan};
+pub use notice::{Audience, Notice, NoticeFact, NoticeKind};
 pub use plan::{Approval, Decision, Obligations, Plan, PlanState, Reason, Risk};
 pub use severity::Severity;
 pub use target::{Criticality, Environment, Target, TargetKind, TargetRef};

@@ -20,8 +20,10 @@
 //! | `idempotency` | stored answers; the work they are about has entries |
 //! | `jobs.done`, `.failed`, results | beginning, end and each item have entries |
 //! | `notices` | entries that are owed, on their way to the ledger |
+//! | `outbox`, `outbox_letters` | follow from entries; a letter that is given up has one of its own |
 //! | `leases`, `nodes`, `changes` | who runs and what the others were told |
 //! | `alert_tally` | follows from `alerts`, whose changes have entries |
+//! | `gate_uses`, `gate_undone` | what rates count; follows from actions and undos, which have entries |
 //! | `authority` | moves with changes that have entries |
 
 use serde::Serialize;

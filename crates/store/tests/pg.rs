@@ -16,6 +16,8 @@ mod database;
 mod detection;
 #[path = "it/factors.rs"]
 mod factors;
+#[path = "it/gate.rs"]
+mod gate;
 #[path = "it/indicators.rs"]
 mod indicators;
 #[path = "it/leases.rs"]
@@ -28,6 +30,8 @@ mod live;
 mod machines;
 #[path = "it/members.rs"]
 mod members;
+#[path = "it/outbox.rs"]
+mod outbox;
 #[path = "it/principals.rs"]
 mod principals;
 #[path = "it/rule_states.rs"]

@@ -47,6 +47,8 @@ pub(crate) const STEPS: &[Step] = &[
     step!(13, "authority", "0013_authority.sql"),
     step!(14, "alert_tally", "0014_alert_tally.sql"),
     step!(15, "collected", "0015_collected.sql"),
+    step!(16, "gate", "0016_gate.sql"),
+    step!(17, "outbox", "0017_outbox.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.
