@@ -26,6 +26,7 @@ const ORDER: &[&str] = &[
     "policy",
     "respond",
     "connectors",
+    "deliver",
     "identity",
     "api",
     "shieldops",
