@@ -1,18 +1,21 @@
-# How many people must agree before anything runs: distinct, and none of them the requester.
+# How many people must agree before anything runs: distinct, and none of them the requester. And what else is owed.
 package shieldops.approvals
 
+import data.shieldops.autonomy
+import data.shieldops.overrides
+import data.shieldops.plan
 import data.shieldops.risk
+import data.shieldops.undo
 
-default needed := 0
+needed := 0 if broken
 
-changes if {
-	some action in input.actions
-	action.capability.class != "read_only"
-}
+else := max([reason.approvals | some reason in reasons]) if count(reasons) > 0
 
-in_production if {
-	some action in input.actions
-	action.target.environment == "production"
+else := 0
+
+broken if {
+	input.entry == "action"
+	overrides.break_glass
 }
 
 # The first approval covers the undo, as long as nobody changed the state since.
@@ -21,15 +24,95 @@ covered if {
 	not input.drifted
 }
 
-needed := 2 if {
-	changes
+asked if {
+	count(plan.changing) > 0
 	not covered
+}
+
+reasons contains {"approvals": 2, "code": "critical_risk", "detail": "the risk is critical"} if {
+	asked
 	risk.level == "critical"
 }
 
-needed := 1 if {
-	changes
-	not covered
-	in_production
+reasons contains {"approvals": 2, "code": "irreversible", "detail": sprintf("%s cannot be undone", [action.capability.name])} if {
+	asked
+	some action in plan.changing
+	action.capability.class == "irreversible"
+}
+
+reasons contains {"approvals": 1, "code": "production_above_low", "detail": sprintf("the risk is %s, in production", [risk.level])} if {
+	asked
+	"production" in plan.environments
 	risk.level in {"medium", "high"}
+	not on_its_own
+}
+
+reasons contains {"approvals": 1, "code": reason.code, "detail": reason.detail} if {
+	acting
+	autonomy.level <= 2
+	some reason in autonomy.because
+}
+
+reasons contains {"approvals": 1, "code": "release", "detail": "this lets go what contains an open incident, and its plan was critical"} if {
+	input.entry == "undo"
+	undo.second_person
+}
+
+# Automation that does something new.
+acting if {
+	input.entry == "action"
+	plan.automation
+	count(plan.changing) > 0
+}
+
+# Above low risk in production a level above 2 means that a standing grant is there.
+on_its_own if {
+	acting
+	autonomy.level > 2
+}
+
+because contains {"code": reason.code, "detail": reason.detail} if {
+	not broken
+	some reason in reasons
+}
+
+because contains {"code": "break_glass", "detail": sprintf("%s broke the glass: %s", [input.situation.break_glass.by, input.situation.break_glass.reason])} if {
+	broken
+}
+
+because contains {"code": "standing_grant", "detail": sprintf("standing grant %s", [grant])} if {
+	on_its_own
+	some grant in autonomy.grants
+}
+
+because contains {"code": "first_approval", "detail": "the approval of what is undone covers it"} if {
+	covered
+	count(plan.changing) > 0
+}
+
+# A vote on a critical plan needs a session that has just proved itself.
+default strong_session := false
+
+strong_session if {
+	asked
+	risk.level == "critical"
+}
+
+default veto_window_s := null
+
+veto_window_s := max([input.situation.numbers.limits[environment].veto_window_s | some environment in plan.environments]) if {
+	acting
+	not broken
+	autonomy.level == 3
+}
+
+notify contains "approvers" if needed > 0
+
+notify contains "approvers" if veto_window_s != null
+
+notify contains "administrators" if broken
+
+notify contains "everyone" if {
+	input.entry == "action"
+	input.situation.freeze_override != null
 }

@@ -2,66 +2,114 @@
 # target, the network or the people who operate it. A range is denied when it holds any of them.
 package shieldops.protected
 
+import data.shieldops.plan
+
 deny contains {"code": "protected_target", "detail": sprintf("target %s is protected", [action.target.name])} if {
-	some action in changing
+	some action in plan.changing
 	action.target.protected
 }
 
 deny contains {"code": "loopback_address", "detail": sprintf("%s reaches loopback", [net_])} if {
-	some net_ in reached
+	some net_ in plan.reached
 	some loopback in {"127.0.0.0/8", "::1/128"}
 	overlap(net_, loopback)
 }
 
 deny contains {"code": "unspecified_address", "detail": sprintf("%s reaches the unspecified address", [net_])} if {
-	some net_ in reached
+	some net_ in plan.reached
 	some unspecified in {"0.0.0.0/8", "::/128"}
 	overlap(net_, unspecified)
 }
 
 deny contains {"code": "multicast_address", "detail": sprintf("%s reaches multicast or broadcast", [net_])} if {
-	some net_ in reached
+	some net_ in plan.reached
 	some multicast in {"224.0.0.0/4", "255.255.255.255/32", "ff00::/8"}
 	overlap(net_, multicast)
 }
 
 deny contains {"code": "whole_internet", "detail": sprintf("%s is everything", [net_])} if {
-	some net_ in reached
+	some net_ in plan.reached
 	endswith(net_, "/0")
 }
 
 deny contains {"code": "own_address", "detail": sprintf("%s holds %s, an address of target %s", [net_, address, action.target.name])} if {
-	some action in changing
+	some action in plan.changing
 	some net_ in action.reach
 	some address in action.facts.own_addresses
 	net.cidr_contains(net_, address)
 }
 
 deny contains {"code": "gateway_address", "detail": sprintf("%s holds %s, a gateway of target %s", [net_, address, action.target.name])} if {
-	some action in changing
+	some action in plan.changing
 	some net_ in action.reach
 	some address in action.facts.gateways
 	net.cidr_contains(net_, address)
 }
 
 deny contains {"code": "dns_address", "detail": sprintf("%s holds %s, a name server of target %s", [net_, address, action.target.name])} if {
-	some action in changing
+	some action in plan.changing
 	some net_ in action.reach
 	some address in action.facts.dns_servers
 	net.cidr_contains(net_, address)
 }
 
 deny contains {"code": "operator_address", "detail": sprintf("%s holds the client address of the person who asks or approves", [net_])} if {
-	some net_ in reached
+	some net_ in plan.reached
 	some address in input.operator_addresses
 	net.cidr_contains(net_, address)
 }
 
-changing := [action | some action in input.actions; action.capability.class != "read_only"]
+deny contains {"code": "protected_entry", "detail": sprintf("%s %s is protected: %s", [entry.kind, entry.value, entry.why])} if {
+	some entry in input.situation.protected
+	some action in plan.changing
+	touches(action, entry)
+}
 
-reached contains net_ if {
-	some action in changing
+touches(action, entry) if {
+	entry.kind == "address"
 	some net_ in action.reach
+	net.cidr_contains(net_, entry.value)
+}
+
+touches(action, entry) if {
+	entry.kind == "range"
+	some net_ in action.reach
+	overlap(net_, entry.value)
+}
+
+touches(action, entry) if {
+	entry.kind == "target"
+	entry.value in {action.target.id, action.target.name}
+}
+
+touches(action, entry) if {
+	entry.kind in {"user", "process", "path", "domain"}
+	entry.value in named(action, entry.kind)
+}
+
+touches(action, entry) if {
+	entry.kind == "process"
+	some process in named(action, "process")
+	endswith(process, concat("", ["/", entry.value]))
+}
+
+touches(action, entry) if {
+	entry.kind == "path"
+	some path in named(action, "path")
+	startswith(path, concat("", [trim_suffix(entry.value, "/"), "/"]))
+}
+
+touches(action, entry) if {
+	entry.kind == "domain"
+	some domain in named(action, "domain")
+	endswith(domain, concat("", [".", entry.value]))
+}
+
+# What an action reaches of one kind, by its facts or by its parameter of that name.
+named(action, kind) := from_facts | from_params if {
+	prefix := concat("", [kind, ":"])
+	from_facts := {trim_prefix(name, prefix) | some name in action.resources; startswith(name, prefix)}
+	from_params := {value | value := action.params[kind]; is_string(value)}
 }
 
 overlap(a, b) if net.cidr_contains(a, b)

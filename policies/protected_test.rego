@@ -102,3 +102,74 @@ test_beside_an_operator_is_not_denied if {
 	codes("192.0.2.8/32") == set()
 	codes("192.0.2.8/29") == set()
 }
+
+protects(kind, value) := {"protected": [{"kind": kind, "value": value, "why": "it is ours"}]}
+
+hit(plan_, kind, value) := testing.codes(reasons) if reasons := protected.deny with input as testing.when(plan_, protects(kind, value))
+
+# An action that reaches no address: what it touches stands in its facts, or in its parameters.
+touching(more) := testing.plan([object.union(testing.action_of(testing.capability, testing.target, []), more)])
+
+in_facts(name) := touching({"resources": ["target:tgt_01h455vb4pex5vsknk084sn02q", name]})
+
+test_a_protected_address_is_denied_within_any_range if {
+	hit(testing.block("203.0.113.66/32"), "address", "203.0.113.66") == {"protected_entry"}
+	hit(testing.block("203.0.113.64/29"), "address", "203.0.113.66") == {"protected_entry"}
+	hit(testing.block("2001:db8::66/128"), "address", "2001:db8::66") == {"protected_entry"}
+	hit(testing.block("203.0.113.66/32"), "address", "203.0.113.67") == set()
+	hit(testing.block("203.0.113.66/32"), "address", "2001:db8::66") == set()
+}
+
+test_a_protected_range_is_denied_where_it_overlaps if {
+	hit(testing.block("203.0.113.66/32"), "range", "203.0.113.64/29") == {"protected_entry"}
+	hit(testing.block("203.0.113.64/29"), "range", "203.0.113.66/32") == {"protected_entry"}
+	hit(testing.block("203.0.113.72/32"), "range", "203.0.113.64/29") == set()
+}
+
+test_a_protected_target_may_be_named_by_id_or_name if {
+	hit(in_facts("user:alice"), "target", "tgt_01h455vb4pex5vsknk084sn02q") == {"protected_entry"}
+	hit(in_facts("user:alice"), "target", "twin/demo") == {"protected_entry"}
+	hit(in_facts("user:alice"), "target", "twin/demo2") == set()
+}
+
+test_protected_users_processes_paths_and_domains_are_denied_by_facts_and_by_parameters if {
+	every kind, value in {"user": "alice", "process": "nginx", "path": "/etc/app", "domain": "idp.example.com"} {
+		hit(in_facts(concat(":", [kind, value])), kind, value) == {"protected_entry"}
+		hit(touching({"params": {kind: value}}), kind, value) == {"protected_entry"}
+		hit(in_facts(concat(":", [kind, "other"])), kind, value) == set()
+		hit(touching({"params": {kind: 7, "note": value}}), kind, value) == set()
+	}
+	hit(in_facts("user:nginx"), "process", "nginx") == set()
+}
+
+test_a_process_may_be_named_by_its_path if {
+	hit(in_facts("process:/usr/sbin/nginx"), "process", "nginx") == {"protected_entry"}
+	hit(in_facts("process:/usr/sbin/my-nginx"), "process", "nginx") == set()
+	hit(in_facts("user:/usr/sbin/nginx"), "process", "nginx") == set()
+	hit(in_facts("user:/usr/sbin/nginx"), "user", "nginx") == set()
+}
+
+test_what_is_below_a_protected_path_is_protected if {
+	hit(in_facts("path:/etc/app/key.pem"), "path", "/etc/app") == {"protected_entry"}
+	hit(in_facts("path:/etc/apple"), "path", "/etc/app") == set()
+	hit(in_facts("path:/srv/x"), "path", "/") == {"protected_entry"}
+	hit(in_facts("path:/etc"), "path", "/etc/app") == set()
+	hit(in_facts("user:/etc/app/key.pem"), "user", "/etc/app") == set()
+}
+
+test_what_is_below_a_protected_domain_is_protected if {
+	hit(in_facts("domain:login.idp.example.com"), "domain", "idp.example.com") == {"protected_entry"}
+	hit(in_facts("domain:myidp.example.com"), "domain", "idp.example.com") == set()
+	hit(in_facts("domain:example.com"), "domain", "idp.example.com") == set()
+	hit(in_facts("user:a.idp.example.com"), "user", "idp.example.com") == set()
+}
+
+test_what_is_protected_may_be_read if {
+	reading := testing.action_of(testing.class("read_only"), testing.target, ["203.0.113.66/32"])
+	hit(testing.plan([reading]), "address", "203.0.113.66") == set()
+}
+
+test_the_reason_says_why_it_is_protected if {
+	reasons := protected.deny with input as testing.when(in_facts("user:alice"), protects("user", "alice"))
+	reasons == {{"code": "protected_entry", "detail": "user alice is protected: it is ours"}}
+}

@@ -95,7 +95,7 @@ fn holds(freeze: &Freeze, now: Timestamp) -> Option<ActiveFreeze> {
         FreezeWhen::Dates { from, to } => (*from <= now && now < *to).then_some(*to)?,
         FreezeWhen::Weekly { days, from, to, zone } => match weekly(days, from, to, zone, now) {
             Ok(until) => until?,
-            Err(()) => Timestamp::from_micros(i64::MAX),
+            Err(()) => Timestamp::from_micros(jiff::Timestamp::MAX.as_microsecond()),
         },
     };
     let environments = if freeze.environments.is_empty() { EVERYWHERE.to_vec() } else { freeze.environments.clone() };

@@ -1,48 +1,32 @@
-//! One evaluation of the embedded policies: an engine cloned per question, a time limit, and deny on any error.
+//! One evaluation of the policies: an engine of its own, a time limit, and deny on any error.
+
+mod answer;
 
 use std::{
-    num::{NonZeroU32, NonZeroUsize},
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use regorus::{Engine, PolicyLengthConfig, Value, utils::limits::ExecutionTimerConfig};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use shieldops_model::{Decision, Obligations, Reason, Risk, RiskTerm};
+use regorus::{Engine, Value};
+use shieldops_model::Decision;
 
-use crate::{Input, canonical};
+use crate::{Input, canonical, load};
+use answer::{Answer, checked, refusal};
+pub use load::PolicyError;
 
 /// An answer that takes longer is a deny.
 pub const EVALUATION_LIMIT: Duration = Duration::from_millis(250);
 const ENTRY_POINT: &str = "data.shieldops.decision.decision";
-/// The largest policy file, in bytes.
-const MAX_POLICY_BYTES: usize = 64 * 1024;
-/// The most approvals a policy may ask for.
-const MAX_APPROVALS: u8 = 10;
+/// Engines that are kept for the next question: one a worker, and more than that are dropped after use.
+const KEPT_ENGINES: usize = 16;
 
-/// The policies that every installation has, by file name.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("approvals.rego", include_str!("../../../policies/approvals.rego")),
-    ("automation.rego", include_str!("../../../policies/automation.rego")),
-    ("decision.rego", include_str!("../../../policies/decision.rego")),
-    ("facts.rego", include_str!("../../../policies/facts.rego")),
-    ("protected.rego", include_str!("../../../policies/protected.rego")),
-    ("risk.rego", include_str!("../../../policies/risk.rego")),
-];
-
-/// A policy set that does not load.
-#[derive(Debug, thiserror::Error)]
-#[error("policy {file} does not load: {why}")]
-pub struct PolicyError {
-    pub file: String,
-    pub why: String,
-}
-
-/// A loaded policy set. Cheap to share; each question is answered by its own engine.
+/// A loaded policy set. Cheap to share; each question is answered by an engine that nobody else uses meanwhile.
 pub struct Policy {
-    engine: Mutex<Engine>,
+    /// Never asked: the others are its clones.
+    first: Mutex<Engine>,
+    idle: Mutex<Vec<Engine>>,
     hash: String,
+    files: Vec<load::File>,
 }
 
 impl std::fmt::Debug for Policy {
@@ -68,35 +52,16 @@ impl Evaluation {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Answer {
-    allow: bool,
-    denies: Vec<Reason>,
-    approvals_needed: u8,
-    risk: Risk,
-    risk_terms: Vec<RiskTerm>,
-}
-
 impl Policy {
     /// The embedded policies.
     pub fn built_in() -> Result<Self, PolicyError> {
-        Self::load(BUILT_IN)
+        Self::load(load::built_in())
     }
 
-    fn load(files: &[(&str, &str)]) -> Result<Self, PolicyError> {
-        let mut engine = new_engine();
-        let mut hash = Sha256::new();
-        for (file, text) in files {
-            hash.update(u64::try_from(file.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(file);
-            hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(text);
-            engine
-                .add_policy((*file).to_owned(), (*text).to_owned())
-                .map_err(|error| PolicyError { file: (*file).to_owned(), why: error.to_string() })?;
-        }
-        Ok(Self { engine: Mutex::new(engine), hash: hex::encode(hash.finalize()) })
+    pub(crate) fn load(files: Vec<load::File>) -> Result<Self, PolicyError> {
+        let engine = load::engine(&files)?;
+        let hash = load::hash(&files);
+        Ok(Self { first: Mutex::new(engine), idle: Mutex::default(), hash, files })
     }
 
     /// SHA-256 over the policy files, hex.
@@ -104,32 +69,41 @@ impl Policy {
         &self.hash
     }
 
+    pub(crate) fn files(&self) -> &[load::File] {
+        &self.files
+    }
+
     /// Never fails: what could not be decided is denied with the code `policy_error`.
     pub fn evaluate(&self, input: Input) -> Evaluation {
-        let (input_hash, answer) = match serde_json::to_value(&input) {
-            Ok(value) => (canonical::hash(&value), self.ask(value)),
-            Err(error) => (String::new(), Err(format!("the input cannot be written: {error}"))),
+        let decision = match serde_json::to_value(&input) {
+            Ok(value) => self.decide(value),
+            Err(error) => self.decision(String::new(), refusal(format!("the input cannot be written: {error}"))),
         };
-        let answer = answer.and_then(checked).unwrap_or_else(refusal);
-        let decision = Decision {
+        Evaluation { input, decision }
+    }
+
+    pub(crate) fn decide(&self, input: serde_json::Value) -> Decision {
+        let input_hash = canonical::hash(&input);
+        let answer = self.ask(input).and_then(checked).unwrap_or_else(refusal);
+        self.decision(input_hash, answer)
+    }
+
+    fn decision(&self, input_hash: String, answer: Answer) -> Decision {
+        Decision {
             allow: answer.allow,
             denies: answer.denies,
             approvals_needed: answer.approvals_needed,
             risk: answer.risk,
             risk_terms: answer.risk_terms,
-            obligations: Obligations::default(),
-            controls: Vec::new(),
+            obligations: answer.obligations,
+            controls: answer.controls,
             input_hash,
             policy_hash: self.hash.clone(),
-        };
-        Evaluation { input, decision }
+        }
     }
 
     fn ask(&self, input: serde_json::Value) -> Result<Answer, String> {
-        let mut engine = match self.engine.lock() {
-            Ok(engine) => engine.clone(),
-            Err(_) => return Err("an earlier evaluation ended badly".to_owned()),
-        };
+        let mut engine = self.borrow();
         let begun = Instant::now();
         engine.set_input(Value::from(input));
         let answer = engine.eval_rule(ENTRY_POINT.to_owned()).map_err(|error| error.to_string())?;
@@ -140,41 +114,22 @@ impl Policy {
             return Err("the decision is undefined".to_owned());
         }
         let text = answer.to_json_str().map_err(|error| error.to_string())?;
-        serde_json::from_str(&text).map_err(|error| format!("the decision has another shape: {error}"))
+        let answer = serde_json::from_str(&text).map_err(|error| format!("the decision has another shape: {error}"))?;
+        self.give_back(engine);
+        Ok(answer)
     }
-}
 
-fn new_engine() -> Engine {
-    let mut engine = Engine::new();
-    engine.set_strict_builtin_errors(true);
-    engine
-        .set_execution_timer_config(ExecutionTimerConfig { limit: EVALUATION_LIMIT, check_interval: NonZeroU32::MIN });
-    engine.set_policy_length_config(PolicyLengthConfig {
-        max_file_bytes: NonZeroUsize::new(MAX_POLICY_BYTES).unwrap_or(NonZeroUsize::MIN),
-        ..PolicyLengthConfig::default()
-    });
-    engine
-}
-
-/// An answer that contradicts itself is no answer.
-fn checked(mut answer: Answer) -> Result<Answer, String> {
-    if answer.allow != answer.denies.is_empty() {
-        return Err("the decision contradicts its reasons".to_owned());
+    fn borrow(&self) -> Engine {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| self.first.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
-    if answer.approvals_needed > MAX_APPROVALS {
-        return Err("the decision asks for too many approvals".to_owned());
-    }
-    answer.denies.sort();
-    Ok(answer)
-}
 
-fn refusal(why: String) -> Answer {
-    Answer {
-        allow: false,
-        denies: vec![Reason { code: "policy_error".to_owned(), detail: why }],
-        approvals_needed: 2,
-        risk: Risk::Critical,
-        risk_terms: Vec::new(),
+    /// One that failed is never given back.
+    fn give_back(&self, engine: Engine) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT_ENGINES {
+            idle.push(engine);
+        }
     }
 }
 

@@ -6,9 +6,12 @@ mod calendar;
 pub mod canonical;
 mod decide;
 mod input;
+mod load;
 mod permit;
+mod rescue;
 mod settings;
 mod situation;
+pub mod suite;
 
 pub use calendar::{ActiveFreeze, Day, Freeze, FreezeWhen, active_freezes};
 pub use decide::{EVALUATION_LIMIT, Evaluation, Policy, PolicyError};
@@ -17,6 +20,7 @@ pub use input::{
     TargetInput, resources,
 };
 pub use permit::{Grant, Permit, Refused};
+pub use rescue::{Inverse, Rescue, RescueError};
 pub use settings::{
     Bands, Escalation, GateSettings, Limits, NeverBlock, Numbers, PerEnvironment, ProtectedEntry, ProtectedKind,
     SettingsError, Team,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use shieldops_model::{ActionId, Approval, TargetId};
 
-use crate::{Entry, Evaluation, canonical};
+use crate::{Entry, Evaluation, Inverse, canonical};
 
 /// Why no permit was made, or why one does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +86,17 @@ fn approvers(plan_hash: &str, requester: &str, approvals: &[Approval]) -> usize 
 }
 
 impl Permit {
+    /// Of a record that was sealed before the action was done.
+    pub(crate) fn rescue(inverse: &Inverse, nonce: [u8; 16]) -> Self {
+        Self {
+            action: inverse.action,
+            plan_hash: inverse.plan_hash.clone(),
+            target: inverse.target.id,
+            from_hash: canonical::hash(&inverse.left),
+            nonce,
+        }
+    }
+
     pub fn action(&self) -> ActionId {
         self.action
     }

@@ -1,0 +1,21 @@
+# The controls of published frameworks that a decision and its record are evidence for.
+package shieldops.controls
+
+import data.shieldops.plan
+
+# Every decision is recorded with who, what and when.
+controls contains name if some name in ["PCI DSS 4.0.1 10.2.1", "HIPAA 164.312(b)", "CIS v8.1 8.2"]
+
+# Response to an incident.
+controls contains name if {
+	some action in input.actions
+	action.capability.purpose == "containment"
+	some name in ["SOC 2 CC7.4", "HIPAA 164.308(a)(6)", "CIS v8.1 17.4"]
+}
+
+# A change that was planned, judged and recorded before it was made.
+controls contains name if {
+	some action in plan.changing
+	action.capability.purpose == "change"
+	some name in ["SOC 2 CC8.1", "PCI DSS 4.0.1 6.5.1"]
+}
