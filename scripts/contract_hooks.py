@@ -316,6 +316,7 @@ BODIES = {
     "POST /api/v1/incidents/{id}/notes": lambda: {"text": "seen"},
     "POST /api/v1/plans/{id}/reject": lambda: {"reason": "no"},
     "POST /api/v1/actions/{id}/undo": lambda: {"reason": "back"},
+    "POST /api/v1/undo": lambda: {"by": {"automation": True}, "from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "preview": True},
     "POST /api/v1/automation/halt": lambda: {"reason": "stop"},
     "POST /api/v1/automation/resume": lambda: {"reason": "calm"},
     "POST /api/v1/tokens": lambda: {"kind": "personal", "name": name()},

@@ -137,6 +137,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/actions", Needs(ActionRead)),
     ("GET", "/api/v1/actions/{id}", Needs(ActionRead)),
     ("POST", "/api/v1/actions/{id}/undo", Needs(ActionUndo)),
+    ("POST", "/api/v1/undo", Needs(ActionUndo)),
     ("GET", "/api/v1/capabilities", Needs(PlanRead)),
     ("GET", "/api/v1/targets", Needs(TargetRead)),
     ("POST", "/api/v1/targets", Needs(TargetWrite)),

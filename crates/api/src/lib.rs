@@ -52,6 +52,7 @@ mod targets;
 mod tenant_settings;
 mod tenants;
 mod tokens;
+mod undo;
 mod usage;
 mod users;
 mod value_lists;

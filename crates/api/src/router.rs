@@ -18,8 +18,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     App, Problem, account, actions, alerts, assets, auth, automation, coverage, describe, events, exceptions, export,
     grants, idempotency, incidents, indicators, ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans,
-    overview, pipelines, plans, roles, rules, session, sessions, targets, tenant_settings, tenants, tokens, usage,
-    users, value_lists,
+    overview, pipelines, plans, roles, rules, session, sessions, targets, tenant_settings, tenants, tokens, undo,
+    usage, users, value_lists,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -125,6 +125,7 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::list))
         .routes(routes!(actions::show))
         .routes(routes!(actions::undo))
+        .routes(routes!(undo::many))
         .routes(routes!(actions::capabilities))
         .routes(routes!(targets::list, targets::create))
         .routes(routes!(targets::update, targets::remove))

@@ -12,7 +12,7 @@ enum How {
 }
 
 /// Where to end. Given by the binary from its configuration; nothing here reads the environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CrashPoints {
     at: Option<String>,
     how: How,

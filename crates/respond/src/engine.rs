@@ -19,7 +19,8 @@ use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    AnyCapability, Automation, Change, CrashPoints, Entry, Error, Finding, Journal, Observed, Registry, Step, Write,
+    AnyCapability, Automation, Change, CrashPoints, Entry, Error, Finding, Journal, Observed, Registry, RescueFolder,
+    Step, Write,
 };
 
 /// What an engine is made of.
@@ -34,6 +35,8 @@ pub struct EngineOptions {
     pub crash: CrashPoints,
     /// Told of drift and orphans. A full queue drops the notice, never the ledger entry.
     pub findings: Option<mpsc::Sender<Finding>>,
+    /// Where the inverses lie that a rescue needs. Without it there is no rescue.
+    pub rescue: Option<RescueFolder>,
 }
 
 impl std::fmt::Debug for EngineOptions {

@@ -107,6 +107,8 @@ pub trait Journal: Send + Sync + 'static {
     /// Oldest first.
     async fn steps(&self, action: ActionId) -> Result<Vec<Step>, JournalError>;
     async fn automation(&self) -> Result<Automation, JournalError>;
+    /// The Sigma ids of the rules whose alerts are in this incident.
+    async fn rules_of(&self, incident: IncidentId) -> Result<Vec<String>, JournalError>;
     /// All of it or nothing.
     async fn commit(&self, change: Change) -> Result<(), JournalError>;
 }

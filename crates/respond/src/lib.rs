@@ -12,14 +12,15 @@ mod error;
 mod evidence;
 mod guard;
 mod journal;
-#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod orphans;
 mod plan;
 mod proposals;
+mod prove;
 mod proving;
 mod recover;
 mod registry;
+mod rescue;
 mod run;
 mod undo;
 mod watch;
@@ -35,8 +36,10 @@ pub use journal::{Automation, Change, Entry, Journal, JournalError, Step, StoreJ
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;
+pub use prove::{NOT_RESIDUE, ProofRow, ProveOptions, Verdict, prove};
 pub use proving::{Draw, Proving};
 pub use registry::{Registry, RegistryError};
+pub use rescue::{Offline, RescueFolder, RescueLine, Rescued};
 pub use shieldops_policy::{Class, Dependant, Facts, Permit, Purpose, Requester, RequesterKind};
-pub use undo::Person;
+pub use undo::{By, MAX_UNDONE, Person, Prospect, UndoItem, UndoReport, UndoScope};
 pub use watch::{Finding, FindingKind};

@@ -1,4 +1,4 @@
-//! A journal in memory: for tests of the engine and of capabilities, where a lost process is a dropped engine.
+//! A journal in memory: for the proof of capabilities and for tests, where a lost process is a dropped engine.
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +24,7 @@ struct Tables {
     baselines: BTreeMap<String, Value>,
     targets: BTreeMap<TargetId, Target>,
     automation: Automation,
+    rules: BTreeMap<IncidentId, Vec<String>>,
     collected: Vec<(ActionId, Collected)>,
     entries: Vec<Entry>,
     /// Automation is halted together with the first entry of this kind.
@@ -56,6 +57,11 @@ impl MemoryJournal {
     /// The plans that undo actions of this one.
     pub fn plans_of_undo(&self, plan: PlanId) -> Vec<PlanId> {
         self.lock().plans.values().filter(|(undo, _)| undo.undo_of == Some(plan)).map(|(undo, _)| undo.id).collect()
+    }
+
+    /// The rules whose alerts are in an incident.
+    pub fn put_rules(&self, incident: IncidentId, rules: Vec<String>) {
+        self.lock().rules.insert(incident, rules);
     }
 
     /// What was kept so far.
@@ -204,6 +210,10 @@ impl Journal for MemoryJournal {
 
     async fn automation(&self) -> Stored<Automation> {
         Ok(self.lock().automation.clone())
+    }
+
+    async fn rules_of(&self, incident: IncidentId) -> Stored<Vec<String>> {
+        Ok(self.lock().rules.get(&incident).cloned().unwrap_or_default())
     }
 
     async fn commit(&self, change: Change) -> Stored<()> {

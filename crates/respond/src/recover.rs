@@ -15,6 +15,8 @@ impl Engine {
     /// Once at start, before anything else runs: ends what children an earlier process left, goes on with every run
     /// that was begun, and starts what was approved. While halted it only observes (undo goes on).
     pub async fn recover(self: &Arc<Self>) -> Result<(), Error> {
+        self.account_rescue().await?;
+        self.sweep_inverses().await?;
         for plan in self.with.journal.plans_in(&[PlanState::Executing]).await? {
             if let Err(error) = self.recover_run(plan).await {
                 tracing::error!(%error, "a run could not be recovered");

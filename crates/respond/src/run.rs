@@ -200,6 +200,11 @@ impl Engine {
         let what = action_entry(kind_of(action.state), "system:executor", action, payload);
         self.save_action(action, writes, what).await?;
         self.crash("after_outcome")?;
+        if let Some(original) = action.undo_of.filter(|_| verified) {
+            self.drop_inverse(original);
+        } else if action.undo_of.is_none() && end.side == "from" {
+            self.drop_inverse(action.id);
+        }
         if verified && action.undo_of.is_none() {
             self.prove_after(action, ready).await?;
         }

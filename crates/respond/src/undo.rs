@@ -1,5 +1,7 @@
 //! Undo: planned and permitted like any action, back to the state before the first owner, and read back.
 
+mod many;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -12,6 +14,8 @@ use crate::{
     engine::{Ready, action_entry, entry, removes_orphan, span},
     run::{kind_of, state_error},
 };
+
+pub use many::{By, MAX_UNDONE, Prospect, UndoItem, UndoReport, UndoScope};
 
 /// Who expires things.
 pub(crate) const EXPIRY: &str = "system:expiry";

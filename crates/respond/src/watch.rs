@@ -106,7 +106,9 @@ impl Engine {
     pub async fn reobserve(&self) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
         for action in self.with.journal.actions_in(LIVE).await? {
-            if action.undo_of.is_none() {
+            // What is done for good, and what only read, has no state of ours to lose.
+            let lives = !matches!(action.class.as_str(), "irreversible" | "read_only");
+            if action.undo_of.is_none() && lives {
                 findings.extend(self.observe_again(action.id, action.target_id).await?);
             }
         }

@@ -184,6 +184,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("list_actions", "action list", ""),
     ("get_action", "action show act_1", ""),
     ("undo_action", "action undo act_1 --reason calm", ""),
+    ("undo_many", "action undo --plan pln_1 --reason calm", ""),
     ("list_capabilities", "capability list", ""),
     ("list_targets", "target list", ""),
     ("create_target", "target register sim/a --environment staging --label role=web", ""),

@@ -388,3 +388,15 @@ pub(crate) fn id_of<K: id::Kind>(row: &AnyRow, column: &str) -> Result<shieldops
     let bytes: [u8; 16] = bytes.try_into().map_err(|_wrong| StoreError::damaged(format!("{column} is not an id")))?;
     Ok(shieldops_model::Id::from_bytes(bytes))
 }
+
+/// The rules whose alerts are in an incident.
+pub async fn rules_in(access: &mut impl Access, incident: IncidentId) -> Result<Vec<String>> {
+    let tenant = access.t();
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT rule_id FROM alerts WHERE tenant_id=$1 AND incident_id=$2 ORDER BY 1 LIMIT 1000",
+    )
+    .bind(tenant)
+    .bind(incident.to_bytes().to_vec())
+    .fetch_all(access.conn())
+    .await?)
+}

@@ -31,6 +31,22 @@ impl Keys {
         Ok(Self { dir: dir.to_owned(), installation, signing, data: Mutex::new(HashMap::new()) })
     }
 
+    /// A tenant's data key from a folder of keys alone: no database is opened and nothing is made.
+    pub fn read_data_key(keys_dir: &Path, tenant: TenantId) -> Result<DataKey> {
+        if !keys_dir.join("installation.key").exists() {
+            return Err(StoreError::NotFound);
+        }
+        let installation = InstallationKey::from_bytes(*secret(&keys_dir.join("installation.key"))?);
+        let path = keys_dir.join("tenants").join(format!("{tenant}.key"));
+        let wrapped = std::fs::read(&path).map_err(|source| StoreError::Io {
+            path: path.clone(),
+            doing: "reading a key",
+            source,
+        })?;
+        DataKey::unwrap(&installation, &tenant.to_bytes(), &wrapped)
+            .map_err(|error| StoreError::Key { path, detail: error.to_string() })
+    }
+
     /// The seed of the Ed25519 key that signs checkpoints.
     pub fn signing_seed(&self) -> &[u8; 32] {
         &self.signing

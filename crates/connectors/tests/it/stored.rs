@@ -38,6 +38,7 @@ async fn begin(store: &Store, folder: &Path, crash: CrashPoints, tracker: &TaskT
         tracker: tracker.clone(),
         crash,
         findings: None,
+        rescue: None,
     })
 }
 

@@ -202,5 +202,6 @@ fn engine(
         tracker: tracker.clone(),
         crash,
         findings: None,
+        rescue: None,
     })
 }

@@ -8,7 +8,7 @@ use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
 use shieldops_store::{
-    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, collected, facts, people, plans, targets,
+    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, people, plans, targets,
 };
 
 use super::{Automation, Change, Entry, Journal, JournalError, Step, Write};
@@ -110,6 +110,10 @@ impl Journal for StoreJournal {
 
     async fn automation(&self) -> Stored<Automation> {
         Ok(facts::automation(&mut self.read().await?).await?)
+    }
+
+    async fn rules_of(&self, incident: IncidentId) -> Stored<Vec<String>> {
+        Ok(alerts::rules_in(&mut self.read().await?, incident).await?)
     }
 
     async fn commit(&self, change: Change) -> Stored<()> {

@@ -80,6 +80,11 @@ impl Engine {
         permit: Permit,
     ) -> Result<ActionState, Error> {
         let ready = turn.ready;
+        if action.undo_of.is_none()
+            && let Err(fault) = self.keep_inverse(&turn.plan.hash, &action, ready, (before, wanted)).await
+        {
+            return self.abort(turn, action, format!("nothing was done: {fault}")).await;
+        }
         self.intend(turn, &mut action, (before, wanted), &permit.nonce()).await?;
         let children = Children::new(self, action.id);
         let site = Site { target: &ready.target, now: self.now(), watch: &children };
@@ -222,6 +227,10 @@ impl Engine {
     ) -> Result<ActionState, Error> {
         action.changed = false;
         if action.undo_of.is_none() {
+            let wanted = self.wanted(&action, turn.ready).await?;
+            if let Err(fault) = self.keep_inverse(&turn.plan.hash, &action, turn.ready, (before, &wanted)).await {
+                return self.abort(turn, action, format!("nothing was done: {fault}")).await;
+            }
             let writes = self.own(&mut action, turn.ready, before)?;
             let payload = json!({"plan_hash": turn.plan.hash, "changed": false, "nonce": permit.nonce()});
             let what = action_entry("action.intent", "system:executor", &action, payload);

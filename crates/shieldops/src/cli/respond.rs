@@ -1,5 +1,8 @@
 //! `shieldops action`, `orphan` and `automation`: what was done, what is left, and the switch over all of it.
 
+mod rescue;
+mod undo;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -12,7 +15,7 @@ use super::{
 };
 use crate::{
     client::{Client, ServerArgs, id},
-    output::{self, Failure, Output, REFUSED},
+    output::{self, Failure, Output},
 };
 
 const ORPHAN_COLUMNS: &[&str] =
@@ -29,7 +32,7 @@ pub(super) enum ActionCommand {
     /// One action with its journal.
     Show(ShowArgs),
     /// Restore what was there before, and prove it.
-    Undo(UndoArgs),
+    Undo(undo::UndoArgs),
 }
 
 #[derive(Debug, Args)]
@@ -43,17 +46,6 @@ pub(super) struct ActionListArgs {
     /// How many at most.
     #[arg(long, default_value_t = 50)]
     limit: usize,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct UndoArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[arg(value_parser = id)]
-    id: String,
-    /// Why. It stands in the ledger.
-    #[arg(long)]
-    reason: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,19 +120,8 @@ pub(super) fn action(command: &ActionCommand) -> Outcome {
             }
             Ok(ExitCode::SUCCESS)
         }
-        ActionCommand::Undo(args) => undo(args),
+        ActionCommand::Undo(args) => undo::undo(args),
     }
-}
-
-fn undo(args: &UndoArgs) -> Outcome {
-    let body = json!({"reason": args.reason});
-    let action = Client::new(&args.server)?.post(&format!("/api/v1/actions/{}/undo", args.id), &body)?;
-    match args.server.output {
-        Output::Json => output::json(&action)?,
-        Output::Table => print_action(&action)?,
-    }
-    let restored = action["state"] == "undone";
-    Ok(ExitCode::from(if restored { output::OK } else { REFUSED }))
 }
 
 pub(super) fn orphan(command: &OrphanCommand) -> Outcome {

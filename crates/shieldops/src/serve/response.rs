@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use shieldops_model::{Alert, AlertId, AlertStatus, Attack, Code, IncidentId, Severity, TenantId, Timestamp, id};
 use shieldops_policy::Policy;
-use shieldops_respond::{CrashPoints, Engine, EngineOptions, Finding, FindingKind, Registry, StoreJournal};
+use shieldops_respond::{CrashPoints, Engine, EngineOptions, Finding, FindingKind, Registry, RescueFolder, StoreJournal};
 use shieldops_store::{Job, Store, TenantScope, alerts, incidents, investigations};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,6 +32,9 @@ pub(crate) fn start(
 ) -> anyhow::Result<Arc<Engine>> {
     let scope = scope(store, tenant)?;
     let (findings, found) = mpsc::channel(FINDINGS);
+    let key = store.keys().data_key(tenant)?;
+    let rescue = RescueFolder::new(store.data_dir(), store.installation().to_owned(), key)
+        .context("the folder of rescue records cannot be made")?;
     let engine = Engine::new(EngineOptions {
         tenant,
         journal: Arc::new(StoreJournal::new(scope.clone())),
@@ -41,6 +44,7 @@ pub(crate) fn start(
         tracker: tasks.clone(),
         crash,
         findings: Some(findings),
+        rescue: Some(rescue),
     });
     tasks.spawn(raise(scope, found, stop.clone()));
     Ok(engine)

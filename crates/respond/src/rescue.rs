@@ -1,0 +1,421 @@
+//! Rescue: the inverse of every reversible effect lies sealed in the data directory before the effect is made, so that
+//! all of them can be taken back with the server dead and the database gone.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shieldops_model::{Action, ActionId, ActionState, Target, TenantId, Timestamp};
+use shieldops_policy::{Class, Inverse, Rescue};
+use shieldops_seal::DataKey;
+
+use crate::{
+    AnyCapability, Child, Collected, Engine, Entry, Error, Fault, Registry, Site, Watch,
+    engine::{Ready, action_entry},
+    run::kind_of,
+};
+
+const FOLDER: &str = "rescue";
+const JOURNAL: &str = "journal";
+/// The largest record or journal that is read, in bytes.
+const MAX_RECORD: u64 = 4 * 1024 * 1024;
+const MAX_JOURNAL: u64 = 64 * 1024 * 1024;
+
+/// The engines of all tenants share one journal.
+static FORGETTING: Mutex<()> = Mutex::new(());
+
+/// Where a tenant's engine keeps the inverses of what it does.
+#[derive(Clone)]
+pub struct RescueFolder {
+    folder: PathBuf,
+    installation: String,
+    key: DataKey,
+}
+
+/// How the rescue of one action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rescued {
+    /// Taken back and read back.
+    Undone,
+    /// It was so already.
+    Already,
+    /// Somebody changed the state since: left alone.
+    Drifted,
+    /// Tried, and the target is not as it was.
+    Failed,
+    /// The target or the record could not be read.
+    Unknown,
+}
+
+/// A line of the journal of a rescue, and of its report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RescueLine {
+    pub tenant: Option<TenantId>,
+    pub action: String,
+    pub capability: String,
+    pub target: String,
+    pub outcome: Rescued,
+    pub detail: Option<String>,
+    pub at: Timestamp,
+    /// The user of the operating system.
+    pub by: String,
+}
+
+impl std::fmt::Debug for RescueFolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RescueFolder").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl RescueFolder {
+    pub fn new(data_dir: &Path, installation: String, key: DataKey) -> io::Result<Self> {
+        let folder = data_dir.join(FOLDER);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        Ok(Self { folder, installation, key })
+    }
+
+    /// Returns when the record is on the disk.
+    fn put(&self, inverse: &Inverse) -> Result<(), String> {
+        let record = inverse.seal(&self.key).map_err(|error| error.to_string())?;
+        let write = || -> io::Result<()> {
+            let path = self.folder.join(inverse.action.to_string());
+            let fresh = path.with_extension("new");
+            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
+            file.write_all(&record)?;
+            file.sync_all()?;
+            fs::rename(&fresh, &path)?;
+            File::open(&self.folder)?.sync_all()
+        };
+        write().map_err(|error| format!("the record for a rescue could not be written: {error}"))
+    }
+
+    fn remove(&self, action: ActionId) {
+        let path = self.folder.join(action.to_string());
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, action.id = %action, "a record for a rescue could not be removed"),
+        }
+    }
+
+    fn journal(&self) -> io::Result<Vec<RescueLine>> {
+        let text = match read_capped(&self.folder.join(JOURNAL), MAX_JOURNAL) {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        // A line that was cut by a crash says nothing.
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// Takes a tenant's lines out of the journal: they stand in its ledger.
+    fn forget(&self, tenant: TenantId) -> io::Result<()> {
+        let _one_at_a_time = FORGETTING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = self.journal()?;
+        rest.retain(|line| line.tenant.is_some_and(|of| of != tenant));
+        let path = self.folder.join(JOURNAL);
+        if rest.is_empty() {
+            return fs::remove_file(path);
+        }
+        let lines: Result<Vec<String>, _> = rest.iter().map(serde_json::to_string).collect();
+        let fresh = path.with_extension("new");
+        fs::write(&fresh, lines.map_err(io::Error::other)?.join("\n") + "\n")?;
+        File::open(&fresh)?.sync_all()?;
+        fs::rename(fresh, path)
+    }
+
+    fn actions(&self) -> io::Result<Vec<ActionId>> {
+        let names = fs::read_dir(&self.folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names.filter_map(|name| name.parse().ok()).collect())
+    }
+}
+
+impl Engine {
+    /// Before an action wants an effect: how to take it back lies on the disk.
+    pub(crate) async fn keep_inverse(
+        &self,
+        plan_hash: &str,
+        action: &Action,
+        ready: &Ready,
+        (before, wanted): (&Value, &Value),
+    ) -> Result<(), Fault> {
+        let Some(folder) = &self.with.rescue else { return Ok(()) };
+        if ready.capability.describe().class != Class::Reversible {
+            return Ok(());
+        }
+        let kept = self.with.journal.baseline(&action.state_key).await;
+        let baseline = kept.map_err(|error| Fault::Failed(error.to_string()))?;
+        let inverse = Inverse {
+            tenant: self.with.tenant,
+            action: action.id,
+            installation: folder.installation.clone(),
+            plan_hash: plan_hash.to_owned(),
+            capability: action.capability.clone(),
+            target: ready.target.clone(),
+            params: action.params.clone(),
+            state_key: action.state_key.clone(),
+            left: wanted.clone(),
+            restore: baseline.unwrap_or_else(|| before.clone()),
+            at: self.now(),
+        };
+        let folder = folder.clone();
+        let put = tokio::task::spawn_blocking(move || folder.put(&inverse)).await;
+        put.map_err(|error| Fault::Failed(error.to_string()))?.map_err(Fault::Failed)
+    }
+
+    /// The action wants nothing any more.
+    pub(crate) fn drop_inverse(&self, action: ActionId) {
+        if let Some(folder) = &self.with.rescue {
+            folder.remove(action);
+        }
+    }
+
+    /// Removes records of actions that own nothing: a process ended between its last write and their removal.
+    pub(crate) async fn sweep_inverses(&self) -> Result<(), Error> {
+        let Some(folder) = &self.with.rescue else { return Ok(()) };
+        for id in folder.actions().map_err(|error| Error::Internal(format!("rescue: {error}")))? {
+            let Some(action) = self.with.journal.action(id).await? else { continue };
+            let owners = self.with.journal.owners(&action.state_key).await?;
+            if !owners.iter().any(|owner| owner.action_id == id) && action.state != ActionState::Running {
+                folder.remove(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes into the ledger what a rescue did while no server ran. What was written twice is there once.
+    pub(crate) async fn account_rescue(&self) -> Result<(), Error> {
+        let Some(folder) = &self.with.rescue else { return Ok(()) };
+        let failed = |error: io::Error| Error::Internal(format!("the journal of a rescue: {error}"));
+        let lines = folder.journal().map_err(failed)?;
+        let mine: Vec<_> = lines.iter().filter(|line| line.tenant == Some(self.with.tenant)).collect();
+        if mine.is_empty() {
+            return Ok(());
+        }
+        self.account_each(&mine).await?;
+        folder.forget(self.with.tenant).map_err(failed)
+    }
+
+    async fn account_each(&self, lines: &[&RescueLine]) -> Result<(), Error> {
+        for line in lines {
+            let Ok(id) = line.action.parse::<ActionId>() else { continue };
+            match self.with.journal.action(id).await? {
+                Some(action) => self.account_for(action, line).await?,
+                None => {
+                    let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "at": line.at,
+                        "target": line.target, "capability": line.capability});
+                    let what = Entry {
+                        kind: "action.rescued",
+                        subjects: vec![line.action.clone()],
+                        actor: "system:rescue".to_owned(),
+                        payload,
+                    };
+                    self.commit(Vec::new(), what).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn account_for(&self, mut action: Action, line: &RescueLine) -> Result<(), Error> {
+        let _held = self.hold_targets([action.target_id]).await;
+        if matches!(action.state, ActionState::Undone | ActionState::Expired) {
+            return Ok(());
+        }
+        let detail = format!("taken back by {} at {} with the server stopped", line.by, line.at);
+        let mut writes = Vec::new();
+        match line.outcome {
+            Rescued::Undone | Rescued::Already => {
+                action.state = ActionState::Undone;
+                action.detail = Some(detail);
+                writes.extend(self.disown(&action).await?);
+            }
+            Rescued::Drifted => {
+                action.state = ActionState::Drifted;
+                action.detail.clone_from(&line.detail);
+            }
+            Rescued::Failed | Rescued::Unknown => {
+                action.state = ActionState::UndoFailed;
+                action.detail.clone_from(&line.detail);
+            }
+        }
+        writes.push(self.step(action.id, kind_of(action.state), json!({"rescue": line})));
+        let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "at": line.at});
+        let what = action_entry("action.rescued", "system:rescue", &action, payload);
+        self.save_action(&mut action, writes, what).await?;
+        if action.state == ActionState::Undone {
+            self.drop_inverse(action.id);
+        }
+        Ok(())
+    }
+}
+
+fn read_capped(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.len() > most {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is too large", path.display())));
+    }
+    fs::read(path)
+}
+
+/// The sealed records of a data directory by the name of their action, and the installation that each needs.
+#[derive(Debug)]
+pub struct Offline {
+    folder: PathBuf,
+    records: Vec<Record>,
+    unreadable: Vec<(String, Option<TenantId>, String)>,
+}
+
+#[derive(Debug)]
+struct Record {
+    name: String,
+    rescue: Rescue,
+}
+
+impl Offline {
+    /// Reads every record; `key` gives a tenant's key.
+    pub fn read(data_dir: &Path, key: impl Fn(TenantId) -> Result<DataKey, String>) -> io::Result<Self> {
+        let folder = data_dir.join(FOLDER);
+        let mut found = Self { folder: folder.clone(), records: Vec::new(), unreadable: Vec::new() };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            Err(error) => return Err(error),
+        };
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.retain(|name| name.parse::<ActionId>().is_ok());
+        // Newest first: what came later may rest on what came before.
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        for name in names {
+            match open(&folder.join(&name), &key) {
+                Ok(rescue) => found.records.push(Record { name, rescue }),
+                Err((tenant, why)) => found.unreadable.push((name, tenant, why)),
+            }
+        }
+        Ok(found)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// The installation that the records are of.
+    pub fn installation(&self) -> Option<String> {
+        self.records.first().map(|record| record.rescue.inverse().installation.clone())
+    }
+
+    /// Takes everything back, newest first. Each outcome is in the journal before the next is tried; records of what
+    /// was taken back go when the next start accounted for them.
+    pub async fn undo_all(
+        self,
+        registry: &Registry,
+        by: &str,
+        now: impl Fn() -> Timestamp,
+    ) -> io::Result<Vec<RescueLine>> {
+        let mut lines = Vec::new();
+        let Self { folder, records, unreadable } = self;
+        for record in records {
+            let inverse = record.rescue.inverse().clone();
+            let (outcome, detail) = take_back(registry, record.rescue, now()).await;
+            lines.push(RescueLine {
+                tenant: Some(inverse.tenant),
+                action: record.name,
+                capability: inverse.capability,
+                target: inverse.target.name,
+                outcome,
+                detail,
+                at: now(),
+                by: by.to_owned(),
+            });
+            append(&folder, lines.last())?;
+        }
+        for (action, tenant, why) in unreadable {
+            let (capability, target) = (String::new(), String::new());
+            let detail = Some(why);
+            lines.push(RescueLine {
+                tenant,
+                action,
+                capability,
+                target,
+                outcome: Rescued::Unknown,
+                detail,
+                at: now(),
+                by: by.to_owned(),
+            });
+            append(&folder, lines.last())?;
+        }
+        Ok(lines)
+    }
+}
+
+fn open(path: &Path, key: &impl Fn(TenantId) -> Result<DataKey, String>) -> Result<Rescue, (Option<TenantId>, String)> {
+    let record = read_capped(path, MAX_RECORD).map_err(|error| (None, error.to_string()))?;
+    let tenant = Rescue::tenant(&record).map_err(|error| (None, error.to_string()))?;
+    let key = key(tenant).map_err(|why| (Some(tenant), why))?;
+    Rescue::open(&record, &key).map_err(|error| (Some(tenant), error.to_string()))
+}
+
+fn append(folder: &Path, line: Option<&RescueLine>) -> io::Result<()> {
+    let Some(line) = line else { return Ok(()) };
+    let mut text = serde_json::to_string(line).map_err(io::Error::other)?;
+    text.push('\n');
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(folder.join(JOURNAL))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Nobody journals the children of a rescue: who runs it waits for them.
+struct Alone;
+
+#[async_trait::async_trait]
+impl Watch for Alone {
+    async fn collected(&self, _item: Collected) -> Result<(), Fault> {
+        Err(Fault::Refused("a rescue collects nothing".to_owned()))
+    }
+    async fn started(&self, _child: &Child) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn ended(&self, _child: &Child) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+async fn take_back(registry: &Registry, rescue: Rescue, now: Timestamp) -> (Rescued, Option<String>) {
+    let Some(capability) = registry.find(&rescue.inverse().capability).map(Arc::clone) else {
+        return (Rescued::Unknown, Some("this build has no such capability".to_owned()));
+    };
+    match try_back(capability.as_ref(), rescue, now).await {
+        Ok(outcome) => outcome,
+        Err(fault) => (Rescued::Unknown, Some(fault.to_string())),
+    }
+}
+
+async fn try_back(
+    capability: &dyn AnyCapability,
+    rescue: Rescue,
+    now: Timestamp,
+) -> Result<(Rescued, Option<String>), Fault> {
+    let (permit, inverse) = rescue.permit(rand::random());
+    let target: &Target = &inverse.target;
+    let there = capability.observe(target, &inverse.params).await?.state;
+    if capability.holds(&there, &inverse.restore)? {
+        return Ok((Rescued::Already, Some("it was as before already".to_owned())));
+    }
+    if !capability.same(&there, &inverse.left)? {
+        return Ok((Rescued::Drifted, Some(format!("somebody changed it since, so it was left alone: now {there}"))));
+    }
+    let site = Site { target, now, watch: &Alone };
+    let said = capability.apply(site, &inverse.left, &inverse.restore, permit).await;
+    let there = capability.observe(target, &inverse.params).await?.state;
+    if capability.holds(&there, &inverse.restore)? {
+        return Ok((Rescued::Undone, None));
+    }
+    let said = said.err().map(|fault| format!(": {fault}")).unwrap_or_default();
+    Ok((Rescued::Failed, Some(format!("the target is not as it was, but {there}{said}"))))
+}

@@ -1,0 +1,150 @@
+//! `shieldops action undo`: one action, a plan, or everything that somebody did in a time.
+
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{
+    super::{Outcome, PlaceArgs, plan::print_action, see::print_list},
+    rescue,
+};
+use crate::{
+    client::{Client, ServerArgs, id},
+    output::{self, Failure, Output, REFUSED},
+};
+
+const COLUMNS: &[&str] =
+    &["/action_id", "/prospect", "/state", "/done", "/capability", "/target/name", "/simulated", "/applied_at", "/why"];
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["id", "plan", "since", "all"])))]
+pub(in crate::cli) struct UndoArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// One action.
+    #[arg(value_parser = id)]
+    id: Option<String>,
+    /// All actions of a plan, newest first.
+    #[arg(long, value_name = "ID")]
+    plan: Option<String>,
+    /// What `--by` did in the time before now: `90s`, `30m`, `1h`, `2d`.
+    #[arg(long, value_name = "SPAN", value_parser = span, requires = "by")]
+    since: Option<SignedDuration>,
+    /// Whose actions: `automation`, `user:ID` or `rule:ID`.
+    #[arg(long, value_parser = whose, requires = "since")]
+    by: Option<Value>,
+    /// Everything that is in force, with the server dead: works on the data directory alone, needs no database, and is
+    /// written into the ledger at the next start. With the server alive use the other forms.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Say what would be undone and what cannot be; touch nothing.
+    #[arg(long, conflicts_with_all = ["id", "all"])]
+    preview: bool,
+    /// Why. It stands in the ledger.
+    #[arg(long, default_value = "asked on the command line")]
+    reason: String,
+}
+
+/// A number and a unit.
+fn span(text: &str) -> Result<SignedDuration, String> {
+    let want = || format!("`{text}`: want a number and `s`, `m`, `h` or `d`, such as `1h`");
+    let unit = text.chars().next_back().ok_or_else(want)?;
+    let seconds: i64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(want()),
+    };
+    let number: i64 = text.get(..text.len() - 1).and_then(|digits| digits.parse().ok()).ok_or_else(want)?;
+    let all = number.checked_mul(seconds).filter(|all| (1..=31_622_400).contains(all)).ok_or_else(want)?;
+    Ok(SignedDuration::from_secs(all))
+}
+
+fn whose(text: &str) -> Result<Value, String> {
+    match text.split_once(':') {
+        None if text == "automation" => Ok(json!({"automation": true})),
+        Some(("user", user)) if !user.is_empty() => Ok(json!({"user": user})),
+        Some(("rule", rule)) if !rule.is_empty() => Ok(json!({"rule": rule})),
+        _ => Err(format!("`{text}`: want `automation`, `user:ID` or `rule:ID`")),
+    }
+}
+
+pub(super) fn undo(args: &UndoArgs) -> Outcome {
+    match &args.id {
+        Some(id) => one(args, id),
+        None if args.all => rescue::rescue(&args.place, args.server.output),
+        None => many(args),
+    }
+}
+
+fn one(args: &UndoArgs, id: &str) -> Outcome {
+    let body = json!({"reason": args.reason});
+    let action = Client::new(&args.server)?.post(&format!("/api/v1/actions/{id}/undo"), &body)?;
+    match args.server.output {
+        Output::Json => output::json(&action)?,
+        Output::Table => print_action(&action)?,
+    }
+    let restored = action["state"] == "undone";
+    Ok(ExitCode::from(if restored { output::OK } else { REFUSED }))
+}
+
+fn many(args: &UndoArgs) -> Outcome {
+    let mut body = json!({"preview": args.preview, "reason": args.reason});
+    if let Some(plan) = &args.plan {
+        body["plan_id"] = json!(plan);
+    }
+    if let (Some(span), Some(by)) = (args.since, &args.by) {
+        let now = Timestamp::now();
+        let from = now.checked_sub(span).map_err(|error| Failure::unusable(format!("--since: {error}")))?;
+        body["by"] = by.clone();
+        body["from"] = json!(from.to_string());
+        // What began this very moment is meant too.
+        body["to"] = json!(now.checked_add(SignedDuration::from_secs(60)).unwrap_or(now).to_string());
+    }
+    let report = Client::new(&args.server)?.post("/api/v1/undo", &body)?;
+    if args.server.output == Output::Json {
+        output::json(&report)?;
+    } else {
+        print_list(&json!({"items": report["items"], "next_cursor": null}), Output::Table, COLUMNS)?;
+        output::line(&summary(&report))?;
+    }
+    let left = report["items"].as_array().is_some_and(|items| items.iter().any(|item| item["done"] == false));
+    Ok(ExitCode::from(if left { REFUSED } else { output::OK }))
+}
+
+fn summary(report: &Value) -> String {
+    let number = |field: &str| report[field].as_u64().unwrap_or_default();
+    let (can, asks, cannot) = (number("undoable"), number("need_approval"), number("cannot"));
+    if report["preview"] == true {
+        return format!("{can} would be undone, {asks} would wait for approval, {cannot} cannot be undone; nothing was touched");
+    }
+    format!("{} undone and read back, {asks} wait for approval, {cannot} cannot be undone", number("undone"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit() {
+        assert_eq!(span("1h"), Ok(SignedDuration::from_secs(3_600)));
+        assert_eq!(span("90s"), Ok(SignedDuration::from_secs(90)));
+        for bad in ["", "h", "1", "0s", "-1h", "1y", "99999d", "1é"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn somebody_is_automation_a_user_or_a_rule() {
+        assert_eq!(whose("automation"), Ok(json!({"automation": true})));
+        assert_eq!(whose("user:usr_1"), Ok(json!({"user": "usr_1"})));
+        for bad in ["", "user:", "everybody", "rule"] {
+            assert!(whose(bad).is_err(), "{bad}");
+        }
+    }
+}
