@@ -22,7 +22,7 @@ use crate::{
 const PROBLEM: &str = "application/problem+json";
 
 /// The groups of operations, in the order of the reference.
-const TAGS: [(&str, &str); 22] = [
+const TAGS: [(&str, &str); 23] = [
     ("session", "Signing in and out, and open sessions."),
     ("account", "One's own password, second factors and permissions."),
     ("overview", "What is going on now."),
@@ -36,6 +36,7 @@ const TAGS: [(&str, &str); 22] = [
     ("actions", "What was done on targets, and its undo."),
     ("targets", "Where may be acted."),
     ("automation", "The one switch over all automation."),
+    ("gate", "How far automation may go, what is frozen and protected, and who else must agree."),
     ("ledger", "The record of everything, and its proof."),
     ("users", "Members of the tenant and invitations to it."),
     ("roles", "Who may do what."),
@@ -140,7 +141,7 @@ fn finish(method: &Method, path: &str, operation: &mut Operation) {
 /// Whether a change is refused without `If-Match`. Signing out and judging change no version that was seen.
 fn wants_match(method: &Method, path: &str) -> bool {
     let changes = matches!(*method, Method::PUT | Method::PATCH | Method::DELETE) && path != "/api/v1/session";
-    changes || path == "/api/v1/settings/rollback"
+    changes || ["/api/v1/settings/rollback", "/api/v1/gate-settings/rollback"].contains(&path)
 }
 
 fn said(access: Option<Access>) -> String {

@@ -16,10 +16,10 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    App, Problem, account, actions, alerts, assets, auth, automation, coverage, describe, events, exceptions, export,
-    grants, idempotency, incidents, indicators, ingest, intake, invitations, jobs, keys, ledger, live, meta, orphans,
-    overview, pipelines, plans, roles, rules, session, sessions, targets, tenant_settings, tenants, tokens, undo,
-    usage, users, value_lists,
+    App, Problem, account, actions, alerts, assets, auth, automation, autonomy, coverage, describe, events, evidence,
+    exceptions, export, gate_changes, gate_settings, grants, idempotency, incidents, indicators, ingest, intake,
+    invitations, jobs, keys, ledger, live, meta, orphans, overview, pipelines, plans, roles, rules, session, sessions,
+    standing_grants, targets, tenant_settings, tenants, tokens, undo, usage, users, value_lists,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -124,6 +124,8 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(plans::replan))
         .routes(routes!(actions::list))
         .routes(routes!(actions::show))
+        .routes(routes!(evidence::list))
+        .routes(routes!(evidence::download))
         .routes(routes!(actions::undo))
         .routes(routes!(undo::many))
         .routes(routes!(actions::capabilities))
@@ -135,12 +137,32 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(automation::show))
         .routes(routes!(automation::halt))
         .routes(routes!(automation::resume))
+        .merge(gate())
         .routes(routes!(ledger::list))
         .routes(routes!(ledger::verify))
         .routes(routes!(ledger::export))
         .routes(routes!(ledger::installation::list))
         .routes(routes!(ledger::installation::verify))
         .routes(routes!(ledger::installation::export))
+}
+
+/// What a tenant decides about its gate.
+fn gate() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(gate_settings::show, gate_settings::draft))
+        .routes(routes!(gate_settings::difference))
+        .routes(routes!(gate_settings::versions))
+        .routes(routes!(gate_settings::version))
+        .routes(routes!(gate_settings::activate))
+        .routes(routes!(gate_settings::rollback))
+        .routes(routes!(autonomy::show, autonomy::set))
+        .routes(routes!(autonomy::restore))
+        .routes(routes!(gate_changes::list))
+        .routes(routes!(gate_changes::show))
+        .routes(routes!(gate_changes::confirm))
+        .routes(routes!(gate_changes::withdraw))
+        .routes(routes!(standing_grants::list, standing_grants::create))
+        .routes(routes!(standing_grants::revoke))
 }
 
 /// What is looked for, and how well.

@@ -2,11 +2,26 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
+use serde_json::json;
 use shieldops_identity::Permission;
-use shieldops_model::{ActionState, Code, Criticality, Environment, Target, TargetId, TargetKind, TenantId, id};
-use shieldops_store::{Tx, actions, targets};
+use shieldops_model::{
+    ActionState, Code, Criticality, Environment, Target, TargetId, TargetKind, TenantId, Timestamp, id,
+};
+use shieldops_store::{
+    Tx, actions,
+    gate::{
+        changes::{self, Change, Kind, New},
+        void,
+    },
+    targets,
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -105,7 +120,7 @@ async fn realm(app: &App, caller: &Caller, name: &str) -> Result<Option<TenantId
     Ok(Some(tenant))
 }
 
-fn check_words(labels: &BTreeMap<String, String>, others: [&Option<String>; 2]) -> Result<(), Problem> {
+pub(crate) fn check_words(labels: &BTreeMap<String, String>, others: [&Option<String>; 2]) -> Result<(), Problem> {
     let fits = |text: &str| (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
     let words = labels.iter().flat_map(|(name, value)| [name, value]).chain(others.into_iter().flatten());
     if labels.len() > 32 || !words.into_iter().all(|word| fits(word)) {
@@ -123,35 +138,122 @@ pub(crate) struct TargetPatch {
     labels: Option<BTreeMap<String, String>>,
     owner: Option<String>,
     protected: Option<bool>,
+    /// Why, for the second person; needed by nothing else.
+    reason: Option<String>,
 }
 
-/// Changes a target's row; plans made against the old row no longer match it.
+/// Changes a target's row; plans made against the old row no longer match it. What lowers its environment, criticality or
+/// protection, or changes its labels, is answered with 202 and waits for a second person.
 #[utoipa::path(patch, path = "/api/v1/targets/{id}", operation_id = "update_target", tag = "targets", params(("id" = TargetId, Path)), request_body = TargetPatch,
-    responses((status = 200, body = Target), (status = 403, body = Problem), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
+    responses((status = 200, body = Target), (status = 202, body = Change, description = "It waits for a second person"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
     caller: Caller,
     seen: IfMatch,
     PathId(id): PathId<id::TargetKindId>,
     Body(patch): Body<TargetPatch>,
-) -> Result<Tagged<Target>, Problem> {
+) -> Result<Response, Problem> {
+    let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     let before = targets::get(&mut tx, id).await?;
     seen.check(before.version)?;
+    let mut target = patched(&caller, &before, &patch)?;
+    if lowers(&before, &target) {
+        caller.person()?;
+        let change = changes::ask(&mut tx, asked(&before, &target, &patch), now).await?;
+        tx.commit(now).await?;
+        return Ok((StatusCode::ACCEPTED, Json(change)).into_response());
+    }
+    targets::update(&mut tx, &mut target).await?;
+    tx.record("target.updated", &[&id], json!({"before": before, "after": target}))?;
+    tx.commit(now).await?;
+    Ok(Tagged(target.version, target).into_response())
+}
+
+/// The row as the patch makes it.
+fn patched(caller: &Caller, before: &Target, patch: &TargetPatch) -> Result<Target, Problem> {
     for environment in [Some(before.environment), patch.environment].into_iter().flatten() {
-        reach::environment(&caller, Permission::TargetWrite, environment)?;
+        reach::environment(caller, Permission::TargetWrite, environment)?;
     }
     check_words(patch.labels.as_ref().unwrap_or(&before.labels), [&patch.host, &patch.owner])?;
     let mut target = before.clone();
-    target.host = patch.host.map(|host| host.to_lowercase()).or(target.host);
+    target.host = patch.host.as_ref().map(|host| host.to_lowercase()).or(target.host);
     target.environment = patch.environment.unwrap_or(target.environment);
     target.criticality = patch.criticality.unwrap_or(target.criticality);
-    target.labels = patch.labels.unwrap_or(target.labels);
-    target.owner = patch.owner.or(target.owner);
+    target.labels = patch.labels.clone().unwrap_or(target.labels);
+    target.owner = patch.owner.clone().or(target.owner);
     target.protected = patch.protected.unwrap_or(target.protected);
-    targets::update(&mut tx, &mut target).await?;
-    tx.record("target.updated", &[&id], serde_json::json!({"before": before, "after": target}))?;
-    tx.commit(caller.now()).await?;
-    Ok(Tagged(target.version, target))
+    Ok(target)
+}
+
+/// Whether less would hold back what is done to the target. Labels say whose it is and which grants cover it: any other
+/// label may let somebody in.
+fn lowers(before: &Target, after: &Target) -> bool {
+    after.environment < before.environment
+        || after.criticality < before.criticality
+        || (before.protected && !after.protected)
+        || after.labels != before.labels
+}
+
+/// The change that a second person is asked for.
+fn asked(before: &Target, after: &Target, patch: &TargetPatch) -> New {
+    let shown = |target: &Target| {
+        json!({
+            "name": target.name, "environment": target.environment, "criticality": target.criticality,
+            "labels": target.labels, "protected": target.protected, "host": target.host, "owner": target.owner,
+        })
+    };
+    let mut was = shown(before);
+    was["version"] = before.version.into();
+    New {
+        kind: Kind::Target,
+        subject: before.id.to_string(),
+        reason: patch.reason.clone().unwrap_or_default(),
+        before: was,
+        after: shown(after),
+    }
+}
+
+/// What a second person confirms.
+#[derive(Deserialize)]
+struct Lowered {
+    environment: Environment,
+    criticality: Criticality,
+    labels: BTreeMap<String, String>,
+    protected: bool,
+    host: Option<String>,
+    owner: Option<String>,
+}
+
+/// Carries out what a second person confirmed, and ends the plans that were made for the old row.
+///
+/// # Errors
+/// `conflict` when the row was changed since it was asked for.
+pub(crate) async fn confirmed(tx: &mut Tx, caller: &Caller, change: &Change, now: Timestamp) -> Result<(), Problem> {
+    let broken = || Problem::new(Code::CONFLICT, "the change cannot be read: withdraw it and ask again");
+    let id: TargetId = change.subject.parse().map_err(|_broken| broken())?;
+    let asked: Lowered = serde_json::from_value(change.after.clone()).map_err(|_broken| broken())?;
+    let before = targets::get(tx, id).await?;
+    if change.before["version"] != before.version {
+        let detail = "the target was changed since: withdraw this change and ask again";
+        return Err(Problem::new(Code::CONFLICT, detail));
+    }
+    for environment in [before.environment, asked.environment] {
+        reach::environment(caller, Permission::TargetWrite, environment)?;
+    }
+    let mut target = Target {
+        environment: asked.environment,
+        criticality: asked.criticality,
+        labels: asked.labels,
+        protected: asked.protected,
+        host: asked.host,
+        owner: asked.owner,
+        ..before.clone()
+    };
+    targets::update(tx, &mut target).await?;
+    let ended = void::plans_on(tx, id, "its target was lowered: plan again", now).await?;
+    let body = json!({"before": before, "after": target, "change": change.id, "plans_ended": ended});
+    tx.record("target.updated", &[&id], body)?;
+    Ok(())
 }
 
 /// Removes a target on which no action is live.
@@ -173,4 +275,44 @@ pub(crate) async fn remove(
     tx.record("target.removed", &[&id], &target)?;
     tx.commit(caller.scope.store().clock().now()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        Target {
+            id: TargetId::from_bits(1),
+            kind: TargetKind::LinuxHost,
+            name: "sim/a".into(),
+            host: None,
+            environment: Environment::Staging,
+            criticality: Criticality::Medium,
+            labels: BTreeMap::new(),
+            owner: None,
+            simulated: true,
+            realm: None,
+            protected: true,
+            demo: false,
+            created_at: Timestamp::from_secs(1),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn what_holds_an_action_back_less_takes_two_people() {
+        let is = |change: fn(&mut Target)| {
+            let mut after = target();
+            change(&mut after);
+            lowers(&target(), &after)
+        };
+        assert!(is(|target| target.environment = Environment::Development));
+        assert!(is(|target| target.criticality = Criticality::Low));
+        assert!(is(|target| target.protected = false));
+        assert!(is(|target| drop(target.labels.insert("team".into(), "web".into()))));
+        assert!(!is(|target| target.environment = Environment::Production));
+        assert!(!is(|target| target.criticality = Criticality::High));
+        assert!(!is(|target| target.owner = Some("ann".into())));
+    }
 }

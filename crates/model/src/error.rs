@@ -39,6 +39,7 @@ codes! {
     FORBIDDEN 403 "forbidden" "Not permitted" "The detail names the permission; an administrator can grant a role that has it.";
     CSRF 403 "csrf" "The request did not come from the dashboard" "Send the `Shieldops-Csrf` header with the value from `/api/v1/me`.";
     REQUESTER_CANNOT_APPROVE 403 "requester_cannot_approve" "A requester cannot approve its own plan" "Another person with the permission `plan.approve` must approve; add a user in Settings.";
+    SECOND_PERSON_REQUIRED 403 "second_person_required" "Another person must do this" "Nobody puts in force alone what they wrote or asked for; the detail says what it is about.";
     NOT_FOUND 404 "not_found" "There is no such object" "It does not exist here, or it is not yours to see.";
     METHOD_NOT_ALLOWED 405 "method_not_allowed" "The path does not take this method" "See the API reference for the methods of this path.";
     REQUEST_TIMEOUT 408 "request_timeout" "The body did not come in time" "Nothing of this request was done; send the body without long pauses.";

@@ -110,7 +110,8 @@ fn whole(kind: &str) -> Option<(&'static str, &'static str)> {
     if ["rules.", "rule.", "exception.", "value_list.", "pipeline."].into_iter().any(is) {
         return Some(("rule", "all"));
     }
-    is("automation.").then_some(("automation", "automation"))
+    let gate = ["automation.", "autonomy.", "gate_settings.", "gate_change.", "standing_grant."];
+    gate.into_iter().any(is).then_some(("automation", "automation"))
 }
 
 /// The version that the object has now; 0 for one that has none, or is gone.

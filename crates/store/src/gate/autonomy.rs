@@ -10,11 +10,14 @@ use utoipa::ToSchema;
 use crate::{
     Access, Result, StoreError, Tx,
     access::{open, seal, word},
+    bookkeeping,
     rows::{optional_time, time},
 };
 
 const LEVELS: &str = "autonomy_levels";
 const LOWERED: &str = "autonomy_lowered";
+/// The counter of changes.
+const CHANGES: &str = "autonomy.changes";
 /// Capabilities and environments that are set, and those that were lowered.
 pub const MAX: i64 = 1_000;
 
@@ -92,6 +95,18 @@ pub struct Wish {
     pub confirmed_by: Option<String>,
 }
 
+/// Grows with every change of what is set or was lowered: what an ETag says.
+pub async fn version(access: &mut impl Access) -> Result<i64> {
+    let count = bookkeeping::counter(access, CHANGES).await?;
+    Ok(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+async fn changed(tx: &mut Tx) -> Result<()> {
+    bookkeeping::count(tx, CHANGES, 1).await?;
+    tx.touched("automation", "automation", 0);
+    Ok(())
+}
+
 /// All levels that are set.
 pub async fn levels(access: &mut impl Access) -> Result<Vec<Level>> {
     let tenant = access.t();
@@ -126,7 +141,7 @@ pub async fn set(tx: &mut Tx, scope: &Scope, level: Option<u8>, wish: Wish, now:
         Some(level) => write(tx, scope, (level, &before), &wish, now).await?,
         None => remove(tx, scope).await?,
     }
-    tx.touched("automation", "automation", 0);
+    changed(tx).await?;
     let subject = scope.subject();
     let body = json!({
         "scope": scope, "reason": wish.reason, "asked_by": wish.by, "confirmed_by": wish.confirmed_by,
@@ -222,7 +237,7 @@ pub async fn lower(tx: &mut Tx, lowered: &Lowered) -> Result<bool> {
     .bind(body)
     .execute(tx.conn())
     .await?;
-    tx.touched("automation", "automation", 0);
+    changed(tx).await?;
     match &lowered.target {
         Some(target) => tx.record("autonomy.lowered", &[&lowered.capability, target], lowered)?,
         None => tx.record("autonomy.lowered", &[&lowered.capability], lowered)?,
@@ -244,7 +259,7 @@ pub async fn restore(tx: &mut Tx, capability: &str, target: Option<TargetId>, wi
     if done.rows_affected() == 0 {
         return Err(StoreError::NotFound);
     }
-    tx.touched("automation", "automation", 0);
+    changed(tx).await?;
     let body = json!({"capability": capability, "target": target, "reason": wish.reason, "asked_by": wish.by, "confirmed_by": wish.confirmed_by});
     tx.record("autonomy.restored", &[&capability], body)
 }
