@@ -89,6 +89,15 @@ pub struct Approval {
     pub plan_hash: String,
 }
 
+/// A person who takes it upon themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Override {
+    pub by: UserId,
+    pub name: String,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     pub id: PlanId,
@@ -111,6 +120,21 @@ pub struct Plan {
     pub rejected_reason: Option<String>,
     /// The plan this one undoes.
     pub undo_of: Option<PlanId>,
+    /// Of the finding that it answers, 0 to 1; absent where a person asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// It is approved and waits until then, so that somebody may still say no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// A person set the approvals aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<Override>,
+    /// A person set a freeze aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_override: Option<Override>,
+    /// Nobody answered the request in time. It is not a yes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     pub not_checkable: Vec<String>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,

@@ -167,8 +167,9 @@ impl Engine {
         drifted: bool,
     ) -> Result<Evaluation, Error> {
         let pairs = plan.actions.iter().zip(ready);
-        let actions =
+        let actions: Vec<ActionInput> =
             pairs.map(|(action, ready)| Self::action_input(ready, action.id, &action.from, &action.params)).collect();
+        let situation = self.situation(plan, ready, &actions).await?;
         let (operator_addresses, operators_complete) = operators(plan);
         let input = Input {
             tenant: self.with.tenant,
@@ -183,7 +184,7 @@ impl Engine {
             plan_hash: plan.hash.clone(),
             plan_expires_at: plan.expires_at,
             actions,
-            situation: shieldops_policy::Situation::default(),
+            situation,
         };
         Ok(self.with.policy.evaluate(input))
     }

@@ -8,10 +8,13 @@ use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
-pub use shieldops_store::facts::Automation;
+pub use shieldops_store::{
+    facts::Automation,
+    gate::{autonomy::Lowered, uses::Use},
+};
 pub use store::StoreJournal;
 
-use crate::Collected;
+use crate::{Collected, Surroundings};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
@@ -66,6 +69,15 @@ pub enum Write {
         item: Collected,
     },
     Automation(Automation),
+    /// An action begins: it counts for the rates.
+    Use(Box<Use>),
+    /// A person undid what was done to this state.
+    Undone {
+        state_key: String,
+        by: String,
+    },
+    /// Automation may do less: this capability, on this target.
+    Lower(Box<Lowered>),
 }
 
 /// What the ledger is told.
@@ -109,6 +121,8 @@ pub trait Journal: Send + Sync + 'static {
     async fn automation(&self) -> Result<Automation, JournalError>;
     /// The Sigma ids of the rules whose alerts are in this incident.
     async fn rules_of(&self, incident: IncidentId) -> Result<Vec<String>, JournalError>;
+    /// What an evaluation of this plan needs besides the plan.
+    async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Result<Surroundings, JournalError>;
     /// All of it or nothing.
     async fn commit(&self, change: Change) -> Result<(), JournalError>;
 }

@@ -22,6 +22,7 @@ mod recover;
 mod registry;
 mod rescue;
 mod run;
+mod situation;
 mod undo;
 mod watch;
 
@@ -32,7 +33,7 @@ pub use capability::{
 pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
-pub use journal::{Automation, Change, Entry, Journal, JournalError, Step, StoreJournal, Write};
+pub use journal::{Automation, Change, Entry, Journal, JournalError, Lowered, Step, StoreJournal, Use, Write};
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;
@@ -41,5 +42,6 @@ pub use proving::{Draw, Proving};
 pub use registry::{Registry, RegistryError};
 pub use rescue::{Offline, RescueFolder, RescueLine, Rescued};
 pub use shieldops_policy::{Class, Dependant, Facts, Permit, Purpose, Requester, RequesterKind};
+pub use situation::Surroundings;
 pub use undo::{By, MAX_UNDONE, Person, Prospect, UndoItem, UndoReport, UndoScope};
 pub use watch::{Finding, FindingKind};

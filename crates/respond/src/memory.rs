@@ -3,15 +3,18 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use serde_json::Value;
 use shieldops_model::{
-    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef,
+    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
 
-use crate::{Automation, Change, Collected, Entry, Journal, JournalError, Step, Write};
+use crate::{Automation, Change, Collected, Lowered, Surroundings, Use, Entry, Journal, JournalError, Step, Write};
+
+const HOUR: Duration = Duration::from_hours(1);
 
 type Stored<T> = Result<T, JournalError>;
 
@@ -25,6 +28,10 @@ struct Tables {
     targets: BTreeMap<TargetId, Target>,
     automation: Automation,
     rules: BTreeMap<IncidentId, Vec<String>>,
+    around: Surroundings,
+    uses: Vec<Use>,
+    undone: BTreeMap<String, Timestamp>,
+    lowered: Vec<Lowered>,
     collected: Vec<(ActionId, Collected)>,
     entries: Vec<Entry>,
     /// Automation is halted together with the first entry of this kind.
@@ -59,6 +66,16 @@ impl MemoryJournal {
         self.lock().plans.values().filter(|(undo, _)| undo.undo_of == Some(plan)).map(|(undo, _)| undo.id).collect()
     }
 
+    /// What every evaluation sees around its plan.
+    pub fn put_surroundings(&self, around: Surroundings) {
+        self.lock().around = around;
+    }
+
+    /// What the engine lowered by itself.
+    pub fn lowered(&self) -> Vec<Lowered> {
+        self.lock().lowered.clone()
+    }
+
     /// The rules whose alerts are in an incident.
     pub fn put_rules(&self, incident: IncidentId, rules: Vec<String>) {
         self.lock().rules.insert(incident, rules);
@@ -75,7 +92,7 @@ impl MemoryJournal {
 }
 
 impl Tables {
-    fn write(&mut self, write: Write) -> Stored<()> {
+    fn write(&mut self, write: Write, at: Timestamp) -> Stored<()> {
         match write {
             Write::InsertPlan { plan, proposal } => {
                 for action in &plan.actions {
@@ -107,6 +124,11 @@ impl Tables {
                 self.baselines.remove(&state_key);
             }
             Write::Collected { action, item } => self.collected.push((action, item)),
+            Write::Use(begun) => self.uses.push(*begun),
+            Write::Undone { state_key, .. } => {
+                self.undone.insert(state_key, at);
+            }
+            Write::Lower(lowered) => self.lowered.push(*lowered),
             Write::Automation(automation) => self.automation = automation,
         }
         Ok(())
@@ -216,6 +238,15 @@ impl Journal for MemoryJournal {
         Ok(self.lock().rules.get(&incident).cloned().unwrap_or_default())
     }
 
+    async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {
+        let tables = self.lock();
+        let mut around = tables.around.clone();
+        around.uses.extend(tables.uses.iter().filter(|one| one.at > now.minus(HOUR)).cloned());
+        let keys = plan.actions.iter().filter_map(|action| tables.undone.get_key_value(&action.state_key));
+        around.undone.extend(keys.map(|(key, at)| (key.clone(), *at)));
+        Ok(around)
+    }
+
     async fn commit(&self, change: Change) -> Stored<()> {
         let mut tables = self.lock();
         let mut next = tables.clone();
@@ -223,7 +254,7 @@ impl Journal for MemoryJournal {
             return Err(JournalError::Failed("a change without its entry".to_owned()));
         }
         for write in change.writes {
-            next.write(write)?;
+            next.write(write, change.at)?;
         }
         if change.entry.as_ref().is_some_and(|entry| Some(entry.kind) == next.halt_with) {
             (next.automation.halted, next.halt_with) = (true, None);

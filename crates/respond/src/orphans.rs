@@ -162,6 +162,7 @@ impl Engine {
             incident_id,
             not_checkable,
             demo: orphan.demo,
+            confidence: None,
         })
     }
 

@@ -33,17 +33,22 @@ pub struct PlanRequest {
     pub incident_id: Option<IncidentId>,
     pub not_checkable: Vec<String>,
     pub demo: bool,
+    /// Of the finding that is answered, 0 to 1.
+    pub confidence: Option<f64>,
 }
 
 /// SHA-256, hex, over everything an approver sees: the plan, its actions, its decision, and the rows of its targets.
 pub fn plan_hash(plan: &Plan, targets: &BTreeMap<TargetId, Target>) -> Result<String, Error> {
     let actions: Vec<Value> =
         plan.actions.iter().map(|action| hashed(action, targets.get(&action.target_id))).collect();
-    let seen = json!({
+    let mut seen = json!({
         "v": 1, "id": plan.id, "title": plan.title, "why": plan.why, "simulated": plan.simulated, "demo": plan.demo,
         "incident_id": plan.incident_id, "requester": plan.requester, "undo_of": plan.undo_of, "decision": plan.decision,
         "not_checkable": plan.not_checkable, "created_at": plan.created_at, "expires_at": plan.expires_at, "actions": actions,
     });
+    if let Value::Object(fields) = &mut seen {
+        fields.extend(plan.confidence.map(|confidence| ("confidence".to_owned(), json!(confidence))));
+    }
     Ok(canonical::hash(&seen))
 }
 
@@ -140,6 +145,11 @@ impl Engine {
             approvals: Vec::new(),
             rejected_reason: None,
             undo_of: None,
+            confidence: request.confidence,
+            not_before: None,
+            break_glass: None,
+            freeze_override: None,
+            unanswered: false,
             not_checkable: request.not_checkable.clone(),
             created_at: now,
             expires_at: now.plus(PLAN_LIFE),
@@ -275,6 +285,7 @@ impl Engine {
             incident_id: Some(incident),
             not_checkable: Vec::new(),
             demo,
+            confidence: Some(proposal.confidence),
         };
         self.insert(request, Some(key)).await
     }
@@ -295,6 +306,7 @@ fn request_of(plan: &Plan) -> PlanRequest {
         incident_id: plan.incident_id,
         not_checkable: Vec::new(),
         demo: plan.demo,
+        confidence: plan.confidence,
     }
 }
 

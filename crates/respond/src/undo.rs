@@ -157,6 +157,7 @@ impl Engine {
             incident_id: of.incident_id,
             not_checkable: Vec::new(),
             demo: original.demo,
+            confidence: None,
         };
         let mut plan = self.blank(&request);
         plan.undo_of = Some(of.id);

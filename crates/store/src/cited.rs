@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Event, EventId, TimeQuality, Timestamp};
-use sqlx::Row as _;
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
-    Access, Result, Tx,
+    Access, Result, StoreError, Tx,
     access::{open, seal},
 };
 
@@ -70,4 +70,22 @@ pub async fn find(access: &mut impl Access, id: EventId) -> Result<Option<Event>
         demo: copy.demo,
         raw: copy.raw.into(),
     }))
+}
+
+/// The formats of these events; fewer than were asked for where some are not kept.
+pub async fn formats(access: &mut impl Access, events: &[EventId]) -> Result<Vec<String>> {
+    let tenant = access.t();
+    let ids: Vec<String> = events.iter().map(|event| hex::encode(event.to_bytes())).collect();
+    let rows = sqlx::query(
+        "SELECT event_id, body FROM cited_events WHERE tenant_id=$1 AND event_id IN (SELECT unhex(value) FROM json_each($2))",
+    )
+    .bind(tenant)
+    .bind(serde_json::to_string(&ids).map_err(StoreError::damaged)?)
+    .fetch_all(access.conn())
+    .await?;
+    let format = |row: &AnyRow| -> Result<String> {
+        let (id, body): (Vec<u8>, Vec<u8>) = (row.try_get("event_id")?, row.try_get("body")?);
+        Ok(open::<Copy>(access, TABLE, &id, &body)?.format)
+    };
+    rows.iter().map(format).collect()
 }

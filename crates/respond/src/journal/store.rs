@@ -1,5 +1,7 @@
 //! The journal in the state database: each commit is one transaction with its ledger entry.
 
+mod around;
+
 use std::fmt::Display;
 
 use async_trait::async_trait;
@@ -8,8 +10,10 @@ use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
 use shieldops_store::{
-    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, people, plans, targets,
+    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, people, plans, targets,
 };
+
+use crate::Surroundings;
 
 use super::{Automation, Change, Entry, Journal, JournalError, Step, Write};
 
@@ -17,6 +21,8 @@ use super::{Automation, Change, Entry, Journal, JournalError, Step, Write};
 #[derive(Debug, Clone)]
 pub struct StoreJournal {
     scope: TenantScope,
+    /// Syslog is taken from senders that prove nothing.
+    open_syslog: bool,
 }
 
 impl From<StoreError> for JournalError {
@@ -32,8 +38,8 @@ impl From<StoreError> for JournalError {
 type Stored<T> = Result<T, JournalError>;
 
 impl StoreJournal {
-    pub fn new(scope: TenantScope) -> Self {
-        Self { scope }
+    pub fn new(scope: TenantScope, open_syslog: bool) -> Self {
+        Self { scope, open_syslog }
     }
 
     async fn read(&self) -> Stored<Reader> {
@@ -116,6 +122,10 @@ impl Journal for StoreJournal {
         Ok(alerts::rules_in(&mut self.read().await?, incident).await?)
     }
 
+    async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {
+        around::read(&self.scope, self.open_syslog, plan, now).await
+    }
+
     async fn commit(&self, change: Change) -> Stored<()> {
         let mut tx = self.scope.begin().await?;
         for write in change.writes {
@@ -148,6 +158,11 @@ async fn carry_out(tx: &mut Tx, write: Write, at: Timestamp) -> Stored<()> {
                 bytes: item.bytes,
             };
             collected::keep(tx, action, &new, at).await?;
+        }
+        Write::Use(begun) => gate::uses::begin(tx, &begun).await?,
+        Write::Undone { state_key, by } => gate::undone::note(tx, &state_key, &by, at).await?,
+        Write::Lower(lowered) => {
+            gate::autonomy::lower(tx, &lowered).await?;
         }
         Write::Automation(automation) => facts::set_automation(tx, &automation).await?,
     }

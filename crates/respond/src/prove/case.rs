@@ -213,6 +213,7 @@ impl World<'_> {
             incident_id: None,
             not_checkable: Vec::new(),
             demo: false,
+            confidence: None,
         }
     }
 

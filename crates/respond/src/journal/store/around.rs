@@ -1,0 +1,109 @@
+//! What is around a plan, read from the store in one transaction.
+
+use std::collections::BTreeSet;
+
+use shieldops_model::{EventId, IncidentStatus, Plan, Severity, Timestamp};
+use shieldops_policy::{AddressSource, Autonomy, GateSettings, Lowered, StandingGrant};
+use shieldops_store::{
+    Reader, StoreError, TenantScope, alerts, cited,
+    gate::{self, Gate},
+    incidents,
+};
+
+use crate::{JournalError, Surroundings};
+
+/// Events of an incident that are looked at.
+const EVENTS: usize = 500;
+/// Formats whose sender a listener does not check.
+const OPEN_FORMATS: [&str; 3] = ["syslog", "cef", "leef"];
+
+pub(super) async fn read(
+    scope: &TenantScope,
+    open_syslog: bool,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<Surroundings, JournalError> {
+    let mut reader = scope.read().await?;
+    let known = gate::read(&mut reader, now).await?;
+    let settings = settings(&known)?;
+    let keys: Vec<String> = plan.actions.iter().map(|action| action.state_key.clone()).collect();
+    let pause = std::time::Duration::from_secs(u64::from(settings.numbers.no_redo_s));
+    let undone = gate::undone::since(&mut reader, &keys, now.minus(pause)).await?;
+    let (severity, incident_open) = incident(&mut reader, plan).await?;
+    let address_source = address_source(&mut reader, open_syslog, plan).await?;
+    let autonomy = autonomy(&known);
+    let grants = known.grants.into_iter().map(grant).collect();
+    Ok(Surroundings { settings, autonomy, grants, uses: known.uses, undone, severity, incident_open, address_source })
+}
+
+/// Settings that cannot be read are no settings: the evaluation fails, and so denies.
+fn settings(known: &Gate) -> Result<GateSettings, JournalError> {
+    let Some(document) = &known.settings else { return Ok(GateSettings::default()) };
+    serde_json::from_value(document.clone())
+        .map_err(|error| JournalError::Failed(format!("the gate's settings cannot be read: {error}")))
+}
+
+fn autonomy(known: &Gate) -> Autonomy {
+    let mut autonomy = Autonomy::default();
+    for level in &known.levels {
+        match (level.scope.environment, &level.scope.capability) {
+            (None, None) => autonomy.tenant = Some(level.level),
+            (Some(environment), _) => {
+                autonomy.environments.insert(environment, level.level);
+            }
+            (None, Some(capability)) => {
+                autonomy.capabilities.insert(capability.clone(), level.level);
+            }
+        }
+    }
+    autonomy.lowered = known
+        .lowered
+        .iter()
+        .map(|one| Lowered { capability: one.capability.clone(), target: one.target, to: one.to, why: one.why.clone() })
+        .collect();
+    autonomy
+}
+
+fn grant(one: gate::grants::StandingGrant) -> StandingGrant {
+    StandingGrant {
+        id: one.id.to_string(),
+        capability: one.capability,
+        environment: one.environment,
+        targets: one.targets,
+        labels: one.labels,
+        granted_by: one.granted_by,
+        expires_at: one.expires_at,
+    }
+}
+
+async fn incident(reader: &mut Reader, plan: &Plan) -> Result<(Option<Severity>, bool), StoreError> {
+    let Some(id) = plan.incident_id else { return Ok((None, false)) };
+    match incidents::get(reader, id).await {
+        Ok(incident) => Ok((Some(incident.severity), !matches!(incident.status, IncidentStatus::Resolved | IncidentStatus::Closed))),
+        Err(StoreError::NotFound) => Ok((None, false)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whose word the addresses are: of a sender that nobody checked where any of the incident's events came as plain syslog.
+async fn address_source(
+    reader: &mut Reader,
+    open_syslog: bool,
+    plan: &Plan,
+) -> Result<AddressSource, StoreError> {
+    let Some(id) = plan.incident_id else { return Ok(AddressSource::Untrusted) };
+    if !open_syslog {
+        return Ok(AddressSource::Authenticated);
+    }
+    let alerts = alerts::of_incident(reader, id).await?;
+    let events: BTreeSet<EventId> = alerts.iter().flat_map(|alert| alert.event_ids.clone()).collect();
+    // What is not looked at may have come from anybody.
+    if events.is_empty() || events.len() > EVENTS {
+        return Ok(AddressSource::Untrusted);
+    }
+    let events: Vec<EventId> = events.into_iter().collect();
+    let formats = cited::formats(reader, &events).await?;
+    let checked = |format: &String| !OPEN_FORMATS.iter().any(|known| format.starts_with(known));
+    let all_known = formats.len() == events.len();
+    Ok(if all_known && formats.iter().all(checked) { AddressSource::Authenticated } else { AddressSource::Untrusted })
+}
