@@ -60,6 +60,9 @@ plan(actions) := {
 
 block(net_) := plan([action_of(capability, target, [net_])])
 
+# Read by the server's own tests.
+block_of_a_stranger := block("203.0.113.66/32")
+
 in_environment(name) := object.union(target, {"environment": name})
 
 class(name) := object.union(capability, {"class": name})

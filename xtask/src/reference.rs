@@ -1,5 +1,5 @@
-//! Pages that are generated from the code, so that they cannot say anything else: the description of the API and the
-//! table of error codes.
+//! Pages that are generated from the code, so that they cannot say anything else: the description of the API, the
+//! table of error codes and the schema of what policies are told.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -9,7 +9,11 @@ use shieldops_model::Code;
 type Page = (&'static str, fn() -> Result<String>);
 
 /// Where each page goes and what makes it.
-const PAGES: &[Page] = &[("docs/openapi.json", openapi), ("docs/reference/errors.md", errors)];
+const PAGES: &[Page] = &[
+    ("docs/openapi.json", openapi),
+    ("docs/reference/errors.md", errors),
+    ("docs/reference/policy-input.schema.json", policy_input),
+];
 
 /// Writes every page.
 pub(crate) fn write(root: &Path) -> Result<()> {
@@ -36,6 +40,10 @@ pub(crate) fn stale(root: &Path) -> Result<Vec<String>> {
 
 fn openapi() -> Result<String> {
     Ok(serde_json::to_string_pretty(&shieldops_api::openapi())? + "\n")
+}
+
+fn policy_input() -> Result<String> {
+    Ok(serde_json::to_string_pretty(&shieldops_policy::input_schema())? + "\n")
 }
 
 fn errors() -> Result<String> {

@@ -9,9 +9,11 @@ mod input;
 mod load;
 mod permit;
 mod rescue;
+mod schema;
 mod settings;
 mod situation;
 pub mod suite;
+mod tree;
 
 pub use calendar::{ActiveFreeze, Day, Freeze, FreezeWhen, active_freezes};
 pub use decide::{EVALUATION_LIMIT, Evaluation, Policy, PolicyError};
@@ -21,6 +23,7 @@ pub use input::{
 };
 pub use permit::{Grant, Permit, Refused};
 pub use rescue::{Inverse, Rescue, RescueError};
+pub use schema::input_schema;
 pub use settings::{
     Bands, Escalation, GateSettings, Limits, NeverBlock, Numbers, PerEnvironment, ProtectedEntry, ProtectedKind,
     SettingsError, Team,

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use regorus::{Engine, PolicyLengthConfig, Value, utils::limits::ExecutionTimerConfig};
 use sha2::{Digest, Sha256};
 
-use crate::EVALUATION_LIMIT;
+use crate::{EVALUATION_LIMIT, tree::Index};
 
 /// The largest policy file, in bytes.
 pub(crate) const MAX_POLICY_BYTES: usize = 64 * 1024;
@@ -112,4 +112,9 @@ pub(crate) fn hash(files: &[File]) -> String {
 /// Whether a rule of that path evaluates to `true`.
 pub(crate) fn is_true(value: &Value) -> bool {
     *value == Value::from(true)
+}
+
+/// The syntax trees of these files.
+pub(crate) fn index(files: &[File]) -> Result<Index, PolicyError> {
+    Ok(Index::new(engine(files)?.get_modules().clone()))
 }
