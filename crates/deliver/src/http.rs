@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// From the first byte to the status.
-const WHOLE: Duration = Duration::from_secs(15);
+const WHOLE: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of an answer's head.
 const HEAD_BYTES: usize = 16 * 1024;

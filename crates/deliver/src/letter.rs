@@ -39,14 +39,16 @@ impl Letter<'_> {
         let rows = self.rows();
         let (headline, label, ends) = (self.headline(), link_label(self.notice), ending(self.notice));
         let link = self.link();
-        let lines: String = rows.iter().map(|(label, value)| format!("{label}: {value}\n")).collect();
+        let lines: Vec<String> = rows.iter().map(|(label, value)| format!("{label}: {value}\n")).collect();
+        let lines = lines.concat();
         let plain = format!("{headline}\n\n{lines}\n{label}:\n{link}\n\n{ends}\n");
-        let cells: String = rows
+        let cells: Vec<String> = rows
             .iter()
             .map(|(label, value)| {
                 format!("<tr><th align=\"left\">{}</th><td>{}</td></tr>", escape(label), escape(value))
             })
             .collect();
+        let cells = cells.concat();
         let html = format!(
             "<!DOCTYPE html><html><head><meta charset=\"utf-8\"></head><body><h2>{}</h2><table cellpadding=\"4\">{cells}</table>\
              <p><a href=\"{}\">{}</a></p><p>{}</p></body></html>",
@@ -151,7 +153,7 @@ mod tests {
 
     const HOSTILE: &str = "</td><script>alert(1)</script>\r\nBcc: all@example.org\r\n\r\nClick http://evil.example/yes \u{202e}now\u{200b}";
 
-    fn letter<'a>(notice: &'a Notice) -> Letter<'a> {
+    fn letter(notice: &Notice) -> Letter<'_> {
         let at = Timestamp::from_secs(1_790_000_000);
         Letter { id: id::mint(at, &mut rand::rng()), notice, at, tenant: "acme", site: "https://shield.example" }
     }

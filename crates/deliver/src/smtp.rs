@@ -25,7 +25,7 @@ use crate::{Failure, Secret, Text, tls};
 /// Of each command.
 const COMMAND: Duration = Duration::from_secs(15);
 /// Of a whole letter.
-const WHOLE: Duration = Duration::from_secs(60);
+const WHOLE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
@@ -90,7 +90,7 @@ impl Mailer {
         let message = self.compose(to, id, at, text)?;
         match tokio::time::timeout(WHOLE, self.transport.send(message)).await {
             Ok(Ok(_answer)) => Ok(()),
-            Ok(Err(error)) if error.is_permanent() => Err(Failure::never(said(&error))),
+            Ok(Err(error)) if error.is_permanent() && !is_login(&error) => Err(Failure::never(said(&error))),
             Ok(Err(error)) => Err(Failure::later(said(&error))),
             Err(_late) => Err(Failure::later(format!("no answer within {} s", WHOLE.as_secs()))),
         }
@@ -111,6 +111,11 @@ impl Mailer {
             .multipart(MultiPart::alternative_plain_html(text.plain.clone(), text.html.clone()))
             .map_err(Failure::never)
     }
+}
+
+/// A login that is refused is the installation's fault, not the letter's: it goes once that is put right.
+fn is_login(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
 }
 
 /// What went wrong, with its cause.

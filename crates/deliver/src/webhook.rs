@@ -30,7 +30,8 @@ pub struct Signed {
 /// Signs a POST. The nonce is the letter's id: the same in every copy, so a receiver can tell one.
 pub fn sign(url: &str, body: &[u8], secret: &Secret, (key_id, nonce): (&str, &str), now: Timestamp) -> Signed {
     let content_digest = format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(body)));
-    let params = format!(r#"{COVERED};created={};keyid="{key_id}";alg="hmac-sha256";nonce="{nonce}""#, now.as_secs());
+    // In this order: a well-known verifier writes them so, whatever order they came in.
+    let params = format!(r#"{COVERED};created={};nonce="{nonce}";alg="hmac-sha256";keyid="{key_id}""#, now.as_secs());
     let base = format!(
         "\"@method\": POST\n\"@target-uri\": {url}\n\"content-digest\": {content_digest}\n\"content-type\": {TYPE}\n\
          \"@signature-params\": {params}"
