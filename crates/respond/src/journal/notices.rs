@@ -1,0 +1,173 @@
+//! Who is told of what a commit does: a function of the commit alone, so that a notice stands in the same transaction. It
+//! blocks nothing and allows nothing, and nothing waits for it.
+
+use serde_json::Value;
+use shieldops_model::{Action, Audience, Notice, NoticeKind, Plan};
+
+use super::{Change, Entry, Lowered, Write};
+
+/// Actions of a plan that a letter lists.
+const LISTED: usize = 5;
+
+/// Everything that people are told of a commit.
+pub(super) fn of(change: &Change) -> Vec<Notice> {
+    let Some(entry) = &change.entry else { return Vec::new() };
+    let plan = change.writes.iter().find_map(|write| match write {
+        Write::InsertPlan { plan, .. } => Some(&**plan),
+        Write::UpdatePlan(plan) => Some(&**plan),
+        _ => None,
+    });
+    let action = change.writes.iter().find_map(|write| match write {
+        Write::UpdateAction(action) => Some(&**action),
+        _ => None,
+    });
+    match (plan, action) {
+        (Some(plan), _) => of_plan(entry, plan),
+        (None, Some(action)) => of_action(entry, action).into_iter().collect(),
+        (None, None) => of_tenant(entry).into_iter().collect(),
+    }
+}
+
+fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
+    match entry.kind {
+        "plan.proposed" if plan.decision.allow => proposed(plan),
+        "plan.approved" if plan.not_before.is_some() => {
+            let until = plan.not_before.map(|at| at.to_string()).unwrap_or_default();
+            vec![about(plan, NoticeKind::PlanAnnounced, Audience::Approvers).with("Can be stopped until", until)]
+        }
+        "plan.break_glass" => {
+            let reason = plan.break_glass.as_ref().map_or("", |over| over.reason.as_str());
+            vec![by(about(plan, NoticeKind::BreakGlass, Audience::Administrators).with("Reason", reason), entry)]
+        }
+        "plan.freeze_overridden" => {
+            let reason = plan.freeze_override.as_ref().map_or("", |over| over.reason.as_str());
+            vec![by(about(plan, NoticeKind::FreezeOverridden, Audience::Administrators).with("Reason", reason), entry)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A plan that needs a person asks for one; whom else policy wants told is told.
+fn proposed(plan: &Plan) -> Vec<Notice> {
+    let asks = plan.decision.approvals_needed > 0;
+    let mut notices = Vec::new();
+    if asks {
+        notices.push(about(plan, NoticeKind::ApprovalRequest, Audience::Approvers));
+    }
+    for word in &plan.decision.obligations.notify {
+        let audience = Audience::of(word);
+        if !(asks && audience == Audience::Approvers) {
+            notices.push(about(plan, NoticeKind::PlanAnnounced, audience));
+        }
+    }
+    notices
+}
+
+fn about(plan: &Plan, kind: NoticeKind, audience: Audience) -> Notice {
+    let notice = Notice {
+        plan: Some(plan.id),
+        by: plan.requester.clone(),
+        simulated: plan.simulated,
+        demo: plan.demo,
+        ..Notice::new(kind, audience)
+    };
+    let needed = plan.decision.approvals_needed;
+    let notice = notice.with("Plan", &plan.title).with("Risk", crate::plan::word(&plan.risk));
+    let notice = if needed > 0 { notice.with("Approvals needed", needed) } else { notice };
+    let listed = plan.actions.iter().take(LISTED);
+    let notice = listed.fold(notice, |notice, action| {
+        notice.with("Action", format!("{} on {}", action.capability, action.target.name))
+    });
+    let more = plan.actions.len().saturating_sub(LISTED);
+    let notice = if more > 0 { notice.with("Further actions", more) } else { notice };
+    notice.with("Why", &plan.why).with("Expires", plan.expires_at)
+}
+
+fn by(notice: Notice, entry: &Entry) -> Notice {
+    let name = entry.payload.get("by").and_then(Value::as_str);
+    Notice { by: name.map_or_else(|| entry.actor.clone(), |name| format!("{name} ({})", entry.actor)), ..notice }
+}
+
+fn of_action(entry: &Entry, action: &Action) -> Option<Notice> {
+    let kind = match entry.kind {
+        "action.undo_failed" => NoticeKind::UndoFailed,
+        "action.drifted" => NoticeKind::Drifted,
+        "action.unverified" => NoticeKind::Unverified,
+        _ => return None,
+    };
+    let notice = Notice {
+        plan: Some(action.plan_id),
+        action: Some(action.id),
+        by: entry.actor.clone(),
+        simulated: action.simulated,
+        demo: action.demo,
+        ..Notice::new(kind, Audience::Approvers)
+    };
+    let what = format!("{} on {}", action.capability, action.target.name);
+    Some(notice.with("Action", what).with("Id", action.id).with("Detail", action.detail.as_deref().unwrap_or_default()))
+}
+
+/// What is about no plan and no action of ours.
+fn of_tenant(entry: &Entry) -> Option<Notice> {
+    let text = |name: &str| entry.payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let said = |kind| Notice::new(kind, Audience::Approvers);
+    match entry.kind {
+        "automation.halted" => Some(by(said(NoticeKind::AutomationHalted).with("Reason", text("reason")), entry)),
+        "automation.resumed" => Some(by(said(NoticeKind::AutomationResumed).with("Reason", text("reason")), entry)),
+        "target.orphaned" => {
+            let what = format!("{} on {}", text("capability"), text("target"));
+            let notice = said(NoticeKind::Orphaned).with("Effect", what).with("Detail", text("detail"));
+            let simulated = entry.payload.get("simulated").and_then(Value::as_bool).unwrap_or_default();
+            Some(Notice { simulated, by: entry.actor.clone(), ..notice })
+        }
+        _ => None,
+    }
+}
+
+/// Automation may do less than before.
+pub(super) fn lowered(lowered: &Lowered) -> Notice {
+    let target = lowered.target.map_or_else(|| "every target".to_owned(), |target| target.to_string());
+    let notice = Notice::new(NoticeKind::AutonomyLowered, Audience::Approvers)
+        .with("Capability", &lowered.capability)
+        .with("Target", target)
+        .with("Level", lowered.to)
+        .with("Why", &lowered.why);
+    Notice { by: "system".to_owned(), ..notice }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shieldops_model::Timestamp;
+
+    use super::*;
+    use crate::Automation;
+
+    #[test]
+    fn a_lower_level_is_told_with_its_reason() {
+        let at = Timestamp::from_secs(1_790_000_000);
+        let why = "3 drifts in 24 h".to_owned();
+        let told = lowered(&Lowered { capability: "block_ip".to_owned(), target: None, to: 2, why, at, until: None });
+        let values: Vec<_> = told.facts.iter().map(|fact| fact.value.as_str()).collect();
+        assert_eq!(values, ["block_ip", "every target", "2", "3 drifts in 24 h"]);
+    }
+
+    fn told(kind: &'static str, payload: Value) -> Vec<Notice> {
+        let automation = Automation { halted: true, by: None, at: None, reason: None };
+        let entry = Entry { kind, subjects: Vec::new(), actor: "usr_1".to_owned(), payload };
+        let writes = vec![Write::Automation(automation)];
+        of(&Change { at: Timestamp::from_secs(1_790_000_000), writes, entry: Some(entry) })
+    }
+
+    #[test]
+    fn a_halt_and_an_orphan_are_told_and_what_is_nobody_s_business_is_not() {
+        let halted = told("automation.halted", json!({"reason": "wrong host", "by": "ann"}));
+        assert_eq!((halted[0].kind, halted[0].by.as_str()), (NoticeKind::AutomationHalted, "ann (usr_1)"));
+        assert_eq!(halted[0].facts[0].value, "wrong host");
+        let orphan = told("target.orphaned", json!({"capability": "block_ip", "target": "sim/a", "simulated": true}));
+        assert!(orphan[0].simulated && orphan[0].kind == NoticeKind::Orphaned);
+        assert_eq!(told("action.verified", json!({})), []);
+        let silent = Change { at: Timestamp::from_secs(0), writes: Vec::new(), entry: None };
+        assert_eq!(of(&silent), []);
+    }
+}
