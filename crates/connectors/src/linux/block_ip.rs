@@ -1,5 +1,7 @@
 //! `linux.block_ip`: drop all packets from and to one address, in our own nftables table.
 
+mod proving;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -7,20 +9,18 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::json;
 use shieldops_model::{ControlPath, Target};
-use shieldops_respond::{Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Probe, Purpose, Site};
+use shieldops_policy::Dependant;
+use shieldops_respond::{
+    Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Probe, Proving, Purpose, Site,
+};
 
 use super::{
     Linux,
-    nft::{self, Element, Table},
+    lasting::{self, MAX_EXPIRY_S},
+    nft::{self, Element, Table, addresses, ranges},
     process,
+    target::Tables,
 };
-
-/// The longest a block may be asked for: a year.
-const MAX_EXPIRY_S: u64 = 366 * 24 * 3600;
-/// The timer in the kernel ends this much later than the last owner: it is only a backstop.
-const BACKSTOP_S: u64 = 300;
-/// How much of that may be missing before it is drift: clocks and roundings.
-const SLACK_S: u64 = 30;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +29,7 @@ pub struct Params {
     #[serde(deserialize_with = "canonical_address")]
     pub address: IpAddr,
     /// Seconds after which the block undoes itself.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "expiry")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lasting::expiry")]
     pub expires_in_s: Option<u64>,
 }
 
@@ -42,15 +42,6 @@ fn canonical_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAdd
     Ok(address.to_canonical())
 }
 
-fn expiry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    match Option::<u64>::deserialize(deserializer)? {
-        Some(seconds) if !(1..=MAX_EXPIRY_S).contains(&seconds) => {
-            Err(D::Error::custom(format!("expires_in_s: want 1 to {MAX_EXPIRY_S}, got {seconds}")))
-        }
-        seconds => Ok(seconds),
-    }
-}
-
 /// Whether the address is blocked, and for how long.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
@@ -58,6 +49,9 @@ pub struct State {
     pub blocked: bool,
     /// Seconds that its owners want it (the kernel's timer ends later); `None`: until undone. Not compared: it runs.
     pub remaining_s: Option<u64>,
+    /// Our table is there and nothing is in it: timers ended. Not compared: it drops nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leftover: bool,
 }
 
 impl PartialEq for State {
@@ -77,44 +71,53 @@ impl BlockIp {
         Self { linux }
     }
 
-    /// The table, when there is nothing in it that is not ours to touch.
-    async fn ours(&self, target: &Target, address: IpAddr) -> Result<Option<Table>, Fault> {
+    /// The tables, when there is nothing in the way that is not ours to touch.
+    async fn ours(&self, target: &Target, address: IpAddr) -> Result<Tables, Fault> {
         let access = self.linux.access(target)?;
-        let Some(table) = self.linux.table(&access).await? else { return Ok(None) };
-        let name = format!("{} {}", nft::FAMILY, nft::TABLE);
-        if !table.foreign.is_empty() || !table.marked {
-            let what =
-                if table.foreign.is_empty() { "nothing of it is ours".to_owned() } else { table.foreign.join(", ") };
-            return Err(Fault::Refused(format!("table {name} on {} is not ours: {what}", target.name)));
-        }
-        let unmarked = |element: &&Element| {
-            element.comment.as_deref().is_none_or(|comment| nft::action_of(self.linux.marker(), comment).is_none())
-        };
-        if let Some(element) = table.find(address).filter(|element| unmarked(element)) {
+        let tables = self.linux.tables(&access).await?;
+        let (Some(table), marker) = (tables.addresses(), self.linux.marker()) else { return Ok(tables) };
+        table.check_ours(&addresses::layout(marker), marker, &target.name)?;
+        if let Some(element) = addresses::find(table, address).filter(|element| !element.is_marked(marker)) {
             let said = element.comment.as_deref().unwrap_or("no mark");
+            let name = format!("{} {}", nft::FAMILY, addresses::TABLE);
             return Err(Fault::Refused(format!("{address} is blocked in table {name} by somebody else ({said})")));
         }
-        Ok(Some(table))
+        Ok(tables)
+    }
+
+    fn state(&self, table: Option<&Table>, address: IpAddr) -> State {
+        let marker = self.linux.marker();
+        // An element that no rule looks at blocks nothing.
+        let element = table
+            .filter(|table| table.intact(&addresses::layout(marker), marker))
+            .and_then(|table| addresses::find(table, address));
+        State {
+            address,
+            blocked: element.is_some(),
+            remaining_s: element.and_then(|element| lasting::wanted(element.remaining_s)),
+            leftover: table.is_some_and(|table| table.elements().next().is_none()),
+        }
     }
 }
 
-fn state(table: Option<&Table>, address: IpAddr) -> State {
-    // An element that no rule looks at blocks nothing.
-    let element = table.filter(|table| table.intact).and_then(|table| table.find(address));
-    State {
-        address,
-        blocked: element.is_some(),
-        remaining_s: element.and_then(|element| element.remaining_s).map(|seconds| seconds.saturating_sub(BACKSTOP_S)),
-    }
-}
-
-/// What an element of ours says of itself; its owners' time is what the kernel's timer has beyond the backstop.
+/// What an element of ours says of itself.
 fn marked(marker: &str, element: &Element) -> Option<Mark<Params>> {
     let action = nft::action_of(marker, element.comment.as_deref()?)?.parse().ok()?;
-    let wanted = element.remaining_s.map(|seconds| seconds.saturating_sub(BACKSTOP_S).clamp(1, MAX_EXPIRY_S));
-    let params = Params { address: element.address.to_canonical(), expires_in_s: wanted };
-    let detail = format!("{} is blocked in table {} {}", element.address, nft::FAMILY, nft::TABLE);
+    let address = element.value.parse::<IpAddr>().ok()?.to_canonical();
+    let params = Params { address, expires_in_s: lasting::asked(element.remaining_s) };
+    let detail = format!("{address} is blocked in table {} {}", nft::FAMILY, addresses::TABLE);
     Some(Mark { action, params, detail })
+}
+
+/// The ranges that block the address too, whatever becomes of its own block.
+fn ranges_over(marker: &str, tables: &Tables, address: IpAddr) -> Vec<Dependant> {
+    let over = tables.ranges().into_iter().flat_map(ranges::all).filter(|(range, _)| range.contains(&address));
+    let named = over.map(|(range, element)| Dependant {
+        kind: "action".to_owned(),
+        name: element.owner(marker),
+        detail: format!("blocks {range}, which holds {address}: it stays blocked"),
+    });
+    named.collect()
 }
 
 #[async_trait]
@@ -147,25 +150,30 @@ impl Capability for BlockIp {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let (table, facts) = tokio::try_join!(self.ours(target, params.address), self.linux.facts(&access))?;
-        Ok(Observed { state: state(table.as_ref(), params.address), facts })
+        let (tables, mut facts) = tokio::try_join!(self.ours(target, params.address), self.linux.facts(&access))?;
+        facts.dependants = ranges_over(self.linux.marker(), &tables, params.address);
+        Ok(Observed { state: self.state(tables.addresses(), params.address), facts })
     }
 
     fn desired(&self, _state: &State, params: &Params) -> State {
-        State { address: params.address, blocked: true, remaining_s: params.expires_in_s }
+        State { address: params.address, blocked: true, remaining_s: params.expires_in_s, leftover: false }
     }
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {
         let access = self.linux.access(site.target)?;
-        let table = self.ours(site.target, to.address).await?;
-        let marker = self.linux.marker();
-        let batch = match (&table, to.blocked) {
+        let tables = self.ours(site.target, to.address).await?;
+        let (marker, table) = (self.linux.marker(), tables.addresses());
+        let batch = match (table, to.blocked) {
             (_, true) => {
                 let comment = nft::mark(marker, &permit.action().to_string());
-                let timeout = to.remaining_s.map(|seconds| seconds + BACKSTOP_S);
-                nft::block(marker, table.as_ref(), to.address, timeout, &comment)
+                addresses::block(marker, table, to.address, lasting::timer(to.remaining_s), &comment)
             }
-            (Some(table), false) if table.find(to.address).is_some() => nft::unblock(table, to.address),
+            (Some(table), false) if addresses::find(table, to.address).is_some() => {
+                addresses::unblock(marker, table, to.address)
+            }
+            (Some(table), false) if table.elements().next().is_none() => {
+                json!({"nftables": [nft::delete_table(addresses::TABLE)]})
+            }
             (_, false) => return Ok(()),
         };
         self.linux.batch(&access, &batch, Some(site.watch)).await
@@ -198,17 +206,12 @@ impl Capability for BlockIp {
         if !state.blocked {
             return state;
         }
-        let whole = |span: Duration| span.as_secs() + u64::from(span.subsec_nanos() > 0);
-        State { remaining_s: span.map(whole), ..state }
+        State { remaining_s: lasting::seconds(span), ..state }
     }
 
     fn holds(&self, observed: &State, wanted: &State) -> bool {
-        // A backstop that would end before the last owner is not what was wanted.
-        let long_enough = match (observed.remaining_s, wanted.remaining_s) {
-            (Some(there), Some(wanted)) => there + SLACK_S >= wanted,
-            _ => true,
-        };
-        observed == wanted && long_enough
+        let clean = wanted.blocked || !observed.leftover;
+        observed == wanted && clean && lasting::long_enough(observed.remaining_s, wanted.remaining_s)
     }
 
     fn not_checkable(&self, params: &Params) -> Vec<String> {
@@ -221,15 +224,20 @@ impl Capability for BlockIp {
 
     async fn marks(&self, target: &Target) -> Result<Vec<Mark<Params>>, Fault> {
         let access = self.linux.access(target)?;
-        let Some(table) = self.linux.table(&access).await? else { return Ok(Vec::new()) };
-        Ok(table.elements.iter().filter_map(|element| marked(self.linux.marker(), element)).collect())
+        let (tables, marker) = (self.linux.tables(&access).await?, self.linux.marker());
+        let elements = tables.addresses().into_iter().flat_map(Table::elements);
+        Ok(elements.filter_map(|(_, element)| marked(marker, element)).collect())
     }
 
     fn cleared(&self, state: State) -> State {
-        State { blocked: false, remaining_s: None, ..state }
+        State { blocked: false, remaining_s: None, leftover: false, ..state }
     }
 
     async fn end_child(&self, child: &Child) -> Result<(), Fault> {
         process::end(child).await
+    }
+
+    fn proving(&self) -> Option<&dyn Proving> {
+        Some(self)
     }
 }

@@ -1,13 +1,14 @@
 //! How a Linux host is reached: this host, a named network namespace, a running twin, or the simulator.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
     net::IpAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shieldops_model::{Clock, ControlPath, Target};
@@ -17,9 +18,15 @@ use shieldops_respond::{Fault, Probe, ProbeResult, Watch};
 use super::{
     exec::{self, Spawner},
     facts,
-    nft::{self, Table},
+    hand::Hosts,
+    nft::{
+        self, Table, addresses,
+        isolation::{self, Way},
+        ranges,
+    },
     sim,
-    twin::{Twin, TwinOptions, Unavailable},
+    sockets::{self, Connection},
+    twin::{self, Twin, TwinOptions, Unavailable},
 };
 
 /// The longest name of a namespace, twin or simulator.
@@ -44,11 +51,12 @@ impl std::fmt::Debug for LinuxOptions {
 #[derive(Debug)]
 pub struct Linux {
     pub(super) with: LinuxOptions,
-    spawner: Spawner,
+    pub(super) spawner: Spawner,
     /// `shieldops:` and 16 hex digits of the installation.
     marker: String,
     twins: Mutex<HashMap<String, Arc<Twin>>>,
-    sims: tokio::sync::Mutex<()>,
+    pub(super) sims: tokio::sync::Mutex<()>,
+    pub(super) hosts: Hosts,
 }
 
 /// One way.
@@ -64,6 +72,35 @@ pub(super) enum Access {
 
 fn words(text: &[&str]) -> Vec<String> {
     text.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// How a target is reached over the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    /// This server as the target sees it, and the port that it comes in by.
+    pub(super) ours: Way,
+}
+
+/// Our tables on a target, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tables(BTreeMap<&'static str, Table>);
+
+impl Tables {
+    pub(super) fn named(&self, name: &str) -> Option<&Table> {
+        self.0.get(name)
+    }
+
+    pub(super) fn addresses(&self) -> Option<&Table> {
+        self.named(addresses::TABLE)
+    }
+
+    pub(super) fn ranges(&self) -> Option<&Table> {
+        self.named(ranges::TABLE)
+    }
+
+    pub(super) fn isolation(&self) -> Option<&Table> {
+        self.named(isolation::TABLE)
+    }
 }
 
 /// A child of the program dies with us, wherever it runs.
@@ -96,6 +133,7 @@ impl Linux {
             marker,
             twins: Mutex::default(),
             sims: tokio::sync::Mutex::default(),
+            hosts: Hosts::default(),
         }))
     }
 
@@ -123,6 +161,9 @@ impl Linux {
             None => Ok(Access::Real { prefix: words(&DIE_WITH_US), resolv_conf: RESOLV_CONF.into() }),
             Some(("netns", name)) => Ok(Access::netns(name)),
             Some(("twin", name)) => {
+                if let Some(rooted) = self.rooted(name) {
+                    return Ok(Access::Real { prefix: rooted.enter(), resolv_conf: RESOLV_CONF.into() });
+                }
                 let twin =
                     self.twin(name).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))?;
                 Ok(Access::twin(twin.process_id()))
@@ -160,24 +201,76 @@ impl Linux {
         Ok(output.stdout)
     }
 
-    /// Our table, read from the target; `None` where there is none.
-    pub(super) async fn table(&self, access: &Access) -> Result<Option<Table>, Fault> {
+    /// Our tables, read from the target.
+    pub(super) async fn tables(&self, access: &Access) -> Result<Tables, Fault> {
         let odd = |why: String| Fault::Unavailable(format!("nft: {why}"));
-        let listing = match access {
+        let mut tables = BTreeMap::new();
+        match access {
             Access::Real { prefix, .. } => {
-                let tables = json_of(&self.ask(prefix, &["nft", "-j", "list", "tables"]).await?)?;
-                if !nft::has_table(&tables).map_err(odd)? {
-                    return Ok(None);
+                let listing = json_of(&self.ask(prefix, &["nft", "-j", "list", "tables"]).await?)?;
+                for name in nft::tables_in(&listing).map_err(odd)? {
+                    let listing = json_of(&self.ask(prefix, &["nft", "-j", "list", "table", nft::FAMILY, name]).await?)?;
+                    tables.insert(name, Table::parse(&listing).map_err(odd)?);
                 }
-                json_of(&self.ask(prefix, &["nft", "-j", "list", "table", nft::FAMILY, nft::TABLE]).await?)?
             }
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
-                let Some(listing) = load(path)?.list(self.with.clock.now()) else { return Ok(None) };
-                listing
+                let mut host = load(path)?;
+                for name in nft::TABLES {
+                    if let Some(listing) = host.list(name, self.with.clock.now()) {
+                        tables.insert(name, Table::parse(&listing).map_err(odd)?);
+                    }
+                }
             }
-        };
-        Table::parse(&listing, &self.marker).map(Some).map_err(odd)
+        }
+        Ok(Tables(tables))
+    }
+
+    /// Everything that the target's packet filter holds.
+    pub(super) async fn ruleset(&self, access: &Access) -> Result<Value, Fault> {
+        match access {
+            Access::Real { prefix, .. } => json_of(&self.ask(prefix, &["nft", "-j", "list", "ruleset"]).await?),
+            Access::Sim(path) => {
+                let _one_at_a_time = self.sims.lock().await;
+                let (mut host, now) = (load(path)?, self.with.clock.now());
+                let tables = nft::TABLES.into_iter().filter_map(|name| host.list(name, now));
+                let objects = tables.filter_map(|listing| listing["nftables"].as_array().cloned()).flatten();
+                Ok(json!({"nftables": objects.collect::<Vec<_>>()}))
+            }
+        }
+    }
+
+    /// Empties the packet filter of a stand-in.
+    pub(super) async fn flush(&self, access: &Access) -> Result<(), Fault> {
+        match access {
+            Access::Real { .. } => {
+                self.batch(access, &json!({"nftables": [{"flush": {"ruleset": null}}]}), None).await
+            }
+            Access::Sim(path) => {
+                let _one_at_a_time = self.sims.lock().await;
+                let mut host = load(path)?;
+                host.flush();
+                host.save(path).map_err(|error| Fault::Unavailable(format!("{}: {error}", path.display())))
+            }
+        }
+    }
+
+    /// The connections of the target that are up.
+    pub(super) async fn connections(&self, access: &Access) -> Result<Vec<Connection>, Fault> {
+        match access {
+            Access::Real { prefix, .. } => {
+                let said = self.ask(prefix, &["ss", "-Htun"]).await?;
+                Ok(sockets::parse(&String::from_utf8_lossy(&said)))
+            }
+            Access::Sim(path) => Ok(load(path)?.connections),
+        }
+    }
+
+    /// The way over the network by which the target is reached; `None` where no packet is on it.
+    pub(super) async fn way(&self, access: &Access) -> Result<Option<Path>, Fault> {
+        match access {
+            Access::Real { .. } | Access::Sim(_) => Ok(None),
+        }
     }
 
     /// Gives nft one batch. That nft took it is not evidence of anything.
@@ -231,8 +324,8 @@ impl Linux {
     pub(super) async fn probe(&self, target: &Target, from: IpAddr) -> Option<Probe> {
         if let Ok(Access::Sim(path)) = self.access(target) {
             let _one_at_a_time = self.sims.lock().await;
-            let dropped = load(&path).ok()?.drops(from, self.with.clock.now());
-            let result = if dropped { ProbeResult::Refused } else { ProbeResult::Reachable };
+            let admitted = load(&path).ok()?.admits(from, twin::PORT, self.with.clock.now());
+            let result = if admitted { ProbeResult::Reachable } else { ProbeResult::Refused };
             return Some(Probe { result, detail: "simulated: no packet was sent".to_owned() });
         }
         let twin = self.twin(target.name.strip_prefix("twin/")?)?;
@@ -245,6 +338,23 @@ impl Linux {
                 .await
                 .unwrap_or_else(|error| unknown(error.to_string())),
         )
+    }
+
+    /// The same from an address in this range that somebody can speak from.
+    pub(super) async fn probe_within(&self, target: &Target, range: IpNet) -> Option<Probe> {
+        if target.name.starts_with("sim/") {
+            return self.probe(target, range.addr()).await;
+        }
+        let speaker = self.twin(target.name.strip_prefix("twin/")?)?.speaker_in(range)?;
+        self.probe(target, speaker).await
+    }
+
+    /// The same from somebody whom nothing lets in.
+    pub(super) async fn probe_stranger(&self, target: &Target) -> Option<Probe> {
+        let simulated = || Some(IpAddr::from([203, 0, 113, 66]));
+        let named = target.name.strip_prefix("twin/");
+        let stranger = named.map_or_else(simulated, |name| Some(self.twin(name)?.attacker()))?;
+        self.probe(target, stranger).await
     }
 
     pub fn twin(&self, name: &str) -> Option<Arc<Twin>> {
@@ -273,19 +383,18 @@ impl Linux {
         let access = Access::twin(twin.process_id());
         let address = IpAddr::from([192, 0, 2, 1]);
         let wrong = || Fault::Unavailable("nft took a batch and did not do it".to_owned());
-        self.batch(
-            &access,
-            &nft::block(&self.marker, None, address, Some(60), &nft::mark(&self.marker, "rehearsal")),
-            None,
-        )
-        .await?;
-        let table = self
-            .table(&access)
-            .await?
-            .filter(|table| table.intact && table.find(address).is_some())
+        let comment = nft::mark(&self.marker, "rehearsal");
+        self.batch(&access, &addresses::block(&self.marker, None, address, Some(60), &comment), None).await?;
+        let tables = self.tables(&access).await?;
+        let table = tables
+            .addresses()
+            .filter(|table| {
+                let whole = table.intact(&addresses::layout(&self.marker), &self.marker);
+                whole && addresses::find(table, address).is_some()
+            })
             .ok_or_else(wrong)?;
-        self.batch(&access, &nft::unblock(&table, address), None).await?;
-        if self.table(&access).await?.is_some() { Err(wrong()) } else { Ok(()) }
+        self.batch(&access, &addresses::unblock(&self.marker, table, address), None).await?;
+        if self.tables(&access).await?.addresses().is_some() { Err(wrong()) } else { Ok(()) }
     }
 
     pub fn stop_twin(&self, name: &str) {
@@ -296,6 +405,7 @@ impl Linux {
     }
 
     pub fn stop_twins(&self) {
+        self.stop_rooted_twins();
         let twins: Vec<Arc<Twin>> =
             self.twins.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, twin)| twin).collect();
         for twin in twins {

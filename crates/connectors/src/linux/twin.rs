@@ -6,7 +6,7 @@
 use std::{
     fmt, fs,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -19,13 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use shieldops_respond::{Probe, ProbeResult};
 
 use super::{exec, process};
 
 /// Where the victim listens.
-const PORT: u16 = 8022;
+pub(super) const PORT: u16 = 8022;
 /// A dropped packet shows by silence: longer than a round trip inside one machine ever takes.
 const PROBE_MS: u64 = 250;
 /// How long a twin may take to come up.
@@ -37,6 +38,11 @@ const QUEUE: usize = 16;
 const ATTACKER_MAC: &str = "02:00:00:00:00:66";
 const VICTIM_MAC: &str = "02:00:00:00:00:10";
 const ATTACKER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x66);
+/// Others on the same link: each address of theirs, and the victim's that it reaches.
+const NEIGHBOURS: [(Ipv4Addr, Ipv4Addr); 2] = [
+    (Ipv4Addr::new(198, 51, 100, 200), Ipv4Addr::new(198, 51, 100, 201)),
+    (Ipv4Addr::new(198, 51, 100, 210), Ipv4Addr::new(198, 51, 100, 211)),
+];
 const VICTIM_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 
 #[derive(Debug, Clone)]
@@ -82,7 +88,7 @@ impl fmt::Debug for Twin {
 }
 
 /// By which argument the processes of a twin of this data directory are known.
-fn tag(data_dir: &Path, name: &str) -> String {
+pub(super) fn tag(data_dir: &Path, name: &str) -> String {
     let place = fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
     let digest = hex::encode(Sha256::digest(place.as_os_str().as_encoded_bytes()));
     format!("--tag={}/{name}", digest.chars().take(16).collect::<String>())
@@ -193,8 +199,23 @@ impl Twin {
         !self.gone.load(Ordering::SeqCst)
     }
 
+    /// Everybody whom the prober can speak as, and whom of the victim's addresses each reaches.
+    fn speakers(&self) -> Vec<(IpAddr, IpAddr)> {
+        let mut speakers = vec![(self.attacker, self.victim)];
+        if self.v6 {
+            speakers.push((ATTACKER_V6.into(), VICTIM_V6.into()));
+        }
+        speakers.extend(NEIGHBOURS.map(|(theirs, own)| (theirs.into(), own.into())));
+        speakers
+    }
+
     pub(super) fn speaks_from(&self, address: IpAddr) -> bool {
-        address == self.attacker || (self.v6 && address == IpAddr::V6(ATTACKER_V6))
+        self.speakers().iter().any(|(from, _)| *from == address)
+    }
+
+    /// Somebody in this range whom the prober can speak as.
+    pub(super) fn speaker_in(&self, range: IpNet) -> Option<IpAddr> {
+        self.speakers().into_iter().map(|(from, _)| from).find(|from| range.contains(from))
     }
 
     /// One TCP connection from the attacker to the victim. Blocks at most half a second.
@@ -204,8 +225,7 @@ impl Twin {
 
     /// The same from one of the attacker's addresses.
     pub fn probe_from(&self, from: IpAddr) -> Probe {
-        let to =
-            if from == IpAddr::V6(ATTACKER_V6) && from != self.attacker { IpAddr::V6(VICTIM_V6) } else { self.victim };
+        let to = self.speakers().into_iter().find(|(speaker, _)| *speaker == from).map_or(self.victim, |(_, to)| to);
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
         let (result, detail) =
             talk.ask(from, SocketAddr::new(to, PORT)).unwrap_or_else(|error| (ProbeResult::Unknown, error.to_string()));
@@ -259,13 +279,13 @@ fn argv(options: &TwinOptions, tag: &str) -> Vec<String> {
     argv
 }
 
-fn spawn(argv: &[String]) -> io::Result<Child> {
+pub(super) fn spawn(argv: &[String]) -> io::Result<Child> {
     let mut command = exec::command(argv).ok_or_else(|| io::Error::other("an empty command"))?;
     // A group of its own: an interrupt at the terminal is for us, who then end the twin in our own time.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
-fn live(child: &mut Child, stopped: &Receiver<()>, gone: &AtomicBool) {
+pub(super) fn live(child: &mut Child, stopped: &Receiver<()>, gone: &AtomicBool) {
     loop {
         match stopped.recv_timeout(Duration::from_millis(200)) {
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
@@ -278,7 +298,7 @@ fn live(child: &mut Child, stopped: &Receiver<()>, gone: &AtomicBool) {
     }
 }
 
-fn end(mut child: Child) {
+pub(super) fn end(mut child: Child) {
     if let Err(error) = child.kill().and_then(|()| child.wait()) {
         tracing::debug!(%error, "the twin had ended");
     }
@@ -310,6 +330,11 @@ fn init(attacker: &str, victim: &str) -> io::Result<()> {
     let v6 = ip(&["-6", "addr", "add", &format!("{VICTIM_V6}/64"), "dev", "victim", "nodad"]).is_ok();
     ip(&["link", "set", "victim", "up"])?;
     know("victim", ATTACKER_MAC, &[attacker, &ATTACKER_V6.to_string()]);
+    for (theirs, own) in NEIGHBOURS {
+        ip(&["addr", "add", &own.to_string(), "peer", &theirs.to_string(), "dev", "victim"])?;
+        know("victim", ATTACKER_MAC, &[&theirs.to_string()]);
+        listen(SocketAddr::new(own.into(), PORT))?;
+    }
     listen(SocketAddr::new(parse(victim)?, PORT))?;
     let v6 = v6 && listen(SocketAddr::new(IpAddr::V6(VICTIM_V6), PORT)).is_ok();
     let mut out = io::stdout().lock();
@@ -372,6 +397,10 @@ fn prober(attacker: &str, victim: &str) -> io::Result<()> {
     }
     ip(&["link", "set", "attacker", "up"])?;
     know("attacker", VICTIM_MAC, &[victim, &VICTIM_V6.to_string()]);
+    for (theirs, own) in NEIGHBOURS {
+        ip(&["addr", "add", &theirs.to_string(), "peer", &own.to_string(), "dev", "attacker"])?;
+        know("attacker", VICTIM_MAC, &[&own.to_string()]);
+    }
     let mut out = io::stdout().lock();
     writeln!(out, "linked")?;
     out.flush()?;
@@ -407,7 +436,7 @@ fn parse(address: &str) -> io::Result<IpAddr> {
     address.parse().map_err(io::Error::other)
 }
 
-fn ip(args: &[&str]) -> io::Result<()> {
+pub(super) fn ip(args: &[&str]) -> io::Result<()> {
     let output = Command::new("ip").args(args).stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(());
@@ -416,7 +445,7 @@ fn ip(args: &[&str]) -> io::Result<()> {
     Err(io::Error::other(format!("ip {}: {}", args.join(" "), said.trim())))
 }
 
-fn complain(why: &str) -> i32 {
+pub(super) fn complain(why: &str) -> i32 {
     let mut err = io::stderr().lock();
     // Nobody is left to tell when this fails.
     drop(writeln!(err, "{why}"));
