@@ -1,10 +1,11 @@
-//! Repository chores: `cargo run -p xtask -- tidy` and `cargo run -p xtask -- reference [--check]`.
+//! Repository chores: `cargo run -p xtask -- tidy`, `… reference [--check]` and `… policies [N]`.
 //!
 //! What clippy, rustfmt and cargo-deny can say is said there; here is what they cannot.
 #![allow(clippy::print_stdout, reason = "a command line tool prints what it found")]
 
 mod fences;
 mod files;
+mod policies;
 mod reference;
 
 use std::{env, path::Path, process::ExitCode};
@@ -17,8 +18,10 @@ fn main() -> Result<ExitCode> {
     let found = match words.as_slice() {
         ["tidy"] => tidy(root())?,
         ["reference"] => reference::write(root()).map(|()| Vec::new())?,
+        ["policies"] => policies::run(1)?,
+        ["policies", every] => policies::run(every.parse()?)?,
         ["reference", "--check"] => reference::stale(root())?,
-        _ => vec!["usage: cargo run -p xtask -- tidy | reference [--check]".to_owned()],
+        _ => vec!["usage: cargo run -p xtask -- tidy | reference [--check] | policies [EVERY]".to_owned()],
     };
     for line in &found {
         println!("{line}");

@@ -119,6 +119,15 @@ impl Policy {
         Ok(answer)
     }
 
+    /// Evaluates one rule by itself; why it cannot be.
+    pub(crate) fn probe(&self, rule: &str, input: serde_json::Value) -> Result<(), String> {
+        let mut engine = self.borrow();
+        engine.set_input(Value::from(input));
+        engine.eval_rule(rule.to_owned()).map_err(|error| error.to_string())?;
+        self.give_back(engine);
+        Ok(())
+    }
+
     fn borrow(&self) -> Engine {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.unwrap_or_else(|| self.first.lock().unwrap_or_else(PoisonError::into_inner).clone())

@@ -5,6 +5,7 @@
 mod calendar;
 pub mod canonical;
 mod decide;
+pub mod example;
 mod input;
 mod load;
 mod permit;
@@ -13,6 +14,7 @@ mod schema;
 mod settings;
 mod situation;
 pub mod suite;
+pub mod tenant;
 mod tree;
 
 pub use calendar::{ActiveFreeze, Day, Freeze, FreezeWhen, active_freezes};

@@ -1,8 +1,12 @@
 //! Policy files, and an engine that holds them.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+};
 
 use regorus::{Engine, PolicyLengthConfig, Value, utils::limits::ExecutionTimerConfig};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{EVALUATION_LIMIT, tree::Index};
@@ -13,12 +17,43 @@ pub(crate) const MAX_POLICY_BYTES: usize = 64 * 1024;
 /// A file's name and its text.
 pub(crate) type File = (String, String);
 
-/// A policy set that does not load.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("policy {file} does not load: {why}")]
+/// A policy that does not load, or may not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyError {
     pub file: String,
+    pub line: Option<u32>,
     pub why: String,
+}
+
+impl std::error::Error for PolicyError {}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.file.as_str(), self.line) {
+            ("", _) => write!(f, "policies: {}", self.why),
+            (file, None) => write!(f, "policy {file}: {}", self.why),
+            (file, Some(line)) => write!(f, "policy {file}:{line}: {}", self.why),
+        }
+    }
+}
+
+impl PolicyError {
+    pub(crate) fn of_file(file: &str, why: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: None, why: why.into() }
+    }
+
+    pub(crate) fn at(file: &str, line: u32, why: impl Into<String>) -> Self {
+        Self { line: Some(line), ..Self::of_file(file, why) }
+    }
+
+    /// What the library says of a file, with the line that stands in its message.
+    fn said(file: &str, message: &str) -> Self {
+        let place = message.split_once(&format!("--> {file}:")).map(|(_, rest)| rest);
+        let line = place.and_then(|rest| rest.split(':').next()?.parse().ok());
+        // The message ends with what is wrong; before it stand the place and the line of text.
+        let why = message.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or(message);
+        Self { line, ..Self::of_file(file, why.trim_start_matches("error: ")) }
+    }
 }
 
 macro_rules! shipped {
@@ -80,9 +115,7 @@ pub(crate) fn built_in() -> Vec<File> {
 pub(crate) fn engine(files: &[File]) -> Result<Engine, PolicyError> {
     let mut engine = new_engine();
     for (file, text) in files {
-        engine
-            .add_policy(file.clone(), text.clone())
-            .map_err(|error| PolicyError { file: file.clone(), why: error.to_string() })?;
+        engine.add_policy(file.clone(), text.clone()).map_err(|error| PolicyError::said(file, &error.to_string()))?;
     }
     Ok(engine)
 }

@@ -74,8 +74,7 @@ pub fn run(files: &[File]) -> Result<SuiteReport, PolicyError> {
         };
         results.push(TestResult { file, name, passed: why.is_none(), why });
     }
-    let report =
-        engine.get_coverage_report().map_err(|error| PolicyError { file: String::new(), why: error.to_string() })?;
+    let report = engine.get_coverage_report().map_err(|error| PolicyError::of_file("", error.to_string()))?;
     let shown = report.files.into_iter().filter(|file| !is_test(&file.path));
     let coverage = shown
         .map(|file| FileCoverage {
@@ -87,11 +86,13 @@ pub fn run(files: &[File]) -> Result<SuiteReport, PolicyError> {
     Ok(SuiteReport { tests: results, coverage })
 }
 
-/// The first test that does not pass, without coverage: what a mutant is judged by.
-pub fn first_failure(files: &[File]) -> Result<Option<String>, PolicyError> {
+/// The first test that does not pass, without coverage: what a mutant is judged by. Tests of package `first` come first.
+pub fn first_failure(files: &[File], first: &str) -> Result<Option<String>, PolicyError> {
     let mut engine = load::engine(files)?;
-    let names = tests(&mut engine);
-    Ok(names.into_keys().find(|name| !engine.eval_rule(name.clone()).is_ok_and(|value| load::is_true(&value))))
+    let mut names: Vec<String> = tests(&mut engine).into_keys().collect();
+    let near = format!(".{first}_test.");
+    names.sort_by_key(|name| !name.contains(&near));
+    Ok(names.into_iter().find(|name| !engine.eval_rule(name.clone()).is_ok_and(|value| load::is_true(&value))))
 }
 
 /// A file of tests ends in `_test.rego`.

@@ -4,11 +4,13 @@
 
 mod names;
 mod reads;
+mod walk;
 
 use std::fmt;
 
-pub(crate) use names::Index;
+pub(crate) use names::{Index, dotted, name_of, package_of};
 pub(crate) use reads::reads_of;
+pub(crate) use walk::{Node, walk};
 
 /// One step of a path into the input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

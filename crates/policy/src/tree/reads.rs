@@ -16,7 +16,8 @@ type Names = BTreeMap<String, Known>;
 
 /// Everything that one definition reads: `module` and `rule` are of `index`.
 pub(crate) fn reads_of(index: &Index, module: &Module, rule: &Rule) -> BTreeSet<Read> {
-    let mut reader = Reader { index, module, found: BTreeSet::new(), within: Vec::new(), seen: BTreeMap::new(), silent: 0 };
+    let mut reader =
+        Reader { index, module, found: BTreeSet::new(), within: Vec::new(), seen: BTreeMap::new(), silent: 0 };
     reader.rule(rule, &[]);
     reader.found
 }

@@ -1,4 +1,4 @@
-use super::{names::name_of, *};
+use super::*;
 use crate::load;
 
 /// The paths that a rule of a one-file policy reads.
