@@ -52,7 +52,8 @@ impl Caller {
     /// The person who acts; machines are refused where a person must answer for it.
     pub(crate) fn person(&self) -> Result<Person, Problem> {
         let user = self.user()?;
-        Ok(Person { user, name: self.principal.user_name.clone(), client_addr: self.client_addr.clone() })
+        let strong = self.principal.kind == PrincipalKind::Session && self.principal.strong && self.recent().is_ok();
+        Ok(Person { user, name: self.principal.user_name.clone(), client_addr: self.client_addr.clone(), strong })
     }
 
     pub(crate) fn user(&self) -> Result<UserId, Problem> {

@@ -132,6 +132,7 @@ pub(crate) async fn create(
         incident_id: body.incident_id,
         not_checkable: Vec::new(),
         demo: false,
+        confidence: None,
     };
     reach::targets(&caller, Permission::PlanCreate, request.actions.iter().map(|action| &action.target)).await?;
     let plan = app.engine(caller.principal.tenant)?.propose(request).await?;

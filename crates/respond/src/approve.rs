@@ -1,22 +1,22 @@
 //! What people say to a plan: approve, reject, execute; and the one switch that halts all runs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use shieldops_model::{Approval, Plan, PlanId, PlanState, Reason};
-use shieldops_policy::Entry as Door;
+use shieldops_model::{Approval, Override, Plan, PlanId, PlanState, Reason};
+use shieldops_policy::{Entry as Door, RequesterKind, Stage};
 
 use crate::{
     Automation, Engine, Entry, Error, Person, Write,
-    engine::{address, door, entry},
-    plan::word,
+    engine::{address, door, entry, requester},
+    plan::{plan_hash, rows, word},
 };
 
 impl Engine {
     /// One person's yes to exactly this hash. The last approval that is needed starts the run.
     pub async fn approve(self: &Arc<Self>, id: PlanId, hash: &str, person: &Person) -> Result<Plan, Error> {
         let plan = self.vote(id, hash, person).await?;
-        if plan.state == PlanState::Approved {
+        if plan.state == PlanState::Approved && plan.not_before.is_none() {
             self.start(id);
         }
         Ok(plan)
@@ -47,6 +47,9 @@ impl Engine {
         if plan.requester == person.user.to_string() {
             return Err(Error::OwnPlan);
         }
+        if plan.decision.obligations.strong_session && !person.strong {
+            return Err(Error::StrongSession);
+        }
         self.spare_voter(&plan, person)?;
         plan.approvals.push(Approval {
             id: self.mint(),
@@ -57,10 +60,10 @@ impl Engine {
             plan_hash: hash.to_owned(),
         });
         if plan.approvals.len() >= usize::from(plan.decision.approvals_needed) {
-            plan.state = PlanState::Approved;
+            self.accept(&mut plan);
         }
         let payload = json!({"hash": hash, "by": person.name, "client_addr": person.client_addr,
-            "approvals": plan.approvals.len(), "needed": plan.decision.approvals_needed});
+            "approvals": plan.approvals.len(), "needed": plan.decision.approvals_needed, "not_before": plan.not_before});
         let what = entry("plan.approved", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)
@@ -89,13 +92,19 @@ impl Engine {
         if plan.state == PlanState::Rejected {
             return Ok(plan);
         }
-        if plan.state != PlanState::Proposed {
+        // A veto: it is approved and waits, so that somebody may still say no.
+        let waits = plan.state == PlanState::Approved && plan.not_before.is_some();
+        if plan.state != PlanState::Proposed && !waits {
             return Err(Error::State { what: "the plan", state: word(&plan.state) });
         }
         plan.state = PlanState::Rejected;
         plan.rejected_reason = Some(reason.to_owned());
-        let what =
-            entry("plan.rejected", &person.user.to_string(), &plan, json!({"hash": plan.hash, "reason": reason}));
+        let what = entry(
+            "plan.rejected",
+            &person.user.to_string(),
+            &plan,
+            json!({"hash": plan.hash, "reason": reason, "veto": waits}),
+        );
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)
     }
@@ -103,7 +112,7 @@ impl Engine {
     /// Starts the run of a plan that has what it needs. Once it runs or ran, this changes nothing.
     pub async fn execute(self: &Arc<Self>, id: PlanId, person: &Person) -> Result<Plan, Error> {
         let plan = self.release(id, person).await?;
-        if plan.state == PlanState::Approved {
+        if plan.state == PlanState::Approved && plan.not_before.is_none() {
             self.start(id);
         }
         Ok(plan)
@@ -132,7 +141,7 @@ impl Engine {
                     state: format!("proposed, with {have} of {need} approvals"),
                 });
             }
-            plan.state = PlanState::Approved;
+            self.accept(&mut plan);
             let what = entry(
                 "plan.approved",
                 &person.user.to_string(),
@@ -141,6 +150,85 @@ impl Engine {
             );
             self.save_plan(&mut plan, Vec::new(), what).await?;
         }
+        Ok(plan)
+    }
+
+    /// It has what it needs: it runs now, or when nobody said no until then.
+    pub(crate) fn accept(&self, plan: &mut Plan) {
+        plan.state = PlanState::Approved;
+        plan.unanswered = false;
+        let window = plan.decision.obligations.veto_window_s.filter(|seconds| *seconds > 0);
+        plan.not_before = window.map(|seconds| self.now().plus(Duration::from_secs(u64::from(seconds))));
+    }
+
+    /// A plan of automation that policy lets go without a person.
+    pub(crate) async fn let_go(self: &Arc<Self>, id: PlanId) -> Result<(), Error> {
+        let mut plan = self.get_plan(id).await?;
+        let free = plan.state == PlanState::Proposed && plan.decision.approvals_needed == 0;
+        if !free || requester(&plan).kind != RequesterKind::System {
+            return Ok(());
+        }
+        self.accept(&mut plan);
+        let payload = json!({"hash": plan.hash, "approvals": 0, "needed": 0, "not_before": plan.not_before, "decision": plan.decision});
+        let what = entry("plan.approved", "system:policy", &plan, payload);
+        self.save_plan(&mut plan, Vec::new(), what).await?;
+        if plan.not_before.is_none() {
+            self.start(id);
+        }
+        Ok(())
+    }
+
+    /// A person runs a plan without the approvals that it needs and in spite of a freeze; denies, caps and protected things
+    /// hold. Everybody who administers the tenant is told.
+    pub async fn break_glass(
+        self: &Arc<Self>,
+        id: PlanId,
+        hash: &str,
+        person: &Person,
+        reason: &str,
+    ) -> Result<Plan, Error> {
+        let plan = {
+            let _one_at_a_time = self.votes.lock().await;
+            self.set_aside(id, hash, person, reason).await?
+        };
+        if plan.state == PlanState::Approved {
+            self.start(id);
+        }
+        Ok(plan)
+    }
+
+    async fn set_aside(&self, id: PlanId, hash: &str, person: &Person, reason: &str) -> Result<Plan, Error> {
+        let mut plan = self.get_plan(id).await?;
+        if plan.hash != hash {
+            return Err(Error::HashMismatch { actual: plan.hash });
+        }
+        let frozen = plan.state == PlanState::Denied;
+        if door(&plan) == Door::Undo || !(plan.state == PlanState::Proposed || frozen) {
+            return Err(Error::State { what: "the plan", state: word(&plan.state) });
+        }
+        if plan.expires_at <= self.now() {
+            self.expire_plan(&mut plan).await?;
+            return Err(Error::Expired);
+        }
+        if !person.strong {
+            return Err(Error::StrongSession);
+        }
+        self.spare_voter(&plan, person)?;
+        let (by, name) = (person.user, person.name.clone());
+        plan.break_glass = Some(Override { by, name, reason: reason.to_owned(), at: self.now() });
+        let ready = self.look_at_all(&plan).await?;
+        let decision = self.evaluate(&plan, &ready, Stage::Plan, false).await?.into_decision();
+        if !decision.allow {
+            return Err(Error::Denied(decision.denies));
+        }
+        let before = plan.hash.clone();
+        (plan.risk, plan.decision) = (decision.risk, decision);
+        plan.hash = plan_hash(&plan, &rows(&ready))?;
+        plan.state = PlanState::Approved;
+        let payload = json!({"hash": plan.hash, "replaces": before, "reason": reason, "by": person.name,
+            "client_addr": person.client_addr, "decision": plan.decision});
+        let what = entry("plan.break_glass", &person.user.to_string(), &plan, payload);
+        self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)
     }
 

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     AnyCapability, Automation, Change, CrashPoints, Entry, Error, Finding, Journal, Observed, Registry, RescueFolder,
-    Step, Write,
+    Step, Write, waits::Waits,
 };
 
 /// What an engine is made of.
@@ -59,6 +59,7 @@ pub struct Engine {
     pub(crate) ended: Notify,
     /// Orphans of each target that were already reported.
     pub(crate) told: Mutex<HashMap<TargetId, HashSet<String>>>,
+    pub(crate) waits: Waits,
 }
 
 /// One action, resolved against the world: its capability, its target's row, and what was just read.
@@ -78,6 +79,7 @@ impl Engine {
             votes: tokio::sync::Mutex::default(),
             ended: Notify::new(),
             told: Mutex::default(),
+            waits: Waits::default(),
         })
     }
 

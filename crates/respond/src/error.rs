@@ -29,6 +29,8 @@ pub enum Error {
     Expired,
     #[error("a requester cannot approve its own plan")]
     OwnPlan,
+    #[error("a critical plan wants a passkey or a code that is at most five minutes old, in a browser session")]
+    StrongSession,
     #[error("{what} is {state}")]
     State { what: &'static str, state: String },
     #[error("automation is halted")]
@@ -54,6 +56,7 @@ impl Error {
             Self::Denied(_) => Code::POLICY_DENIED,
             Self::HashMismatch { .. } => Code::PLAN_HASH_MISMATCH,
             Self::Expired => Code::PLAN_EXPIRED,
+            Self::StrongSession => Code::STRONG_SESSION_REQUIRED,
             Self::OwnPlan => Code::REQUESTER_CANNOT_APPROVE,
             Self::Refused(_) | Self::State { .. } | Self::Journal(JournalError::Conflict) => Code::CONFLICT,
             Self::Halted => Code::AUTOMATION_HALTED,

@@ -1,5 +1,6 @@
 //! What the engine remembers, behind a narrow door: each commit is one transaction with its ledger entry.
 
+mod notices;
 mod store;
 
 use async_trait::async_trait;
@@ -8,9 +9,10 @@ use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
+use shieldops_policy::GateSettings;
 pub use shieldops_store::{
     facts::Automation,
-    gate::{autonomy::Lowered, uses::Use},
+    gate::{autonomy::Lowered, outcomes::Outcomes, uses::Use},
 };
 pub use store::StoreJournal;
 
@@ -123,6 +125,10 @@ pub trait Journal: Send + Sync + 'static {
     async fn rules_of(&self, incident: IncidentId) -> Result<Vec<String>, JournalError>;
     /// What an evaluation of this plan needs besides the plan.
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Result<Surroundings, JournalError>;
+    /// The gate's settings in force.
+    async fn settings(&self) -> Result<GateSettings, JournalError>;
+    /// How a capability did on a target of late.
+    async fn outcomes(&self, capability: &str, target: TargetId, now: Timestamp) -> Result<Outcomes, JournalError>;
     /// All of it or nothing.
     async fn commit(&self, change: Change) -> Result<(), JournalError>;
 }

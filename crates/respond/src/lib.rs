@@ -4,11 +4,13 @@
 //! capability. Nothing here knows a provider, and nothing acts without a permit from `policy`.
 
 mod approve;
+mod autonomy;
 mod capability;
 mod crash;
 mod diff;
 mod engine;
 mod error;
+mod escalation;
 mod evidence;
 mod guard;
 mod journal;
@@ -24,6 +26,7 @@ mod rescue;
 mod run;
 mod situation;
 mod undo;
+mod waits;
 mod watch;
 
 pub use capability::{
@@ -33,7 +36,9 @@ pub use capability::{
 pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
-pub use journal::{Automation, Change, Entry, Journal, JournalError, Lowered, Step, StoreJournal, Use, Write};
+pub use journal::{
+    Automation, Change, Entry, Journal, JournalError, Lowered, Outcomes, Step, StoreJournal, Use, Write,
+};
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;

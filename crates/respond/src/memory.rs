@@ -11,8 +11,11 @@ use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
+use shieldops_policy::GateSettings;
 
-use crate::{Automation, Change, Collected, Lowered, Surroundings, Use, Entry, Journal, JournalError, Step, Write};
+use crate::{
+    Automation, Change, Collected, Entry, Journal, JournalError, Lowered, Outcomes, Step, Surroundings, Use, Write,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -245,6 +248,29 @@ impl Journal for MemoryJournal {
         let keys = plan.actions.iter().filter_map(|action| tables.undone.get_key_value(&action.state_key));
         around.undone.extend(keys.map(|(key, at)| (key.clone(), *at)));
         Ok(around)
+    }
+
+    async fn settings(&self) -> Stored<GateSettings> {
+        Ok(self.lock().around.settings.clone())
+    }
+
+    async fn outcomes(&self, capability: &str, target: TargetId, _now: Timestamp) -> Stored<Outcomes> {
+        let tables = self.lock();
+        let mine = |action: &&Action| {
+            action.capability == capability && action.target_id == target && action.undo_of.is_none()
+        };
+        let mut outcomes = Outcomes::default();
+        for action in tables.actions.values().filter(mine) {
+            outcomes.last += 1;
+            match action.state {
+                ActionState::Failed => outcomes.failed += 1,
+                ActionState::Unverified => outcomes.unverified += 1,
+                ActionState::Drifted => outcomes.drifted += 1,
+                ActionState::Undone => outcomes.undone_of_last += 1,
+                _ => {}
+            }
+        }
+        Ok(outcomes)
     }
 
     async fn commit(&self, change: Change) -> Stored<()> {

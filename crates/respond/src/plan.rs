@@ -48,6 +48,8 @@ pub fn plan_hash(plan: &Plan, targets: &BTreeMap<TargetId, Target>) -> Result<St
     });
     if let Value::Object(fields) = &mut seen {
         fields.extend(plan.confidence.map(|confidence| ("confidence".to_owned(), json!(confidence))));
+        fields.extend(plan.break_glass.as_ref().map(|told| ("break_glass".to_owned(), json!(told))));
+        fields.extend(plan.freeze_override.as_ref().map(|told| ("freeze_override".to_owned(), json!(told))));
     }
     Ok(canonical::hash(&seen))
 }
@@ -238,7 +240,7 @@ impl Engine {
     /// Plans what a revision proposes. An unchanged proposal keeps its plan, whatever became of it; a proposed plan
     /// of the investigation that is proposed no more is superseded.
     pub async fn propose_revision(
-        &self,
+        self: &Arc<Self>,
         incident: IncidentId,
         proposals: &[ProposedPlan],
         demo: bool,
@@ -247,7 +249,10 @@ impl Engine {
         let mut kept = Vec::new();
         for proposal in proposals {
             let plan = self.propose_one(incident, proposal, demo).await;
-            kept.extend(plan.as_ref().ok().map(|plan| plan.id));
+            if let Ok(plan) = &plan {
+                self.let_go(plan.id).await?;
+                kept.push(plan.id);
+            }
             plans.push(plan);
         }
         let _one_at_a_time = self.votes.lock().await;
@@ -265,6 +270,22 @@ impl Engine {
         Ok(plans)
     }
 
+    /// Whatever automation does ends by itself, where the capability can: only a person makes it stay.
+    async fn bounded(&self, actions: &[ProposedAction]) -> Result<Vec<ProposedAction>, Error> {
+        let seconds = self.with.journal.settings().await?.numbers.automation_expiry_s;
+        let mut bounded = actions.to_vec();
+        for action in &mut bounded {
+            let mut params = action.params.clone();
+            if let Value::Object(fields) = &mut params {
+                fields.entry("expires_in_s").or_insert(seconds.into());
+            }
+            if self.capability(&action.capability)?.canonical(&params).is_ok() {
+                action.params = params;
+            }
+        }
+        Ok(bounded)
+    }
+
     async fn propose_one(&self, incident: IncidentId, proposal: &ProposedPlan, demo: bool) -> Result<Plan, Error> {
         let mut canonical = Vec::with_capacity(proposal.actions.len());
         for action in &proposal.actions {
@@ -279,7 +300,7 @@ impl Engine {
         let request = PlanRequest {
             title: proposal.title.clone(),
             why: proposal.why.clone(),
-            actions: proposal.actions.clone(),
+            actions: self.bounded(&proposal.actions).await?,
             requester: Requester { id: INVESTIGATION.to_owned(), kind: RequesterKind::System },
             requester_addr: None,
             incident_id: Some(incident),

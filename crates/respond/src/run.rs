@@ -47,8 +47,11 @@ impl Engine {
         if !matches!(plan.state, PlanState::Approved | PlanState::Executing) {
             return Ok(plan);
         }
-        if !resumed && self.held(&plan).await? {
+        if !resumed && (self.held(&plan).await? || !self.wait_is_over(&plan)) {
             return Ok(plan);
+        }
+        if !resumed && self.votes_are_void(&plan).await? {
+            return self.ask_again(plan).await;
         }
         let ready = match self.look_at_all(&plan).await {
             Ok(ready) => ready,
@@ -69,11 +72,14 @@ impl Engine {
         if !resumed {
             self.crash("before_run_started")?;
             plan.state = PlanState::Executing;
-            let steps = plan
+            let mut steps: Vec<Write> = plan
                 .actions
                 .iter()
                 .map(|action| self.step(action.id, "run_started", json!({"plan": plan.id})))
                 .collect();
+            for (place, ready) in ready.iter().enumerate() {
+                steps.extend(self.use_of(&plan, place, ready).await?.map(|begun| Write::Use(Box::new(begun))));
+            }
             let payload = json!({"hash": plan.hash, "decision": evaluation.decision()});
             let what = entry("run.started", "system:executor", &plan, payload);
             self.save_plan(&mut plan, steps, what).await?;
@@ -133,7 +139,7 @@ impl Engine {
         Ok(None)
     }
 
-    async fn look_at_all(&self, plan: &Plan) -> Result<Vec<Ready>, Error> {
+    pub(crate) async fn look_at_all(&self, plan: &Plan) -> Result<Vec<Ready>, Error> {
         let mut rows: BTreeMap<_, Target> = BTreeMap::new();
         let mut ready = Vec::with_capacity(plan.actions.len());
         for action in &plan.actions {
@@ -194,6 +200,7 @@ impl Engine {
         } else if end.side == "from" {
             writes.extend(self.disown(action).await?);
         }
+        writes.extend(self.lower_after(plan, action).await?);
         writes.push(self.step(action.id, "outcome", json!({"state": action.state, "detail": action.detail})));
         self.crash("before_outcome")?;
         let payload = json!({"plan_hash": plan.hash, "side": end.side, "detail": action.detail, "changed": action.changed, "proofs": action.proofs});

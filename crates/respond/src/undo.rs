@@ -27,6 +27,8 @@ pub struct Person {
     pub name: String,
     /// Its loss would cut this person off: a plan that reaches it is refused.
     pub client_addr: Option<String>,
+    /// A browser session whose passkey or code is at most five minutes old.
+    pub strong: bool,
 }
 
 /// Undo for whom, and why.
@@ -196,8 +198,13 @@ impl Engine {
         let payload = json!({"undo_plan": plan.id, "hash": plan.hash, "why": wish.why, "covered": covered, "decision": plan.decision});
         let what = action_entry(kind_of(original.state), &wish.requester.id, &original, payload);
         let id = plan.id;
-        let insert = Write::InsertPlan { plan: Box::new(plan), proposal: None };
-        self.save_action(&mut original, vec![insert], what).await?;
+        let mut writes = vec![Write::InsertPlan { plan: Box::new(plan), proposal: None }];
+        if wish.requester.kind == RequesterKind::User {
+            let (state_key, by) = (original.state_key.clone(), wish.requester.id.clone());
+            writes.extend(self.lower_after_undo(&original).await?);
+            writes.push(Write::Undone { state_key, by });
+        }
+        self.save_action(&mut original, writes, what).await?;
         Ok(covered.then_some(id))
     }
 

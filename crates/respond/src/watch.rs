@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// Ends plans that nobody approved in time, and undoes effects whose own time is over.
-    pub async fn expire_due(&self) -> Result<(), Error> {
+    pub async fn expire_due(self: &Arc<Self>) -> Result<(), Error> {
         let now = self.now();
         for plan in self.with.journal.plans_in(&[PlanState::Proposed]).await? {
             if plan.expires_at <= now {
@@ -69,6 +69,7 @@ impl Engine {
                 }
             }
         }
+        self.start_due().await?;
         let mut states = LIVE.to_vec();
         states.extend([ActionState::Undoing, ActionState::UndoFailed]);
         for action in self.with.journal.actions_in(&states).await? {
@@ -142,7 +143,9 @@ impl Engine {
         }
         action.state = state;
         action.detail.clone_from(&detail);
-        let writes = vec![self.step(action.id, "observed", json!({"state": state, "detail": detail}))];
+        let mut writes = vec![self.step(action.id, "observed", json!({"state": state, "detail": detail}))];
+        let plan = self.get_plan(action.plan_id).await?;
+        writes.extend(self.lower_after(&plan, &action).await?);
         let what = action_entry(kind_of(state), "system:watch", &action, json!({"detail": detail}));
         self.save_action(&mut action, writes, what).await?;
         let kind = match state {

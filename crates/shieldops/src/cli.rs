@@ -2,9 +2,11 @@
 
 mod alert;
 mod audit;
+mod autonomy;
 mod configuration;
 mod db;
 mod event;
+mod gate;
 mod incident;
 mod indicators;
 mod job;
@@ -13,6 +15,7 @@ mod ledger;
 mod local;
 mod login;
 mod me;
+mod notify;
 mod plan;
 mod respond;
 mod role;
@@ -20,6 +23,7 @@ mod rules;
 mod see;
 mod session;
 mod settings;
+mod standing_grant;
 mod target;
 mod tenant;
 #[cfg(test)]
@@ -32,6 +36,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::{
+    prove::life,
     bench::BenchArgs,
     config::{self, Flags, LogFormat, Settings},
     content::BUILT_IN,
@@ -127,6 +132,18 @@ enum Command {
     /// The one switch over all automation.
     #[command(subcommand)]
     Automation(respond::AutomationCommand),
+    /// How far automation may go.
+    #[command(subcommand)]
+    Autonomy(autonomy::AutonomyCommand),
+    /// What holds actions back: numbers, freezes, teams, what is protected, and changes that take two people.
+    #[command(subcommand)]
+    Gate(gate::GateCommand),
+    /// A person's leave, for a time, that automation does one thing without asking.
+    #[command(subcommand)]
+    StandingGrant(standing_grant::StandingGrantCommand),
+    /// Where people are told of what waits for them.
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Incidents.
     #[command(subcommand)]
     Incident(incident::IncidentCommand),
@@ -156,6 +173,8 @@ enum Command {
     TwinInit(RawArgs),
     #[command(hide = true)]
     TwinProber(RawArgs),
+    #[command(hide = true)]
+    ProveLife(life::LifeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -202,7 +221,7 @@ struct RawArgs {
 }
 
 /// How a command ends.
-type Outcome = Result<ExitCode, Failure>;
+pub(crate) type Outcome = Result<ExitCode, Failure>;
 
 /// Does what the command line says.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -241,6 +260,10 @@ fn dispatch(command: &Command) -> Outcome {
         Command::Action(command) => respond::action(command),
         Command::Automation(command) => respond::automation(command),
         Command::Orphan(command) => respond::orphan(command),
+        Command::Autonomy(command) => autonomy::run(command),
+        Command::Gate(command) => gate::run(command),
+        Command::StandingGrant(command) => standing_grant::run(command),
+        Command::Notify(command) => notify::run(command),
         Command::Incident(command) => incident::run(command),
         Command::Alert(command) => alert::run(command),
         Command::Rule(command) => rules::run(command),
@@ -251,6 +274,7 @@ fn dispatch(command: &Command) -> Outcome {
         Command::Config(command) => configuration::run(command),
         Command::Db(command) => db::run(command),
         Command::Completion(args) => completion(args),
+        Command::ProveLife(args) => life::run(args),
         Command::TwinInit(raw) => Ok(code(shieldops_connectors::linux::twin::init_main(&raw.args))),
         Command::TwinProber(raw) => Ok(code(shieldops_connectors::linux::twin::prober_main(&raw.args))),
     }
@@ -309,7 +333,7 @@ fn log(level: tracing::Level, format: LogFormat) {
 }
 
 /// A small runtime for commands that open a data directory themselves.
-fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> Result<T, Failure> {
     log(tracing::Level::WARN, LogFormat::Text);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::unusable("cannot start the runtime").why(error.to_string()))?;

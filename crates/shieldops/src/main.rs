@@ -9,6 +9,7 @@ mod config;
 mod content;
 mod output;
 mod profile;
+mod prove;
 mod scan;
 mod serve;
 mod tls;

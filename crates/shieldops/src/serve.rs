@@ -3,6 +3,8 @@
 mod chores;
 mod demo;
 mod listener;
+mod notices;
+mod outbound;
 mod response;
 mod roles;
 mod sources;
@@ -31,7 +33,7 @@ use crate::{
     assets::ASSETS,
     config::{Role, Settings},
     content::BUILT_IN,
-    serve::{listener::Listener, tenants::Tenants},
+    serve::{listener::Listener, outbound::Outbound, tenants::Tenants},
     tls::{self, Mode},
 };
 
@@ -74,17 +76,20 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     })
     .context("cannot prepare what runs commands on targets")?;
     let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
+    let outbound = Arc::new(Outbound::open(&settings, tcp.local_addr()?)?);
     let targets_ready = CancellationToken::new();
     let tenants = Tenants::new(tenants::Parts {
         store: store.clone(),
         pipeline: pipeline.clone(),
         registry,
+        open_syslog: settings.ingest.syslog.any(),
         roles: settings.roles.clone(),
         crash_at: settings.crash_at.clone(),
+        outbound: Arc::clone(&outbound),
         stop: stop.clone(),
         targets_ready: targets_ready.clone(),
     });
-    let app = app(&settings, tcp.local_addr()?, (&pipeline, &intake), &tenants, (&tasks, &stop));
+    let app = app(&settings, (tcp.local_addr()?, &outbound), (&pipeline, &intake), &tenants, (&tasks, &stop));
     tasks.spawn(Denials::keep(Arc::clone(&app)));
     let router = shieldops_api::router(app)
         .map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
@@ -118,7 +123,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
 
 fn app(
     settings: &Settings,
-    address: SocketAddr,
+    (address, outbound): (SocketAddr, &Outbound),
     (pipeline, intake): (&Pipeline, &Intake),
     tenants: &Arc<Tenants>,
     (tasks, stop): (&TaskTracker, &CancellationToken),
@@ -136,7 +141,7 @@ fn app(
         metrics: Metrics::default(),
         denials: Denials::default(),
         tasks: tasks.clone(),
-        settings: api_settings(settings),
+        settings: api_settings(settings, outbound),
         stop: stop.clone(),
     })
 }
@@ -208,7 +213,7 @@ fn passkeys(settings: &Settings, at: SocketAddr) -> Option<Arc<Passkeys>> {
     }
 }
 
-fn api_settings(settings: &Settings) -> shieldops_api::Settings {
+fn api_settings(settings: &Settings, outbound: &Outbound) -> shieldops_api::Settings {
     shieldops_api::Settings {
         max_body_bytes: settings.ingest.max_body_bytes,
         version: env!("CARGO_PKG_VERSION"),
@@ -216,6 +221,8 @@ fn api_settings(settings: &Settings) -> shieldops_api::Settings {
         behind_proxy: settings.behind_proxy,
         trusted_proxies: settings.trusted_proxies.clone(),
         public_url: settings.public_url.clone(),
+        egress: outbound.egress.clone(),
+        mails: outbound.mailer.is_some(),
         check_target_name: Linux::check_target_name,
     }
 }

@@ -31,7 +31,7 @@ async fn begin(store: &Store, folder: &Path, crash: CrashPoints, tracker: &TaskT
     .unwrap();
     Engine::new(EngineOptions {
         tenant,
-        journal: Arc::new(StoreJournal::new(scope)),
+        journal: Arc::new(StoreJournal::new(scope, false)),
         registry: Arc::new(Registry::new(shieldops_connectors::capabilities(linux)).unwrap()),
         policy: Arc::new(Policy::built_in().unwrap()),
         clock,

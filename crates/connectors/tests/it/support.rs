@@ -48,7 +48,7 @@ pub(crate) fn target(name: &str) -> Target {
 }
 
 pub(crate) fn person(n: u128) -> Person {
-    Person { user: Id::from_bits(n), name: format!("person {n}"), client_addr: Some("192.0.2.7".to_owned()) }
+    Person { user: Id::from_bits(n), name: format!("person {n}"), client_addr: Some("192.0.2.7".to_owned()), strong: true }
 }
 
 /// The example that is built beside the tests: our binary's stand-in.
@@ -73,6 +73,7 @@ pub(crate) fn request_on(target: &str, params: Value) -> PlanRequest {
         incident_id: None,
         not_checkable: Vec::new(),
         demo: false,
+        confidence: None,
     }
 }
 

@@ -9,13 +9,15 @@ use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
+use shieldops_policy::GateSettings;
 use shieldops_store::{
-    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, people, plans, targets,
+    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox, people,
+    plans, targets,
 };
 
-use crate::Surroundings;
+use crate::{Outcomes, Surroundings};
 
-use super::{Automation, Change, Entry, Journal, JournalError, Step, Write};
+use super::{Automation, Change, Entry, Journal, JournalError, Step, Write, notices};
 
 /// The memory of one tenant's engine, in the store.
 #[derive(Debug, Clone)]
@@ -126,10 +128,23 @@ impl Journal for StoreJournal {
         around::read(&self.scope, self.open_syslog, plan, now).await
     }
 
+    async fn settings(&self) -> Stored<GateSettings> {
+        let in_force = gate::settings::in_force(&mut self.read().await?).await?;
+        around::settings(in_force.map(|version| version.document).as_ref())
+    }
+
+    async fn outcomes(&self, capability: &str, target: TargetId, now: Timestamp) -> Stored<Outcomes> {
+        Ok(gate::outcomes::of(&mut self.read().await?, capability, target, now).await?)
+    }
+
     async fn commit(&self, change: Change) -> Stored<()> {
+        let told = notices::of(&change);
         let mut tx = self.scope.begin().await?;
         for write in change.writes {
             carry_out(&mut tx, write, change.at).await?;
+        }
+        for notice in &told {
+            outbox::queue(&mut tx, notice, change.at, change.at).await?;
         }
         if let Some(entry) = change.entry {
             record(&mut tx, entry).await?;
@@ -162,7 +177,9 @@ async fn carry_out(tx: &mut Tx, write: Write, at: Timestamp) -> Stored<()> {
         Write::Use(begun) => gate::uses::begin(tx, &begun).await?,
         Write::Undone { state_key, by } => gate::undone::note(tx, &state_key, &by, at).await?,
         Write::Lower(lowered) => {
-            gate::autonomy::lower(tx, &lowered).await?;
+            if gate::autonomy::lower(tx, &lowered).await? {
+                outbox::queue(tx, &notices::lowered(&lowered), at, at).await?;
+            }
         }
         Write::Automation(automation) => facts::set_automation(tx, &automation).await?,
     }

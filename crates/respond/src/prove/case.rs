@@ -297,6 +297,7 @@ fn person(number: u128) -> Person {
         user: Id::from_bits(number),
         name: format!("person {number}"),
         client_addr: Some("192.0.2.250".to_owned()),
+        strong: true,
     }
 }
 

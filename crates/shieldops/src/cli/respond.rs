@@ -1,5 +1,6 @@
 //! `shieldops action`, `orphan` and `automation`: what was done, what is left, and the switch over all of it.
 
+mod evidence;
 mod rescue;
 mod undo;
 
@@ -14,6 +15,7 @@ use super::{
     see::{ShowArgs, heading, print_list},
 };
 use crate::{
+    prove::{self, ProveArgs},
     client::{Client, ServerArgs, id},
     output::{self, Failure, Output},
 };
@@ -33,6 +35,10 @@ pub(super) enum ActionCommand {
     Show(ShowArgs),
     /// Restore what was there before, and prove it.
     Undo(undo::UndoArgs),
+    /// Prove every capability on stand-ins: apply and undo leave nothing behind, whatever happens in between.
+    Prove(ProveArgs),
+    /// What an action collected, listed or taken; each piece that is taken stands in the ledger.
+    Evidence(evidence::EvidenceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -120,7 +126,9 @@ pub(super) fn action(command: &ActionCommand) -> Outcome {
             }
             Ok(ExitCode::SUCCESS)
         }
+        ActionCommand::Prove(args) => prove::run(args),
         ActionCommand::Undo(args) => undo::undo(args),
+        ActionCommand::Evidence(args) => evidence::evidence(args),
     }
 }
 

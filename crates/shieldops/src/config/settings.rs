@@ -32,6 +32,9 @@ pub(crate) struct Settings {
     pub(crate) ingest: Ingest,
     pub(crate) detect: Detect,
     pub(crate) investigate: Investigate,
+    /// Absent: nobody is told by e-mail.
+    pub(crate) smtp: Option<Smtp>,
+    pub(crate) egress: Egress,
     /// The crash point of a test of recovery.
     pub(crate) crash_at: Option<String>,
 }
@@ -134,6 +137,13 @@ pub(crate) struct Syslog {
     pub(crate) tls: Option<SocketAddr>,
 }
 
+impl Syslog {
+    /// Something listens for it.
+    pub(crate) fn any(&self) -> bool {
+        self.udp.is_some() || self.tcp.is_some() || self.tls.is_some()
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Follow {
     pub(crate) path: PathBuf,
@@ -149,4 +159,22 @@ pub(crate) struct Detect {
 pub(crate) struct Investigate {
     pub(crate) revise_after: Duration,
     pub(crate) revise_within: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Smtp {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) security: shieldops_deliver::Security,
+    /// Name, and the file of the password.
+    pub(crate) login: Option<(String, PathBuf)>,
+    pub(crate) from: String,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Where webhooks may go beside the public internet.
+#[derive(Debug, Clone)]
+pub(crate) struct Egress {
+    pub(crate) allow: Vec<IpNet>,
+    pub(crate) ca_file: Option<PathBuf>,
 }

@@ -21,23 +21,25 @@ pub(crate) fn scope(store: &Store, tenant: TenantId) -> anyhow::Result<TenantSco
     Ok(store.job(tenant, Job::Response)?)
 }
 
-/// Makes the engine of a tenant, and turns what it finds into alerts.
+/// Makes the engine of a tenant, with the capabilities there are and whether syslog is taken from anybody, and turns what it
+/// finds into alerts.
 pub(crate) fn start(
     store: &Store,
     tenant: TenantId,
-    registry: Arc<Registry>,
+    with: (Arc<Registry>, bool),
     crash: CrashPoints,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<Arc<Engine>> {
     let scope = scope(store, tenant)?;
+    let (registry, open_syslog) = with;
     let (findings, found) = mpsc::channel(FINDINGS);
     let key = store.keys().data_key(tenant)?;
     let rescue = RescueFolder::new(store.data_dir(), store.installation().to_owned(), key)
         .context("the folder of rescue records cannot be made")?;
     let engine = Engine::new(EngineOptions {
         tenant,
-        journal: Arc::new(StoreJournal::new(scope.clone())),
+        journal: Arc::new(StoreJournal::new(scope.clone(), open_syslog)),
         registry,
         policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
         clock: Arc::clone(store.clock()),

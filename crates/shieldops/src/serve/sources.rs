@@ -29,7 +29,7 @@ pub(crate) async fn start(
     let sink: Arc<dyn Sink> = Arc::new(sink);
     let places: Arc<dyn Checkpoints> = Arc::new(Places::open(settings.data_dir.join("places.json"))?);
     let syslog = &settings.ingest.syslog;
-    if syslog.udp.is_some() || syslog.tcp.is_some() || syslog.tls.is_some() {
+    if syslog.any() {
         let tls = syslog
             .tls
             .map(|address| crate::tls::server_config(settings).map(|config| (address, config)))

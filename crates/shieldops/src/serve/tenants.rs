@@ -15,7 +15,7 @@ use shieldops_store::{Change, Store, TenantScope, people::Tenant, shred};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::response;
+use super::{notices, outbound::Outbound, response};
 use crate::config::{Role, Roles};
 
 /// How long another node's new tenant may wait; one that is made here is told at once.
@@ -29,8 +29,11 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) pipeline: Pipeline,
     pub(crate) registry: Arc<Registry>,
+    /// Syslog is taken from senders that prove nothing.
+    pub(crate) open_syslog: bool,
     pub(crate) roles: Roles,
     pub(crate) crash_at: Option<String>,
+    pub(crate) outbound: Arc<Outbound>,
     pub(crate) stop: CancellationToken,
     /// Cancelled once recovery and watching may begin: the demonstration's twin is up.
     pub(crate) targets_ready: CancellationToken,
@@ -147,6 +150,8 @@ impl Tenants {
             }
             if let Some(engine) = running.engine.as_ref().filter(|_| responds) {
                 let (store, ready) = (self.with.store.clone(), self.with.targets_ready.clone());
+                let (outbound, stop) = (Arc::clone(&self.with.outbound), running.stop.clone());
+                running.tasks.spawn(notices::run(store.clone(), tenant.id, Arc::clone(engine), outbound, stop));
                 running.tasks.spawn(watch(store, tenant.id, Arc::clone(engine), ready, running.stop.clone()));
             }
             running.works = true;
@@ -174,8 +179,8 @@ impl Tenants {
             return Ok(Arc::clone(engine));
         }
         let crash = self.with.crash_at.clone().map_or_else(CrashPoints::none, CrashPoints::abort_at);
-        let registry = Arc::clone(&self.with.registry);
-        let engine = response::start(&self.with.store, tenant, registry, crash, &running.tasks, &running.stop)?;
+        let with = (Arc::clone(&self.with.registry), self.with.open_syslog);
+        let engine = response::start(&self.with.store, tenant, with, crash, &running.tasks, &running.stop)?;
         running.engine = Some(Arc::clone(&engine));
         Ok(engine)
     }

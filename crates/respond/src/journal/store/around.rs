@@ -25,7 +25,7 @@ pub(super) async fn read(
 ) -> Result<Surroundings, JournalError> {
     let mut reader = scope.read().await?;
     let known = gate::read(&mut reader, now).await?;
-    let settings = settings(&known)?;
+    let settings = settings(known.settings.as_ref())?;
     let keys: Vec<String> = plan.actions.iter().map(|action| action.state_key.clone()).collect();
     let pause = std::time::Duration::from_secs(u64::from(settings.numbers.no_redo_s));
     let undone = gate::undone::since(&mut reader, &keys, now.minus(pause)).await?;
@@ -37,8 +37,8 @@ pub(super) async fn read(
 }
 
 /// Settings that cannot be read are no settings: the evaluation fails, and so denies.
-fn settings(known: &Gate) -> Result<GateSettings, JournalError> {
-    let Some(document) = &known.settings else { return Ok(GateSettings::default()) };
+pub(super) fn settings(document: Option<&serde_json::Value>) -> Result<GateSettings, JournalError> {
+    let Some(document) = document else { return Ok(GateSettings::default()) };
     serde_json::from_value(document.clone())
         .map_err(|error| JournalError::Failed(format!("the gate's settings cannot be read: {error}")))
 }
@@ -79,18 +79,16 @@ fn grant(one: gate::grants::StandingGrant) -> StandingGrant {
 async fn incident(reader: &mut Reader, plan: &Plan) -> Result<(Option<Severity>, bool), StoreError> {
     let Some(id) = plan.incident_id else { return Ok((None, false)) };
     match incidents::get(reader, id).await {
-        Ok(incident) => Ok((Some(incident.severity), !matches!(incident.status, IncidentStatus::Resolved | IncidentStatus::Closed))),
+        Ok(incident) => {
+            Ok((Some(incident.severity), !matches!(incident.status, IncidentStatus::Resolved | IncidentStatus::Closed)))
+        }
         Err(StoreError::NotFound) => Ok((None, false)),
         Err(error) => Err(error),
     }
 }
 
 /// Whose word the addresses are: of a sender that nobody checked where any of the incident's events came as plain syslog.
-async fn address_source(
-    reader: &mut Reader,
-    open_syslog: bool,
-    plan: &Plan,
-) -> Result<AddressSource, StoreError> {
+async fn address_source(reader: &mut Reader, open_syslog: bool, plan: &Plan) -> Result<AddressSource, StoreError> {
     let Some(id) = plan.incident_id else { return Ok(AddressSource::Untrusted) };
     if !open_syslog {
         return Ok(AddressSource::Authenticated);

@@ -1,0 +1,194 @@
+//! `shieldops action prove`: the proof suite on simulators and twins of its own, and processes killed in the middle of runs.
+//! It needs no data directory and touches no host but its own stand-ins.
+
+mod kills;
+pub(crate) mod life;
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+use shieldops_connectors::linux::{Linux, LinuxOptions, RootedOptions, TwinOptions};
+use shieldops_model::{Criticality, Environment, FixedClock, Target, TargetId, TargetKind, Timestamp};
+use shieldops_policy::Policy;
+use shieldops_respond::{AnyCapability, NOT_RESIDUE, ProofRow, ProveOptions, Registry, Verdict, prove};
+
+use crate::{
+    cli::{Outcome, block_on},
+    output::{self, Failure, Output},
+};
+
+/// Not every capability could be proved here.
+const NOT_RUN: u8 = 3;
+const ATTACKER: &str = "203.0.113.66";
+const VICTIM: &str = "198.51.100.10";
+const HEAD: &[&str] =
+    &["CAPABILITY", "REVERSIBILITY", "CASES", "TWIN", "TWIN CASES", "RESIDUE", "KILLS", "SECONDS", "VERDICT", "WHY"];
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// Which; all of them otherwise.
+    capabilities: Vec<String>,
+    /// Random states on the simulator, of each capability.
+    #[arg(long, default_value_t = 10_000)]
+    cases: u32,
+    /// Random states on the twin, of each capability.
+    #[arg(long, default_value_t = 200)]
+    twin_cases: u32,
+    /// The longest that one capability may take on its twin, in seconds.
+    #[arg(long, default_value_t = 30)]
+    twin_seconds: u64,
+    /// Processes killed in the middle of a run, of each capability.
+    #[arg(long, default_value_t = 5)]
+    kills: u32,
+    /// The first of the random states; a failure names the seed that shows it again.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// The stand-ins of one proof, gone with it.
+struct Stage {
+    folder: tempfile::TempDir,
+    linux: Arc<Linux>,
+    registry: Arc<Registry>,
+    clock: FixedClock,
+}
+
+impl Stage {
+    fn new() -> anyhow::Result<Self> {
+        // Memory, where there is some: a simulator writes its state at each step.
+        let memory = Path::new("/dev/shm");
+        let builder = |at: &Path| tempfile::Builder::new().prefix("shieldops-prove-").tempdir_in(at);
+        let folder = builder(memory).or_else(|_| builder(&std::env::temp_dir())).context("no folder to work in")?;
+        let clock = FixedClock::at(Timestamp::from_secs(1_795_000_000));
+        let linux = Linux::new(LinuxOptions {
+            data_dir: folder.path().to_owned(),
+            installation: "proof".to_owned(),
+            clock: Arc::new(clock.clone()),
+        })
+        .context("cannot prepare what runs commands on targets")?;
+        let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
+        Ok(Self { folder, linux, registry, clock })
+    }
+
+    async fn twins(&self) -> anyhow::Result<BTreeMap<&'static str, Result<Target, String>>> {
+        let exe = std::env::current_exe().context("cannot find this program")?;
+        let (attacker, victim): (IpAddr, IpAddr) = (ATTACKER.parse()?, VICTIM.parse()?);
+        let network = TwinOptions { name: "network".to_owned(), attacker, victim, exe: exe.clone() };
+        let network = self.linux.start_twin(network).await.map(|_| target("twin/network")).map_err(|error| error.why);
+        let rooted = RootedOptions { name: "rooted".to_owned(), exe };
+        let rooted = self.linux.start_rooted(rooted).await.map(|_| target("twin/rooted")).map_err(|error| error.why);
+        Ok(BTreeMap::from([("network", network), ("rooted", rooted)]))
+    }
+}
+
+/// A stand-in's row. Staging: what is proved is the capability, not the number of approvals.
+fn target(name: &str) -> Target {
+    Target {
+        id: TargetId::from_bits(u128::from(name.bytes().map(u32::from).sum::<u32>())),
+        kind: TargetKind::LinuxHost,
+        name: name.to_owned(),
+        host: None,
+        environment: Environment::Staging,
+        criticality: Criticality::Low,
+        labels: BTreeMap::new(),
+        owner: None,
+        simulated: name.starts_with("sim/"),
+        realm: None,
+        protected: false,
+        demo: false,
+        created_at: Timestamp::from_secs(0),
+        version: 1,
+    }
+}
+
+pub(crate) fn run(args: &ProveArgs) -> Outcome {
+    let rows = block_on(prove_all(args))?;
+    let Some(rows) = rows else {
+        let failure = Failure::unusable("there is no capability of that name");
+        return Err(failure.fix("shieldops action prove proves all of them and names them".to_owned()));
+    };
+    if args.output == Output::Json {
+        output::json(&json!({"items": rows, "not_residue": NOT_RESIDUE}))?;
+    } else {
+        print(&rows)?;
+    }
+    let any = |verdict: Verdict| rows.iter().any(|row| row.verdict == verdict);
+    Ok(match () {
+        () if any(Verdict::Failed) => ExitCode::from(1),
+        () if any(Verdict::NotRun) => ExitCode::from(NOT_RUN),
+        () => ExitCode::SUCCESS,
+    })
+}
+
+/// Nothing when a named capability does not exist.
+async fn prove_all(args: &ProveArgs) -> anyhow::Result<Option<Vec<ProofRow>>> {
+    let stage = Stage::new()?;
+    let known: Vec<Arc<dyn AnyCapability>> = stage.registry.all().map(Arc::clone).collect();
+    let named = |capability: &Arc<dyn AnyCapability>| {
+        args.capabilities.is_empty() || args.capabilities.iter().any(|name| name == capability.describe().name)
+    };
+    let wanted: Vec<_> = known.into_iter().filter(named).collect();
+    if wanted.is_empty() || (!args.capabilities.is_empty() && wanted.len() < args.capabilities.len()) {
+        return Ok(None);
+    }
+    let options = ProveOptions {
+        registry: Arc::clone(&stage.registry),
+        policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
+        clock: stage.clock.clone(),
+        sim: target("sim/proof"),
+        twins: stage.twins().await?,
+        cases: args.cases,
+        twin_cases: args.twin_cases,
+        seed: args.seed,
+        twin_time: Duration::from_secs(args.twin_seconds),
+    };
+    let mut rows = Vec::new();
+    for capability in &wanted {
+        output::note(&format!("proving {}", capability.describe().name));
+        let mut row = prove(&options, capability).await;
+        kills::kill(stage.folder.path(), capability, args.kills, args.seed, &mut row).await?;
+        rows.push(row);
+    }
+    stage.linux.stop_twins();
+    Ok(Some(rows))
+}
+
+fn print(rows: &[ProofRow]) -> Result<(), Failure> {
+    let cells = |row: &ProofRow| {
+        vec![
+            row.capability.clone(),
+            row.reversibility.to_owned(),
+            row.cases.to_string(),
+            row.twin.to_owned(),
+            row.twin_cases.to_string(),
+            row.residue.to_string(),
+            row.kills.to_string(),
+            format!("{:.1}", Duration::from_millis(row.took_ms).as_secs_f64()),
+            output::text(&json!(row.verdict)),
+            row.why.clone().unwrap_or_default(),
+        ]
+    };
+    output::table(HEAD, &rows.iter().map(cells).collect::<Vec<_>>())?;
+    for row in rows {
+        for failure in &row.failures {
+            output::foreign_line(&format!("{}: {failure}", row.capability))?;
+        }
+    }
+    output::line(&format!("not counted as residue: {NOT_RESIDUE}"))
+}
+
+/// Where a life of a killed process keeps what it knows.
+fn life_folder(folder: &Path, capability: &str, number: u32) -> PathBuf {
+    folder.join(format!("kill-{}-{number}", capability.replace('.', "-")))
+}
