@@ -4,6 +4,7 @@ Only requests that are meant to be right are changed. Each thing is made for the
 """
 
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -235,6 +236,57 @@ def own_rule(body=None, **more):
     return made
 
 
+def soon():
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def standing_grant():
+    made = ask("POST", "/api/v1/targets", {"kind": "linux_host", "name": f"sim/{name()}", "environment": "staging"})
+    return {"capability": "linux.block_ip", "environment": "staging", "targets": [made["id"]], "until": soon(), "reason": "to be tried"}
+
+
+def gate_draft():
+    """What only tightens, so that its author may activate it."""
+    now = ask("GET", "/api/v1/gate-settings")["settings"]
+    now["protected"] = now["protected"][-400:] + [{"kind": "user", "value": name(), "why": "to be tried"}]
+    return {"settings": now, "reason": "to be tried"}
+
+
+def gate_version(case):
+    case.path_parameters["number"] = ask("PUT", "/api/v1/gate-settings", gate_draft())["number"]
+
+
+def gate_activated(case):
+    gate_version(case)
+    case.body = {"reason": "to be tried"}
+
+
+def gate_change(who):
+    """A change that waits: asked for by oneself, or by somebody else to be confirmed."""
+    made = ask("POST", "/api/v1/targets", {"kind": "linux_host", "name": f"sim/{name()}"})
+    path = f"/api/v1/targets/{made['id']}"
+    if who == "me":
+        return ask("PATCH", path, {"criticality": "low"})["id"]
+    if not APPROVER:
+        APPROVER.update(second())
+    answer = requests.patch(FACTS["url"] + path, json={"criticality": "low"}, headers=APPROVER | {"If-Match": "*"}, timeout=60)
+    answer.raise_for_status()
+    return answer.json()["id"]
+
+
+def confirmed(case):
+    case.path_parameters["id"] = gate_change("other")
+
+
+def withdrawn(case):
+    case.path_parameters["id"] = gate_change("me")
+    case.body = {"reason": "to be tried"}
+
+
+def compared(case):
+    case.query = {"from": "0"}
+
+
 def looked_up(case):
     case.query = {"value": "192.0.2.1"}
 
@@ -261,6 +313,8 @@ IDS = {
     "users": lambda: person()["id"],
     "invitations": lambda: invited()["id"],
     "grants": grant,
+    "standing-grants": lambda: ask("POST", "/api/v1/standing-grants", standing_grant())["id"],
+    "gate-changes": lambda: gate_change("me"),
     "sessions": session,
     "jobs": lambda: listed("/api/v1/jobs"),
     "tenants": tenant,
@@ -317,6 +371,10 @@ BODIES = {
     "POST /api/v1/plans/{id}/reject": lambda: {"reason": "no"},
     "POST /api/v1/actions/{id}/undo": lambda: {"reason": "back"},
     "POST /api/v1/undo": lambda: {"by": {"automation": True}, "from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "preview": True},
+    "PUT /api/v1/gate-settings": gate_draft,
+    "POST /api/v1/gate-settings/rollback": lambda: {"version": 0, "reason": "to be tried"},
+    "PUT /api/v1/autonomy": lambda: {"environment": "development", "level": 1, "reason": "to be tried"},
+    "POST /api/v1/standing-grants": standing_grant,
     "POST /api/v1/automation/halt": lambda: {"reason": "stop"},
     "POST /api/v1/automation/resume": lambda: {"reason": "calm"},
     "POST /api/v1/tokens": lambda: {"kind": "personal", "name": name()},
@@ -382,6 +440,11 @@ def bare(case):
 
 
 SPECIAL = {
+    "GET /api/v1/gate-settings/diff": compared,
+    "GET /api/v1/gate-settings/versions/{number}": gate_version,
+    "POST /api/v1/gate-settings/versions/{number}/activate": gate_activated,
+    "POST /api/v1/gate-changes/{id}/confirm": confirmed,
+    "POST /api/v1/gate-changes/{id}/withdraw": withdrawn,
     "GET /api/v1/indicators": looked_up,
     "PUT /api/v1/rules/{id}": revised,
     "PATCH /api/v1/rules/{id}": own_rule({"state": "shadow", "reason": "to be tried"}),

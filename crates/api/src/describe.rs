@@ -22,7 +22,7 @@ use crate::{
 const PROBLEM: &str = "application/problem+json";
 
 /// The groups of operations, in the order of the reference.
-const TAGS: [(&str, &str); 23] = [
+const TAGS: [(&str, &str); 24] = [
     ("session", "Signing in and out, and open sessions."),
     ("account", "One's own password, second factors and permissions."),
     ("overview", "What is going on now."),
@@ -44,6 +44,7 @@ const TAGS: [(&str, &str); 23] = [
     ("tokens", "Tokens of people and of shippers."),
     ("grants", "What a parent tenant may do here."),
     ("settings", "Settings of the tenant, and what it uses."),
+    ("notifications", "Where people are told of what waits for them, and what became of the letters."),
     ("jobs", "Work that takes longer than a request."),
     ("tenants", "Tenants of the installation, for its operators."),
 ];

@@ -174,6 +174,10 @@ enum Command {
     #[command(hide = true)]
     TwinProber(RawArgs),
     #[command(hide = true)]
+    TwinRooted(RawArgs),
+    #[command(hide = true)]
+    LinuxHand(RawArgs),
+    #[command(hide = true)]
     ProveLife(life::LifeArgs),
 }
 
@@ -277,6 +281,8 @@ fn dispatch(command: &Command) -> Outcome {
         Command::ProveLife(args) => life::run(args),
         Command::TwinInit(raw) => Ok(code(shieldops_connectors::linux::twin::init_main(&raw.args))),
         Command::TwinProber(raw) => Ok(code(shieldops_connectors::linux::twin::prober_main(&raw.args))),
+        Command::TwinRooted(raw) => Ok(code(shieldops_connectors::linux::rooted::rooted_main(&raw.args))),
+        Command::LinuxHand(raw) => Ok(code(shieldops_connectors::linux::hand::hand_main(&raw.args))),
     }
 }
 

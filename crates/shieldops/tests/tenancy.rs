@@ -14,6 +14,8 @@ mod clock;
 mod credentials;
 #[path = "tenancy/detection.rs"]
 mod detection;
+#[path = "tenancy/gate.rs"]
+mod gate;
 #[path = "tenancy/life.rs"]
 mod life;
 #[path = "tenancy/own_content.rs"]

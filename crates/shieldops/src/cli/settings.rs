@@ -78,7 +78,7 @@ fn show(answer: &Value, output: Output) -> Outcome {
 }
 
 /// One row a setting, by its dotted name.
-fn flatten(above: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
+pub(super) fn flatten(above: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
@@ -105,7 +105,7 @@ fn set(args: &SetArgs) -> Outcome {
     show(&made, args.server.output)
 }
 
-fn read(file: &std::path::Path) -> Result<Value, Failure> {
+pub(super) fn read(file: &std::path::Path) -> Result<Value, Failure> {
     let fail = |why: String| Failure::unusable(format!("--file {}: cannot be used", file.display())).why(why);
     let size = std::fs::metadata(file).map_err(|error| fail(error.to_string()))?.len();
     if size > MAX_FILE_BYTES {
@@ -116,7 +116,7 @@ fn read(file: &std::path::Path) -> Result<Value, Failure> {
 }
 
 /// `limits.burst=100` in an object.
-fn change(settings: &mut Value, pair: &str) -> Result<(), Failure> {
+pub(super) fn change(settings: &mut Value, pair: &str) -> Result<(), Failure> {
     let Some((name, text)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         return Err(
             Failure::unusable(format!("`{pair}` is no setting")).fix("write NAME=VALUE, for example limits.burst=100")

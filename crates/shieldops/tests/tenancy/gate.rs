@@ -1,0 +1,194 @@
+//! What a tenant decides about its gate, on a real server: who may alone, and what takes two.
+
+use super::*;
+
+const SETTINGS: &str = "/api/v1/gate-settings";
+const AUTONOMY: &str = "/api/v1/autonomy";
+const CHANGES: &str = "/api/v1/gate-changes";
+const GRANTS: &str = "/api/v1/standing-grants";
+
+fn restarts(number: u32) -> Value {
+    json!({"settings": {"numbers": {"restarts_per_hour": number}}, "reason": "a try"})
+}
+
+/// The number of a draft that was written.
+fn drafted(who: &Caller, body: &Value) -> (i64, Value) {
+    let made = who.call("PUT", SETTINGS, Some(body)).ok();
+    (made["number"].as_i64().unwrap(), made)
+}
+
+fn activate(who: &Caller, number: i64) -> site::Reply {
+    who.call("POST", &format!("{SETTINGS}/versions/{number}/activate"), Some(&json!({"reason": "agreed"})))
+}
+
+#[test]
+fn settings_of_the_gate_are_written_by_one_person_and_put_in_force_by_another() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let (admin, second, viewer) = (&org.admin, org.member("bea", "admin"), org.member("vic", "viewer"));
+    let built_in = admin.get(SETTINGS);
+    assert_eq!((&built_in["number"], &built_in["settings"]["numbers"]["restarts_per_hour"]), (&json!(0), &json!(5)));
+    let (number, made) = drafted(admin, &restarts(9));
+    assert_eq!((&made["state"], &made["tightens"]), (&json!("draft"), &json!(false)), "{made}");
+    assert_eq!(admin.get(SETTINGS)["number"], 0, "a draft changes nothing");
+    activate(admin, number).refused(403, "second_person_required");
+    activate(&viewer, number).refused(403, "forbidden");
+    assert_eq!(activate(&second, number).ok()["state"], "in_force");
+    activate(&second, number).refused(409, "conflict");
+    let (tight, made) = drafted(admin, &restarts(2));
+    assert_eq!(made["tightens"], true);
+    assert_eq!(activate(admin, tight).ok()["state"], "in_force", "what only tightens takes nobody else");
+    let shown = viewer.get(SETTINGS);
+    assert_eq!((&shown["number"], &shown["settings"]["numbers"]["restarts_per_hour"]), (&json!(tight), &json!(2)));
+    let diff = viewer.get(&format!("{SETTINGS}/diff?from=1"));
+    assert_eq!(diff["changes"], json!([{"path": "numbers.restarts_per_hour", "before": 9, "after": 2}]), "{diff}");
+    let back = admin.call_with(
+        "POST",
+        &format!("{SETTINGS}/rollback"),
+        &[("if-match", &format!("\"{tight}\"")), ("idempotency-key", "back")],
+        Some(&json!({"version": 1, "reason": "worse"})),
+    );
+    assert_eq!((&back.ok()["restores"], &back.json()["tightens"]), (&json!(1), &json!(false)));
+    assert_eq!(viewer.items(&format!("{SETTINGS}/versions")).len(), 3);
+    let entries = admin.items("/api/v1/ledger?kind=gate_settings.activated");
+    assert_eq!(entries.len(), 2);
+    assert_eq!(entries[1]["payload"]["before"]["settings"]["numbers"]["restarts_per_hour"], 9, "{entries:?}");
+}
+
+#[test]
+fn settings_that_are_wrong_or_were_overtaken_are_refused_with_every_mistake() {
+    let site = Site::start(&[]);
+    let (org, other) = (site.tenant("acme", "Acme", None), site.tenant("other", "Other", None));
+    let stranger = other.admin.get("/api/v1/me")["user"]["id"].clone();
+    let team = json!({"name": "web", "members": [stranger], "labels": {"role": "web"}});
+    let wrong = json!({"settings": {"numbers": {"vote_void_s": 0}, "teams": [team]}, "reason": "a try"});
+    let refused = org.admin.call("PUT", SETTINGS, Some(&wrong));
+    refused.refused(400, "invalid_request");
+    let fields: Vec<String> =
+        refused.json()["errors"].as_array().unwrap().iter().map(|error| text(&error["code"])).collect();
+    assert_eq!(fields, ["numbers.vote_void_s", "teams.0.members.0"], "{}", refused.text);
+    let unknown = json!({"settings": {"nmbers": {}}, "reason": "a try"});
+    org.admin.call("PUT", SETTINGS, Some(&unknown)).refused(400, "invalid_request");
+    let (first, _) = drafted(&org.admin, &restarts(4));
+    let (second, _) = drafted(&org.admin, &restarts(3));
+    activate(&org.admin, second).ok();
+    activate(&org.admin, first).refused(409, "conflict");
+    let stale = [("if-match", "\"0\"")];
+    org.admin.call_with("PUT", SETTINGS, &stale, Some(&restarts(1))).refused(412, "precondition_failed");
+    org.admin.call_with("PUT", SETTINGS, &[], Some(&restarts(1))).refused(428, "precondition_required");
+    let key = org.key("robot", &["settings.write", "automation.read"]);
+    key.call("PUT", SETTINGS, Some(&restarts(1))).refused(403, "forbidden");
+}
+
+fn level(who: &Caller, capability: &str, environment: &str) -> i64 {
+    let autonomy = who.get(AUTONOMY);
+    let found = autonomy["effective"].as_array().unwrap().iter().find(|one| {
+        one["capability"] == capability && one["environment"] == environment
+    });
+    found.unwrap_or_else(|| panic!("{autonomy}"))["level"].as_i64().unwrap()
+}
+
+fn set(who: &Caller, level: u8) -> site::Reply {
+    who.call("PUT", AUTONOMY, Some(&json!({"level": level, "reason": "a try"})))
+}
+
+fn confirm(who: &Caller, change: &Value) -> site::Reply {
+    who.call("POST", &format!("{CHANGES}/{}/confirm", text(&change["id"])), None)
+}
+
+#[test]
+fn anybody_who_may_halt_lowers_autonomy_at_once_and_to_let_it_act_takes_two_administrators() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let (admin, second, analyst) = (&org.admin, org.member("bea", "admin"), org.member("ann", "analyst"));
+    assert_eq!(level(&analyst, "linux.block_ip", "production"), 2);
+    assert_eq!(set(&analyst, 1).status, 200);
+    assert_eq!(level(&analyst, "linux.block_ip", "production"), 1);
+    set(&analyst, 2).refused(403, "forbidden");
+    assert_eq!(set(admin, 2).status, 200, "below 3 one administrator is enough");
+    let asked = set(admin, 4);
+    assert_eq!((asked.status, &asked.json()["state"]), (202, &json!("pending")), "{}", asked.text);
+    assert_eq!(level(admin, "linux.block_ip", "production"), 2, "until then nothing changes");
+    assert_eq!(admin.get(AUTONOMY)["pending"].as_array().unwrap().len(), 1);
+    confirm(admin, &asked.json()).refused(403, "second_person_required");
+    confirm(&analyst, &asked.json()).refused(403, "forbidden");
+    assert_eq!(confirm(&second, &asked.json()).ok()["state"], "confirmed");
+    confirm(&second, &asked.json()).refused(409, "conflict");
+    assert_eq!(level(admin, "linux.block_ip", "production"), 4);
+    let set_to = &admin.get(AUTONOMY)["levels"][0];
+    assert_eq!(set_to["confirmed_by"], second.get("/api/v1/me")["user"]["id"], "{set_to}");
+    assert_eq!(set(&analyst, 0).status, 200);
+    let again = set(admin, 3).json();
+    set(&analyst, 1).refused(403, "forbidden");
+    assert_eq!(set(admin, 1).status, 200);
+    confirm(&second, &again).refused(409, "conflict");
+    let path = format!("{CHANGES}/{}/withdraw", text(&again["id"]));
+    assert_eq!(admin.post(&path, &json!({"reason": "no more"}))["state"], "withdrawn");
+    assert!(admin.items(&format!("{CHANGES}?active=true")).is_empty());
+    for (body, status, code) in [
+        (json!({"level": 5, "reason": "x"}), 400, "invalid_request"),
+        (json!({"level": 1, "reason": " "}), 400, "invalid_request"),
+        (json!({"level": 1, "environment": "staging", "capability": "linux.block_ip", "reason": "x"}), 400, "invalid_request"),
+        (json!({"level": 1, "capability": "linux.nothing", "reason": "x"}), 422, "unknown_capability"),
+    ] {
+        admin.call("PUT", AUTONOMY, Some(&body)).refused(status, code);
+    }
+}
+
+#[test]
+fn a_standing_grant_is_for_something_and_for_a_time_and_ends_at_once() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    target(&org, "sim/web", "staging");
+    let id = text(&org.admin.items("/api/v1/targets")[0]["id"]);
+    let body = |until: &str, targets: &[&str]| {
+        json!({"capability": "linux.block_ip", "environment": "staging", "targets": targets, "until": from_now(until), "reason": "the night"})
+    };
+    let admin = &org.admin;
+    for (wrong, status, code) in [
+        (body("+31 days", &[&id]), 400, "invalid_request"),
+        (body("-1 hour", &[&id]), 400, "invalid_request"),
+        (body("+1 day", &[]), 400, "invalid_request"),
+        (body("+1 day", &["tgt_01h455vb4pex5vsknk084sn02q"]), 422, "unknown_target"),
+    ] {
+        admin.call("POST", GRANTS, Some(&wrong)).refused(status, code);
+    }
+    let mut elsewhere = body("+1 day", &[&id]);
+    elsewhere["environment"] = "production".into();
+    admin.call("POST", GRANTS, Some(&elsewhere)).refused(400, "invalid_request");
+    let fine = body("+1 day", &[&id]);
+    org.member("ann", "analyst").call("POST", GRANTS, Some(&fine)).refused(403, "forbidden");
+    org.key("robot", &["settings.write"]).call("POST", GRANTS, Some(&fine)).refused(403, "forbidden");
+    let made = admin.post(GRANTS, &fine);
+    assert_eq!(made["granted_by"], admin.get("/api/v1/me")["user"]["id"], "{made}");
+    assert_eq!(admin.items(&format!("{GRANTS}?active=true")).len(), 1);
+    let path = format!("{GRANTS}/{}", text(&made["id"]));
+    assert_eq!(admin.call("DELETE", &path, None).status, 204);
+    admin.call("DELETE", &path, None).refused(409, "conflict");
+    assert!(admin.items(&format!("{GRANTS}?active=true")).is_empty());
+    assert_eq!(admin.items("/api/v1/ledger?kind=standing_grant.").len(), 2);
+}
+
+#[test]
+fn a_target_is_lowered_by_two_people_and_plans_for_it_end() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let second = org.member("bea", "operator");
+    target(&org, "sim/web", "production");
+    let plan = org.admin.post("/api/v1/plans", &block("sim/web"));
+    assert_eq!(plan["state"], "proposed", "{plan}");
+    let path = format!("/api/v1/targets/{}", text(&plan["actions"][0]["target_id"]));
+    let higher = org.admin.call("PATCH", &path, Some(&json!({"criticality": "high"})));
+    assert_eq!((higher.status, &higher.json()["criticality"]), (200, &json!("high")), "{}", higher.text);
+    let asked = org.admin.call("PATCH", &path, Some(&json!({"environment": "staging", "reason": "it moved"})));
+    assert_eq!((asked.status, &asked.json()["kind"]), (202, &json!("target")), "{}", asked.text);
+    assert_eq!(org.admin.items("/api/v1/targets")[0]["environment"], "production");
+    confirm(&org.admin, &asked.json()).refused(403, "second_person_required");
+    assert_eq!(confirm(&second, &asked.json()).status, 200);
+    assert_eq!(org.admin.items("/api/v1/targets")[0]["environment"], "staging");
+    let ended = org.admin.get(&format!("/api/v1/plans/{}", text(&plan["id"])));
+    assert_eq!(ended["state"], "superseded", "{ended}");
+    let overtaken = org.admin.call("PATCH", &path, Some(&json!({"criticality": "low"}))).json();
+    org.admin.call("PATCH", &path, Some(&json!({"owner": "ann"}))).ok();
+    confirm(&second, &overtaken).refused(409, "conflict");
+}
