@@ -45,6 +45,10 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Where people reach the server, for links.
     pub public_url: Option<String>,
+    /// Where an address that a tenant chose may lead.
+    pub egress: shieldops_deliver::Egress,
+    /// Whether the installation has a mail server.
+    pub mails: bool,
     /// Whether a target's name is one that the connectors know.
     pub check_target_name: fn(&str) -> Result<(), String>,
 }

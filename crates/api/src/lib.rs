@@ -39,6 +39,7 @@ mod limits;
 mod live;
 mod meta;
 mod metrics;
+mod notifications;
 mod orphans;
 mod overview;
 mod page;

@@ -10,7 +10,7 @@ use axum::{
 };
 
 use shieldops_model::TenantId;
-use shieldops_store::{Job, bookkeeping, dead_letters};
+use shieldops_store::{Job, bookkeeping, dead_letters, outbox};
 
 use crate::{App, auth::Caller, metrics::Scraped};
 
@@ -39,6 +39,8 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, caller: Option<Caller>)
         scraped.log_bytes += stats.bytes;
         scraped.add_correlations(app.pipeline.correlation_counters(tenant));
         scraped.letters_dropped += dropped(&app, tenant).await.unwrap_or(0);
+        let (queued, dead) = letters(&app, tenant).await.unwrap_or_default();
+        (scraped.letters_queued, scraped.letters_dead) = (scraped.letters_queued + queued, scraped.letters_dead + dead);
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.render(scraped, one.is_none())).into_response()
@@ -47,6 +49,11 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, caller: Option<Caller>)
 async fn dropped(app: &App, tenant: TenantId) -> shieldops_store::Result<u64> {
     let mut reader = app.store.job(tenant, Job::Pipeline)?.read().await?;
     bookkeeping::counter(&mut reader, dead_letters::DROPPED).await
+}
+
+/// Notices and letters that wait, and letters that were given up.
+async fn letters(app: &App, tenant: TenantId) -> shieldops_store::Result<(u64, u64)> {
+    outbox::tally(&mut app.store.job(tenant, Job::Response)?.read().await?).await
 }
 
 pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {

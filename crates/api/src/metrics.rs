@@ -19,6 +19,8 @@ pub(crate) struct Scraped {
     pub(crate) log_bytes: u64,
     pub(crate) rules: u64,
     pub(crate) letters_dropped: u64,
+    pub(crate) letters_queued: u64,
+    pub(crate) letters_dead: u64,
     pub(crate) correlations: Counters,
 }
 
@@ -88,6 +90,8 @@ impl Metrics {
                 "Dead letters that went for newer ones since the data directory was made",
                 scraped.letters_dropped,
             ),
+            ("notices_waiting", "Notices and letters that wait to be sent", scraped.letters_queued),
+            ("notices_undelivered", "Letters that were given up in the last 30 days", scraped.letters_dead),
             ("rules_loaded", "Rules in use", scraped.rules),
         ];
         for (name, help, value) in gauges {

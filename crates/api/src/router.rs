@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     App, Problem, account, actions, alerts, assets, auth, automation, autonomy, coverage, describe, events, evidence,
     exceptions, export, gate_changes, gate_settings, grants, idempotency, incidents, indicators, ingest, intake,
-    invitations, jobs, keys, ledger, live, meta, orphans, overview, pipelines, plans, roles, rules, session, sessions,
+    invitations, jobs, keys, ledger, live, meta, notifications, orphans, overview, pipelines, plans, roles, rules, session, sessions,
     standing_grants, targets, tenant_settings, tenants, tokens, undo, usage, users, value_lists,
 };
 
@@ -84,6 +84,9 @@ fn who() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tenant_settings::show, tenant_settings::update))
         .routes(routes!(tenant_settings::versions))
         .routes(routes!(tenant_settings::rollback))
+        .routes(routes!(notifications::show, notifications::update))
+        .routes(routes!(notifications::test))
+        .routes(routes!(notifications::letters))
         .routes(routes!(usage::show))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::update, tenants::remove))

@@ -56,7 +56,8 @@ pub async fn current(access: &mut impl Access) -> Result<Versioned<NotificationS
     })
 }
 
-/// Replaces them. The ledger keeps where a webhook goes and whether its secret changed, never the secret.
+/// Replaces them. The ledger keeps the host of a webhook, for its path may be a secret, and whether the
+/// secret changed.
 ///
 /// # Errors
 /// `Stale` when the version in force is not the expected one.
@@ -86,10 +87,15 @@ pub async fn put(
         return Err(StoreError::Conflict);
     }
     tx.touched("notifications", tx.tenant(), version);
-    let said = |settings: &NotificationSettings| json!({"email": settings.email, "webhook": settings.webhook.as_ref().map(|hook| &hook.url)});
+    let said = |settings: &NotificationSettings| json!({"email": settings.email, "webhook": settings.webhook.as_ref().map(|hook| host(&hook.url))});
     let secret = |settings: &NotificationSettings| settings.webhook.as_ref().map(|hook| hook.secret.clone());
     let changed = secret(&before.value) != secret(settings);
     let payload = json!({"before": said(&before.value), "after": said(settings), "secret_changed": changed});
     tx.record("notifications.changed", &[&tx.tenant()], payload)?;
     current(tx).await
+}
+
+/// Scheme and host of an address.
+fn host(url: &str) -> String {
+    url.split('/').take(3).collect::<Vec<_>>().join("/")
 }

@@ -134,6 +134,20 @@ pub async fn request(access: &mut impl Access, plan: PlanId) -> Result<Option<Re
     Ok(found)
 }
 
+/// How many notices and letters wait, and how many letters were given up.
+pub async fn tally(access: &mut impl Access) -> Result<(u64, u64)> {
+    let tenant = access.t();
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM outbox WHERE tenant_id=$1 AND state='waiting') \
+         +(SELECT count(*) FROM outbox_letters WHERE tenant_id=$1 AND state='queued') AS waiting, \
+         (SELECT count(*) FROM outbox_letters WHERE tenant_id=$1 AND state='dead') AS dead",
+    )
+    .bind(tenant)
+    .fetch_one(access.conn())
+    .await?;
+    Ok((crate::rows::count(&row, "waiting")?, crate::rows::count(&row, "dead")?))
+}
+
 /// Forgets what ended before a time.
 pub async fn sweep(tx: &mut Tx, before: Timestamp) -> Result<()> {
     for ended in [

@@ -1,5 +1,7 @@
 //! `Raw` to `Settings`: every rule about a value, and what to write instead.
 
+mod outbound;
+
 use std::{
     fmt::Display,
     net::{IpAddr, SocketAddr},
@@ -80,6 +82,8 @@ impl Checker<'_> {
             ingest: ingest?,
             detect,
             investigate,
+            smtp: self.smtp(&raw.smtp),
+            egress: self.egress(&raw.egress),
             crash_at,
         })
     }

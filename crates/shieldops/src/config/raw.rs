@@ -35,6 +35,8 @@ pub(crate) struct Raw {
     pub(super) ingest: Ingest,
     pub(super) detect: Detect,
     pub(super) investigate: Investigate,
+    pub(super) smtp: Smtp,
+    pub(super) egress: Egress,
 }
 
 impl Default for Raw {
@@ -58,6 +60,8 @@ impl Default for Raw {
             ingest: Ingest::default(),
             detect: Detect::default(),
             investigate: Investigate::default(),
+            smtp: Smtp::default(),
+            egress: Egress::default(),
         }
     }
 }
@@ -279,4 +283,39 @@ impl Default for Investigate {
     fn default() -> Self {
         Self { revise_after_s: 5, revise_within_s: 30 }
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Smtp {
+    /// The mail server by which people are told of what waits for them. Absent: nobody is told by e-mail.
+    pub(super) host: Option<String>,
+    /// The port of the mail server: 587 for `starttls`, 465 for `tls`.
+    pub(super) port: u32,
+    /// How the connection is secured: `starttls`, `tls`, or `none`, which is only for a mail server on this machine.
+    pub(super) tls: String,
+    /// The name to sign in with. Absent: nobody signs in.
+    pub(super) user: Option<String>,
+    /// The file that holds the password, alone on its first line. It should be readable by its owner only.
+    pub(super) password_file: Option<PathBuf>,
+    /// Whom letters come from, such as `ShieldOps <shieldops@example.org>`.
+    pub(super) from: Option<String>,
+    /// Certificates in PEM that are trusted beside the public ones, for a mail server of a private authority.
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        let tls = "starttls".to_owned();
+        Self { host: None, port: 587, tls, user: None, password_file: None, from: None, ca_file: None }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Egress {
+    /// Networks beside the public internet to which webhooks may go, each an address or a range such as `10.1.0.0/16`; to these plain http is taken as well. Whoever may set a webhook reaches what is named here.
+    pub(super) allow: Vec<String>,
+    /// Certificates in PEM that are trusted beside the public ones, for receivers of a private authority.
+    pub(super) ca_file: Option<PathBuf>,
 }
