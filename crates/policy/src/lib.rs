@@ -6,6 +6,7 @@ mod calendar;
 pub mod canonical;
 mod decide;
 pub mod example;
+mod explain;
 mod input;
 mod load;
 mod permit;
@@ -19,6 +20,7 @@ mod tree;
 
 pub use calendar::{ActiveFreeze, Day, Freeze, FreezeWhen, active_freezes};
 pub use decide::{EVALUATION_LIMIT, Evaluation, Policy, PolicyError};
+pub use explain::{Explanation, Fact, FactChange, Fired, FiredKind, Flip, MAX_EVALUATIONS, explain};
 pub use input::{
     ActionInput, CapabilityInput, Class, Dependant, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage,
     TargetInput, resources,

@@ -54,6 +54,28 @@ fn has(schema: &Value, path: &Path) -> bool {
     !at.is_empty()
 }
 
+/// The values that may stand at a path, where the schema lists them.
+pub(crate) fn choices(schema: &Value, path: &Path) -> Vec<Value> {
+    let mut at = vec![schema];
+    for part in &path.0 {
+        at = at.into_iter().flat_map(|node| members(schema, node, part, 0)).collect();
+    }
+    let mut found: Vec<Value> = Vec::new();
+    for _ in 0..4 {
+        found.extend(at.iter().filter_map(|node| node.get("enum")?.as_array()).flatten().cloned());
+        at = at.into_iter().flat_map(|node| choices_of(schema, node)).collect();
+    }
+    found
+}
+
+/// What a schema refers to or is one of.
+fn choices_of<'a>(schema: &'a Value, node: &'a Value) -> Vec<&'a Value> {
+    let target = node.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
+    let mut found: Vec<&Value> = target.and_then(|pointer| schema.pointer(pointer)).into_iter().collect();
+    found.extend(["oneOf", "anyOf"].iter().filter_map(|choice| node.get(choice)?.as_array()).flatten());
+    found
+}
+
 /// The schemas that a step from `node` may lead to.
 fn members<'a>(schema: &'a Value, node: &'a Value, part: &Part, depth: u8) -> Vec<&'a Value> {
     let Some(map) = node.as_object().filter(|_| depth < 8) else { return Vec::new() };
