@@ -3,7 +3,7 @@
 use std::{net::IpAddr, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use shieldops_connectors::linux::{Linux, LinuxOptions, TwinOptions, twin};
+use shieldops_connectors::linux::{Linux, LinuxOptions, TwinOptions, hand, rooted, twin};
 use shieldops_model::SystemClock;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -12,6 +12,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let code = match verb.as_str() {
         "twin-init" => twin::init_main(rest),
         "twin-prober" => twin::prober_main(rest),
+        "twin-rooted" => rooted::rooted_main(rest),
+        hand::VERB => hand::hand_main(rest),
         "try" => attempt(rest.first().context("want a folder")?)?,
         other => anyhow::bail!("no such verb: {other}"),
     };

@@ -1,0 +1,103 @@
+//! Stand-ins are put into a state and compared before and after. Never a real host.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Ground, Kind, MAX_ENTRIES, MAX_HASHED, Outcome, Seen, Trouble, Who, join, refused};
+use crate::linux::hand::Job;
+
+/// A file or a folder to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Thing {
+    pub(crate) path: String,
+    /// `None`: a folder.
+    pub(crate) text: Option<String>,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mtime_ns: i64,
+}
+
+impl Thing {
+    pub(crate) fn file(path: &str, text: &str, mode: u32, owner: u32, mtime_s: u64) -> Self {
+        let mtime_ns = i64::try_from(mtime_s).unwrap_or_default().saturating_mul(1_000_000_000);
+        Self { path: path.to_owned(), text: Some(text.to_owned()), mode, uid: owner, gid: owner, mtime_ns }
+    }
+
+    pub(crate) fn folder(path: &str, mode: u32, owner: u32) -> Self {
+        Self { text: None, ..Self::file(path, "", mode, owner, 1_700_000_000) }
+    }
+}
+
+/// Clears places and makes things there.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    pub(crate) clear: Vec<String>,
+    pub(crate) make: Vec<Thing>,
+}
+
+impl Job for Stage {
+    type Answer = ();
+    const NAME: &'static str = "stage";
+    const CHANGES: bool = true;
+    const STAND_IN_ONLY: bool = true;
+
+    fn run(self, on: &mut dyn Ground) -> Outcome<()> {
+        if !on.with().stand_in {
+            return refused("only a simulator or a twin is put into a state");
+        }
+        self.clear.iter().try_for_each(|path| on.clear(path))?;
+        self.make.iter().try_for_each(|thing| on.stage(thing))
+    }
+}
+
+/// Everything below some places, in one order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    pub(crate) roots: Vec<String>,
+    /// Which inode a file is: a file that is moved stays the same, one that is rewritten does not.
+    pub(crate) inodes: bool,
+}
+
+impl Job for Snapshot {
+    type Answer = BTreeMap<String, String>;
+    const NAME: &'static str = "snapshot";
+
+    fn run(self, on: &mut dyn Ground) -> Outcome<Self::Answer> {
+        let mut all = BTreeMap::new();
+        let mut waiting = self.roots.clone();
+        while let Some(path) = waiting.pop() {
+            let Some(seen) = looked(on, &path)? else { continue };
+            if seen.kind == Kind::Folder {
+                let names = on.list(&path, Who::Root)?.unwrap_or_default();
+                waiting.extend(names.iter().map(|name| join(&path, name)));
+            }
+            let line = describe(on, &path, &seen, self.inodes)?;
+            all.insert(path, line);
+            if all.len() > MAX_ENTRIES {
+                return Err(Trouble::Unavailable(format!("more than {MAX_ENTRIES} files")));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// A link is a thing of its own here.
+fn looked(on: &dyn Ground, path: &str) -> Outcome<Option<Seen>> {
+    on.find(path, Who::Root)
+}
+
+fn describe(on: &dyn Ground, path: &str, seen: &Seen, inodes: bool) -> Outcome<String> {
+    let owner = format!("{:o} {}:{}", seen.mode, seen.uid, seen.gid);
+    if seen.kind != Kind::File {
+        return Ok(format!("{:?} {owner}", seen.kind));
+    }
+    let hash = match on.read(path, Who::Root, MAX_HASHED) {
+        Ok(text) => hex::encode(Sha256::digest(text.map(|text| text.bytes).unwrap_or_default())),
+        Err(_) => "not hashed".to_owned(),
+    };
+    let inode = if inodes { format!(" inode {}", seen.inode) } else { String::new() };
+    Ok(format!("file {owner} {} bytes links {} at {} {hash}{inode}", seen.size, seen.links, seen.mtime_ns))
+}

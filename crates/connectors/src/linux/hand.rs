@@ -1,0 +1,272 @@
+//! Our hand on a target: a program that runs there, is told one job on its input and answers on its output.
+//!
+//! It is our own binary, entered into the target's namespaces. Nothing is on its command line, no shell is near it, and a
+//! job that changes something is journaled as a child before it is told.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io::{self, Read as _, Write as _},
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use shieldops_model::{Target, TargetId};
+use shieldops_respond::{Fault, Watch};
+
+use super::{
+    Linux, Rooted, exec,
+    ground::{Context, Ground, Identity, Outcome, Trouble, real::Real, staging},
+    rooted,
+    sim::ground::Simulated,
+};
+
+/// The most bytes of a job.
+const MAX_JOB: u64 = 8 * 1024 * 1024;
+/// Killed processes that are remembered.
+const MAX_KILLED: usize = 4096;
+/// The hidden subcommand.
+pub const VERB: &str = "linux-hand";
+
+/// One thing that the hand can do.
+pub(super) trait Job: Serialize + DeserializeOwned + Send {
+    type Answer: Serialize + DeserializeOwned;
+    const NAME: &'static str;
+    const CHANGES: bool = false;
+    const STAND_IN_ONLY: bool = false;
+
+    fn run(self, on: &mut dyn Ground) -> Outcome<Self::Answer>;
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    job: String,
+    with: Context,
+    body: Value,
+}
+
+type Doing = fn(Value, &mut dyn Ground) -> Outcome<Value>;
+
+fn entry<J: Job>() -> (&'static str, Doing) {
+    (J::NAME, |body, on| {
+        let job: J = serde_json::from_value(body).map_err(odd)?;
+        serde_json::to_value(job.run(on)?).map_err(odd)
+    })
+}
+
+fn jobs() -> Vec<(&'static str, Doing)> {
+    vec![
+        entry::<staging::Stage>(),
+        entry::<staging::Snapshot>(),
+        entry::<Here>(),
+        entry::<super::authorized_key::Look>(),
+        entry::<super::authorized_key::Set>(),
+        entry::<super::authorized_key::Marks>(),
+        entry::<super::cron_entry::Look>(),
+        entry::<super::cron_entry::Marks>(),
+        entry::<super::disable_user::Look>(),
+        entry::<super::disable_user::Set>(),
+        entry::<super::lines::Set>(),
+        entry::<super::quarantine_file::Look>(),
+        entry::<super::quarantine_file::Move>(),
+        entry::<super::quarantine_file::Marks>(),
+        entry::<super::kill_process::Look>(),
+        entry::<super::kill_process::Kill>(),
+        entry::<super::kill_process::Again>(),
+    ]
+}
+
+fn odd(error: serde_json::Error) -> Trouble {
+    Trouble::Failed(format!("the job was not understood: {error}"))
+}
+
+/// Whether the hand works at all.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Here {}
+
+impl Job for Here {
+    type Answer = String;
+    const NAME: &'static str = "here";
+
+    fn run(self, on: &mut dyn Ground) -> Outcome<String> {
+        on.boot_id()
+    }
+}
+
+/// `linux-hand`: one job from the input, its answer on the output.
+pub fn hand_main(_args: &[String]) -> i32 {
+    // Whoever started us is who journaled us: without it nobody waits for the outcome.
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
+        tracing::debug!(%error, "no parent-death signal");
+    }
+    let answer: Outcome<Value> = told().and_then(|told| {
+        let (_, doing) = jobs()
+            .into_iter()
+            .find(|(name, _)| *name == told.job)
+            .ok_or_else(|| Trouble::Failed(format!("no such job: {}", told.job)))?;
+        let stand_in = told.with.stand_in && rooted::is_here();
+        let mut ground = Real::new(Context { stand_in, ..told.with });
+        doing(told.body, &mut ground)
+    });
+    let written = serde_json::to_vec(&answer).map_err(io::Error::other).and_then(|bytes| {
+        let mut out = io::stdout().lock();
+        out.write_all(&bytes)?;
+        out.flush()
+    });
+    i32::from(written.is_err())
+}
+
+fn told() -> Outcome<Told> {
+    let mut bytes = Vec::new();
+    let failed = |error: io::Error| Trouble::Failed(format!("the job could not be read: {error}"));
+    io::stdin().lock().take(MAX_JOB).read_to_end(&mut bytes).map_err(failed)?;
+    serde_json::from_slice(&bytes).map_err(odd)
+}
+
+/// What this process knows of hosts besides their packets.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    pub(super) rooted: Mutex<HashMap<String, Arc<Rooted>>>,
+    exe: OnceLock<PathBuf>,
+    /// Which process was killed last under a number: only to say who started it again.
+    killed: Mutex<HashMap<(TargetId, u32), Identity>>,
+    /// Fingerprints of the keys that we come in by.
+    own_keys: Mutex<BTreeSet<String>>,
+}
+
+/// How a target's files and processes are reached.
+enum Way {
+    Program { argv: Vec<String>, local: bool },
+    Sim(PathBuf),
+}
+
+fn words(text: &[&str]) -> Vec<String> {
+    text.iter().map(|word| (*word).to_owned()).collect()
+}
+
+impl Linux {
+    /// Whether a target has files, users and processes that can be read now.
+    pub(super) fn has_files(&self, target: &Target) -> bool {
+        self.reached(target).is_ok()
+    }
+
+    /// These keys are ours: they are never removed from a host.
+    pub fn protect_keys(&self, fingerprints: impl IntoIterator<Item = String>) {
+        self.hosts.own_keys.lock().unwrap_or_else(PoisonError::into_inner).extend(fingerprints);
+    }
+
+    pub(super) fn own_keys(&self) -> Vec<String> {
+        self.hosts.own_keys.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    pub(super) fn killed(&self, target: TargetId, identity: &Identity) {
+        let mut killed = self.hosts.killed.lock().unwrap_or_else(PoisonError::into_inner);
+        if killed.len() >= MAX_KILLED {
+            killed.clear();
+        }
+        killed.insert((target, identity.pid), identity.clone());
+    }
+
+    pub(super) fn last_killed(&self, target: TargetId, pid: u32) -> Option<Identity> {
+        self.hosts.killed.lock().unwrap_or_else(PoisonError::into_inner).get(&(target, pid)).cloned()
+    }
+
+    /// The program that stands in for our own binary as the hand: for tests, whose binary has no such subcommand.
+    pub fn use_hand(&self, exe: PathBuf) {
+        if self.hosts.exe.set(exe).is_err() {
+            tracing::debug!("the hand is already chosen");
+        }
+    }
+
+    fn hand_exe(&self) -> Result<String, Fault> {
+        if let Some(exe) = self.hosts.exe.get() {
+            return Ok(exe.to_string_lossy().into_owned());
+        }
+        // Works although our file was replaced since we started.
+        Ok(format!("/proc/{}/exe", std::process::id()))
+    }
+
+    fn reached(&self, target: &Target) -> Result<Way, Fault> {
+        Self::check_target_name(&target.name).map_err(Fault::Params)?;
+        let no_files = |what: &str| {
+            Fault::Refused(format!("{} is {what}: it has no files, users and processes of its own", target.name))
+        };
+        match target.name.split_once('/') {
+            None => {
+                let mut argv = words(&["setpriv", "--pdeathsig", "KILL"]);
+                argv.extend([self.hand_exe()?, VERB.to_owned()]);
+                Ok(Way::Program { argv, local: true })
+            }
+            Some(("twin", name)) => match self.rooted(name) {
+                Some(twin) => Ok(Way::Program { argv: twin.hand(), local: false }),
+                None if self.twin(name).is_some() => Err(no_files("a network twin")),
+                None => Err(Fault::Unavailable(format!("the twin {name} is not running"))),
+            },
+            Some(("sim", _)) => Ok(Way::Sim(self.sim_ground(target)?)),
+            Some(_) => Err(no_files("a network namespace")),
+        }
+    }
+
+    /// A simulated host's files and processes are in a file beside its packet filter.
+    fn sim_ground(&self, target: &Target) -> Result<PathBuf, Fault> {
+        let super::target::Access::Sim(path) = self.access(target)? else {
+            return Err(Fault::Refused(format!("{} is not simulated", target.name)));
+        };
+        let name = path.file_name().unwrap_or_default().to_owned();
+        Ok(path.with_file_name("hosts").join(name))
+    }
+
+    fn context(&self, local: bool, stand_in: bool) -> Context {
+        let data_dir = local.then(|| {
+            let place = std::fs::canonicalize(&self.with.data_dir).unwrap_or_else(|_| self.with.data_dir.clone());
+            place.to_string_lossy().into_owned()
+        });
+        let now_ns = self.with.clock.now().as_micros().saturating_mul(1000);
+        Context { marker: self.marker().to_owned(), data_dir, now_ns, stand_in }
+    }
+
+    /// Has a job done on a target. A job that changes something is watched.
+    pub(super) async fn hand<J: Job>(
+        &self,
+        target: &Target,
+        job: J,
+        watch: Option<&dyn Watch>,
+    ) -> Result<J::Answer, Fault> {
+        match self.reached(target)? {
+            Way::Program { local: true, .. } if J::STAND_IN_ONLY => {
+                Err(Fault::Refused(format!("{} is a real host: it is never put into a state", target.name)))
+            }
+            Way::Program { argv, local } => self.hand_by(&argv, local, job, watch).await,
+            Way::Sim(path) => {
+                let _one_at_a_time = self.sims.lock().await;
+                let mut ground = Simulated::load(&path, self.context(false, true))?;
+                let answer = job.run(&mut ground);
+                if J::CHANGES {
+                    ground.save(&path)?;
+                }
+                Ok(answer?)
+            }
+        }
+    }
+
+    /// Has a job done by the program that `argv` starts.
+    pub(super) async fn hand_by<J: Job>(
+        &self,
+        argv: &[String],
+        local: bool,
+        job: J,
+        watch: Option<&dyn Watch>,
+    ) -> Result<J::Answer, Fault> {
+        let failed = |error: serde_json::Error| Fault::Failed(error.to_string());
+        let body = serde_json::to_value(&job).map_err(failed)?;
+        let told = Told { job: J::NAME.to_owned(), with: self.context(local, !local), body };
+        let bytes = serde_json::to_vec(&told).map_err(failed)?;
+        let output = exec::run(&self.spawner, argv, &bytes, watch).await?;
+        let answer: Outcome<J::Answer> = serde_json::from_slice(&output.stdout).map_err(|error| {
+            Fault::Unavailable(format!("our program on the target did not answer: {error} {}", output.stderr))
+        })?;
+        Ok(answer?)
+    }
+}

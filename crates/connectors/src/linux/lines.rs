@@ -1,0 +1,246 @@
+//! Lines of a text file that are put out of force and back: as a comment that carries our mark, in their own place.
+//!
+//! Whatever else is in the file stays as it is, byte for byte, whoever changes it meanwhile.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    authorized_key::keys,
+    ground::{self, Ground, MAX_TEXT, Making, Outcome, Seen, Who, refused},
+    hand::Job,
+};
+
+/// The longest line that is looked at, in bytes.
+const MAX_LINE: usize = 16 * 1024;
+
+/// A file, and in whose name it is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) path: String,
+    pub(super) who: Who,
+}
+
+/// Which lines are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Which {
+    /// Of authorized_keys: those with the key of this fingerprint, whatever their options and comment.
+    Key(String),
+    /// Exactly this text, blanks around it aside.
+    Text(String),
+}
+
+impl Which {
+    fn is(&self, line: &str) -> bool {
+        match self {
+            Self::Key(fingerprint) => keys::fingerprint(line).as_ref() == Some(fingerprint),
+            Self::Text(text) => line.trim() == text,
+        }
+    }
+}
+
+/// One of the lines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    pub path: String,
+    pub line_sha256: String,
+    pub enabled: bool,
+}
+
+/// A file as it was read: an undo that restores exactly it restores its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whole {
+    pub path: String,
+    pub sha256: String,
+    pub mtime_ns: i64,
+}
+
+/// Every such line in some files, in order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lines {
+    pub copies: Vec<Copy>,
+    /// Not compared.
+    pub files: Vec<Whole>,
+}
+
+impl PartialEq for Lines {
+    fn eq(&self, other: &Self) -> bool {
+        self.copies == other.copies
+    }
+}
+
+impl Lines {
+    /// The same with every line in force, or none.
+    pub(super) fn all(&self, enabled: bool) -> Self {
+        let copies = self.copies.iter().map(|copy| Copy { enabled, ..copy.clone() }).collect();
+        Self { copies, files: self.files.clone() }
+    }
+}
+
+/// A line out of force.
+pub(super) fn out(marker: &str, action: &str, line: &str) -> String {
+    format!("# {marker}:{action} {line}")
+}
+
+/// The action in our mark, and the line that it keeps out of force.
+pub(super) fn kept<'a>(marker: &str, line: &'a str) -> Option<(&'a str, &'a str)> {
+    line.strip_prefix("# ")?.strip_prefix(marker)?.strip_prefix(':')?.split_once(' ')
+}
+
+/// The text of a line where it is text.
+fn text(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok().filter(|line| line.len() <= MAX_LINE)
+}
+
+pub(super) fn read(on: &dyn Ground, places: &[Place], which: &Which) -> Outcome<Lines> {
+    let marker = on.with().marker.clone();
+    let (mut copies, mut files) = (Vec::new(), Vec::new());
+    for place in places {
+        let Some(file) = on.read(&place.path, place.who, MAX_TEXT)? else { continue };
+        for line in file.bytes.split(|byte| *byte == b'\n').filter_map(text) {
+            let (enabled, line) = kept(&marker, line).map_or((true, line), |(_, line)| (false, line));
+            if which.is(line) {
+                let line_sha256 = ground::sha256(line.as_bytes());
+                copies.push(Copy { path: place.path.clone(), line_sha256, enabled });
+            }
+        }
+        let sha256 = ground::sha256(&file.bytes);
+        files.push(Whole { path: place.path.clone(), sha256, mtime_ns: file.seen.mtime_ns });
+    }
+    Ok(Lines { copies, files })
+}
+
+/// The file with the lines so, and what is not meant as it was.
+fn rewritten(bytes: &[u8], which: &Which, marker: &str, action: &str, enabled: impl Fn(&str) -> bool) -> Vec<u8> {
+    let lines = bytes.split(|byte| *byte == b'\n').map(|raw| {
+        let Some(line) = text(raw) else { return raw.to_vec() };
+        match kept(marker, line) {
+            Some((_, line)) if which.is(line) && enabled(line) => line.as_bytes().to_vec(),
+            None if which.is(line) && !enabled(line) => out(marker, action, line).into_bytes(),
+            _ => raw.to_vec(),
+        }
+    });
+    lines.collect::<Vec<_>>().join(&b'\n')
+}
+
+/// Why a file cannot be replaced.
+fn check(path: &str, seen: &Seen) -> Outcome<()> {
+    if seen.mounted {
+        return refused(format!("{path} is mounted there: a mounted file cannot be replaced"));
+    }
+    if seen.immutable {
+        return refused(format!("{path} is immutable or append-only: take that flag away first (chattr)"));
+    }
+    if seen.links > 1 {
+        return refused(format!("{path} has {} names: the others would keep what it held", seen.links));
+    }
+    Ok(())
+}
+
+/// Puts lines out of force or back.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Set {
+    pub(super) places: Vec<Place>,
+    pub(super) which: Which,
+    pub(super) action: String,
+    pub(super) from: Lines,
+    pub(super) to: Lines,
+}
+
+impl Job for Set {
+    type Answer = ();
+    const NAME: &'static str = "lines.set";
+    const CHANGES: bool = true;
+
+    fn run(self, on: &mut dyn Ground) -> Outcome<()> {
+        if read(on, &self.places, &self.which)? != self.from {
+            return refused("the lines changed since they were read: nothing was done");
+        }
+        let marker = on.with().marker.clone();
+        for place in &self.places {
+            let Some(file) = on.read(&place.path, place.who, MAX_TEXT)? else { continue };
+            let wanted: BTreeSet<&str> = self
+                .to
+                .copies
+                .iter()
+                .filter(|copy| copy.enabled && copy.path == place.path)
+                .map(|copy| copy.line_sha256.as_str())
+                .collect();
+            let enabled = |line: &str| wanted.contains(ground::sha256(line.as_bytes()).as_str());
+            let bytes = rewritten(&file.bytes, &self.which, &marker, &self.action, enabled);
+            if bytes == file.bytes {
+                continue;
+            }
+            check(&place.path, &file.seen)?;
+            let sha256 = ground::sha256(&bytes);
+            let before = self.to.files.iter().find(|whole| whole.path == place.path && whole.sha256 == sha256);
+            let making = Making::like(&file.seen, before.map(|whole| whole.mtime_ns));
+            on.write(&place.path, place.who, Some(&file.seen), &bytes, making)?;
+        }
+        Ok(())
+    }
+}
+
+/// What of some files we keep out of force: file, action, line.
+pub(super) fn marked(on: &dyn Ground, places: &[Place]) -> Vec<(String, String, String)> {
+    let marker = on.with().marker.clone();
+    let mut found = Vec::new();
+    for place in places {
+        // What cannot be read has nothing of ours: we would not have written it.
+        let Ok(Some(file)) = on.read(&place.path, place.who, MAX_TEXT) else { continue };
+        let lines = file.bytes.split(|byte| *byte == b'\n').filter_map(text);
+        let ours = lines.filter_map(|line| kept(&marker, line));
+        found.extend(ours.map(|(action, line)| (place.path.clone(), action.to_owned(), line.to_owned())));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MARKER: &str = "shieldops:0123456789abcdef";
+
+    fn off(text: &[u8], line: &str) -> Vec<u8> {
+        rewritten(text, &Which::Text(line.to_owned()), MARKER, "act_1", |_| false)
+    }
+
+    fn on(text: &[u8], line: &str) -> Vec<u8> {
+        rewritten(text, &Which::Text(line.to_owned()), MARKER, "act_2", |_| true)
+    }
+
+    #[test]
+    fn every_copy_goes_out_of_force_in_its_place_and_comes_back() {
+        let text = b"# kept\n*/5 * * * * /tmp/x\nother\n  */5 * * * * /tmp/x \n\xff\xfe\nlast without end";
+        let gone = off(text, "*/5 * * * * /tmp/x");
+        let shown = String::from_utf8_lossy(&gone).into_owned();
+        assert_eq!(shown.matches("# shieldops:0123456789abcdef:act_1 ").count(), 2, "{shown}");
+        assert!(shown.starts_with("# kept\n# shieldops:"), "{shown}");
+        assert_eq!(on(&gone, "*/5 * * * * /tmp/x"), text);
+    }
+
+    #[test]
+    fn another_installation_s_mark_is_left_alone() {
+        let theirs = b"# shieldops:ffffffffffffffff:act_1 */5 * * * * /tmp/x\n";
+        assert_eq!(on(theirs, "*/5 * * * * /tmp/x"), theirs);
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_comes_back_byte_for_byte(before in prop::collection::vec(any::<u8>(), 0..200), after in prop::collection::vec(any::<u8>(), 0..200), line in "[0-9*][ -~]{0,40}") {
+            let line = line.trim().to_owned();
+            let text = [before.as_slice(), b"\n", line.as_bytes(), b"\n", after.as_slice()].concat();
+            let gone = off(&text, &line);
+            prop_assert!(gone != text);
+            prop_assert!(!gone.split(|byte| *byte == b'\n').filter_map(super::text).any(|it| it.trim() == line));
+            prop_assert_eq!(on(&gone, &line), text);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The vault of a filesystem: a folder at its root that only root can enter, with a file and a note for each entry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::linux::ground::{
+    Ground, Kind, Making, Outcome, Seen, Trouble, Who, check_path, join, refused, split,
+};
+
+const NAME: &str = ".shieldops-vault";
+/// The largest note, in bytes.
+const MAX_NOTE: u64 = 16 * 1024;
+/// Folders on which a filesystem is commonly mounted; a vault elsewhere is found by its path.
+const USUAL: [&str; 12] = ["/", "/home", "/tmp", "/var", "/var/tmp", "/var/www", "/opt", "/srv", "/usr", "/root", "/run", "/dev/shm"];
+
+/// What an entry says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    marker: String,
+    action: String,
+    path: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Where the file is now.
+    pub(super) file: String,
+    pub(super) seen: Seen,
+    note: String,
+    vault: String,
+}
+
+/// The vault of the filesystem that a path is on, when its folder is there.
+fn place(on: &dyn Ground, path: &str) -> Outcome<Option<String>> {
+    let folder = on.find(split(path).0, Who::Root)?;
+    Ok(folder.filter(|folder| folder.kind == Kind::Folder).map(|folder| join(&folder.mount, NAME)))
+}
+
+/// Whether the vault is there; one that others could enter is not ours.
+fn trusted(on: &dyn Ground, vault: &str) -> Outcome<bool> {
+    match on.find(vault, Who::Root)? {
+        None => Ok(false),
+        Some(seen) if seen.kind == Kind::Folder && seen.uid == 0 && seen.mode & 0o077 == 0 => Ok(true),
+        Some(_) => refused(format!("{vault} is not a folder that only root can enter: it is not ours")),
+    }
+}
+
+/// The entries of one vault: the action, the path, and the entry.
+fn entries(on: &dyn Ground, vault: &str) -> Outcome<Vec<(Note, Entry)>> {
+    if !trusted(on, vault)? {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for name in on.list(vault, Who::Root)?.unwrap_or_default() {
+        let Some(key) = name.strip_suffix(".json") else { continue };
+        let (note_path, file) = (join(vault, &name), join(vault, key));
+        let Some(text) = on.read(&note_path, Who::Root, MAX_NOTE)? else { continue };
+        let Ok(note) = serde_json::from_slice::<Note>(&text.bytes) else { continue };
+        if note.marker != on.with().marker || check_path(&note.path).is_err() {
+            continue;
+        }
+        let seen = on.find(&file, Who::Root)?.filter(|seen| seen.kind == Kind::File);
+        let Some(seen) = seen else { continue };
+        found.push((note, Entry { file, seen, note: note_path, vault: vault.to_owned() }));
+    }
+    Ok(found)
+}
+
+pub(super) fn find(on: &dyn Ground, path: &str) -> Outcome<Option<Entry>> {
+    let Some(vault) = place(on, path)? else { return Ok(None) };
+    Ok(entries(on, &vault)?.into_iter().find(|(note, _)| note.path == path).map(|(_, entry)| entry))
+}
+
+/// Action and path of everything in the vaults at the usual places.
+pub(super) fn all(on: &dyn Ground) -> Outcome<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for folder in USUAL {
+        let mount = match on.find(folder, Who::Root) {
+            Ok(Some(seen)) => seen.mount,
+            // A link: the folder that it names is asked for by its own name.
+            Ok(None) | Err(_) => continue,
+        };
+        if mount == folder {
+            found.extend(entries(on, &join(&mount, NAME))?.into_iter().map(|(note, _)| (note.action, note.path)));
+        }
+    }
+    Ok(found)
+}
+
+/// Moves the file in. The note comes first: a file without one could not be found again.
+pub(super) fn put(on: &mut dyn Ground, path: &str, seen: &Seen, action: &str) -> Outcome<()> {
+    let vault = place(on, path)?.ok_or_else(|| Trouble::Failed(format!("the folder of {path} is gone")))?;
+    if !trusted(on, &vault)? {
+        on.make_folder(&vault)?;
+    }
+    sweep(on, &vault)?;
+    if find(on, path)?.is_some() {
+        return refused(format!("{path} is in quarantine already"));
+    }
+    let note = Note { marker: on.with().marker.clone(), action: action.to_owned(), path: path.to_owned() };
+    let bytes = serde_json::to_vec(&note).map_err(|error| Trouble::Failed(error.to_string()))?;
+    let (file, note) = (join(&vault, action), join(&vault, &format!("{action}.json")));
+    let making = Making { mode: 0o600, uid: 0, gid: 0, mtime_ns: None };
+    on.write(&note, Who::Root, None, &bytes, making)?;
+    let moved = on.shift(path, seen, &file);
+    if moved.is_err() {
+        on.remove(&note)?;
+        on.remove_empty(&vault)?;
+    }
+    moved
+}
+
+/// Moves the file back; the vault goes with its last entry.
+pub(super) fn take(on: &mut dyn Ground, path: &str, entry: &Entry) -> Outcome<()> {
+    on.shift(&entry.file, &entry.seen, path)?;
+    on.remove(&entry.note)?;
+    sweep(on, &entry.vault)?;
+    on.remove_empty(&entry.vault)
+}
+
+/// Notes of ours whose file never came or has gone: a process that ended between two steps left them.
+fn sweep(on: &mut dyn Ground, vault: &str) -> Outcome<()> {
+    for name in on.list(vault, Who::Root)?.unwrap_or_default() {
+        let Some(key) = name.strip_suffix(".json") else { continue };
+        if on.find(&join(vault, key), Who::Root)?.is_none() {
+            on.remove(&join(vault, &name))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! A simulated host and a rooted twin, and what the tests of files, users and processes do to them.
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use shieldops_connectors::linux::RootedOptions;
+use shieldops_model::{Action, Plan, PlanState};
+use shieldops_respond::{Draw, Error};
+
+use crate::support::{World, exe, person, target};
+
+impl World {
+    /// On a rooted twin; `None`, loudly, where none can run.
+    pub(crate) async fn rooted() -> Option<Self> {
+        let world = Self::new("twin/test");
+        world.linux.use_hand(exe());
+        match world.linux.start_rooted(RootedOptions { name: "test".to_owned(), exe: exe() }).await {
+            Ok(_) => Some(world),
+            Err(error) => {
+                assert!(error.why.contains("needs root") || error.why.contains("do not work here"), "{error}");
+                eprintln!("SKIPPED: no rooted twin can run here: {error}");
+                None
+            }
+        }
+    }
+
+    pub(crate) async fn try_plan(&self, capability: &str, params: Value) -> Result<Plan, Error> {
+        let mut request = self.request(params);
+        capability.clone_into(&mut request.actions[0].capability);
+        self.engine.propose(request).await
+    }
+
+    /// Plans, approves with as many people as it takes, and waits for the end of the run.
+    pub(crate) async fn act(&self, capability: &str, params: Value) -> Action {
+        let plan = self.try_plan(capability, params).await.unwrap();
+        assert_eq!(plan.state, PlanState::Proposed, "{:?}", plan.decision);
+        self.carry_out(plan).await
+    }
+
+    pub(crate) async fn carry_out(&self, mut plan: Plan) -> Action {
+        for n in 1..=2 {
+            if plan.state == PlanState::Proposed {
+                plan = self.engine.approve(plan.id, &plan.hash, &person(n)).await.unwrap();
+            }
+        }
+        let plan = self.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap();
+        plan.actions[0].clone()
+    }
+
+    /// The codes by which a plan is denied.
+    pub(crate) async fn denied(&self, capability: &str, params: Value) -> Vec<String> {
+        let plan = self.try_plan(capability, params).await.unwrap();
+        plan.decision.denies.into_iter().map(|deny| deny.code).collect()
+    }
+
+    /// A shell script of this test, in the twin: what it says.
+    pub(crate) fn sh(&self, script: &str) -> String {
+        let (good, said) = self.sh_of(script);
+        assert!(good, "{script}: {said}");
+        said
+    }
+
+    pub(crate) fn sh_of(&self, script: &str) -> (bool, String) {
+        let argv = self.linux.rooted("test").unwrap().enter();
+        let mut child = Command::new(&argv[0])
+            .args(&argv[1..])
+            .args(["sh", "-s"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let both = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&both).trim().to_owned())
+    }
+
+    /// The simulated host as it is stored.
+    pub(crate) fn simulated(&self) -> Value {
+        let text = std::fs::read_to_string(self.folder.path().join("sim/hosts/test.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Random states: what is done and undone leaves nothing, and what was done was done.
+    pub(crate) async fn comes_back(&self, name: &str, cases: u64) {
+        let all = shieldops_connectors::capabilities(std::sync::Arc::clone(&self.linux));
+        let capability = all.into_iter().find(|capability| capability.describe().name == name).unwrap();
+        let proving = capability.proving().unwrap();
+        let row = target(&self.target);
+        for seed in 0..cases {
+            let mut draw = Draw::new(seed);
+            let params = proving.stage(&row, &mut draw).await.unwrap();
+            let before = proving.snapshot(&row).await.unwrap();
+            let action = self.act(name, params.clone()).await;
+            assert_eq!(action.state.to_string_for_test(), "verified", "seed {seed}: {:?}", action.detail);
+            let after = proving.snapshot(&row).await.unwrap();
+            assert_eq!(before == after, !action.changed, "seed {seed}: {params}");
+            let undone = self.undo(&action).await.unwrap();
+            assert_eq!(undone.state.to_string_for_test(), "undone", "seed {seed}: {:?}", undone.detail);
+            assert_eq!(proving.snapshot(&row).await.unwrap(), before, "seed {seed}: residue of {params}");
+        }
+    }
+}
+
+pub(crate) trait Shown {
+    fn to_string_for_test(&self) -> String;
+}
+
+impl Shown for shieldops_model::ActionState {
+    fn to_string_for_test(&self) -> String {
+        json!(self).as_str().unwrap().to_owned()
+    }
+}
+
+/// Every capability of files, users and schedules that can be undone.
+pub(crate) const REVERSIBLE: [&str; 4] = [
+    "linux.disable_cron_entry",
+    "linux.disable_user",
+    "linux.quarantine_file",
+    "linux.remove_authorized_key",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_simulated_host_everything_that_is_undone_comes_back() {
+    let world = World::new("sim/test");
+    for name in REVERSIBLE {
+        world.comes_back(name, 40).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_rooted_twin_everything_that_is_undone_comes_back() {
+    let Some(world) = World::rooted().await else { return };
+    for name in REVERSIBLE {
+        world.comes_back(name, 6).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_twin_has_everything_of_its_own_and_nothing_reaches_this_host() {
+    let Some(world) = World::rooted().await else { return };
+    let name = format!("shieldops-twin-test-{}", std::process::id());
+    world.sh(&format!("touch /etc/{name} /usr/{name} /home/{name} /tmp/{name} /run/{name}; hostname >/dev/null; true"));
+    for folder in ["etc", "usr", "home", "tmp", "run"] {
+        assert!(!std::path::Path::new(&format!("/{folder}/{name}")).exists(), "/{folder} is shared");
+    }
+    assert_eq!(world.sh("ls /home /root | grep -v :; true"), name, "the homes of the real host are not in it");
+    assert_eq!(world.sh("cat /proc/1/comm").len() > 1, true);
+    let here = std::fs::read_link("/proc/self/ns/net").unwrap();
+    assert_ne!(world.sh("readlink /proc/self/ns/net"), here.to_string_lossy());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_twin_and_all_in_it_end_with_it() {
+    let Some(world) = World::rooted().await else { return };
+    world.sh("setsid sleep 987654 >/dev/null 2>&1 &");
+    let running = || {
+        let said = Command::new("pgrep").args(["-f", "sleep 987654"]).output().unwrap();
+        !said.stdout.is_empty()
+    };
+    assert!(running());
+    world.linux.stop_rooted("test");
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while running() && std::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!running(), "a process of the twin outlived it");
+    let gone = world.try_plan("linux.disable_user", json!({"user": "alice"})).await.unwrap_err();
+    assert!(gone.to_string().contains("not running"), "{gone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_namespace_has_no_files_of_its_own() {
+    let world = World::new("netns/blue");
+    for (name, params) in [
+        ("linux.quarantine_file", json!({"path": "/tmp/x"})),
+        ("linux.kill_process", json!({"pid": 4_000_000})),
+        ("linux.disable_user", json!({"user": "alice"})),
+    ] {
+        let error = world.try_plan(name, params).await.unwrap_err();
+        assert!(error.to_string().contains("no files, users and processes of its own"), "{error}");
+    }
+}
