@@ -82,12 +82,15 @@ pub struct State {
     /// Our table has a set for this length and nothing is in it: a timer ended. Not compared: it drops nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leftover: bool,
+    /// The range is in its set, and somebody changed what looks at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub altered: bool,
 }
 
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
-        let timed = |state: &Self| state.remaining_s.is_some();
-        self.range == other.range && self.blocked == other.blocked && timed(self) == timed(other)
+        let compared = |state: &Self| (state.range, state.blocked, state.altered, state.remaining_s.is_some());
+        compared(self) == compared(other)
     }
 }
 
@@ -117,14 +120,15 @@ impl BlockRange {
 
     fn state(&self, table: Option<&Table>, range: IpNet) -> State {
         let marker = self.linux.marker();
-        let element = table
-            .filter(|table| table.intact(&ranges::layout(marker, table), marker))
-            .and_then(|table| ranges::find(table, range));
+        let whole = table.is_some_and(|table| table.intact(&ranges::layout(marker, table), marker));
+        let there = table.and_then(|table| ranges::find(table, range));
+        let element = there.filter(|_| whole);
         State {
             range,
             blocked: element.is_some(),
             remaining_s: element.and_then(|element| lasting::wanted(element.remaining_s)),
             leftover: table.is_some_and(|table| ranges::is_leftover(table, range)),
+            altered: there.is_some() && !whole,
         }
     }
 }
@@ -202,7 +206,7 @@ impl Capability for BlockRange {
     }
 
     fn desired(&self, _state: &State, params: &Params) -> State {
-        State { range: params.range, blocked: true, remaining_s: params.expires_in_s, leftover: false }
+        State { range: params.range, blocked: true, remaining_s: params.expires_in_s, leftover: false, altered: false }
     }
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {

@@ -105,12 +105,16 @@ pub struct State {
     /// Our table is there and its gate is open: a timer ended. Not compared: it drops nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leftover: bool,
+    /// The gate is shut, and somebody changed what is behind it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub altered: bool,
 }
 
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         let timed = self.armed || other.armed || self.remaining_s.is_some() == other.remaining_s.is_some();
-        self.isolated == other.isolated && (!self.isolated || self.keep == other.keep && timed)
+        let as_much = !self.isolated || self.keep == other.keep && timed;
+        self.isolated == other.isolated && self.altered == other.altered && as_much
     }
 }
 
@@ -153,6 +157,7 @@ impl IsolateHost {
             remaining_s: shut.filter(|_| !armed).and_then(|element| lasting::wanted(element.remaining_s)),
             armed,
             leftover: table.is_some_and(|table| table.elements().next().is_none()),
+            altered: shut.is_none() && table.and_then(isolation::gate).is_some(),
         }
     }
 
@@ -246,7 +251,7 @@ impl Capability for IsolateHost {
 
     fn desired(&self, state: &State, params: &Params) -> State {
         let keep = state.keep.clone();
-        State { isolated: true, keep, remaining_s: params.expires_in_s, armed: false, leftover: false }
+        State { isolated: true, keep, remaining_s: params.expires_in_s, armed: false, leftover: false, altered: false }
     }
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {

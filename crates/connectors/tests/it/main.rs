@@ -9,9 +9,13 @@
 
 mod crash;
 mod engine;
+mod files;
 mod gate;
+mod hosts;
 mod live;
 mod model;
+mod network;
 mod orphans;
+mod processes;
 mod stored;
 mod support;

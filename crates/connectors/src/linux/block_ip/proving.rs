@@ -9,7 +9,6 @@ use shieldops_respond::{Draw, Fault, Proving};
 
 use super::{BlockIp, Params};
 use crate::linux::{
-    lasting,
     nft::{self, addresses},
     proofs,
 };
@@ -28,8 +27,7 @@ impl Proving for BlockIp {
             }
             let (Ok(address), marker) = (address.parse::<IpAddr>(), self.linux.marker()) else { continue };
             let before = self.linux.tables(&access).await?;
-            let timer = lasting::timer(proofs::some_time(draw));
-            let batch = addresses::block(marker, before.addresses(), address, timer, &nft::mark(marker, "staged"));
+            let batch = addresses::block(marker, before.addresses(), address, None, &nft::mark(marker, "staged"));
             self.linux.batch(&access, &batch, None).await?;
         }
         let address = ADDRESSES.get(about).and_then(|text| text.parse().ok());
