@@ -16,6 +16,8 @@ mod journey;
 mod plans;
 #[path = "support/server.rs"]
 mod server;
+#[path = "invariants/told.rs"]
+mod told;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 

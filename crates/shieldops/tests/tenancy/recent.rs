@@ -25,6 +25,7 @@ fn changes(role: &Value, key: &Value, member: &str) -> Vec<(&'static str, String
         ("DELETE", format!("/api/v1/users/{member}/factors"), Value::Null),
         ("POST", "/api/v1/grants".to_owned(), json!({"role": "analyst", "reason": "help", "expires_at": until})),
         ("PUT", "/api/v1/settings".to_owned(), json!({})),
+        ("PUT", "/api/v1/notifications".to_owned(), json!({"email": true})),
         ("POST", "/api/v1/settings/rollback".to_owned(), json!({"version": 1})),
     ]
 }
