@@ -250,3 +250,23 @@ test_a_lifted_freeze_is_told_to_everyone if {
 	undo := approvals.notify with input as testing.when(object.union(asked("reversible", 1, "staging", "medium"), {"entry": "undo"}), lifted)
 	undo == set()
 }
+
+test_of_several_reasons_the_gravest_counts if {
+	needed(asked("irreversible", 1, "production", "low")) == 2
+	because := approvals.because with input as asked("irreversible", 1, "production", "low")
+	testing.codes(because) == {"irreversible", "production_above_low"}
+}
+
+test_the_undo_of_what_cannot_be_undone_asks_nobody if {
+	needed(object.union(asked("irreversible", 1, "production", "low"), {"entry": "undo"})) == 0
+}
+
+test_a_standing_grant_counts_at_level_3_too if {
+	needed(trusted(block, object.union(at(3), granted))) == 0
+}
+
+test_a_broken_glass_is_no_reason_of_an_undo if {
+	plan_ := testing.when(object.union(asked("reversible", 1, "production", "high"), {"entry": "undo"}), glass(person))
+	because := approvals.because with input as plan_
+	testing.codes(because) == {"first_approval"}
+}

@@ -31,7 +31,6 @@ deny contains {"code": "undone_by_person", "detail": sprintf("a person undid thi
 	plan.automation
 	some action in plan.changing
 	before := object.get(input.situation.actions, [action.id, "not_again_before"], null)
-	before != null
 	input.now < before
 }
 

@@ -92,3 +92,9 @@ test_beside_it_automation_may_block if {
 test_a_person_may_block_it if {
 	denied(testing.by_person(never("proxy", "203.0.113.0/24"))) == set()
 }
+
+test_reading_goes_on_whatever_the_confidence if {
+	reading := testing.plan([testing.action_of(testing.class("read_only"), testing.target, [])])
+	denied(testing.when(reading, {"confidence": 0.1, "autonomy": {"tenant": 0}})) == set()
+	denied(testing.when(run(reading), {"confidence": 0.9, "autonomy": {"tenant": 1}})) == set()
+}

@@ -115,3 +115,7 @@ test_at_low_risk_production_needs_no_grant if {
 	harmless := testing.plan([testing.action_of(object.union(testing.capability, {"base_risk": 0}), testing.target, ["203.0.113.66/32"])])
 	level(sure(harmless, {"autonomy": {"tenant": 4}})) == 4
 }
+
+test_one_label_is_enough_for_a_grant if {
+	level(under(labelled({"app": "web"}), {"labels": {"app": "web"}})) == 4
+}

@@ -82,7 +82,7 @@ why_less := sprintf(", %d more are kept for incidents of high severity", [kept])
 
 deny contains {"code": "too_many_restarts", "detail": sprintf("%d restarts of target %s in an hour; at most %d", [number, action.target.name, numbers.restarts_per_hour])} if {
 	some action in restarts
-	planned := count([1 | some other in restarts; other.target.id == action.target.id])
+	planned := count([other | some other in restarts; other.target.id == action.target.id])
 	number := object.get(input.situation.actions, [action.id, "restarts_last_hour"], 0) + planned
 	number > numbers.restarts_per_hour
 }

@@ -170,3 +170,14 @@ test_a_target_without_history_was_not_restarted if {
 	one := restarts("transient", 1, 0)
 	denied(object.union(one, {"actions": [object.union(one.actions[0], {"id": "act_2"})]})) == set()
 }
+
+test_a_team_without_counts_has_its_whole_number if {
+	new := {"teams": [{"name": "new", "members": [], "labels": {}}]}
+	denied(with_limits(testing.when(reaching("production", 1), new), "production", {"per_team_hour": 1})) == set()
+	denied(with_limits(testing.when(reaching("production", 1), new), "production", {"per_team_hour": 0})) == {"rate_team_hour"}
+}
+
+test_a_target_without_history_has_its_whole_number if {
+	one := testing.when(restarts("transient", 1, 0), {"numbers": {"restarts_per_hour": 1}})
+	denied(object.union(one, {"actions": [object.union(one.actions[0], {"id": "act_2"})]})) == set()
+}

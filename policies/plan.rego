@@ -12,7 +12,7 @@ reached := {net_ | some action in changing; some net_ in action.reach}
 # Actions by environment.
 actions_in[environment] := number if {
 	some environment in environments
-	number := count([1 | some action in changing; action.target.environment == environment])
+	number := count([action | some action in changing; action.target.environment == environment])
 }
 
 # The blast radius: everything that the actions of an environment reach, once each.

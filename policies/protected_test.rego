@@ -173,3 +173,11 @@ test_the_reason_says_why_it_is_protected if {
 	reasons := protected.deny with input as testing.when(in_facts("user:alice"), protects("user", "alice"))
 	reasons == {{"code": "protected_entry", "detail": "user alice is protected: it is ours"}}
 }
+
+test_an_entry_protects_only_what_is_of_its_kind if {
+	hit(testing.block("203.0.113.66/32"), "user", "alice") == set()
+	hit(in_facts("user:alice"), "user", "twin/demo") == set()
+	hit(in_facts("process:/usr/sbin/nginx"), "user", "nginx") == set()
+	hit(in_facts("path:/etc/app/key.pem"), "user", "/etc/app") == set()
+	hit(in_facts("domain:login.idp.example.com"), "user", "idp.example.com") == set()
+}

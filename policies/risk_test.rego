@@ -81,3 +81,9 @@ test_the_first_of_the_gravest_is_shown if {
 	])
 	terms[0].why == "linux.block_ip on first"
 }
+
+test_each_term_weighs_one if {
+	level_of("staging", "medium", 1, "irreversible") == "medium"
+	level_of("development", "medium", 2, "irreversible") == "medium"
+	level_of("development", "medium", 2, "reversible") == "low"
+}
