@@ -282,6 +282,7 @@ pub(crate) fn target(name: &str, host: &str) -> Target {
         owner: None,
         simulated: false,
         realm: None,
+        ssh: None,
         protected: false,
         demo: true,
         created_at: Timestamp::from_secs(START),

@@ -16,6 +16,7 @@ pub mod investigation;
 pub mod notice;
 pub mod plan;
 pub mod severity;
+pub mod ssh;
 pub mod target;
 pub mod tenant;
 pub mod time;
@@ -36,6 +37,7 @@ pub use investigation::{Evidence, Hypothesis, Investigation, NotChecked, Propose
 pub use notice::{Audience, Notice, NoticeFact, NoticeKind};
 pub use plan::{Approval, Decision, Override, Obligations, Plan, PlanState, Reason, Risk};
 pub use severity::Severity;
+pub use ssh::{PrivateKey, Ssh};
 pub use target::{Criticality, Environment, Target, TargetKind, TargetRef};
 pub use tenant::{SettingsBase, SettingsProblem, TenantChange, TenantLimits, TenantSettings, TenantState};
 pub use time::Timestamp;

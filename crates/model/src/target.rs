@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{TargetId, TenantId, Timestamp};
+use crate::{Ssh, TargetId, TenantId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -44,7 +44,7 @@ pub enum Criticality {
 pub struct TargetRef {
     /// `linux_host`.
     pub kind: String,
-    /// `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`.
+    /// `local`, `ssh/<name>`, `netns/<name>`, `twin/<name>` or `sim/<name>`.
     pub name: String,
 }
 
@@ -64,6 +64,9 @@ pub struct Target {
     /// The tenant, where it is not the installation's first: the simulators of tenants are kept apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub realm: Option<TenantId>,
+    /// How it is reached, where that is over SSH (`ssh/<name>`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Box<Ssh>>,
     /// Never touched by any action.
     pub protected: bool,
     pub demo: bool,

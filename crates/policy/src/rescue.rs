@@ -114,6 +114,7 @@ mod tests {
             owner: None,
             simulated: true,
             realm: None,
+            ssh: None,
             protected: false,
             demo: false,
             created_at: Timestamp::from_secs(0),

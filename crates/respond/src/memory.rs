@@ -309,6 +309,7 @@ pub(crate) mod tests {
             owner: None,
             simulated: name.starts_with("sim/"),
             realm: None,
+            ssh: None,
             protected: false,
             demo: false,
             created_at: Timestamp::from_secs(0),

@@ -105,6 +105,7 @@ fn target(name: &str) -> Target {
         owner: None,
         simulated: name.starts_with("sim/"),
         realm: None,
+        ssh: None,
         protected: false,
         demo: false,
         created_at: Timestamp::from_secs(0),

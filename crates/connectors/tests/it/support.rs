@@ -10,7 +10,7 @@ use shieldops_model::{
 };
 use shieldops_policy::Policy;
 use shieldops_respond::{
-    CrashPoints, Engine, EngineOptions, Error, Person, PlanRequest, Registry, Requester, RequesterKind,
+    CrashPoints, Engine, EngineOptions, Error, Person, PlanRequest, Registry, Requester, RequesterKind, Surroundings,
     memory::MemoryJournal,
 };
 use tempfile::TempDir;
@@ -40,6 +40,7 @@ pub(crate) fn target(name: &str) -> Target {
         owner: None,
         simulated: name.starts_with("sim/"),
         realm: None,
+        ssh: None,
         protected: false,
         demo: false,
         created_at: Timestamp::from_secs(0),
@@ -49,6 +50,17 @@ pub(crate) fn target(name: &str) -> Target {
 
 pub(crate) fn person(n: u128) -> Person {
     Person { user: Id::from_bits(n), name: format!("person {n}"), client_addr: Some("192.0.2.7".to_owned()), strong: true }
+}
+
+/// Numbers that no test comes to: rates and caps have tests of their own.
+pub(crate) fn unlimited() -> Surroundings {
+    let mut around = Surroundings::default();
+    for environment in [Environment::Development, Environment::Staging, Environment::Production] {
+        let limits = around.settings.numbers.limits.of_mut(environment);
+        (limits.per_minute, limits.per_hour, limits.per_team_hour) = (100_000, 100_000, 100_000);
+        (limits.blast_radius, limits.resources_per_hour) = (100_000, 100_000);
+    }
+    around
 }
 
 /// The example that is built beside the tests: our binary's stand-in.
@@ -68,8 +80,8 @@ pub(crate) fn request_on(target: &str, params: Value) -> PlanRequest {
             target: TargetRef { kind: "linux_host".to_owned(), name: target.to_owned() },
             params,
         }],
-        requester: Requester { id: "system:investigation".to_owned(), kind: RequesterKind::System },
-        requester_addr: None,
+        requester: Requester { id: person(90).user.to_string(), kind: RequesterKind::User },
+        requester_addr: person(90).client_addr,
         incident_id: None,
         not_checkable: Vec::new(),
         demo: false,
@@ -88,6 +100,7 @@ impl World {
         };
         let linux = Linux::new(options).unwrap();
         let journal = Arc::new(MemoryJournal::with_targets([target(name)]));
+        journal.put_surroundings(unlimited());
         let tracker = TaskTracker::new();
         let engine = engine(&linux, &journal, &clock, CrashPoints::none(), &tracker);
         Self { folder, clock, linux, journal, engine, target: name.to_owned(), tracker }
@@ -128,6 +141,7 @@ impl World {
     /// The same host under a database that knows nothing of what was done there.
     pub(crate) fn forget(&mut self) {
         self.journal = Arc::new(MemoryJournal::with_targets([target(&self.target)]));
+        self.journal.put_surroundings(unlimited());
         self.restart(CrashPoints::none());
     }
 

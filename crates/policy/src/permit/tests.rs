@@ -24,6 +24,7 @@ pub(crate) fn target() -> Target {
         owner: None,
         simulated: false,
         realm: None,
+        ssh: None,
         protected: false,
         demo: false,
         created_at: Timestamp::from_secs(0),
