@@ -43,6 +43,7 @@ pub enum FreezeWhen {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = FreezeDay)]
 pub enum Day {
     Monday,
     Tuesday,

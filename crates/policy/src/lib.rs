@@ -10,6 +10,7 @@ mod explain;
 mod input;
 mod load;
 mod permit;
+mod replay;
 mod rescue;
 mod schema;
 mod settings;
@@ -26,6 +27,7 @@ pub use input::{
     TargetInput, resources,
 };
 pub use permit::{Grant, Permit, Refused};
+pub use replay::{Asked, Difference, NotReplayable, ReplayReport, Side, replay};
 pub use rescue::{Inverse, Rescue, RescueError};
 pub use schema::input_schema;
 pub use settings::{
