@@ -4,7 +4,7 @@ import { textOrEntity } from '@/features/alerts/filters'
 import { eventOf, listValues, sampleLines, samplesOf, samplesText } from '@/features/detections/samples'
 import { tokens } from '@/features/detections/yaml'
 import { flatten } from '@/features/events/fields'
-import { parseLabels } from '@/features/settings/target-dialog'
+import { parseLabels } from '@/features/settings/labels'
 import { bytes, countdown, plural, short, since, span, words } from '@/ui/format'
 
 describe('words and numbers', () => {

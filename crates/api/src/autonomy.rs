@@ -59,6 +59,8 @@ pub(crate) struct LoweredView {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AutonomyView {
+    /// What its ETag says.
+    version: i64,
     /// What is set. The lowest that concerns an action holds.
     levels: Vec<Level>,
     effective: Vec<EffectiveLevel>,
@@ -119,13 +121,15 @@ async fn view(
     };
     let page = PageRequest { limit: Some(200), cursor: None };
     let waiting = changes::list(access, true, &page, now).await?.items;
+    let version = autonomy::version(access).await?;
     let view = AutonomyView {
+        version,
         levels,
         effective: all,
         lowered: autonomy::lowered(access, now).await?.into_iter().map(named).collect(),
         pending: waiting.into_iter().filter(|change| change.kind != Kind::Target).collect(),
     };
-    Ok(Tagged(autonomy::version(access).await?, view))
+    Ok(Tagged(version, view))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

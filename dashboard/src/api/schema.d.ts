@@ -44,6 +44,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/actions/{id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The pieces that an action collected, in the order in which they were read.
+         * @description Needs `action.read`.
+         */
+        get: operations["list_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/actions/{id}/evidence/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The bytes of a piece, to be kept and never shown as a page. Each download is an entry of the ledger.
+         * @description Needs `incident.export`.
+         */
+        get: operations["download_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/actions/{id}/undo": {
         parameters: {
             query?: never;
@@ -202,6 +242,50 @@ export interface paths {
          * @description Needs `automation.write`.
          */
         post: operations["resume_automation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/autonomy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The levels that are set, and what is effective.
+         * @description Needs `automation.read`.
+         */
+        get: operations["get_autonomy"];
+        /**
+         * Sets how far automation may go. Raising to 3 or 4 is answered with 202 and waits for a second person.
+         * @description Needs `automation.write`.
+         */
+        put: operations["set_autonomy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/autonomy/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks to take back what the system lowered by itself; a second person confirms it.
+         * @description Needs `settings.write`.
+         */
+        post: operations["restore_autonomy"];
         delete?: never;
         options?: never;
         head?: never;
@@ -422,6 +506,210 @@ export interface paths {
          * @description Needs `rule.write`.
          */
         patch: operations["update_exception"];
+        trace?: never;
+    };
+    "/api/v1/gate-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Changes that take two people, newest first.
+         * @description Needs `automation.read`.
+         */
+        get: operations["list_gate_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-changes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One change.
+         * @description Needs `automation.read`.
+         */
+        get: operations["get_gate_change"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-changes/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirms a change that another person asked for: it holds at once.
+         * @description Needs `automation.write`.
+         */
+        post: operations["confirm_gate_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-changes/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a change back before it is confirmed: whoever asked for it, or could confirm it.
+         * @description Needs `automation.write`.
+         */
+        post: operations["withdraw_gate_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The settings of the gate in force, and the draft that waits.
+         * @description Needs `automation.read`.
+         */
+        get: operations["get_gate_settings"];
+        /**
+         * Writes settings as a draft. They are in force when another person activates them, or their author if they only tighten.
+         * @description Needs `settings.write`.
+         */
+        put: operations["draft_gate_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-settings/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What differs between two versions, field by field.
+         * @description Needs `automation.read`.
+         */
+        get: operations["diff_gate_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-settings/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Brings the settings of an earlier version back, as a draft.
+         * @description Needs `settings.write`.
+         */
+        post: operations["roll_back_gate_settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-settings/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions, newest first.
+         * @description Needs `automation.read`.
+         */
+        get: operations["list_gate_settings_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-settings/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version with its settings.
+         * @description Needs `automation.read`.
+         */
+        get: operations["get_gate_settings_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-settings/versions/{number}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts a version in force. Another person than its author does, unless it only tightens.
+         * @description Needs `settings.write`.
+         */
+        post: operations["activate_gate_settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/grants": {
@@ -1308,6 +1596,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where people are told.
+         * @description Needs `settings.read`.
+         */
+        get: operations["get_notifications"];
+        /**
+         * Says where people are told.
+         * @description Needs `settings.write`.
+         */
+        put: operations["update_notifications"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/outbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Letters, newest first, with what became of each.
+         * @description Needs `settings.read`.
+         */
+        get: operations["list_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends a test to the caller's own address and to the webhook.
+         * @description Needs `settings.write`.
+         */
+        post: operations["test_notifications"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/overview": {
         parameters: {
             query?: never;
@@ -2187,6 +2539,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/standing-grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Standing grants, newest first.
+         * @description Needs `automation.read`.
+         */
+        get: operations["list_standing_grants"];
+        put?: never;
+        /**
+         * Lets automation do one thing on these targets without asking, until a time.
+         * @description Needs `settings.write`.
+         */
+        post: operations["create_standing_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/standing-grants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends a standing grant at once.
+         * @description Needs `settings.write`.
+         */
+        delete: operations["revoke_standing_grant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/targets": {
         parameters: {
             query?: never;
@@ -2229,7 +2625,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Changes a target's row; plans made against the old row no longer match it.
+         * Changes a target's row; plans made against the old row no longer match it. What lowers its environment, criticality or
+         *     protection, or changes its labels, is answered with 202 and waits for a second person.
          * @description Needs `target.write`.
          */
         patch: operations["update_target"];
@@ -2526,6 +2923,26 @@ export interface paths {
          * @description Needs `token.write`.
          */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undoes many actions, newest first; what cannot be undone is named before anything is touched.
+         * @description Needs `action.undo`.
+         */
+        post: operations["undo_many"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2963,6 +3380,38 @@ export interface components {
             halted: boolean;
             reason?: string | null;
         };
+        /** @description 0 observe, 1 suggest, 2 act after approval, 3 act with a veto window, 4 act. */
+        AutonomyLevel: components["schemas"]["AutonomyScope"] & {
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            by_name: string;
+            /** @description Who else wanted it, where it took two. */
+            confirmed_by?: string | null;
+            /** Format: int32 */
+            level: number;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description What a level is set for; nothing at all is the tenant. */
+        AutonomyScope: {
+            capability?: string | null;
+            environment?: components["schemas"]["Environment"] | null;
+        };
+        AutonomyView: {
+            effective: components["schemas"]["EffectiveLevel"][];
+            /** @description What is set. The lowest that concerns an action holds. */
+            levels: components["schemas"]["AutonomyLevel"][];
+            /** @description What the system lowered by itself: it caps what is effective. */
+            lowered: components["schemas"]["LoweredView"][];
+            /** @description What waits for a second person. */
+            pending: components["schemas"]["GateChange"][];
+            /**
+             * Format: int64
+             * @description What its ETag says.
+             */
+            version: number;
+        };
         Backtest: {
             at: components["schemas"]["Timestamp"];
             by: string;
@@ -2984,6 +3433,21 @@ export interface components {
              * @description The version of a tenant's own rule; the newest unless told.
              */
             version?: number | null;
+        };
+        /** @description What an investigation may ask for: below `low` nothing, below `high` only what a person approves. */
+        Bands: {
+            /**
+             * Format: double
+             * @description 0 to 1.
+             * @default 0.85
+             */
+            high: number;
+            /**
+             * Format: double
+             * @description 0 to 1.
+             * @default 0.5
+             */
+            low: number;
         };
         /** @description A role that everybody has from the start. */
         BuiltIn: {
@@ -3042,6 +3506,8 @@ export interface components {
             options: unknown;
             ticket: string;
         };
+        /** @enum {string} */
+        Channel: "email" | "webhook";
         CheckAnswer: {
             diagnostics: components["schemas"]["DiagnosticView"][];
             /** @description Absent when the text is no rule. */
@@ -3137,9 +3603,13 @@ export interface components {
              * @description Distinct people, none of them the requester, who must approve before anything runs.
              */
             approvals_needed: number;
+            /** @description The controls that this decision is evidence for: `SOC 2 CC7.4`. */
+            controls?: string[];
             denies: components["schemas"]["Reason"][];
             /** @description SHA-256 of the typed input and of the policy set, hex. */
             input_hash: string;
+            /** @description What else must happen before and beside it. */
+            obligations?: components["schemas"]["Obligations"];
             policy_hash: string;
             risk: components["schemas"]["Risk"];
             risk_terms: components["schemas"]["RiskTerm"][];
@@ -3174,6 +3644,15 @@ export interface components {
             /** @description As `diff -u` writes it; empty when they are equal. */
             text: string;
             to: string;
+        };
+        /** @description What holds for a capability in an environment, before what the system lowered. */
+        EffectiveLevel: {
+            /** @description Which setting holds: `tenant`, `environment`, `capability`, or `default`. */
+            because: string;
+            capability: string;
+            environment: components["schemas"]["Environment"];
+            /** Format: int32 */
+            level: number;
         };
         /** @description One entity: `value` is canonical (addresses as RFC 5952 prints them, hosts and domains in lower case). */
         Entity: {
@@ -3213,6 +3692,21 @@ export interface components {
         };
         /** @enum {string} */
         Environment: "development" | "staging" | "production";
+        /** @description When others are told of an approval that nobody gave: seconds since the request, then since the step before. */
+        Escalation: {
+            /**
+             * Format: int32
+             * @description Then the administrators are told.
+             * @default 600
+             */
+            administrators_after_s: number;
+            /**
+             * Format: int32
+             * @description Then the approvers of the team are told.
+             * @default 300
+             */
+            approvers_after_s: number;
+        };
         EventCounts: {
             per_minute: components["schemas"]["Minute"][];
             /** Format: int64 */
@@ -3330,6 +3824,32 @@ export interface components {
             seq?: number | null;
             why: string;
         };
+        /** @description A time in which nothing of purpose `change` runs in these environments. */
+        Freeze: {
+            /** @description Empty: all. */
+            environments?: components["schemas"]["Environment"][];
+            name: string;
+            reason: string;
+            when: components["schemas"]["FreezeWhen"];
+        };
+        /** @enum {string} */
+        FreezeDay: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+        FreezeWhen: {
+            from: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            kind: "dates";
+            to: components["schemas"]["Timestamp"];
+        } | {
+            days: components["schemas"]["FreezeDay"][];
+            /** @description `HH:MM`. */
+            from: string;
+            /** @enum {string} */
+            kind: "weekly";
+            /** @description `HH:MM`. */
+            to: string;
+            /** @description IANA, for example `Europe/Berlin`. */
+            zone: string;
+        };
         Funnel: {
             /** Format: int64 */
             alerts: number;
@@ -3340,6 +3860,179 @@ export interface components {
             /** Format: int64 */
             plans_waiting: number;
         };
+        /** @description What is in force by whom, and why. */
+        GateActivation: {
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            by_name: string;
+            reason: string;
+        };
+        GateChange: {
+            after: Record<string, never>;
+            at: components["schemas"]["Timestamp"];
+            /** @description What was there when it was asked for. */
+            before: Record<string, never>;
+            /** @description Who asked for it. */
+            by: string;
+            by_name: string;
+            ended_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Who confirmed or withdrew it, and when. */
+            ended_by?: string | null;
+            ended_by_name?: string | null;
+            expires_at: components["schemas"]["Timestamp"];
+            id: components["schemas"]["Id_gch"];
+            kind: components["schemas"]["GateChangeKind"];
+            reason: string;
+            state: components["schemas"]["GateChangeState"];
+            /** @description What would change: the id of a target, or the environment and capability. */
+            subject: string;
+            /** Format: int64 */
+            version: number;
+        };
+        /**
+         * @description What would change.
+         * @enum {string}
+         */
+        GateChangeKind: "autonomy" | "lowered" | "target";
+        /** @enum {string} */
+        GateChangeState: "pending" | "confirmed" | "withdrawn" | "expired";
+        GateRollback: {
+            reason: string;
+            /**
+             * Format: int64
+             * @description The version whose settings come back, as a new draft; 0 is what is built in.
+             */
+            version: number;
+        };
+        /** @description Everything of the gate that a tenant may set. What is left out has its built-in value. */
+        GateSettings: {
+            /**
+             * @description Times in which nothing of purpose `change` runs.
+             * @default []
+             */
+            freezes: components["schemas"]["Freeze"][];
+            /**
+             * @default {
+             *       "proxy": [],
+             *       "nat": [],
+             *       "monitoring": [],
+             *       "partner": []
+             *     }
+             */
+            never_block: components["schemas"]["NeverBlock"];
+            /**
+             * @default {
+             *       "limits": {
+             *         "development": {
+             *           "blast_radius": 50,
+             *           "resources_per_hour": 50,
+             *           "ipv4_prefix": 24,
+             *           "ipv6_prefix": 64,
+             *           "per_minute": 10,
+             *           "per_hour": 100,
+             *           "per_team_hour": 50,
+             *           "veto_window_s": 60
+             *         },
+             *         "staging": {
+             *           "blast_radius": 20,
+             *           "resources_per_hour": 20,
+             *           "ipv4_prefix": 24,
+             *           "ipv6_prefix": 64,
+             *           "per_minute": 5,
+             *           "per_hour": 50,
+             *           "per_team_hour": 25,
+             *           "veto_window_s": 120
+             *         },
+             *         "production": {
+             *           "blast_radius": 5,
+             *           "resources_per_hour": 5,
+             *           "ipv4_prefix": 24,
+             *           "ipv6_prefix": 64,
+             *           "per_minute": 3,
+             *           "per_hour": 20,
+             *           "per_team_hour": 10,
+             *           "veto_window_s": 300
+             *         }
+             *       },
+             *       "restarts_per_hour": 5,
+             *       "kept_for_high_severity": 1,
+             *       "confidence": {
+             *         "low": 0.5,
+             *         "high": 0.85
+             *       },
+             *       "escalation": {
+             *         "approvers_after_s": 300,
+             *         "administrators_after_s": 600
+             *       },
+             *       "vote_void_s": 900,
+             *       "automation_expiry_s": 86400,
+             *       "no_redo_s": 86400
+             *     }
+             */
+            numbers: components["schemas"]["Numbers"];
+            /**
+             * @description What no action may touch.
+             * @default []
+             */
+            protected: components["schemas"]["ProtectedEntry"][];
+            /** @default [] */
+            teams: components["schemas"]["Team"][];
+            /**
+             * @description The IANA zone whose weekends count. Empty: UTC.
+             * @default
+             */
+            weekend_zone: string;
+            /**
+             * @description Saturday and Sunday are frozen, in every environment.
+             * @default false
+             */
+            weekends_frozen: boolean;
+        };
+        GateSettingsText: {
+            /** @description Why. It stands in the ledger. */
+            reason: string;
+            /** @description All of them; what is left out has its built-in value. */
+            settings: components["schemas"]["GateSettings"];
+        };
+        /** @description What is in force, and what waits. */
+        GateSettingsView: {
+            activated?: components["schemas"]["GateActivation"] | null;
+            draft?: components["schemas"]["GateVersionDetail"] | null;
+            /**
+             * Format: int64
+             * @description 0: what is built in.
+             */
+            number: number;
+            settings: components["schemas"]["GateSettings"];
+        };
+        /** @description A version, without its settings. */
+        GateVersion: {
+            activated?: components["schemas"]["GateActivation"] | null;
+            at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description The version that was in force when it was written; 0 is what is built in.
+             */
+            base: number;
+            by: string;
+            by_name: string;
+            /** Format: int64 */
+            number: number;
+            reason: string;
+            /**
+             * Format: int64
+             * @description The version that it brings back.
+             */
+            restores?: number | null;
+            state: components["schemas"]["GateVersionState"];
+        };
+        GateVersionDetail: components["schemas"]["GateVersion"] & {
+            settings: components["schemas"]["GateSettings"];
+            /** @description Against the version that it was written over: whoever wrote what only tightens may activate it alone. */
+            tightens: boolean;
+        };
+        /** @enum {string} */
+        GateVersionState: "draft" | "outdated" | "in_force" | "superseded";
         Grant: {
             created_at: components["schemas"]["Timestamp"];
             expires_at: components["schemas"]["Timestamp"];
@@ -3428,17 +4121,21 @@ export interface components {
         Id_dlq: string;
         Id_evt: string;
         Id_exc: string;
+        Id_gch: string;
         Id_gnt: string;
         Id_ilt: string;
         Id_inc: string;
         Id_ivt: string;
         Id_job: string;
         Id_key: string;
+        Id_ltr: string;
         Id_not: string;
+        Id_ntc: string;
         Id_pln: string;
         Id_psk: string;
         Id_rol: string;
         Id_ses: string;
+        Id_sgr: string;
         Id_tgt: string;
         Id_tnt: string;
         Id_tok: string;
@@ -3799,6 +4496,8 @@ export interface components {
             layer: string;
             navigator: string;
         };
+        /** @enum {string} */
+        LetterState: "queued" | "sent" | "dead";
         /**
          * @description How far a technique is covered: each step needs the ones before.
          * @enum {string}
@@ -4052,6 +4751,58 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_GateChange: {
+            items: {
+                after: Record<string, never>;
+                at: components["schemas"]["Timestamp"];
+                /** @description What was there when it was asked for. */
+                before: Record<string, never>;
+                /** @description Who asked for it. */
+                by: string;
+                by_name: string;
+                ended_at?: components["schemas"]["Timestamp"] | null;
+                /** @description Who confirmed or withdrew it, and when. */
+                ended_by?: string | null;
+                ended_by_name?: string | null;
+                expires_at: components["schemas"]["Timestamp"];
+                id: components["schemas"]["Id_gch"];
+                kind: components["schemas"]["GateChangeKind"];
+                reason: string;
+                state: components["schemas"]["GateChangeState"];
+                /** @description What would change: the id of a target, or the environment and capability. */
+                subject: string;
+                /** Format: int64 */
+                version: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_GateVersion: {
+            items: {
+                activated?: components["schemas"]["GateActivation"] | null;
+                at: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int64
+                 * @description The version that was in force when it was written; 0 is what is built in.
+                 */
+                base: number;
+                by: string;
+                by_name: string;
+                /** Format: int64 */
+                number: number;
+                reason: string;
+                /**
+                 * Format: int64
+                 * @description The version that it brings back.
+                 */
+                restores?: number | null;
+                state: components["schemas"]["GateVersionState"];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_GrantView: {
             items: (components["schemas"]["Grant"] & {
                 /** @description The name of the other tenant while the grant holds: afterwards the two have no more to do with each other. */
@@ -4162,6 +4913,29 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_Letter: {
+            items: {
+                at: components["schemas"]["Timestamp"];
+                /** Format: int32 */
+                attempts: number;
+                channel: components["schemas"]["Channel"];
+                ended_at?: components["schemas"]["Timestamp"] | null;
+                /** @description What went wrong last. */
+                error?: string | null;
+                /** @description The same in every copy: the Message-ID of an e-mail, the `id` of a webhook. */
+                id: components["schemas"]["Id_ltr"];
+                kind: components["schemas"]["NoticeKind"];
+                /** @description When it is tried next, while it is queued. */
+                next_at: components["schemas"]["Timestamp"];
+                notice_id: components["schemas"]["Id_ntc"];
+                state: components["schemas"]["LetterState"];
+                /** @description The address of an e-mail; the host of a webhook. */
+                to: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_Match: {
             items: {
                 /** @description The event's time. */
@@ -4249,6 +5023,28 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_Piece: {
+            items: {
+                at: components["schemas"]["Timestamp"];
+                media_type: string;
+                /** @description What it is, as the target names it. */
+                name: string;
+                /** @description What is missing of it, and why. */
+                note?: string | null;
+                /**
+                 * Format: int64
+                 * @description Of its action, from 1.
+                 */
+                number: number;
+                /** @description SHA-256 over the bytes, hex: the ledger has the same. */
+                sha256: string;
+                /** Format: int64 */
+                size: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_PipelineView: {
             items: {
                 active: boolean;
@@ -4285,14 +5081,22 @@ export interface components {
             items: {
                 actions: components["schemas"]["Action"][];
                 approvals: components["schemas"]["Approval"][];
+                break_glass?: components["schemas"]["Override"] | null;
+                /**
+                 * Format: double
+                 * @description Of the finding that it answers, 0 to 1; absent where a person asks.
+                 */
+                confidence?: number | null;
                 created_at: components["schemas"]["Timestamp"];
                 decision: components["schemas"]["Decision"];
                 demo: boolean;
                 expires_at: components["schemas"]["Timestamp"];
+                freeze_override?: components["schemas"]["Override"] | null;
                 /** @description SHA-256, hex, over everything an approver sees, the target rows included. */
                 hash: string;
                 id: components["schemas"]["Id_pln"];
                 incident_id?: components["schemas"]["Id_inc"] | null;
+                not_before?: components["schemas"]["Timestamp"] | null;
                 not_checkable: string[];
                 rejected_reason?: string | null;
                 /** @description `usr_…`, or `system:investigation`, `system:expiry`. */
@@ -4303,6 +5107,8 @@ export interface components {
                 simulated: boolean;
                 state: components["schemas"]["PlanState"];
                 title: string;
+                /** @description Nobody answered the request in time. It is not a yes. */
+                unanswered?: boolean;
                 undo_of?: components["schemas"]["Id_pln"] | null;
                 updated_at: components["schemas"]["Timestamp"];
                 /** Format: int64 */
@@ -4387,6 +5193,30 @@ export interface components {
                 user_agent?: string | null;
                 user_id: components["schemas"]["Id_usr"];
                 user_name: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_StandingGrant: {
+            items: {
+                capability: string;
+                created_at: components["schemas"]["Timestamp"];
+                environment: components["schemas"]["Environment"];
+                expires_at: components["schemas"]["Timestamp"];
+                granted_by: string;
+                granted_by_name: string;
+                id: components["schemas"]["Id_sgr"];
+                /** @description Targets that carry all of these; without labels, none but those named. */
+                labels: {
+                    [key: string]: string;
+                };
+                reason: string;
+                revoked_at?: components["schemas"]["Timestamp"] | null;
+                revoked_by_name?: string | null;
+                targets: components["schemas"]["Id_tgt"][];
+                /** Format: int64 */
+                version: number;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -4614,6 +5444,19 @@ export interface components {
             name: string;
             password: string;
         };
+        /** @description What the system lowered by itself. */
+        LoweredAutonomy: {
+            at: components["schemas"]["Timestamp"];
+            capability: string;
+            target?: components["schemas"]["Id_tgt"] | null;
+            /** Format: int32 */
+            to: number;
+            until?: components["schemas"]["Timestamp"] | null;
+            why: string;
+        };
+        LoweredView: components["schemas"]["LoweredAutonomy"] & {
+            target_name?: string | null;
+        };
         Matrix: {
             techniques: components["schemas"]["Technique"][];
             totals: components["schemas"]["Totals"];
@@ -4687,6 +5530,17 @@ export interface components {
             matches: number;
             value: string;
         };
+        /** @description Networks that automation never blocks, because many others are behind them. */
+        NeverBlock: {
+            /** @default [] */
+            monitoring: string[];
+            /** @default [] */
+            nat: string[];
+            /** @default [] */
+            partner: string[];
+            /** @default [] */
+            proxy: string[];
+        };
         NewException: {
             /** @description Events from this time on are not excepted; at most a year from now. */
             expires_at: components["schemas"]["Timestamp"];
@@ -4748,6 +5602,20 @@ export interface components {
             title?: string | null;
             why?: string | null;
         };
+        NewStandingGrant: {
+            capability: string;
+            environment: components["schemas"]["Environment"];
+            /** @description Every target of the environment that carries all of these, now and later. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description Why. It stands in the ledger. */
+            reason: string;
+            /** @description The ids of registered targets, at most 100. */
+            targets?: components["schemas"]["Id_tgt"][];
+            /** @description At most 30 days from now. */
+            until: components["schemas"]["Timestamp"];
+        };
         NewTarget: {
             /** @description For `local`: the text that the refusal names. */
             confirm?: string | null;
@@ -4805,6 +5673,137 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             id: components["schemas"]["Id_not"];
             text: string;
+        };
+        /** @enum {string} */
+        NoticeKind: "approval_request" | "unanswered" | "plan_announced" | "break_glass" | "freeze_overridden" | "autonomy_lowered" | "undo_failed" | "drifted" | "unverified" | "orphaned" | "automation_halted" | "automation_resumed" | "test";
+        NotificationsBody: {
+            email: boolean;
+            webhook?: components["schemas"]["WebhookBody"] | null;
+        };
+        NotificationsView: {
+            at?: components["schemas"]["Timestamp"] | null;
+            by: string;
+            /** @description Whether the tenant wants e-mail. */
+            email: boolean;
+            /** @description Whether the installation has a mail server. */
+            email_ready: boolean;
+            /**
+             * Format: int32
+             * @description Members whose login is no address of e-mail: they are told by the webhook and in the dashboard only.
+             */
+            people_without_address: number;
+            /**
+             * Format: int64
+             * @description 0 while nothing was set.
+             */
+            version: number;
+            webhook?: components["schemas"]["WebhookView"] | null;
+        };
+        /** @description The numbers that policies compare with. */
+        Numbers: {
+            /**
+             * Format: int32
+             * @description What automation does ends after this, in seconds.
+             * @default 86400
+             */
+            automation_expiry_s: number;
+            /**
+             * @default {
+             *       "low": 0.5,
+             *       "high": 0.85
+             *     }
+             */
+            confidence: components["schemas"]["Bands"];
+            /**
+             * @default {
+             *       "approvers_after_s": 300,
+             *       "administrators_after_s": 600
+             *     }
+             */
+            escalation: components["schemas"]["Escalation"];
+            /**
+             * Format: int32
+             * @description Of each rate, how many actions automation may spend only for an incident of high or critical severity.
+             * @default 1
+             */
+            kept_for_high_severity: number;
+            /**
+             * @default {
+             *       "development": {
+             *         "blast_radius": 50,
+             *         "resources_per_hour": 50,
+             *         "ipv4_prefix": 24,
+             *         "ipv6_prefix": 64,
+             *         "per_minute": 10,
+             *         "per_hour": 100,
+             *         "per_team_hour": 50,
+             *         "veto_window_s": 60
+             *       },
+             *       "staging": {
+             *         "blast_radius": 20,
+             *         "resources_per_hour": 20,
+             *         "ipv4_prefix": 24,
+             *         "ipv6_prefix": 64,
+             *         "per_minute": 5,
+             *         "per_hour": 50,
+             *         "per_team_hour": 25,
+             *         "veto_window_s": 120
+             *       },
+             *       "production": {
+             *         "blast_radius": 5,
+             *         "resources_per_hour": 5,
+             *         "ipv4_prefix": 24,
+             *         "ipv6_prefix": 64,
+             *         "per_minute": 3,
+             *         "per_hour": 20,
+             *         "per_team_hour": 10,
+             *         "veto_window_s": 300
+             *       }
+             *     }
+             */
+            limits: components["schemas"]["PerEnvironment_Limits"];
+            /**
+             * Format: int32
+             * @description What a person undid is not done again by automation for this long, in seconds.
+             * @default 86400
+             */
+            no_redo_s: number;
+            /**
+             * Format: int32
+             * @description Restarts of one target in an hour.
+             * @default 5
+             */
+            restarts_per_hour: number;
+            /**
+             * Format: int32
+             * @description A vote whose run has not begun after this is void, in seconds.
+             * @default 900
+             */
+            vote_void_s: number;
+        };
+        /** @description What an allowed plan owes besides its approvals. */
+        Obligations: {
+            /**
+             * @description Why approvals and the above are asked for, or are not.
+             * @default []
+             */
+            because: components["schemas"]["Reason"][];
+            /**
+             * @description Who is told: `approvers`, `administrators`, `everyone`; a tenant's own policy may name others.
+             * @default []
+             */
+            notify: string[];
+            /**
+             * @description A vote counts only from a browser session that proved itself by a second factor in the last 5 minutes.
+             * @default false
+             */
+            strong_session: boolean;
+            /**
+             * Format: int64
+             * @description It waits this long after its last approval, and anybody who may approve may stop it, in seconds.
+             * @default null
+             */
+            veto_window_s: number | null;
         };
         /** @description The typed facts of an event, in OCSF 1.5 terms. `class_uid` 0 is the base event: nothing more is known. */
         Ocsf: {
@@ -4884,6 +5883,13 @@ export interface components {
             key: string;
             reason: string;
         };
+        /** @description A person who takes it upon themselves. */
+        Override: {
+            at: components["schemas"]["Timestamp"];
+            by: components["schemas"]["Id_usr"];
+            name: string;
+            reason: string;
+        };
         Overview: {
             actions: components["schemas"]["ActionCounts"];
             activity: components["schemas"]["Entry"][];
@@ -4934,6 +5940,102 @@ export interface components {
             keep_tokens?: boolean;
             /** @description At least 12 characters. */
             new: string;
+        };
+        /** @description One value for each environment. */
+        PerEnvironment_Limits: {
+            /** @description What may be done in one environment. Zero permits nothing. */
+            development: {
+                /**
+                 * Format: int32
+                 * @description Resources that one plan may reach.
+                 */
+                blast_radius: number;
+                /**
+                 * Format: int32
+                 * @description The widest range of IPv4 addresses: the length of its prefix.
+                 */
+                ipv4_prefix: number;
+                /** Format: int32 */
+                ipv6_prefix: number;
+                /** Format: int32 */
+                per_hour: number;
+                /** Format: int32 */
+                per_minute: number;
+                /** Format: int32 */
+                per_team_hour: number;
+                /**
+                 * Format: int32
+                 * @description Different resources that all plans of an hour may reach together.
+                 */
+                resources_per_hour: number;
+                /**
+                 * Format: int32
+                 * @description How long a plan of automation waits for a veto, in seconds.
+                 */
+                veto_window_s: number;
+            };
+            /** @description What may be done in one environment. Zero permits nothing. */
+            production: {
+                /**
+                 * Format: int32
+                 * @description Resources that one plan may reach.
+                 */
+                blast_radius: number;
+                /**
+                 * Format: int32
+                 * @description The widest range of IPv4 addresses: the length of its prefix.
+                 */
+                ipv4_prefix: number;
+                /** Format: int32 */
+                ipv6_prefix: number;
+                /** Format: int32 */
+                per_hour: number;
+                /** Format: int32 */
+                per_minute: number;
+                /** Format: int32 */
+                per_team_hour: number;
+                /**
+                 * Format: int32
+                 * @description Different resources that all plans of an hour may reach together.
+                 */
+                resources_per_hour: number;
+                /**
+                 * Format: int32
+                 * @description How long a plan of automation waits for a veto, in seconds.
+                 */
+                veto_window_s: number;
+            };
+            /** @description What may be done in one environment. Zero permits nothing. */
+            staging: {
+                /**
+                 * Format: int32
+                 * @description Resources that one plan may reach.
+                 */
+                blast_radius: number;
+                /**
+                 * Format: int32
+                 * @description The widest range of IPv4 addresses: the length of its prefix.
+                 */
+                ipv4_prefix: number;
+                /** Format: int32 */
+                ipv6_prefix: number;
+                /** Format: int32 */
+                per_hour: number;
+                /** Format: int32 */
+                per_minute: number;
+                /** Format: int32 */
+                per_team_hour: number;
+                /**
+                 * Format: int32
+                 * @description Different resources that all plans of an hour may reach together.
+                 */
+                resources_per_hour: number;
+                /**
+                 * Format: int32
+                 * @description How long a plan of automation waits for a veto, in seconds.
+                 */
+                veto_window_s: number;
+            };
         };
         PipelineCheck: {
             diagnostics: components["schemas"]["DiagnosticView"][];
@@ -4995,14 +6097,22 @@ export interface components {
         Plan: {
             actions: components["schemas"]["Action"][];
             approvals: components["schemas"]["Approval"][];
+            break_glass?: components["schemas"]["Override"] | null;
+            /**
+             * Format: double
+             * @description Of the finding that it answers, 0 to 1; absent where a person asks.
+             */
+            confidence?: number | null;
             created_at: components["schemas"]["Timestamp"];
             decision: components["schemas"]["Decision"];
             demo: boolean;
             expires_at: components["schemas"]["Timestamp"];
+            freeze_override?: components["schemas"]["Override"] | null;
             /** @description SHA-256, hex, over everything an approver sees, the target rows included. */
             hash: string;
             id: components["schemas"]["Id_pln"];
             incident_id?: components["schemas"]["Id_inc"] | null;
+            not_before?: components["schemas"]["Timestamp"] | null;
             not_checkable: string[];
             rejected_reason?: string | null;
             /** @description `usr_…`, or `system:investigation`, `system:expiry`. */
@@ -5013,6 +6123,8 @@ export interface components {
             simulated: boolean;
             state: components["schemas"]["PlanState"];
             title: string;
+            /** @description Nobody answered the request in time. It is not a yes. */
+            unanswered?: boolean;
             undo_of?: components["schemas"]["Id_pln"] | null;
             updated_at: components["schemas"]["Timestamp"];
             /** Format: int64 */
@@ -5094,6 +6206,19 @@ export interface components {
             title: string;
             why: string;
         };
+        /**
+         * @description What an undo of one action comes to.
+         * @enum {string}
+         */
+        Prospect: "undo" | "needs_approval" | "nothing" | "cannot" | "unknown";
+        /** @description Something that no action may touch, and why. */
+        ProtectedEntry: {
+            kind: components["schemas"]["ProtectedKind"];
+            value: string;
+            why: string;
+        };
+        /** @enum {string} */
+        ProtectedKind: "address" | "range" | "user" | "process" | "path" | "domain" | "target";
         /** @description Where an indicator comes from. */
         Provenance: {
             added_at?: components["schemas"]["Timestamp"] | null;
@@ -5174,6 +6299,11 @@ export interface components {
             link: string;
             /** @description At least 12 characters. */
             password: string;
+        };
+        RestoreAutonomy: {
+            capability: string;
+            reason: string;
+            target?: components["schemas"]["Id_tgt"] | null;
         };
         /** @enum {string} */
         Risk: "low" | "medium" | "high" | "critical";
@@ -5424,6 +6554,18 @@ export interface components {
             /** @description Goes with the answer to `/api/v1/session/second-factor`, within five minutes. */
             ticket: string;
         };
+        SetAutonomy: {
+            /** @description For one capability. */
+            capability?: string | null;
+            environment?: components["schemas"]["Environment"] | null;
+            /**
+             * Format: int32
+             * @description 0 observe, 1 suggest, 2 act after approval, 3 act with a veto window, 4 act; absent takes away what was set.
+             */
+            level?: number | null;
+            /** @description Why. It stands in the ledger. */
+            reason: string;
+        };
         /** @description What the installation's configuration says, and what is in force once a tenant's settings are laid over it. */
         SettingsBase: {
             /** Format: int32 */
@@ -5442,6 +6584,22 @@ export interface components {
             session_idle_minutes: number;
             /** Format: int32 */
             token_days: number;
+        };
+        /** @description One field. Entries of a list are compared as wholes: one that is only there before was taken away. */
+        SettingsChange: {
+            after?: Record<string, never> | null;
+            before?: Record<string, never> | null;
+            /** @description `numbers.limits.production.per_hour`, `protected`. */
+            path: string;
+        };
+        SettingsDifference: {
+            changes: components["schemas"]["SettingsChange"][];
+            /** Format: int64 */
+            from: number;
+            /** @description Nothing that was refused before is let through. */
+            tightens: boolean;
+            /** Format: int64 */
+            to: number;
         };
         /** @description The settings in force, and where they come from. */
         SettingsView: {
@@ -5522,6 +6680,25 @@ export interface components {
             techniques: string[];
             title: string;
         };
+        StandingGrant: {
+            capability: string;
+            created_at: components["schemas"]["Timestamp"];
+            environment: components["schemas"]["Environment"];
+            expires_at: components["schemas"]["Timestamp"];
+            granted_by: string;
+            granted_by_name: string;
+            id: components["schemas"]["Id_sgr"];
+            /** @description Targets that carry all of these; without labels, none but those named. */
+            labels: {
+                [key: string]: string;
+            };
+            reason: string;
+            revoked_at?: components["schemas"]["Timestamp"] | null;
+            revoked_by_name?: string | null;
+            targets: components["schemas"]["Id_tgt"][];
+            /** Format: int64 */
+            version: number;
+        };
         /**
          * @description What becomes of a rule's matches.
          * @enum {string}
@@ -5598,12 +6775,23 @@ export interface components {
             } | null;
             owner?: string | null;
             protected?: boolean | null;
+            /** @description Why, for the second person; needed by nothing else. */
+            reason?: string | null;
         };
         /** @description How a caller names a target. */
         TargetRef: {
             /** @description `linux_host`. */
             kind: string;
             /** @description `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`. */
+            name: string;
+        };
+        /** @description People, and the targets on which they may act. */
+        Team: {
+            /** @description A target is the team's when it carries all of these labels. */
+            labels: {
+                [key: string]: string;
+            };
+            members: components["schemas"]["Id_usr"][];
             name: string;
         };
         Technique: {
@@ -5761,6 +6949,10 @@ export interface components {
             matched: boolean;
             ok: boolean;
         };
+        Tested: {
+            /** @description What its letters name as `notice_id`. */
+            notice_id: components["schemas"]["Id_ntc"];
+        };
         /**
          * @description Whether the event's own time can be used in windows.
          * @enum {string}
@@ -5839,6 +7031,44 @@ export interface components {
         };
         Undo: {
             reason?: string | null;
+        };
+        /** @description One action of an undo of many, in the order of undoing. */
+        UndoItem: {
+            action_id: components["schemas"]["Id_act"];
+            applied_at?: components["schemas"]["Timestamp"] | null;
+            capability: string;
+            /** @description The undo did what the prospect said. Absent in a preview. */
+            done?: boolean | null;
+            plan_id: components["schemas"]["Id_pln"];
+            prospect: components["schemas"]["Prospect"];
+            simulated: boolean;
+            /** @description How the action stands: after the undo, where it is no preview. */
+            state: components["schemas"]["ActionState"];
+            target: components["schemas"]["TargetRef"];
+            /** @description What the undo does, in a sentence. */
+            undo: string;
+            why?: string | null;
+        };
+        /** @description A plan, or a time and whose actions of it. */
+        UndoMany: {
+            by?: components["schemas"]["Whose"] | null;
+            from?: components["schemas"]["Timestamp"] | null;
+            plan_id?: components["schemas"]["Id_pln"] | null;
+            /** @description Say only what would be undone, and what cannot be. */
+            preview?: boolean;
+            /** @description Why. It stands in the ledger; a preview needs none. */
+            reason?: string | null;
+            to?: components["schemas"]["Timestamp"] | null;
+        };
+        UndoReport: {
+            cannot: number;
+            items: components["schemas"]["UndoItem"][];
+            need_approval: number;
+            preview: boolean;
+            /** @description How many can be undone at once, wait for approval, and cannot be undone. */
+            undoable: number;
+            /** @description How many were undone and read back. 0 in a preview. */
+            undone: number;
         };
         Usage: {
             /** Format: int64 */
@@ -5993,6 +7223,28 @@ export interface components {
             /** @description The hash that alerts name. */
             version: string;
         };
+        WebhookBody: {
+            /** @description The key of the signature (RFC 9421, `hmac-sha256`), 32 to 256 characters. Absent: the one that is set stays. */
+            secret?: string | null;
+            /** @description `https://…`; an address that is not on the public internet is refused unless the operator let it through. */
+            url: string;
+        };
+        WebhookView: {
+            /** @description The secret itself is never shown. */
+            secret_set: boolean;
+            url: string;
+        };
+        /** @description Who did what is to be undone: exactly one of these. */
+        Whose: {
+            /** @description Investigations, for incidents that alerts of this rule are in: its Sigma id. */
+            rule: string;
+        } | {
+            /** @description This person. */
+            user: components["schemas"]["Id_usr"];
+        } | {
+            /** @description Automation, any of it: `true`. */
+            automation: boolean;
+        };
     };
     responses: never;
     parameters: never;
@@ -6063,6 +7315,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ActionDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_evidence: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_act"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Piece"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_evidence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_act"];
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description There is no such object */
@@ -6496,6 +7840,195 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Automation"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_autonomy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutonomyView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_autonomy: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetAutonomy"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutonomyView"];
+                };
+            };
+            /** @description It waits for a second person */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateChange"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_autonomy: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreAutonomy"];
+            };
+        };
+        responses: {
+            /** @description It waits for a second person */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateChange"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -7123,6 +8656,593 @@ export interface operations {
             };
             /** @description This change needs If-Match */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_gate_changes: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Those that wait, not those that were confirmed, withdrawn or forgotten. */
+                active?: boolean;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_GateChange"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_gate_change: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_gch"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateChange"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_gate_change: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: components["schemas"]["Id_gch"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateChange"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_gate_change: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: components["schemas"]["Id_gch"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateChange"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_gate_settings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateSettingsView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_gate_settings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GateSettingsText"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateVersionDetail"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_gate_settings: {
+        parameters: {
+            query?: {
+                /** @description A version; 0 is what is built in. Absent: what is in force. */
+                from?: number;
+                /** @description A version; 0 is what is built in. Absent: what is in force. */
+                to?: number;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsDifference"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_gate_settings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GateRollback"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateVersionDetail"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_gate_settings_versions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_GateVersion"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_gate_settings_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateVersionDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    activate_gate_settings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateVersionDetail"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9921,6 +12041,205 @@ export interface operations {
             };
             /** @description Not permitted */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_notifications: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationsView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_notifications: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationsBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationsView"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object changed since you read it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_letters: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description `queued`, `sent` or `dead`. */
+                state?: string;
+                /** @description `email` or `webhook`. */
+                channel?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Letter"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_notifications: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Begun */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tested"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12791,6 +15110,180 @@ export interface operations {
             };
         };
     };
+    list_standing_grants: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Those that hold now, not those that have ended. */
+                active?: boolean;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_StandingGrant"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_standing_grant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStandingGrant"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingGrant"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_standing_grant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description The ETag of what was read, or `*`. */
+                "If-Match": string;
+            };
+            path: {
+                id: components["schemas"]["Id_sgr"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This change needs If-Match */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_targets: {
         parameters: {
             query?: {
@@ -12999,6 +15492,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Target"];
+                };
+            };
+            /** @description It waits for a second person */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateChange"];
                 };
             };
             /** @description Not permitted */
@@ -14215,6 +16717,62 @@ export interface operations {
             };
             /** @description This change needs If-Match */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_many: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoMany"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoReport"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

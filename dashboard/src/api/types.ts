@@ -86,6 +86,21 @@ export type TenantSettings = S['TenantSettings']
 export type SettingsBase = S['SettingsBase']
 export type SettingsView = S['SettingsView']
 export type SettingsVersion = Item<'List_Versioned_TenantSettings'>
+/** Settings of the gate: what is in force, its versions, and what waits for a second person. */
+export type GateSettingsView = S['GateSettingsView']
+export type GateSettings = S['GateSettings']
+export type GateVersion = S['GateVersion']
+export type GateVersionDetail = S['GateVersionDetail']
+export type GateLimits = S['GateSettings']['numbers']['limits']['production']
+export type GateNumbers = S['Numbers']
+export type GateTeam = S['Team']
+export type GateFreeze = S['Freeze']
+export type ProtectedEntry = S['ProtectedEntry']
+export type NeverBlock = S['NeverBlock']
+export type Autonomy = S['AutonomyView']
+export type GateChange = Free<S['GateChange'], 'before' | 'after'>
+export type StandingGrant = S['StandingGrant']
+export type Evidence = Item<'List_Piece'>
 export type Usage = S['Usage']
 export type Overview = Omit<S['Overview'], 'activity' | 'plans' | 'incidents'> & {
   activity: LedgerEntry[]

@@ -22,7 +22,7 @@ const WHOLE: Record<string, string[]> = {
   rule: ['rules', 'value-lists'],
   ingest: ['ingest'],
   dead_letter: ['dead-letters', 'ingest'],
-  automation: ['automation', 'plans'],
+  automation: ['automation', 'plans', 'gate-settings', 'gate-versions', 'autonomy', 'gate-changes', 'standing-grants'],
   target: ['targets', 'plans'],
   token: ['tokens'],
   user: ['users', 'sessions'],

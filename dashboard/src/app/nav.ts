@@ -100,7 +100,8 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         label: 'Settings',
         icon: Settings,
         keys: 'g s',
-        words: 'account password passkey members roles keys tokens sessions targets automation usage grants',
+        words:
+          'account password passkey members roles keys tokens sessions targets automation autonomy freezes limits protected teams standing usage grants',
       },
     ],
   },

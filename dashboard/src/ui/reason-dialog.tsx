@@ -14,13 +14,15 @@ type Props = {
   optional?: boolean
   danger?: boolean
   act: (reason: string) => Promise<unknown>
+  /** What is asked about, above the reason. */
+  children?: ReactNode
 }
 
 export default function ReasonDialog({ open, ...rest }: Props) {
   return open ? <Asking {...rest} /> : null
 }
 
-function Asking({ onClose, title, note, verb, label, hint, optional, danger, act }: Omit<Props, 'open'>) {
+function Asking({ onClose, title, note, verb, label, hint, optional, danger, act, children }: Omit<Props, 'open'>) {
   const [reason, setReason] = useState('')
   const { error, busy, onSubmit } = useSubmit([])
   return (
@@ -29,6 +31,7 @@ function Asking({ onClose, title, note, verb, label, hint, optional, danger, act
       incomplete={!optional && !reason.trim()}
       onSubmit={onSubmit(() => act(reason.trim()), onClose)}
     >
+      {children}
       <ReasonField {...{ label, hint, optional }} autoFocus rows={3} value={reason} onChange={setReason} />
     </FormDialog>
   )

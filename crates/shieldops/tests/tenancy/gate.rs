@@ -52,7 +52,7 @@ fn settings_of_the_gate_are_written_by_one_person_and_put_in_force_by_another() 
     assert_eq!(viewer.items(&format!("{SETTINGS}/versions")).len(), 3);
     let entries = admin.items("/api/v1/ledger?kind=gate_settings.activated");
     assert_eq!(entries.len(), 2);
-    assert_eq!(entries[1]["payload"]["before"]["settings"]["numbers"]["restarts_per_hour"], 9, "{entries:?}");
+    assert_eq!(entries[0]["payload"]["before"]["settings"]["numbers"]["restarts_per_hour"], 9, "{entries:?}");
 }
 
 #[test]

@@ -40,6 +40,37 @@ const GROUPS: { group: string; sections: Section[] }[] = [
     sections: [
       { id: 'targets', label: 'Targets', needs: 'target.read', view: Targets },
       { id: 'automation', label: 'Automation', needs: 'automation.read', view: AutomationSection },
+      {
+        id: 'autonomy',
+        label: 'Autonomy and freezes',
+        needs: 'automation.read',
+        view: load(() => import('../gate/autonomy'), 'AutonomyAndFreezes'),
+      },
+      {
+        id: 'limits',
+        label: 'Response limits',
+        needs: 'automation.read',
+        view: load(() => import('../gate/limits'), 'ResponseLimits'),
+      },
+      {
+        id: 'protected',
+        label: 'Protected',
+        needs: 'automation.read',
+        view: load(() => import('../gate/protected'), 'Protected'),
+      },
+      { id: 'teams', label: 'Teams', needs: 'automation.read', view: load(() => import('../gate/teams'), 'Teams') },
+      {
+        id: 'standing',
+        label: 'Standing grants',
+        needs: 'automation.read',
+        view: load(() => import('../gate/standing'), 'StandingGrants'),
+      },
+      {
+        id: 'changes',
+        label: 'Waiting changes',
+        needs: 'automation.read',
+        view: load(() => import('../gate/changes'), 'Changes'),
+      },
     ],
   },
   {

@@ -1,22 +1,14 @@
 /** Registers or changes a target. */
 import { useState } from 'react'
 import { ApiError, patch, post } from '@/api/client'
+import { waits } from '@/api/gate'
 import type { Target } from '@/api/types'
 import { useSubmit } from '@/app/submit'
+import { toast } from '@/app/toast'
 import { Btn, Field, InlineError, inputClass } from '@/ui'
+import { ReasonField } from '@/ui/form-dialog'
 import { Modal } from '@/ui/modal'
-
-/** `team=web, tier=1` to labels and back. */
-export function parseLabels(text: string): Record<string, string> {
-  const pairs = text.split(',').map(part => part.split('='))
-  return Object.fromEntries(
-    pairs.flatMap(([key, ...value]) => (key?.trim() ? [[key.trim(), value.join('=').trim()]] : [])),
-  )
-}
-const printLabels = (labels: Record<string, string>) =>
-  Object.entries(labels)
-    .map(([k, v]) => `${k}=${v}`)
-    .join(', ')
+import { parseLabels, printLabels } from './labels'
 
 const THIS_HOST = 'local'
 /** The server alone knows the text to type; it names it in backquotes when it refuses. */
@@ -24,6 +16,17 @@ const confirmText = (error: unknown) =>
   error instanceof ApiError && error.code === 'confirmation_required'
     ? (/`confirm`[^`]*`([^`]+)`/.exec(error.message)?.[1] ?? null)
     : null
+
+const ENVIRONMENTS = ['development', 'staging', 'production']
+const CRITICALITIES = ['low', 'medium', 'high']
+type Row = Pick<Target, 'environment' | 'criticality' | 'labels' | 'protected'>
+const sorted = (labels: Record<string, string>) => JSON.stringify(Object.entries(labels).sort())
+/** The server decides; this says it before anything is sent. */
+export const lowered = (before: Row, after: Row) =>
+  ENVIRONMENTS.indexOf(after.environment) < ENVIRONMENTS.indexOf(before.environment) ||
+  CRITICALITIES.indexOf(after.criticality) < CRITICALITIES.indexOf(before.criticality) ||
+  (before.protected && !after.protected) ||
+  sorted(before.labels) !== sorted(after.labels)
 
 export default function TargetDialog({ target, onClose }: { target: Target | null; onClose: () => void }) {
   const [form, setForm] = useState({
@@ -35,8 +38,10 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
     labels: printLabels(target?.labels ?? {}),
     protected: target?.protected ?? false,
     confirm: '',
+    reason: '',
   })
-  const { error, busy, onSubmit } = useSubmit(['targets'])
+  const { error, busy, onSubmit } = useSubmit(['targets', 'gate-changes'])
+  const lowers = target !== null && lowered(target, { ...form, labels: parseLabels(form.labels) })
   const set = (change: Partial<typeof form>) => setForm({ ...form, ...change })
   const isLocal = form.name.trim() === THIS_HOST && !target
   const asked = confirmText(error)
@@ -49,10 +54,15 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
       labels: parseLabels(form.labels),
       protected: form.protected,
       ...(form.confirm && { confirm: form.confirm }),
+      ...(lowers && { reason: form.reason.trim() }),
     }
     return target
-      ? patch(`/targets/${target.id}`, body, target.version)
-      : post('/targets', { kind: 'linux_host', name: form.name.trim(), ...body })
+      ? patch<unknown>(`/targets/${target.id}`, body, target.version)
+      : post<unknown>('/targets', { kind: 'linux_host', name: form.name.trim(), ...body })
+  }
+  const done = (answer: unknown) => {
+    if (waits(answer)) toast({ text: 'It waits for a second person; until then nothing changes.', tone: 'ok' })
+    onClose()
   }
   return (
     <Modal
@@ -61,7 +71,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
       title={target ? `Change ${target.name}` : 'Register a target'}
       note="Policy decides by these words, never by a caller's."
     >
-      <form onSubmit={onSubmit(send, onClose)} className="grid grid-cols-2 gap-3">
+      <form onSubmit={onSubmit(send, done)} className="grid grid-cols-2 gap-3">
         <Field label="Name" hint="local, netns/<name>, twin/<name> or sim/<name>">
           <input
             required
@@ -106,6 +116,14 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
           <input type="checkbox" checked={form.protected} onChange={e => set({ protected: e.target.checked })} />
           Protected: no action may ever touch it
         </label>
+        {lowers && (
+          <div className="col-span-2 flex flex-col gap-2 rounded-md p-2.5 soft-medium">
+            <p className="text-xs">
+              This holds actions back less: a second person must confirm it, and open plans for this target end then.
+            </p>
+            <ReasonField value={form.reason} onChange={reason => set({ reason })} hint="The second person reads it." />
+          </div>
+        )}
         {asked && (
           <div className="col-span-2 rounded-md p-2.5 soft-medium">
             <p className="mb-2 text-xs">
