@@ -2,10 +2,12 @@
 
 mod accounts;
 mod authorized_key;
+mod block_domain;
 mod block_ip;
 mod block_range;
 mod cron_entry;
 mod disable_user;
+mod end_sessions;
 mod exec;
 mod facts;
 mod ground;
@@ -26,10 +28,12 @@ mod target;
 pub mod twin;
 
 pub use authorized_key::RemoveAuthorizedKey;
+pub use block_domain::BlockDomain;
 pub use block_ip::{BlockIp, Params, State};
 pub use block_range::BlockRange;
 pub use cron_entry::DisableCronEntry;
 pub use disable_user::DisableUser;
+pub use end_sessions::EndSessions;
 pub use isolate_host::IsolateHost;
 pub use kill_process::KillProcess;
 pub use nft::isolation::Way;

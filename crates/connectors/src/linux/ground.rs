@@ -140,6 +140,8 @@ pub(super) struct Process {
     pub(super) uid: u32,
     /// The audit session; `None` where it has none or the kernel keeps none.
     pub(super) session: Option<u32>,
+    /// Who logged in, whoever it is now.
+    pub(super) login_uid: Option<u32>,
     /// A thread of the kernel.
     pub(super) kernel: bool,
     /// We, or what we hang on.
@@ -175,6 +177,8 @@ pub(super) trait Ground {
     fn remove_empty(&mut self, path: &str) -> Outcome<()>;
 
     fn processes(&self) -> Outcome<Vec<Process>>;
+    /// Whether the kernel counts processes to audit sessions.
+    fn keeps_sessions(&self) -> bool;
     fn process(&self, pid: u32) -> Outcome<Option<Process>>;
     fn sockets(&self, pid: u32) -> Outcome<Sockets>;
     /// The processes that hold this file, and how (`open`, `runs`, `mapped`).

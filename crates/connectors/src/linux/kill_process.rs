@@ -87,7 +87,9 @@ pub(super) fn protected(on: &dyn Ground, process: &Process) -> Outcome<Vec<Reaso
     if process.ours {
         no("own_process", "is ours, or what we hang on");
     }
-    if process.name == "sshd" && !on.sockets(process.identity.pid)?.listens.is_empty() {
+    // What sshd listens on for a forwarded port is its child's.
+    let below = on.process(process.ppid)?.is_some_and(|parent| parent.name == "sshd");
+    if process.name == "sshd" && !below && !on.sockets(process.identity.pid)?.listens.is_empty() {
         no("ssh_listener", "is the listener of ssh: nobody could log in");
     }
     if DATABASES.contains(&process.name.as_str()) {

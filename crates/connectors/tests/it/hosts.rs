@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use shieldops_connectors::linux::RootedOptions;
 use shieldops_model::{Action, Plan, PlanState};
-use shieldops_respond::{Draw, Error};
+use shieldops_respond::{Draw, Error, Requester, RequesterKind};
 
 use crate::support::{World, exe, person, target};
 
@@ -31,6 +31,7 @@ impl World {
     pub(crate) async fn try_plan(&self, capability: &str, params: Value) -> Result<Plan, Error> {
         let mut request = self.request(params);
         capability.clone_into(&mut request.actions[0].capability);
+        request.requester = Requester { id: person(9).user.to_string(), kind: RequesterKind::User };
         self.engine.propose(request).await
     }
 
@@ -80,6 +81,11 @@ impl World {
         (output.status.success(), String::from_utf8_lossy(&both).trim().to_owned())
     }
 
+    /// Whether a process runs: a dead one that nobody buried yet does not.
+    pub(crate) fn lives(&self, pid: u32) -> bool {
+        self.sh_of(&format!("grep -q '^State:.[^ZX]' /proc/{pid}/status")).0
+    }
+
     /// The simulated host as it is stored.
     pub(crate) fn simulated(&self) -> Value {
         let text = std::fs::read_to_string(self.folder.path().join("sim/hosts/test.json")).unwrap();
@@ -93,6 +99,8 @@ impl World {
         let proving = capability.proving().unwrap();
         let row = target(&self.target);
         for seed in 0..cases {
+            // The gate counts actions in a minute and an hour.
+            self.clock.advance(Duration::from_secs(3_700));
             let mut draw = Draw::new(seed);
             let params = proving.stage(&row, &mut draw).await.unwrap();
             let before = proving.snapshot(&row).await.unwrap();
@@ -118,7 +126,8 @@ impl Shown for shieldops_model::ActionState {
 }
 
 /// Every capability of files, users and schedules that can be undone.
-pub(crate) const REVERSIBLE: [&str; 4] = [
+pub(crate) const REVERSIBLE: [&str; 5] = [
+    "linux.block_domain",
     "linux.disable_cron_entry",
     "linux.disable_user",
     "linux.quarantine_file",

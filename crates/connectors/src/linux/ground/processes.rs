@@ -49,8 +49,9 @@ fn uid(pid: u32) -> Option<u32> {
     text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-fn session(pid: u32) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/sessionid")).ok()?;
+/// A number that audit keeps of a process: `sessionid`, `loginuid`.
+fn audited(pid: u32, what: &str) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{what}")).ok()?;
     text.trim().parse().ok().filter(|id| *id != UNSET)
 }
 
@@ -74,7 +75,8 @@ fn read(pid: u32, boot_id: &str, ours: &HashSet<u32>) -> Option<Process> {
         name,
         exe,
         uid: uid(pid)?,
-        session: session(pid),
+        session: audited(pid, "sessionid"),
+        login_uid: audited(pid, "loginuid"),
         kernel: pid == KTHREADD || ppid == KTHREADD && exe_inode == 0,
         ours: ours.contains(&pid),
     })

@@ -329,6 +329,10 @@ impl Ground for Real {
         processes::all()
     }
 
+    fn keeps_sessions(&self) -> bool {
+        Path::new("/proc/self/sessionid").exists()
+    }
+
     fn process(&self, pid: u32) -> Outcome<Option<Process>> {
         processes::one(pid)
     }

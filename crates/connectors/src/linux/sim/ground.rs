@@ -97,6 +97,13 @@ impl Default for Host {
         for (pid, ppid, name, uid) in [(1, 0, "systemd", 0), (300, 1, "sshd", 0), (400, 1, "nginx", 33), (500, 1, "dropper", 1000)] {
             host.start(pid, ppid, name, uid);
         }
+        for (pid, ppid, name, uid) in [(600, 300, "sshd", 0), (601, 600, "bash", 1000), (700, 300, "sshd", 0)] {
+            host.start(pid, ppid, name, uid);
+            if let Some(running) = host.processes.get_mut(&pid) {
+                running.process.session = Some(pid / 100);
+                running.process.login_uid = Some(1000);
+            }
+        }
         if let Some(sshd) = host.processes.get_mut(&300) {
             sshd.sockets.listens.push("0.0.0.0 port 22".to_owned());
         }
@@ -138,6 +145,7 @@ impl Host {
             exe: Some(format!("/usr/bin/{name}")),
             uid,
             session: None,
+            login_uid: None,
             kernel: false,
             ours: false,
         };
@@ -358,6 +366,10 @@ impl Ground for Simulated {
 
     fn processes(&self) -> Outcome<Vec<Process>> {
         Ok(self.host.processes.values().map(|running| running.process.clone()).collect())
+    }
+
+    fn keeps_sessions(&self) -> bool {
+        true
     }
 
     fn process(&self, pid: u32) -> Outcome<Option<Process>> {

@@ -1,0 +1,209 @@
+//! Users, their keys, sessions and schedules on a rooted twin: what counts is what a real sshd and a real resolver say.
+
+use serde_json::{Value, json};
+use shieldops_model::ActionState;
+
+use crate::support::World;
+
+const DISABLE: &str = "linux.disable_user";
+const KEY: &str = "linux.remove_authorized_key";
+const SESSIONS: &str = "linux.end_sessions";
+const CRON: &str = "linux.disable_cron_entry";
+
+/// A user `mallory` with a key, and an sshd that asks PAM. `false`, loudly, where there is no sshd.
+fn with_sshd(world: &World) -> bool {
+    if !world.sh_of("command -v sshd && command -v ssh && command -v ssh-keygen && command -v useradd").0 {
+        eprintln!("SKIPPED: no sshd, ssh or useradd here");
+        return false;
+    }
+    world.sh(
+        "set -e; useradd -m -s /bin/sh mallory; echo 'mallory:some-password' | chpasswd; mkdir -p /home/mallory/.ssh /keys
+        ssh-keygen -q -t ed25519 -N '' -f /keys/one; ssh-keygen -q -t ed25519 -N '' -f /keys/two
+        cp /keys/one.pub /home/mallory/.ssh/authorized_keys; cat /keys/two.pub >> /home/mallory/.ssh/authorized_keys
+        chmod 700 /home/mallory/.ssh; chmod 600 /home/mallory/.ssh/authorized_keys; chown -R mallory: /home/mallory
+        rm -f /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+        printf 'ListenAddress 127.0.0.1:2222\nHostKey /etc/ssh/ssh_host_ed25519_key\nUsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n' > /etc/ssh/sshd_config
+        mkdir -p /run/sshd; chmod 755 /run/sshd; $(command -v sshd)",
+    );
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while !logs_in(world, "one") && std::time::Instant::now() < deadline {}
+    assert!(logs_in(world, "one"), "{}", world.sh_of(&ssh("one", "true")).1);
+    true
+}
+
+fn ssh(key: &str, command: &str) -> String {
+    format!(
+        "ssh -n -i /keys/{key} -p 2222 -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null mallory@127.0.0.1 {command}"
+    )
+}
+
+fn logs_in(world: &World, key: &str) -> bool {
+    world.sh_of(&ssh(key, "true")).0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_user_is_let_in_by_no_key_and_is_let_in_again_after_undo() {
+    let Some(world) = World::rooted().await else { return };
+    if !with_sshd(&world) {
+        return;
+    }
+    let line = world.sh("grep ^mallory: /etc/shadow");
+    // A lock alone is not enough: that is why the account expires too.
+    world.sh("usermod -L mallory");
+    assert!(logs_in(&world, "one"), "sshd asks PAM, and PAM lets keys of a locked user in");
+    world.sh("usermod -U mallory");
+    let action = world.act(DISABLE, json!({"user": "mallory"})).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert!(!logs_in(&world, "one"));
+    let kept = serde_json::to_string(&action).unwrap();
+    let hash = line.split(':').nth(1).unwrap();
+    assert!(hash.len() > 10 && !kept.contains(hash), "the password's hash is in what is kept: {kept}");
+    let undone = world.undo(&action).await.unwrap();
+    assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
+    assert!(logs_in(&world, "one"));
+    assert_eq!(world.sh("grep ^mallory: /etc/shadow"), line);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_key_lets_nobody_in_and_the_other_one_still_does() {
+    let Some(world) = World::rooted().await else { return };
+    if !with_sshd(&world) {
+        return;
+    }
+    let file = world.sh("cat /home/mallory/.ssh/authorized_keys; stat -c '%U %a %Y' /home/mallory/.ssh/authorized_keys");
+    let key = world.sh("cat /keys/one.pub");
+    let action = world.act(KEY, json!({"user": "mallory", "key": key})).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert_eq!((logs_in(&world, "one"), logs_in(&world, "two")), (false, true));
+    world.linux.protect_keys([action.params["key"].as_str().unwrap().to_owned()]);
+    assert!(world.denied(KEY, action.params.clone()).await.contains(&"own_key".to_owned()));
+    let undone = world.undo(&action).await.unwrap();
+    assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
+    assert!(logs_in(&world, "one"));
+    let after = world.sh("cat /home/mallory/.ssh/authorized_keys; stat -c '%U %a %Y' /home/mallory/.ssh/authorized_keys");
+    assert_eq!(after, file);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_user_s_folder_is_never_followed() {
+    let Some(world) = World::rooted().await else { return };
+    world.sh("set -e; useradd -m mallory; mkdir /home/mallory/.ssh; chown mallory: /home/mallory/.ssh; ln -s /etc/shadow /home/mallory/.ssh/authorized_keys");
+    let key = "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDTJzFEoR6Fz0UhS3A";
+    let error = world.try_plan(KEY, json!({"user": "mallory", "key": key})).await.unwrap_err();
+    assert!(error.to_string().contains("no regular file") || error.to_string().contains("symbolic link"), "{error}");
+    // What only root may read, the user may not have read for it.
+    world.sh("set -e; cd /home/mallory; rm .ssh/authorized_keys; cp /etc/shadow .ssh/authorized_keys; chown root:root .ssh/authorized_keys; chmod 600 .ssh/authorized_keys");
+    let error = world.try_plan(KEY, json!({"user": "mallory", "key": key})).await.unwrap_err();
+    assert!(error.to_string().contains("ermission denied"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_all_its_processes_and_others_go_on() {
+    let Some(world) = World::rooted().await else { return };
+    if !world.sh_of("test -e /proc/self/sessionid").0 {
+        eprintln!("SKIPPED: this kernel keeps no audit session ids");
+        return;
+    }
+    world.sh("useradd -m -u 4321 mallory");
+    let login = "(echo 4321 > /proc/self/loginuid; setsid sleep 600 & setsid setpriv --reuid 4321 --clear-groups sh -c 'sleep 601 & sleep 602' & cat /proc/self/sessionid) </dev/null 2>/dev/null | head -1; true";
+    let login = login.replace(" & ", " >/dev/null & ");
+    let (one, two): (u32, u32) = (world.sh(&login).parse().unwrap(), world.sh(&login).parse().unwrap());
+    assert_ne!(one, two);
+    let counted = |session: u32| world.sh(&format!("for p in /proc/[0-9]*; do grep -qx {session} $p/sessionid 2>/dev/null && grep -q '^State:.[^ZX]' $p/status && echo $p; done | wc -l")).parse::<u32>().unwrap();
+    assert!(counted(one) >= 3, "{}", counted(one));
+    let unnamed = world.try_plan(SESSIONS, json!({"user": "mallory"})).await.unwrap_err().to_string();
+    assert!(unnamed.contains(&format!("{one} (")) && unnamed.contains(&format!("{two} (")), "{unnamed}");
+    let action = world.act(SESSIONS, json!({"user": "mallory", "session": one})).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert_eq!(counted(one), 0);
+    assert!(counted(two) >= 3, "the other session goes on");
+    let after = world.action(&action).await;
+    assert!(after.proofs.last().unwrap().detail.contains(&format!("session {two}")), "{:?}", after.proofs);
+    assert!(world.undo(&action).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_administrator_root_and_users_of_a_directory_are_refused() {
+    let Some(world) = World::rooted().await else { return };
+    world.sh("set -e; sed -i 's/^sudo:.*/sudo:x:27:/' /etc/group; grep -q ^sudo: /etc/group || echo sudo:x:27: >> /etc/group; rm -f /etc/sudoers /etc/sudoers.d/*; useradd -m ada; useradd -m bea; usermod -aG sudo ada; usermod -aG sudo bea; useradd -m carl");
+    assert_eq!(world.denied(DISABLE, json!({"user": "root"})).await.first().map(String::as_str), Some("root_identity"));
+    assert!(world.denied(DISABLE, json!({"user": "ada"})).await.is_empty());
+    world.act(DISABLE, json!({"user": "bea"})).await;
+    world.clock.advance(std::time::Duration::from_secs(3_700));
+    assert_eq!(world.denied(DISABLE, json!({"user": "ada"})).await, ["last_administrator"]);
+    world.sh("echo 'carl ALL=(ALL) ALL' > /etc/sudoers.d/carl");
+    assert!(world.denied(DISABLE, json!({"user": "ada"})).await.is_empty(), "carl may become root too");
+    let error = world.try_plan(DISABLE, json!({"user": "nobody-here"})).await.unwrap_err();
+    assert!(error.to_string().contains("not in /etc/passwd"), "{error}");
+    world.sh("echo 'dora:x:5000:5000::/home/dora:/bin/sh' >> /etc/passwd");
+    let error = world.try_plan(DISABLE, json!({"user": "dora"})).await.unwrap_err();
+    assert!(error.to_string().contains("no line in /etc/shadow"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_set_meanwhile_survives_the_undo() {
+    let Some(world) = World::rooted().await else { return };
+    world.sh("useradd -m mallory; echo mallory:first | chpasswd");
+    let action = world.act(DISABLE, json!({"user": "mallory"})).await;
+    world.sh("usermod -p '!new-hash' mallory");
+    let undone = world.undo(&action).await.unwrap();
+    // The line changed: a person decides, and what is undone then is the lock and the day, not the password.
+    assert_ne!(undone.state, ActionState::Undone);
+    assert!(world.sh("getent shadow mallory").contains(":!new-hash:"), "nothing is done without a decision");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_entry_is_a_comment_and_the_folder_s_time_moves() {
+    let Some(world) = World::rooted().await else { return };
+    world.sh("printf 'PATH=/bin\n*/5 * * * * root /tmp/dropper $(x)\n' > /etc/cron.d/job; touch -d @1600000000 /etc/cron.d");
+    let params = json!({"path": "/etc/cron.d/job", "entry": "*/5 * * * * root /tmp/dropper $(x)"});
+    let action = world.act(CRON, params).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert!(!world.sh_of("grep -v '^#' /etc/cron.d/job | grep dropper").0);
+    assert_ne!(world.sh("stat -c %Y /etc/cron.d"), "1600000000", "cron would not read it again");
+    let later = "printf 'added = later\n' >> /etc/cron.d/job";
+    world.sh(later);
+    let undone = world.undo(&action).await.unwrap();
+    assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
+    assert_eq!(world.sh("cat /etc/cron.d/job"), "PATH=/bin\n*/5 * * * * root /tmp/dropper $(x)\nadded = later");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_shell_paths_or_too_long_are_refused() {
+    let world = World::new("sim/test");
+    let long = "x".repeat(100_000);
+    let bad: [(&str, Value); 9] = [
+        (DISABLE, json!({"user": "$(reboot)"})),
+        (DISABLE, json!({"user": "-rf"})),
+        (DISABLE, json!({"user": "a:b"})),
+        (KEY, json!({"user": "../alice", "key": "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDTJzFEoR6Fz0UhS3A"})),
+        (KEY, json!({"user": "alice", "key": long})),
+        (CRON, json!({"path": "/etc/cron.d/../shadow", "entry": "* * * * * x"})),
+        (CRON, json!({"path": "/etc/crontab", "entry": "* * * * * x\n* * * * * y"})),
+        (SESSIONS, json!({"user": "alice; id", "session": 7})),
+        (DISABLE, json!({"user": "alice", "expires_in_s": 0})),
+    ];
+    for (capability, params) in bad {
+        let shown: String = params.to_string().chars().take(80).collect();
+        assert!(world.try_plan(capability, params).await.is_err(), "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_host_has_users_keys_sessions_and_schedules_too() {
+    let world = World::new("sim/test");
+    let unnamed = world.try_plan(SESSIONS, json!({"user": "alice"})).await.unwrap_err().to_string();
+    assert!(unnamed.contains("6 (2 processes") && unnamed.contains("7 (1 processes"), "{unnamed}");
+    for (capability, params) in [
+        (SESSIONS, json!({"user": "alice", "session": 6})),
+        (DISABLE, json!({"user": "alice"})),
+        (CRON, json!({"path": "/var/spool/cron/crontabs/alice", "entry": "*/5 * * * * /tmp/dropper"})),
+    ] {
+        let action = world.act(capability, params).await;
+        assert_eq!((action.state, action.changed), (ActionState::Verified, true), "{:?}", action.detail);
+        world.clock.advance(std::time::Duration::from_secs(3_700));
+    }
+    let host = world.simulated();
+    assert!(host["files"]["/etc/shadow"]["text"].as_str().unwrap().contains("alice:!$y$simulated:19700:0:99999:7::1:"));
+    assert!(host["processes"].get("601").is_none() && host["processes"].get("700").is_some());
+}
