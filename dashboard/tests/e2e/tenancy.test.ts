@@ -66,6 +66,12 @@ const TABS = [
   'tokens',
   'targets',
   'automation',
+  'autonomy',
+  'limits',
+  'protected',
+  'teams',
+  'standing',
+  'changes',
   'rules',
   'usage',
 ]
