@@ -15,6 +15,7 @@ pub fn capabilities(linux: Arc<linux::Linux>) -> Vec<Arc<dyn AnyCapability>> {
         Arc::new(Typed::new(linux::DisableCronEntry::new(Arc::clone(&linux)))),
         Arc::new(Typed::new(linux::DisableUser::new(Arc::clone(&linux)))),
         Arc::new(Typed::new(linux::EndSessions::new(Arc::clone(&linux)))),
+        Arc::new(Typed::new(linux::CollectEvidence::new(Arc::clone(&linux)))),
         Arc::new(Typed::new(linux::IsolateHost::new(Arc::clone(&linux)))),
         Arc::new(Typed::new(linux::KillProcess::new(Arc::clone(&linux)))),
         Arc::new(Typed::new(linux::QuarantineFile::new(Arc::clone(&linux)))),

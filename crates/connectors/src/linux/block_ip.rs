@@ -150,7 +150,9 @@ impl Capability for BlockIp {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let (tables, mut facts) = tokio::try_join!(self.ours(target, params.address), self.linux.facts(&access))?;
+        let (tables, mut facts, way) =
+            tokio::try_join!(self.ours(target, params.address), self.linux.facts(&access), self.linux.way(&access))?;
+        facts.untouchable.extend(way.and_then(|way| way.cut_by(params.address.into())));
         facts.dependants = ranges_over(self.linux.marker(), &tables, params.address);
         Ok(Observed { state: self.state(tables.addresses(), params.address), facts })
     }

@@ -197,9 +197,11 @@ impl Capability for BlockRange {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let (tables, facts) = tokio::try_join!(self.ours(target, params.range), self.linux.facts(&access))?;
+        let (tables, facts, way) =
+            tokio::try_join!(self.ours(target, params.range), self.linux.facts(&access), self.linux.way(&access))?;
         let mut own = untouchable(params.range);
         own.extend(facts.untouchable);
+        own.extend(way.and_then(|way| way.cut_by(params.range)));
         let dependants = overlapping(self.linux.marker(), &tables, params.range);
         let facts = Facts { dependants, untouchable: own, ..facts };
         Ok(Observed { state: self.state(tables.ranges(), params.range), facts })

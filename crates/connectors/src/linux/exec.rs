@@ -22,6 +22,8 @@ use super::process;
 
 /// How long a program may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one may take that speaks to another host: to connect, and then what runs there.
+const FAR_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most bytes read from a program.
 const MAX_OUTPUT: u64 = 4 * 1024 * 1024;
 /// The most bytes of an error message that are kept.
@@ -110,6 +112,14 @@ pub(super) fn command(argv: &[String]) -> Option<Command> {
     Some(command)
 }
 
+/// Where what a child is told happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Here,
+    /// On another host, where it may go on for a while after the child is gone.
+    Far,
+}
+
 /// Runs `argv`, feeds it `stdin`, and reads what it says. A watched child is told nothing before it is journaled.
 pub(super) async fn run(
     spawner: &Spawner,
@@ -117,11 +127,35 @@ pub(super) async fn run(
     stdin: &[u8],
     watch: Option<&dyn Watch>,
 ) -> Result<Output, Fault> {
+    run_at(Reach::Here, spawner, argv, stdin, watch).await
+}
+
+/// The same for a program that speaks to another host: there is a connection to be made first.
+pub(super) async fn run_far(
+    spawner: &Spawner,
+    argv: &[String],
+    stdin: &[u8],
+    watch: Option<&dyn Watch>,
+) -> Result<Output, Fault> {
+    run_at(Reach::Far, spawner, argv, stdin, watch).await
+}
+
+async fn run_at(
+    reach: Reach,
+    spawner: &Spawner,
+    argv: &[String],
+    stdin: &[u8],
+    watch: Option<&dyn Watch>,
+) -> Result<Output, Fault> {
+    let within = if reach == Reach::Far { FAR_TIMEOUT } else { TIMEOUT };
     let mut command = command(argv).ok_or_else(|| Fault::Failed("an empty command".to_owned()))?;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let deadline = Instant::now() + TIMEOUT;
+    let deadline = Instant::now() + within;
     let mut child = spawner.spawn(command).await?;
-    let identity = process::identify(child.0.id());
+    let mut identity = process::identify(child.0.id());
+    if reach == Reach::Far {
+        identity = process::far(identity);
+    }
     if let Some(watch) = watch {
         watch.started(&identity).await?;
     }

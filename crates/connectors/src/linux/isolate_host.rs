@@ -237,7 +237,7 @@ impl Capability for IsolateHost {
             self.linux.way(&access)
         )?;
         let mut keep = params.ways();
-        keep.extend(way.map(|way| way.ours));
+        keep.extend(way);
         keep.sort_unstable();
         keep.dedup();
         let state = self.state(table.as_ref(), keep);
@@ -269,7 +269,7 @@ impl Capability for IsolateHost {
             }
             before => {
                 let way = self.linux.way(&access).await?;
-                if way.is_some_and(|way| !to.keep.contains(&way.ours)) {
+                if way.is_some_and(|way| !to.keep.contains(&way)) {
                     let why = "the way to it is not the one that the plan keeps open: plan again".to_owned();
                     return Err(Fault::Refused(format!("{}: {why}", site.target.name)));
                 }

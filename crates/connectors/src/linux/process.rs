@@ -11,6 +11,12 @@ use shieldops_respond::{Child, Fault};
 /// How long a child of a lost process may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(20);
+/// Behind the boot id of a child that has something done on another host.
+const FAR: &str = "+far";
+/// What is begun there ends after this: the child's time to connect, and `timeout` on the target.
+const FAR_WORK: Duration = Duration::from_secs(21);
+/// The unit in which the kernel tells start times.
+const TICKS_PER_S: u64 = 100;
 
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
@@ -34,8 +40,30 @@ pub(super) fn identify(pid: u32) -> Child {
     Child { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() }
 }
 
+/// Marks a child that has something done on another host: it may go on there after the child is gone.
+pub(super) fn far(child: Child) -> Child {
+    Child { boot_id: format!("{}{FAR}", child.boot_id), ..child }
+}
+
 fn lives(child: &Child) -> bool {
-    child.boot_id == boot_id() && start_ticks(child.pid) == Some(child.start_ticks)
+    child.boot_id.trim_end_matches(FAR) == boot_id() && start_ticks(child.pid) == Some(child.start_ticks)
+}
+
+/// How long until nothing that a far child began can still be at work; nothing for any other.
+fn far_rest(child: &Child, boot_id: &str, uptime: Duration) -> Duration {
+    let Some(booted) = child.boot_id.strip_suffix(FAR) else { return Duration::ZERO };
+    if booted != boot_id {
+        // How long ago that was is not known.
+        return FAR_WORK;
+    }
+    let begun = Duration::from_millis(child.start_ticks.saturating_mul(1000 / TICKS_PER_S));
+    (begun + FAR_WORK).saturating_sub(uptime).min(FAR_WORK)
+}
+
+fn uptime() -> Duration {
+    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = text.split_ascii_whitespace().next().and_then(|word| word.parse::<f64>().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()
 }
 
 /// Waits a little for a child to end, then ends it. Another process of the same pid is left alone.
@@ -50,6 +78,7 @@ pub(super) async fn end(child: &Child) -> Result<(), Fault> {
         }
         tokio::time::sleep(STEP).await;
     }
+    tokio::time::sleep(far_rest(child, &boot_id(), uptime())).await;
     Ok(())
 }
 
@@ -76,6 +105,15 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn what_a_lost_child_began_on_another_host_is_waited_out() {
+        let near = Child { pid: 1, start_ticks: 100_000, boot_id: "boot".to_owned() };
+        let rest = |child: &Child, boot: &str, seconds| far_rest(child, boot, Duration::from_secs(seconds)).as_secs();
+        assert_eq!(rest(&near, "boot", 1_001), 0);
+        let far = far(near);
+        assert_eq!((rest(&far, "boot", 1_001), rest(&far, "boot", 2_000), rest(&far, "other", 5)), (20, 0, 21));
+    }
 
     #[tokio::test]
     async fn a_child_that_does_not_end_is_ended_and_another_of_its_pid_is_not() {

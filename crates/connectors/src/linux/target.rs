@@ -26,6 +26,7 @@ use super::{
     },
     sim,
     sockets::{self, Connection},
+    ssh::{self, Remote, Route},
     twin::{self, Twin, TwinOptions, Unavailable},
 };
 
@@ -68,17 +69,11 @@ pub(super) enum Access {
         resolv_conf: PathBuf,
     },
     Sim(PathBuf),
+    Ssh(Route),
 }
 
 fn words(text: &[&str]) -> Vec<String> {
     text.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// How a target is reached over the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path {
-    /// This server as the target sees it, and the port that it comes in by.
-    pub(super) ours: Way,
 }
 
 /// Our tables on a target, by name.
@@ -152,7 +147,7 @@ impl Linux {
             && rest.chars().all(letters)
             && !rest.starts_with('.')
             && !rest.starts_with('-');
-        if plain && matches!(kind, "netns" | "twin" | "sim") { Ok(()) } else { Err(want(name)) }
+        if plain && matches!(kind, "netns" | "ssh" | "twin" | "sim") { Ok(()) } else { Err(want(name)) }
     }
 
     pub(super) fn access(&self, target: &Target) -> Result<Access, Fault> {
@@ -168,6 +163,7 @@ impl Linux {
                     self.twin(name).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))?;
                 Ok(Access::twin(twin.process_id()))
             }
+            Some(("ssh", _)) => Route::of(target).map(Access::Ssh),
             // Whether it is simulated is a property of the row; a row that denies it is not believed either.
             Some(("sim", name)) if target.simulated => {
                 let folder = self.with.data_dir.join("sim");
@@ -178,9 +174,12 @@ impl Linux {
         }
     }
 
-    /// Every host here is reached by a process on this machine or is a file: no packet filter is on that way.
+    /// How a target is reached, for an effect that leaves the way to it alone. Most are reached by a process on this
+    /// machine or are a file: no packet filter is on that way.
     pub(super) fn control_path(target: &Target) -> ControlPath {
-        let (via, why) = if target.name.starts_with("sim/") {
+        let (via, why) = if target.name.starts_with("ssh/") {
+            ("ssh", "the addresses that the connection comes from are read from the target, and a plan that reaches one is denied")
+        } else if target.name.starts_with("sim/") {
             ("simulator", "the target is a file of this server: nothing that is done to it can cut the way to it")
         } else {
             (
@@ -213,6 +212,14 @@ impl Linux {
                     tables.insert(name, Table::parse(&listing).map_err(odd)?);
                 }
             }
+            Access::Ssh(route) => {
+                let said = self.remote(route, Remote::Tables, b"", None).await?;
+                let parts = said.parts(1 + nft::TABLES.len())?;
+                let here = nft::tables_in(&json_of(parts[0])?).map_err(odd)?;
+                for (name, part) in nft::TABLES.into_iter().zip(&parts[1..]).filter(|(name, _)| here.contains(name)) {
+                    tables.insert(name, Table::parse(&json_of(part)?).map_err(odd)?);
+                }
+            }
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
                 let mut host = load(path)?;
@@ -230,6 +237,7 @@ impl Linux {
     pub(super) async fn ruleset(&self, access: &Access) -> Result<Value, Fault> {
         match access {
             Access::Real { prefix, .. } => json_of(&self.ask(prefix, &["nft", "-j", "list", "ruleset"]).await?),
+            Access::Ssh(_) => Err(Fault::Refused("only stand-ins are pictured".to_owned())),
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
                 let (mut host, now) = (load(path)?, self.with.clock.now());
@@ -246,6 +254,7 @@ impl Linux {
             Access::Real { .. } => {
                 self.batch(access, &json!({"nftables": [{"flush": {"ruleset": null}}]}), None).await
             }
+            Access::Ssh(_) => Err(Fault::Refused("only stand-ins are emptied".to_owned())),
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
                 let mut host = load(path)?;
@@ -262,14 +271,22 @@ impl Linux {
                 let said = self.ask(prefix, &["ss", "-Htun"]).await?;
                 Ok(sockets::parse(&String::from_utf8_lossy(&said)))
             }
+            Access::Ssh(route) => {
+                let said = self.remote(route, Remote::Connections, b"", None).await?;
+                Ok(sockets::parse(&String::from_utf8_lossy(&said.body)))
+            }
             Access::Sim(path) => Ok(load(path)?.connections),
         }
     }
 
     /// The way over the network by which the target is reached; `None` where no packet is on it.
-    pub(super) async fn way(&self, access: &Access) -> Result<Option<Path>, Fault> {
+    pub(super) async fn way(&self, access: &Access) -> Result<Option<Way>, Fault> {
         match access {
             Access::Real { .. } | Access::Sim(_) => Ok(None),
+            Access::Ssh(route) => {
+                let said = self.remote(route, Remote::Facts, b"", None).await?;
+                ssh::way(&said).map(Some)
+            }
         }
     }
 
@@ -281,6 +298,9 @@ impl Linux {
                 argv.extend(words(&["nft", "-j", "-f", "-"]));
                 let output = exec::run(&self.spawner, &argv, batch.to_string().as_bytes(), watch).await?;
                 if output.success { Ok(()) } else { Err(Fault::Failed(format!("nft: {}", output.stderr))) }
+            }
+            Access::Ssh(route) => {
+                self.remote(route, Remote::Batch, batch.to_string().as_bytes(), watch).await.map(|_| ())
             }
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
@@ -294,9 +314,10 @@ impl Linux {
 
     /// The addresses that the target must not lose.
     pub(super) async fn facts(&self, access: &Access) -> Result<Facts, Fault> {
-        let Access::Real { prefix, resolv_conf } = access else {
-            let Access::Sim(path) = access else { return Err(Fault::Failed("no such access".to_owned())) };
-            return Ok(load(path)?.facts);
+        let (prefix, resolv_conf) = match access {
+            Access::Real { prefix, resolv_conf } => (prefix, resolv_conf),
+            Access::Sim(path) => return Ok(load(path)?.facts),
+            Access::Ssh(route) => return ssh::facts(&self.remote(route, Remote::Facts, b"", None).await?),
         };
         let odd = |error: serde_json::Error| Fault::Unavailable(format!("ip: {error}"));
         let (addresses, routes, routes6) = tokio::try_join!(
@@ -416,7 +437,7 @@ impl Linux {
 
 fn want(name: &str) -> String {
     format!(
-        "`{name}`: want `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`, the name of up to {MAX_NAME} letters, digits, `-`, `_`, `.`"
+        "`{name}`: want `local`, `ssh/<name>`, `netns/<name>`, `twin/<name>` or `sim/<name>`, the name of up to {MAX_NAME} letters, digits, `-`, `_`, `.`"
     )
 }
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shieldops_model::Reason;
 
 use super::{Element, Layout, Table, delete_table, element, elements, equals, meta, payload, rule};
 
@@ -26,6 +27,15 @@ const ARMED: &str = ";armed";
 pub struct Way {
     pub from: IpNet,
     pub port: u16,
+}
+
+impl Way {
+    /// Why nothing may be dropped from there, where this server comes from within it.
+    pub(in crate::linux) fn cut_by(&self, dropped: IpNet) -> Option<Reason> {
+        let detail = format!("this server comes to the target from {}, which is in {dropped}", self.from.addr());
+        let cut = dropped.contains(&self.from);
+        cut.then(|| Reason { code: "management_path".to_owned(), detail })
+    }
 }
 
 fn peer(field: &str, way: &Way) -> Value {
