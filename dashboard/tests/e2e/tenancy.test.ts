@@ -186,6 +186,12 @@ describe.skipIf(!REAL)('who may what', () => {
       'Sessions',
       'Targets',
       'Automation',
+      'Autonomy and freezes',
+      'Response limits',
+      'Protected',
+      'Teams',
+      'Standing grants',
+      'Waiting changes',
       'Usage',
     ])
     expect(await page.getByRole('link', { name: 'Tenants' }).count()).toBe(0)

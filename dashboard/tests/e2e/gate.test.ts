@@ -1,0 +1,109 @@
+/** What takes two people, through two browsers and a real server: settings of the gate, autonomy, and the row of a target. */
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { launch } from './browser'
+import { accept, fresh, invite, makeSide, open, type Side } from './people'
+import { PASSWORD, type Server, startServer } from './server'
+
+const REAL = !!process.env.SHIELDOPS_E2E_URL
+if (!REAL) console.warn('SKIPPED: two people at the gate want a server: set SHIELDOPS_E2E_URL')
+
+let server: Server
+let browser: Browser
+let side: Side
+let second: BrowserContext
+const context = () => browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 } })
+const settings = (who: BrowserContext, tab: string) => open(who, server, `/t/${side.slug}/settings?tab=${tab}`)
+
+beforeAll(async () => {
+  if (!REAL) return
+  server = await startServer()
+  browser = await launch()
+  const operator = await context()
+  side = await makeSide(operator, await context(), server, 'gate')
+  second = await context()
+  await accept(second, await invite(side, server, fresh('second'), 'admin'))
+  await operator.close()
+})
+afterAll(async () => {
+  await browser?.close()
+  server?.stop()
+})
+
+/** Gives the reason; proves who one is where the server asks for it. */
+async function reason(page: Page, verb: string) {
+  const dialog = page.getByRole('dialog').filter({ has: page.getByRole('button', { name: verb, exact: true }) })
+  const text = dialog.getByLabel(/^Reason/)
+  if (await text.count()) await text.fill('a try')
+  await dialog.getByRole('button', { name: verb, exact: true }).click()
+  const proof = page.getByRole('dialog').getByLabel('Password', { exact: true })
+  await Promise.race([dialog.waitFor({ state: 'detached' }), proof.waitFor()])
+  if (await proof.isVisible()) {
+    await proof.fill(PASSWORD)
+    await proof.press('Enter')
+    await dialog.waitFor({ state: 'detached' })
+  }
+}
+
+describe.skipIf(!REAL)('two people at the gate', () => {
+  test('a limit is raised by one and put in force by the other', async () => {
+    const page = await settings(side.context, 'limits')
+    await page.getByLabel('Actions an hour, production').fill('40')
+    await page.getByRole('button', { name: 'Write a draft…' }).click()
+    await reason(page, 'Write draft')
+    await page.getByText('takes two').waitFor()
+    const own = page.getByRole('button', { name: 'Put in force…' })
+    expect(await own.getAttribute('aria-description')).toMatch(/another person/)
+    const other = await settings(second, 'limits')
+    await other.getByRole('button', { name: 'Put in force…' }).click()
+    await reason(other, 'Put in force')
+    await other.getByText('version 1 is in force').waitFor()
+    await page.getByText('version 1 is in force').waitFor()
+    await Promise.all([page.close(), other.close()])
+  }, 90_000)
+
+  test('automation may act where two want it, and is lowered by one', async () => {
+    const page = await settings(side.context, 'autonomy')
+    const level = page.getByLabel('Autonomy: The whole tenant')
+    await level.selectOption('4')
+    await reason(page, 'Set it')
+    await page.getByText('Levels that wait for a second person').waitFor()
+    expect(await level.inputValue()).toBe('')
+    const other = await settings(second, 'changes')
+    await other.getByRole('button', { name: 'Confirm…' }).click()
+    await reason(other, 'Confirm change')
+    await other.getByText(/Nothing waits/).waitFor()
+    await expect.poll(() => level.inputValue()).toBe('4')
+    await level.selectOption('1')
+    await reason(page, 'Set it')
+    await expect.poll(() => level.inputValue()).toBe('1')
+    await Promise.all([page.close(), other.close()])
+  }, 90_000)
+
+  test('a target is lowered by two, and granted to automation for a time', async () => {
+    const page = await settings(side.context, 'targets')
+    await page.getByRole('button', { name: 'Register a target' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name', { exact: true }).fill('sim/gate')
+    await dialog.getByRole('button', { name: 'Register' }).click()
+    const row = page.getByRole('row').filter({ hasText: 'sim/gate' })
+    await row.getByRole('button', { name: 'Edit' }).click()
+    await dialog.getByLabel('Environment').selectOption('staging')
+    await dialog.getByLabel(/^Reason/).fill('it moved')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await page.getByText(/waits for a second person/).waitFor()
+    expect(await row.innerText()).toContain('Production')
+    const other = await settings(second, 'changes')
+    await other.getByRole('button', { name: 'Confirm…' }).click()
+    await reason(other, 'Confirm change')
+    await row.getByText('Staging').waitFor()
+    await page.goto(`${server.url}/t/${side.slug}/settings?tab=standing`)
+    await page.getByRole('button', { name: 'New grant' }).click()
+    await dialog.getByLabel('What automation may do').selectOption('linux.block_ip')
+    await dialog.getByLabel('Environment').selectOption('staging')
+    await dialog.getByLabel('sim/gate').check()
+    await reason(page, 'Grant')
+    await page.getByRole('cell', { name: 'sim/gate' }).waitFor()
+    await Promise.all([page.close(), other.close()])
+  }, 90_000)
+})
