@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shieldops_model::{ActionState, Id, PlanState, ProposedAction, ProposedPlan, TargetRef};
-use shieldops_respond::{Error, Journal as _, PLAN_LIFE, Person, Requester, RequesterKind};
+use shieldops_respond::{Error, Journal as _, PLAN_LIFE, Person, PlanRequest, Requester, RequesterKind};
 
 use crate::support::{ATTACKER, World, person, target};
 
@@ -99,7 +99,10 @@ async fn nothing_runs_before_its_approval_and_execute_changes_nothing_afterwards
 #[tokio::test]
 async fn nobody_approves_the_loss_of_their_own_way_in() {
     let world = world();
-    let plan = world.propose(json!({"address": "192.0.2.7"})).await;
+    // Proposed by the system: no address of a requester is protected.
+    let requester = Requester { id: "system:investigation".to_owned(), kind: RequesterKind::System };
+    let request = PlanRequest { requester, requester_addr: None, ..world.request(json!({"address": "192.0.2.7"})) };
+    let plan = world.engine.propose(request).await.unwrap();
     let denied = world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap_err();
     assert!(matches!(&denied, Error::Denied(reasons) if reasons[0].code == "operator_address"), "{denied}");
     let blind = Person { client_addr: None, ..person(1) };

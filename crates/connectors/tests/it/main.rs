@@ -9,13 +9,19 @@
 
 mod crash;
 mod engine;
+mod evidence;
 mod files;
 mod gate;
 mod hosts;
 mod live;
+mod many;
 mod model;
+mod names;
 mod network;
 mod orphans;
 mod processes;
+mod record;
+mod ssh;
 mod stored;
 mod support;
+mod users;

@@ -106,6 +106,10 @@ impl World {
         Self { folder, clock, linux, journal, engine, target: name.to_owned(), tracker }
     }
 
+    pub(crate) fn tracker(&self) -> TaskTracker {
+        self.tracker.clone()
+    }
+
     /// On a real twin; `None`, loudly, where none can run.
     pub(crate) async fn live() -> Option<Self> {
         let world = Self::new("twin/test");

@@ -1,0 +1,207 @@
+//! Undo of many, rescue with the server dead, veto windows, break-glass, and automation on its own.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+use shieldops_connectors::linux::{Linux, LinuxOptions};
+use shieldops_model::{ActionState, Clock as _, Id, PlanState, ProposedPlan};
+use shieldops_policy::{AddressSource, StandingGrant};
+use shieldops_respond::{
+    By, Engine, EngineOptions, Error, Journal as _, Offline, Prospect, Registry, RescueFolder, Rescued, Surroundings,
+    UndoScope,
+};
+use shieldops_seal::DataKey;
+
+use crate::support::{ATTACKER, World, person, unlimited};
+
+fn proposal(address: &str, confidence: f64) -> ProposedPlan {
+    let request = crate::support::request_on("sim/test", json!({"address": address}));
+    ProposedPlan { title: request.title, why: request.why, confidence, actions: request.actions }
+}
+
+/// Automation may act, and a grant covers it.
+fn acting(level: u8, world: &World) -> Surroundings {
+    let mut around = unlimited();
+    around.autonomy.tenant = Some(level);
+    around.address_source = AddressSource::Authenticated;
+    around.grants = vec![StandingGrant {
+        id: "grant".to_owned(),
+        capability: "linux.block_ip".to_owned(),
+        environment: shieldops_model::Environment::Production,
+        targets: vec![Id::from_bits(77)],
+        labels: std::collections::BTreeMap::new(),
+        granted_by: Id::from_bits(1),
+        expires_at: world.clock.now().plus(Duration::from_hours(1)),
+    }];
+    around
+}
+
+async fn automated(world: &World, address: &str) -> shieldops_model::Plan {
+    let made = world.engine.propose_revision(Id::from_bits(5), &[proposal(address, 0.95)], false).await.unwrap();
+    let plan = made.into_iter().next().unwrap().unwrap();
+    world.idle().await;
+    world.journal.plan(plan.id).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_level_4_under_a_grant_automation_acts_at_once_and_its_effect_ends_by_itself() {
+    let world = World::new("sim/test");
+    world.journal.put_surroundings(acting(4, &world));
+    let plan = automated(&world, ATTACKER).await;
+    assert_eq!(plan.state, PlanState::Executed, "{:?}", plan.decision);
+    assert_eq!(plan.actions[0].state, ActionState::Verified);
+    assert!(plan.actions[0].expires_at.is_some(), "only a person makes it stay");
+    assert!(!world.reaches(ATTACKER).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_grant_or_with_an_address_from_an_unchecked_sender_automation_waits_for_a_person() {
+    let world = World::new("sim/test");
+    for spoil in [
+        (|around| around.grants.clear()) as fn(&mut Surroundings),
+        |around| around.address_source = AddressSource::Untrusted,
+        |around| around.autonomy.tenant = None,
+    ] {
+        let mut around = acting(4, &world);
+        spoil(&mut around);
+        world.journal.put_surroundings(around);
+        let plan = automated(&world, ATTACKER).await;
+        assert_eq!(plan.state, PlanState::Proposed, "{:?}", plan.decision);
+        assert!(plan.decision.approvals_needed >= 1);
+        assert!(world.reaches(ATTACKER).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_veto_window_is_waited_out_and_a_no_in_it_ends_the_plan() {
+    let world = World::new("sim/test");
+    world.journal.put_surroundings(acting(3, &world));
+    let plan = automated(&world, ATTACKER).await;
+    assert_eq!(plan.state, PlanState::Approved);
+    let until = plan.not_before.expect("it waits");
+    assert!(world.reaches(ATTACKER).await, "nothing runs while it waits");
+    world.engine.expire_due().await.unwrap();
+    world.idle().await;
+    assert!(world.reaches(ATTACKER).await);
+    let other = automated(&world, "203.0.113.67").await;
+    world.engine.reject(other.id, "no", &person(1)).await.unwrap();
+    world.clock.set(until.plus(Duration::from_secs(1)));
+    world.engine.expire_due().await.unwrap();
+    world.idle().await;
+    assert!(!world.reaches(ATTACKER).await, "nobody said no");
+    assert!(world.reaches("203.0.113.67").await, "somebody said no");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undo_of_automation_in_a_time_takes_back_its_actions_newest_first_and_no_persons() {
+    let world = World::new("sim/test");
+    world.journal.put_surroundings(acting(4, &world));
+    let from = world.clock.now();
+    let ours = world.block("203.0.113.20").await;
+    let mut plans = Vec::new();
+    for last in [70, 71, 72] {
+        world.clock.advance(Duration::from_secs(10));
+        plans.push(automated(&world, &format!("203.0.113.{last}")).await);
+    }
+    let drifted = &plans[1].actions[0];
+    let scope = UndoScope::Time { by: By::Automation, from, to: world.clock.now().plus(Duration::from_secs(1)) };
+    let preview = world.engine.preview_undo(&scope).await.unwrap();
+    let order: Vec<_> = preview.items.iter().map(|item| item.action_id).collect();
+    let newest_first: Vec<_> = plans.iter().rev().map(|plan| plan.actions[0].id).collect();
+    assert_eq!((preview.undoable, &order), (3, &newest_first));
+    assert!(!world.reaches("203.0.113.70").await, "a preview touches nothing");
+    let report = world.engine.undo_many(scope.clone(), &person(1), "an exercise").await.unwrap();
+    assert_eq!(report.undone, 3, "{report:?}");
+    assert!(world.reaches("203.0.113.70").await && world.reaches("203.0.113.72").await);
+    assert_eq!(world.action(&ours).await.state, ActionState::Verified);
+    let again = world.engine.preview_undo(&scope).await.unwrap();
+    assert_eq!(again.undoable, 0);
+    let plan = world.engine.preview_undo(&UndoScope::Plan(drifted.plan_id)).await.unwrap();
+    assert_eq!(plan.items[0].prospect, Prospect::Nothing);
+    let empty = UndoScope::Time { by: By::Automation, from, to: from };
+    assert!(matches!(world.engine.preview_undo(&empty).await, Err(Error::Invalid(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_took_back_automation_does_not_do_again() {
+    let world = World::new("sim/test");
+    world.journal.put_surroundings(acting(4, &world));
+    let plan = automated(&world, ATTACKER).await;
+    world.undo(&plan.actions[0]).await.unwrap();
+    let made = world.engine.propose_revision(Id::from_bits(6), &[proposal(ATTACKER, 0.95)], false).await.unwrap();
+    let again = made.into_iter().next().unwrap().unwrap();
+    assert_eq!((again.state, again.decision.denies[0].code.as_str()), (PlanState::Denied, "undone_by_person"));
+    assert!(world.reaches(ATTACKER).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn break_glass_replaces_approvals_and_nothing_else() {
+    let world = World::new("sim/test");
+    let plan = world.propose(json!({"address": ATTACKER})).await;
+    let weak = shieldops_respond::Person { strong: false, ..person(1) };
+    assert!(matches!(
+        world.engine.break_glass(plan.id, &plan.hash, &weak, "it burns").await,
+        Err(Error::StrongSession)
+    ));
+    assert!(matches!(
+        world.engine.break_glass(plan.id, "another", &person(1), "it burns").await,
+        Err(Error::HashMismatch { .. })
+    ));
+    world.engine.break_glass(plan.id, &plan.hash, &person(1), "it burns").await.unwrap();
+    world.idle().await;
+    assert!(!world.reaches(ATTACKER).await);
+    assert!(world.journal.entries().iter().any(|entry| entry.kind == "plan.break_glass"));
+    let own = world.propose(json!({"address": "127.0.0.1"})).await;
+    let denied = world.engine.break_glass(own.id, &own.hash, &person(1), "it burns").await;
+    assert!(matches!(denied, Err(Error::Denied(_))), "{denied:?}");
+}
+
+/// Everything is taken back from the sealed records alone, and the next start writes it down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rescue_needs_the_records_and_the_keys_only_and_leaves_what_others_changed() {
+    let world = World::new("sim/test");
+    let key = DataKey::generate(&mut rand::rng());
+    let engine = rescuing(&world, &key);
+    for address in [ATTACKER, "203.0.113.67"] {
+        let plan = engine.propose(world.request(json!({"address": address}))).await.unwrap();
+        engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+        world.idle().await;
+    }
+    let linux = Linux::new(LinuxOptions {
+        data_dir: world.folder.path().to_owned(),
+        installation: "test".to_owned(),
+        clock: Arc::new(world.clock.clone()),
+    })
+    .unwrap();
+    let registry = Registry::new(shieldops_connectors::capabilities(linux)).unwrap();
+    let wrong = DataKey::generate(&mut rand::rng());
+    let none = Offline::read(world.folder.path(), |_| Ok(wrong.clone())).unwrap();
+    assert_eq!(none.installation(), None, "another key opens nothing");
+    let found = Offline::read(world.folder.path(), |_| Ok(key.clone())).unwrap();
+    let lines = found.undo_all(&registry, "uid 0", || world.clock.now()).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.outcome).collect::<Vec<_>>(), [Rescued::Undone; 2], "{lines:?}");
+    assert!(world.reaches(ATTACKER).await && world.reaches("203.0.113.67").await);
+    let next = rescuing(&world, &key);
+    next.recover().await.unwrap();
+    next.recover().await.unwrap();
+    let rescued = world.journal.entries().iter().filter(|entry| entry.kind == "action.rescued").count();
+    assert_eq!(rescued, 2, "written down once each");
+    let left = Offline::read(world.folder.path(), |_| Ok(key.clone())).unwrap();
+    assert!(left.is_empty(), "no record is left");
+}
+
+fn rescuing(world: &World, key: &DataKey) -> Arc<Engine> {
+    let registry = Registry::new(shieldops_connectors::capabilities(Arc::clone(&world.linux))).unwrap();
+    let rescue = RescueFolder::new(world.folder.path(), "test".to_owned(), key.clone()).unwrap();
+    Engine::new(EngineOptions {
+        tenant: Id::from_bits(1),
+        journal: Arc::clone(&world.journal) as _,
+        registry: Arc::new(registry),
+        policy: Arc::new(shieldops_policy::Policy::built_in().unwrap()),
+        clock: Arc::new(world.clock.clone()),
+        tracker: world.tracker(),
+        crash: shieldops_respond::CrashPoints::none(),
+        findings: None,
+        rescue: Some(rescue),
+    })
+}
