@@ -49,14 +49,14 @@ share(net_, widest) := bits.lsh(1, max([0, min([33, (32 + widest) - prefix])])) 
 deny contains {"code": "rate_minute", "detail": sprintf("%d actions in a minute in %s; at most %d%s", [number, environment, cap, why_less])} if {
 	some environment, planned in plan.actions_in
 	number := counts.last_minute[environment] + planned
-	cap := numbers.limits[environment].per_minute - kept
+	cap := max([0, numbers.limits[environment].per_minute - kept])
 	number > cap
 }
 
 deny contains {"code": "rate_hour", "detail": sprintf("%d actions in an hour in %s; at most %d%s", [number, environment, cap, why_less])} if {
 	some environment, planned in plan.actions_in
 	number := counts.last_hour[environment] + planned
-	cap := numbers.limits[environment].per_hour - kept
+	cap := max([0, numbers.limits[environment].per_hour - kept])
 	number > cap
 }
 
@@ -64,7 +64,7 @@ deny contains {"code": "rate_team_hour", "detail": sprintf("%d actions of team %
 	some team in input.situation.teams
 	some environment, planned in plan.actions_in
 	number := object.get(counts.teams_last_hour, [team.name, environment], 0) + planned
-	cap := numbers.limits[environment].per_team_hour - kept
+	cap := max([0, numbers.limits[environment].per_team_hour - kept])
 	number > cap
 }
 

@@ -181,3 +181,12 @@ test_a_target_without_history_has_its_whole_number if {
 	one := testing.when(restarts("transient", 1, 0), {"numbers": {"restarts_per_hour": 1}})
 	denied(object.union(one, {"actions": [object.union(one.actions[0], {"id": "act_2"})]})) == set()
 }
+
+test_where_nothing_is_permitted_nothing_is_kept if {
+	none := {"numbers": {"limits": {"production": {"per_minute": 0, "per_hour": 0}}}}
+	plan_ := testing.when(automatic(reaching("production", 1), "low"), none)
+	reasons(plan_) == {
+		{"code": "rate_minute", "detail": "1 actions in a minute in production; at most 0, 1 more are kept for incidents of high severity"},
+		{"code": "rate_hour", "detail": "1 actions in an hour in production; at most 0, 1 more are kept for incidents of high severity"},
+	}
+}

@@ -203,5 +203,13 @@ fn places(index: &Index, input: &Value) -> Vec<(Place, Vec<Value>)> {
     places
 }
 
+/// Inputs that differ from this one in one field.
+#[cfg(test)]
+pub(crate) fn neighbours(files: &[load::File], input: &Value) -> Vec<Value> {
+    let index = load::index(files).unwrap();
+    let policy = Policy::built_in().unwrap();
+    search::Search::new(&policy, input, &places(&index, input), &BTreeSet::new()).all()
+}
+
 #[cfg(test)]
 mod tests;

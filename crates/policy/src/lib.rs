@@ -9,6 +9,8 @@ pub mod example;
 mod explain;
 mod input;
 mod load;
+#[cfg(test)]
+mod oracle;
 mod permit;
 mod replay;
 mod rescue;

@@ -8,6 +8,8 @@ mod walk;
 
 use std::fmt;
 
+#[cfg(test)]
+pub(crate) use names::rules_without_arguments;
 pub(crate) use names::{Index, dotted, name_of, package_of};
 pub(crate) use reads::reads_of;
 pub(crate) use walk::{Node, walk};

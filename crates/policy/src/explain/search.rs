@@ -134,6 +134,17 @@ impl<'a> Search<'a> {
         wanted(&decision) && !decision.denies.iter().any(|deny| deny.code == "policy_error")
     }
 
+    /// Every candidate, done.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Value> {
+        let done = |change: &Change| {
+            let mut input = self.input.clone();
+            change.place.put(&mut input, change.to.as_ref());
+            input
+        };
+        self.candidates.iter().map(done).collect()
+    }
+
     fn flip(&self, changes: &[&Change]) -> Flip {
         let changed = |change: &&Change| FactChange {
             path: change.place.to_string(),

@@ -93,3 +93,10 @@ pub(crate) fn dotted(expr: &Expr) -> Option<String> {
         _ => None,
     }
 }
+
+/// The full names of all rules that are no functions.
+#[cfg(test)]
+pub(crate) fn rules_without_arguments(index: &Index) -> Vec<String> {
+    let is_function = |rule: &Rule| matches!(rule, Rule::Spec { head: RuleHead::Func { .. }, .. });
+    index.rules.keys().filter(|name| !index.rules(name).iter().any(|(_, rule)| is_function(rule))).cloned().collect()
+}
