@@ -3,6 +3,8 @@
 
 mod letters;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use shieldops_model::{Notice, NoticeId, PlanId, Timestamp, id};
 use sqlx::{Row as _, any::AnyRow};
@@ -19,6 +21,8 @@ pub use letters::{Channel, Filter, Letter, LetterState, NewLetter, address, due,
 const TABLE: &str = "outbox";
 /// Notices of a tenant that may wait; more are counted and not kept, for whoever floods must not fill the database.
 pub const WAITING: i64 = 10_000;
+/// How long the same is not told again of one action.
+const AGAIN: Duration = Duration::from_hours(1);
 /// The counter of those that were not kept.
 pub const DROPPED: &str = "notices_dropped";
 
@@ -31,7 +35,8 @@ pub struct Queued {
     pub notice: Notice,
 }
 
-/// Leaves a notice that is to be told at `due_at`; nothing when too many wait.
+/// Leaves a notice that is to be told at `due_at`; nothing when too many wait, or when the same was told of the same action
+/// within the hour: a host that is away is tried every minute.
 pub async fn queue(tx: &mut Tx, notice: &Notice, due_at: Timestamp, now: Timestamp) -> Result<Option<NoticeId>> {
     let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE tenant_id=$1 AND state='waiting'")
         .bind(tx.t())
@@ -41,15 +46,19 @@ pub async fn queue(tx: &mut Tx, notice: &Notice, due_at: Timestamp, now: Timesta
         crate::bookkeeping::count(tx, DROPPED, 1).await?;
         return Ok(None);
     }
+    if told_lately(tx, notice, now).await? {
+        return Ok(None);
+    }
     let id: NoticeId = id::mint(now, &mut rand::rng());
     let body = seal(tx, TABLE, &id.to_bytes(), notice)?;
     sqlx::query(
-        "INSERT INTO outbox (tenant_id, id, kind, plan_id, step, at, due_at, state, body) VALUES ($1,$2,$3,$4,$5,$6,$7,'waiting',$8)",
+        "INSERT INTO outbox (tenant_id, id, kind, plan_id, action_id, step, at, due_at, state, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,'waiting',$9)",
     )
     .bind(tx.t())
     .bind(bytes(id))
     .bind(notice.kind.as_str())
     .bind(notice.plan.map(bytes))
+    .bind(notice.action.map(bytes))
     .bind(i64::from(notice.step))
     .bind(now.as_micros())
     .bind(due_at.as_micros())
@@ -58,6 +67,21 @@ pub async fn queue(tx: &mut Tx, notice: &Notice, due_at: Timestamp, now: Timesta
     .await?;
     tx.announce("notice", id);
     Ok(Some(id))
+}
+
+async fn told_lately(tx: &mut Tx, notice: &Notice, now: Timestamp) -> Result<bool> {
+    let Some(action) = notice.action else { return Ok(false) };
+    let told: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM outbox WHERE tenant_id=$1 AND action_id=$2 AND kind=$3 AND step=$4 AND at>$5",
+    )
+    .bind(tx.t())
+    .bind(bytes(action))
+    .bind(notice.kind.as_str())
+    .bind(i64::from(notice.step))
+    .bind(now.minus(AGAIN).as_micros())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(told > 0)
 }
 
 /// Notices whose time has come and that have no letters yet, the longest due first.

@@ -2,7 +2,7 @@
 //! blocks nothing and allows nothing, and nothing waits for it.
 
 use serde_json::Value;
-use shieldops_model::{Action, Audience, Notice, NoticeKind, Plan};
+use shieldops_model::{Action, ActionState, Audience, Notice, NoticeKind, Plan};
 
 use super::{Change, Entry, Lowered, Write};
 
@@ -21,11 +21,21 @@ pub(super) fn of(change: &Change) -> Vec<Notice> {
         Write::UpdateAction(action) => Some(&**action),
         _ => None,
     });
+    let failed: Vec<Notice> = change.writes.iter().filter_map(|write| undo_failed(entry, write)).collect();
+    if !failed.is_empty() {
+        return failed;
+    }
     match (plan, action) {
         (Some(plan), _) => of_plan(entry, plan),
         (None, Some(action)) => of_action(entry, action).into_iter().collect(),
         (None, None) => of_tenant(entry).into_iter().collect(),
     }
+}
+
+/// An undo is an action of its own; what failed is told of the one that should be undone.
+fn undo_failed(entry: &Entry, write: &Write) -> Option<Notice> {
+    let Write::UpdateAction(action) = write else { return None };
+    (action.state == ActionState::UndoFailed).then(|| told(entry, action, NoticeKind::UndoFailed))
 }
 
 fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
@@ -90,11 +100,14 @@ fn by(notice: Notice, entry: &Entry) -> Notice {
 
 fn of_action(entry: &Entry, action: &Action) -> Option<Notice> {
     let kind = match entry.kind {
-        "action.undo_failed" => NoticeKind::UndoFailed,
         "action.drifted" => NoticeKind::Drifted,
         "action.unverified" => NoticeKind::Unverified,
         _ => return None,
     };
+    Some(told(entry, action, kind))
+}
+
+fn told(entry: &Entry, action: &Action, kind: NoticeKind) -> Notice {
     let notice = Notice {
         plan: Some(action.plan_id),
         action: Some(action.id),
@@ -104,7 +117,7 @@ fn of_action(entry: &Entry, action: &Action) -> Option<Notice> {
         ..Notice::new(kind, Audience::Approvers)
     };
     let what = format!("{} on {}", action.capability, action.target.name);
-    Some(notice.with("Action", what).with("Id", action.id).with("Detail", action.detail.as_deref().unwrap_or_default()))
+    notice.with("Action", what).with("Id", action.id).with("Detail", action.detail.as_deref().unwrap_or_default())
 }
 
 /// What is about no plan and no action of ours.
@@ -118,7 +131,8 @@ fn of_tenant(entry: &Entry) -> Option<Notice> {
             let what = format!("{} on {}", text("capability"), text("target"));
             let notice = said(NoticeKind::Orphaned).with("Effect", what).with("Detail", text("detail"));
             let simulated = entry.payload.get("simulated").and_then(Value::as_bool).unwrap_or_default();
-            Some(Notice { simulated, by: entry.actor.clone(), ..notice })
+            let action = entry.subjects.iter().find_map(|subject| subject.parse().ok());
+            Some(Notice { simulated, action, by: entry.actor.clone(), ..notice })
         }
         _ => None,
     }
@@ -152,7 +166,7 @@ mod tests {
         assert_eq!(values, ["block_ip", "every target", "2", "3 drifts in 24 h"]);
     }
 
-    fn told(kind: &'static str, payload: Value) -> Vec<Notice> {
+    fn heard(kind: &'static str, payload: Value) -> Vec<Notice> {
         let automation = Automation { halted: true, by: None, at: None, reason: None };
         let entry = Entry { kind, subjects: Vec::new(), actor: "usr_1".to_owned(), payload };
         let writes = vec![Write::Automation(automation)];
@@ -161,12 +175,12 @@ mod tests {
 
     #[test]
     fn a_halt_and_an_orphan_are_told_and_what_is_nobody_s_business_is_not() {
-        let halted = told("automation.halted", json!({"reason": "wrong host", "by": "ann"}));
+        let halted = heard("automation.halted", json!({"reason": "wrong host", "by": "ann"}));
         assert_eq!((halted[0].kind, halted[0].by.as_str()), (NoticeKind::AutomationHalted, "ann (usr_1)"));
         assert_eq!(halted[0].facts[0].value, "wrong host");
-        let orphan = told("target.orphaned", json!({"capability": "block_ip", "target": "sim/a", "simulated": true}));
+        let orphan = heard("target.orphaned", json!({"capability": "block_ip", "target": "sim/a", "simulated": true}));
         assert!(orphan[0].simulated && orphan[0].kind == NoticeKind::Orphaned);
-        assert_eq!(told("action.verified", json!({})), []);
+        assert_eq!(heard("action.verified", json!({})), []);
         let silent = Change { at: Timestamp::from_secs(0), writes: Vec::new(), entry: None };
         assert_eq!(of(&silent), []);
     }

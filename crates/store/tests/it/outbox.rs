@@ -123,6 +123,22 @@ async fn a_request_that_nobody_answers_says_how_far_it_was_escalated() {
 }
 
 #[tokio::test]
+async fn the_same_is_told_of_one_action_once_an_hour() {
+    let Some(world) = world().await else { return };
+    let action = Some(id::mint(crate::support::now(), &mut rand::rng()));
+    let failed = Notice { action, ..Notice::new(NoticeKind::UndoFailed, Audience::Approvers) };
+    let other = Notice { kind: NoticeKind::Drifted, ..failed.clone() };
+    let mut kept = Vec::new();
+    for (minutes, notice) in [(0, &failed), (1, &failed), (1, &other), (59, &failed), (61, &failed)] {
+        let now = crate::support::now().plus(Duration::from_mins(minutes));
+        let mut tx = world.scope().begin().await.unwrap();
+        kept.push(outbox::queue(&mut tx, notice, now, now).await.unwrap().is_some());
+        tx.commit(now).await.unwrap();
+    }
+    assert_eq!(kept, [true, false, true, false, true]);
+}
+
+#[tokio::test]
 async fn what_ended_is_forgotten_after_a_time_and_what_waits_is_not() {
     let Some(world) = world().await else { return };
     let letters = addressed(&world, &[to("ann@example.org"), to("bob@example.org")]).await;
