@@ -115,7 +115,8 @@ mod tests {
     fn who_may_become_root_is_read_from_groups_and_sudoers() {
         let passwd = "root:x:0:0::/root:/bin/sh\nbob:x:1001:1001::/home/bob:/bin/sh\ncarol:x:1002:27::/home/carol:/bin/sh\ndave:x:1003:1003::/:/bin/sh\n";
         let groups = "root:x:0:\nsudo:x:27:bob\nops:x:50:dave,erin\nother:x:51:frank\n";
-        let sudoers = "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%ops ALL=(ALL) ALL\n# bob ALL=ALL\nUser_Alias X = frank\n";
+        let sudoers =
+            "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%ops ALL=(ALL) ALL\n# bob ALL=ALL\nUser_Alias X = frank\n";
         assert_eq!(of(&accounts(passwd), groups, sudoers), ["bob", "carol", "dave", "erin"]);
         assert_eq!(of(&accounts(passwd), "", "dave ALL=(ALL) NOPASSWD: ALL"), ["dave"]);
     }

@@ -12,9 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::json;
 use shieldops_model::{ControlPath, Reason, Target};
 use shieldops_policy::{Dependant, Facts};
-use shieldops_respond::{
-    Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site,
-};
+use shieldops_respond::{Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site};
 
 use super::{
     Linux, accounts,
@@ -121,12 +119,14 @@ impl Job for Look {
         let account = accounts::find(on, &self.user)?;
         let sshd = ask_sshd(on, &self.user)?;
         let lines = lines::read(on, &places(&account, &sshd.patterns), &Which::Key(self.key.clone()))?;
-        let mut facts = Facts { resources: vec![format!("user:{}", self.user)], not_checkable: sshd.notes, ..Facts::default() };
+        let mut facts =
+            Facts { resources: vec![format!("user:{}", self.user)], not_checkable: sshd.notes, ..Facts::default() };
         if self.own_keys.contains(&self.key) {
             let detail = format!("{} is the key that we come in by", self.key);
             facts.untouchable.push(Reason { code: "own_key".to_owned(), detail });
         }
-        let sessions = on.processes()?.into_iter().filter(|process| process.uid == account.uid && process.session.is_some());
+        let sessions =
+            on.processes()?.into_iter().filter(|process| process.uid == account.uid && process.session.is_some());
         facts.dependants = sessions
             .map(|process| Dependant {
                 kind: "session".to_owned(),
@@ -235,7 +235,10 @@ impl Capability for RemoveAuthorizedKey {
     }
 
     fn undo_text(&self, params: &Params) -> String {
-        format!("Puts the lines of {} back in force where they stand; what else was changed in the files stays.", params.key)
+        format!(
+            "Puts the lines of {} back in force where they stand; what else was changed in the files stays.",
+            params.key
+        )
     }
 
     fn control_path(&self, target: &Target, _params: &Params) -> ControlPath {
@@ -263,7 +266,8 @@ impl Capability for RemoveAuthorizedKey {
         }
         let found = self.linux.hand(target, Marks {}, None).await?;
         let mark = |[user, path, action, key]: [String; 4]| {
-            let detail = format!("{key} of {user} is out of force in {path} (whoever owns that file can write such a line)");
+            let detail =
+                format!("{key} of {user} is out of force in {path} (whoever owns that file can write such a line)");
             Some(Mark { action: action.parse().ok()?, params: Params { user, key, expires_in_s: None }, detail })
         };
         Ok(found.into_iter().filter_map(mark).collect())

@@ -121,7 +121,10 @@ fn untouchable(on: &dyn Ground, text: &ground::Text, domain: &str) -> Outcome<Ve
     let mut no = |code: &str, detail: String| reasons.push(Reason { code: code.to_owned(), detail });
     let others = hosts::others(&text.bytes, &on.with().marker, domain);
     if !others.is_empty() {
-        no("named_by_others", format!("{HOSTS} gives {domain} the address {} already: that is not ours", others.join(", ")));
+        no(
+            "named_by_others",
+            format!("{HOSTS} gives {domain} the address {} already: that is not ours", others.join(", ")),
+        );
     }
     if text.seen.mounted {
         no("mounted", format!("{HOSTS} is mounted there: a mounted file cannot be replaced"));
@@ -245,7 +248,10 @@ impl Capability for BlockDomain {
     }
 
     fn undo_text(&self, params: &Params) -> String {
-        format!("Takes our lines of {} out of {HOSTS}; programs that keep answers may use them for a while.", params.domain)
+        format!(
+            "Takes our lines of {} out of {HOSTS}; programs that keep answers may use them for a while.",
+            params.domain
+        )
     }
 
     fn control_path(&self, target: &Target, _params: &Params) -> ControlPath {
@@ -273,7 +279,9 @@ impl Capability for BlockDomain {
         let (result, detail) = match nowhere {
             Some(true) => (ProbeResult::Refused, "the host's resolver says that it is nowhere"),
             Some(false) => (ProbeResult::Reachable, "the host's resolver has another answer"),
-            None => (ProbeResult::Unknown, "not asked: a question about a name that is not blocked would leave the host"),
+            None => {
+                (ProbeResult::Unknown, "not asked: a question about a name that is not blocked would leave the host")
+            }
         };
         Some(Probe { result, detail: detail.to_owned() })
     }

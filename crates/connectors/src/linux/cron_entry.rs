@@ -12,9 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::json;
 use shieldops_model::{ControlPath, Target};
 use shieldops_policy::{Dependant, Facts};
-use shieldops_respond::{
-    Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site,
-};
+use shieldops_respond::{Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site};
 
 use super::{
     Linux, accounts,
@@ -296,10 +294,19 @@ mod tests {
 
     #[test]
     fn only_files_that_cron_reads_are_crontabs() {
-        for good in ["/etc/crontab", "/etc/cron.d/backup-1", "/var/spool/cron/crontabs/alice", "/var/spool/cron/alice"] {
+        for good in ["/etc/crontab", "/etc/cron.d/backup-1", "/var/spool/cron/crontabs/alice", "/var/spool/cron/alice"]
+        {
             check_crontab(good).unwrap();
         }
-        for bad in ["/etc/passwd", "/etc/cron.d/a.b", "/etc/cron.d/../passwd", "/etc/cron.d/", "/var/spool/cron/crontabs/$(id)", "etc/crontab", "/etc/cron.daily/x"] {
+        for bad in [
+            "/etc/passwd",
+            "/etc/cron.d/a.b",
+            "/etc/cron.d/../passwd",
+            "/etc/cron.d/",
+            "/var/spool/cron/crontabs/$(id)",
+            "etc/crontab",
+            "/etc/cron.daily/x",
+        ] {
             assert!(check_crontab(bad).is_err(), "{bad}");
         }
     }

@@ -170,8 +170,8 @@ impl Job for Set {
             return ground::refused(format!("the line of {} changed since it was read", self.to.user));
         }
         let wanted = &self.to.entry;
-        let bytes = shadow::write(&text.bytes, &self.to.user, wanted.locks, &wanted.expires_day)
-            .map_err(Trouble::Refused)?;
+        let bytes =
+            shadow::write(&text.bytes, &self.to.user, wanted.locks, &wanted.expires_day).map_err(Trouble::Refused)?;
         let before = ground::sha256(&bytes) == self.to.file_sha256;
         let making = Making::like(&text.seen, before.then_some(self.to.file_mtime_ns));
         on.write(SHADOW, Who::Root, Some(&text.seen), &bytes, making)
@@ -249,7 +249,8 @@ impl Capability for DisableUser {
     fn not_checkable(&self, params: &Params) -> Vec<String> {
         vec![
             format!("other ways that {} may have: further accounts, tokens, a directory", params.user),
-            "services that do not ask PAM (sshd with `UsePAM no` lets a key in although the account has expired)".to_owned(),
+            "services that do not ask PAM (sshd with `UsePAM no` lets a key in although the account has expired)"
+                .to_owned(),
             "sessions, jobs and cron entries that are there: they go on".to_owned(),
         ]
     }

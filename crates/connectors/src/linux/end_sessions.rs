@@ -111,9 +111,12 @@ impl Job for Look {
             facts.resources.extend(on.sockets(process.identity.pid)?.peers.iter().map(|peer| format!("peer:{peer}")));
         }
         let name = |process: &Process| format!("{} ({})", process.name, process.identity.pid);
-        facts.dependants = members.iter().take(SHOWN).map(|it| depend("process", name(it), "ends with the session")).collect();
+        facts.dependants =
+            members.iter().take(SHOWN).map(|it| depend("process", name(it), "ends with the session")).collect();
         let others = all.into_iter().filter(|(id, _)| *id != session);
-        facts.dependants.extend(others.map(|(id, said)| depend("session", format!("session {id}"), &format!("goes on: {said}"))));
+        facts
+            .dependants
+            .extend(others.map(|(id, said)| depend("session", format!("session {id}"), &format!("goes on: {said}"))));
         facts.resources.sort();
         facts.resources.dedup();
         let leader = members.first().map(|process| process.identity.clone());
@@ -128,7 +131,8 @@ fn depend(kind: &str, name: String, detail: &str) -> Dependant {
 
 fn unnamed(user: &str, all: &[(u32, String)]) -> Trouble {
     if all.is_empty() {
-        let why = format!("{user} has no session that audit knows: its processes, if any, cannot be told apart by login");
+        let why =
+            format!("{user} has no session that audit knows: its processes, if any, cannot be told apart by login");
         return Trouble::Refused(why);
     }
     let named: Vec<String> = all.iter().map(|(id, said)| format!("{id} ({said})")).collect();
@@ -258,7 +262,8 @@ impl Capability for EndSessions {
         let (runs, others) = self.linux.hand(target, others, None).await.ok()?;
         let result = if runs { ProbeResult::Reachable } else { ProbeResult::Refused };
         let what = if runs { "the session runs" } else { "no process of the session is left" };
-        let detail = if others.is_empty() { what.to_owned() } else { format!("{what}; also there: {}", others.join("; ")) };
+        let detail =
+            if others.is_empty() { what.to_owned() } else { format!("{what}; also there: {}", others.join("; ")) };
         Some(Probe { result, detail })
     }
 

@@ -196,7 +196,9 @@ impl Job for Again {
         let all = on.processes()?;
         let parent = |pid: u32| all.iter().find(|other| other.identity.pid == pid).map(|other| other.name.clone());
         let later = all.iter().filter(|other| {
-            gone.exe_inode != 0 && other.identity.exe_inode == gone.exe_inode && other.identity.start_ticks > gone.start_ticks
+            gone.exe_inode != 0
+                && other.identity.exe_inode == gone.exe_inode
+                && other.identity.start_ticks > gone.start_ticks
         });
         let said = later.map(|other| {
             let by = parent(other.ppid).unwrap_or_else(|| "nobody".to_owned());

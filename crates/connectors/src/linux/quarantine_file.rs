@@ -151,7 +151,7 @@ fn untouchable(on: &dyn Ground, path: &str, seen: &Seen) -> Outcome<Vec<Reason>>
     if seen.immutable {
         no("immutable", "is immutable or append-only: take that flag away first (chattr)");
     }
-    if seen.links > 1 {
+    if seen.kind == Kind::File && seen.links > 1 {
         no("hard_links", &format!("has {} names: under the others it would stay", seen.links));
     }
     let folder = on.find(ground::split(path).0, Who::Root)?;

@@ -268,7 +268,7 @@ fn furnish(root: &Path) -> io::Result<()> {
         fs::create_dir_all(&folder)?;
         mount("shieldops-twin", &folder, "tmpfs", MountFlags::empty(), options)?;
     }
-    mount("proc", &root.join("proc"), "proc", MountFlags::empty(), None)?;
+    mount("proc", root.join("proc"), "proc", MountFlags::empty(), None)?;
     for name in DEVICES {
         let file = root.join("dev").join(name);
         fs::write(&file, "")?;

@@ -136,9 +136,8 @@ pub(crate) const REVERSIBLE: [&str; 5] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_simulated_host_everything_that_is_undone_comes_back() {
-    let world = World::new("sim/test");
     for name in REVERSIBLE {
-        world.comes_back(name, 40).await;
+        Box::pin(World::new("sim/test").comes_back(name, 20)).await;
     }
 }
 
@@ -146,7 +145,7 @@ async fn on_a_simulated_host_everything_that_is_undone_comes_back() {
 async fn on_a_rooted_twin_everything_that_is_undone_comes_back() {
     let Some(world) = World::rooted().await else { return };
     for name in REVERSIBLE {
-        world.comes_back(name, 6).await;
+        Box::pin(world.comes_back(name, 6)).await;
     }
 }
 
@@ -159,7 +158,6 @@ async fn a_twin_has_everything_of_its_own_and_nothing_reaches_this_host() {
         assert!(!std::path::Path::new(&format!("/{folder}/{name}")).exists(), "/{folder} is shared");
     }
     assert_eq!(world.sh("ls /home /root | grep -v :; true"), name, "the homes of the real host are not in it");
-    assert_eq!(world.sh("cat /proc/1/comm").len() > 1, true);
     let here = std::fs::read_link("/proc/self/ns/net").unwrap();
     assert_ne!(world.sh("readlink /proc/self/ns/net"), here.to_string_lossy());
 }

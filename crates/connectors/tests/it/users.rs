@@ -126,7 +126,7 @@ async fn a_session_ends_with_all_its_processes_and_others_go_on() {
 async fn the_last_administrator_root_and_users_of_a_directory_are_refused() {
     let Some(world) = World::rooted().await else { return };
     world.sh("set -e; sed -i 's/^sudo:.*/sudo:x:27:/' /etc/group; grep -q ^sudo: /etc/group || echo sudo:x:27: >> /etc/group; rm -f /etc/sudoers /etc/sudoers.d/*; useradd -m ada; useradd -m bea; usermod -aG sudo ada; usermod -aG sudo bea; useradd -m carl");
-    assert_eq!(world.denied(DISABLE, json!({"user": "root"})).await.first().map(String::as_str), Some("root_identity"));
+    assert!(world.denied(DISABLE, json!({"user": "root"})).await.contains(&"root_identity".to_owned()));
     assert!(world.denied(DISABLE, json!({"user": "ada"})).await.is_empty());
     world.act(DISABLE, json!({"user": "bea"})).await;
     world.clock.advance(std::time::Duration::from_secs(3_700));

@@ -1,6 +1,9 @@
 //! Lines of authorized_keys and the fingerprints of their keys, as sshd reads them. Pure.
 
-use base64::{Engine as _, alphabet, engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig}};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use sha2::{Digest, Sha256};
 
 /// Keys are written with or without padding.
@@ -120,7 +123,15 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_none() {
-        for line in ["", "#", "ssh-ed25519", "ssh-ed25519 !!!", "rubbish", &format!("# ssh-ed25519 {BLOB}"), &format!("x y ssh-ed25519 {BLOB}")] {
+        for line in [
+            "",
+            "#",
+            "ssh-ed25519",
+            "ssh-ed25519 !!!",
+            "rubbish",
+            &format!("# ssh-ed25519 {BLOB}"),
+            &format!("x y ssh-ed25519 {BLOB}"),
+        ] {
             assert_eq!(fingerprint(line), None, "{line}");
             assert!(named(line).is_err());
         }

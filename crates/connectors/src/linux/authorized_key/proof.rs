@@ -30,15 +30,20 @@ fn text(draw: &mut Draw) -> String {
 }
 
 fn passwd() -> Thing {
-    let text = format!("root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nproof-k:x:{USER}:{USER}::/home/proof-k:/bin/sh\n");
+    let text = format!(
+        "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nproof-k:x:{USER}:{USER}::/home/proof-k:/bin/sh\n"
+    );
     Thing::file("/etc/passwd", &text, 0o644, 0, 1_600_000_000)
 }
 
 #[async_trait]
 impl Proving for RemoveAuthorizedKey {
     async fn stage(&self, target: &Target, draw: &mut Draw) -> Result<Value, Fault> {
-        let mut make =
-            vec![passwd(), Thing::folder("/home/proof-k", 0o755, USER), Thing::folder("/home/proof-k/.ssh", 0o700, USER)];
+        let mut make = vec![
+            passwd(),
+            Thing::folder("/home/proof-k", 0o755, USER),
+            Thing::folder("/home/proof-k/.ssh", 0o700, USER),
+        ];
         for path in FILES {
             if draw.below(4) > 0 {
                 make.push(Thing::file(path, &text(draw), 0o600, USER, 1_600_000_000 + draw.below(9_999)));
@@ -56,7 +61,8 @@ impl Proving for RemoveAuthorizedKey {
     }
 
     async fn disturb(&self, target: &Target, _params: &Value, draw: &mut Draw) -> Result<(), Fault> {
-        let thing = Thing::file(FILES[0], &format!("{}\nssh-ed25519 {BLOB} again\n", text(draw)), 0o600, USER, 1_650_000_000);
+        let thing =
+            Thing::file(FILES[0], &format!("{}\nssh-ed25519 {BLOB} again\n", text(draw)), 0o600, USER, 1_650_000_000);
         self.linux.stage(target, &[], vec![thing]).await
     }
 }

@@ -14,7 +14,12 @@ pub(super) fn canonical(text: &str) -> Result<String, String> {
     };
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     let labels: Vec<&str> = name.split('.').collect();
-    let fits = |label: &&str| (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(letter) && !label.starts_with('-') && !label.ends_with('-');
+    let fits = |label: &&str| {
+        (1..=MAX_LABEL).contains(&label.len())
+            && label.bytes().all(letter)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
     if name.len() > MAX_NAME || !labels.iter().all(fits) {
         return want("is no domain name");
     }
@@ -101,7 +106,23 @@ mod tests {
         ] {
             assert_eq!(canonical(given).unwrap(), name);
         }
-        for bad in ["", "com", "localhost", ".", "a..b", "-a.example", "a b.example", "a.example\n0.0.0.0 b.example", "127.0.0.1", "2001:db8::1", "a/b.example", "$(id).example", "x#y.example", &"a.".repeat(200), &format!("{}.example", "a".repeat(64))] {
+        for bad in [
+            "",
+            "com",
+            "localhost",
+            ".",
+            "a..b",
+            "-a.example",
+            "a b.example",
+            "a.example\n0.0.0.0 b.example",
+            "127.0.0.1",
+            "2001:db8::1",
+            "a/b.example",
+            "$(id).example",
+            "x#y.example",
+            &"a.".repeat(200),
+            &format!("{}.example", "a".repeat(64)),
+        ] {
             assert!(canonical(bad).is_err(), "{bad:?}");
         }
     }
@@ -111,7 +132,10 @@ mod tests {
         let text = b"127.0.0.1 localhost\n10.0.0.1 a.example b.example # evil.example\nno end";
         let blocked = with(text, MARKER, "act_1", "evil.example");
         let shown = String::from_utf8_lossy(&blocked).into_owned();
-        assert!(shown.starts_with("0.0.0.0 evil.example # shieldops:0123456789abcdef:act_1\n:: evil.example # "), "{shown}");
+        assert!(
+            shown.starts_with("0.0.0.0 evil.example # shieldops:0123456789abcdef:act_1\n:: evil.example # "),
+            "{shown}"
+        );
         assert_eq!(count(&blocked, MARKER, "evil.example"), 2);
         assert_eq!(marks(&blocked, MARKER), [("act_1".to_owned(), "evil.example".to_owned())]);
         assert_eq!(without(&blocked, MARKER, "evil.example"), text);

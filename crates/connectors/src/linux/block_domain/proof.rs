@@ -9,8 +9,14 @@ use super::BlockDomain;
 use crate::linux::ground::staging::Thing;
 
 const NAMES: [&str; 4] = ["evil.example", "b\u{fc}cher.example", "a.b.c.evil.example", "_x.evil.example"];
-const LINES: [&str; 6] =
-    ["127.0.0.1 localhost", "# evil.example", "", "10.0.0.1 fine.example # evil.example", "rubbish \u{e9}", "::1 ip6-localhost"];
+const LINES: [&str; 6] = [
+    "127.0.0.1 localhost",
+    "# evil.example",
+    "",
+    "10.0.0.1 fine.example # evil.example",
+    "rubbish \u{e9}",
+    "::1 ip6-localhost",
+];
 
 fn file(draw: &mut Draw, mtime_s: u64) -> Thing {
     let lines: Vec<&str> = (0..draw.below(6)).filter_map(|_| draw.pick(&LINES).copied()).collect();

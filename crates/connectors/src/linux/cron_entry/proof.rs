@@ -10,12 +10,17 @@ use crate::linux::{ground::staging::Thing, staged};
 
 const FILES: [(&str, u32); 3] =
     [("/etc/crontab", 0o644), ("/etc/cron.d/proof", 0o644), ("/var/spool/cron/crontabs/proof-c", 0o600)];
-const ENTRIES: [&str; 4] =
-    ["*/5 * * * * /tmp/dropper", "@reboot root sh -c 'x; $(y) `z`'", "0 4 * * 1 root echo \u{e9} % a", "1 2 3 4 5 x # y"];
+const ENTRIES: [&str; 4] = [
+    "*/5 * * * * /tmp/dropper",
+    "@reboot root sh -c 'x; $(y) `z`'",
+    "0 4 * * 1 root echo \u{e9} % a",
+    "1 2 3 4 5 x # y",
+];
 const OTHERS: [&str; 5] = ["# a comment", "", "PATH=/usr/bin:/bin", "17 * * * * root run-parts /x", "  "];
 
 fn text(draw: &mut Draw, entry: &str) -> String {
-    let mut lines: Vec<String> = (0..draw.below(5)).filter_map(|_| draw.pick(&OTHERS)).map(|line| (*line).to_owned()).collect();
+    let mut lines: Vec<String> =
+        (0..draw.below(5)).filter_map(|_| draw.pick(&OTHERS)).map(|line| (*line).to_owned()).collect();
     for _ in 0..=draw.below(2) {
         let place = usize::try_from(draw.below(u64::try_from(lines.len()).unwrap_or(0) + 1)).unwrap_or_default();
         lines.insert(place.min(lines.len()), entry.to_owned());

@@ -25,7 +25,8 @@ fn file(draw: &mut Draw, last: &str) -> Thing {
 #[async_trait]
 impl Proving for DisableUser {
     async fn stage(&self, target: &Target, draw: &mut Draw) -> Result<Value, Fault> {
-        let passwd = USERS.iter().zip(2001..).map(|(user, uid)| format!("{user}:x:{uid}:{uid}::/home/{user}:/bin/sh\n"));
+        let passwd =
+            USERS.iter().zip(2001..).map(|(user, uid)| format!("{user}:x:{uid}:{uid}::/home/{user}:/bin/sh\n"));
         let passwd = format!("root:x:0:0:root:/root:/bin/sh\n{}", passwd.collect::<String>());
         let last = if draw.below(8) == 0 { "" } else { "\n" };
         let make = vec![file(draw, last), Thing::file("/etc/passwd", &passwd, 0o644, 0, 1_600_000_000)];
@@ -40,7 +41,8 @@ impl Proving for DisableUser {
     async fn disturb(&self, target: &Target, params: &Value, draw: &mut Draw) -> Result<(), Fault> {
         let user = staged::text(params, "user");
         let line = format!("{user}:$6$another:20000:0:99999:7::{}:\n", draw.below(99_999) + 2);
-        let make = vec![Thing::file("/etc/shadow", &format!("root:*:19700:0:99999:7:::\n{line}"), 0o640, 0, 1_650_000_000)];
+        let make =
+            vec![Thing::file("/etc/shadow", &format!("root:*:19700:0:99999:7:::\n{line}"), 0o640, 0, 1_650_000_000)];
         self.linux.stage(target, &[], make).await
     }
 }

@@ -93,7 +93,8 @@ mod tests {
 
     use super::*;
 
-    const FILE: &[u8] = b"root:*:19700:0:99999:7:::\nalice:$y$j9T$abc$def:19700:0:99999:7:::\nbob:!:19700:0:99999:7::20000:\n";
+    const FILE: &[u8] =
+        b"root:*:19700:0:99999:7:::\nalice:$y$j9T$abc$def:19700:0:99999:7:::\nbob:!:19700:0:99999:7::20000:\n";
 
     #[test]
     fn a_line_is_locked_and_expired_and_comes_back_byte_for_byte() {

@@ -109,9 +109,7 @@ pub(super) fn all() -> Outcome<Vec<Process>> {
 fn socket_inodes(pid: u32) -> HashSet<u64> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return HashSet::new() };
     let targets = entries.flatten().take(MAX_OPEN).filter_map(|entry| fs::read_link(entry.path()).ok());
-    targets
-        .filter_map(|target| target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
-        .collect()
+    targets.filter_map(|target| target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()
 }
 
 pub(super) fn sockets(pid: u32) -> Sockets {

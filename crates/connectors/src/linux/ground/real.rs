@@ -10,9 +10,9 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Statx,
-        StatxAttributes, StatxFlags, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, fcntl_lock, fgetxattr,
-        flistxattr, fsetxattr, futimens, linkat, mkdirat, openat2, renameat_with, statx, unlinkat,
+        AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Statx, StatxAttributes,
+        StatxFlags, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, fcntl_lock, fgetxattr, flistxattr,
+        fsetxattr, futimens, linkat, mkdirat, openat2, renameat_with, statx, unlinkat,
     },
     io::Errno,
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
@@ -45,7 +45,9 @@ impl Real {
 fn trouble(path: &str, error: Errno) -> Trouble {
     let shown = path.escape_debug();
     match error {
-        Errno::LOOP => Trouble::Refused(format!("a symbolic link is at or on the way to `{shown}`: name the real path")),
+        Errno::LOOP => {
+            Trouble::Refused(format!("a symbolic link is at or on the way to `{shown}`: name the real path"))
+        }
         Errno::XDEV => Trouble::Refused(format!("`{shown}` is on another filesystem")),
         Errno::EXIST => Trouble::Refused(format!("`{shown}` is occupied: nothing is overwritten")),
         Errno::BUSY => Trouble::Refused(format!("something is mounted on `{shown}`")),
@@ -179,8 +181,8 @@ fn times(mtime_ns: i64) -> Timestamps {
 /// A file that has no name until it is whole.
 fn unnamed(folder: &OwnedFd, bytes: &[u8], as_: Making, path: &str) -> Outcome<OwnedFd> {
     let failed = |error: Errno| trouble(path, error);
-    let file = openat2(folder, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR, STRAIGHT)
-        .map_err(failed)?;
+    let file =
+        openat2(folder, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR, STRAIGHT).map_err(failed)?;
     let mut file = File::from(file);
     file.write_all(bytes).map_err(|error| io_trouble(path, &error))?;
     let owner = (Some(Uid::from_raw(as_.uid)), Some(Gid::from_raw(as_.gid)));
@@ -372,9 +374,10 @@ impl Ground for Real {
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .output();
-        Ok(output.ok().filter(|output| output.status.success()).map(|output| {
-            String::from_utf8_lossy(&output.stdout).into_owned()
-        }))
+        Ok(output
+            .ok()
+            .filter(|output| output.status.success())
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
     fn stage(&mut self, thing: &Thing) -> Outcome<()> {

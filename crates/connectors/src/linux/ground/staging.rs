@@ -69,12 +69,12 @@ impl Job for Snapshot {
         let mut all = BTreeMap::new();
         let mut waiting = self.roots.clone();
         while let Some(path) = waiting.pop() {
-            let Some(seen) = looked(on, &path)? else { continue };
+            let Some(seen) = on.find(&path, Who::Root)? else { continue };
             if seen.kind == Kind::Folder {
                 let names = on.list(&path, Who::Root)?.unwrap_or_default();
                 waiting.extend(names.iter().map(|name| join(&path, name)));
             }
-            let line = describe(on, &path, &seen, self.inodes)?;
+            let line = describe(on, &path, &seen, self.inodes);
             all.insert(path, line);
             if all.len() > MAX_ENTRIES {
                 return Err(Trouble::Unavailable(format!("more than {MAX_ENTRIES} files")));
@@ -84,20 +84,16 @@ impl Job for Snapshot {
     }
 }
 
-/// A link is a thing of its own here.
-fn looked(on: &dyn Ground, path: &str) -> Outcome<Option<Seen>> {
-    on.find(path, Who::Root)
-}
-
-fn describe(on: &dyn Ground, path: &str, seen: &Seen, inodes: bool) -> Outcome<String> {
+/// A line of the picture; a link is a thing of its own.
+fn describe(on: &dyn Ground, path: &str, seen: &Seen, inodes: bool) -> String {
     let owner = format!("{:o} {}:{}", seen.mode, seen.uid, seen.gid);
     if seen.kind != Kind::File {
-        return Ok(format!("{:?} {owner}", seen.kind));
+        return format!("{:?} {owner}", seen.kind);
     }
     let hash = match on.read(path, Who::Root, MAX_HASHED) {
         Ok(text) => hex::encode(Sha256::digest(text.map(|text| text.bytes).unwrap_or_default())),
         Err(_) => "not hashed".to_owned(),
     };
     let inode = if inodes { format!(" inode {}", seen.inode) } else { String::new() };
-    Ok(format!("file {owner} {} bytes links {} at {} {hash}{inode}", seen.size, seen.links, seen.mtime_ns))
+    format!("file {owner} {} bytes links {} at {} {hash}{inode}", seen.size, seen.links, seen.mtime_ns)
 }

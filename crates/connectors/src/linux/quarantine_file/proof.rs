@@ -18,14 +18,21 @@ impl Proving for QuarantineFile {
         let file = |draw: &mut Draw, path: &str| {
             let text = "x".repeat(usize::try_from(draw.below(2_000)).unwrap_or_default());
             let mode = draw.pick(&MODES).copied().unwrap_or(0o644);
-            Thing::file(path, &text, mode, u32::try_from(draw.below(3)).unwrap_or_default() * 500, 1_600_000_000 + draw.below(99_999))
+            Thing::file(
+                path,
+                &text,
+                mode,
+                u32::try_from(draw.below(3)).unwrap_or_default() * 500,
+                1_600_000_000 + draw.below(99_999),
+            )
         };
         let folder = draw.pick(&FOLDERS).copied().unwrap_or("/tmp/proof");
         let name = draw.pick(&NAMES).copied().unwrap_or("dropper");
         let path = format!("{folder}/{name}");
         let mut make = vec![file(draw, &path)];
         make.extend((0..draw.below(3)).map(|n| file(draw, &format!("{folder}/neighbour{n}"))));
-        let clear = ["/home/proof", "/tmp/proof", "/home/.shieldops-vault", "/tmp/.shieldops-vault", "/.shieldops-vault"];
+        let clear =
+            ["/home/proof", "/tmp/proof", "/home/.shieldops-vault", "/tmp/.shieldops-vault", "/.shieldops-vault"];
         self.linux.stage(target, &clear, make).await?;
         Ok(json!({"path": path}))
     }
@@ -36,7 +43,8 @@ impl Proving for QuarantineFile {
     }
 
     async fn disturb(&self, target: &Target, params: &Value, draw: &mut Draw) -> Result<(), Fault> {
-        let thing = Thing::file(staged::text(params, "path"), "somebody else's", 0o644, 0, 1_650_000_000 + draw.below(9));
+        let thing =
+            Thing::file(staged::text(params, "path"), "somebody else's", 0o644, 0, 1_650_000_000 + draw.below(9));
         self.linux.stage(target, &[], vec![thing]).await
     }
 }

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::linux::ground::{
-    Ground, Kind, Making, Outcome, Seen, Trouble, Who, check_path, join, refused, split,
-};
+use crate::linux::ground::{Ground, Kind, Making, Outcome, Seen, Trouble, Who, check_path, join, refused, split};
 
 const NAME: &str = ".shieldops-vault";
+/// Permission bits of everybody but the owner.
+const NOT_ROOT: u32 = 0o077;
 /// The largest note, in bytes.
 const MAX_NOTE: u64 = 16 * 1024;
 /// Folders on which a filesystem is commonly mounted; a vault elsewhere is found by its path.
-const USUAL: [&str; 12] = ["/", "/home", "/tmp", "/var", "/var/tmp", "/var/www", "/opt", "/srv", "/usr", "/root", "/run", "/dev/shm"];
+const USUAL: [&str; 12] =
+    ["/", "/home", "/tmp", "/var", "/var/tmp", "/var/www", "/opt", "/srv", "/usr", "/root", "/run", "/dev/shm"];
 
 /// What an entry says of itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ fn place(on: &dyn Ground, path: &str) -> Outcome<Option<String>> {
 fn trusted(on: &dyn Ground, vault: &str) -> Outcome<bool> {
     match on.find(vault, Who::Root)? {
         None => Ok(false),
-        Some(seen) if seen.kind == Kind::Folder && seen.uid == 0 && seen.mode & 0o077 == 0 => Ok(true),
+        Some(seen) if seen.kind == Kind::Folder && seen.uid == 0 && seen.mode & NOT_ROOT == 0 => Ok(true),
         Some(_) => refused(format!("{vault} is not a folder that only root can enter: it is not ours")),
     }
 }

@@ -94,6 +94,11 @@ impl Default for Host {
         ] {
             host.put(&Thing::file(path, text, mode, owner, 1_700_000_000));
         }
+        for place in ["/home", "/tmp"] {
+            if let Some(node) = host.files.get_mut(place) {
+                node.mounted = true;
+            }
+        }
         for (pid, ppid, name, uid) in [(1, 0, "systemd", 0), (300, 1, "sshd", 0), (400, 1, "nginx", 33), (500, 1, "dropper", 1000)] {
             host.start(pid, ppid, name, uid);
         }
@@ -435,3 +440,6 @@ impl Ground for Simulated {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
