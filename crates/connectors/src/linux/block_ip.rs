@@ -19,7 +19,7 @@ use super::{
     lasting::{self, MAX_EXPIRY_S},
     nft::{self, Element, Table, addresses, ranges},
     process,
-    target::Tables,
+    target::{Look, Tables},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +72,7 @@ impl BlockIp {
     }
 
     /// The tables, when there is nothing in the way that is not ours to touch.
-    async fn ours(&self, target: &Target, address: IpAddr) -> Result<Tables, Fault> {
-        let access = self.linux.access(target)?;
-        let tables = self.linux.tables(&access).await?;
+    fn ours(&self, tables: Tables, target: &Target, address: IpAddr) -> Result<Tables, Fault> {
         let (Some(table), marker) = (tables.addresses(), self.linux.marker()) else { return Ok(tables) };
         table.check_ours(&addresses::layout(marker), marker, &target.name)?;
         if let Some(element) = addresses::find(table, address).filter(|element| !element.is_marked(marker)) {
@@ -150,8 +148,8 @@ impl Capability for BlockIp {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let (tables, mut facts, way) =
-            tokio::try_join!(self.ours(target, params.address), self.linux.facts(&access), self.linux.way(&access))?;
+        let Look { tables, mut facts, way, .. } = self.linux.look(&access).await?;
+        let tables = self.ours(tables, target, params.address)?;
         facts.untouchable.extend(way.and_then(|way| way.cut_by(params.address.into())));
         facts.dependants = ranges_over(self.linux.marker(), &tables, params.address);
         Ok(Observed { state: self.state(tables.addresses(), params.address), facts })
@@ -163,7 +161,7 @@ impl Capability for BlockIp {
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {
         let access = self.linux.access(site.target)?;
-        let tables = self.ours(site.target, to.address).await?;
+        let tables = self.ours(self.linux.tables(&access).await?, site.target, to.address)?;
         let (marker, table) = (self.linux.marker(), tables.addresses());
         let batch = match (table, to.blocked) {
             (_, true) => {

@@ -19,7 +19,7 @@ use super::{
     lasting::{self, MAX_EXPIRY_S},
     nft::{self, Element, Table, addresses, ranges},
     process,
-    target::Tables,
+    target::{Look, Tables},
 };
 
 /// Ranges whose loss breaks a host, whatever else is in the range that is asked for.
@@ -105,9 +105,7 @@ impl BlockRange {
     }
 
     /// The tables, when there is nothing in the way that is not ours to touch.
-    async fn ours(&self, target: &Target, range: IpNet) -> Result<Tables, Fault> {
-        let access = self.linux.access(target)?;
-        let tables = self.linux.tables(&access).await?;
+    fn ours(&self, tables: Tables, target: &Target, range: IpNet) -> Result<Tables, Fault> {
         let (Some(table), marker) = (tables.ranges(), self.linux.marker()) else { return Ok(tables) };
         table.check_ours(&ranges::layout(marker, table), marker, &target.name)?;
         if let Some(element) = ranges::find(table, range).filter(|element| !element.is_marked(marker)) {
@@ -197,8 +195,8 @@ impl Capability for BlockRange {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let (tables, facts, way) =
-            tokio::try_join!(self.ours(target, params.range), self.linux.facts(&access), self.linux.way(&access))?;
+        let Look { tables, facts, way, .. } = self.linux.look(&access).await?;
+        let tables = self.ours(tables, target, params.range)?;
         let mut own = untouchable(params.range);
         own.extend(facts.untouchable);
         own.extend(way.and_then(|way| way.cut_by(params.range)));
@@ -213,7 +211,7 @@ impl Capability for BlockRange {
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {
         let access = self.linux.access(site.target)?;
-        let tables = self.ours(site.target, to.range).await?;
+        let tables = self.ours(self.linux.tables(&access).await?, site.target, to.range)?;
         let (marker, table) = (self.linux.marker(), tables.ranges());
         let batch = match (table, to.blocked) {
             (_, true) => {

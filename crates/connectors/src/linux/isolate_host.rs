@@ -26,6 +26,7 @@ use super::{
     },
     process,
     sockets::Connection,
+    target::{Look, Tables},
 };
 
 /// The most networks that are kept.
@@ -129,9 +130,8 @@ impl IsolateHost {
     }
 
     /// The table, when there is nothing in it that is not ours to touch.
-    async fn ours(&self, target: &Target) -> Result<Option<Table>, Fault> {
-        let access = self.linux.access(target)?;
-        let Some(table) = self.linux.tables(&access).await?.isolation().cloned() else { return Ok(None) };
+    fn ours(&self, tables: &Tables, target: &Target) -> Result<Option<Table>, Fault> {
+        let Some(table) = tables.isolation().cloned() else { return Ok(None) };
         let marker = self.linux.marker();
         table.check_ours(&isolation::layout(marker, &isolation::ways(&table)), marker, &target.name)?;
         if let Some(element) = isolation::gate(&table).filter(|element| !element.is_marked(marker)) {
@@ -230,12 +230,8 @@ impl Capability for IsolateHost {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let (table, facts, live, way) = tokio::try_join!(
-            self.ours(target),
-            self.linux.facts(&access),
-            self.linux.connections(&access),
-            self.linux.way(&access)
-        )?;
+        let Look { tables, facts, connections: live, way } = self.linux.look(&access).await?;
+        let table = self.ours(&tables, target)?;
         let mut keep = params.ways();
         keep.extend(way);
         keep.sort_unstable();
@@ -256,7 +252,8 @@ impl Capability for IsolateHost {
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {
         let access = self.linux.access(site.target)?;
-        let table = self.ours(site.target).await?;
+        let Look { tables, way, .. } = self.linux.look(&access).await?;
+        let table = self.ours(&tables, site.target)?;
         let marker = self.linux.marker();
         let comment = nft::mark(marker, &permit.action().to_string());
         let there = self.state(table.as_ref(), Vec::new());
@@ -268,7 +265,6 @@ impl Capability for IsolateHost {
                 isolation::keep(table, lasting::timer(to.remaining_s), &comment)
             }
             before => {
-                let way = self.linux.way(&access).await?;
                 if way.is_some_and(|way| !to.keep.contains(&way)) {
                     let why = "the way to it is not the one that the plan keeps open: plan again".to_owned();
                     return Err(Fault::Refused(format!("{}: {why}", site.target.name)));
@@ -355,7 +351,7 @@ impl Capability for IsolateHost {
 
     async fn disarm(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {
         let access = self.linux.access(site.target)?;
-        let table = self.ours(site.target).await?;
+        let table = self.ours(&self.linux.tables(&access).await?, site.target)?;
         let Some((table, element)) = table.as_ref().zip(self.shut(table.as_ref())) else {
             return Err(Fault::Failed("the target took it back before it could be disarmed".to_owned()));
         };
@@ -365,7 +361,7 @@ impl Capability for IsolateHost {
         let comment = nft::mark(self.linux.marker(), &permit.action().to_string());
         let batch = isolation::keep(table, lasting::timer(to.remaining_s), &comment);
         self.linux.batch(&access, &batch, Some(site.watch)).await?;
-        let table = self.ours(site.target).await?;
+        let table = self.ours(&self.linux.tables(&access).await?, site.target)?;
         match self.shut(table.as_ref()) {
             Some(element) if !isolation::is_armed(element) => Ok(()),
             _ => Err(Fault::Failed("the target took the disarming and did not do it".to_owned())),

@@ -19,15 +19,24 @@ use shieldops_model::{Ssh, Target};
 use shieldops_policy::Facts;
 use shieldops_respond::{Fault, Watch};
 
-use super::{Linux, exec, facts, nft::isolation::Way, target::Access};
+use super::{
+    Linux, exec, facts,
+    nft::{TABLES, isolation::Way},
+    sockets,
+    target::{Access, Look, Tables},
+};
 
 /// Under which the host's key is known to the client, whatever its address.
 const ALIAS: &str = "shieldops-target";
 const BEGIN: &[u8] = b"shieldops-begin\n";
 const END: &[u8] = b"shieldops-end\n";
+/// Another user becomes root, and still knows where it came from.
+const AS_ROOT: &str = "sudo -n env SSH_CONNECTION=\"$SSH_CONNECTION\" ";
 /// A program there said no: nothing of ours is at work any more.
 const REFUSED: &[u8] = b"shieldops-refused\n";
 const PART: &str = "shieldops-part\n";
+/// The list of tables, each of ours, and six parts about the rest of the host.
+const LOOKED: usize = 1 + TABLES.len() + 6;
 /// What was begun on the target ends after this at the latest.
 const WORK: Duration = Duration::from_secs(11);
 /// Nothing of the user's or the system's settings, nobody else's keys, no prompt, no shared connection.
@@ -79,10 +88,8 @@ pub(super) enum Remote {
     Tables,
     /// One batch for nft, on the input.
     Batch,
-    /// Addresses, routes, where this connection comes from, and name servers.
-    Facts,
-    /// Connections that are up.
-    Connections,
+    /// Tables, addresses, routes, where this connection comes from, name servers, and connections that are up.
+    Look,
     /// Evidence: all sockets with the programs that hold them.
     Sockets,
     /// Evidence: all processes.
@@ -99,12 +106,13 @@ impl Remote {
                  do echo shieldops-part; nft -j list table inet $table 2>/dev/null; done;"
             ),
             Self::Batch => line!("nft -j -f - || { echo shieldops-refused; exit 1; };"),
-            Self::Facts => line!(
-                "ip -j addr || exit 1; echo shieldops-part; ip -j route || exit 1; echo shieldops-part; \
-                 ip -j -6 route || exit 1; echo shieldops-part; echo $SSH_CONNECTION; echo shieldops-part; \
-                 cat /etc/resolv.conf 2>/dev/null; echo;"
+            Self::Look => line!(
+                "nft -j list tables || exit 1; for table in shieldops shieldops_isolation shieldops_ranges; \
+                 do echo shieldops-part; nft -j list table inet $table 2>/dev/null; done; \
+                 for family in 4 6; do echo shieldops-part; ip -j -$family route || exit 1; done; \
+                 echo shieldops-part; ip -j addr || exit 1; echo shieldops-part; echo $SSH_CONNECTION; \
+                 echo shieldops-part; ss -Htun || exit 1; echo shieldops-part; cat /etc/resolv.conf 2>/dev/null; echo;"
             ),
-            Self::Connections => line!("ss -Htun || exit 1;"),
             Self::Sockets => line!("ss -Htunap | head -c 1048577;"),
             Self::Processes => line!("ps -ww -eo pid,ppid,uid,stat,lstart,args | head -c 1048577;"),
             // What was opened is asked for its real path: a link anywhere on the way shows, whenever it was put there.
@@ -123,11 +131,6 @@ impl Remote {
                  else show 3<\"$path\" || echo unreadable; fi;"
             ),
         }
-    }
-
-    /// Whether another user than root needs root's rights for it.
-    const fn privileged(self) -> bool {
-        !matches!(self, Self::Facts | Self::Connections)
     }
 
     /// Whether it changes the target: what it began has to be over before anybody looks.
@@ -188,7 +191,7 @@ impl Route {
             argv.extend(["-o".to_owned(), option]);
         }
         argv.extend(["-p".to_owned(), port.to_string(), "-l".to_owned(), user.clone()]);
-        let sudo = if remote.privileged() && user != "root" { "sudo -n " } else { "" };
+        let sudo = if user == "root" { "" } else { AS_ROOT };
         argv.extend(["--".to_owned(), address.clone(), format!("{sudo}{}", remote.line())]);
         argv
     }
@@ -256,30 +259,41 @@ impl Linux {
             None if output.stdout.windows(BEGIN.len()).any(|window| window == BEGIN) => {
                 Err(Fault::Unavailable(format!("{place} answered half: {}", output.stderr)))
             }
-            None => Err(Fault::Unavailable(format!("{place}: {}", output.stderr))),
+            None => Err(Fault::Unavailable(format!("{place}: {}", refusal(&output.stderr)))),
         }
     }
 }
 
-const FACTS: usize = 5;
+/// What the client says of a connection that did not come up, where it says it at length.
+fn refusal(said: &str) -> &str {
+    if said.contains("HOST IDENTIFICATION HAS CHANGED") || said.contains("Host key verification failed") {
+        return "the host shows another key than the one it is known by: if that is right, give the target its new one";
+    }
+    if said.is_empty() { "it ended without a word" } else { said }
+}
 
-pub(super) fn facts(said: &Said) -> Result<Facts, Fault> {
+/// What [`Remote::Look`] tells of a target.
+pub(super) fn look(said: &Said) -> Result<Look, Fault> {
+    let parts = said.parts(LOOKED)?;
+    let [tables @ .., routes, routes6, addresses, way, live, resolv] = parts.as_slice() else {
+        return Err(Fault::Unavailable("the target answered too few parts".to_owned()));
+    };
     let odd = |error: serde_json::Error| Fault::Unavailable(format!("ip: {error}"));
-    let parts = said.parts(FACTS)?;
-    let mut gateways = facts::gateways(parts[1]).map_err(odd)?;
-    gateways.extend(facts::gateways(parts[2]).map_err(odd)?);
-    Ok(Facts {
-        own_addresses: facts::own_addresses(parts[0]).map_err(odd)?,
+    let mut gateways = facts::gateways(routes).map_err(odd)?;
+    gateways.extend(facts::gateways(routes6).map_err(odd)?);
+    let facts = Facts {
+        own_addresses: facts::own_addresses(addresses).map_err(odd)?,
         gateways: facts::tidy(gateways),
-        dns_servers: facts::dns_servers(&String::from_utf8_lossy(parts[4])),
+        dns_servers: facts::dns_servers(&String::from_utf8_lossy(resolv)),
         ..Facts::default()
-    })
+    };
+    let connections = sockets::parse(&String::from_utf8_lossy(live));
+    Ok(Look { tables: Tables::listed(tables)?, facts, connections, way: Some(way_of(way)?) })
 }
 
 /// Where the target sees this server come from, and by which port.
-pub(super) fn way(said: &Said) -> Result<Way, Fault> {
-    let parts = said.parts(FACTS)?;
-    let text = String::from_utf8_lossy(parts[3]).into_owned();
+fn way_of(part: &[u8]) -> Result<Way, Fault> {
+    let text = String::from_utf8_lossy(part).into_owned();
     let mut words = text.split_ascii_whitespace();
     let from = words.next().and_then(|word| word.split('%').next()?.parse::<IpAddr>().ok());
     let port = words.nth(2).and_then(|word| word.parse().ok());
@@ -304,15 +318,7 @@ mod tests {
 
     #[test]
     fn the_lines_are_constant_and_quoted_once() {
-        for remote in [
-            Remote::Tables,
-            Remote::Batch,
-            Remote::Facts,
-            Remote::Connections,
-            Remote::Sockets,
-            Remote::Processes,
-            Remote::File,
-        ] {
+        for remote in [Remote::Tables, Remote::Batch, Remote::Look, Remote::Sockets, Remote::Processes, Remote::File] {
             assert_eq!(remote.line().matches('\'').count(), 2, "{remote:?}");
             assert!(remote.line().starts_with("timeout 10 "), "{remote:?}");
         }
@@ -320,14 +326,15 @@ mod tests {
 
     #[test]
     fn every_table_of_ours_is_asked_for_in_the_order_in_which_it_is_read() {
-        assert!(Remote::Tables.line().contains(&format!("in {};", crate::linux::nft::TABLES.join(" "))));
+        for remote in [Remote::Tables, Remote::Look] {
+            assert!(remote.line().contains(&format!("in {};", TABLES.join(" "))), "{remote:?}");
+        }
     }
 
     #[test]
     fn the_way_is_read_from_the_target() {
-        let said = |way: &str| Said { body: format!("[]\n{PART}[]\n{PART}[]\n{PART}{way}\n{PART}\n").into_bytes() };
-        let read = way(&said("::ffff:192.0.2.7 40000 192.0.2.9 2222")).unwrap();
+        let read = way_of(b"::ffff:192.0.2.7 40000 192.0.2.9 2222\n").unwrap();
         assert_eq!((read.from.to_string().as_str(), read.port), ("192.0.2.7/32", 2222));
-        assert!(way(&said("")).is_err());
+        assert!(way_of(b"\n").is_err());
     }
 }

@@ -80,7 +80,30 @@ fn words(text: &[&str]) -> Vec<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tables(BTreeMap<&'static str, Table>);
 
+/// What the network capabilities ask of a target.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    pub(super) tables: Tables,
+    pub(super) facts: Facts,
+    /// Connections that are up.
+    pub(super) connections: Vec<Connection>,
+    /// The way over the network by which the target is reached; `None` where no packet is on it.
+    pub(super) way: Option<Way>,
+}
+
 impl Tables {
+    /// From the list of all tables and the listings of ours, in the order of their names' list.
+    pub(super) fn listed(parts: &[&[u8]]) -> Result<Self, Fault> {
+        let odd = |why: String| Fault::Unavailable(format!("nft: {why}"));
+        let (first, rest) = parts.split_first().ok_or_else(|| odd("no answer".to_owned()))?;
+        let here = nft::tables_in(&json_of(first)?).map_err(odd)?;
+        let mut tables = BTreeMap::new();
+        for (name, part) in nft::TABLES.into_iter().zip(rest).filter(|(name, _)| here.contains(name)) {
+            tables.insert(name, Table::parse(&json_of(part)?).map_err(odd)?);
+        }
+        Ok(Self(tables))
+    }
+
     pub(super) fn named(&self, name: &str) -> Option<&Table> {
         self.0.get(name)
     }
@@ -178,7 +201,10 @@ impl Linux {
     /// machine or are a file: no packet filter is on that way.
     pub(super) fn control_path(target: &Target) -> ControlPath {
         let (via, why) = if target.name.starts_with("ssh/") {
-            ("ssh", "the addresses that the connection comes from are read from the target, and a plan that reaches one is denied")
+            (
+                "ssh",
+                "the addresses that the connection comes from are read from the target, and a plan that reaches one is denied",
+            )
         } else if target.name.starts_with("sim/") {
             ("simulator", "the target is a file of this server: nothing that is done to it can cut the way to it")
         } else {
@@ -208,17 +234,14 @@ impl Linux {
             Access::Real { prefix, .. } => {
                 let listing = json_of(&self.ask(prefix, &["nft", "-j", "list", "tables"]).await?)?;
                 for name in nft::tables_in(&listing).map_err(odd)? {
-                    let listing = json_of(&self.ask(prefix, &["nft", "-j", "list", "table", nft::FAMILY, name]).await?)?;
+                    let listing =
+                        json_of(&self.ask(prefix, &["nft", "-j", "list", "table", nft::FAMILY, name]).await?)?;
                     tables.insert(name, Table::parse(&listing).map_err(odd)?);
                 }
             }
             Access::Ssh(route) => {
                 let said = self.remote(route, Remote::Tables, b"", None).await?;
-                let parts = said.parts(1 + nft::TABLES.len())?;
-                let here = nft::tables_in(&json_of(parts[0])?).map_err(odd)?;
-                for (name, part) in nft::TABLES.into_iter().zip(&parts[1..]).filter(|(name, _)| here.contains(name)) {
-                    tables.insert(name, Table::parse(&json_of(part)?).map_err(odd)?);
-                }
+                return Tables::listed(&said.parts(1 + nft::TABLES.len())?);
             }
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
@@ -251,9 +274,7 @@ impl Linux {
     /// Empties the packet filter of a stand-in.
     pub(super) async fn flush(&self, access: &Access) -> Result<(), Fault> {
         match access {
-            Access::Real { .. } => {
-                self.batch(access, &json!({"nftables": [{"flush": {"ruleset": null}}]}), None).await
-            }
+            Access::Real { .. } => self.batch(access, &json!({"nftables": [{"flush": {"ruleset": null}}]}), None).await,
             Access::Ssh(_) => Err(Fault::Refused("only stand-ins are emptied".to_owned())),
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
@@ -271,23 +292,19 @@ impl Linux {
                 let said = self.ask(prefix, &["ss", "-Htun"]).await?;
                 Ok(sockets::parse(&String::from_utf8_lossy(&said)))
             }
-            Access::Ssh(route) => {
-                let said = self.remote(route, Remote::Connections, b"", None).await?;
-                Ok(sockets::parse(&String::from_utf8_lossy(&said.body)))
-            }
+            Access::Ssh(route) => Ok(ssh::look(&self.remote(route, Remote::Look, b"", None).await?)?.connections),
             Access::Sim(path) => Ok(load(path)?.connections),
         }
     }
 
-    /// The way over the network by which the target is reached; `None` where no packet is on it.
-    pub(super) async fn way(&self, access: &Access) -> Result<Option<Way>, Fault> {
-        match access {
-            Access::Real { .. } | Access::Sim(_) => Ok(None),
-            Access::Ssh(route) => {
-                let said = self.remote(route, Remote::Facts, b"", None).await?;
-                ssh::way(&said).map(Some)
-            }
+    /// All of it at once: over SSH, by one connection.
+    pub(super) async fn look(&self, access: &Access) -> Result<Look, Fault> {
+        if let Access::Ssh(route) = access {
+            return ssh::look(&self.remote(route, Remote::Look, b"", None).await?);
         }
+        let (tables, facts, connections) =
+            tokio::try_join!(self.tables(access), self.facts(access), self.connections(access))?;
+        Ok(Look { tables, facts, connections, way: None })
     }
 
     /// Gives nft one batch. That nft took it is not evidence of anything.
@@ -317,7 +334,7 @@ impl Linux {
         let (prefix, resolv_conf) = match access {
             Access::Real { prefix, resolv_conf } => (prefix, resolv_conf),
             Access::Sim(path) => return Ok(load(path)?.facts),
-            Access::Ssh(route) => return ssh::facts(&self.remote(route, Remote::Facts, b"", None).await?),
+            Access::Ssh(route) => return Ok(ssh::look(&self.remote(route, Remote::Look, b"", None).await?)?.facts),
         };
         let odd = |error: serde_json::Error| Fault::Unavailable(format!("ip: {error}"));
         let (addresses, routes, routes6) = tokio::try_join!(

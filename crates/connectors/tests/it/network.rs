@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use shieldops_model::{Action, ActionState, Environment, Plan, PlanState, Target};
 use shieldops_policy::{Facts, Policy};
-use shieldops_respond::{
-    CrashPoints, PlanRequest, ProveOptions, Registry, Requester, RequesterKind, Verdict, prove,
-};
+use shieldops_respond::{CrashPoints, PlanRequest, ProveOptions, Registry, Requester, RequesterKind, Verdict, prove};
 
 use crate::{
     live::ruleset,
@@ -75,7 +73,9 @@ async fn facts(world: &World, capability: &str, params: &Value) -> Facts {
 async fn a_range_is_blocked_and_given_back_and_its_neighbours_are_not_touched() {
     let Some(world) = World::live().await else { return };
     let before = ruleset(&world);
-    for (range, from) in [("203.0.113.64/26", ATTACKER), ("2001:db8::40/122", "2001:db8::66"), ("203.0.113.66/31", ATTACKER)] {
+    for (range, from) in
+        [("203.0.113.64/26", ATTACKER), ("2001:db8::40/122", "2001:db8::66"), ("203.0.113.66/31", ATTACKER)]
+    {
         assert!(world.reaches(from).await, "{range}");
         let action = verified(&world, RANGE, json!({"range": range})).await;
         assert!(!world.reaches(from).await, "{from} in {range} still comes through");
