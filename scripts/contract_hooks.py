@@ -370,6 +370,7 @@ BODIES = {
     "POST /api/v1/incidents/{id}/notes": lambda: {"text": "seen"},
     "POST /api/v1/plans/{id}/reject": lambda: {"reason": "no"},
     "POST /api/v1/actions/{id}/undo": lambda: {"reason": "back"},
+    "POST /api/v1/plans/{id}/break-glass": lambda: {"hash": "00", "reason": "to be tried"},
     "POST /api/v1/undo": lambda: {"by": {"automation": True}, "from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "preview": True},
     "PUT /api/v1/gate-settings": gate_draft,
     "POST /api/v1/gate-settings/rollback": lambda: {"version": 0, "reason": "to be tried"},

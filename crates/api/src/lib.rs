@@ -4,6 +4,7 @@
 //! at start-up. No business rule lives here.
 
 pub mod access;
+mod approvals;
 pub mod assets;
 
 mod account;

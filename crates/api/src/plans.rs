@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use shieldops_identity::permission::{self, Permission};
 use shieldops_model::{IncidentId, Plan, PlanId, PlanState, ProposedAction, id};
-use shieldops_policy::{Requester, RequesterKind};
+use shieldops_policy::{Explanation, Requester, RequesterKind};
 use shieldops_respond::PlanRequest;
 use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
 use utoipa::{IntoParams, ToSchema};
@@ -57,7 +57,6 @@ pub(crate) struct PlanDetail {
 }
 
 async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result<PlanDetail, Problem> {
-    let me = caller.principal.user.map(|user| user.to_string());
     let roles = roles::list(access).await?;
     let may = |role: &str| match RoleRef::parse(role) {
         RoleRef::BuiltIn(name) => permission::allows(&name, Permission::PlanApprove),
@@ -72,19 +71,7 @@ async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result
         .filter(|user| may(&user.role) && !user.disabled && user.has_password && user.id.to_string() != plan.requester)
         .map(|user| user.name)
         .collect();
-    let why = if plan.state != PlanState::Proposed {
-        Some("the plan is not waiting for approval".to_owned())
-    } else if me.as_deref() == Some(plan.requester.as_str()) {
-        Some(
-            "you made this plan: another person must approve it; an administrator can add users in Settings".to_owned(),
-        )
-    } else if !caller.has(Permission::PlanApprove) || me.is_none() {
-        Some(format!("the role `{}` may not approve plans", caller.principal.role))
-    } else if plan.approvals.iter().any(|approval| Some(approval.user) == caller.principal.user) {
-        Some("you approved it already: another person is needed".to_owned())
-    } else {
-        None
-    };
+    let why = crate::approvals::why_not(caller, &plan);
     Ok(PlanDetail { plan, can_approve: why.is_none(), cannot_approve_why: why, approvers })
 }
 
@@ -228,4 +215,17 @@ pub(crate) async fn replan(
     reach::plan(&caller, Permission::PlanCreate, id).await?;
     let plan = app.engine(caller.principal.tenant)?.replan(id, requester(&caller)?, caller.client_addr.clone()).await?;
     Ok((StatusCode::CREATED, Json(plan)))
+}
+
+/// Why a plan was decided as it was: the rules that fire on it now, the facts that they read, and the nearest change that
+/// would turn the decision.
+#[utoipa::path(get, path = "/api/v1/plans/{id}/explanation", operation_id = "explain_plan", tag = "plans", params(("id" = PlanId, Path)),
+    responses((status = 200, body = Explanation), (status = 404, body = Problem), (status = 502, body = Problem)))]
+pub(crate) async fn explanation(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    PathId(id): PathId<id::PlanKind>,
+) -> Result<Json<Explanation>, Problem> {
+    plans::get(&mut caller.scope.read().await?, id).await?;
+    Ok(Json(app.desk(caller.principal.tenant)?.explain(id).await?))
 }

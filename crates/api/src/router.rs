@@ -16,10 +16,11 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    App, Problem, account, actions, alerts, assets, auth, automation, autonomy, coverage, describe, events, evidence,
-    exceptions, export, gate_changes, gate_settings, grants, idempotency, incidents, indicators, ingest, intake,
-    invitations, jobs, keys, ledger, live, meta, notifications, orphans, overview, pipelines, plans, roles, rules, session, sessions,
-    standing_grants, targets, tenant_settings, tenants, tokens, undo, usage, users, value_lists,
+    App, Problem, account, actions, alerts, approvals, assets, auth, automation, autonomy, coverage, describe, events,
+    evidence, exceptions, export, gate_changes, gate_settings, grants, idempotency, incidents, indicators, ingest,
+    intake, invitations, jobs, keys, ledger, live, meta, notifications, orphans, overview, pipelines, plans, roles,
+    rules, session, sessions, standing_grants, targets, tenant_settings, tenants, tokens, undo, usage, users,
+    value_lists,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -129,6 +130,9 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::show))
         .routes(routes!(evidence::list))
         .routes(routes!(evidence::download))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::break_glass))
+        .routes(routes!(plans::explanation))
         .routes(routes!(actions::undo))
         .routes(routes!(undo::many))
         .routes(routes!(actions::capabilities))
@@ -154,6 +158,7 @@ fn gate() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(gate_settings::show, gate_settings::draft))
         .routes(routes!(gate_settings::difference))
+        .routes(routes!(gate_settings::effects::list))
         .routes(routes!(gate_settings::versions))
         .routes(routes!(gate_settings::version))
         .routes(routes!(gate_settings::activate))

@@ -13,7 +13,8 @@ use shieldops_model::{
     Action, ActionId, Clock, Id, Owner, Plan, PlanId, PlanState, Target, TargetId, TenantId, Timestamp, id,
 };
 use shieldops_policy::{
-    ActionInput, CapabilityInput, Entry as Door, Evaluation, Input, Policy, Requester, RequesterKind, Stage, canonical,
+    ActionInput, CapabilityInput, Entry as Door, Evaluation, Explanation, Input, Policy, Requester, RequesterKind,
+    Stage, canonical, explain,
 };
 use tokio::sync::{Notify, OwnedMutexGuard, mpsc};
 use tokio_util::task::TaskTracker;
@@ -168,12 +169,16 @@ impl Engine {
         stage: Stage,
         drifted: bool,
     ) -> Result<Evaluation, Error> {
+        Ok(self.with.policy.evaluate(self.input(plan, ready, stage, drifted).await?))
+    }
+
+    async fn input(&self, plan: &Plan, ready: &[Ready], stage: Stage, drifted: bool) -> Result<Input, Error> {
         let pairs = plan.actions.iter().zip(ready);
         let actions: Vec<ActionInput> =
             pairs.map(|(action, ready)| Self::action_input(ready, action.id, &action.from, &action.params)).collect();
         let situation = self.situation(plan, ready, &actions).await?;
         let (operator_addresses, operators_complete) = operators(plan);
-        let input = Input {
+        Ok(Input {
             tenant: self.with.tenant,
             now: self.now(),
             entry: door(plan),
@@ -187,8 +192,20 @@ impl Engine {
             plan_expires_at: plan.expires_at,
             actions,
             situation,
-        };
-        Ok(self.with.policy.evaluate(input))
+        })
+    }
+
+    /// Why policy decides about a plan as it does: with the facts of now, as at its planning.
+    pub async fn explain(&self, id: PlanId) -> Result<Explanation, Error> {
+        let plan = self.get_plan(id).await?;
+        let ready = self.look_at_all(&plan).await?;
+        let drifted = self.undo_drifted(&plan, &ready).await?;
+        let input = self.input(&plan, &ready, Stage::Plan, drifted).await?;
+        let policy = Arc::clone(&self.with.policy);
+        // Some thousand evaluations.
+        tokio::task::spawn_blocking(move || explain(&policy, &input))
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))
     }
 
     pub(crate) async fn halted(&self) -> Result<bool, Error> {

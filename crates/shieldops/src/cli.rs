@@ -17,6 +17,7 @@ mod login;
 mod me;
 mod notify;
 mod plan;
+mod policy;
 mod respond;
 mod role;
 mod rules;
@@ -36,11 +37,11 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::{
-    prove::life,
     bench::BenchArgs,
     config::{self, Flags, LogFormat, Settings},
     content::BUILT_IN,
     output::{self, Failure},
+    prove::life,
     scan::ScanArgs,
 };
 
@@ -120,6 +121,9 @@ enum Command {
     /// What can be done.
     #[command(subcommand)]
     Capability(job::CapabilityCommand),
+    /// What waits for a yes.
+    #[command(subcommand)]
+    Approval(plan::ApprovalCommand),
     /// Plans of response, and their approval.
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -144,6 +148,9 @@ enum Command {
     /// Where people are told of what waits for them.
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
+    /// What decides whether something may be done.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Incidents.
     #[command(subcommand)]
     Incident(incident::IncidentCommand),
@@ -260,6 +267,7 @@ fn dispatch(command: &Command) -> Outcome {
         Command::Ingest(command) => event::ingest(command),
         Command::Target(command) => target::run(command),
         Command::Capability(command) => job::capability(command),
+        Command::Approval(command) => plan::approval(command),
         Command::Plan(command) => plan::run(command),
         Command::Action(command) => respond::action(command),
         Command::Automation(command) => respond::automation(command),
@@ -268,6 +276,7 @@ fn dispatch(command: &Command) -> Outcome {
         Command::Gate(command) => gate::run(command),
         Command::StandingGrant(command) => standing_grant::run(command),
         Command::Notify(command) => notify::run(command),
+        Command::Policy(command) => policy::run(command),
         Command::Incident(command) => incident::run(command),
         Command::Alert(command) => alert::run(command),
         Command::Rule(command) => rules::run(command),

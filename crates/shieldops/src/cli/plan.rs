@@ -1,5 +1,7 @@
 //! `shieldops plan`: what may be done, and who said yes.
 
+mod explain;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -16,6 +18,39 @@ use crate::{
 
 const PLAN_COLUMNS: &[&str] = &["/id", "/state", "/risk", "/simulated", "/title", "/requester", "/expires_at"];
 
+const APPROVAL_COLUMNS: &[&str] = &[
+    "/plan_id",
+    "/risk",
+    "/needed",
+    "/unanswered",
+    "/simulated",
+    "/title",
+    "/requester",
+    "/expires_at",
+    "/may_not_because",
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ApprovalCommand {
+    /// Plans that wait for approval, newest first.
+    List(ApprovalListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApprovalListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+pub(super) fn approval(command: &ApprovalCommand) -> Outcome {
+    let ApprovalCommand::List(args) = command;
+    let page = Client::new(&args.server)?.list("/api/v1/approvals", &[], args.limit)?;
+    print_list(&page, args.server.output, APPROVAL_COLUMNS)
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum PlanCommand {
     /// Plans, newest first.
@@ -30,6 +65,10 @@ pub(super) enum PlanCommand {
     Execute(ShowArgs),
     /// Plan an action against the live state of its target. Nothing is changed.
     Create(CreateArgs),
+    /// Run a plan without the approvals it needs and in spite of a freeze. Every administrator is told.
+    BreakGlass(RejectArgs),
+    /// Which rules fire on a plan, what they read, and what would turn the decision.
+    Explain(ShowArgs),
     /// Plan the same actions again, against the state as it is now.
     Replan(ShowArgs),
 }
@@ -118,6 +157,16 @@ pub(super) fn run(command: &PlanCommand) -> Outcome {
         PlanCommand::Execute(args) => {
             let plan = Client::new(&args.server)?.post(&format!("/api/v1/plans/{}/execute", args.id), &json!({}))?;
             print_run(&plan, args.server.output)
+        }
+        PlanCommand::BreakGlass(args) => {
+            let client = Client::new(&args.server)?;
+            let seen = client.get(&format!("/api/v1/plans/{}", args.id))?;
+            let body = json!({"hash": seen["hash"], "reason": args.reason});
+            print_run(&client.post(&format!("/api/v1/plans/{}/break-glass", args.id), &body)?, args.server.output)
+        }
+        PlanCommand::Explain(args) => {
+            let explanation = Client::new(&args.server)?.get(&format!("/api/v1/plans/{}/explanation", args.id))?;
+            explain::print(&explanation, args.server.output)
         }
         PlanCommand::Create(args) => create(args),
         PlanCommand::Replan(args) => {
