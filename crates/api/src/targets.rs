@@ -1,5 +1,7 @@
 //! Targets: a target exists only when a person registers it; this very host needs a typed confirmation.
 
+mod ssh;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
@@ -12,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shieldops_identity::Permission;
 use shieldops_model::{
-    ActionState, Code, Criticality, Environment, Target, TargetId, TargetKind, TenantId, Timestamp, id,
+    ActionState, Code, Criticality, Environment, Ssh, Target, TargetId, TargetKind, TenantId, Timestamp, id,
 };
 use shieldops_store::{
     Tx, actions,
@@ -31,6 +33,7 @@ use crate::{
     precondition::{IfMatch, Tagged},
     reach,
 };
+use ssh::SshSettings;
 
 /// What a person types to register the host the server runs on.
 const CONFIRM_LOCAL: &str = "act on this host";
@@ -47,8 +50,10 @@ pub(crate) async fn list(caller: Caller, query: PlainQuery) -> Result<Json<List<
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTarget {
     kind: TargetKind,
-    /// `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`.
+    /// `local`, `ssh/<name>`, `netns/<name>`, `twin/<name>` or `sim/<name>`.
     name: String,
+    /// How `ssh/<name>` is reached.
+    ssh: Option<SshSettings>,
     /// The host name in telemetry.
     host: Option<String>,
     #[serde(default)]
@@ -80,6 +85,7 @@ pub(crate) async fn create(
     check_words(&body.labels, [&body.host, &body.owner])?;
     let realm = realm(&app, &caller, &body.name).await?;
     reach::environment(&caller, Permission::TargetWrite, body.environment)?;
+    let ssh = way_in(&body.name, body.ssh.as_ref())?;
     let now = caller.scope.store().clock().now();
     let id: TargetId = id::mint(now, &mut rand::rng());
     let target = Target {
@@ -87,7 +93,7 @@ pub(crate) async fn create(
         kind: body.kind,
         simulated: body.name.starts_with("sim/"),
         realm,
-        ssh: None,
+        ssh,
         name: body.name,
         host: body.host.map(|host| host.to_lowercase()),
         environment: body.environment,
@@ -106,6 +112,18 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(target)))
 }
 
+/// The settings by which `ssh/<name>` is reached: it has some, and nothing else has.
+fn way_in(name: &str, given: Option<&SshSettings>) -> Result<Option<Box<Ssh>>, Problem> {
+    match (name.starts_with("ssh/"), given) {
+        (true, Some(given)) => given.read(None).map(Some),
+        (true, None) => {
+            Err(Problem::invalid("`ssh/<name>` needs `ssh`: its address, user, known_hosts and private_key"))
+        }
+        (false, Some(_)) => Err(Problem::invalid("`ssh` belongs to a target whose name is `ssh/<name>`")),
+        (false, None) => Ok(None),
+    }
+}
+
 /// What keeps this tenant's simulators apart from others'. The server's own host is the first tenant's to act on, and the
 /// operator's: no other tenant may register it or a namespace of it.
 async fn realm(app: &App, caller: &Caller, name: &str) -> Result<Option<TenantId>, Problem> {
@@ -114,8 +132,9 @@ async fn realm(app: &App, caller: &Caller, name: &str) -> Result<Option<TenantId
         return Ok(None);
     }
     if !name.starts_with("sim/") && !caller.principal.operator {
-        let detail =
-            format!("`{name}` is on the host that the server runs on: an operator of the installation registers it");
+        let detail = format!(
+            "`{name}` is on the host that the server runs on, or in its network: an operator of the installation registers it"
+        );
         return Err(Problem::new(Code::FORBIDDEN, detail));
     }
     Ok(Some(tenant))
@@ -139,6 +158,9 @@ pub(crate) struct TargetPatch {
     labels: Option<BTreeMap<String, String>>,
     owner: Option<String>,
     protected: Option<bool>,
+    /// How `ssh/<name>` is reached: all of it but the key, which stays where none is given. Alone, without other changes
+    /// that take two people.
+    ssh: Option<SshSettings>,
     /// Why, for the second person; needed by nothing else.
     reason: Option<String>,
 }
@@ -158,7 +180,14 @@ pub(crate) async fn update(
     let before = targets::get(&mut tx, id).await?;
     seen.check(before.version)?;
     let mut target = patched(&caller, &before, &patch)?;
+    let moves = moved(&before, &target);
+    if moves && actions::any_owner_on(&mut tx, id).await? {
+        return Err(Problem::new(Code::CONFLICT, "actions on this target are live where it is now: undo them first"));
+    }
     if lowers(&before, &target) {
+        if patch.ssh.is_some() {
+            return Err(Problem::invalid("ssh: change it alone, the rest waits for a second person"));
+        }
         caller.person()?;
         let change = changes::ask(&mut tx, asked(&before, &target, &patch), now).await?;
         tx.commit(now).await?;
@@ -183,7 +212,19 @@ fn patched(caller: &Caller, before: &Target, patch: &TargetPatch) -> Result<Targ
     target.labels = patch.labels.clone().unwrap_or(target.labels);
     target.owner = patch.owner.clone().or(target.owner);
     target.protected = patch.protected.unwrap_or(target.protected);
+    if let Some(given) = &patch.ssh {
+        if !before.name.starts_with("ssh/") {
+            return Err(Problem::invalid("`ssh` belongs to a target whose name is `ssh/<name>`"));
+        }
+        target.ssh = Some(given.read(before.ssh.as_deref())?);
+    }
     Ok(target)
+}
+
+/// Whether the row names another host than before; a new user or key is the same host.
+fn moved(before: &Target, after: &Target) -> bool {
+    let host = |target: &Target| target.ssh.as_ref().map(|ssh| (ssh.address.clone(), ssh.port, ssh.host_key.clone()));
+    host(before) != host(after)
 }
 
 /// Whether less would hold back what is done to the target. Labels say whose it is and which grants cover it: any other

@@ -1,5 +1,10 @@
 //! `shieldops target`: the machines on which something may be done.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -13,6 +18,8 @@ use crate::{
 };
 
 const PATH: &str = "/api/v1/targets";
+/// The most bytes of a key file.
+const MAX_FILE: u64 = 64 * 1024;
 const MEMBERS: &[&str] = &[
     "id",
     "kind",
@@ -22,6 +29,7 @@ const MEMBERS: &[&str] = &[
     "criticality",
     "labels",
     "owner",
+    "ssh",
     "simulated",
     "protected",
     "created_at",
@@ -57,13 +65,27 @@ pub(super) struct About {
     /// Whether nothing may ever be done to it.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     protected: Option<bool>,
+    /// For ssh/NAME: an IP address or a host name.
+    #[arg(long, value_name = "ADDRESS", requires_all = ["ssh_user", "ssh_known_hosts"])]
+    ssh_address: Option<String>,
+    /// The port of its sshd; 22 where none is given.
+    #[arg(long, value_name = "PORT", requires = "ssh_address")]
+    ssh_port: Option<u16>,
+    #[arg(long, value_name = "USER", requires = "ssh_address")]
+    ssh_user: Option<String>,
+    /// A file with the host's key: one line of known_hosts, or its public key file.
+    #[arg(long, value_name = "FILE", requires = "ssh_address")]
+    ssh_known_hosts: Option<PathBuf>,
+    /// A file with an OpenSSH private key without a passphrase. Sealed by the server, and never shown again.
+    #[arg(long, value_name = "FILE", requires = "ssh_address")]
+    ssh_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RegisterArgs {
     #[command(flatten)]
     server: ServerArgs,
-    /// local, netns/NAME, twin/NAME or sim/NAME.
+    /// local, ssh/NAME, netns/NAME, twin/NAME or sim/NAME.
     name: String,
     #[arg(long, default_value = "linux_host")]
     kind: String,
@@ -154,6 +176,35 @@ impl About {
         if !labels.is_empty() {
             body.insert("labels".to_owned(), json!(labels));
         }
+        if let Some(ssh) = self.ssh()? {
+            body.insert("ssh".to_owned(), ssh);
+        }
         Ok(body)
     }
+
+    /// How it is reached over SSH, where that was given.
+    fn ssh(&self) -> Result<Option<Value>, Failure> {
+        let Some(address) = &self.ssh_address else { return Ok(None) };
+        let mut ssh = json!({"address": address, "user": self.ssh_user});
+        if let Some(path) = &self.ssh_known_hosts {
+            ssh["known_hosts"] = read(path)?.into();
+        }
+        if let Some(port) = self.ssh_port {
+            ssh["port"] = port.into();
+        }
+        if let Some(path) = &self.ssh_key {
+            ssh["private_key"] = read(path)?.into();
+        }
+        Ok(Some(ssh))
+    }
+}
+
+/// A small text file.
+fn read(path: &Path) -> Result<String, Failure> {
+    let unusable = |why: String| Failure::unusable(format!("{}: {why}", path.display()));
+    let size = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
+    if size > MAX_FILE {
+        return Err(unusable(format!("has {size} bytes, want at most {MAX_FILE}")));
+    }
+    fs::read_to_string(path).map_err(|error| unusable(error.to_string()))
 }
