@@ -6,6 +6,7 @@
 mod fences;
 mod files;
 mod policies;
+mod record;
 mod reference;
 
 use std::{env, path::Path, process::ExitCode};
@@ -32,6 +33,7 @@ fn main() -> Result<ExitCode> {
 fn tidy(root: &Path) -> Result<Vec<String>> {
     let mut found = files::check(root)?;
     found.extend(fences::check(root)?);
+    found.extend(record::check(root)?);
     Ok(found)
 }
 
