@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use shieldops_model::{Clock as _, id};
-use shieldops_store::{alerts, dead_letters, facts, incidents, ledger, notes};
+use shieldops_model::{Clock as _, PrivateKey, Ssh, Target, id};
+use shieldops_store::{alerts, dead_letters, facts, incidents, ledger, notes, targets};
 
-use crate::support::{alert, incident, note, world};
+use crate::support::{alert, incident, note, target, world};
 
 const MARKER: &str = "MARKER-7f3a9c";
 
@@ -40,6 +40,33 @@ async fn planted_texts_are_absent_from_every_file() {
     assert_eq!(with_marker(world.dir.path()), Vec::<String>::new());
     let entries = ledger::of_subject(&mut world.scope().read().await.unwrap(), &incident.id.to_string()).await.unwrap();
     assert!(entries[0].payload.to_string().contains(MARKER), "a reader with the key sees it");
+    let stopped = world.stop().await;
+    assert_eq!(with_marker(stopped.dir.path()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_target_s_private_key_is_read_back_and_is_in_no_entry_and_no_file() {
+    let Some(world) = world().await else { return };
+    let ssh = Ssh {
+        address: "192.0.2.9".to_owned(),
+        port: 22,
+        user: "root".to_owned(),
+        host_key: "ssh-ed25519 AAAA".to_owned(),
+        key_fingerprint: "SHA256:x".to_owned(),
+        private_key: PrivateKey::new(format!("{MARKER} key")),
+    };
+    let mut row = Target { ssh: Some(Box::new(ssh)), ..target("ssh/web-1") };
+    let mut tx = world.scope().begin().await.unwrap();
+    targets::insert(&mut tx, &row).await.unwrap();
+    targets::update(&mut tx, &mut row).await.unwrap();
+    tx.record("target.created", &[&row.id], &row).unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+    let mut reader = world.scope().read().await.unwrap();
+    let read = targets::get(&mut reader, row.id).await.unwrap();
+    assert_eq!((&read, read.ssh.as_ref().unwrap().private_key.expose()), (&row, format!("{MARKER} key").as_str()));
+    let entries = ledger::of_subject(&mut reader, &row.id.to_string()).await.unwrap();
+    assert!(!entries[0].payload.to_string().contains(MARKER), "{}", entries[0].payload);
+    drop(reader);
     let stopped = world.stop().await;
     assert_eq!(with_marker(stopped.dir.path()), Vec::<String>::new());
 }
