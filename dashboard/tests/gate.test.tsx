@@ -101,6 +101,28 @@ describe('what is protected', () => {
   })
 })
 
+describe('effects on what is protected', () => {
+  it('are named, and undone with a reason', async () => {
+    const user = userEvent.setup()
+    const world = makeWorld()
+    const action = world.plans[0]?.actions[0]
+    world.gate.effects = [
+      {
+        action_id: action?.id ?? '',
+        capability: 'linux.block_ip',
+        target: { kind: 'linux_host', name: 'sim/web-01' },
+        entry: { kind: 'range', value: '203.0.113.0/28', why: 'the resolvers' },
+      },
+    ]
+    const { calls } = await openApp(at('protected'), world)
+    const table = await screen.findByRole('table', { name: 'Effects on what is protected' })
+    expect(within(table).getByText('the resolvers')).toBeVisible()
+    await user.click(within(table).getByRole('button', { name: 'Undo linux.block_ip' }))
+    await giveReason(user, 'Undo', 'it is ours')
+    expect(calls.find(c => c.path.endsWith(`/actions/${action?.id}/undo`))?.body).toEqual({ reason: 'it is ours' })
+  })
+})
+
 describe('teams', () => {
   it('have a name, labels and members', async () => {
     const user = userEvent.setup()

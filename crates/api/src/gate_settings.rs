@@ -2,6 +2,7 @@
 //! what only tightens its author activates alone.
 
 mod diff;
+pub(crate) mod effects;
 pub(crate) mod tighten;
 
 use axum::{Json, extract::Path};

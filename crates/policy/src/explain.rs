@@ -22,6 +22,7 @@ pub use search::MAX_EVALUATIONS;
 const MAX_FACTS: usize = 40;
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = PlanExplanation)]
 pub struct Explanation {
     pub allow: bool,
     pub approvals_needed: u8,

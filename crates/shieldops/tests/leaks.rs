@@ -125,7 +125,7 @@ impl Stage {
         }
         for wanted in [
             "alt", "inc", "evt", "pln", "act", "tgt", "usr", "ses", "tok", "key", "rol", "gnt", "ivt", "dlq", "not",
-            "tnt",
+            "tnt", "gch", "sgr",
         ] {
             assert!(ids.get(wanted).is_some_and(|known| !known.is_empty()), "no id of kind {wanted} was made");
         }

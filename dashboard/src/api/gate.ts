@@ -16,8 +16,10 @@ export const autonomyQuery = queryOptions({
 export const gateChangesQuery = list<T.GateChange>('gate-changes', '/gate-changes', { active: true }, 50)
 export const standingGrantsQuery = list<T.StandingGrant>('standing-grants', '/standing-grants', {}, 50)
 
+export const protectedEffectsQuery = list<T.ProtectedEffect>('protected-effects', '/gate-settings/effects', {}, 50)
+
 /** What a change of the gate makes stale. */
-export const GATE = ['gate-settings', 'gate-versions']
+export const GATE = ['gate-settings', 'gate-versions', 'protected-effects']
 export const AUTONOMY = ['autonomy', 'gate-changes']
 
 export const writeDraft = (settings: T.GateSettings, reason: string, seen: number) =>

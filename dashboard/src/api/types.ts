@@ -97,6 +97,8 @@ export type GateTeam = S['Team']
 export type GateFreeze = S['Freeze']
 export type ProtectedEntry = S['ProtectedEntry']
 export type NeverBlock = S['NeverBlock']
+/** An effect that was there before its thing was protected. */
+export type ProtectedEffect = Item<'List_ProtectedEffect'>
 export type Autonomy = S['AutonomyView']
 export type GateChange = Free<S['GateChange'], 'before' | 'after'>
 export type StandingGrant = S['StandingGrant']

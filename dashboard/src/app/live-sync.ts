@@ -18,7 +18,7 @@ const WHOLE: Record<string, string[]> = {
   incident: ['incidents', 'incident-ledger', 'notes'],
   investigation: ['incidents'],
   plan: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
-  action: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
+  action: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans', 'protected-effects'],
   rule: ['rules', 'value-lists'],
   ingest: ['ingest'],
   dead_letter: ['dead-letters', 'ingest'],

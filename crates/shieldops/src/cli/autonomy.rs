@@ -70,9 +70,10 @@ pub(super) fn run(command: &AutonomyCommand) -> Outcome {
 fn set(args: &SetArgs) -> Outcome {
     let level = match args.level.as_str() {
         "none" => Value::Null,
-        text => text.parse::<u8>().map(Value::from).map_err(|_nan| {
-            Failure::unusable(format!("`{text}` is no level")).fix("give 0, 1, 2, 3, 4 or none")
-        })?,
+        text => text
+            .parse::<u8>()
+            .map(Value::from)
+            .map_err(|_nan| Failure::unusable(format!("`{text}` is no level")).fix("give 0, 1, 2, 3, 4 or none"))?,
     };
     let mut body = Map::from_iter([("level".to_owned(), level), ("reason".to_owned(), args.reason.clone().into())]);
     for (name, value) in [("environment", &args.environment), ("capability", &args.capability)] {
@@ -82,7 +83,11 @@ fn set(args: &SetArgs) -> Outcome {
     }
     let answer = Client::new(&args.server)?.edit(PATH, |_now| Ok(body.into()))?;
     // A change that waits has a state; what holds at once is answered with everything that is set.
-    if answer["state"] == "pending" { gate::waits(&answer, args.server.output) } else { show(&answer, args.server.output) }
+    if answer["state"] == "pending" {
+        gate::waits(&answer, args.server.output)
+    } else {
+        show(&answer, args.server.output)
+    }
 }
 
 fn restore(args: &RestoreArgs) -> Outcome {

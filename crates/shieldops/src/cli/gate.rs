@@ -31,6 +31,8 @@ pub(super) enum GateCommand {
     Versions(VersionsArgs),
     /// What differs between two versions; 0 is what is built in.
     Diff(DiffArgs),
+    /// Effects that exist on what is protected now; undo them with `shieldops action undo`.
+    Effects(PageArgs),
     /// Put a version in force. Another person than its author does, unless it only tightens.
     Activate(ActivateArgs),
     /// Bring the settings of an earlier version back, as a draft.
@@ -106,6 +108,10 @@ pub(super) fn run(command: &GateCommand) -> Outcome {
         GateCommand::Set(args) => set(args),
         GateCommand::Versions(args) => versions(args),
         GateCommand::Diff(args) => diff(args),
+        GateCommand::Effects(page) => {
+            let columns = ["/action_id", "/capability", "/target/name", "/entry/kind", "/entry/value", "/entry/why"];
+            list(page, &format!("{PATH}/effects"), &[], &columns)
+        }
         GateCommand::Activate(args) => {
             let path = format!("{PATH}/versions/{}/activate", args.version);
             let made = Client::new(&args.server)?.post(&path, &json!({"reason": args.reason}))?;

@@ -33,6 +33,7 @@ pub(crate) fn fill(site: &Site, org: Org, mark: &str, amount: &Amount) -> Filled
     events(&org, mark, amount.incidents);
     stories(&org, &second, mark);
     targets(&org, &second, mark, amount);
+    gate(&org, mark);
     machines(&org, mark, amount.machines);
     let callers = callers(&org, mark);
     settings(&org);
@@ -89,6 +90,21 @@ fn targets(org: &Org, second: &Caller, mark: &str, amount: &Amount) {
             }
         }
     }
+}
+
+/// Settings of the gate, a change that waits for a second person, and a standing grant.
+fn gate(org: &Org, mark: &str) {
+    let entry = json!({"kind": "user", "value": format!("{mark}-user"), "why": format!("{mark} is ours")});
+    let drafted = json!({"settings": {"protected": [entry]}, "reason": format!("{mark} protects")});
+    org.admin.call("PUT", "/api/v1/gate-settings", Some(&drafted)).ok();
+    let machine = org.admin.items("/api/v1/targets?limit=1").remove(0);
+    let lower = json!({"criticality": "low", "reason": format!("{mark} is small")});
+    org.admin.call("PATCH", &format!("/api/v1/targets/{}", text(&machine["id"])), Some(&lower)).ok();
+    let grant = json!({
+        "capability": "linux.block_ip", "environment": "production", "targets": [machine["id"]], "until": in_a_week(),
+        "reason": format!("{mark} night"),
+    });
+    org.admin.post("/api/v1/standing-grants", &grant);
 }
 
 /// Roles, keys, tokens, links, grants.
@@ -161,7 +177,7 @@ pub(crate) fn is_id(word: &str) -> bool {
 }
 
 /// Lists that everybody has.
-pub(crate) const LISTS: [&str; 19] = [
+pub(crate) const LISTS: [&str; 22] = [
     "alerts",
     "incidents",
     "events",
@@ -178,6 +194,9 @@ pub(crate) const LISTS: [&str; 19] = [
     "invitations",
     "jobs",
     "settings/versions",
+    "gate-settings/versions",
+    "gate-changes",
+    "standing-grants",
     "sessions?all=true",
     "sessions",
     "grants?held=true",

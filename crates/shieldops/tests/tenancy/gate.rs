@@ -82,9 +82,11 @@ fn settings_that_are_wrong_or_were_overtaken_are_refused_with_every_mistake() {
 
 fn level(who: &Caller, capability: &str, environment: &str) -> i64 {
     let autonomy = who.get(AUTONOMY);
-    let found = autonomy["effective"].as_array().unwrap().iter().find(|one| {
-        one["capability"] == capability && one["environment"] == environment
-    });
+    let found = autonomy["effective"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["capability"] == capability && one["environment"] == environment);
     found.unwrap_or_else(|| panic!("{autonomy}"))["level"].as_i64().unwrap()
 }
 
@@ -128,7 +130,11 @@ fn anybody_who_may_halt_lowers_autonomy_at_once_and_to_let_it_act_takes_two_admi
     for (body, status, code) in [
         (json!({"level": 5, "reason": "x"}), 400, "invalid_request"),
         (json!({"level": 1, "reason": " "}), 400, "invalid_request"),
-        (json!({"level": 1, "environment": "staging", "capability": "linux.block_ip", "reason": "x"}), 400, "invalid_request"),
+        (
+            json!({"level": 1, "environment": "staging", "capability": "linux.block_ip", "reason": "x"}),
+            400,
+            "invalid_request",
+        ),
         (json!({"level": 1, "capability": "linux.nothing", "reason": "x"}), 422, "unknown_capability"),
     ] {
         admin.call("PUT", AUTONOMY, Some(&body)).refused(status, code);
@@ -141,9 +147,7 @@ fn a_standing_grant_is_for_something_and_for_a_time_and_ends_at_once() {
     let org = site.tenant("acme", "Acme", None);
     target(&org, "sim/web", "staging");
     let id = text(&org.admin.items("/api/v1/targets")[0]["id"]);
-    let body = |until: &str, targets: &[&str]| {
-        json!({"capability": "linux.block_ip", "environment": "staging", "targets": targets, "until": from_now(until), "reason": "the night"})
-    };
+    let body = |until: &str, targets: &[&str]| json!({"capability": "linux.block_ip", "environment": "staging", "targets": targets, "until": from_now(until), "reason": "the night"});
     let admin = &org.admin;
     for (wrong, status, code) in [
         (body("+31 days", &[&id]), 400, "invalid_request"),
@@ -191,4 +195,90 @@ fn a_target_is_lowered_by_two_people_and_plans_for_it_end() {
     let overtaken = org.admin.call("PATCH", &path, Some(&json!({"criticality": "low"}))).json();
     org.admin.call("PATCH", &path, Some(&json!({"owner": "ann"}))).ok();
     confirm(&second, &overtaken).refused(409, "conflict");
+}
+
+#[test]
+fn what_is_protected_holds_for_the_next_plan() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    target(&org, "sim/web", "staging");
+    assert_eq!(org.admin.post("/api/v1/plans", &block("sim/web"))["state"], "proposed");
+    let entry = json!({"kind": "address", "value": "203.0.113.9", "why": "the resolver"});
+    let (number, made) = drafted(&org.admin, &json!({"settings": {"protected": [entry]}, "reason": "ours"}));
+    assert_eq!(made["tightens"], true);
+    activate(&org.admin, number).ok();
+    let denied = org.admin.post("/api/v1/plans", &block("sim/web"));
+    let reason = &denied["decision"]["denies"][0];
+    assert_eq!((&denied["state"], &reason["code"]), (&json!("denied"), &json!("protected_entry")), "{denied}");
+}
+
+#[test]
+fn effects_that_exist_on_what_is_protected_later_are_listed_until_they_are_undone() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let action = in_force(&org, &org.member("bea", "admin"), "sim/web");
+    let effects = || org.admin.items(&format!("{SETTINGS}/effects"));
+    assert!(effects().is_empty());
+    let entry = json!({"kind": "range", "value": "203.0.113.0/28", "why": "the resolvers"});
+    let (number, _) = drafted(&org.admin, &json!({"settings": {"protected": [entry]}, "reason": "ours"}));
+    activate(&org.admin, number).ok();
+    let found = effects();
+    assert_eq!((found.len(), &found[0]["action_id"], &found[0]["entry"]), (1, &json!(action), &entry), "{found:?}");
+    let undone = org.admin.post(&format!("/api/v1/actions/{action}/undo"), &json!({"reason": "protected"}));
+    assert_eq!(undone["state"], "undone", "what is protected is let go of all the same: {undone}");
+    assert!(effects().is_empty());
+}
+
+/// Puts a piece of evidence beside an action while the server is down: what no capability of the simulator collects.
+fn keep(site: &mut Site, org: &Org, action: &str, bytes: &[u8]) {
+    use shieldops_store::{Job, Options, Store, collected};
+    let tenant = text(&site.operator.get(&format!("/api/v1/tenants/{}", org.slug))["id"]).parse().unwrap();
+    let listen = site.url().trim_start_matches("http://").to_owned();
+    site.server.kill();
+    let options = Options { data_dir: site.server.data_dir().into(), ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(&options, std::sync::Arc::new(shieldops_model::SystemClock)).await.unwrap();
+        let now = store.clock().now();
+        let mut tx = store.job(tenant, Job::Response).unwrap().begin().await.unwrap();
+        let new = collected::New {
+            name: "/tmp/<b>x</b>.html".into(),
+            media_type: "text/html".into(),
+            note: None,
+            bytes: bytes.to_vec(),
+        };
+        let piece = collected::keep(&mut tx, action.parse().unwrap(), &new, now).await.unwrap();
+        tx.record("evidence.collected", &[&action], &piece).unwrap();
+        tx.commit(now).await.unwrap();
+        store.close().await;
+    });
+    site.server.restart_at(&listen, &[], &[("SHIELDOPS_LIMITS__ENABLED", "false")]);
+}
+
+#[test]
+fn evidence_is_taken_byte_for_byte_never_shown_as_a_page_and_each_time_in_the_ledger() {
+    let mut site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let action = in_force(&org, &org.member("bea", "admin"), "sim/web");
+    let bytes = b"<script>alert(1)</script>";
+    keep(&mut site, &org, &action, bytes);
+    let path = format!("/api/v1/actions/{action}/evidence");
+    let listed = org.admin.items(&path);
+    assert_eq!((listed.len(), &listed[0]["number"], &listed[0]["size"]), (1, &json!(1), &json!(bytes.len())));
+    for _ in 0..2 {
+        let taken = org.admin.call("GET", &format!("{path}/1"), None);
+        assert_eq!((taken.status, taken.text.as_bytes()), (200, &bytes[..]));
+        assert_eq!(taken.header("content-type"), Some("application/octet-stream"), "whatever the target said it is");
+        assert!(taken.header("content-disposition").unwrap().starts_with("attachment; filename=\"evidence-"));
+        assert_eq!(taken.header("x-content-type-options"), Some("nosniff"));
+        assert!(taken.header("content-security-policy").unwrap().contains("sandbox"));
+    }
+    let entries = org.admin.items("/api/v1/ledger?kind=evidence.downloaded");
+    assert_eq!(entries.len(), 2, "each download");
+    assert_eq!(entries[0]["payload"]["sha256"], listed[0]["sha256"]);
+    org.admin.call("GET", &format!("{path}/2"), None).refused(404, "not_found");
+    org.member("vic", "viewer").call("GET", &format!("{path}/1"), None).refused(403, "forbidden");
+    let theirs = site.tenant("theirs", "Theirs", None);
+    theirs.admin.call("GET", &format!("{path}/1"), None).refused(404, "not_found");
+    theirs.admin.call("GET", &path, None).refused(404, "not_found");
 }

@@ -1,11 +1,17 @@
 /** What no action may touch, and the networks that automation never blocks because many others are behind them. */
 import { X } from 'lucide-react'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
+import { post } from '@/api/client'
+import { protectedEffectsQuery } from '@/api/gate'
 import type { NeverBlock, ProtectedEntry } from '@/api/types'
-import { Btn, Chip, cap, Field, inputClass } from '@/ui'
-import { Acts, Table, Td, Tr } from '@/ui/table'
+import { useCan } from '@/app/session'
+import { acted } from '@/app/submit'
+import { useList } from '@/app/use-list'
+import { Btn, Card, Chip, cap, Field, inputClass } from '@/ui'
+import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
 import { GatePart, type PartProps } from './draft'
 
+const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
 const KINDS: { id: ProtectedEntry['kind']; hint: string }[] = [
   { id: 'address', hint: '203.0.113.7' },
   { id: 'range', hint: '203.0.113.0/24' },
@@ -24,11 +30,58 @@ const CLASSES: { name: keyof NeverBlock; label: string }[] = [
 
 export function Protected() {
   return (
-    <GatePart
-      title="Protected"
-      note="Checked when a plan is made, at every vote and once more before anything runs. To add an entry takes nobody else; to remove one takes a second person."
-      part={props => <Lists {...props} />}
-    />
+    <div className="flex flex-col gap-3">
+      <GatePart
+        title="Protected"
+        note="Checked when a plan is made, at every vote and once more before anything runs. To add an entry takes nobody else; to remove one takes a second person."
+        part={props => <Lists {...props} />}
+      />
+      <Effects />
+    </div>
+  )
+}
+
+/** To protect a thing undoes nothing by itself: what was done to it before is named, with the way to its undo. */
+function Effects() {
+  const { query, items } = useList(protectedEffectsQuery)
+  const can = useCan()
+  const [undoing, setUndoing] = useState<string | null>(null)
+  if (!items?.length) return null
+  return (
+    <Card title="Effects that exist on what is protected">
+      <Table label="Effects on what is protected" head={['Action', 'On', 'Protected as', 'Why']}>
+        {items.map(effect => (
+          <Tr key={effect.action_id}>
+            <Td className="font-medium">{effect.capability}</Td>
+            <Td className="font-mono">{effect.target.name}</Td>
+            <Td>
+              {cap(effect.entry.kind)} <span className="font-mono">{effect.entry.value}</span>
+            </Td>
+            <Td className="text-fg-2">{effect.entry.why}</Td>
+            <Acts>
+              {can('action.undo') && (
+                <Btn size="sm" aria-label={`Undo ${effect.capability}`} onClick={() => setUndoing(effect.action_id)}>
+                  Undo…
+                </Btn>
+              )}
+            </Acts>
+          </Tr>
+        ))}
+      </Table>
+      <LoadMore query={query} />
+      <Suspense>
+        {undoing && (
+          <ReasonDialog
+            open
+            title="Undo this action"
+            note="Planned, permitted and verified like any other; what was there before is restored."
+            verb="Undo"
+            act={reason => acted(post(`/actions/${undoing}/undo`, { reason }), ['protected-effects', 'plans'])}
+            onClose={() => setUndoing(null)}
+          />
+        )}
+      </Suspense>
+    </Card>
   )
 }
 

@@ -1,0 +1,122 @@
+//! Effects that exist on what is protected now: they were made before it was, and wait to be undone.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{Json, extract::State};
+use ipnet::IpNet;
+use serde::Serialize;
+use shieldops_model::{Action, ActionId, ActionState, TargetRef};
+use shieldops_policy::{ProtectedEntry, ProtectedKind};
+use shieldops_respond::Registry;
+use shieldops_store::actions;
+use utoipa::ToSchema;
+
+use super::in_force;
+use crate::{App, List, Problem, auth::Caller, page::PlainQuery};
+
+/// States in which an effect is on its target, or may be.
+const THERE: [ActionState; 5] = [
+    ActionState::Settling,
+    ActionState::Verified,
+    ActionState::Unverified,
+    ActionState::Drifted,
+    ActionState::UndoFailed,
+];
+
+/// An effect on something that is protected.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProtectedEffect {
+    action_id: ActionId,
+    capability: String,
+    target: TargetRef,
+    /// What protects it.
+    entry: ProtectedEntry,
+}
+
+/// Effects that exist on what is protected now. Undo them: protecting a thing undoes nothing by itself.
+#[utoipa::path(get, path = "/api/v1/gate-settings/effects", operation_id = "list_protected_effects", tag = "gate", params(PlainQuery), responses((status = 200, body = List<ProtectedEffect>)))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    query: PlainQuery,
+) -> Result<Json<List<ProtectedEffect>>, Problem> {
+    let mut reader = caller.scope.read().await?;
+    let (_, settings, _) = in_force(&mut reader).await?;
+    let live = actions::in_states(&mut reader, &THERE).await?;
+    drop(reader);
+    let desk = app.desk(caller.principal.tenant)?;
+    let mut found = Vec::new();
+    for action in live.into_iter().filter(|action| action.undo_of.is_none() && action.class == "reversible") {
+        let reach = reach(desk.registry(), &action);
+        if let Some(entry) = settings.protected.iter().find(|entry| touches(&action, &reach, entry)) {
+            let Action { id, capability, target, .. } = action;
+            found.push(ProtectedEffect { action_id: id, capability, target, entry: entry.clone() });
+        }
+    }
+    query.of(found, |effect| effect.action_id.to_string()).map(Json)
+}
+
+fn reach(registry: &Registry, action: &Action) -> Vec<IpNet> {
+    let capability = registry.find(&action.capability);
+    capability.and_then(|capability| capability.reach(&action.params).ok()).unwrap_or_default()
+}
+
+/// Whether the effect is on what the entry names, by its parameters; as policy has it, but for what only the target knows.
+fn touches(action: &Action, reach: &[IpNet], entry: &ProtectedEntry) -> bool {
+    let param = |name: &str| action.params.get(name).and_then(|value| value.as_str());
+    let value = entry.value.as_str();
+    match entry.kind {
+        ProtectedKind::Address => value.parse::<IpAddr>().is_ok_and(|at| reach.iter().any(|net| net.contains(&at))),
+        ProtectedKind::Range => value
+            .parse::<IpNet>()
+            .is_ok_and(|range| reach.iter().any(|net| net.contains(&range) || range.contains(net))),
+        ProtectedKind::User => param("user") == Some(value),
+        ProtectedKind::Process => param("process") == Some(value),
+        ProtectedKind::Path => {
+            param("path").is_some_and(|path| path == value || path.strip_prefix(value).is_some_and(below))
+        }
+        ProtectedKind::Domain => param("domain").is_some_and(|domain| {
+            domain == value || domain.strip_suffix(value).is_some_and(|rest| rest.ends_with('.'))
+        }),
+        ProtectedKind::Target => action.target_id.to_string() == value || action.target.name == value,
+    }
+}
+
+fn below(rest: &str) -> bool {
+    rest.starts_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn is(kind: &str, value: &str, params: Value) -> bool {
+        let action = json!({
+            "id": ActionId::from_bits(1), "plan_id": "pln_01h455vb4pex5vsknk084sn02q", "capability": "linux.block_ip",
+            "target_id": "tgt_01h455vb4pex5vsknk084sn02q", "target": {"kind": "linux_host", "name": "sim/a"},
+            "simulated": true, "demo": false, "params": params, "state": "verified", "state_key": "", "from": {}, "to": {},
+            "diff": [], "undo_of": null, "adopts": null, "control_path": null, "changed": true, "undo": "", "class": "reversible",
+            "detail": null, "owners": [], "proofs": [], "expires_at": null, "applied_at": null, "verified_at": null,
+            "updated_at": "2026-01-01T00:00:00Z", "version": 1,
+        });
+        let action: Action = serde_json::from_value(action).unwrap();
+        let entry = serde_json::from_value(json!({"kind": kind, "value": value, "why": "ours"})).unwrap();
+        touches(&action, &["203.0.113.0/28".parse().unwrap()], &entry)
+    }
+
+    #[test]
+    fn an_effect_is_on_what_an_entry_names_and_on_nothing_beside_it() {
+        let nothing = || json!({});
+        assert!(is("address", "203.0.113.9", nothing()) && !is("address", "203.0.113.99", nothing()));
+        assert!(is("range", "203.0.113.8/30", nothing()) && is("range", "203.0.0.0/16", nothing()));
+        assert!(!is("range", "203.0.113.64/28", nothing()));
+        assert!(is("user", "ann", json!({"user": "ann"})) && !is("user", "ann", json!({"user": "anna"})));
+        let path = || json!({"path": "/srv/app/x"});
+        assert!(is("path", "/srv/app", path()) && is("path", "/srv/app/x", path()) && !is("path", "/srv/ap", path()));
+        let domain = || json!({"domain": "www.example.com"});
+        assert!(is("domain", "example.com", domain()) && !is("domain", "ample.com", domain()));
+        assert!(is("target", "sim/a", nothing()) && !is("target", "sim/b", nothing()));
+    }
+}
