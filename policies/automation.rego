@@ -39,14 +39,10 @@ deny contains {"code": "never_blocked", "detail": sprintf("%s holds or is in %s 
 	some class, networks in input.situation.never_block
 	some network in networks
 	some net_ in plan.reached
-	overlap(net_, network)
+	true in [net.cidr_contains(network, net_), net.cidr_contains(net_, network)]
 }
 
 acts if {
 	plan.automation
 	count(plan.changing) > 0
 }
-
-overlap(a, b) if net.cidr_contains(a, b)
-
-overlap(a, b) if net.cidr_contains(b, a)

@@ -20,7 +20,10 @@ bounds contains {"level": highest, "code": "autonomy_level", "detail": sprintf("
 	highest := configured(action)
 }
 
-configured(action) := min(chosen(action)) if count(chosen(action)) > 0
+configured(action) := min(numbers) if {
+	numbers := chosen(action)
+	count(numbers) > 0
+}
 
 else := 2
 

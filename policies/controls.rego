@@ -3,19 +3,23 @@ package shieldops.controls
 
 import data.shieldops.plan
 
+controls := (always | response) | change
+
 # Every decision is recorded with who, what and when.
-controls contains name if some name in ["PCI DSS 4.0.1 10.2.1", "HIPAA 164.312(b)", "CIS v8.1 8.2"]
+always := {"PCI DSS 4.0.1 10.2.1", "HIPAA 164.312(b)", "CIS v8.1 8.2"}
+
+default response := set()
 
 # Response to an incident.
-controls contains name if {
+response := {"SOC 2 CC7.4", "HIPAA 164.308(a)(6)", "CIS v8.1 17.4"} if {
 	some action in input.actions
 	action.capability.purpose == "containment"
-	some name in ["SOC 2 CC7.4", "HIPAA 164.308(a)(6)", "CIS v8.1 17.4"]
 }
 
+default change := set()
+
 # A change that was planned, judged and recorded before it was made.
-controls contains name if {
+change := {"SOC 2 CC8.1", "PCI DSS 4.0.1 6.5.1"} if {
 	some action in plan.changing
 	action.capability.purpose == "change"
-	some name in ["SOC 2 CC8.1", "PCI DSS 4.0.1 6.5.1"]
 }

@@ -24,20 +24,22 @@ deny contains {"code": "blast_radius_hour", "detail": sprintf("the plans of the 
 }
 
 deny contains {"code": "too_many_addresses", "detail": sprintf("the ranges %s hold more %s addresses than a /%d", [concat(", ", sort(nets)), family, widest])} if {
+	count(ranges) > 0
 	some environment in plan.environments
 	some family, widest in {"IPv4": numbers.limits[environment].ipv4_prefix, "IPv6": numbers.limits[environment].ipv6_prefix}
 	nets := {net_ |
 		some action in plan.changing
 		action.target.environment == environment
 		some net_ in action.reach
-		family_of(net_) == family
+		plan.family(net_) == family
 	}
 	sum([share(net_, widest) | some net_ in nets]) > whole
 }
 
-family_of(net_) := "IPv6" if contains(net_, ":")
+# Single addresses alone are held by the blast radius.
+ranges := {net_ | some net_ in plan.reached; not endswith(net_, single[plan.family(net_)])}
 
-else := "IPv4"
+single := {"IPv4": "/32", "IPv6": "/128"}
 
 # What one range of the widest size weighs; half of it weighs half.
 whole := 4294967296

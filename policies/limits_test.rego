@@ -72,6 +72,7 @@ test_the_families_count_apart if {
 test_the_whole_internet_is_too_much if {
 	denied(blocks(["0.0.0.0/1"])) == {"too_many_addresses"}
 	denied(blocks(["::/1"])) == {"too_many_addresses"}
+	denied(blocks(["2001:db8::/32"])) == {"too_many_addresses"}
 }
 
 test_the_width_is_a_setting if {

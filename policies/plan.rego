@@ -9,6 +9,10 @@ environments := {action.target.environment | some action in changing}
 
 reached := {net_ | some action in changing; some net_ in action.reach}
 
+family(net_) := "IPv6" if contains(net_, ":")
+
+else := "IPv4"
+
 # Actions by environment.
 actions_in[environment] := number if {
 	some environment in environments

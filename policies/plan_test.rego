@@ -33,3 +33,8 @@ test_automation_is_what_no_person_asks_for if {
 	plan.automation with input as mixed
 	not plan.automation with input as testing.by_person(mixed)
 }
+
+test_a_range_is_of_one_family if {
+	plan.family("203.0.113.0/24") == "IPv4"
+	plan.family("2001:db8::/64") == "IPv6"
+}

@@ -9,22 +9,25 @@ deny contains {"code": "protected_target", "detail": sprintf("target %s is prote
 	action.target.protected
 }
 
-deny contains {"code": "loopback_address", "detail": sprintf("%s reaches loopback", [net_])} if {
-	some net_ in plan.reached
-	some loopback in {"127.0.0.0/8", "::1/128"}
-	overlap(net_, loopback)
+# What no address of a stranger lies in.
+special := {
+	"IPv4": {
+		"127.0.0.0/8": {"code": "loopback_address", "what": "loopback"},
+		"0.0.0.0/8": {"code": "unspecified_address", "what": "the unspecified address"},
+		"224.0.0.0/4": {"code": "multicast_address", "what": "multicast"},
+		"255.255.255.255/32": {"code": "multicast_address", "what": "broadcast"},
+	},
+	"IPv6": {
+		"::1/128": {"code": "loopback_address", "what": "loopback"},
+		"::/128": {"code": "unspecified_address", "what": "the unspecified address"},
+		"ff00::/8": {"code": "multicast_address", "what": "multicast"},
+	},
 }
 
-deny contains {"code": "unspecified_address", "detail": sprintf("%s reaches the unspecified address", [net_])} if {
+deny contains {"code": kind.code, "detail": sprintf("%s reaches %s", [net_, kind.what])} if {
 	some net_ in plan.reached
-	some unspecified in {"0.0.0.0/8", "::/128"}
-	overlap(net_, unspecified)
-}
-
-deny contains {"code": "multicast_address", "detail": sprintf("%s reaches multicast or broadcast", [net_])} if {
-	some net_ in plan.reached
-	some multicast in {"224.0.0.0/4", "255.255.255.255/32", "ff00::/8"}
-	overlap(net_, multicast)
+	some range, kind in special[plan.family(net_)]
+	true in [net.cidr_contains(range, net_), net.cidr_contains(net_, range)]
 }
 
 deny contains {"code": "whole_internet", "detail": sprintf("%s is everything", [net_])} if {
@@ -74,7 +77,7 @@ touches(action, entry) if {
 touches(action, entry) if {
 	entry.kind == "range"
 	some net_ in action.reach
-	overlap(net_, entry.value)
+	true in [net.cidr_contains(entry.value, net_), net.cidr_contains(net_, entry.value)]
 }
 
 touches(action, entry) if {
@@ -111,7 +114,3 @@ named(action, kind) := from_facts | from_params if {
 	from_facts := {trim_prefix(name, prefix) | some name in action.resources; startswith(name, prefix)}
 	from_params := {value | value := action.params[kind]; is_string(value)}
 }
-
-overlap(a, b) if net.cidr_contains(a, b)
-
-overlap(a, b) if net.cidr_contains(b, a)

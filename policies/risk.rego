@@ -7,41 +7,38 @@ environment_points := {"development": -1, "staging": 0, "production": 1}
 
 criticality_points := {"low": 0, "medium": 0, "high": 1}
 
-# Reading alone reaches nothing.
-blast_radius(environment) := count(object.get(plan.resources_in, environment, set()))
+class_points := {"read_only": 0, "reversible": 0, "transient": 0, "irreversible": 1}
 
-blast_cap(environment) := input.situation.numbers.limits[environment].blast_radius
+levels := ["low", "medium", "high", "critical"]
 
-blast_points(environment) := 1 if blast_radius(environment) > blast_cap(environment) / 2
+# Where a plan reaches more than half of what it may. Reading alone reaches nothing.
+wide := {environment |
+	some environment, names in plan.resources_in
+	count(names) > input.situation.numbers.limits[environment].blast_radius / 2
+}
 
-else := 0
+wide_points := {environment: 1 | some environment in wide}
 
-irreversible_points(action) := 1 if action.capability.class == "irreversible"
-
-else := 0
-
-terms_of(action) := [
-	{"name": "base", "points": action.capability.base_risk, "why": sprintf("%s on %s", [action.capability.name, action.target.name])},
-	{"name": "environment", "points": environment_points[action.target.environment], "why": sprintf("the target is in %s", [action.target.environment])},
-	{"name": "criticality", "points": criticality_points[action.target.criticality], "why": sprintf("the target's criticality is %s", [action.target.criticality])},
-	{"name": "blast_radius", "points": blast_points(action.target.environment), "why": sprintf("%d resources are reached; more than half of %d adds a point", [blast_radius(action.target.environment), blast_cap(action.target.environment)])},
-	{"name": "irreversible", "points": irreversible_points(action), "why": sprintf("the capability is %s", [action.capability.class])},
+points := [number |
+	some action in input.actions
+	target := action.target
+	capability := action.capability
+	number := (((capability.base_risk + environment_points[target.environment]) + criticality_points[target.criticality]) + object.get(wide_points, target.environment, 0)) + class_points[capability.class]
 ]
 
-points_of(action) := sum([term.points | some term in terms_of(action)])
+level := levels[min([max([max(points), 1]), 4]) - 1]
 
-all_points := [points_of(action) | some action in input.actions]
-
-points := max(all_points)
-
-gravest := min([place | some place, sum_ in all_points; sum_ == points])
-
-terms := terms_of(input.actions[gravest])
-
-level := "low" if points <= 1
-
-level := "medium" if points == 2
-
-level := "high" if points == 3
-
-level := "critical" if points >= 4
+terms := the_terms if {
+	highest := max(points)
+	action := input.actions[min([index | some index, number in points; number == highest])]
+	target := action.target
+	environment := target.environment
+	reached := count(object.get(plan.resources_in, environment, set()))
+	the_terms := [
+		{"name": "base", "points": action.capability.base_risk, "why": sprintf("%s on %s", [action.capability.name, target.name])},
+		{"name": "environment", "points": environment_points[environment], "why": sprintf("the target is in %s", [environment])},
+		{"name": "criticality", "points": criticality_points[target.criticality], "why": sprintf("the target's criticality is %s", [target.criticality])},
+		{"name": "blast_radius", "points": object.get(wide_points, environment, 0), "why": sprintf("%d resources are reached; more than half of %d adds a point", [reached, input.situation.numbers.limits[environment].blast_radius])},
+		{"name": "irreversible", "points": class_points[action.capability.class], "why": sprintf("the capability is %s", [action.capability.class])},
+	]
+}

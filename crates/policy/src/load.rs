@@ -11,6 +11,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{EVALUATION_LIMIT, tree::Index};
 
+/// Steps of an evaluation between two looks at the clock: at every step it would cost a sixth of the time.
+const CHECK_EVERY: NonZeroU32 = match NonZeroU32::new(32) {
+    Some(steps) => steps,
+    None => NonZeroU32::MIN,
+};
 /// The largest policy file, in bytes.
 pub(crate) const MAX_POLICY_BYTES: usize = 64 * 1024;
 
@@ -123,8 +128,7 @@ pub(crate) fn engine(files: &[File]) -> Result<Engine, PolicyError> {
 fn new_engine() -> Engine {
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);
-    engine
-        .set_execution_timer_config(ExecutionTimerConfig { limit: EVALUATION_LIMIT, check_interval: NonZeroU32::MIN });
+    engine.set_execution_timer_config(ExecutionTimerConfig { limit: EVALUATION_LIMIT, check_interval: CHECK_EVERY });
     engine.set_policy_length_config(PolicyLengthConfig {
         max_file_bytes: NonZeroUsize::new(MAX_POLICY_BYTES).unwrap_or(NonZeroUsize::MIN),
         ..PolicyLengthConfig::default()
