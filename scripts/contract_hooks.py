@@ -350,6 +350,7 @@ BODIES = {
     "PATCH /api/v1/tenants/{slug}": lambda: {"name": "Renamed"},
     "POST /api/v1/grants": lambda: {"role": "viewer", "reason": "a look", "expires_at": LATER},
     "PUT /api/v1/settings": lambda: {"session_idle_minutes": 55},
+    "PUT /api/v1/notifications": lambda: {"email": True},
     "POST /api/v1/settings/rollback": lambda: {"version": rolled()},
     "POST /api/v1/session": lambda: {"name": person()["name"], "password": FACTS["password"]},
     "POST /api/v1/session/reset": lambda: {"link": reset(), "password": FACTS["password"]},
