@@ -253,6 +253,10 @@ impl Capability for RemoveAuthorizedKey {
         params.expires_in_s.map(Duration::from_secs)
     }
 
+    fn holds(&self, observed: &State, wanted: &State) -> bool {
+        observed.lines.hold(&wanted.lines)
+    }
+
     fn not_checkable(&self, params: &Params) -> Vec<String> {
         vec![
             format!("sessions of {} that are up, whichever key they came in by", params.user),

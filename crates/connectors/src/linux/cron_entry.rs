@@ -252,6 +252,10 @@ impl Capability for DisableCronEntry {
         params.expires_in_s.map(Duration::from_secs)
     }
 
+    fn holds(&self, observed: &State, wanted: &State) -> bool {
+        observed.lines.hold(&wanted.lines)
+    }
+
     fn not_checkable(&self, params: &Params) -> Vec<String> {
         vec![
             format!("whether cron has read {} again: it does within a minute", params.path),

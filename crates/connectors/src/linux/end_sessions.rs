@@ -1,5 +1,7 @@
 //! `linux.end_sessions`: ends one login session of a user: every process that the kernel's audit counts to it.
 
+mod proof;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +10,7 @@ use serde_json::json;
 use shieldops_model::{ControlPath, Target};
 use shieldops_policy::{Dependant, Facts};
 use shieldops_respond::{
-    Capability, Child, Class, Description, Fault, Observed, Permit, Probe, ProbeResult, Purpose, Site,
+    Capability, Child, Class, Description, Fault, Observed, Permit, Probe, ProbeResult, Proving, Purpose, Site,
 };
 
 use super::{
@@ -269,5 +271,8 @@ impl Capability for EndSessions {
 
     async fn end_child(&self, child: &Child) -> Result<(), Fault> {
         process::end(child).await
+    }
+    fn proving(&self) -> Option<&dyn Proving> {
+        Some(self)
     }
 }

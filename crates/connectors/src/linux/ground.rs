@@ -192,6 +192,8 @@ pub(super) trait Ground {
 
     /// Makes this the only thing at the path, folders on the way included. Stand-ins only.
     fn stage(&mut self, thing: &staging::Thing) -> Outcome<()>;
+    /// Starts a program that only waits, as a login of that user or without one: its number and session. Stand-ins only.
+    fn start(&mut self, name: &str, uid: u32, login: bool) -> Outcome<(u32, Option<u32>)>;
     /// Removes what is at the path, with all that is in it. Stand-ins only.
     fn clear(&mut self, path: &str) -> Outcome<()>;
 }

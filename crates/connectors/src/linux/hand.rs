@@ -60,6 +60,8 @@ fn jobs() -> Vec<(&'static str, Doing)> {
     vec![
         entry::<staging::Stage>(),
         entry::<staging::Snapshot>(),
+        entry::<staging::Start>(),
+        entry::<staging::Running>(),
         entry::<Here>(),
         entry::<super::authorized_key::Look>(),
         entry::<super::authorized_key::Set>(),

@@ -1,5 +1,7 @@
 //! `linux.kill_process`: ends one process, which is told from every later one of its number.
 
+mod proof;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +10,7 @@ use serde_json::json;
 use shieldops_model::{ControlPath, Reason, Target};
 use shieldops_policy::{Dependant, Facts};
 use shieldops_respond::{
-    Capability, Child, Class, Description, Fault, Observed, Permit, Probe, ProbeResult, Purpose, Site,
+    Capability, Child, Class, Description, Fault, Observed, Permit, Probe, ProbeResult, Proving, Purpose, Site,
 };
 
 use super::{
@@ -289,5 +291,8 @@ impl Capability for KillProcess {
 
     async fn end_child(&self, child: &Child) -> Result<(), Fault> {
         process::end(child).await
+    }
+    fn proving(&self) -> Option<&dyn Proving> {
+        Some(self)
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Whatever else is in the file stays as it is, byte for byte, whoever changes it meanwhile.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -75,6 +73,23 @@ impl PartialEq for Lines {
 }
 
 impl Lines {
+    /// Whether a line is wanted in force; `None` where it is not known: somebody else's.
+    fn wants(&self, path: &str, line_sha256: &str) -> Option<bool> {
+        let known = || self.copies.iter().filter(|copy| copy.path == path && copy.line_sha256 == line_sha256);
+        known().next()?;
+        Some(known().any(|copy| copy.enabled))
+    }
+
+    /// Whether what is observed is what is wanted: out of force means that no line is in force, whoever wrote it; back in
+    /// force means that none of ours is kept out. What somebody else added or removed meanwhile is theirs.
+    pub(super) fn hold(&self, wanted: &Self) -> bool {
+        if wanted.copies.iter().any(|copy| copy.enabled) {
+            let kept_out = |copy: &Copy| !copy.enabled && wanted.wants(&copy.path, &copy.line_sha256) == Some(true);
+            return !self.copies.iter().any(kept_out);
+        }
+        !self.copies.iter().any(|copy| copy.enabled)
+    }
+
     /// The same with every line in force, or none.
     pub(super) fn all(&self, enabled: bool) -> Self {
         let copies = self.copies.iter().map(|copy| Copy { enabled, ..copy.clone() }).collect();
@@ -115,13 +130,19 @@ pub(super) fn read(on: &dyn Ground, places: &[Place], which: &Which) -> Outcome<
     Ok(Lines { copies, files })
 }
 
-/// The file with the lines so, and what is not meant as it was.
-fn rewritten(bytes: &[u8], which: &Which, marker: &str, action: &str, enabled: impl Fn(&str) -> bool) -> Vec<u8> {
+/// The file with the lines so; what is not meant, and what nobody has a wish about, stays as it was.
+fn rewritten(
+    bytes: &[u8],
+    which: &Which,
+    marker: &str,
+    action: &str,
+    wanted: impl Fn(&str) -> Option<bool>,
+) -> Vec<u8> {
     let lines = bytes.split(|byte| *byte == b'\n').map(|raw| {
         let Some(line) = text(raw) else { return raw.to_vec() };
         match kept(marker, line) {
-            Some((_, line)) if which.is(line) && enabled(line) => line.as_bytes().to_vec(),
-            None if which.is(line) && !enabled(line) => out(marker, action, line).into_bytes(),
+            Some((_, line)) if which.is(line) && wanted(line) == Some(true) => line.as_bytes().to_vec(),
+            None if which.is(line) && wanted(line) == Some(false) => out(marker, action, line).into_bytes(),
             _ => raw.to_vec(),
         }
     });
@@ -164,15 +185,9 @@ impl Job for Set {
         let marker = on.with().marker.clone();
         for place in &self.places {
             let Some(file) = on.read(&place.path, place.who, MAX_TEXT)? else { continue };
-            let wanted: BTreeSet<&str> = self
-                .to
-                .copies
-                .iter()
-                .filter(|copy| copy.enabled && copy.path == place.path)
-                .map(|copy| copy.line_sha256.as_str())
-                .collect();
-            let enabled = |line: &str| wanted.contains(ground::sha256(line.as_bytes()).as_str());
-            let bytes = rewritten(&file.bytes, &self.which, &marker, &self.action, enabled);
+            let bytes = rewritten(&file.bytes, &self.which, &marker, &self.action, |line| {
+                self.to.wants(&place.path, &ground::sha256(line.as_bytes()))
+            });
             if bytes == file.bytes {
                 continue;
             }
@@ -209,11 +224,11 @@ mod tests {
     const MARKER: &str = "shieldops:0123456789abcdef";
 
     fn off(text: &[u8], line: &str) -> Vec<u8> {
-        rewritten(text, &Which::Text(line.to_owned()), MARKER, "act_1", |_| false)
+        rewritten(text, &Which::Text(line.to_owned()), MARKER, "act_1", |_| Some(false))
     }
 
     fn on(text: &[u8], line: &str) -> Vec<u8> {
-        rewritten(text, &Which::Text(line.to_owned()), MARKER, "act_2", |_| true)
+        rewritten(text, &Which::Text(line.to_owned()), MARKER, "act_2", |_| Some(true))
     }
 
     #[test]
@@ -230,6 +245,23 @@ mod tests {
     fn another_installation_s_mark_is_left_alone() {
         let theirs = b"# shieldops:ffffffffffffffff:act_1 */5 * * * * /tmp/x\n";
         assert_eq!(on(theirs, "*/5 * * * * /tmp/x"), theirs);
+    }
+
+    fn lines(copies: &[(&str, bool)]) -> Lines {
+        let copy = |(line, enabled): &(&str, bool)| {
+            Copy { path: "/p".to_owned(), line_sha256: (*line).to_owned(), enabled: *enabled }
+        };
+        Lines { copies: copies.iter().map(copy).collect(), files: Vec::new() }
+    }
+
+    #[test]
+    fn a_line_that_somebody_adds_breaks_a_removal_and_is_left_alone_by_its_undo() {
+        let (before, gone) = (lines(&[("a", true)]), lines(&[("a", false)]));
+        assert!(gone.hold(&gone) && !before.hold(&gone) && before.hold(&before) && !gone.hold(&before));
+        let added = lines(&[("a", false), ("b", true)]);
+        assert!(!added.hold(&gone), "the key lets somebody in again");
+        assert!(lines(&[("a", true), ("b", true)]).hold(&before) && !added.hold(&before));
+        assert_eq!((before.wants("/p", "b"), before.wants("/q", "a"), gone.wants("/p", "a")), (None, None, Some(false)));
     }
 
     proptest! {

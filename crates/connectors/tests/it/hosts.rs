@@ -1,6 +1,7 @@
 //! A simulated host and a rooted twin, and what the tests of files, users and processes do to them.
 
 use std::{
+    collections::BTreeMap,
     io::Write as _,
     process::{Command, Stdio},
     time::Duration,
@@ -8,8 +9,8 @@ use std::{
 
 use serde_json::{Value, json};
 use shieldops_connectors::linux::RootedOptions;
-use shieldops_model::{Action, Plan, PlanState};
-use shieldops_respond::{Draw, Error, Requester, RequesterKind};
+use shieldops_model::{Action, Environment, Plan, PlanState, Target};
+use shieldops_respond::{Draw, Error, ProveOptions, Registry, Requester, RequesterKind};
 
 use crate::support::{World, exe, person, target};
 
@@ -133,6 +134,29 @@ pub(crate) const REVERSIBLE: [&str; 5] = [
     "linux.quarantine_file",
     "linux.remove_authorized_key",
 ];
+
+/// The suite that `shieldops action prove` runs, on a few states: second owners, expiry, foreign changes and crashes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proof_suite_holds_on_both_stand_ins() {
+    let Some(world) = World::rooted().await else { return };
+    let all = shieldops_connectors::capabilities(std::sync::Arc::clone(&world.linux));
+    let row = |name: &str| Target { environment: Environment::Staging, ..target(name) };
+    let with = ProveOptions {
+        registry: std::sync::Arc::new(Registry::new(all.clone()).unwrap()),
+        policy: std::sync::Arc::new(shieldops_policy::Policy::built_in().unwrap()),
+        clock: world.clock.clone(),
+        sim: row("sim/proof"),
+        twins: BTreeMap::from([("rooted", Ok(row("twin/test")))]),
+        cases: 40,
+        twin_cases: 8,
+        seed: 7,
+        twin_time: Duration::from_secs(60),
+    };
+    for capability in all.iter().filter(|it| it.describe().twin == shieldops_respond::Twin::Rooted) {
+        let row = Box::pin(shieldops_respond::prove(&with, capability)).await;
+        assert_eq!(row.verdict, shieldops_respond::Verdict::Proved, "{row:#?}");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_simulated_host_everything_that_is_undone_comes_back() {

@@ -6,7 +6,7 @@ use shieldops_model::Target;
 use shieldops_respond::{Draw, Fault, Proving};
 
 use super::RemoveAuthorizedKey;
-use crate::linux::ground::staging::Thing;
+use crate::linux::{ground::staging::Thing, staged};
 
 const USER: u32 = 2010;
 const BLOB: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0FYBq9xJ7n";
@@ -53,7 +53,8 @@ impl Proving for RemoveAuthorizedKey {
         let first = format!("{}\nssh-ed25519 {BLOB} first\n", text(draw));
         make.push(Thing::file(FILES[0], &first, 0o600, USER, 1_600_000_000 + draw.below(9_999)));
         self.linux.stage(target, &["/home/proof-k"], make).await?;
-        Ok(json!({"user": "proof-k", "key": format!("ssh-ed25519 {BLOB}")}))
+        let params = json!({"user": "proof-k", "key": format!("ssh-ed25519 {BLOB}")});
+        Ok(staged::sometimes_ending(params, draw))
     }
 
     async fn snapshot(&self, target: &Target) -> Result<Value, Fault> {

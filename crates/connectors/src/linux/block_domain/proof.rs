@@ -6,7 +6,7 @@ use shieldops_model::Target;
 use shieldops_respond::{Draw, Fault, Proving};
 
 use super::BlockDomain;
-use crate::linux::ground::staging::Thing;
+use crate::linux::{ground::staging::Thing, staged};
 
 const NAMES: [&str; 4] = ["evil.example", "b\u{fc}cher.example", "a.b.c.evil.example", "_x.evil.example"];
 const LINES: [&str; 6] = [
@@ -31,7 +31,7 @@ impl Proving for BlockDomain {
         let mtime_s = 1_600_000_000 + draw.below(9_999);
         let thing = file(draw, mtime_s);
         self.linux.stage(target, &[], vec![thing]).await?;
-        Ok(json!({"domain": draw.pick(&NAMES)}))
+        Ok(staged::sometimes_ending(json!({"domain": draw.pick(&NAMES)}), draw))
     }
 
     async fn snapshot(&self, target: &Target) -> Result<Value, Fault> {

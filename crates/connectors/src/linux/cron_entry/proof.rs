@@ -38,7 +38,7 @@ impl Proving for DisableCronEntry {
             Thing::file(path, &text, mode, 0, 1_600_000_000 + draw.below(9_999))
         });
         self.linux.stage(target, &FILES.map(|(path, _)| path), make.to_vec()).await?;
-        Ok(json!({"path": path, "entry": entry}))
+        Ok(staged::sometimes_ending(json!({"path": path, "entry": entry}), draw))
     }
 
     async fn snapshot(&self, target: &Target) -> Result<Value, Fault> {

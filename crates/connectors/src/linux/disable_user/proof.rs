@@ -31,7 +31,7 @@ impl Proving for DisableUser {
         let last = if draw.below(8) == 0 { "" } else { "\n" };
         let make = vec![file(draw, last), Thing::file("/etc/passwd", &passwd, 0o644, 0, 1_600_000_000)];
         self.linux.stage(target, &[], make).await?;
-        Ok(json!({"user": draw.pick(&USERS)}))
+        Ok(staged::sometimes_ending(json!({"user": draw.pick(&USERS)}), draw))
     }
 
     async fn snapshot(&self, target: &Target) -> Result<Value, Fault> {

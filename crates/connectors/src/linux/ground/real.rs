@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -85,7 +86,7 @@ fn as_who<T>(who: Who, what: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
 const STRAIGHT: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_MAGICLINKS);
 
 fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-    openat2(CWD, path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), STRAIGHT)
+    openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), STRAIGHT)
 }
 
 fn open_folder(path: &str) -> Outcome<OwnedFd> {
@@ -178,21 +179,36 @@ fn times(mtime_ns: i64) -> Timestamps {
     Timestamps { last_access: mtime, last_modification: mtime }
 }
 
-/// A file that has no name until it is whole.
-fn unnamed(folder: &OwnedFd, bytes: &[u8], as_: Making, path: &str) -> Outcome<OwnedFd> {
-    let failed = |error: Errno| trouble(path, error);
-    let file =
-        openat2(folder, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR, STRAIGHT).map_err(failed)?;
+/// A whole file under a name beside the one that it is for. Where the filesystem can, it has no name until it is whole.
+fn beside(folder: &OwnedFd, name: &str, content: (&[u8], Making), old: Option<&OwnedFd>) -> Outcome<()> {
+    let ((bytes, as_), failed) = (content, |error: Errno| trouble(name, error));
+    match unlinkat(folder, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    let unnamed = openat2(folder, ".", flags | OFlags::TMPFILE, Mode::RUSR, STRAIGHT);
+    let (file, named) = match unnamed {
+        Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL) => {
+            let made = openat2(folder, name, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR, STRAIGHT);
+            (made.map_err(failed)?, true)
+        }
+        file => (file.map_err(failed)?, false),
+    };
     let mut file = File::from(file);
-    file.write_all(bytes).map_err(|error| io_trouble(path, &error))?;
-    let owner = (Some(Uid::from_raw(as_.uid)), Some(Gid::from_raw(as_.gid)));
-    fchown(&file, owner.0, owner.1).map_err(failed)?;
+    file.write_all(bytes).map_err(|error| io_trouble(name, &error))?;
+    fchown(&file, Some(Uid::from_raw(as_.uid)), Some(Gid::from_raw(as_.gid))).map_err(failed)?;
     fchmod(&file, Mode::from_raw_mode(as_.mode)).map_err(failed)?;
+    let file = OwnedFd::from(file);
+    if let Some(old) = old {
+        keep_attributes(old, &file, name)?;
+    }
     if let Some(mtime_ns) = as_.mtime_ns {
         futimens(&file, &times(mtime_ns)).map_err(failed)?;
     }
-    file.sync_all().map_err(|error| io_trouble(path, &error))?;
-    Ok(file.into())
+    rustix::fs::fsync(&file).map_err(failed)?;
+    let magic = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if named { Ok(()) } else { linkat(CWD, &magic, folder, name, AtFlags::SYMLINK_FOLLOW).map_err(failed) }
 }
 
 /// Access lists and labels go with the file.
@@ -208,36 +224,36 @@ fn keep_attributes(from: &OwnedFd, to: &OwnedFd, path: &str) -> Outcome<()> {
         let mut value = vec![0_u8; MAX_ATTRIBUTES];
         let length = fgetxattr(from, name, value.as_mut_slice()).map_err(failed)?;
         value.truncate(length);
-        fsetxattr(to, name, &value, XattrFlags::empty()).map_err(failed)?;
+        let set = fsetxattr(to, name, &value, XattrFlags::empty());
+        // A label that the new file has already need not be set, and often may not be.
+        let mut there = vec![0_u8; MAX_ATTRIBUTES];
+        let same = fgetxattr(to, name, there.as_mut_slice()).is_ok_and(|length| there.get(..length) == Some(&value[..]));
+        if !same {
+            set.map_err(failed)?;
+        }
     }
     Ok(())
 }
 
 fn write(path: &str, over: Option<&Seen>, bytes: &[u8], as_: Making) -> Outcome<()> {
     let (folder, name) = split(path);
-    let folder_fd = open_folder(folder)?;
+    let fd = open_folder(folder)?;
     let failed = |error: Errno| trouble(path, error);
-    let file = unnamed(&folder_fd, bytes, as_, path)?;
-    let magic = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let Some(over) = over else {
-        return linkat(CWD, &magic, &folder_fd, name, AtFlags::SYMLINK_FOLLOW).map_err(failed);
+    let old = match over {
+        Some(_) => Some(open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?),
+        None => None,
     };
-    let old = open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
-    keep_attributes(&old, &file, path)?;
-    let beside = format!(".{name}.shieldops-new");
-    match unlinkat(&folder_fd, &beside, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(trouble(&beside, error)),
-    }
-    linkat(CWD, &magic, &folder_fd, &beside, AtFlags::SYMLINK_FOLLOW).map_err(failed)?;
-    let still = find(path)?.is_some_and(|now| unchanged(&now, over));
+    let new = format!(".{name}.shieldops-new");
+    beside(&fd, &new, (bytes, as_), old.as_ref())?;
+    let still = over.is_none_or(|over| find(path).ok().flatten().is_some_and(|now| unchanged(&now, over)));
+    let how = if over.is_some() { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
     let renamed = if still {
-        renameat_with(&folder_fd, &beside, &folder_fd, name, RenameFlags::empty()).map_err(failed)
+        renameat_with(&fd, &new, &fd, name, how).map_err(failed)
     } else {
         refused(format!("`{}` changed since it was read: nothing was done", path.escape_debug()))
     };
     if renamed.is_err() {
-        unlinkat(&folder_fd, &beside, AtFlags::empty()).map_err(failed)?;
+        unlinkat(&fd, &new, AtFlags::empty()).map_err(failed)?;
     }
     renamed?;
     sync_folder(folder)
@@ -396,6 +412,27 @@ impl Ground for Real {
         fchown(&file, Some(Uid::from_raw(thing.uid)), Some(Gid::from_raw(thing.gid))).map_err(errno)?;
         fchmod(&file, Mode::from_raw_mode(thing.mode)).map_err(errno)?;
         futimens(&file, &times(thing.mtime_ns)).map_err(errno)
+    }
+
+    fn start(&mut self, name: &str, uid: u32, login: bool) -> Outcome<(u32, Option<u32>)> {
+        let failed = |error: io::Error| Trouble::Unavailable(format!("{name}: {error}"));
+        if login {
+            // What is started from here on belongs to a login of this user.
+            fs::write("/proc/self/loginuid", uid.to_string()).map_err(failed)?;
+        }
+        let child = Command::new(name)
+            .arg("86400")
+            .uid(uid)
+            .gid(uid)
+            .process_group(0)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let pid = child.id();
+        Ok((pid, processes::one(pid)?.and_then(|process| process.session)))
     }
 
     fn clear(&mut self, path: &str) -> Outcome<()> {

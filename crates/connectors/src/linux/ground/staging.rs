@@ -53,6 +53,58 @@ impl Job for Stage {
     }
 }
 
+/// Ends all processes of a user and starts others.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
+    pub(crate) end: Option<u32>,
+    pub(crate) uid: u32,
+    pub(crate) count: u64,
+    /// As one login of that user.
+    pub(crate) login: bool,
+}
+
+impl Job for Start {
+    /// Numbers, and the session of the last.
+    type Answer = (Vec<u32>, Option<u32>);
+    const NAME: &'static str = "start";
+    const CHANGES: bool = true;
+    const STAND_IN_ONLY: bool = true;
+
+    fn run(self, on: &mut dyn Ground) -> Outcome<Self::Answer> {
+        if !on.with().stand_in {
+            return refused("only a simulator or a twin is put into a state");
+        }
+        let old = on.processes()?.into_iter().filter(|process| Some(process.uid) == self.end);
+        old.map(|process| process.identity).collect::<Vec<_>>().iter().try_for_each(|it| on.kill(it))?;
+        let (mut pids, mut session) = (Vec::new(), None);
+        for number in 0..self.count {
+            // One login for all: what is started later is in the same session.
+            let (pid, its) = on.start("sleep", self.uid, self.login && number == 0)?;
+            pids.push(pid);
+            session = its.or(session);
+        }
+        Ok((pids, session))
+    }
+}
+
+/// Every process of a stand-in but ourselves.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Running {}
+
+impl Job for Running {
+    type Answer = Vec<String>;
+    const NAME: &'static str = "running";
+    const STAND_IN_ONLY: bool = true;
+
+    fn run(self, on: &mut dyn Ground) -> Outcome<Self::Answer> {
+        let others = on.processes()?.into_iter().filter(|process| !process.ours);
+        let line = |process: super::Process| {
+            format!("{} {} {} {:?}", process.identity.pid, process.name, process.uid, process.session)
+        };
+        Ok(others.map(line).collect())
+    }
+}
+
 /// Everything below some places, in one order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Snapshot {

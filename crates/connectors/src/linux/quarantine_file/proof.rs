@@ -34,7 +34,7 @@ impl Proving for QuarantineFile {
         let clear =
             ["/home/proof", "/tmp/proof", "/home/.shieldops-vault", "/tmp/.shieldops-vault", "/.shieldops-vault"];
         self.linux.stage(target, &clear, make).await?;
-        Ok(json!({"path": path}))
+        Ok(staged::sometimes_ending(json!({"path": path}), draw))
     }
 
     async fn snapshot(&self, target: &Target) -> Result<Value, Fault> {

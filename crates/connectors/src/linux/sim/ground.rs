@@ -68,6 +68,8 @@ struct Host {
 pub(in crate::linux) struct Simulated {
     with: Context,
     host: Host,
+    /// The login that what is started belongs to.
+    login: Option<(u32, u32)>,
 }
 
 impl Default for Host {
@@ -229,7 +231,7 @@ impl Simulated {
                 serde_json::from_slice(&bytes).map_err(io::Error::other).map_err(unavailable)?
             }
         };
-        Ok(Self { with, host })
+        Ok(Self { with, host, login: None })
     }
 
     /// Durable when it returns.
@@ -432,6 +434,16 @@ impl Ground for Simulated {
             self.host.put(thing);
         }
         Ok(())
+    }
+
+    fn start(&mut self, name: &str, uid: u32, login: bool) -> Outcome<(u32, Option<u32>)> {
+        let pid = self.host.processes.keys().next_back().map_or(1_000, |last| last + 1);
+        self.host.start(pid, 1, name, uid);
+        self.login = if login { Some((pid, uid)) } else { self.login };
+        if let (Some(running), Some((session, uid))) = (self.host.processes.get_mut(&pid), self.login) {
+            (running.process.session, running.process.login_uid) = (Some(session), Some(uid));
+        }
+        Ok((pid, self.login.map(|(session, _)| session)))
     }
 
     fn clear(&mut self, path: &str) -> Outcome<()> {
