@@ -33,6 +33,7 @@ afterAll(async () => {
 /** Gives the reason; proves who one is where the server asks for it. */
 async function reason(page: Page, verb: string) {
   const dialog = page.getByRole('dialog').filter({ has: page.getByRole('button', { name: verb, exact: true }) })
+  await dialog.waitFor()
   const text = dialog.getByLabel(/^Reason/)
   if (await text.count()) await text.fill('a try')
   await dialog.getByRole('button', { name: verb, exact: true }).click()
@@ -57,8 +58,8 @@ describe.skipIf(!REAL)('two people at the gate', () => {
     const other = await settings(second, 'limits')
     await other.getByRole('button', { name: 'Put in force…' }).click()
     await reason(other, 'Put in force')
-    await other.getByText('version 1 is in force').waitFor()
-    await page.getByText('version 1 is in force').waitFor()
+    await other.getByText('version 1 is in force', { exact: true }).waitFor()
+    await page.getByText('version 1 is in force', { exact: true }).waitFor()
     await Promise.all([page.close(), other.close()])
   }, 90_000)
 
