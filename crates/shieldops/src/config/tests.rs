@@ -137,7 +137,7 @@ fn what_show_prints_is_a_configuration_that_means_the_same() {
 #[test]
 fn every_setting_is_described_and_every_default_has_its_setting() {
     let keys = reference::keys();
-    assert_eq!(keys.len(), 43);
+    assert_eq!(keys.len(), 52);
     for key in &keys {
         assert!(key.docs.ends_with('.'), "{} has no description", key.name);
     }
@@ -174,4 +174,28 @@ fn the_public_address_is_that_of_a_site() {
     for url in ["s.example.org", "ftp://s.example.org", "https://s.example.org/path", "https://", "https://a@b"] {
         assert_eq!(keys(&with(url).unwrap_err().problems), ["public_url"], "{url}");
     }
+}
+
+#[test]
+fn a_mail_server_is_checked_as_a_whole_and_speaks_plain_only_on_this_machine() {
+    let fault = |file: &str| load(file, &[]).unwrap_err().problems;
+    for (file, key) in [
+        ("[smtp]\nfrom = \"a@example.org\"\n", "smtp.host"),
+        ("[smtp]\nhost = \"mail.example.org\"\n", "smtp.from"),
+        ("[smtp]\nhost = \"mail.example.org\"\nfrom = \"nobody\"\n", "smtp.from"),
+        ("[smtp]\nhost = \"mail.example.org\"\nfrom = \"a@example.org\"\ntls = \"none\"\n", "smtp.tls"),
+        ("[smtp]\nhost = \"mail.example.org\"\nfrom = \"a@example.org\"\ntls = \"maybe\"\n", "smtp.tls"),
+        ("[smtp]\nhost = \"mail.example.org\"\nfrom = \"a@example.org\"\nuser = \"a\"\n", "smtp.password_file"),
+        ("[smtp]\nhost = \"mail.example.org\"\nfrom = \"a@example.org\"\nport = 0\n", "smtp.port"),
+        ("[smtp]\nhost = \"mail.example.org\"\nfrom = \"a@example.org\"\nca_file = \"/nowhere\"\n", "smtp.ca_file"),
+        ("[egress]\nallow = [\"0.0.0.0/0\"]\n", "egress.allow"),
+        ("[egress]\nallow = [\"inside\"]\n", "egress.allow"),
+    ] {
+        let problems = fault(file);
+        assert!(problems.iter().any(|problem| problem.key == key && !problem.fix.is_empty()), "{file}: {problems:?}");
+    }
+    let good = "[smtp]\nhost = \"localhost\"\nport = 25\ntls = \"none\"\nfrom = \"a@example.org\"\n[egress]\nallow = [\"10.1.2.3\", \"fd00::/8\"]\n";
+    let settings = load(good, &[]).unwrap().settings;
+    assert_eq!(settings.smtp.map(|smtp| smtp.port), Some(25));
+    assert_eq!(settings.egress.allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.2.3/32", "fd00::/8"]);
 }
