@@ -24,7 +24,7 @@ const pageModules = any(
 const SHELL_ICONS = [
   ...['activity', 'bell', 'building-2', 'chevron-down', 'circle-pause', 'file-code', 'flask-conical', 'gauge', 'lock'],
   ...['grid-3x3', 'list-todo', 'log-out', 'moon', 'octagon-pause', 'panel-left', 'play', 'radar', 'scroll-text'],
-  ...['search', 'settings', 'shield-alert', 'shield-check', 'sun', 'triangle-alert'],
+  ...['search', 'settings', 'shield-alert', 'shield-check', 'sun', 'triangle-alert', 'wrench', 'zap'],
 ]
 const shellIcons = new RegExp(
   `node_modules[\\\\/]lucide-react[\\\\/]dist[\\\\/]esm[\\\\/]((?!icons[\\\\/])|icons[\\\\/](${SHELL_ICONS.join('|')})\\.)`,

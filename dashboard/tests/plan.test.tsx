@@ -14,7 +14,8 @@ const view = (change: Partial<Plan>, may = all as (p: string) => boolean, me = M
 
 describe('what a plan offers', () => {
   it('a proposed plan can be approved and rejected', () => {
-    expect(view({})).toEqual({ canApprove: true, whyNot: null, canReject: true, canExecute: false, canReplan: false })
+    expect(view({})).toMatchObject({ canApprove: true, whyNot: null, canReject: true, canExecute: false })
+    expect(view({})).toMatchObject({ canReplan: false, canVeto: false, waitsUntil: null })
   })
   it('never by its requester, who is told who may', () => {
     const v = view({ requester: ME, can_approve: undefined })

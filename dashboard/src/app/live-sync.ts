@@ -17,8 +17,8 @@ export function onAlertFrames(f: Listener) {
 const WHOLE: Record<string, string[]> = {
   incident: ['incidents', 'incident-ledger', 'notes'],
   investigation: ['incidents'],
-  plan: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
-  action: ['plans', 'incidents', 'incident-ledger', '/ledger', 'orphans', 'protected-effects'],
+  plan: ['plans', 'approvals', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
+  action: ['plans', 'actions', 'incidents', 'incident-ledger', '/ledger', 'orphans', 'protected-effects'],
   rule: ['rules', 'value-lists'],
   ingest: ['ingest'],
   dead_letter: ['dead-letters', 'ingest'],

@@ -14,6 +14,8 @@ import {
   Settings,
   ShieldAlert,
   ShieldCheck,
+  Wrench,
+  Zap,
 } from 'lucide-react'
 
 export type NavItem = {
@@ -25,7 +27,6 @@ export type NavItem = {
   needs?: string
   /** Only for operators of the installation. */
   operator?: boolean
-  words?: string
   badge?: 'alerts' | 'incidents' | 'plans' | 'dead_letters'
 }
 
@@ -33,7 +34,7 @@ export const NAV: { group: string; items: NavItem[] }[] = [
   {
     group: 'Respond',
     items: [
-      { to: '/', label: 'Command', icon: Gauge, keys: 'g c', needs: 'incident.read', words: 'home overview' },
+      { to: '/', label: 'Command', icon: Gauge, keys: 'g c', needs: 'incident.read' },
       { to: '/alerts', label: 'Alerts', icon: Bell, keys: 'g a', needs: 'alert.read', badge: 'alerts' },
       {
         to: '/incidents',
@@ -44,13 +45,13 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         badge: 'incidents',
       },
       { to: '/approvals', label: 'Approvals', icon: ShieldCheck, keys: 'g p', needs: 'plan.read', badge: 'plans' },
+      { to: '/actions', label: 'Actions', icon: Zap, keys: 'g u', needs: 'action.read' },
+      { to: '/capabilities', label: 'Capabilities', icon: Wrench, keys: 'g w', needs: 'plan.read' },
     ],
   },
   {
     group: 'Investigate',
-    items: [
-      { to: '/events', label: 'Events', icon: Search, keys: 'g e', needs: 'event.read', words: 'search hunt logs' },
-    ],
+    items: [{ to: '/events', label: 'Events', icon: Search, keys: 'g e', needs: 'event.read' }],
   },
   {
     group: 'Engineer',
@@ -61,7 +62,6 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         icon: FileCode,
         keys: 'g d',
         needs: 'rule.read',
-        words: 'rules sigma exceptions editor backtest',
       },
       {
         to: '/coverage',
@@ -69,7 +69,6 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         icon: Grid3x3,
         keys: 'g v',
         needs: 'rule.read',
-        words: 'attack mitre navigator gaps not checked',
       },
       {
         to: '/indicators',
@@ -77,7 +76,6 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         icon: Radar,
         keys: 'g x',
         needs: 'rule.read',
-        words: 'threat intel lists iocs import hits',
       },
     ],
   },
@@ -90,32 +88,28 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         icon: Activity,
         keys: 'g n',
         needs: 'ingest.read',
-        words: 'health dead letters sources',
         badge: 'dead_letters',
       },
-      { to: '/jobs', label: 'Jobs', icon: ListTodo, keys: 'g j', needs: 'job.read', words: 'background bulk progress' },
-      { to: '/ledger', label: 'Ledger', icon: ScrollText, keys: 'g l', needs: 'ledger.read', words: 'audit verify' },
+      { to: '/jobs', label: 'Jobs', icon: ListTodo, keys: 'g j', needs: 'job.read' },
+      { to: '/ledger', label: 'Ledger', icon: ScrollText, keys: 'g l', needs: 'ledger.read' },
       {
         to: '/settings',
         label: 'Settings',
         icon: Settings,
         keys: 'g s',
-        words:
-          'account password passkey members roles keys tokens sessions targets automation autonomy freezes limits protected teams standing usage grants',
       },
     ],
   },
   {
     group: 'Installation',
     items: [
-      { to: '/tenants', label: 'Tenants', icon: Building2, keys: 'g t', operator: true, words: 'suspend lock delete' },
+      { to: '/tenants', label: 'Tenants', icon: Building2, keys: 'g t', operator: true },
       {
         to: '/installation/ledger',
         label: 'Installation ledger',
         icon: ScrollText,
         keys: 'g b',
         operator: true,
-        words: 'audit verify operators tenants',
       },
     ],
   },

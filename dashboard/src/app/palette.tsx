@@ -23,6 +23,7 @@ import { Kbd } from '@/ui/basic'
 import { short } from '@/ui/format'
 import { askHalt, askResume, useAutomation } from './automation'
 import { mayOpen, NAV_ITEMS } from './nav'
+import { NAV_WORDS } from './nav-words'
 import { toggleTheme } from './prefs'
 import { signOut, switchTenant, useCan, useUser } from './session'
 import { useOtherTenants } from './tenant-switch'
@@ -42,7 +43,7 @@ function useGroups(open: boolean, query: string, onHelp: () => void): Group[] {
   return useMemo(() => {
     const text = query.trim()
     const goTo = NAV_ITEMS.filter(i => mayOpen(i, can, operator)).map(i => ({
-      value: `${i.label} ${i.words ?? ''}`,
+      value: `${i.label} ${NAV_WORDS[i.to] ?? ''}`,
       label: i.label,
       keys: i.keys,
       icon: i.icon,

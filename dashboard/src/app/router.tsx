@@ -1,5 +1,6 @@
 /** The routes. Filters and open panels live in the address as plain text, so that a copied address shows the same page. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import type { ComponentType } from 'react'
 import { Empty } from '@/ui/states'
 import { Shell } from './shell'
 
@@ -27,6 +28,8 @@ export type Search = {
   sort?: string
   id?: string
   tab?: string
+  capability?: string
+  target?: string
   origin?: string
   technique?: string
   /** A job: the backtest that is shown. */
@@ -43,61 +46,38 @@ const root = createRootRoute({
   validateSearch: (search: Record<string, unknown>): Search => search as Search,
   notFoundComponent: () => <Empty title="There is no such page">Check the address, or press Ctrl K to jump.</Empty>,
 })
-const at = { getParentRoute: () => root } as const
+type Load = () => Promise<{ default: ComponentType }>
+/** A page is read when it is opened first. */
+const page = <const Path extends string>(path: Path, load: Load) =>
+  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load) })
+const inbox = () => import('@/features/approvals/page')
 
 const routes = [
-  createRoute({ ...at, path: '/', component: lazyRouteComponent(() => import('@/features/command/page')) }),
-  createRoute({ ...at, path: '/alerts', component: lazyRouteComponent(() => import('@/features/alerts/page')) }),
-  createRoute({
-    ...at,
-    path: '/alerts/$id',
-    component: lazyRouteComponent(() => import('@/features/alerts/alert-page')),
-  }),
-  createRoute({ ...at, path: '/incidents', component: lazyRouteComponent(() => import('@/features/incidents/page')) }),
-  createRoute({
-    ...at,
-    path: '/incidents/$id',
-    component: lazyRouteComponent(() => import('@/features/incident/page')),
-  }),
-  createRoute({ ...at, path: '/approvals', component: lazyRouteComponent(() => import('@/features/approvals/page')) }),
-  createRoute({ ...at, path: '/events', component: lazyRouteComponent(() => import('@/features/events/page')) }),
-  createRoute({
-    ...at,
-    path: '/detections',
-    component: lazyRouteComponent(() => import('@/features/detections/page')),
-  }),
-  createRoute({
-    ...at,
-    path: '/detections/new',
-    component: lazyRouteComponent(() => import('@/features/detections/new-page')),
-  }),
-  createRoute({
-    ...at,
-    path: '/detections/$id',
-    component: lazyRouteComponent(() => import('@/features/detections/rule-page')),
-  }),
-  createRoute({ ...at, path: '/coverage', component: lazyRouteComponent(() => import('@/features/coverage/page')) }),
-  createRoute({
-    ...at,
-    path: '/indicators',
-    component: lazyRouteComponent(() => import('@/features/indicators/page')),
-  }),
-  createRoute({
-    ...at,
-    path: '/indicators/$id',
-    component: lazyRouteComponent(() => import('@/features/indicators/list-page')),
-  }),
-  createRoute({ ...at, path: '/ingest', component: lazyRouteComponent(() => import('@/features/ingest/page')) }),
-  createRoute({ ...at, path: '/ledger', component: lazyRouteComponent(() => import('@/features/ledger/page')) }),
-  createRoute({ ...at, path: '/jobs', component: lazyRouteComponent(() => import('@/features/jobs/page')) }),
-  createRoute({ ...at, path: '/jobs/$id', component: lazyRouteComponent(() => import('@/features/jobs/job-page')) }),
-  createRoute({
-    ...at,
-    path: '/installation/ledger',
-    component: lazyRouteComponent(() => import('@/features/ledger/installation')),
-  }),
-  createRoute({ ...at, path: '/tenants', component: lazyRouteComponent(() => import('@/features/tenants/page')) }),
-  createRoute({ ...at, path: '/settings', component: lazyRouteComponent(() => import('@/features/settings/page')) }),
+  page('/', () => import('@/features/command/page')),
+  page('/alerts', () => import('@/features/alerts/page')),
+  page('/alerts/$id', () => import('@/features/alerts/alert-page')),
+  page('/incidents', () => import('@/features/incidents/page')),
+  page('/incidents/$id', () => import('@/features/incident/page')),
+  page('/approvals', inbox),
+  // Letters lead to these two.
+  page('/plans', inbox),
+  page('/plans/$id', () => import('@/features/plans/page')),
+  page('/actions', () => import('@/features/actions/page')),
+  page('/capabilities', () => import('@/features/capabilities/page')),
+  page('/events', () => import('@/features/events/page')),
+  page('/detections', () => import('@/features/detections/page')),
+  page('/detections/new', () => import('@/features/detections/new-page')),
+  page('/detections/$id', () => import('@/features/detections/rule-page')),
+  page('/coverage', () => import('@/features/coverage/page')),
+  page('/indicators', () => import('@/features/indicators/page')),
+  page('/indicators/$id', () => import('@/features/indicators/list-page')),
+  page('/ingest', () => import('@/features/ingest/page')),
+  page('/ledger', () => import('@/features/ledger/page')),
+  page('/jobs', () => import('@/features/jobs/page')),
+  page('/jobs/$id', () => import('@/features/jobs/job-page')),
+  page('/installation/ledger', () => import('@/features/ledger/installation')),
+  page('/tenants', () => import('@/features/tenants/page')),
+  page('/settings', () => import('@/features/settings/page')),
 ] as const
 
 export const parseSearch = (text: string) => Object.fromEntries(new URLSearchParams(text))

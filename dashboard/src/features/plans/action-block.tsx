@@ -3,12 +3,13 @@ import { Undo2 } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import type { Action } from '@/api/types'
 import { useCan } from '@/app/session'
-import { ACTION_STATE, Ago, Btn, plural, short, Until } from '@/ui'
+import { ACTION_STATE, Ago, Btn, Chip, plural, short, Until } from '@/ui'
 import { undo } from './acts'
 import { ActionStateChip, ControlPathLine, Diff, Proofs, TargetLine, UndoLine } from './parts'
 import { canUndo, inForce } from './view'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
+const Evidence = lazy(() => import('./evidence'))
 
 /** `address 203.0.113.66, expires_in 24h`: the parameters in a line. */
 export function paramsText(params: unknown) {
@@ -31,6 +32,11 @@ export function ActionBlock({ action }: { action: Action }) {
     >
       <div className="flex items-center gap-2">
         <code className="shrink-0 font-mono text-xs font-medium">{action.capability}</code>
+        {action.class === 'irreversible' && (
+          <Chip tone="critical" title="There is no undo: it needs the higher approval">
+            irreversible
+          </Chip>
+        )}
         <span className="ml-auto">
           <ActionStateChip action={action} />
         </span>
@@ -55,6 +61,11 @@ export function ActionBlock({ action }: { action: Action }) {
           {plural(others.length, 'other live action')} {others.length === 1 ? 'wants' : 'want'} the same effect (
           {others.map(o => short(o.action_id)).join(', ')}): undo leaves it in force for them.
         </p>
+      )}
+      {action.class === 'read_only' && action.applied_at && (
+        <Suspense>
+          <Evidence action={action} />
+        </Suspense>
       )}
       <Proofs proofs={action.proofs} undo={!!action.undo_of} />
       {canUndo(action, can) && (

@@ -1,10 +1,12 @@
 /** What a person can do with a plan or an action; the caches that it changes. */
 import { post } from '@/api/client'
+import * as response from '@/api/response'
 import type { Action, Orphan, Plan } from '@/api/types'
 import { queryClient } from '@/app/query-client'
 
 async function refresh() {
-  const keys = ['plan', 'plans', 'action', 'incident', 'incidents', 'overview', 'incident-ledger', 'ledger', 'orphans']
+  const keys = ['plan', 'plans', 'action', 'actions', 'approvals', 'incident', 'incidents', 'overview', 'ledger']
+  keys.push('incident-ledger', 'orphans', 'evidence')
   await Promise.all(keys.map(key => queryClient.invalidateQueries({ queryKey: [key] })))
 }
 
@@ -22,6 +24,9 @@ export const approve = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/a
 export const reject = (plan: Plan, reason: string) => act(() => post<Plan>(`/plans/${plan.id}/reject`, { reason }))
 export const execute = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/execute`))
 export const replan = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/replan`))
+export const breakGlass = (plan: Plan, reason: string) => act(() => response.breakGlass(plan, reason))
+export const createPlan = (plan: response.NewPlan) => act(() => response.createPlan(plan))
+export const undoMany = (scope: response.UndoScope, reason: string) => act(() => response.undoMany(scope, reason))
 const orphanAct = (verb: 'adopt' | 'undo') => (orphan: Orphan, reason: string) => {
   const { capability, key, action_id } = orphan
   return act(() => post<Plan>(`/targets/${orphan.target_id}/orphans/${verb}`, { capability, key, action_id, reason }))

@@ -1,6 +1,6 @@
 /** One plan: what it will do to the live target, why, how risky, who decides, what came of it, how to take it back. */
 import { useQuery } from '@tanstack/react-query'
-import { Check, Play, RotateCcw, ShieldCheck, X } from 'lucide-react'
+import { Check, OctagonAlert, Play, RotateCcw, ShieldCheck, Undo2, X } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { planQuery } from '@/api/queries'
 import type { Plan } from '@/api/types'
@@ -10,11 +10,14 @@ import { useNames } from '@/app/names'
 import { useCan, useUser } from '@/app/session'
 import { Ago, Btn, Chip, cn, InlineError, Kbd, Marks, PLAN_STATE, short, useNow } from '@/ui'
 import { ActionBlock } from './action-block'
-import { approve, execute, reject, replan } from './acts'
+import { approve, breakGlass, execute, reject, replan } from './acts'
+import { ControlsMet, Owed, Unanswered, VetoBox } from './owed'
 import { DecisionLines, Expiry, RISK_TONE, RiskTerms } from './parts'
-import { planView } from './view'
+import { planView, undoable } from './view'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
+const Explain = lazy(() => import('./explain'))
+const UndoPlan = lazy(() => import('./undo-plan'))
 
 type Props = {
   plan: Plan
@@ -40,6 +43,7 @@ export function PlanCard({ plan: listed, focused, className }: Props) {
         <ShieldCheck size={15} className={waiting ? 'text-accent' : 'text-fg-3'} aria-hidden="true" />
         <h2 className="min-w-0 flex-1 font-medium">{plan.title}</h2>
         <Chip tone={state.tone}>{state.label}</Chip>
+        {plan.unanswered && <Unanswered />}
         <Marks demo={plan.demo} simulated={plan.simulated} />
       </header>
       <div className="space-y-3 px-3 py-2.5">
@@ -50,6 +54,9 @@ export function PlanCard({ plan: listed, focused, className }: Props) {
         ))}
         <RiskBlock plan={plan} />
         <DecisionLines plan={plan} />
+        <Owed plan={plan} />
+        <ControlsMet plan={plan} />
+        <Why plan={plan} />
         {plan.rejected_reason && <p className="text-xs text-fg-2">Rejected: {plan.rejected_reason}</p>}
         <Controls plan={plan} focused={focused ?? false} />
       </div>
@@ -67,6 +74,7 @@ function Meta({ plan }: { plan: Plan }) {
       </span>
       <span>asked by {names(plan.requester)}</span>
       <Ago at={plan.created_at} suffix />
+      {plan.confidence != null && <span>confidence {Math.round(plan.confidence * 100)} %</span>}
       <span className="ml-auto">
         <Expiry plan={plan} />
       </span>
@@ -89,6 +97,25 @@ function RiskBlock({ plan }: { plan: Plan }) {
   )
 }
 
+/** The policies are asked only when somebody wants to know. */
+function Why({ plan }: { plan: Plan }) {
+  const [open, setOpen] = useState(false)
+  return (
+    <div className="space-y-1.5">
+      <Btn size="sm" v="ghost" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {open ? 'Hide the explanation' : 'Explain the decision'}
+      </Btn>
+      {open && (
+        <Suspense fallback={<p className="text-xs text-fg-3">Loading…</p>}>
+          <Explain plan={plan} />
+        </Suspense>
+      )}
+    </div>
+  )
+}
+
+type Asking = 'reject' | 'veto' | 'glass' | 'undo' | null
+
 function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
   const { user } = useUser()
   const can = useCan()
@@ -97,7 +124,8 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
   const view = planView(plan, can, user.id, now)
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
-  const [rejecting, setRejecting] = useState(false)
+  const [asking, setAsking] = useState<Asking>(null)
+  const many = undoable(plan, can).length > 1
   const run = async (act: () => Promise<unknown>) => {
     if (busy) return
     setBusy(true)
@@ -126,9 +154,12 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
         <p className="text-xs text-critical">Automation is halted: this plan runs only after a person resumes it.</p>
       )}
       {view.whyNot && <p className="rounded-md px-2.5 py-1.5 text-xs soft-info">{view.whyNot}</p>}
+      {view.waitsUntil && (
+        <VetoBox until={view.waitsUntil} canVeto={view.canVeto} halted={halted} onVeto={() => setAsking('veto')} />
+      )}
       <InlineError error={error} />
-      {(primary || view.canReject) && (
-        <div className="flex gap-1.5">
+      {(primary || view.canReject || view.canBreakGlass || many) && (
+        <div className="flex flex-wrap gap-1.5">
           {view.canApprove && (
             <Btn v="primary" size="sm" disabled={busy} onClick={() => void run(() => approve(plan))}>
               <Check size={13} aria-hidden="true" />
@@ -148,26 +179,70 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
               Plan again
             </Btn>
           )}
-          {view.canReject && (
-            <Btn size="sm" v="ghost" className="ml-auto" disabled={busy} onClick={() => setRejecting(true)}>
-              <X size={13} aria-hidden="true" />
-              Reject…
+          {many && (
+            <Btn size="sm" onClick={() => setAsking('undo')}>
+              <Undo2 size={13} aria-hidden="true" />
+              Undo the plan…
             </Btn>
           )}
+          <span className="ml-auto flex gap-1.5">
+            {view.canBreakGlass && (
+              <Btn size="sm" v="ghost" disabled={busy} onClick={() => setAsking('glass')}>
+                <OctagonAlert size={13} aria-hidden="true" />
+                Break glass…
+              </Btn>
+            )}
+            {view.canReject && (
+              <Btn size="sm" v="ghost" disabled={busy} onClick={() => setAsking('reject')}>
+                <X size={13} aria-hidden="true" />
+                Reject…
+              </Btn>
+            )}
+          </span>
         </div>
       )}
-      {rejecting && (
+      {asking && (
         <Suspense>
-          <ReasonDialog
-            open
-            onClose={() => setRejecting(false)}
-            title="Reject this plan"
-            note={plan.title}
-            verb="Reject plan"
-            act={reason => reject(plan, reason)}
-          />
+          <Dialogs plan={plan} asking={asking} onClose={() => setAsking(null)} />
         </Suspense>
       )}
     </div>
+  )
+}
+
+type DialogProps = { plan: Plan; asking: Exclude<Asking, null>; onClose: () => void }
+
+function Dialogs({ plan, asking, onClose }: DialogProps) {
+  if (asking === 'undo') return <UndoPlan plan={plan} onClose={onClose} />
+  if (asking === 'glass') {
+    const frozen = plan.state === 'denied'
+    return (
+      <ReasonDialog
+        open
+        onClose={onClose}
+        danger
+        title="Break glass"
+        note={`${plan.title}. It runs at once ${frozen ? 'in spite of the freeze' : 'without the approvals that it needs'}.`}
+        verb="Break glass and run"
+        hint="Goes into the ledger with your name, and to every administrator."
+        act={reason => breakGlass(plan, reason)}
+      >
+        <p className="rounded-md px-2.5 py-1.5 text-xs soft-critical">
+          All administrators are told at once. What policy denies, its caps and protected things hold all the same. Your
+          session must have given a passkey or a code in the last five minutes.
+        </p>
+      </ReasonDialog>
+    )
+  }
+  const veto = asking === 'veto'
+  return (
+    <ReasonDialog
+      open
+      onClose={onClose}
+      title={veto ? 'Veto this plan' : 'Reject this plan'}
+      note={plan.title}
+      verb={veto ? 'Veto plan' : 'Reject plan'}
+      act={reason => reject(plan, reason)}
+    />
   )
 }

@@ -8,6 +8,11 @@ export type PlanView = {
   canReject: boolean
   canExecute: boolean
   canReplan: boolean
+  /** It is approved and waits: until then somebody may still say no. */
+  waitsUntil: string | null
+  canVeto: boolean
+  /** Setting the approvals aside, or a freeze, would let it run. */
+  canBreakGlass: boolean
 }
 
 const UNDOABLE: Action['state'][] = ['verified', 'unverified', 'drifted', 'undo_failed', 'settling']
@@ -45,16 +50,34 @@ function whyNotApprove(plan: Plan, may: (permission: string) => boolean, userId:
   return null
 }
 
+/** What break-glass sets aside: missing approvals, and a freeze where nothing else denies. */
+function glassHelps(plan: Plan) {
+  const undoes = plan.undo_of || plan.actions.some(action => action.undo_of)
+  if (undoes || plan.break_glass) return false
+  const { allow, denies, approvals_needed } = plan.decision
+  if (plan.state === 'proposed') return allow && approvals_needed > 0
+  return plan.state === 'denied' && denies.length > 0 && denies.every(reason => reason.code === 'change_freeze')
+}
+
+/** The action's class says whether there is a way back; only what may be in force has something to take back. */
+export const undoable = (plan: Plan, may: (permission: string) => boolean) =>
+  plan.actions.filter(action => canUndo(action, may))
+
 export function planView(plan: Plan, may: (permission: string) => boolean, userId: string, now = Date.now()): PlanView {
   const expired = plan.state === 'expired' || (plan.state === 'proposed' && Date.parse(plan.expires_at) <= now)
   const waiting = plan.state === 'proposed' && !expired
   const free = waiting && plan.decision.allow && plan.decision.approvals_needed === 0
+  const ahead = Date.parse(plan.expires_at) > now
+  const waitsUntil = plan.state === 'approved' ? (plan.not_before ?? null) : null
   const whyNot = waiting && !free ? whyNotApprove(plan, may, userId) : null
   return {
     canApprove: waiting && !free && plan.decision.allow && whyNot === null,
     whyNot,
     canReject: waiting && may('plan.approve'),
-    canExecute: (plan.state === 'approved' || free) && may('plan.create'),
+    canExecute: ((plan.state === 'approved' && !waitsUntil) || free) && may('plan.create'),
     canReplan: (expired || plan.state === 'superseded') && may('plan.create'),
+    waitsUntil,
+    canVeto: waitsUntil !== null && may('plan.approve'),
+    canBreakGlass: ahead && may('plan.approve') && glassHelps(plan),
   }
 }

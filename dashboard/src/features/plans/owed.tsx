@@ -1,0 +1,103 @@
+/** What policy asks for besides a yes or a no, which controls the decision is evidence for, and who set what aside. */
+import { BellRing, Hourglass, KeyRound, OctagonAlert } from 'lucide-react'
+import type { ReactNode } from 'react'
+import type { Override } from '@/api/response-types'
+import type { Plan } from '@/api/types'
+import { Ago, absolute, Btn, Chip, countdown, Until, useNow } from '@/ui'
+
+type LineProps = { icon: typeof BellRing; tone?: string; children: ReactNode }
+const Line = ({ icon: Icon, tone = 'text-fg-3', children }: LineProps) => (
+  <li className="flex gap-1.5">
+    <Icon size={13} className={`mt-0.5 shrink-0 ${tone}`} aria-hidden="true" />
+    <span className="min-w-0">{children}</span>
+  </li>
+)
+
+/** The obligations of an allowed plan, each with its reasons. */
+export function Owed({ plan }: { plan: Plan }) {
+  const owed = plan.decision.obligations
+  const overrides = [
+    ['The approvals were set aside', plan.break_glass],
+    ['A freeze was set aside', plan.freeze_override],
+  ].filter((pair): pair is [string, Override] => !!pair[1])
+  if (!owed && !overrides.length) return null
+  return (
+    <ul className="space-y-1 text-xs text-fg-2" aria-label="What policy asks for">
+      {overrides.map(([what, by]) => (
+        <Line key={what} icon={OctagonAlert} tone="text-critical">
+          {what} by {by.name}, <Ago at={by.at} suffix />: {by.reason}
+        </Line>
+      ))}
+      {!!owed?.notify.length && <Line icon={BellRing}>Told of it: {owed.notify.join(', ')}.</Line>}
+      {!!owed?.veto_window_s && (
+        <Line icon={Hourglass}>
+          Waits {countdown(owed.veto_window_s)} after its last approval; whoever may approve may stop it until then.
+        </Line>
+      )}
+      {owed?.strong_session && (
+        <Line icon={KeyRound}>
+          A vote counts only from a session that gave a passkey or a code in the last five minutes.
+        </Line>
+      )}
+      {owed?.because.map(reason => (
+        <li key={`${reason.code}${reason.detail}`} className="pl-4.5">
+          {reason.detail} <code className="font-mono text-2xs text-fg-3">{reason.code}</code>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+/** The controls that the decision is evidence for. */
+export function ControlsMet({ plan }: { plan: Plan }) {
+  const controls = plan.decision.controls ?? []
+  if (!controls.length) return null
+  return (
+    <div className="flex flex-wrap items-center gap-1">
+      <span className="text-2xs text-fg-3">Evidence for</span>
+      <ul className="contents" aria-label="Controls that the decision is evidence for">
+        {controls.map(control => (
+          <li key={control}>
+            <Chip tone="neutral">{control}</Chip>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+export const Unanswered = () => (
+  <Chip tone="high" title="Everybody was told and nobody answered. That is not a yes: the plan waits until it expires.">
+    unanswered
+  </Chip>
+)
+
+type VetoProps = { until: string; canVeto: boolean; halted: boolean; onVeto: () => void }
+
+/** Approved, and it waits: the time that is left to say no. */
+export function VetoBox({ until, canVeto, halted, onVeto }: VetoProps) {
+  const over = Date.parse(until) <= useNow()
+  return (
+    <div className="flex flex-wrap items-center gap-2 rounded-md px-2.5 py-1.5 text-xs soft-medium">
+      <p className="min-w-0 flex-1">
+        {over ? (
+          halted ? (
+            'The time to say no is over; automation is halted, so it does not run.'
+          ) : (
+            'The time to say no is over: it starts now.'
+          )
+        ) : (
+          <>
+            Runs by itself in <Until at={until} over="a moment" className="num font-semibold" />, at {absolute(until)},
+            unless somebody says no.
+          </>
+        )}
+      </p>
+      {canVeto && (
+        <Btn size="sm" v="danger" onClick={onVeto}>
+          Veto…
+        </Btn>
+      )}
+    </div>
+  )
+}
