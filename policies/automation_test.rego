@@ -42,6 +42,7 @@ test_at_level_2_runs_are_not_denied if {
 
 test_levels_bind_no_person_and_no_reading if {
 	denied(testing.by_person(at(0))) == set()
+	denied(testing.by_person(run(at(1)))) == set()
 	reading := testing.plan([testing.action_of(testing.class("read_only"), testing.target, [])])
 	denied(testing.when(reading, {"autonomy": {"tenant": 0}})) == set()
 }

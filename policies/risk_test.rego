@@ -86,4 +86,6 @@ test_each_term_weighs_one if {
 	level_of("staging", "medium", 1, "irreversible") == "medium"
 	level_of("development", "medium", 2, "irreversible") == "medium"
 	level_of("development", "medium", 2, "reversible") == "low"
+	level_of("staging", "medium", 1, "transient") == "low"
+	level_of("staging", "medium", 1, "read_only") == "low"
 }

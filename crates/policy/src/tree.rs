@@ -10,7 +10,7 @@ use std::fmt;
 
 #[cfg(test)]
 pub(crate) use names::rules_without_arguments;
-pub(crate) use names::{Index, dotted, name_of, package_of};
+pub(crate) use names::{Index, dotted, head_of, name_of, package_of};
 pub(crate) use reads::reads_of;
 pub(crate) use walk::{Node, walk};
 

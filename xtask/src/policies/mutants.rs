@@ -1,5 +1,5 @@
 //! The mutants of a policy, by its text: a condition negated, a line dropped, a constant changed. What a policy says to
-//! people (`detail`, `why`) is not mutated, and neither are names.
+//! people (`detail`, `why`, `what`) is not mutated, and neither are names.
 
 use std::fmt;
 
@@ -147,7 +147,7 @@ fn constants(line: &str) -> Vec<String> {
 
 /// The line with what it says to people blanked out, as long as before.
 fn without_words(line: &str) -> String {
-    let start = ["\"detail\":", "\"why\":"].iter().filter_map(|key| line.find(key)).min();
+    let start = ["\"detail\":", "\"why\":", "\"what\":"].iter().filter_map(|key| line.find(key)).min();
     let Some(start) = start else { return line.to_owned() };
     let end = line.rfind("} if").or_else(|| line.rfind('}')).filter(|end| *end > start).unwrap_or(line.len());
     let blank =

@@ -55,11 +55,13 @@ const BUILTINS: &[&str] = &[
     "type_name",
     "upper",
 ];
-/// Functions whose result may be larger than what they are given, and how many of their calls one rule may have.
-const GROWING: &[&str] = &["array.concat", "concat", "object.union", "sprintf"];
-const MAX_GROWING: usize = 4;
-/// Members of one list that is written out in a policy.
-const MAX_LITERAL: usize = 100;
+/// Functions whose result may be larger than what they are given: in a chain each could double it. Only rules that no
+/// other may read can call them, and so often.
+const GROWING: &[&str] = &["array.concat", "concat", "sprintf"];
+const MAX_GROWING: usize = 3;
+/// Members of one list that is written out in a policy: of constants, and of anything else.
+const MAX_CONSTANTS: usize = 200;
+const MAX_LITERAL: usize = 10;
 /// What tests may call besides.
 const IN_TESTS: &[&str] = &["array.concat", "json.patch"];
 /// Packages of ours that would lead back to the tenant's own.
@@ -76,7 +78,8 @@ pub(super) fn checked(files: &[File]) -> Result<Packages, Vec<PolicyError>> {
             Err(error) => wrong.push(error),
         }
     }
-    let names: BTreeSet<String> = parsed.iter().filter_map(|module| name_of_package(module)).collect();
+    let loaded = |module: &&Ref<Module>| !is_test(module.package.span.source.file());
+    let names: BTreeSet<String> = parsed.iter().filter(loaded).filter_map(|module| name_of_package(module)).collect();
     for module in &parsed {
         let mut found =
             Checker { module, is_test: is_test(module.package.span.source.file()), names: &names, wrong: Vec::new() };
@@ -84,8 +87,10 @@ pub(super) fn checked(files: &[File]) -> Result<Packages, Vec<PolicyError>> {
         wrong.append(&mut found.wrong);
         if !found.is_test
             && let Some(name) = name_of_package(module)
+            && packages.insert(name, added(module)).is_some()
         {
-            packages.insert(name, added(module));
+            let span = &module.package.span;
+            wrong.push(PolicyError::at(span.source.file(), span.line, "another file has this package"));
         }
     }
     if wrong.is_empty() {
@@ -154,7 +159,8 @@ impl Checker<'_> {
         }
         for import in &module.imports {
             let text = import.refr.span().text();
-            if text != "rego.v1" && !self.may_name(text) {
+            let alias = import.r#as.as_ref().map_or(text, Span::text);
+            if matches!(alias, "input" | "data") || text != "rego.v1" && !self.may_name(text) {
                 self.refuse(&import.span, format!("`{text}` may not be imported"));
             }
         }
@@ -183,13 +189,24 @@ impl Checker<'_> {
                     }
                 }
                 Node::Statement(_) => {}
+                Node::Expr(expr) if std::ptr::eq(expr, tree::head_of(rule)) => {}
                 Node::Expr(expr) => self.expr(expr, &mut growing),
             }
         }
-        if growing > MAX_GROWING && !self.is_test {
-            let why = format!("the rule calls {} more than {MAX_GROWING} times", GROWING.join(", "));
+        let most = if self.may_grow(rule) { MAX_GROWING } else { 0 };
+        if growing > most {
+            let why = format!(
+                "it calls {} {growing} times: a rule `deny`, `obligation` or `test_…` may do so {MAX_GROWING} times, others never",
+                GROWING.join(", ")
+            );
             self.refuse(rule.span(), why);
         }
+    }
+
+    /// Rules whose value no other rule can read.
+    fn may_grow(&self, rule: &Rule) -> bool {
+        let name = name_of(rule).unwrap_or_default();
+        is_set(rule) && is_answer(&name) || self.is_test && name.starts_with("test_")
     }
 
     fn expr(&mut self, expr: &Expr, growing: &mut usize) {
@@ -204,14 +221,31 @@ impl Checker<'_> {
                     self.refuse(span, format!("`{name}` may not be called"));
                 }
             }
-            Expr::Array { span, items, .. } | Expr::Set { span, items, .. } if items.len() > MAX_LITERAL => {
-                self.refuse(span, format!("a list has at most {MAX_LITERAL} members"));
+            Expr::Array { span, items, .. } | Expr::Set { span, items, .. } => {
+                let constants = items.iter().all(|item| is_constant(item.as_ref()));
+                let most = if constants { MAX_CONSTANTS } else { MAX_LITERAL };
+                if items.len() > most {
+                    self.refuse(
+                        span,
+                        format!("a list has at most {MAX_CONSTANTS} constants, or {MAX_LITERAL} of anything else"),
+                    );
+                }
             }
             Expr::ArithExpr { span, op: ArithOp::Mul, lhs, rhs, .. } => {
                 let small = |side: &Expr| matches!(side, Expr::Number { span, .. } if span.text().len() <= 7);
                 if !small(lhs.as_ref()) && !small(rhs.as_ref()) {
                     self.refuse(span, "one side of `*` must be a number that is written out, of at most 7 digits");
                 }
+            }
+            Expr::RefDot { span, field, .. }
+                if is_answer(field.0.text())
+                    && !self.is_test
+                    && dotted(expr).is_some_and(|name| !name.starts_with("input")) =>
+            {
+                self.refuse(span, format!("`{}` is an answer: no rule may read it", field.0.text()));
+            }
+            Expr::Var { span, .. } if is_answer(span.text()) || span.text().starts_with("test_") => {
+                self.refuse(span, format!("`{}` is an answer: no rule may read it", span.text()));
             }
             Expr::RefDot { span, .. } => {
                 if let Some(name) =
@@ -267,6 +301,18 @@ impl Checker<'_> {
             _ => false,
         }
     }
+}
+
+/// What a policy says to the outside.
+fn is_answer(name: &str) -> bool {
+    matches!(name, "deny" | "obligation")
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::String { .. } | Expr::RawString { .. } | Expr::Number { .. } | Expr::Bool { .. } | Expr::Null { .. }
+    )
 }
 
 fn is_data(name: &str) -> bool {

@@ -92,11 +92,20 @@ fn what_a_tenants_policy_may_not_be_made_of_is_refused_with_its_line() {
         ("deny contains data.shieldops", 3, "`data` is read by plain names only"),
         ("deny contains data.tenant.other.x", 3, "`data.tenant.other` may not be read"),
         ("deny contains \"x\" if count(input.actions) * count(input.actions) > 1", 3, "one side of `*`"),
+        ("deny contains f(f(\"x\"))\n\nf(x) := concat(\"\", [x, x])", 5, "others never"),
+        ("deny contains \"x\" if a == \"xx\"\n\na := sprintf(\"%s%s\", [\"x\", \"x\"])", 5, "others never"),
+        ("deny contains \"x\" if count(deny) > 1", 3, "`deny` is an answer"),
+        ("import data.shieldops.plan as input\n\ndeny contains \"x\" if input.automation", 3, "may not be imported"),
+        (
+            "deny contains x if x := [input, input, input, input, input, input, input, input, input, input, input]",
+            3,
+            "or 10 of anything else",
+        ),
         ("deny contains \"x\" if input.drifted with input as {}", 3, "`with` belongs in tests"),
         (
             "deny contains concat(\"\", [a, a]) if {\n\ta := concat(\"\", [b, b])\n\tb := concat(\"\", [c, c])\n\tc := concat(\"\", [d, d])\n\td := concat(\"\", [\"x\", \"x\"])\n}",
             3,
-            "more than 4 times",
+            "it calls array.concat, concat, sprintf 5 times",
         ),
     ] {
         let found = wrong(rest);
@@ -124,6 +133,16 @@ fn another_package_an_import_or_a_name_of_ours_is_refused() {
         let found = Policy::with_tenant(&[file(name, text)]).unwrap_err();
         assert!(found.iter().any(|one| one.why.contains(why)), "{text}\n{found:#?}");
     }
+}
+
+#[test]
+fn two_files_of_one_package_and_a_package_of_tests_that_is_read_are_refused() {
+    let one = file("a.rego", "package tenant.p\n\ndeny contains \"x\" if input.drifted");
+    let two = file("b.rego", "package tenant.p\n\nobligation contains {\"why\": \"w\"} if input.drifted");
+    assert!(Policy::with_tenant(&[one.clone(), two]).unwrap_err()[0].why.contains("another file has this package"));
+    let test = file("a_test.rego", "package tenant.p_test\n\ntest_it if true");
+    let reader = file("b.rego", "package tenant.q\n\ndeny contains \"x\" if data.tenant.p_test.test_it");
+    assert!(Policy::with_tenant(&[one, test, reader]).unwrap_err()[0].why.contains("may not be read"));
 }
 
 #[test]
