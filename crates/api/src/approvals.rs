@@ -20,6 +20,7 @@ use crate::{
 
 /// A moment at which more people are told.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = EscalationStep)]
 pub(crate) struct Step {
     /// `approvers` or `administrators`.
     tells: String,
