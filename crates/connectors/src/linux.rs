@@ -17,6 +17,7 @@ mod isolate_host;
 mod kill_process;
 mod lasting;
 mod lines;
+mod look;
 mod nft;
 mod process;
 mod proofs;

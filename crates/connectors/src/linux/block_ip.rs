@@ -17,9 +17,9 @@ use shieldops_respond::{
 use super::{
     Linux,
     lasting::{self, MAX_EXPIRY_S},
+    look::{Look, Tables},
     nft::{self, Element, Table, addresses, ranges},
     process,
-    target::{Look, Tables},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,9 +17,9 @@ use shieldops_respond::{
 use super::{
     Linux,
     lasting::{self, MAX_EXPIRY_S},
-    nft::{self, Element, Table, addresses, ranges},
+    look::{Look, Tables},
+    nft::{self, Element, Table, ranges},
     process,
-    target::{Look, Tables},
 };
 
 /// Ranges whose loss breaks a host, whatever else is in the range that is asked for.
@@ -258,8 +258,11 @@ impl Capability for BlockRange {
     }
 
     fn holds(&self, observed: &State, wanted: &State) -> bool {
-        let clean = wanted.blocked || !observed.leftover;
-        observed == wanted && clean && lasting::long_enough(observed.remaining_s, wanted.remaining_s)
+        if !wanted.blocked {
+            // Nothing of ours may be left there, whatever was found before.
+            return observed.range == wanted.range && !(observed.blocked || observed.leftover || observed.altered);
+        }
+        observed == wanted && lasting::long_enough(observed.remaining_s, wanted.remaining_s)
     }
 
     fn not_checkable(&self, params: &Params) -> Vec<String> {

@@ -20,13 +20,13 @@ use shieldops_respond::{
 use super::{
     Linux,
     lasting::{self, MAX_EXPIRY_S},
+    look::{Look, Tables},
     nft::{
         self, Element, Table,
         isolation::{self, Way},
     },
     process,
     sockets::Connection,
-    target::{Look, Tables},
 };
 
 /// The most networks that are kept.
@@ -100,22 +100,30 @@ pub struct State {
     pub keep: Vec<Way>,
     /// Seconds that its owners want it (the kernel's timer ends later); `None`: until undone. Not compared: it runs.
     pub remaining_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted: Option<Noted>,
+}
+
+/// What is worth knowing of an isolation besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noted {
     /// The target takes it back by itself soon. Not compared: it is in force until then.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub armed: bool,
+    Armed,
     /// Our table is there and its gate is open: a timer ended. Not compared: it drops nothing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub leftover: bool,
+    Leftover,
     /// The gate is shut, and somebody changed what is behind it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub altered: bool,
+    Altered,
 }
 
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
-        let timed = self.armed || other.armed || self.remaining_s.is_some() == other.remaining_s.is_some();
+        let is = |state: &Self, noted| state.noted == Some(noted);
+        let armed = is(self, Noted::Armed) || is(other, Noted::Armed);
+        let timed = armed || self.remaining_s.is_some() == other.remaining_s.is_some();
         let as_much = !self.isolated || self.keep == other.keep && timed;
-        self.isolated == other.isolated && self.altered == other.altered && as_much
+        let altered = is(self, Noted::Altered) == is(other, Noted::Altered);
+        self.isolated == other.isolated && altered && as_much
     }
 }
 
@@ -150,14 +158,18 @@ impl IsolateHost {
 
     fn state(&self, table: Option<&Table>, would_keep: Vec<Way>) -> State {
         let shut = self.shut(table);
-        let armed = shut.is_some_and(isolation::is_armed);
+        let noted = match (shut, table) {
+            (Some(element), _) => isolation::is_armed(element).then_some(Noted::Armed),
+            (None, Some(table)) if isolation::gate(table).is_some() => Some(Noted::Altered),
+            (None, Some(table)) => table.elements().next().is_none().then_some(Noted::Leftover),
+            (None, None) => None,
+        };
+        let lasts = shut.filter(|_| noted.is_none()).and_then(|element| lasting::wanted(element.remaining_s));
         State {
             isolated: shut.is_some(),
             keep: table.filter(|_| shut.is_some()).map_or(would_keep, isolation::ways),
-            remaining_s: shut.filter(|_| !armed).and_then(|element| lasting::wanted(element.remaining_s)),
-            armed,
-            leftover: table.is_some_and(|table| table.elements().next().is_none()),
-            altered: shut.is_none() && table.and_then(isolation::gate).is_some(),
+            remaining_s: lasts,
+            noted,
         }
     }
 
@@ -247,7 +259,7 @@ impl Capability for IsolateHost {
 
     fn desired(&self, state: &State, params: &Params) -> State {
         let keep = state.keep.clone();
-        State { isolated: true, keep, remaining_s: params.expires_in_s, armed: false, leftover: false, altered: false }
+        State { isolated: true, keep, remaining_s: params.expires_in_s, noted: None }
     }
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, permit: Permit) -> Result<(), Fault> {
@@ -261,7 +273,7 @@ impl Capability for IsolateHost {
             None if !to.isolated => return Ok(()),
             Some(_) if !to.isolated => isolation::lift(),
             // Another owner's effect is in force and proved: only its time changes, and nothing is armed.
-            Some(table) if there.isolated && !there.armed && there.keep == to.keep => {
+            Some(table) if there.isolated && there.noted.is_none() && there.keep == to.keep => {
                 isolation::keep(table, lasting::timer(to.remaining_s), &comment)
             }
             before => {
@@ -309,8 +321,11 @@ impl Capability for IsolateHost {
     }
 
     fn holds(&self, observed: &State, wanted: &State) -> bool {
-        let clean = wanted.isolated || !observed.leftover;
-        observed == wanted && clean && lasting::long_enough(observed.remaining_s, wanted.remaining_s)
+        if !wanted.isolated {
+            // Nothing of ours may be left there, whatever was found before.
+            return !observed.isolated && observed.noted.is_none();
+        }
+        observed == wanted && lasting::long_enough(observed.remaining_s, wanted.remaining_s)
     }
 
     fn not_checkable(&self, _params: &Params) -> Vec<String> {
@@ -338,7 +353,12 @@ impl Capability for IsolateHost {
     }
 
     fn cleared(&self, state: State) -> State {
-        State { isolated: false, remaining_s: None, armed: false, leftover: false, ..state }
+        State {
+            isolated: false,
+            remaining_s: None,
+            noted: state.noted.filter(|noted| *noted == Noted::Altered),
+            ..state
+        }
     }
 
     async fn end_child(&self, child: &Child) -> Result<(), Fault> {

@@ -61,7 +61,7 @@ impl Host {
         fs::create_dir_all(folder)?;
         let beside = path.with_extension("json.new");
         let mut file = File::create(&beside)?;
-        file.write_all(&serde_json::to_vec_pretty(self).map_err(io::Error::other)?)?;
+        file.write_all(&serde_json::to_vec(self).map_err(io::Error::other)?)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         File::open(folder)?.sync_all()

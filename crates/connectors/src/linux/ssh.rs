@@ -21,9 +21,10 @@ use shieldops_respond::{Fault, Watch};
 
 use super::{
     Linux, exec, facts,
+    look::{Look, Tables},
     nft::{TABLES, isolation::Way},
     sockets,
-    target::{Access, Look, Tables},
+    target::Access,
 };
 
 /// Under which the host's key is known to the client, whatever its address.

@@ -19,11 +19,8 @@ use super::{
     exec::{self, Spawner},
     facts,
     hand::Hosts,
-    nft::{
-        self, Table, addresses,
-        isolation::{self, Way},
-        ranges,
-    },
+    look::{Look, Tables, json_of},
+    nft::{self, Table, addresses},
     sim,
     sockets::{self, Connection},
     ssh::{self, Remote, Route},
@@ -74,51 +71,6 @@ pub(super) enum Access {
 
 fn words(text: &[&str]) -> Vec<String> {
     text.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// Our tables on a target, by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tables(BTreeMap<&'static str, Table>);
-
-/// What the network capabilities ask of a target.
-#[derive(Debug, Clone)]
-pub(super) struct Look {
-    pub(super) tables: Tables,
-    pub(super) facts: Facts,
-    /// Connections that are up.
-    pub(super) connections: Vec<Connection>,
-    /// The way over the network by which the target is reached; `None` where no packet is on it.
-    pub(super) way: Option<Way>,
-}
-
-impl Tables {
-    /// From the list of all tables and the listings of ours, in the order of their names' list.
-    pub(super) fn listed(parts: &[&[u8]]) -> Result<Self, Fault> {
-        let odd = |why: String| Fault::Unavailable(format!("nft: {why}"));
-        let (first, rest) = parts.split_first().ok_or_else(|| odd("no answer".to_owned()))?;
-        let here = nft::tables_in(&json_of(first)?).map_err(odd)?;
-        let mut tables = BTreeMap::new();
-        for (name, part) in nft::TABLES.into_iter().zip(rest).filter(|(name, _)| here.contains(name)) {
-            tables.insert(name, Table::parse(&json_of(part)?).map_err(odd)?);
-        }
-        Ok(Self(tables))
-    }
-
-    pub(super) fn named(&self, name: &str) -> Option<&Table> {
-        self.0.get(name)
-    }
-
-    pub(super) fn addresses(&self) -> Option<&Table> {
-        self.named(addresses::TABLE)
-    }
-
-    pub(super) fn ranges(&self) -> Option<&Table> {
-        self.named(ranges::TABLE)
-    }
-
-    pub(super) fn isolation(&self) -> Option<&Table> {
-        self.named(isolation::TABLE)
-    }
 }
 
 /// A child of the program dies with us, wherever it runs.
@@ -245,15 +197,10 @@ impl Linux {
             }
             Access::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
-                let mut host = load(path)?;
-                for name in nft::TABLES {
-                    if let Some(listing) = host.list(name, self.with.clock.now()) {
-                        tables.insert(name, Table::parse(&listing).map_err(odd)?);
-                    }
-                }
+                return Tables::simulated(&mut load(path)?, self.with.clock.now());
             }
         }
-        Ok(Tables(tables))
+        Ok(Tables::from(tables))
     }
 
     /// Everything that the target's packet filter holds.
@@ -301,6 +248,12 @@ impl Linux {
     pub(super) async fn look(&self, access: &Access) -> Result<Look, Fault> {
         if let Access::Ssh(route) = access {
             return ssh::look(&self.remote(route, Remote::Look, b"", None).await?);
+        }
+        if let Access::Sim(path) = access {
+            let _one_at_a_time = self.sims.lock().await;
+            let mut host = load(path)?;
+            let tables = Tables::simulated(&mut host, self.with.clock.now())?;
+            return Ok(Look { tables, facts: host.facts, connections: host.connections, way: None });
         }
         let (tables, facts, connections) =
             tokio::try_join!(self.tables(access), self.facts(access), self.connections(access))?;
@@ -460,14 +413,6 @@ fn want(name: &str) -> String {
 
 fn load(path: &std::path::Path) -> Result<sim::Host, Fault> {
     sim::Host::load(path).map_err(|error| Fault::Unavailable(format!("{}: {error}", path.display())))
-}
-
-fn json_of(bytes: &[u8]) -> Result<Value, Fault> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        // nft prints nothing at all where there is nothing to list.
-        return Ok(json!({"nftables": [{"metainfo": {}}]}));
-    }
-    serde_json::from_slice(bytes).map_err(|error| Fault::Unavailable(format!("nft: {error}")))
 }
 
 #[cfg(test)]

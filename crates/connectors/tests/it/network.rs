@@ -274,7 +274,7 @@ async fn proved(world: &World, twin: Result<Target, String>, cases: u32) {
     };
     for name in ["linux.block_ip", RANGE, ISOLATE] {
         let capability = options.registry.find(name).unwrap();
-        let row = prove(&options, capability).await;
+        let row = Box::pin(prove(&options, capability)).await;
         eprintln!("{name}: {} cases, {} on the twin, {} ms", row.cases, row.twin_cases, row.took_ms);
         assert_ne!(row.verdict, Verdict::Failed, "{row:#?}");
         assert_eq!(row.cases, cases, "{row:#?}");
@@ -288,5 +288,5 @@ async fn the_network_capabilities_are_proved() {
         Ok(()) => Ok(target("twin/test")),
         Err(error) => Err(error.to_string()),
     };
-    proved(&world, twin, 80).await;
+    Box::pin(proved(&world, twin, 80)).await;
 }

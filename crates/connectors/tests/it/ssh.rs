@@ -204,7 +204,7 @@ async fn approved(world: &World, plan: &Plan) {
 async fn done(world: &World, capability: &str, params: Value) -> Action {
     let plan = plan(world, capability, params).await.unwrap();
     approved(world, &plan).await;
-    world.engine.wait(plan.id, Duration::from_secs(60)).await.unwrap().actions.remove(0)
+    world.engine.wait(plan.id, Duration::from_mins(1)).await.unwrap().actions.remove(0)
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_server_that_is_lost_before_it_disarms_finishes_when_it_is_back() {
         assert!(host.ruleset().contains("armed") && host.ruleset().contains("timeout 1m"), "{}", host.ruleset());
         world.restart(CrashPoints::none());
         world.engine.recover().await.unwrap();
-        let action = world.engine.wait(plan.id, Duration::from_secs(60)).await.unwrap().actions.remove(0);
+        let action = world.engine.wait(plan.id, Duration::from_mins(1)).await.unwrap().actions.remove(0);
         assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
         assert!(!host.ruleset().contains("armed") && !reaches(OTHER));
         assert_eq!(world.undo(&action).await.unwrap().state, ActionState::Undone);

@@ -85,13 +85,12 @@ pub(in crate::linux) fn ways(table: &Table) -> Vec<Way> {
 
 fn way(rule: &Value) -> Option<Way> {
     let (address, port) = (&rule["expr"][0]["match"]["right"], &rule["expr"][1]["match"]["right"]);
-    let from = match address.as_str() {
-        Some(text) => IpNet::from(text.parse::<IpAddr>().ok()?),
-        None => {
-            let prefix = &address["prefix"];
-            let bits = u8::try_from(prefix["len"].as_u64()?).ok()?;
-            IpNet::new(prefix["addr"].as_str()?.parse().ok()?, bits).ok()?
-        }
+    let from = if let Some(text) = address.as_str() {
+        IpNet::from(text.parse::<IpAddr>().ok()?)
+    } else {
+        let prefix = &address["prefix"];
+        let bits = u8::try_from(prefix["len"].as_u64()?).ok()?;
+        IpNet::new(prefix["addr"].as_str()?.parse().ok()?, bits).ok()?
     };
     Some(Way { from, port: u16::try_from(port.as_u64()?).ok()? })
 }

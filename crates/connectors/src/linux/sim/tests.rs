@@ -11,8 +11,9 @@ use shieldops_respond::ProbeResult;
 use super::Host;
 use crate::linux::{
     Linux, LinuxOptions, TwinOptions, Way,
+    look::Tables,
     nft::{self, FAMILY, addresses, isolation, ranges},
-    target::{Access, Tables},
+    target::Access,
 };
 
 /// How many batches are compared.
