@@ -13,7 +13,7 @@ help:
 	@echo "make test    set up, and run every test"
 	@echo "make build   the dashboard and the release binary: $(BINARY)"
 	@echo "make e2e     the browser's journey through the demo"
-	@echo "make prove   the detection engine against its oracle: every data set and a million generated pairs"
+	@echo "make prove   the detection engine against its oracle, and every capability against its own undo"
 	@echo "make fuzz    every fuzz target, MIN minutes each (2)"
 	@echo "make soak    SECONDS of steady load (300), with memory sampled"
 
@@ -47,9 +47,13 @@ e2e: dashboard
 	cargo build --locked -p shieldops
 	scripts/e2e $(TARGET)/debug/shieldops
 
-# The long form of what `make test` does in short: every event of every data set, and a million pairs.
+# The long form of what `make test` does in short: every event of every data set and a million pairs; every capability in
+# 10,000 random states, and KILLS processes killed for each.
+KILLS ?= 500
 prove:
 	SHIELDOPS_PROVE=1 cargo test --release --locked -p shieldops-detect --test oracle -- --nocapture
+	cargo build --release --locked -p shieldops
+	$(BINARY) action prove --kills $(KILLS) --twin-seconds 120
 
 MIN ?= 2
 fuzz:

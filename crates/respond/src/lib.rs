@@ -42,7 +42,7 @@ pub use journal::{
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;
-pub use prove::{NOT_RESIDUE, ProofRow, ProveOptions, Verdict, prove};
+pub use prove::{NOT_RESIDUE, ProofRow, ProveOptions, Verdict, prove, stand_in};
 pub use proving::{Draw, Proving};
 pub use registry::{Registry, RegistryError};
 pub use rescue::{Offline, RescueFolder, RescueLine, Rescued};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde::Serialize;
-use shieldops_model::{FixedClock, Target};
+use shieldops_model::{Criticality, Environment, FixedClock, Target, TargetId, TargetKind, Timestamp};
 use shieldops_policy::{Class, Policy};
 
 use crate::{AnyCapability, Registry, Twin};
@@ -113,6 +113,27 @@ impl Tally {
         if self.first.len() < KEPT {
             self.first.push(format!("seed {seed}: {what}"));
         }
+    }
+}
+
+/// A stand-in's row. Staging: what is proved is the capability, not the number of approvals.
+pub fn stand_in(name: &str) -> Target {
+    Target {
+        id: TargetId::from_bits(u128::from(name.bytes().map(u32::from).sum::<u32>())),
+        kind: TargetKind::LinuxHost,
+        name: name.to_owned(),
+        host: None,
+        environment: Environment::Staging,
+        criticality: Criticality::Low,
+        labels: BTreeMap::new(),
+        owner: None,
+        simulated: name.starts_with("sim/"),
+        realm: None,
+        ssh: None,
+        protected: false,
+        demo: false,
+        created_at: Timestamp::from_secs(0),
+        version: 1,
     }
 }
 

@@ -17,9 +17,9 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 use shieldops_connectors::linux::{Linux, LinuxOptions, RootedOptions, TwinOptions};
-use shieldops_model::{Criticality, Environment, FixedClock, Target, TargetId, TargetKind, Timestamp};
+use shieldops_model::{FixedClock, Target, Timestamp};
 use shieldops_policy::Policy;
-use shieldops_respond::{AnyCapability, NOT_RESIDUE, ProofRow, ProveOptions, Registry, Verdict, prove};
+use shieldops_respond::{AnyCapability, NOT_RESIDUE, ProofRow, ProveOptions, Registry, Verdict, prove, stand_in};
 
 use crate::{
     cli::{Outcome, block_on},
@@ -85,31 +85,10 @@ impl Stage {
         let exe = std::env::current_exe().context("cannot find this program")?;
         let (attacker, victim): (IpAddr, IpAddr) = (ATTACKER.parse()?, VICTIM.parse()?);
         let network = TwinOptions { name: "network".to_owned(), attacker, victim, exe: exe.clone() };
-        let network = self.linux.start_twin(network).await.map(|_| target("twin/network")).map_err(|error| error.why);
+        let network = self.linux.start_twin(network).await.map(|_| stand_in("twin/network")).map_err(|error| error.why);
         let rooted = RootedOptions { name: "rooted".to_owned(), exe };
-        let rooted = self.linux.start_rooted(rooted).await.map(|_| target("twin/rooted")).map_err(|error| error.why);
+        let rooted = self.linux.start_rooted(rooted).await.map(|_| stand_in("twin/rooted")).map_err(|error| error.why);
         Ok(BTreeMap::from([("network", network), ("rooted", rooted)]))
-    }
-}
-
-/// A stand-in's row. Staging: what is proved is the capability, not the number of approvals.
-fn target(name: &str) -> Target {
-    Target {
-        id: TargetId::from_bits(u128::from(name.bytes().map(u32::from).sum::<u32>())),
-        kind: TargetKind::LinuxHost,
-        name: name.to_owned(),
-        host: None,
-        environment: Environment::Staging,
-        criticality: Criticality::Low,
-        labels: BTreeMap::new(),
-        owner: None,
-        simulated: name.starts_with("sim/"),
-        realm: None,
-        ssh: None,
-        protected: false,
-        demo: false,
-        created_at: Timestamp::from_secs(0),
-        version: 1,
     }
 }
 
@@ -147,7 +126,7 @@ async fn prove_all(args: &ProveArgs) -> anyhow::Result<Option<Vec<ProofRow>>> {
         registry: Arc::clone(&stage.registry),
         policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
         clock: stage.clock.clone(),
-        sim: target("sim/proof"),
+        sim: stand_in("sim/proof"),
         twins: stage.twins().await?,
         cases: args.cases,
         twin_cases: args.twin_cases,

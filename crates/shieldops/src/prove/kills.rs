@@ -12,10 +12,10 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_model::SystemClock;
-use shieldops_respond::{AnyCapability, Draw, ProofRow, Registry, Verdict};
+use shieldops_respond::{AnyCapability, Draw, ProofRow, Registry, Verdict, stand_in};
 use shieldops_store::{Options, Store};
 
-use super::{life_folder, target};
+use super::life_folder;
 
 /// Lives that may be killed before one must reach its end.
 const LIVES: u32 = 4;
@@ -76,7 +76,7 @@ async fn one(place: &Path, name: &str, whole: Duration, most: u32, draw: &mut Dr
     })?;
     let registry = Registry::new(shieldops_connectors::capabilities(linux))?;
     let capability = registry.find(name).context("no such capability")?;
-    let (proving, sim) = (capability.proving().context("it brings no stand-in")?, target("sim/proof"));
+    let (proving, sim) = (capability.proving().context("it brings no stand-in")?, stand_in("sim/proof"));
     let params = proving.stage(&sim, draw).await?;
     let before = proving.snapshot(&sim).await?;
     let begun = Instant::now();

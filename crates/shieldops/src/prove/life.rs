@@ -10,12 +10,11 @@ use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_model::{Action, ActionState, Clock, PlanState, ProposedAction, SystemClock, UserId};
 use shieldops_policy::{Policy, Requester, RequesterKind};
 use shieldops_respond::{
-    CrashPoints, Engine, EngineOptions, Journal as _, Person, PlanRequest, Registry, RescueFolder, StoreJournal,
+    CrashPoints, Engine, EngineOptions, Journal as _, Person, PlanRequest, Registry, RescueFolder, StoreJournal, stand_in,
 };
 use shieldops_store::{Job, Options, Store, TenantScope, targets};
 use tokio_util::task::TaskTracker;
 
-use super::target;
 use crate::{
     cli::{Outcome, block_on},
     output,
@@ -75,7 +74,7 @@ async fn live(args: &LifeArgs) -> anyhow::Result<Action> {
 }
 
 async fn register(scope: &TenantScope, clock: &dyn Clock) -> anyhow::Result<()> {
-    let row = target("sim/proof");
+    let row = stand_in("sim/proof");
     let mut tx = scope.begin().await?;
     if targets::find_named(&mut tx, &row.reference()).await?.is_none() {
         targets::insert(&mut tx, &row).await?;
@@ -122,7 +121,7 @@ async fn undone(engine: &Arc<Engine>, action: Action) -> anyhow::Result<Action> 
 
 fn request(args: &LifeArgs) -> anyhow::Result<PlanRequest> {
     let params: Value = serde_json::from_str(&args.params).context("--params: want JSON")?;
-    let target = target("sim/proof").reference();
+    let target = stand_in("sim/proof").reference();
     Ok(PlanRequest {
         title: "Proof".to_owned(),
         why: "it is proved".to_owned(),
