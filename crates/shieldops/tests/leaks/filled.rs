@@ -32,6 +32,7 @@ pub(crate) fn fill(site: &Site, org: Org, mark: &str, amount: &Amount) -> Filled
     let second = org.member(&format!("{mark}-second"), "admin");
     events(&org, mark, amount.incidents);
     stories(&org, &second, mark);
+    limits(&org, &second, mark);
     targets(&org, &second, mark, amount);
     gate(&org, mark);
     machines(&org, mark, amount.machines);
@@ -92,11 +93,24 @@ fn targets(org: &Org, second: &Caller, mark: &str, amount: &Amount) {
     }
 }
 
-/// Settings of the gate, a change that waits for a second person, and a standing grant.
+/// Settings of the gate in two versions: room for everything that is done here, and a protected user.
+fn limits(org: &Org, second: &Caller, mark: &str) {
+    let mut wide = org.admin.get("/api/v1/gate-settings")["settings"].clone();
+    for name in ["resources_per_hour", "per_minute", "per_hour", "per_team_hour"] {
+        wide["numbers"]["limits"]["production"][name] = 1_000.into();
+    }
+    let mut safe = wide.clone();
+    safe["protected"] = json!([{"kind": "user", "value": format!("{mark}-user"), "why": format!("{mark} is ours")}]);
+    for (settings, who) in [(wide, second), (safe, &org.admin)] {
+        let text = json!({"settings": settings, "reason": format!("{mark} needs it")});
+        let made = org.admin.call("PUT", "/api/v1/gate-settings", Some(&text)).ok();
+        let path = format!("/api/v1/gate-settings/versions/{}/activate", made["number"]);
+        who.post(&path, &json!({"reason": format!("{mark} agrees")}));
+    }
+}
+
+/// A change that waits for a second person, and a standing grant.
 fn gate(org: &Org, mark: &str) {
-    let entry = json!({"kind": "user", "value": format!("{mark}-user"), "why": format!("{mark} is ours")});
-    let drafted = json!({"settings": {"protected": [entry]}, "reason": format!("{mark} protects")});
-    org.admin.call("PUT", "/api/v1/gate-settings", Some(&drafted)).ok();
     let machine = org.admin.items("/api/v1/targets?limit=1").remove(0);
     let lower = json!({"criticality": "low", "reason": format!("{mark} is small")});
     org.admin.call("PATCH", &format!("/api/v1/targets/{}", text(&machine["id"])), Some(&lower)).ok();
