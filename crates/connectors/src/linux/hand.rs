@@ -214,7 +214,11 @@ impl Linux {
                 None => Err(Fault::Unavailable(format!("the twin {name} is not running"))),
             },
             Some(("sim", _)) => Ok(Way::Sim(self.sim_ground(target)?)),
-            Some(_) => Err(no_files("a network namespace")),
+            Some(("netns", _)) => Err(no_files("a network namespace")),
+            Some(_) => Err(Fault::Refused(format!(
+                "{} is another host: over SSH only its addresses, isolation and evidence are in reach",
+                target.name
+            ))),
         }
     }
 

@@ -248,8 +248,10 @@ mod tests {
     }
 
     fn lines(copies: &[(&str, bool)]) -> Lines {
-        let copy = |(line, enabled): &(&str, bool)| {
-            Copy { path: "/p".to_owned(), line_sha256: (*line).to_owned(), enabled: *enabled }
+        let copy = |(line, enabled): &(&str, bool)| Copy {
+            path: "/p".to_owned(),
+            line_sha256: (*line).to_owned(),
+            enabled: *enabled,
         };
         Lines { copies: copies.iter().map(copy).collect(), files: Vec::new() }
     }
@@ -261,7 +263,10 @@ mod tests {
         let added = lines(&[("a", false), ("b", true)]);
         assert!(!added.hold(&gone), "the key lets somebody in again");
         assert!(lines(&[("a", true), ("b", true)]).hold(&before) && !added.hold(&before));
-        assert_eq!((before.wants("/p", "b"), before.wants("/q", "a"), gone.wants("/p", "a")), (None, None, Some(false)));
+        assert_eq!(
+            (before.wants("/p", "b"), before.wants("/q", "a"), gone.wants("/p", "a")),
+            (None, None, Some(false))
+        );
     }
 
     proptest! {

@@ -12,9 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::json;
 use shieldops_model::{ControlPath, Reason, Target};
 use shieldops_policy::{Dependant, Facts};
-use shieldops_respond::{
-    Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site,
-};
+use shieldops_respond::{Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site};
 
 use super::{
     Linux,
@@ -25,10 +23,23 @@ use super::{
 
 /// Without these a host does not start, or nobody can log in.
 const ESSENTIAL: [&str; 14] = [
-    "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/nsswitch.conf", "/etc/fstab",
-    "/etc/hosts", "/etc/resolv.conf", "/etc/ssh/sshd_config", "/etc/crontab", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/machine-id",
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/nsswitch.conf",
+    "/etc/fstab",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/ssh/sshd_config",
+    "/etc/crontab",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/machine-id",
 ];
-const ESSENTIAL_FOLDERS: [&str; 7] = ["/boot/", "/dev/", "/etc/pam.d/", "/proc/", "/sys/", "/usr/lib/systemd/", "/etc/sudoers.d/"];
+const ESSENTIAL_FOLDERS: [&str; 7] =
+    ["/boot/", "/dev/", "/etc/pam.d/", "/proc/", "/sys/", "/usr/lib/systemd/", "/etc/sudoers.d/"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

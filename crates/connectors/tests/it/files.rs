@@ -75,13 +75,22 @@ async fn what_cannot_be_moved_and_come_back_is_refused_with_the_reason() {
 async fn another_file_or_link_that_was_slipped_in_after_the_plan_is_left_alone() {
     let Some(world) = World::rooted().await else { return };
     world.sh("mkdir /home/d; echo bad > /home/d/x; echo precious > /etc/precious");
-    for (n, swap) in ["rm /home/d/x; ln -s /etc/precious /home/d/x", "rm /home/d/x; echo other > /home/d/x", "mv /home/d /home/e; ln -s /etc /home/d; mv /etc/precious /etc/x"].into_iter().enumerate() {
+    for (n, swap) in [
+        "rm /home/d/x; ln -s /etc/precious /home/d/x",
+        "rm /home/d/x; echo other > /home/d/x",
+        "mv /home/d /home/e; ln -s /etc /home/d; mv /etc/precious /etc/x",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         world.clock.advance(std::time::Duration::from_secs(3_700 * u64::try_from(n).unwrap()));
-        world.sh("test -e /home/d/x || echo bad > /home/d/x; test ! -L /home/d/x || { rm /home/d/x; echo bad > /home/d/x; }");
+        world.sh(
+            "test -e /home/d/x || echo bad > /home/d/x; test ! -L /home/d/x || { rm /home/d/x; echo bad > /home/d/x; }",
+        );
         let plan = world.try_plan(QUARANTINE, json!({"path": "/home/d/x"})).await.unwrap();
         world.sh(swap);
         let action = world.carry_out(plan).await;
-        assert!(matches!(action.state, ActionState::Aborted | ActionState::Planned), "{swap}: {:?}", action);
+        assert!(matches!(action.state, ActionState::Aborted | ActionState::Planned), "{swap}: {action:?}");
         assert!(!world.sh_of("ls -d /home/.shieldops-vault /.shieldops-vault /etc/.shieldops-vault").0, "{swap}");
     }
     assert_eq!(world.sh("cat /etc/x"), "precious");

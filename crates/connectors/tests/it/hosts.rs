@@ -150,7 +150,7 @@ async fn the_proof_suite_holds_on_both_stand_ins() {
         cases: 40,
         twin_cases: 8,
         seed: 7,
-        twin_time: Duration::from_secs(60),
+        twin_time: Duration::from_mins(1),
     };
     for capability in all.iter().filter(|it| it.describe().twin == shieldops_respond::Twin::Rooted) {
         let row = Box::pin(shieldops_respond::prove(&with, capability)).await;
@@ -216,4 +216,40 @@ async fn a_network_namespace_has_no_files_of_its_own() {
         let error = world.try_plan(name, params).await.unwrap_err();
         assert!(error.to_string().contains("no files, users and processes of its own"), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_answers_rubbish_or_half_is_unavailable_and_says_why() {
+    for (said, why) in [
+        ("", "did not answer"),
+        ("rubbish", "did not answer"),
+        ("{\"Ok\": [{\"path\"", "did not answer"),
+        ("{\"Ok\": [{\"file\": null}, {}]}", "did not answer"),
+        ("{\"Err\": {\"kind\": \"refused\", \"why\": \"the host says no\"}}", "the host says no"),
+    ] {
+        let world = World::new("local");
+        let program = world.folder.path().join("hand");
+        std::fs::write(&program, format!("#!/bin/sh\ncat >/dev/null\nprintf '%s' '{said}'\n")).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        world.linux.use_hand(program);
+        let error = world.try_plan("linux.quarantine_file", json!({"path": "/tmp/x"})).await.unwrap_err();
+        assert!(error.to_string().contains(why), "{said}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_host_is_never_put_into_a_state_and_our_own_data_is_never_moved() {
+    let world = World::new("local");
+    world.linux.use_hand(exe());
+    let all = shieldops_connectors::capabilities(std::sync::Arc::clone(&world.linux));
+    for capability in all.iter().filter(|it| it.describe().twin == shieldops_respond::Twin::Rooted) {
+        let Some(proving) = capability.proving() else { continue };
+        let name = capability.describe().name;
+        assert!(proving.stage(&target("local"), &mut Draw::new(1)).await.is_err(), "{name}");
+        assert!(proving.disturb(&target("local"), &json!({}), &mut Draw::new(1)).await.is_err(), "{name}");
+    }
+    let own = world.folder.path().join("keys");
+    std::fs::write(&own, "a key").unwrap();
+    let codes = world.denied("linux.quarantine_file", json!({"path": own})).await;
+    assert!(codes.contains(&"own_data".to_owned()), "{codes:?}");
 }

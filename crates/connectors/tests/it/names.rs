@@ -10,13 +10,18 @@ const BLOCK: &str = "linux.block_domain";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocked_name_leads_nowhere_and_after_undo_the_file_is_as_it_was() {
     let Some(world) = World::rooted().await else { return };
-    world.sh("printf '127.0.0.1 localhost\\n10.9.8.7 fine.example\\nno end' > /etc/hosts; touch -d @1600000000 /etc/hosts");
+    world.sh(
+        "printf '127.0.0.1 localhost\\n10.9.8.7 fine.example\\nno end' > /etc/hosts; touch -d @1600000000 /etc/hosts",
+    );
     let file = "cat /etc/hosts; stat -c '%a %u %Y' /etc/hosts";
     let before = world.sh(file);
     let action = world.act(BLOCK, json!({"domain": "B\u{fc}cher.Example."})).await;
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
     let said = world.sh("getent ahosts xn--bcher-kva.example");
-    assert!(!said.is_empty() && said.lines().all(|line| line.starts_with("0.0.0.0") || line.starts_with("::")), "{said}");
+    assert!(
+        !said.is_empty() && said.lines().all(|line| line.starts_with("0.0.0.0") || line.starts_with("::")),
+        "{said}"
+    );
     assert_eq!(world.action(&action).await.proofs.last().unwrap().result, "refused");
     assert!(world.sh("getent ahosts fine.example").starts_with("10.9.8.7"));
     let undone = world.undo(&action).await.unwrap();

@@ -36,7 +36,8 @@ async fn another_process_of_the_same_number_is_never_killed() {
     world.sh(&format!("kill -9 {pid}"));
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
     while world.sh_of(&format!("test -e /proc/{pid}")).0 && std::time::Instant::now() < deadline {}
-    let said = world.sh(&format!("echo {} > /proc/sys/kernel/ns_last_pid; setsid sleep 601 >/dev/null 2>&1 & echo $!", pid - 1));
+    let said = world
+        .sh(&format!("echo {} > /proc/sys/kernel/ns_last_pid; setsid sleep 601 >/dev/null 2>&1 & echo $!", pid - 1));
     if said != pid.to_string() {
         eprintln!("SKIPPED: the number went to another process ({said})");
         return;
@@ -45,7 +46,11 @@ async fn another_process_of_the_same_number_is_never_killed() {
     assert_eq!((action.state, action.changed), (ActionState::Verified, false), "the process that was meant is gone");
     assert!(world.lives(pid));
     let stale = world.act(KILL, json!({"pid": pid, "start_ticks": 1})).await;
-    assert_eq!((stale.state, stale.changed), (ActionState::Verified, false), "an earlier process of this number is gone");
+    assert_eq!(
+        (stale.state, stale.changed),
+        (ActionState::Verified, false),
+        "an earlier process of this number is gone"
+    );
     assert!(world.lives(pid));
 }
 
@@ -87,7 +92,13 @@ async fn on_a_simulated_host_the_same_rules_hold() {
     let action = world.act(KILL, json!({"pid": 500})).await;
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
     assert!(world.simulated()["processes"].get("500").is_none());
-    for bad in [json!({"pid": 0}), json!({"pid": -1}), json!({"pid": "1; reboot"}), json!({"pid": 9_999_999}), json!({"pid": 1, "x": 1})] {
+    for bad in [
+        json!({"pid": 0}),
+        json!({"pid": -1}),
+        json!({"pid": "1; reboot"}),
+        json!({"pid": 9_999_999}),
+        json!({"pid": 1, "x": 1}),
+    ] {
         assert!(world.try_plan(KILL, bad.clone()).await.is_err(), "{bad}");
     }
 }

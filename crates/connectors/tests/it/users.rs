@@ -70,7 +70,8 @@ async fn a_removed_key_lets_nobody_in_and_the_other_one_still_does() {
     if !with_sshd(&world) {
         return;
     }
-    let file = world.sh("cat /home/mallory/.ssh/authorized_keys; stat -c '%U %a %Y' /home/mallory/.ssh/authorized_keys");
+    let file =
+        world.sh("cat /home/mallory/.ssh/authorized_keys; stat -c '%U %a %Y' /home/mallory/.ssh/authorized_keys");
     let key = world.sh("cat /keys/one.pub");
     let action = world.act(KEY, json!({"user": "mallory", "key": key})).await;
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
@@ -80,7 +81,8 @@ async fn a_removed_key_lets_nobody_in_and_the_other_one_still_does() {
     let undone = world.undo(&action).await.unwrap();
     assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
     assert!(logs_in(&world, "one"));
-    let after = world.sh("cat /home/mallory/.ssh/authorized_keys; stat -c '%U %a %Y' /home/mallory/.ssh/authorized_keys");
+    let after =
+        world.sh("cat /home/mallory/.ssh/authorized_keys; stat -c '%U %a %Y' /home/mallory/.ssh/authorized_keys");
     assert_eq!(after, file);
 }
 
@@ -109,7 +111,9 @@ async fn a_session_ends_with_all_its_processes_and_others_go_on() {
     let login = login.replace(" & ", " >/dev/null & ");
     let (one, two): (u32, u32) = (world.sh(&login).parse().unwrap(), world.sh(&login).parse().unwrap());
     assert_ne!(one, two);
-    let counted = |session: u32| world.sh(&format!("for p in /proc/[0-9]*; do grep -qx {session} $p/sessionid 2>/dev/null && grep -q '^State:.[^ZX]' $p/status && echo $p; done | wc -l")).parse::<u32>().unwrap();
+    let counted = |session: u32| {
+        world.sh(&format!("for p in /proc/[0-9]*; do grep -qx {session} $p/sessionid 2>/dev/null && grep -q '^State:.[^ZX]' $p/status 2>/dev/null && echo $p; done | wc -l")).parse::<u32>().unwrap()
+    };
     assert!(counted(one) >= 3, "{}", counted(one));
     let unnamed = world.try_plan(SESSIONS, json!({"user": "mallory"})).await.unwrap_err().to_string();
     assert!(unnamed.contains(&format!("{one} (")) && unnamed.contains(&format!("{two} (")), "{unnamed}");
@@ -155,7 +159,9 @@ async fn a_password_that_was_set_meanwhile_survives_the_undo() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_entry_is_a_comment_and_the_folder_s_time_moves() {
     let Some(world) = World::rooted().await else { return };
-    world.sh("printf 'PATH=/bin\n*/5 * * * * root /tmp/dropper $(x)\n' > /etc/cron.d/job; touch -d @1600000000 /etc/cron.d");
+    world.sh(
+        "printf 'PATH=/bin\n*/5 * * * * root /tmp/dropper $(x)\n' > /etc/cron.d/job; touch -d @1600000000 /etc/cron.d",
+    );
     let params = json!({"path": "/etc/cron.d/job", "entry": "*/5 * * * * root /tmp/dropper $(x)"});
     let action = world.act(CRON, params).await;
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);

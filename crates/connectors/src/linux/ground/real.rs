@@ -227,7 +227,8 @@ fn keep_attributes(from: &OwnedFd, to: &OwnedFd, path: &str) -> Outcome<()> {
         let set = fsetxattr(to, name, &value, XattrFlags::empty());
         // A label that the new file has already need not be set, and often may not be.
         let mut there = vec![0_u8; MAX_ATTRIBUTES];
-        let same = fgetxattr(to, name, there.as_mut_slice()).is_ok_and(|length| there.get(..length) == Some(&value[..]));
+        let same =
+            fgetxattr(to, name, there.as_mut_slice()).is_ok_and(|length| there.get(..length) == Some(&value[..]));
         if !same {
             set.map_err(failed)?;
         }

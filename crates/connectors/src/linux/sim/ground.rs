@@ -81,17 +81,29 @@ impl Default for Host {
             processes: BTreeMap::new(),
         };
         for (path, mode, owner) in [
-            ("/etc", 0o755, 0), ("/etc/cron.d", 0o755, 0), ("/home", 0o755, 0), ("/home/alice", 0o750, 1000),
-            ("/home/alice/.ssh", 0o700, 1000), ("/home/bob", 0o750, 1001), ("/var", 0o755, 0), ("/var/spool", 0o755, 0),
-            ("/var/spool/cron", 0o755, 0), ("/var/spool/cron/crontabs", 0o1730, 0), ("/tmp", 0o1777, 0),
+            ("/etc", 0o755, 0),
+            ("/etc/cron.d", 0o755, 0),
+            ("/home", 0o755, 0),
+            ("/home/alice", 0o750, 1000),
+            ("/home/alice/.ssh", 0o700, 1000),
+            ("/home/bob", 0o750, 1001),
+            ("/var", 0o755, 0),
+            ("/var/spool", 0o755, 0),
+            ("/var/spool/cron", 0o755, 0),
+            ("/var/spool/cron/crontabs", 0o1730, 0),
+            ("/tmp", 0o1777, 0),
         ] {
             host.put(&Thing::folder(path, mode, owner));
         }
         for (path, text, mode, owner) in [
-            ("/etc/passwd", PASSWD, 0o644, 0), ("/etc/shadow", SHADOW, 0o640, 0), ("/etc/group", GROUP, 0o644, 0),
-            ("/etc/hosts", "127.0.0.1 localhost\n", 0o644, 0), ("/etc/hostname", "simulated\n", 0o644, 0),
+            ("/etc/passwd", PASSWD, 0o644, 0),
+            ("/etc/shadow", SHADOW, 0o640, 0),
+            ("/etc/group", GROUP, 0o644, 0),
+            ("/etc/hosts", "127.0.0.1 localhost\n", 0o644, 0),
+            ("/etc/hostname", "simulated\n", 0o644, 0),
             ("/etc/crontab", "17 * * * * root run-parts /etc/cron.hourly\n", 0o644, 0),
-            ("/home/alice/.ssh/authorized_keys", KEY, 0o600, 1000), ("/tmp/dropper", "not a real program\n", 0o755, 1000),
+            ("/home/alice/.ssh/authorized_keys", KEY, 0o600, 1000),
+            ("/tmp/dropper", "not a real program\n", 0o755, 1000),
             ("/var/spool/cron/crontabs/alice", "*/5 * * * * /tmp/dropper\n", 0o600, 1000),
         ] {
             host.put(&Thing::file(path, text, mode, owner, 1_700_000_000));
@@ -101,7 +113,9 @@ impl Default for Host {
                 node.mounted = true;
             }
         }
-        for (pid, ppid, name, uid) in [(1, 0, "systemd", 0), (300, 1, "sshd", 0), (400, 1, "nginx", 33), (500, 1, "dropper", 1000)] {
+        for (pid, ppid, name, uid) in
+            [(1, 0, "systemd", 0), (300, 1, "sshd", 0), (400, 1, "nginx", 33), (500, 1, "dropper", 1000)]
+        {
             host.start(pid, ppid, name, uid);
         }
         for (pid, ppid, name, uid) in [(600, 300, "sshd", 0), (601, 600, "bash", 1000), (700, 300, "sshd", 0)] {
@@ -191,8 +205,18 @@ impl Host {
         if path == "/" {
             let root = Thing::folder("/", 0o755, 0);
             return Ok(Some(Seen {
-                kind: Kind::Folder, dev: DEV, inode: 2, mode: root.mode, uid: 0, gid: 0, size: 0,
-                mtime_ns: root.mtime_ns, links: 1, immutable: false, mounted: true, mount: "/".to_owned(),
+                kind: Kind::Folder,
+                dev: DEV,
+                inode: 2,
+                mode: root.mode,
+                uid: 0,
+                gid: 0,
+                size: 0,
+                mtime_ns: root.mtime_ns,
+                links: 1,
+                immutable: false,
+                mounted: true,
+                mount: "/".to_owned(),
             }));
         }
         Ok(self.files.get(path).map(|node| Seen {
@@ -325,7 +349,14 @@ impl Ground for Simulated {
         }
         let text = String::from_utf8(bytes.to_vec()).map_err(|error| Trouble::Failed(error.to_string()))?;
         let mtime_ns = as_.mtime_ns.unwrap_or(self.with.now_ns);
-        self.host.put(&Thing { path: path.to_owned(), text: Some(text), mode: as_.mode, uid: as_.uid, gid: as_.gid, mtime_ns });
+        self.host.put(&Thing {
+            path: path.to_owned(),
+            text: Some(text),
+            mode: as_.mode,
+            uid: as_.uid,
+            gid: as_.gid,
+            mtime_ns,
+        });
         Ok(())
     }
 
