@@ -329,7 +329,10 @@ fn a_target_that_answers_half_or_never_ends_is_not_believed() {
         let host = Host::start();
         let world = world(&host);
         // What the target runs instead of nft, ip and ss: it says something and stops, or says it without end.
-        for (body, why) in [("echo '{\"nftables\": ['; kill -9 $PPID", "answered half"), ("yes", "more than")] {
+        let half = "answered half";
+        for (body, why) in
+            [("echo '{\"nftables\": ['; kill -9 $PPID", half), ("yes", "more than"), ("exec sleep 600", half)]
+        {
             let fake = host.at().join("fake");
             fs::write(&fake, format!("#!/bin/sh\n{body}\n")).unwrap();
             sh(&format!("chmod 755 {}", fake.display()));
