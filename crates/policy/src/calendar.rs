@@ -96,26 +96,35 @@ fn holds(freeze: &Freeze, now: Timestamp) -> Option<ActiveFreeze> {
         FreezeWhen::Dates { from, to } => (*from <= now && now < *to).then_some(*to)?,
         FreezeWhen::Weekly { days, from, to, zone } => match weekly(days, from, to, zone, now) {
             Ok(until) => until?,
-            Err(()) => Timestamp::from_micros(jiff::Timestamp::MAX.as_microsecond()),
+            Err(Unreadable) => Timestamp::from_micros(jiff::Timestamp::MAX.as_microsecond()),
         },
     };
     let environments = if freeze.environments.is_empty() { EVERYWHERE.to_vec() } else { freeze.environments.clone() };
     Some(ActiveFreeze { name: freeze.name.clone(), environments, reason: freeze.reason.clone(), until })
 }
 
+/// A zone, a time of day or a date that means nothing.
+struct Unreadable;
+
+impl From<jiff::Error> for Unreadable {
+    fn from(_: jiff::Error) -> Self {
+        Self
+    }
+}
+
 /// When the window that holds `now` ends; `None` when none does, an error when it cannot be told.
-fn weekly(days: &[Day], from: &str, to: &str, name: &str, now: Timestamp) -> Result<Option<Timestamp>, ()> {
-    let zone = zone(name).ok_or(())?;
-    let (from, to) = (time(from).ok_or(())?, time(to).ok_or(())?);
-    let now = jiff::Timestamp::from_microsecond(now.as_micros()).map_err(|_| ())?;
+fn weekly(days: &[Day], from: &str, to: &str, name: &str, now: Timestamp) -> Result<Option<Timestamp>, Unreadable> {
+    let zone = zone(name).ok_or(Unreadable)?;
+    let (from, to) = (time(from).ok_or(Unreadable)?, time(to).ok_or(Unreadable)?);
+    let now = jiff::Timestamp::from_microsecond(now.as_micros())?;
     let local = zone.to_datetime(now);
-    let yesterday = local.date().yesterday().map_err(|_| ())?;
+    let yesterday = local.date().yesterday()?;
     let wanted = |day: Weekday| days.iter().any(|wanted| wanted.weekday() == day);
     for begun in [local.date(), yesterday] {
-        let ends_on = if to > from { begun } else { begun.checked_add(1.day()).map_err(|_| ())? };
+        let ends_on = if to > from { begun } else { begun.checked_add(1.day())? };
         let (begin, end) = (begun.to_datetime(from), ends_on.to_datetime(to));
         if wanted(begun.weekday()) && begin <= local && local < end {
-            let end = zone.to_timestamp(end).map_err(|_| ())?;
+            let end = zone.to_timestamp(end)?;
             return Ok(Some(Timestamp::from_micros(end.as_microsecond())));
         }
     }

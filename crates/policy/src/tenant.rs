@@ -69,7 +69,7 @@ fn glue(packages: &Packages) -> String {
         let with: Vec<&String> =
             packages.iter().filter(|(_, package)| package.line(rule).is_some()).map(|(name, _)| name).collect();
         if with.is_empty() {
-            text.push_str("\n");
+            text.push('\n');
             text.push_str(rule);
             text.push_str(" := set()\n");
         }
@@ -77,9 +77,9 @@ fn glue(packages: &Packages) -> String {
             let line = format!(
                 "{rule} contains {{\"policy\": \"{name}\", \"{member}\": value}} if some value in data.tenant.{name}.{rule}"
             );
-            text.push_str("\n");
+            text.push('\n');
             text.push_str(&line);
-            text.push_str("\n");
+            text.push('\n');
         }
     }
     text

@@ -255,28 +255,16 @@ impl Checker<'_> {
                     self.refuse(span, format!("`{name}` may not be read"));
                 }
             }
-            Expr::RefBrack { span, refr, .. } => {
-                if dotted(refr.as_ref()).is_some_and(|name| is_data(&name) && name.matches('.').count() < 2) {
-                    self.refuse(span, "`data` is read by plain names only, for example `data.shieldops.plan.changing`");
-                }
+            Expr::RefBrack { span, refr, .. }
+                if dotted(refr.as_ref()).is_some_and(|name| is_data(&name) && name.matches('.').count() < 2) =>
+            {
+                self.refuse(span, "`data` is read by plain names only, for example `data.shieldops.plan.changing`");
             }
-            Expr::Var { span, .. } if span.text() == "data" && self.stands_alone(span) => {
+            Expr::Var { span, .. } if span.text() == "data" && stands_alone(span) => {
                 self.refuse(span, "`data` is read by plain names only, for example `data.shieldops.plan.changing`");
             }
             _ => {}
         }
-    }
-
-    /// `data` that no dotted name of three parts begins with.
-    fn stands_alone(&self, span: &Span) -> bool {
-        let text = span.source.contents().get(span.end as usize..).unwrap_or_default();
-        let parts: Vec<&str> = text
-            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-            .next()
-            .unwrap_or_default()
-            .split('.')
-            .collect();
-        parts.len() < 3
     }
 
     /// A function of this package, of another of the tenant's, or of ours.
@@ -301,6 +289,18 @@ impl Checker<'_> {
             _ => false,
         }
     }
+}
+
+/// `data` that no dotted name of three parts begins with.
+fn stands_alone(span: &Span) -> bool {
+    let text = span.source.contents().get(span.end as usize..).unwrap_or_default();
+    let parts: Vec<&str> = text
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+        .next()
+        .unwrap_or_default()
+        .split('.')
+        .collect();
+    parts.len() < 3
 }
 
 /// What a policy says to the outside.
