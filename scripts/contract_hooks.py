@@ -551,5 +551,8 @@ def filter_failure(context, failure, case, response):
     # A repeated answer is without what is shown once.
     if failure.code == "ST108" and "idempotency-replayed" in response.headers:
         return False
+    # The answer of an earlier request with this key: nothing was looked at again.
+    if failure.code == "ST201" and "idempotency-replayed" in response.headers:
+        return False
     # It was made right here after it had been generated as wrong.
     return not (failure.code == "ST201" and case.id in PREPARED)

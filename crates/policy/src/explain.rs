@@ -59,7 +59,6 @@ pub struct Fired {
 pub struct Fact {
     /// `actions[0].target.environment`.
     pub path: String,
-    #[schema(value_type = Object)]
     pub value: Value,
 }
 
@@ -72,10 +71,8 @@ pub struct Flip {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FactChange {
     pub path: String,
-    #[schema(value_type = Object)]
     pub from: Value,
     /// `null` where it is left out.
-    #[schema(value_type = Object)]
     pub to: Value,
 }
 

@@ -18,9 +18,7 @@ pub(crate) struct SettingsDifference {
 pub(crate) struct SettingsChange {
     /// `numbers.limits.production.per_hour`, `protected`.
     pub(crate) path: String,
-    #[schema(value_type = Option<Object>)]
     pub(crate) before: Option<Value>,
-    #[schema(value_type = Option<Object>)]
     pub(crate) after: Option<Value>,
 }
 

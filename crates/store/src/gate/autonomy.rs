@@ -23,7 +23,6 @@ pub const MAX: i64 = 1_000;
 
 /// What a level is set for; nothing at all is the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(as = AutonomyScope)]
 pub struct Scope {
     #[serde(default)]
