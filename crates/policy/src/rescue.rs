@@ -20,6 +20,8 @@ pub struct Inverse {
     pub installation: String,
     pub plan_hash: String,
     pub capability: String,
+    /// With the key of its SSH way: whoever undoes has no database to read it from.
+    #[serde(with = "shieldops_model::ssh::keyed")]
     pub target: Target,
     pub params: Value,
     /// Actions with one key share an effect.

@@ -1,3 +1,5 @@
+//! Windows of time to the microsecond, in zones, over a change of summer time.
+
 use serde_json::{Value, json};
 
 use super::*;

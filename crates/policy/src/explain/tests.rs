@@ -1,3 +1,5 @@
+//! Explanations of real decisions by the built-in policies and by a tenant's.
+
 use shieldops_model::{Severity, UserId};
 
 use super::*;

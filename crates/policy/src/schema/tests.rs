@@ -1,3 +1,5 @@
+//! That the schema, the types and the policies speak of the same input.
+
 use super::*;
 use crate::{load, permit, suite, tree::reads_of};
 

@@ -1,3 +1,5 @@
+//! What settings are built in, and what is refused of others.
+
 use serde_json::{Value, json};
 
 use super::*;

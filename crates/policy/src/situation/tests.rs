@@ -1,3 +1,5 @@
+//! What follows from settings alone, and what an effect reaches.
+
 use serde_json::json;
 use shieldops_model::Id;
 

@@ -1,3 +1,5 @@
+//! The shipped policies under their own tests, and how a test fails.
+
 use super::*;
 
 fn file(name: &str, text: &str) -> File {

@@ -1,3 +1,5 @@
+//! What a tenant's policies add, and what is refused of them.
+
 use super::*;
 use crate::{Input, example};
 

@@ -1,3 +1,5 @@
+//! Which paths are followed, on policies of a few lines.
+
 use super::*;
 use crate::load;
 
