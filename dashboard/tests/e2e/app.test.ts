@@ -12,6 +12,7 @@ let loose: BrowserContext
 let incidentPath = '/incidents'
 let rulePath = '/detections'
 let alertPath = '/alerts'
+let planPath = '/approvals'
 
 beforeAll(async () => {
   server = await startServer()
@@ -35,6 +36,8 @@ beforeAll(async () => {
   ]
   if (incident) incidentPath = `/incidents/${incident}`
   if (rule) rulePath = `/detections/${encodeURIComponent(rule)}`
+  const plan = await first('plans')
+  if (plan) planPath = `/plans/${plan}`
   if (alert) alertPath = `/alerts/${alert}`
 })
 
@@ -63,6 +66,11 @@ const PAGES = [
   'incident?tab=notes',
   'incident?tab=ledger',
   '/approvals?view=all',
+  'plan',
+  '/actions',
+  '/actions?tab=undo',
+  '/capabilities',
+  '/capabilities?capability=linux.block_ip',
   '/events',
   '/detections',
   '/detections?tab=exceptions',
@@ -106,6 +114,7 @@ const pathOf = (name: string) =>
     .replace(/^incident/, incidentPath)
     .replace(/^rule(?=$|\?)/, rulePath)
     .replace(/^alert$/, alertPath)
+    .replace(/^plan$/, planPath)
 
 test('no CSP, Trusted Types or script error on any page', async () => {
   const bad: string[] = []
@@ -162,6 +171,7 @@ const DIALOGS: [string, string][] = [
   ['/settings?tab=autonomy', 'New freeze'],
   ['/settings?tab=standing', 'New grant'],
   ['/tenants', 'New tenant'],
+  ['plan', 'Reject…'],
   ['rule', 'Run in shadow…'],
   ['rule?tab=exceptions', 'New exception'],
   ['/detections', 'Import'],

@@ -84,7 +84,7 @@ export function ActionList() {
       <div className="flex min-h-0 flex-1">
         <div className="relative min-h-0 min-w-0 flex-1">
           <NewPill n={waiting} noun="action" onShow={flush} />
-          <section className="scroll h-full overflow-y-auto" aria-label="Actions" tabIndex={0}>
+          <section className="scroll h-full overflow-y-auto" aria-label="List of actions" tabIndex={0}>
             <Loaded query={query} what="Actions">
               {() => (rows.length ? <Rows rows={rows} chosen={id} /> : <None filtered={!!any} />)}
             </Loaded>

@@ -12,7 +12,7 @@ import { PlanForm } from './plan-form'
 
 const CLASS: Record<Capability['class'], { label: string; tone: string; means: string }> = {
   read_only: { label: 'reads only', tone: 'info', means: 'Changes nothing on the target.' },
-  reversible: { label: 'reversible', tone: 'ok', means: 'Undo restores what was observed before, and that is proved.' },
+  reversible: { label: 'reversible', tone: 'ok', means: 'Undo restores what was observed before.' },
   transient: { label: 'transient', tone: 'medium', means: 'Its effect goes away by itself.' },
   irreversible: { label: 'irreversible', tone: 'critical', means: 'There is no undo: it needs the higher approval.' },
 }

@@ -82,7 +82,7 @@ function Fired({ rule }: { rule: FiredRule }) {
 function Nearest({ title, flip }: { title: string; flip?: Flip | null }) {
   return (
     <div>
-      <h4 className="font-medium">{title}</h4>
+      <h3 className="font-medium">{title}</h3>
       {flip?.changes.length ? (
         <ul className="mt-0.5 space-y-0.5 font-mono text-2xs">
           {flip.changes.map(change => (
