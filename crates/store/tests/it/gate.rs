@@ -199,7 +199,7 @@ async fn a_standing_grant_holds_until_its_time_is_over_or_it_is_revoked() {
     let later = now.plus(Duration::from_hours(1));
     let mut reader = scope.read().await.unwrap();
     assert_eq!(gate::read(&mut reader, now).await.unwrap().grants.len(), 2);
-    assert_eq!(gate::read(&mut reader, later).await.unwrap().grants, [long.clone()]);
+    assert_eq!(gate::read(&mut reader, later).await.unwrap().grants, std::slice::from_ref(&long));
     drop(reader);
     let mut tx = scope.begin().await.unwrap();
     let revoked = grants::revoke(&mut tx, long.id, later).await.unwrap();
