@@ -188,6 +188,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Plans that wait for approval, newest first.
+         * @description Needs `plan.read`.
+         */
+        get: operations["list_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/automation": {
         parameters: {
             query?: never;
@@ -624,6 +644,26 @@ export interface paths {
          * @description Needs `automation.read`.
          */
         get: operations["diff_gate_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gate-settings/effects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Effects that exist on what is protected now. Undo them: protecting a thing undoes nothing by itself.
+         * @description Needs `automation.read`.
+         */
+        get: operations["list_protected_effects"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1861,6 +1901,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plans/{id}/break-glass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Runs a plan without the approvals that it needs and in spite of a freeze. Denies, caps and protected things hold, and
+         *     every administrator is told.
+         * @description Needs `plan.approve`.
+         */
+        post: operations["break_glass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plans/{id}/execute": {
         parameters: {
             query?: never;
@@ -1875,6 +1936,27 @@ export interface paths {
          * @description Needs `plan.approve`.
          */
         post: operations["execute_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plans/{id}/explanation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a plan was decided as it was: the rules that fire on it now, the facts that they read, and the nearest change that
+         *     would turn the decision.
+         * @description Needs `plan.read`.
+         */
+        get: operations["explain_plan"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3449,6 +3531,11 @@ export interface components {
              */
             low: number;
         };
+        BreakGlass: {
+            /** @description The hash of the plan as the person saw it. */
+            hash: string;
+            reason: string;
+        };
         /** @description A role that everybody has from the start. */
         BuiltIn: {
             name: string;
@@ -3707,6 +3794,13 @@ export interface components {
              */
             approvers_after_s: number;
         };
+        /** @description A moment at which more people are told. */
+        EscalationStep: {
+            at: components["schemas"]["Timestamp"];
+            over: boolean;
+            /** @description `approvers` or `administrators`. */
+            tells: string;
+        };
         EventCounts: {
             per_minute: components["schemas"]["Minute"][];
             /** Format: int64 */
@@ -3798,6 +3892,18 @@ export interface components {
             /** @description One sentence. */
             summary: string;
         };
+        /** @description Something of the input, as it was. */
+        Fact: {
+            /** @description `actions[0].target.environment`. */
+            path: string;
+            value: unknown;
+        };
+        FactChange: {
+            from: unknown;
+            path: string;
+            /** @description `null` where it is left out. */
+            to: unknown;
+        };
         /** @description Which second factors a person has. */
         FactorStatus: {
             /** Format: int32 */
@@ -3819,10 +3925,26 @@ export interface components {
             /** @description There are more of them, or a source sends more fields than are kept. */
             truncated: boolean;
         };
+        /** @description A reason of the decision, and the rule that gave it. */
+        Fired: {
+            code: string;
+            detail: string;
+            facts: components["schemas"]["Fact"][];
+            /** @description The policy file and the lines of the rules that give this code. */
+            file: string;
+            kind: components["schemas"]["FiredKind"];
+            lines: number[];
+        };
+        /** @enum {string} */
+        FiredKind: "deny" | "obligation";
         FirstBad: {
             /** Format: int64 */
             seq?: number | null;
             why: string;
+        };
+        /** @description Changes that together make the decision another. */
+        Flip: {
+            changes: components["schemas"]["FactChange"][];
         };
         /** @description A time in which nothing of purpose `change` runs in these environments. */
         Freeze: {
@@ -4033,6 +4155,11 @@ export interface components {
         };
         /** @enum {string} */
         GateVersionState: "draft" | "outdated" | "in_force" | "superseded";
+        /**
+         * Format: password
+         * @description A private key on its way to the store.
+         */
+        Given: string;
         Grant: {
             created_at: components["schemas"]["Timestamp"];
             expires_at: components["schemas"]["Timestamp"];
@@ -4643,6 +4770,36 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_ApprovalRequest: {
+            items: {
+                asked_at: components["schemas"]["Timestamp"];
+                /** @description Why approval is needed. */
+                because: components["schemas"]["Reason"][];
+                expires_at: components["schemas"]["Timestamp"];
+                /** @description What an approval binds to. */
+                hash: string;
+                incident_id?: components["schemas"]["Id_inc"] | null;
+                may_not_because?: string | null;
+                /** @description The caller may vote; else why not. */
+                may_vote: boolean;
+                /** Format: int32 */
+                needed: number;
+                plan_id: components["schemas"]["Id_pln"];
+                requester: string;
+                risk: components["schemas"]["Risk"];
+                simulated: boolean;
+                steps: components["schemas"]["EscalationStep"][];
+                /** @description A passkey or a code of the last five minutes is wanted. */
+                strong_session: boolean;
+                title: string;
+                /** @description Everybody was told and nobody answered. It is not a yes; the plan stays approvable until it expires. */
+                unanswered: boolean;
+                votes: components["schemas"]["Approval"][];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_Backtest: {
             items: {
                 at: components["schemas"]["Timestamp"];
@@ -5119,6 +5276,18 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_ProtectedEffect: {
+            items: {
+                action_id: components["schemas"]["Id_act"];
+                capability: string;
+                /** @description What protects it. */
+                entry: components["schemas"]["ProtectedEntry"];
+                target: components["schemas"]["TargetRef"];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_Role: {
             items: {
                 created_at: components["schemas"]["Timestamp"];
@@ -5242,6 +5411,7 @@ export interface components {
                 realm?: components["schemas"]["Id_tnt"] | null;
                 /** @description Nothing real happens on it; every surface says so. */
                 simulated: boolean;
+                ssh?: components["schemas"]["Ssh"] | null;
                 /** Format: int64 */
                 version: number;
             }[];
@@ -5627,10 +5797,11 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
-            /** @description `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`. */
+            /** @description `local`, `ssh/<name>`, `netns/<name>`, `twin/<name>` or `sim/<name>`. */
             name: string;
             owner?: string | null;
             protected?: boolean;
+            ssh?: components["schemas"]["SshSettings"] | null;
         };
         NewToken: {
             /**
@@ -6143,6 +6314,19 @@ export interface components {
             can_approve: boolean;
             cannot_approve_why?: string | null;
         };
+        PlanExplanation: {
+            allow: boolean;
+            /** Format: int32 */
+            approvals_needed: number;
+            /**
+             * Format: int32
+             * @description How many changed inputs were asked about.
+             */
+            evaluations: number;
+            fewer_approvals?: components["schemas"]["Flip"] | null;
+            fired: components["schemas"]["Fired"][];
+            nearest?: components["schemas"]["Flip"] | null;
+        };
         /** @enum {string} */
         PlanState: "proposed" | "approved" | "executing" | "executed" | "rejected" | "denied" | "expired" | "superseded";
         Problem: {
@@ -6587,8 +6771,8 @@ export interface components {
         };
         /** @description One field. Entries of a list are compared as wholes: one that is only there before was taken away. */
         SettingsChange: {
-            after?: Record<string, never> | null;
-            before?: Record<string, never> | null;
+            after?: unknown;
+            before?: unknown;
             /** @description `numbers.limits.production.per_hour`, `protected`. */
             path: string;
         };
@@ -6670,6 +6854,29 @@ export interface components {
             skew_ms: number;
             source: string;
             watermark?: components["schemas"]["Timestamp"] | null;
+        };
+        /** @description How a host is reached over SSH. */
+        Ssh: {
+            /** @description An IP address or a host name. */
+            address: string;
+            /** @description The host's public key, `ssh-ed25519 AAAA…`: no other is accepted. */
+            host_key: string;
+            /** @description Of the private key's public half, as `ssh-keygen -l` shows it. */
+            key_fingerprint: string;
+            /** Format: int32 */
+            port: number;
+            user: string;
+        };
+        /** @description How a target is reached over SSH. */
+        SshSettings: {
+            /** @description An IP address or a host name. */
+            address: string;
+            /** @description The host's key as a line of `known_hosts`, or its public key file: no other key is accepted. */
+            known_hosts: string;
+            /** Format: int32 */
+            port?: number;
+            private_key?: components["schemas"]["Given"] | null;
+            user: string;
         };
         Stage: {
             event_ids: components["schemas"]["Id_evt"][];
@@ -6761,6 +6968,7 @@ export interface components {
             realm?: components["schemas"]["Id_tnt"] | null;
             /** @description Nothing real happens on it; every surface says so. */
             simulated: boolean;
+            ssh?: components["schemas"]["Ssh"] | null;
             /** Format: int64 */
             version: number;
         };
@@ -6777,12 +6985,13 @@ export interface components {
             protected?: boolean | null;
             /** @description Why, for the second person; needed by nothing else. */
             reason?: string | null;
+            ssh?: components["schemas"]["SshSettings"] | null;
         };
         /** @description How a caller names a target. */
         TargetRef: {
             /** @description `linux_host`. */
             kind: string;
-            /** @description `local`, `netns/<name>`, `twin/<name>` or `sim/<name>`. */
+            /** @description `local`, `ssh/<name>`, `netns/<name>`, `twin/<name>` or `sim/<name>`. */
             name: string;
         };
         /** @description People, and the targets on which they may act. */
@@ -7732,6 +7941,43 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_approvals: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ApprovalRequest"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -9025,6 +9271,43 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_protected_effects: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ProtectedEffect"];
                 };
             };
             /** @description Refused: `code` says why. */
@@ -12976,6 +13259,73 @@ export interface operations {
             };
         };
     };
+    break_glass: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: components["schemas"]["Id_pln"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BreakGlass"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     execute_plan: {
         parameters: {
             query?: never;
@@ -13003,6 +13353,58 @@ export interface operations {
             };
             /** @description The object is not in a state that allows this */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_plan: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_pln"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanExplanation"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The target could not be observed */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
