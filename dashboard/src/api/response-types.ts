@@ -1,6 +1,6 @@
-/** What the pages about plans and actions read where the generated schema has no name for it. */
+/** What the pages about plans and actions read. Of a capability the schema says no more than that it is an object. */
 import type { components } from './schema'
-import type { Action, RiskLevel } from './types'
+import type { Action } from './types'
 
 type S = components['schemas']
 
@@ -10,51 +10,18 @@ export type Override = S['Override']
 export type UndoReport = S['UndoReport']
 export type UndoItem = S['UndoItem']
 export type Prospect = S['Prospect']
-export type JournalStep = { step: number; at: string; kind: string; detail: unknown }
+export type JournalStep = Omit<S['JournalStep'], 'detail'> & { detail: unknown }
 export type ActionDetail = Action & { journal?: JournalStep[] }
 
 /** A moment at which more people are told. */
-export type EscalationStep = { tells: string; at: string; over: boolean }
+export type EscalationStep = S['EscalationStep']
 /** A plan that waits for approval. */
-export type ApprovalRequest = {
-  plan_id: string
-  hash: string
-  title: string
-  risk: RiskLevel
-  simulated: boolean
-  incident_id?: string | null
-  requester: string
-  needed: number
-  votes: S['Approval'][]
-  strong_session: boolean
-  because: Reason[]
-  asked_at: string
-  expires_at: string
-  steps: EscalationStep[]
-  unanswered: boolean
-  may_vote: boolean
-  may_not_because?: string | null
-}
+export type ApprovalRequest = S['List_ApprovalRequest']['items'][number]
 
 /** Why policy decided as it did. */
-export type Fact = { path: string; value: unknown }
-export type FiredRule = {
-  kind: 'deny' | 'obligation'
-  code: string
-  detail: string
-  file: string
-  lines: number[]
-  facts: Fact[]
-}
-export type Flip = { changes: { path: string; from: unknown; to: unknown }[] }
-export type PolicyExplanation = {
-  allow: boolean
-  approvals_needed: number
-  fired: FiredRule[]
-  nearest?: Flip | null
-  fewer_approvals?: Flip | null
-  evaluations: number
-}
+export type FiredRule = S['Fired']
+export type Flip = S['Flip']
+export type PolicyExplanation = S['PlanExplanation']
 
 /** The part of JSON Schema that parameters are described with. */
 export type ParamSchema = {
