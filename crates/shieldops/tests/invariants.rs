@@ -118,6 +118,8 @@ fn invariant_15_every_list_has_one_shape_and_keeps_its_limit() {
     let incident = server.demo_incident(&ann);
     let targets = server.get("/api/v1/targets", &ann).unwrap();
     let target = targets["items"][0]["id"].as_str().unwrap();
+    let actions = until(WAIT, || server.get("/api/v1/actions", &ann).ok().filter(|page| page["items"][0].is_object()));
+    let action = actions["items"][0]["id"].as_str().unwrap();
     let text = "title: One's own\nid: 5f0f1a52-1f0e-4c39-9a9c-0d5a3f6f3b11\nlevel: low\nlogsource: {product: linux}\n\
         detection:\n  one: {user: root}\n  condition: one\n";
     let rule = server.post("/api/v1/rules", &ann, &json!({"text": text, "match": [], "miss": []})).unwrap();
@@ -132,6 +134,7 @@ fn invariant_15_every_list_has_one_shape_and_keeps_its_limit() {
         let id = match path.split('/').nth(3) {
             Some("targets") => target,
             Some("rules") => rule,
+            Some("actions") => action,
             _ => &incident,
         };
         let path = path.replace("{id}", id).replace("{name}", "admins");

@@ -122,7 +122,7 @@ fn invariant_16_without_a_language_model_the_journey_ends_in_a_plan_and_says_who
         .unwrap();
     assert_eq!(done["actions"][0]["state"], "verified", "{done}");
     let undo = format!("/api/v1/actions/{}/undo", done["actions"][0]["id"].as_str().unwrap());
-    assert_eq!(server.post(&undo, &ann, &json!({})).unwrap()["state"], "undone");
+    assert_eq!(server.post(&undo, &ann, &json!({"reason": "a false alarm"})).unwrap()["state"], "undone");
     assert_eq!(server.get(&path, &ann).unwrap(), revision, "a revision stays as it is");
     let export = path.replace("investigation?revision=1", "export?format=html");
     let page = server.get(&export, &ann).unwrap();

@@ -168,7 +168,7 @@ fn invariant_03_what_changed_since_the_approval_was_asked_for_voids_it() {
     assert_eq!(refused["code"], "plan_hash_mismatch", "{refused}");
     // The approval names what was seen; the target is another by now.
     let host = format!("/api/v1/targets/{}", forever["actions"][0]["target_id"].as_str().unwrap());
-    let (status, body) = server.raw("patch", &host, Some(&ann), Some(r#"{"criticality": "low"}"#));
+    let (status, body) = server.raw("patch", &host, Some(&ann), Some(r#"{"criticality": "high"}"#));
     assert_eq!(status, 200, "{body}");
     let denied = server.post(&path(&forever, "approve"), &bea, &json!({"hash": forever["hash"]})).unwrap();
     assert_eq!(denied["state"], "denied", "{denied}");
