@@ -15,9 +15,9 @@ use super::{
     see::{ShowArgs, heading, print_list},
 };
 use crate::{
-    prove::{self, ProveArgs},
     client::{Client, ServerArgs, id},
     output::{self, Failure, Output},
+    prove::{self, ProveArgs},
 };
 
 const ORPHAN_COLUMNS: &[&str] =

@@ -5,7 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use shieldops_model::{Alert, AlertId, AlertStatus, Attack, Code, IncidentId, Severity, TenantId, Timestamp, id};
 use shieldops_policy::Policy;
-use shieldops_respond::{CrashPoints, Engine, EngineOptions, Finding, FindingKind, Registry, RescueFolder, StoreJournal};
+use shieldops_respond::{
+    CrashPoints, Engine, EngineOptions, Finding, FindingKind, Registry, RescueFolder, StoreJournal,
+};
 use shieldops_store::{Job, Store, TenantScope, alerts, incidents, investigations};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

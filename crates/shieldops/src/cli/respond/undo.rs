@@ -121,7 +121,9 @@ fn summary(report: &Value) -> String {
     let number = |field: &str| report[field].as_u64().unwrap_or_default();
     let (can, asks, cannot) = (number("undoable"), number("need_approval"), number("cannot"));
     if report["preview"] == true {
-        return format!("{can} would be undone, {asks} would wait for approval, {cannot} cannot be undone; nothing was touched");
+        return format!(
+            "{can} would be undone, {asks} would wait for approval, {cannot} cannot be undone; nothing was touched"
+        );
     }
     format!("{} undone and read back, {asks} wait for approval, {cannot} cannot be undone", number("undone"))
 }
