@@ -68,7 +68,7 @@ pub(super) fn of(files: &[(String, String)]) -> Vec<Mutant> {
             if is_statement(line) {
                 add(None);
             }
-            add(negated(line));
+            add(Some(negated(line)));
             swapped(line).into_iter().chain(constants(line)).for_each(|becomes| add(Some(becomes)));
         }
     }
@@ -88,16 +88,16 @@ fn is_statement(line: &str) -> bool {
 }
 
 /// The condition the other way round; the line itself where there is none.
-fn negated(line: &str) -> Option<String> {
+fn negated(line: &str) -> String {
     let text = line.trim_start();
     if let Some((head, condition)) = line.split_once(" if ").filter(|(_, condition)| !condition.starts_with('{')) {
         let condition = condition.strip_prefix("not ").map_or_else(|| format!("not {condition}"), str::to_owned);
-        return Some(format!("{head} if {condition}"));
+        return format!("{head} if {condition}");
     }
     if !is_statement(line) || text.starts_with("some ") || text.contains(" := ") || text.starts_with('"') {
-        return Some(line.to_owned());
+        return line.to_owned();
     }
-    Some(text.strip_prefix("not ").map_or_else(|| format!("\tnot {text}"), |rest| format!("\t{rest}")))
+    text.strip_prefix("not ").map_or_else(|| format!("\tnot {text}"), |rest| format!("\t{rest}"))
 }
 
 /// Each operator changed, one at a time.
