@@ -3,8 +3,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
+
+use crate::Target;
 
 /// The longest private key, in bytes.
 pub const MAX_KEY: usize = 16 * 1024;
@@ -28,6 +30,56 @@ pub struct Ssh {
     #[serde(skip)]
     #[schema(ignore)]
     pub private_key: PrivateKey,
+}
+
+/// A target with its private key, for what is sealed and for nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keyed(pub Target);
+
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(flatten)]
+    target: &'a Target,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ssh_private_key: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Opened {
+    #[serde(flatten)]
+    target: Target,
+    #[serde(default)]
+    ssh_private_key: Option<String>,
+}
+
+impl Serialize for Keyed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let key = self.0.ssh.as_ref().map(|ssh| ssh.private_key.expose()).filter(|key| !key.is_empty());
+        Kept { target: &self.0, ssh_private_key: key }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Keyed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut opened = Opened::deserialize(deserializer)?;
+        if let (Some(ssh), Some(key)) = (&mut opened.target.ssh, opened.ssh_private_key) {
+            ssh.private_key = PrivateKey(key);
+        }
+        Ok(Self(opened.target))
+    }
+}
+
+/// `#[serde(with = …)]` for a target in something that is sealed.
+pub mod keyed {
+    use super::{Deserialize, Deserializer, Keyed, Serialize, Serializer, Target};
+
+    pub fn serialize<S: Serializer>(target: &Target, serializer: S) -> Result<S::Ok, S::Error> {
+        Keyed(target.clone()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+        Keyed::deserialize(deserializer).map(|keyed| keyed.0)
+    }
 }
 
 /// A private key in memory. It has no text form.

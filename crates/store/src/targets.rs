@@ -1,7 +1,6 @@
 //! Registered targets.
 
-use serde::{Deserialize, Serialize};
-use shieldops_model::{PrivateKey, Target, TargetId, id, target::TargetRef};
+use shieldops_model::{Target, TargetId, id, ssh::Keyed, target::TargetRef};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -11,31 +10,9 @@ use crate::{
 
 const TABLE: &str = "targets";
 
-/// A target as it is sealed: the row, and beside it the key that its SSH way uses and that nothing ever prints.
-#[derive(Serialize)]
-struct Kept<'a> {
-    #[serde(flatten)]
-    target: &'a Target,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ssh_private_key: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Opened {
-    #[serde(flatten)]
-    target: Target,
-    #[serde(default)]
-    ssh_private_key: Option<String>,
-}
-
-fn kept(target: &Target) -> Kept<'_> {
-    let key = target.ssh.as_ref().map(|ssh| ssh.private_key.expose()).filter(|key| !key.is_empty());
-    Kept { target, ssh_private_key: key }
-}
-
 pub async fn insert(tx: &mut Tx, target: &Target) -> Result<()> {
     let row = target.id.to_bytes();
-    let body = seal(tx, TABLE, &row, &kept(target))?;
+    let body = seal(tx, TABLE, &row, &Keyed(target.clone()))?;
     let done = sqlx::query("INSERT INTO targets (tenant_id, id, kind, name, host, created_at, version, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT DO NOTHING")
         .bind(tx.t())
         .bind(row.to_vec())
@@ -56,7 +33,7 @@ pub async fn update(tx: &mut Tx, target: &mut Target) -> Result<()> {
     let row = target.id.to_bytes();
     let read_at = target.version;
     target.version += 1;
-    let body = seal(tx, TABLE, &row, &kept(target))?;
+    let body = seal(tx, TABLE, &row, &Keyed(target.clone()))?;
     let done =
         sqlx::query("UPDATE targets SET host=$4, version=$5, body=$6 WHERE tenant_id=$1 AND id=$2 AND version=$3")
             .bind(tx.t())
@@ -138,9 +115,5 @@ pub async fn all(access: &mut impl Access) -> Result<Vec<Target>> {
 fn read(access: &impl Access, row: &AnyRow) -> Result<Target> {
     let id: Vec<u8> = row.try_get("id")?;
     let body: Vec<u8> = row.try_get("body")?;
-    let mut opened: Opened = open(access, TABLE, &id, &body)?;
-    if let (Some(ssh), Some(key)) = (&mut opened.target.ssh, opened.ssh_private_key) {
-        ssh.private_key = PrivateKey::new(key);
-    }
-    Ok(opened.target)
+    Ok(open::<Keyed>(access, TABLE, &id, &body)?.0)
 }

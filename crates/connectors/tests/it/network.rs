@@ -268,7 +268,7 @@ async fn proved(world: &World, twin: Result<Target, String>, cases: u32) {
         sim: row("sim/prove"),
         twins: BTreeMap::from([("network", twin)]),
         cases,
-        twin_cases: 12,
+        twin_cases: 6,
         seed: 1,
         twin_time: Duration::from_secs(20),
     };
@@ -288,5 +288,5 @@ async fn the_network_capabilities_are_proved() {
         Ok(()) => Ok(target("twin/test")),
         Err(error) => Err(error.to_string()),
     };
-    Box::pin(proved(&world, twin, 80)).await;
+    Box::pin(proved(&world, twin, 40)).await;
 }
