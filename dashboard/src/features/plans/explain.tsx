@@ -35,6 +35,7 @@ function Body({ explanation }: { explanation: PolicyExplanation }) {
           ))}
         </ol>
       )}
+      <Reach fired={fired} />
       <Nearest
         title={allow ? 'Nearest change that would deny it' : 'Nearest change that would allow it'}
         flip={nearest}
@@ -43,6 +44,34 @@ function Body({ explanation }: { explanation: PolicyExplanation }) {
         <Nearest title="Nearest change that would need fewer approvals" flip={fewer_approvals} />
       )}
       <p className="text-2xs text-fg-3">{plural(evaluations, 'changed input')} asked about.</p>
+    </div>
+  )
+}
+
+/** `peer:203.0.113.7` by its kind; each thing once, from the facts that rules read. */
+function reached(fired: FiredRule[]) {
+  const kinds = new Map<string, Set<string>>()
+  for (const { path, value } of fired.flatMap(rule => rule.facts)) {
+    const [, kind, name] = /^([a-z_]+):(.+)$/.exec(String(value)) ?? []
+    if (!kind || !name || !/^actions\[\d+\]\.resources\[\d+\]$/.test(path)) continue
+    kinds.set(kind, (kinds.get(kind) ?? new Set()).add(name))
+  }
+  return [...kinds].map(([kind, found]) => ({ kind, found: [...found] }))
+}
+
+function Reach({ fired }: { fired: FiredRule[] }) {
+  const kinds = reached(fired)
+  if (!kinds.length) return null
+  return (
+    <div>
+      <h3 className="font-medium">What it reaches</h3>
+      <ul className="mt-0.5 space-y-0.5" aria-label="What it reaches">
+        {kinds.map(({ kind, found }) => (
+          <li key={kind}>
+            {plural(found.length, kind)}: <span className="font-mono text-2xs break-all">{found.join(', ')}</span>
+          </li>
+        ))}
+      </ul>
     </div>
   )
 }
