@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::Context as _;
 use shieldops_deliver::smtp::is_address;
-use shieldops_model::{Audience, Notice, NoticeKind, Plan, PlanState, Timestamp};
+use shieldops_model::{Audience, Notice, NoticeKind, Plan, PlanState};
 use shieldops_policy::{Escalation, GateSettings, Team};
 use shieldops_store::{
     Reader, gate, notification_settings,
@@ -43,9 +43,10 @@ impl Desk {
         if over {
             outbox::withdraw(&mut tx, queued.id).await?;
         } else if outbox::address(&mut tx, (queued.id, notice.kind), &letters, now).await?
-            && let Some((next, due)) = next_step(notice, gate.numbers.escalation, now)
+            && let Some((next, after)) = next_step(notice, gate.numbers.escalation)
         {
-            outbox::queue(&mut tx, &next, due, now).await?;
+            // Every step keeps the time of the request, from which all of them are counted.
+            outbox::queue(&mut tx, &next, queued.at.plus(after), queued.at).await?;
         }
         Ok(tx.commit(now).await?)
     }
@@ -95,18 +96,20 @@ fn waits(plan: &Plan) -> bool {
     plan.state == PlanState::Proposed && plan.approvals.len() < usize::from(plan.decision.approvals_needed)
 }
 
-/// Who is told next while nobody answers. The times run from when the step before was told.
-fn next_step(notice: &Notice, escalation: Escalation, now: Timestamp) -> Option<(Notice, Timestamp)> {
+/// Who is told next while nobody answers, and how long after the request.
+fn next_step(notice: &Notice, escalation: Escalation) -> Option<(Notice, Duration)> {
     if notice.kind != NoticeKind::ApprovalRequest {
         return None;
     }
+    let (approvers, administrators) = (escalation.approvers_after_s, escalation.administrators_after_s);
     let (kind, audience, after_s) = match notice.step {
-        0 => (NoticeKind::ApprovalRequest, Audience::TeamApprovers, escalation.approvers_after_s),
-        1 => (NoticeKind::ApprovalRequest, Audience::Administrators, escalation.administrators_after_s),
-        _ => (NoticeKind::Unanswered, Audience::Administrators, escalation.administrators_after_s),
+        0 => (NoticeKind::ApprovalRequest, Audience::TeamApprovers, approvers),
+        1 => (NoticeKind::ApprovalRequest, Audience::Administrators, administrators),
+        // The last ones have as long as the first ones had.
+        _ => (NoticeKind::Unanswered, Audience::Administrators, administrators.saturating_add(approvers)),
     };
     let next = Notice { kind, audience, step: notice.step.saturating_add(1), ..notice.clone() };
-    Some((next, now.plus(Duration::from_secs(after_s.into()))))
+    Some((next, Duration::from_secs(after_s.into())))
 }
 
 #[cfg(test)]
@@ -115,11 +118,10 @@ mod tests {
 
     #[test]
     fn a_request_goes_from_the_approvers_to_the_team_to_the_administrators_and_ends_unanswered() {
-        let now = Timestamp::from_secs(1_790_000_000);
         let mut notice = Notice::new(NoticeKind::ApprovalRequest, Audience::Approvers);
         let mut walked = Vec::new();
-        while let Some((next, due)) = next_step(&notice, Escalation::default(), now) {
-            walked.push((next.kind, next.audience.clone(), due.since(now).as_secs()));
+        while let Some((next, after)) = next_step(&notice, Escalation::default()) {
+            walked.push((next.kind, next.audience.clone(), after.as_secs()));
             notice = next;
         }
         assert_eq!(
@@ -127,9 +129,9 @@ mod tests {
             [
                 (NoticeKind::ApprovalRequest, Audience::TeamApprovers, 300),
                 (NoticeKind::ApprovalRequest, Audience::Administrators, 600),
-                (NoticeKind::Unanswered, Audience::Administrators, 600),
+                (NoticeKind::Unanswered, Audience::Administrators, 900),
             ]
         );
-        assert_eq!(next_step(&Notice::new(NoticeKind::Drifted, Audience::Approvers), Escalation::default(), now), None);
+        assert_eq!(next_step(&Notice::new(NoticeKind::Drifted, Audience::Approvers), Escalation::default()), None);
     }
 }
