@@ -116,7 +116,9 @@ fn webhook(app: &App, body: WebhookBody, before: Option<Webhook>) -> Result<Webh
     let secret = match body.secret {
         Some(secret) if SECRET.contains(&secret.chars().count()) && !secret.chars().any(char::is_control) => secret,
         Some(_) => {
-            return Err(Problem::invalid("webhook.secret: want 32 to 256 characters, none of them a control character"));
+            return Err(Problem::invalid(
+                "webhook.secret: want 32 to 256 characters, none of them a control character",
+            ));
         }
         None => before.map(|hook| hook.secret).ok_or_else(|| {
             Problem::invalid("webhook.secret: none is set yet; the receiver proves by it who sent a request")
@@ -141,7 +143,7 @@ pub(crate) async fn test(caller: Caller) -> Result<(StatusCode, Json<Tested>), P
     let mut tx = caller.scope.begin().await?;
     let queued = outbox::queue(&mut tx, &notice, now, now).await?;
     let notice_id = queued.ok_or_else(|| Problem::new(shieldops_model::Code::CONFLICT, "too many notices wait"))?;
-    tx.record("notifications.tested", &[&notice_id], ())?;
+    tx.record("notifications.tested", &[&notice_id], serde_json::json!({}))?;
     tx.commit(now).await?;
     Ok((StatusCode::ACCEPTED, Json(Tested { notice_id })))
 }
