@@ -29,6 +29,7 @@ pub(crate) struct Step {
 }
 
 /// A plan that waits for approval.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of its own for whoever reads the list")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ApprovalRequest {
     plan_id: PlanId,

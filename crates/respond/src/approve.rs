@@ -158,7 +158,7 @@ impl Engine {
         plan.state = PlanState::Approved;
         plan.unanswered = false;
         let window = plan.decision.obligations.veto_window_s.filter(|seconds| *seconds > 0);
-        plan.not_before = window.map(|seconds| self.now().plus(Duration::from_secs(u64::from(seconds))));
+        plan.not_before = window.map(|seconds| self.now().plus(Duration::from_secs(seconds)));
     }
 
     /// A plan of automation that policy lets go without a person.

@@ -163,12 +163,12 @@ pub async fn prove(with: &ProveOptions, capability: &Arc<dyn AnyCapability>) -> 
         row.why = Some("it brings no stand-in to be proved on".to_owned());
         return row;
     }
-    let tally = run(with, capability, &with.sim, with.cases, Duration::MAX).await;
+    let tally = Box::pin(run(with, capability, &with.sim, with.cases, Duration::MAX)).await;
     row.cases = tally.done;
     judge(&mut row, tally, with.cases, "the simulator");
     match with.twins.get(kind) {
         Some(Ok(twin)) => {
-            let tally = run(with, capability, twin, with.twin_cases, with.twin_time).await;
+            let tally = Box::pin(run(with, capability, twin, with.twin_cases, with.twin_time)).await;
             (row.twin, row.twin_cases) = (kind, tally.done);
             judge(&mut row, tally, with.twin_cases.min(1), "the twin");
         }
@@ -201,7 +201,7 @@ async fn run(
             break;
         }
         let seed = with.seed.wrapping_add(u64::from(number));
-        tally.add(case::case(with, capability, target, seed).await, seed);
+        tally.add(Box::pin(case::case(with, capability, target, seed)).await, seed);
         if tally.first.len() >= KEPT {
             break;
         }

@@ -206,19 +206,13 @@ impl Engine {
     async fn account_each(&self, lines: &[&RescueLine]) -> Result<(), Error> {
         for line in lines {
             let Ok(id) = line.action.parse::<ActionId>() else { continue };
-            match self.with.journal.action(id).await? {
-                Some(action) => self.account_for(action, line).await?,
-                None => {
-                    let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "at": line.at,
-                        "target": line.target, "capability": line.capability});
-                    let what = Entry {
-                        kind: "action.rescued",
-                        subjects: vec![line.action.clone()],
-                        actor: "system:rescue".to_owned(),
-                        payload,
-                    };
-                    self.commit(Vec::new(), what).await?;
-                }
+            if let Some(action) = self.with.journal.action(id).await? {
+                self.account_for(action, line).await?;
+            } else {
+                let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "at": line.at,
+                    "target": line.target, "capability": line.capability});
+                let (subjects, actor) = (vec![line.action.clone()], "system:rescue".to_owned());
+                self.commit(Vec::new(), Entry { kind: "action.rescued", subjects, actor, payload }).await?;
             }
         }
         Ok(())

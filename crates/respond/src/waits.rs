@@ -48,7 +48,7 @@ impl Waits {
             return Wait::Held(fresh);
         }
         let window = plan.decision.obligations.veto_window_s.unwrap_or_default();
-        let over = waited >= Duration::from_secs(u64::from(window)) && wall >= until;
+        let over = waited >= Duration::from_secs(window) && wall >= until;
         if over { Wait::Over } else { Wait::Goes }
     }
 

@@ -59,6 +59,11 @@ impl Engine {
 
     /// Ends plans that nobody approved in time, and undoes effects whose own time is over.
     pub async fn expire_due(self: &Arc<Self>) -> Result<(), Error> {
+        // On the heap: an undo is a long way down.
+        Box::pin(self.expire_each()).await
+    }
+
+    async fn expire_each(self: &Arc<Self>) -> Result<(), Error> {
         let now = self.now();
         for plan in self.with.journal.plans_in(&[PlanState::Proposed]).await? {
             if plan.expires_at <= now {

@@ -73,7 +73,9 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
         ground::check_path(path).map_err(D::Error::custom)?;
         if NO_FILES.iter().any(|folder| path.starts_with(folder)) {
             let shown = path.escape_debug();
-            return Err(D::Error::custom(format!("files: `{shown}` is made by the kernel when it is read: ask for processes or sockets")));
+            return Err(D::Error::custom(format!(
+                "files: `{shown}` is made by the kernel when it is read: ask for processes or sockets"
+            )));
         }
     }
     Ok(paths)

@@ -13,7 +13,9 @@ async fn block_with_crash_at(world: &mut World, point: &str) {
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
     world.idle().await;
     let lost = world.journal.plan(plan.id).await.unwrap().unwrap();
-    let reached = !(point.ends_with("settling") || point.ends_with("disarmed") || (world.target.starts_with("sim/") && point.contains("child")));
+    let reached = !(point.ends_with("settling")
+        || point.ends_with("disarmed")
+        || (world.target.starts_with("sim/") && point.contains("child")));
     assert_eq!(lost.state != PlanState::Executed || point == "after_run_ended", reached, "{point}");
     world.restart(CrashPoints::none());
     world.engine.recover().await.unwrap();

@@ -83,7 +83,7 @@ impl Capability for Switch {
     async fn apply(&self, _site: Site<'_>, _from: &bool, to: &bool, _permit: Permit) -> Result<(), Fault> {
         self.applied.fetch_add(1, Ordering::SeqCst);
         let lie = *self.lie.lock().unwrap();
-        if lie != Lie::Accepts && !(lie == Lie::Keeps && !*to) {
+        if lie != Lie::Accepts && (*to || lie != Lie::Keeps) {
             *self.on.lock().unwrap() = *to;
         }
         Ok(())

@@ -49,7 +49,12 @@ pub(crate) fn target(name: &str) -> Target {
 }
 
 pub(crate) fn person(n: u128) -> Person {
-    Person { user: Id::from_bits(n), name: format!("person {n}"), client_addr: Some("192.0.2.7".to_owned()), strong: true }
+    Person {
+        user: Id::from_bits(n),
+        name: format!("person {n}"),
+        client_addr: Some("192.0.2.7".to_owned()),
+        strong: true,
+    }
 }
 
 /// Numbers that no test comes to: rates and caps have tests of their own.

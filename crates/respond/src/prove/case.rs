@@ -18,7 +18,7 @@ use crate::{
 /// How long a run of a case may take.
 const AT_MOST: Duration = Duration::from_secs(90);
 /// Longer than any effect of a case lasts.
-const LATER: Duration = Duration::from_secs(366 * 24 * 3_600);
+const LATER: Duration = Duration::from_hours(366 * 24);
 /// Characters of a difference that are kept.
 const SHOWN: usize = 600;
 
@@ -83,11 +83,11 @@ pub(super) async fn case(with: &ProveOptions, capability: &Arc<dyn AnyCapability
         let params = proving.stage(target, &mut draw).await?;
         let before = proving.snapshot(target).await?;
         let sequence = Sequence::draw(&mut draw);
-        let touched = world.play(proving, sequence, params, &mut draw).await?;
+        let touched = Box::pin(world.play(proving, sequence, params, &mut draw)).await?;
         let after = proving.snapshot(target).await?;
         Ok::<_, Stop>((touched.unwrap_or(before), after, sequence))
     };
-    match done.await {
+    match Box::pin(done).await {
         Ok((wanted, after, _)) if wanted == after => Case::Proved,
         Ok((wanted, after, sequence)) => Case::Residue(format!("{sequence:?}: {}", difference(&wanted, &after))),
         Err(Stop::Denied) => Case::Denied,

@@ -10,7 +10,8 @@ use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_model::{Action, ActionState, Clock, PlanState, ProposedAction, SystemClock, UserId};
 use shieldops_policy::{Policy, Requester, RequesterKind};
 use shieldops_respond::{
-    CrashPoints, Engine, EngineOptions, Journal as _, Person, PlanRequest, Registry, RescueFolder, StoreJournal, stand_in,
+    CrashPoints, Engine, EngineOptions, Journal as _, Person, PlanRequest, Registry, RescueFolder, StoreJournal,
+    stand_in,
 };
 use shieldops_store::{Job, Options, Store, TenantScope, targets};
 use tokio_util::task::TaskTracker;

@@ -62,7 +62,9 @@ fn read(dir: &PathBuf) -> Result<Vec<(String, String)>, Failure> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".rego")) else {
+        let Some(name) =
+            path.file_name().and_then(|name| name.to_str()).filter(|name| name.strip_suffix(".rego").is_some())
+        else {
             continue;
         };
         let long = fs::metadata(&path).map_err(unreadable)?.len() > MAX_BYTES;

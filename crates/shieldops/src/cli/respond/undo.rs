@@ -1,10 +1,10 @@
 //! `shieldops action undo`: one action, a plan, or everything that somebody did in a time.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{ArgGroup, Args};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use shieldops_model::{Clock as _, SystemClock};
 
 use super::{
     super::{Outcome, PlaceArgs, plan::print_action, see::print_list},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client::{Client, ServerArgs, id},
-    output::{self, Failure, Output, REFUSED},
+    output::{self, Output, REFUSED},
 };
 
 const COLUMNS: &[&str] =
@@ -31,7 +31,7 @@ pub(in crate::cli) struct UndoArgs {
     plan: Option<String>,
     /// What `--by` did in the time before now: `90s`, `30m`, `1h`, `2d`.
     #[arg(long, value_name = "SPAN", value_parser = span, requires = "by")]
-    since: Option<SignedDuration>,
+    since: Option<Duration>,
     /// Whose actions: `automation`, `user:ID` or `rule:ID`.
     #[arg(long, value_parser = whose, requires = "since")]
     by: Option<Value>,
@@ -50,19 +50,19 @@ pub(in crate::cli) struct UndoArgs {
 }
 
 /// A number and a unit.
-fn span(text: &str) -> Result<SignedDuration, String> {
+fn span(text: &str) -> Result<Duration, String> {
     let want = || format!("`{text}`: want a number and `s`, `m`, `h` or `d`, such as `1h`");
     let unit = text.chars().next_back().ok_or_else(want)?;
-    let seconds: i64 = match unit {
+    let seconds: u64 = match unit {
         's' => 1,
         'm' => 60,
         'h' => 3_600,
         'd' => 86_400,
         _ => return Err(want()),
     };
-    let number: i64 = text.get(..text.len() - 1).and_then(|digits| digits.parse().ok()).ok_or_else(want)?;
+    let number: u64 = text.get(..text.len() - 1).and_then(|digits| digits.parse().ok()).ok_or_else(want)?;
     let all = number.checked_mul(seconds).filter(|all| (1..=31_622_400).contains(all)).ok_or_else(want)?;
-    Ok(SignedDuration::from_secs(all))
+    Ok(Duration::from_secs(all))
 }
 
 fn whose(text: &str) -> Result<Value, String> {
@@ -99,12 +99,12 @@ fn many(args: &UndoArgs) -> Outcome {
         body["plan_id"] = json!(plan);
     }
     if let (Some(span), Some(by)) = (args.since, &args.by) {
-        let now = Timestamp::now();
-        let from = now.checked_sub(span).map_err(|error| Failure::unusable(format!("--since: {error}")))?;
+        let now = SystemClock.now();
+        let from = now.minus(span);
         body["by"] = by.clone();
-        body["from"] = json!(from.to_string());
+        body["from"] = json!(from);
         // What began this very moment is meant too.
-        body["to"] = json!(now.checked_add(SignedDuration::from_secs(60)).unwrap_or(now).to_string());
+        body["to"] = json!(now.plus(Duration::from_mins(1)));
     }
     let report = Client::new(&args.server)?.post("/api/v1/undo", &body)?;
     if args.server.output == Output::Json {
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_span_is_a_number_and_a_unit() {
-        assert_eq!(span("1h"), Ok(SignedDuration::from_secs(3_600)));
-        assert_eq!(span("90s"), Ok(SignedDuration::from_secs(90)));
+        assert_eq!(span("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
         for bad in ["", "h", "1", "0s", "-1h", "1y", "99999d", "1é"] {
             assert!(span(bad).is_err(), "{bad}");
         }
