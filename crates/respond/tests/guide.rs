@@ -1,6 +1,5 @@
 //! The guide of `docs/new-capability.md`: a whole capability, its proof and its test. It switches a service off that stands
 //! in a file.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,8 +9,8 @@ use serde_json::{Value, json};
 use shieldops_model::{ControlPath, FixedClock, Target, Timestamp};
 use shieldops_policy::{Facts, Policy};
 use shieldops_respond::{
-    Capability, Class, Description, Draw, Fault, Observed, Permit, ProveOptions, Proving, Purpose, Registry, Site,
-    Twin, Typed, Verdict, prove, stand_in,
+    AnyCapability, Capability, Class, Description, Draw, Fault, Observed, Permit, ProveOptions, Proving, Purpose,
+    Registry, Site, Twin, Typed, Verdict, prove, stand_in,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -115,9 +114,10 @@ impl Proving for SwitchOff {
 #[tokio::test]
 async fn the_capability_of_the_guide_is_proved() {
     let folder = tempfile::tempdir().unwrap();
-    let capability = Arc::new(Typed::new(SwitchOff { file: folder.path().join("services.json") }));
+    let capability: Arc<dyn AnyCapability> =
+        Arc::new(Typed::new(SwitchOff { file: folder.path().join("services.json") }));
     let options = ProveOptions {
-        registry: Arc::new(Registry::new(vec![capability.clone()]).unwrap()),
+        registry: Arc::new(Registry::new(vec![Arc::clone(&capability)]).unwrap()),
         policy: Arc::new(Policy::built_in().unwrap()),
         clock: FixedClock::at(Timestamp::from_secs(1_795_000_000)),
         sim: stand_in("sim/guide"),
@@ -125,9 +125,9 @@ async fn the_capability_of_the_guide_is_proved() {
         cases: 300,
         twin_cases: 20,
         seed: 1,
-        twin_time: Duration::from_secs(60),
+        twin_time: Duration::from_mins(1),
     };
-    let row = prove(&options, &(capability as Arc<_>)).await;
+    let row = prove(&options, &capability).await;
     assert_eq!((row.verdict, row.residue), (Verdict::Proved, 0), "{row:?}");
     assert!(row.cases >= 300, "{row:?}");
 }
