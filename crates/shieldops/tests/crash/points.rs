@@ -13,8 +13,8 @@ use crate::{
 
 const ADDRESS: &str = "198.51.100.66";
 const ABORTED: i32 = 6;
-/// No capability of today settles later than its apply: these are tried inside `respond`.
-const SETTLING: [&str; 2] = ["before_settling", "after_settling"];
+/// A block settles with its apply and arms nothing: these are tried inside `respond` and by the proof suite.
+const SETTLING: [&str; 4] = ["before_settling", "after_settling", "before_disarmed", "after_disarmed"];
 /// Only a real host is changed by a child.
 const CHILD: [&str; 4] = ["before_child", "after_child", "before_child_ended", "after_child_ended"];
 /// At these the effect is there already: recovery must not make it again.
