@@ -242,6 +242,8 @@ test('open the incident, approve, see it verified, undo, verify the ledger', asy
   const phase = page.getByRole('list', { name: 'Incident phase' }).locator('[aria-current=step]')
   await expect.poll(() => phase.textContent()).toBe('Contained')
   await action.getByRole('button', { name: /Undo/ }).click()
+  // It lets go what contains an open incident: that wants a reason.
+  await page.getByRole('dialog').getByRole('textbox').fill('a false alarm')
   await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).click()
   await expect.poll(() => action.getAttribute('data-state'), { timeout: 15_000 }).toBe('undone')
   await expect.poll(() => plan.getByText('Reachable').count()).toBe(2)
