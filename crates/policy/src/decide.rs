@@ -43,6 +43,11 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// What was asked.
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+
     pub fn decision(&self) -> &Decision {
         &self.decision
     }
@@ -80,6 +85,12 @@ impl Policy {
             Err(error) => self.decision(String::new(), refusal(format!("the input cannot be written: {error}"))),
         };
         Evaluation { input, decision }
+    }
+
+    /// No: the policies that should have been asked cannot be.
+    pub fn refuse(&self, input: Input, why: impl Into<String>) -> Evaluation {
+        let asked = serde_json::to_value(&input).map(|value| canonical::hash(&value)).unwrap_or_default();
+        Evaluation { input, decision: self.decision(asked, refusal(why.into())) }
     }
 
     pub(crate) fn decide(&self, input: serde_json::Value) -> Decision {

@@ -7,6 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+pub use shieldops_model::Dependant;
 use shieldops_model::{ActionId, Criticality, Environment, Reason, Target, TargetId, TenantId, Timestamp};
 use utoipa::ToSchema;
 
@@ -73,15 +74,6 @@ pub enum RequesterKind {
 pub struct Requester {
     pub id: String,
     pub kind: RequesterKind,
-}
-
-/// What of the target hangs on the thing that an effect touches: shown before anybody approves.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-pub struct Dependant {
-    /// `process`, `session`, `connection`, `service`, `job`, `action`.
-    pub kind: String,
-    pub name: String,
-    pub detail: String,
 }
 
 /// What policy must know of a target, as read from it. Never compared.

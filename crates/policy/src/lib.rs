@@ -28,6 +28,7 @@ pub use input::{
     ActionInput, CapabilityInput, Class, Dependant, Entry, Facts, Input, Purpose, Requester, RequesterKind, Stage,
     TargetInput, resources,
 };
+pub use load::{Shipped, shipped};
 pub use permit::{Grant, Permit, Refused};
 pub use replay::{Asked, Difference, NotReplayable, ReplayReport, Side, replay};
 pub use rescue::{Inverse, Rescue, RescueError};

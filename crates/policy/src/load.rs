@@ -6,8 +6,9 @@ use std::{
 };
 
 use regorus::{Engine, PolicyLengthConfig, Value, utils::limits::ExecutionTimerConfig};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::{EVALUATION_LIMIT, tree::Index};
 
@@ -23,8 +24,10 @@ pub(crate) const MAX_POLICY_BYTES: usize = 64 * 1024;
 pub(crate) type File = (String, String);
 
 /// A policy that does not load, or may not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicyDiagnostic)]
 pub struct PolicyError {
+    /// Empty: it is about all of them together.
     pub file: String,
     pub line: Option<u32>,
     pub why: String,
@@ -107,6 +110,40 @@ pub(crate) const BUILT_IN_TESTS: &[(&str, &str)] = shipped![
     "testing_test.rego",
     "undo_test.rego",
 ];
+
+/// A file that every installation has, to be read by people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyFile)]
+pub struct Shipped {
+    pub path: String,
+    /// `shieldops.limits`.
+    pub package: String,
+    /// SHA-256 of the text, hex.
+    pub hash: String,
+    /// It holds tests, and decides nothing.
+    pub test: bool,
+    pub text: String,
+}
+
+/// The built-in policies and their tests, by path.
+pub fn shipped() -> Vec<Shipped> {
+    let mut files: Vec<Shipped> = BUILT_IN.iter().chain(BUILT_IN_TESTS).map(|(path, text)| Shipped::of(path, text)).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+impl Shipped {
+    fn of(path: &str, text: &str) -> Self {
+        let package = text.lines().find_map(|line| line.strip_prefix("package "));
+        Self {
+            path: path.to_owned(),
+            package: package.unwrap_or_default().trim().to_owned(),
+            hash: hex::encode(Sha256::digest(text)),
+            test: path.ends_with("_test.rego"),
+            text: text.to_owned(),
+        }
+    }
+}
 
 pub(crate) fn owned(files: &[(&str, &str)]) -> Vec<File> {
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

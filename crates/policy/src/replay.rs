@@ -1,7 +1,7 @@
 //! What a set of policies would have decided of questions that were asked before. Open loop: the counters are as they
 //! were then, so a plan that would have been denied still counts in the plans after it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shieldops_model::{Decision, Reason};
 use utoipa::ToSchema;
 
@@ -15,12 +15,12 @@ const MAX_LISTED: usize = 200;
 pub struct Asked {
     /// What it was about, for the report: the plan's id.
     pub name: String,
-    /// The input, if it can still be read; else why not.
-    pub input: Result<Input, String>,
-    pub decided: Decision,
+    /// The input with what was decided of it, if they can still be read; else why not.
+    pub question: Result<(Input, Decision), String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicyComparison)]
 pub struct ReplayReport {
     /// SHA-256 of the policies that were tried, hex.
     pub policy_hash: String,
@@ -41,14 +41,16 @@ pub struct ReplayReport {
     pub open_loop: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicyDifference)]
 pub struct Difference {
     pub name: String,
     pub before: Side,
     pub after: Side,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicySide)]
 pub struct Side {
     pub allow: bool,
     pub denies: Vec<Reason>,
@@ -58,7 +60,8 @@ pub struct Side {
     pub strong_session: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicyNotReplayable)]
 pub struct NotReplayable {
     pub name: String,
     pub why: String,
@@ -66,28 +69,38 @@ pub struct NotReplayable {
 
 /// Asks `policy` every question again.
 pub fn replay(policy: &Policy, asked: impl IntoIterator<Item = Asked>) -> ReplayReport {
-    let mut report = ReplayReport {
-        policy_hash: policy.hash().to_owned(),
-        replayed: 0,
-        same: 0,
-        newly_denied: 0,
-        newly_allowed: 0,
-        otherwise: 0,
-        not_replayable: 0,
-        differences: Vec::new(),
-        not_replayable_because: Vec::new(),
-        open_loop: true,
-    };
-    for Asked { name, input, decided } in asked {
-        match input {
-            Ok(input) => report.compare(name, &decided, &policy.evaluate(input).into_decision()),
-            Err(why) => report.leave_out(name, why),
-        }
+    let mut report = ReplayReport::of(policy);
+    for asked in asked {
+        report.ask(policy, asked);
     }
     report
 }
 
 impl ReplayReport {
+    /// Of no question yet.
+    pub fn of(policy: &Policy) -> Self {
+        Self {
+            policy_hash: policy.hash().to_owned(),
+            replayed: 0,
+            same: 0,
+            newly_denied: 0,
+            newly_allowed: 0,
+            otherwise: 0,
+            not_replayable: 0,
+            differences: Vec::new(),
+            not_replayable_because: Vec::new(),
+            open_loop: true,
+        }
+    }
+
+    /// Asks one question again.
+    pub fn ask(&mut self, policy: &Policy, Asked { name, question }: Asked) {
+        match question {
+            Ok((input, decided)) => self.compare(name, &decided, &policy.evaluate(input).into_decision()),
+            Err(why) => self.leave_out(name, why),
+        }
+    }
+
     fn compare(&mut self, name: String, before: &Decision, after: &Decision) {
         self.replayed += 1;
         let (before, after) = (Side::of(before), Side::of(after));
@@ -131,7 +144,7 @@ mod tests {
 
     fn asked(name: &str, input: Input) -> Asked {
         let decided = Policy::built_in().unwrap().evaluate(input.clone()).into_decision();
-        Asked { name: name.to_owned(), input: Ok(input), decided }
+        Asked { name: name.to_owned(), question: Ok((input, decided)) }
     }
 
     fn tenant(rest: &str) -> Policy {
@@ -141,7 +154,7 @@ mod tests {
     fn questions() -> Vec<Asked> {
         let drifted = asked("drifted", Input { drifted: true, ..example::block() });
         let halted = asked("halted", Input { automation_halted: true, ..example::block() });
-        let lost = Asked { input: Err("its key is gone".to_owned()), ..asked("lost", example::block()) };
+        let lost = Asked { name: "lost".to_owned(), question: Err("its key is gone".to_owned()) };
         vec![asked("plain", example::block()), drifted, halted, lost]
     }
 
@@ -173,7 +186,7 @@ mod tests {
         let policy = tenant("deny contains \"no\" if input.drifted");
         let input = Input { drifted: true, ..example::block() };
         let decided = policy.evaluate(input.clone()).into_decision();
-        let report = replay(&Policy::built_in().unwrap(), [Asked { name: "p".to_owned(), input: Ok(input), decided }]);
+        let report = replay(&Policy::built_in().unwrap(), [Asked { name: "p".to_owned(), question: Ok((input, decided)) }]);
         assert_eq!(report.newly_allowed, 1);
     }
 }

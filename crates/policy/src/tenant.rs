@@ -39,14 +39,19 @@ impl Policy {
 
 /// Runs the tests of a tenant's policies, beside the built-in policies and `data.shieldops.testing`.
 pub fn test(files: &[File]) -> Result<suite::SuiteReport, Vec<PolicyError>> {
-    Policy::with_tenant(files)?;
+    tested(files).map(|(_, report)| report)
+}
+
+/// A tenant's policies with what their tests show.
+pub fn tested(files: &[File]) -> Result<(Policy, suite::SuiteReport), Vec<PolicyError>> {
+    let policy = Policy::with_tenant(files)?;
     let mut all = load::built_in();
     all.extend(load::owned(load::BUILT_IN_TESTS).into_iter().filter(|(name, _)| name == "testing_test.rego"));
     let ours: Vec<&String> = files.iter().map(|(name, _)| name).collect();
     all.extend(files.iter().cloned());
     let mut report = suite::run(&all).map_err(|error| vec![error])?;
     report.coverage.retain(|file| ours.contains(&&file.file));
-    Ok(report)
+    Ok((policy, report))
 }
 
 /// The built-in file that says that there is nothing, and in whose place stands what there is.

@@ -1,12 +1,15 @@
 //! What a tenant decides about its gate, and what the engine reads of it: settings, changes that wait for a second person,
-//! how far automation may go, standing grants, and what was begun of late.
+//! how far automation may go, standing grants, policies of its own, and what was begun of late.
 //!
 //! The settings are a document that `policy` gives its meaning; here it is sealed JSON.
 
 pub mod autonomy;
 pub mod changes;
 pub mod grants;
+pub mod inputs;
 pub mod outcomes;
+pub mod policies;
+pub mod replays;
 pub mod settings;
 pub mod undone;
 pub mod uses;

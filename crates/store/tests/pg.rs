@@ -32,6 +32,10 @@ mod machines;
 mod members;
 #[path = "it/outbox.rs"]
 mod outbox;
+#[path = "it/peers.rs"]
+mod peers;
+#[path = "it/policies.rs"]
+mod policies;
 #[path = "it/principals.rs"]
 mod principals;
 #[path = "it/rule_states.rs"]

@@ -62,6 +62,8 @@ const MAX_GROWING: usize = 3;
 /// Members of one list that is written out in a policy: of constants, and of anything else.
 const MAX_CONSTANTS: usize = 200;
 const MAX_LITERAL: usize = 10;
+/// Rules that fail when they are tried, before the others are not tried any more.
+const MAX_TRIED_WRONG: usize = 4;
 /// What tests may call besides.
 const IN_TESTS: &[&str] = &["array.concat", "json.patch"];
 /// Packages of ours that would lead back to the tenant's own.
@@ -335,6 +337,10 @@ impl Policy {
                 let Some(line) = package.line(rule) else { continue };
                 if let Err(why) = self.probe(&format!("data.tenant.{name}.{rule}"), input.clone()) {
                     wrong.push(PolicyError::at(&package.file, line, why));
+                }
+                // Each may have taken the whole limit.
+                if wrong.len() >= MAX_TRIED_WRONG {
+                    return wrong;
                 }
             }
         }

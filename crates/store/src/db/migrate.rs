@@ -49,6 +49,8 @@ pub(crate) const STEPS: &[Step] = &[
     step!(15, "collected", "0015_collected.sql"),
     step!(16, "gate", "0016_gate.sql"),
     step!(17, "outbox", "0017_outbox.sql"),
+    step!(18, "peers", "0018_peers.sql"),
+    step!(19, "tenant_policies", "0019_tenant_policies.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

@@ -33,6 +33,8 @@ pub enum Kind {
     Lowered,
     /// The row of a target.
     Target,
+    /// The tenant's own policies are taken out of force.
+    Policies,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -22,6 +22,8 @@ mod machines;
 mod members;
 mod opening;
 mod outbox;
+mod peers;
+mod policies;
 mod principals;
 mod rule_states;
 mod sealing;
