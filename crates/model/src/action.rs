@@ -63,6 +63,23 @@ pub struct ControlPath {
     pub why: String,
 }
 
+/// What of the target hangs on the thing that an effect touches: shown before anybody approves.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub struct Dependant {
+    /// `process`, `session`, `connection`, `service`, `job`, `action`.
+    pub kind: String,
+    pub name: String,
+    pub detail: String,
+}
+
+/// How long an action is expected to take, from its intent to its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Estimate {
+    pub ms: u64,
+    /// It is the median of so many earlier actions of this capability; 0: it is what the capability says of itself.
+    pub measured: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Action {
     pub id: ActionId,
@@ -96,6 +113,16 @@ pub struct Action {
     pub undo: String,
     /// `read_only`, `reversible`, `transient` or `irreversible`.
     pub class: String,
+    /// What the effect reaches, each by one name, the target first: `target:tgt_…`, `peer:203.0.113.7`, `user:alice`. Computed
+    /// from what the target reports and from what was seen in the events of 7 days, never taken from a caller.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// What of the target hangs on what it touches, as it was read when it was planned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependants: Vec<Dependant>,
+    /// Absent on actions that were planned before it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// Why it stands in its state.
     pub detail: Option<String>,
     /// The live actions that want the same effect, this one included.

@@ -21,7 +21,7 @@ pub mod target;
 pub mod tenant;
 pub mod time;
 
-pub use action::{Action, ActionState, ControlPath, DiffLine, Orphan, Owner, Proof};
+pub use action::{Action, ActionState, ControlPath, Dependant, DiffLine, Estimate, Orphan, Owner, Proof};
 pub use alert::{Alert, AlertKey, AlertStatus, Attack, Verdict};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use entity::{Entity, EntityKind};

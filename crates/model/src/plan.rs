@@ -96,6 +96,9 @@ pub struct Override {
     pub name: String,
     pub reason: String,
     pub at: Timestamp,
+    /// Their own address, which no plan may cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_addr: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -115,6 +118,12 @@ pub struct Plan {
     pub requester: String,
     pub requester_addr: Option<String>,
     pub actions: Vec<Action>,
+    /// How many resources its changing actions reach, each counted once. Absent on plans from before it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blast_radius: Option<u32>,
+    /// How long its run is expected to take: its actions, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_ms: Option<u64>,
     pub decision: Decision,
     pub approvals: Vec<Approval>,
     pub rejected_reason: Option<String>,

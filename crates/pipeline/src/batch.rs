@@ -12,6 +12,7 @@ use crate::{
     enabled::TenantRules,
     fields::Fields,
     indicators::{self, Sightings},
+    peers::Peers,
     silent::Silent,
 };
 
@@ -22,6 +23,7 @@ pub(crate) struct Workers {
     /// For the tenant's own rules.
     own: Worker,
     pub(crate) fields: Fields,
+    pub(crate) peers: Peers,
     pub(crate) correlation: Correlation,
 }
 
@@ -59,6 +61,7 @@ pub(crate) fn run(
         seen.push(normalised);
     }
     workers.fields.look(&events, &seen);
+    workers.peers.look(&events, &seen);
     workers.correlation.begin(&rules.correlations);
     let mut found =
         Found { events: &events, seen: &seen, rules: &rules, findings: Vec::new(), silent: Silent::default() };

@@ -23,6 +23,7 @@ mod growing;
 mod housekeeping;
 mod incidents;
 mod investigator;
+mod peers;
 mod seen;
 mod silent;
 mod throttle;

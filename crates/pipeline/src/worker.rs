@@ -237,6 +237,7 @@ async fn commit(
     outcome.silent.write(&mut tx).await?;
     outcome.sightings.write(&mut tx).await?;
     hands.workers.fields.write(&mut tx, now).await?;
+    hands.workers.peers.write(&mut tx, now).await?;
     letters(&mut tx, outcome, pipeline.settings.dead_letters, now).await?;
     record_damage(&mut tx, tenant, damaged)?;
     covered::unreadable(&mut tx, damaged, now).await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
-use shieldops_model::{Action, ActionId, ActionState, Owner, PlanId, TargetId, Timestamp, id};
+use shieldops_model::{Action, ActionId, ActionState, IncidentId, Owner, PlanId, TargetId, Timestamp, id};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -19,6 +19,10 @@ const BASELINES: &str = "baselines";
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub plan: Option<PlanId>,
+    pub capability: Option<String>,
+    pub target: Option<TargetId>,
+    /// Of the plans that were made for it.
+    pub incident: Option<IncidentId>,
     /// Any of these; empty is any at all.
     pub state: Vec<String>,
 }
@@ -149,10 +153,44 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
     let edge = wanted.bind(page.below::<id::ActionKind>()?);
     wanted.and(&format!("id<{edge}"));
     wanted.is("plan_id", filter.plan.map(|id| id.to_bytes().to_vec()));
+    wanted.is("capability", filter.capability.clone());
+    wanted.is("target_id", filter.target.map(|id| id.to_bytes().to_vec()));
+    if let Some(incident) = filter.incident {
+        let incident = wanted.bind(incident.to_bytes().to_vec());
+        wanted.and(&format!("plan_id IN (SELECT p.id FROM plans p WHERE p.tenant_id=$1 AND p.incident_id={incident})"));
+    }
     wanted.any("state", filter.state.iter().cloned());
     let rows = wanted.rows(access, "SELECT id, body FROM actions", "id DESC", page.fetch()).await?;
     let items = all(access, &rows).await?;
     Ok(page.page(items, |action| action.id.to_string()))
+}
+
+/// How long the last actions of a capability took from their intent to their verified end, in milliseconds, newest first;
+/// at most `most`. Undos do not count, and simulated ones only for simulated ones.
+pub async fn durations(access: &mut impl Access, capability: &str, simulated: bool, most: usize) -> Result<Vec<u64>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT (SELECT max(o.at) FROM action_journal o WHERE o.tenant_id=a.tenant_id AND o.action_id=a.id AND o.kind='outcome') \
+         -(SELECT max(i.at) FROM action_journal i WHERE i.tenant_id=a.tenant_id AND i.action_id=a.id AND i.kind='intent') AS took \
+         FROM (SELECT tenant_id, id, plan_id, state, simulated FROM actions WHERE tenant_id=$1 AND capability=$2 ORDER BY id DESC LIMIT 200) a \
+         JOIN plans p ON p.tenant_id=a.tenant_id AND p.id=a.plan_id \
+         WHERE a.simulated=$3 AND p.undo_of IS NULL AND a.state IN ($4,$5,$6) ORDER BY a.id DESC LIMIT $7",
+    )
+    .bind(tenant)
+    .bind(capability)
+    .bind(i64::from(simulated))
+    .bind(word(&ActionState::Verified))
+    .bind(word(&ActionState::Undone))
+    .bind(word(&ActionState::Expired))
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .fetch_all(access.conn())
+    .await?;
+    let mut took = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let micros: Option<i64> = row.try_get("took")?;
+        took.extend(micros.and_then(|micros| u64::try_from(micros / 1_000).ok()));
+    }
+    Ok(took)
 }
 
 /// How many actions stand in each state, simulated ones left out.
