@@ -62,7 +62,7 @@ impl Engine {
         if plan.approvals.len() >= usize::from(plan.decision.approvals_needed) {
             self.accept(&mut plan);
         }
-        let payload = json!({"hash": hash, "by": person.name, "client_addr": person.client_addr,
+        let payload = json!({"hash": hash, "by": person.name, "client_addr": person.client_addr, "strong": person.strong,
             "approvals": plan.approvals.len(), "needed": plan.decision.approvals_needed, "not_before": plan.not_before});
         let what = entry("plan.approved", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
@@ -215,7 +215,13 @@ impl Engine {
         }
         self.spare_voter(&plan, person)?;
         let (by, name) = (person.user, person.name.clone());
-        plan.break_glass = Some(Override { by, name, reason: reason.to_owned(), at: self.now() });
+        plan.break_glass = Some(Override {
+            by,
+            name,
+            reason: reason.to_owned(),
+            at: self.now(),
+            client_addr: person.client_addr.clone(),
+        });
         let ready = self.look_at_all(&plan).await?;
         let decision = self.evaluate(&plan, &ready, Stage::Plan, false).await?.into_decision();
         if !decision.allow {
@@ -226,7 +232,7 @@ impl Engine {
         plan.hash = plan_hash(&plan, &rows(&ready))?;
         plan.state = PlanState::Approved;
         let payload = json!({"hash": plan.hash, "replaces": before, "reason": reason, "by": person.name,
-            "client_addr": person.client_addr, "decision": plan.decision});
+            "client_addr": person.client_addr, "strong": person.strong, "decision": plan.decision});
         let what = entry("plan.break_glass", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     AnyCapability, Automation, Change, CrashPoints, Entry, Error, Finding, Journal, Observed, Registry, RescueFolder,
-    Step, Write, waits::Waits,
+    Step, Write, policies::Policies, settle::Settling, waits::Waits,
 };
 
 /// What an engine is made of.
@@ -61,6 +61,8 @@ pub struct Engine {
     /// Orphans of each target that were already reported.
     pub(crate) told: Mutex<HashMap<TargetId, HashSet<String>>>,
     pub(crate) waits: Waits,
+    pub(crate) policies: Policies,
+    pub(crate) settling: Settling,
 }
 
 /// One action, resolved against the world: its capability, its target's row, and what was just read.
@@ -70,6 +72,8 @@ pub(crate) struct Ready {
     pub(crate) target: Target,
     pub(crate) reach: Vec<IpNet>,
     pub(crate) observed: Observed<Value>,
+    /// What the effect reaches, each by one name.
+    pub(crate) resources: Vec<String>,
 }
 
 impl Engine {
@@ -81,6 +85,8 @@ impl Engine {
             ended: Notify::new(),
             told: Mutex::default(),
             waits: Waits::default(),
+            policies: Policies::default(),
+            settling: Settling::default(),
         })
     }
 
@@ -138,7 +144,8 @@ impl Engine {
         }
         let reach = capability.reach(params)?;
         let observed = capability.observe(&target, params).await?;
-        Ok(Ready { capability, target, reach, observed })
+        let resources = self.resources(&target, &reach, &observed.facts).await?;
+        Ok(Ready { capability, target, reach, observed, resources })
     }
 
     pub(crate) fn action_input(ready: &Ready, id: ActionId, from: &Value, params: &Value) -> ActionInput {
@@ -156,7 +163,7 @@ impl Engine {
             target: (&ready.target).into(),
             params: params.clone(),
             reach: ready.reach.clone(),
-            resources: shieldops_policy::resources(ready.target.id, &ready.reach, &ready.observed.facts, &[]),
+            resources: ready.resources.clone(),
             facts: Some(ready.observed.facts.clone()),
         }
     }
@@ -169,7 +176,8 @@ impl Engine {
         stage: Stage,
         drifted: bool,
     ) -> Result<Evaluation, Error> {
-        Ok(self.with.policy.evaluate(self.input(plan, ready, stage, drifted).await?))
+        let input = self.input(plan, ready, stage, drifted).await?;
+        self.judge(plan.id, input).await
     }
 
     async fn input(&self, plan: &Plan, ready: &[Ready], stage: Stage, drifted: bool) -> Result<Input, Error> {
@@ -201,7 +209,7 @@ impl Engine {
         let ready = self.look_at_all(&plan).await?;
         let drifted = self.undo_drifted(&plan, &ready).await?;
         let input = self.input(&plan, &ready, Stage::Plan, drifted).await?;
-        let policy = Arc::clone(&self.with.policy);
+        let policy = self.explainer(input.entry).await?;
         // Some thousand evaluations.
         tokio::task::spawn_blocking(move || explain(&policy, &input))
             .await
@@ -213,7 +221,8 @@ impl Engine {
     }
 
     /// One transaction: writes and their entry.
-    pub(crate) async fn commit(&self, writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
+    pub(crate) async fn commit(&self, mut writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
+        self.policies.hand_over(&mut writes);
         Ok(self.with.journal.commit(Change { at: self.now(), writes, entry: Some(entry) }).await?)
     }
 
@@ -296,9 +305,10 @@ pub(crate) fn requester(plan: &Plan) -> Requester {
     Requester { id: plan.requester.clone(), kind }
 }
 
-/// The client addresses of everybody who asked or approved, and whether every person's is known.
+/// The client addresses of everybody who asked, approved or broke the glass, and whether every person's is known.
 pub(crate) fn operators(plan: &Plan) -> (Vec<IpAddr>, bool) {
     let mut texts: Vec<Option<&str>> = plan.approvals.iter().map(|approval| approval.client_addr.as_deref()).collect();
+    texts.extend(plan.break_glass.iter().map(|person| person.client_addr.as_deref()));
     if requester(plan).kind == RequesterKind::User {
         texts.push(plan.requester_addr.as_deref());
     }

@@ -3,7 +3,10 @@
 mod notices;
 mod store;
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shieldops_model::{
@@ -12,7 +15,7 @@ use shieldops_model::{
 use shieldops_policy::GateSettings;
 pub use shieldops_store::{
     facts::Automation,
-    gate::{autonomy::Lowered, outcomes::Outcomes, uses::Use},
+    gate::{autonomy::Lowered, inputs::Asked, outcomes::Outcomes, policies::InForce, uses::Use},
 };
 pub use store::StoreJournal;
 
@@ -71,6 +74,8 @@ pub enum Write {
         item: Collected,
     },
     Automation(Automation),
+    /// What policy was asked about the plan that is written, and what it said.
+    Asked(Box<Asked>),
     /// An action begins: it counts for the rates.
     Use(Box<Use>),
     /// A person undid what was done to this state.
@@ -127,8 +132,16 @@ pub trait Journal: Send + Sync + 'static {
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Result<Surroundings, JournalError>;
     /// The gate's settings in force.
     async fn settings(&self) -> Result<GateSettings, JournalError>;
+    /// The tenant's own policies that are in force at this moment.
+    async fn policies(&self) -> Result<Option<InForce>, JournalError>;
+    /// The files of a version of them, tests among them.
+    async fn policy_files(&self, number: i64) -> Result<Vec<(String, String)>, JournalError>;
     /// How a capability did on a target of late.
     async fn outcomes(&self, capability: &str, target: TargetId, now: Timestamp) -> Result<Outcomes, JournalError>;
+    /// The addresses within these ranges that events spoke of from a time on; at most so many of each range.
+    async fn peers(&self, ranges: &[IpNet], from: Timestamp, limit: usize) -> Result<Vec<IpAddr>, JournalError>;
+    /// How long the last actions of a capability took that did what they should, in milliseconds.
+    async fn durations(&self, capability: &str, simulated: bool) -> Result<Vec<u64>, JournalError>;
     /// All of it or nothing.
     async fn commit(&self, change: Change) -> Result<(), JournalError>;
 }

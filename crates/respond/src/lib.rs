@@ -17,13 +17,16 @@ mod journal;
 pub mod memory;
 mod orphans;
 mod plan;
+mod policies;
 mod proposals;
 mod prove;
 mod proving;
+mod reached;
 mod recover;
 mod registry;
 mod rescue;
 mod run;
+mod settle;
 mod situation;
 mod undo;
 mod waits;
@@ -37,7 +40,7 @@ pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use journal::{
-    Automation, Change, Entry, Journal, JournalError, Lowered, Outcomes, Step, StoreJournal, Use, Write,
+    Asked, Automation, Change, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, StoreJournal, Use, Write,
 };
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};

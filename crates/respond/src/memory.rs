@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
@@ -14,7 +16,7 @@ use shieldops_model::{
 use shieldops_policy::GateSettings;
 
 use crate::{
-    Automation, Change, Collected, Entry, Journal, JournalError, Lowered, Outcomes, Step, Surroundings, Use, Write,
+    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, Surroundings, Use, Write,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -32,11 +34,15 @@ struct Tables {
     automation: Automation,
     rules: BTreeMap<IncidentId, Vec<String>>,
     around: Surroundings,
+    asked: Vec<Asked>,
+    /// The tenant's own policies: version, hash and files.
+    policies: Option<(InForce, Vec<(String, String)>)>,
     uses: Vec<Use>,
     undone: BTreeMap<String, Timestamp>,
     lowered: Vec<Lowered>,
     collected: Vec<(ActionId, Collected)>,
     entries: Vec<Entry>,
+    peers: Vec<IpAddr>,
     /// Automation is halted together with the first entry of this kind.
     halt_with: Option<&'static str>,
 }
@@ -74,9 +80,26 @@ impl MemoryJournal {
         self.lock().around = around;
     }
 
+    /// The tenant's own policies from now on.
+    pub fn put_policies(&self, number: i64, files: &[(&str, &str)]) {
+        let files: Vec<_> = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        let in_force = InForce { sequence: number, number, hash: format!("{files:?}") };
+        self.lock().policies = Some((in_force, files));
+    }
+
+    /// What policy was asked about plans that were written.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
     /// What the engine lowered by itself.
     pub fn lowered(&self) -> Vec<Lowered> {
         self.lock().lowered.clone()
+    }
+
+    /// Addresses that events spoke of lately.
+    pub fn put_peers(&self, peers: Vec<IpAddr>) {
+        self.lock().peers = peers;
     }
 
     /// The rules whose alerts are in an incident.
@@ -127,6 +150,7 @@ impl Tables {
                 self.baselines.remove(&state_key);
             }
             Write::Collected { action, item } => self.collected.push((action, item)),
+            Write::Asked(asked) => self.asked.push(*asked),
             Write::Use(begun) => self.uses.push(*begun),
             Write::Undone { state_key, .. } => {
                 self.undone.insert(state_key, at);
@@ -254,6 +278,14 @@ impl Journal for MemoryJournal {
         Ok(self.lock().around.settings.clone())
     }
 
+    async fn policies(&self) -> Stored<Option<InForce>> {
+        Ok(self.lock().policies.as_ref().map(|(in_force, _)| in_force.clone()))
+    }
+
+    async fn policy_files(&self, _number: i64) -> Stored<Vec<(String, String)>> {
+        Ok(self.lock().policies.as_ref().map(|(_, files)| files.clone()).unwrap_or_default())
+    }
+
     async fn outcomes(&self, capability: &str, target: TargetId, _now: Timestamp) -> Stored<Outcomes> {
         let tables = self.lock();
         let mine = |action: &&Action| {
@@ -271,6 +303,26 @@ impl Journal for MemoryJournal {
             }
         }
         Ok(outcomes)
+    }
+
+    async fn peers(&self, ranges: &[IpNet], _from: Timestamp, limit: usize) -> Stored<Vec<IpAddr>> {
+        let tables = self.lock();
+        let within = |peer: &&IpAddr| ranges.iter().any(|net| net.contains(*peer));
+        Ok(tables.peers.iter().filter(within).take(limit).copied().collect())
+    }
+
+    async fn durations(&self, capability: &str, simulated: bool) -> Stored<Vec<u64>> {
+        let tables = self.lock();
+        let did = |action: &&Action| {
+            (action.capability.as_str(), action.simulated) == (capability, simulated)
+                && (action.undo_of, action.state) == (None, ActionState::Verified)
+        };
+        let at = |action: ActionId, kind: &str| {
+            tables.steps.iter().rfind(|step| step.action == action && step.kind == kind).map(|step| step.at)
+        };
+        let took = |action: &Action| Some(at(action.id, "outcome")?.since(at(action.id, "intent")?));
+        let spans = tables.actions.values().filter(did).filter_map(took);
+        Ok(spans.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).collect())
     }
 
     async fn commit(&self, change: Change) -> Stored<()> {

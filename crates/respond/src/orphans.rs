@@ -163,6 +163,7 @@ impl Engine {
             not_checkable,
             demo: orphan.demo,
             confidence: None,
+            freeze_override: None,
         })
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use shieldops_model::{
-    Action, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan, Target, TargetId,
+    Action, ActionState, IncidentId, Override, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan, Target, TargetId,
 };
 use shieldops_policy::{Entry as Door, Requester, RequesterKind, Stage, canonical};
 
@@ -35,6 +35,8 @@ pub struct PlanRequest {
     pub demo: bool,
     /// Of the finding that is answered, 0 to 1.
     pub confidence: Option<f64>,
+    /// A person who sets a freeze aside, should one deny the plan. It still needs its approvals.
+    pub freeze_override: Option<Override>,
 }
 
 /// SHA-256, hex, over everything an approver sees: the plan, its actions, its decision, and the rows of its targets.
@@ -47,6 +49,8 @@ pub fn plan_hash(plan: &Plan, targets: &BTreeMap<TargetId, Target>) -> Result<St
         "not_checkable": plan.not_checkable, "created_at": plan.created_at, "expires_at": plan.expires_at, "actions": actions,
     });
     if let Value::Object(fields) = &mut seen {
+        fields.extend(plan.blast_radius.map(|reached| ("blast_radius".to_owned(), json!(reached))));
+        fields.extend(plan.estimated_ms.map(|takes| ("estimated_ms".to_owned(), json!(takes))));
         fields.extend(plan.confidence.map(|confidence| ("confidence".to_owned(), json!(confidence))));
         fields.extend(plan.break_glass.as_ref().map(|told| ("break_glass".to_owned(), json!(told))));
         fields.extend(plan.freeze_override.as_ref().map(|told| ("freeze_override".to_owned(), json!(told))));
@@ -62,6 +66,10 @@ fn hashed(action: &Action, target: Option<&Target>) -> Value {
         "undo_of": action.undo_of, "target": target,
     });
     if let Value::Object(fields) = &mut seen {
+        let lists = [("resources", json!(action.resources)), ("dependants", json!(action.dependants))];
+        let known = lists.into_iter().filter(|(_, list)| list.as_array().is_some_and(|list| !list.is_empty()));
+        fields.extend(known.map(|(name, list)| (name.to_owned(), list)));
+        fields.extend(action.estimate.map(|takes| ("estimate".to_owned(), json!(takes))));
         fields.extend(action.adopts.map(|id| ("adopts".to_owned(), json!(id))));
         fields.extend(action.control_path.as_ref().map(|path| ("control_path".to_owned(), json!(path))));
     }
@@ -86,8 +94,13 @@ impl Engine {
 
     /// Stores a plan that was made just now.
     pub(crate) async fn keep(&self, plan: &Plan, proposal: Option<String>) -> Result<(), Error> {
-        let kind = if plan.state == PlanState::Denied { "plan.denied" } else { "plan.proposed" };
+        let kind = match (plan.state, &plan.freeze_override) {
+            (PlanState::Denied, _) => "plan.denied",
+            (_, Some(_)) => "plan.freeze_overridden",
+            _ => "plan.proposed",
+        };
         let payload = json!({"hash": plan.hash, "title": plan.title, "risk": plan.risk, "simulated": plan.simulated,
+            "blast_radius": plan.blast_radius, "estimated_ms": plan.estimated_ms, "freeze_override": plan.freeze_override,
             "decision": plan.decision, "actions": plan.actions.iter().map(described).collect::<Vec<_>>()});
         let what = entry(kind, &plan.requester, plan, payload);
         self.commit(vec![Write::InsertPlan { plan: Box::new(plan.clone()), proposal }], what).await
@@ -102,15 +115,23 @@ impl Engine {
         for proposed in &request.actions {
             let (action, seen) = self.draw_up_action(&plan, proposed).await?;
             plan.not_checkable.extend(seen.capability.not_checkable(&action.params)?);
+            plan.not_checkable.extend(seen.observed.facts.not_checkable.iter().cloned());
             plan.simulated |= action.simulated;
             plan.actions.push(action);
             ready.push(seen);
         }
-        self.decide(plan, &ready, false).await
+        let plan = self.decide(plan, &ready, false).await?;
+        // Kept only where it is needed: it alerts everybody.
+        let frozen = plan.decision.denies.iter().any(|deny| deny.code == "change_freeze");
+        match request.freeze_override.clone() {
+            Some(told) if frozen => self.decide(Plan { freeze_override: Some(told), ..plan }, &ready, false).await,
+            _ => Ok(plan),
+        }
     }
 
     /// Puts the decision and the hash on a plan whose actions are complete.
     pub(crate) async fn decide(&self, mut plan: Plan, ready: &[Ready], drifted: bool) -> Result<Plan, Error> {
+        self.compute(&mut plan, ready).await?;
         plan.decision = self.evaluate(&plan, ready, Stage::Plan, drifted).await?.into_decision();
         plan.risk = plan.decision.risk;
         plan.state = if plan.decision.allow { PlanState::Proposed } else { PlanState::Denied };
@@ -133,6 +154,8 @@ impl Engine {
             requester: request.requester.id.clone(),
             requester_addr: request.requester_addr.clone(),
             actions: Vec::new(),
+            blast_radius: None,
+            estimated_ms: None,
             decision: shieldops_model::Decision {
                 allow: false,
                 denies: Vec::new(),
@@ -204,6 +227,9 @@ impl Engine {
             adopts: None,
             changed: false,
             class: described.class.as_str().to_owned(),
+            resources: Vec::new(),
+            dependants: Vec::new(),
+            estimate: None,
             detail: None,
             owners: Vec::new(),
             proofs: Vec::new(),
@@ -221,6 +247,7 @@ impl Engine {
         id: PlanId,
         requester: Requester,
         requester_addr: Option<String>,
+        freeze_override: Option<Override>,
     ) -> Result<Plan, Error> {
         let old = self.get_plan(id).await?;
         if door(&old) == Door::Undo {
@@ -232,9 +259,7 @@ impl Engine {
         if matches!(old.state, PlanState::Proposed | PlanState::Approved | PlanState::Executing) {
             return Err(Error::State { what: "the plan", state: word(&old.state) });
         }
-        let request =
-            PlanRequest { requester, requester_addr, incident_id: old.incident_id, demo: old.demo, ..request_of(&old) };
-        self.propose(request).await
+        self.propose(PlanRequest { requester, requester_addr, freeze_override, ..request_of(&old) }).await
     }
 
     /// Plans what a revision proposes. An unchanged proposal keeps its plan, whatever became of it; a proposed plan
@@ -307,6 +332,7 @@ impl Engine {
             not_checkable: Vec::new(),
             demo,
             confidence: Some(proposal.confidence),
+            freeze_override: None,
         };
         self.insert(request, Some(key)).await
     }
@@ -328,6 +354,7 @@ fn request_of(plan: &Plan) -> PlanRequest {
         not_checkable: Vec::new(),
         demo: plan.demo,
         confidence: plan.confidence,
+        freeze_override: None,
     }
 }
 

@@ -8,7 +8,7 @@ use shieldops_model::{Action, ActionState, Plan, PlanState};
 use crate::{
     Child, Engine, Error,
     engine::{Ready, action_entry},
-    run::{Seen, conclude},
+    run::{Seen, conclude, reads},
 };
 
 impl Engine {
@@ -71,12 +71,15 @@ impl Engine {
             let mut action = action.clone();
             let wanted = self.wanted(&action, ready).await?;
             let seen = self.read_back(ready, &action.params, &wanted).await?;
-            let untouched = matches!(&seen, Seen::Not(there) if ready.capability.same(there, &action.from)?);
+            // What was read back and only had to begin was done: whoever took it away since, it is not done again.
+            let waited = action.state == ActionState::Settling && ready.capability.takes_effect_after().is_some();
+            let untouched = !waited && matches!(&seen, Seen::Not(there) if ready.capability.same(there, &action.from)?);
             // An armed effect that is in force is joined by the run that goes on, which disarms it.
             let armed = matches!(&seen, Seen::InForce)
                 && action.undo_of.is_none()
                 && ready.capability.reverts_after(&ready.target, &action.params)?.is_some();
-            if untouched || armed {
+            // What only reads leaves no trace that says how far it came: it reads again.
+            if untouched || armed || reads(ready) {
                 self.back_to_planned(&mut action).await?;
             } else {
                 let end = conclude(ready, &action, seen, None)?;

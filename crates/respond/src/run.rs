@@ -16,6 +16,7 @@ use crate::{
     plan::{plan_hash, rows, word},
 };
 use turn::Turn;
+pub(crate) use turn::reads;
 
 /// What reading back said.
 pub(crate) enum Seen {
@@ -53,12 +54,18 @@ impl Engine {
         if !resumed && self.votes_are_void(&plan).await? {
             return self.ask_again(plan).await;
         }
+        if resumed && self.still_settles(&plan) {
+            return Ok(plan);
+        }
         let ready = match self.look_at_all(&plan).await {
             Ok(ready) => ready,
             Err(error) => return self.give_up(plan, &error).await,
         };
         if resumed {
             plan = self.reckon(&plan, &ready).await?;
+            if plan.actions.iter().all(|action| action.state != ActionState::Planned) {
+                return self.end_run(id).await;
+            }
         }
         let drifted = self.undo_drifted(&plan, &ready).await?;
         let evaluation = self.evaluate(&plan, &ready, Stage::Run, drifted).await?;
@@ -95,6 +102,9 @@ impl Engine {
             let turn = Turn { plan: &plan, ready, evaluation: &evaluation, fresh: place == 0 && !resumed };
             let state =
                 if stopped { self.skip(&plan, action, ready).await? } else { self.take_turn(&turn, action).await? };
+            if state == ActionState::Settling {
+                return self.get_plan(id).await;
+            }
             stopped |= state != ActionState::Verified;
         }
         self.end_run(id).await

@@ -79,7 +79,6 @@ impl Engine {
         let around = self.with.journal.surroundings(plan, self.now()).await?;
         let asked = requester(plan);
         let situation = Situation::of(&around.settings, self.now(), &asked, [&ready.target.labels]);
-        let facts = &ready.observed.facts;
         Ok(Some(Use {
             action: action.id,
             at: self.now(),
@@ -88,8 +87,8 @@ impl Engine {
             capability: action.capability.clone(),
             requester: plan.requester.clone(),
             teams: situation.teams.into_iter().map(|team| team.name).collect(),
-            resources: shieldops_policy::resources(ready.target.id, &ready.reach, facts, &[]),
-            restart: described.effects.iter().any(|effect| effect.ends_with(".restart")),
+            resources: ready.resources.clone(),
+            restart: described.class == shieldops_policy::Class::Transient,
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! Undo: planned and permitted like any action, back to the state before the first owner, and read back.
 
+mod lift;
 mod many;
 
 use std::sync::Arc;
@@ -98,7 +99,8 @@ impl Engine {
             let what = entry("plan.superseded", &wish.requester.id, &plan, json!({"hash": plan.hash}));
             self.save_plan(&mut plan, Vec::new(), what).await?;
         }
-        let plan = self.draw_up_undo(&original, &ready, to, drifted, &wish).await?;
+        let why = if drifted { format!("{} (the state changed since the action)", wish.why) } else { wish.why.clone() };
+        let plan = self.draw_up_undo(&original, &ready, to, drifted, &Wish { why, ..wish.clone() }).await?;
         self.insert_undo(plan, original, drifted, &wish).await
     }
 
@@ -152,7 +154,7 @@ impl Engine {
         let of = self.get_plan(original.plan_id).await?;
         let request = PlanRequest {
             title: format!("Undo: {}", of.title),
-            why: if drifted { format!("{} (the state changed since the action)", wish.why) } else { wish.why.clone() },
+            why: wish.why.clone(),
             actions: Vec::new(),
             requester: wish.requester.clone(),
             requester_addr: wish.addr.clone(),
@@ -160,6 +162,7 @@ impl Engine {
             not_checkable: Vec::new(),
             demo: original.demo,
             confidence: None,
+            freeze_override: None,
         };
         let mut plan = self.blank(&request);
         plan.undo_of = Some(of.id);

@@ -99,3 +99,25 @@ async fn a_network_twin_shows_its_sockets_and_is_left_as_it_was() {
     let error = world.engine.propose(request).await.unwrap_err().to_string();
     assert!(error.contains("a network only"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_whose_reading_was_lost_in_the_middle_is_read_again_and_never_said_to_be_there() {
+    let mut world = World::new("sim/test");
+    world.restart(shieldops_respond::CrashPoints::give_up_at("after_intent"));
+    let mut request = world.request(serde_json::json!({}));
+    request.actions[0].capability = "linux.collect_evidence".to_owned();
+    request.actions[0].params = serde_json::json!({"sockets": true});
+    let plan = world.engine.propose(request).await.unwrap();
+    if plan.decision.approvals_needed == 0 {
+        world.engine.execute(plan.id, &crate::support::person(1)).await.unwrap();
+    } else {
+        world.engine.approve(plan.id, &plan.hash, &crate::support::person(1)).await.unwrap();
+    }
+    world.idle().await;
+    assert!(world.journal.collected().is_empty(), "the process was lost before it read");
+    world.restart(shieldops_respond::CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    let done = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
+    assert_eq!(done.actions[0].state, shieldops_model::ActionState::Verified, "{:?}", done.actions[0].detail);
+    assert!(!world.journal.collected().is_empty(), "verified, and nothing was read");
+}

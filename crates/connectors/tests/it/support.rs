@@ -91,6 +91,7 @@ pub(crate) fn request_on(target: &str, params: Value) -> PlanRequest {
         not_checkable: Vec::new(),
         demo: false,
         confidence: None,
+            freeze_override: None,
     }
 }
 
@@ -187,7 +188,22 @@ impl World {
     }
 
     pub(crate) async fn undo(&self, action: &Action) -> Result<Action, Error> {
-        self.engine.undo(action.id, &person(2), "a false alarm").await
+        let done = self.engine.undo(action.id, &person(2), "a false alarm").await?;
+        if done.state == shieldops_model::ActionState::Undoing {
+            self.settled().await;
+            return Ok(self.action(action).await);
+        }
+        Ok(done)
+    }
+
+    /// Lets the time pass that effects take to begin.
+    pub(crate) async fn settled(&self) {
+        self.idle().await;
+        while let Some(left) = self.engine.settling() {
+            self.clock.advance(left);
+            self.engine.settle_due().await.unwrap();
+            self.idle().await;
+        }
     }
 
     pub(crate) async fn action(&self, action: &Action) -> Action {

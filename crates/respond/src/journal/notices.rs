@@ -51,7 +51,11 @@ fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
         }
         "plan.freeze_overridden" => {
             let reason = plan.freeze_override.as_ref().map_or("", |over| over.reason.as_str());
-            vec![by(about(plan, NoticeKind::FreezeOverridden, Audience::Administrators).with("Reason", reason), entry)]
+            let told = about(plan, NoticeKind::FreezeOverridden, Audience::Everyone).with("Reason", reason);
+            let mut notices = vec![by(told, entry)];
+            // Who is told why need not be told that.
+            notices.extend(proposed(plan).into_iter().filter(|notice| notice.audience != Audience::Everyone));
+            notices
         }
         _ => Vec::new(),
     }

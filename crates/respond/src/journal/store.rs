@@ -2,22 +2,23 @@
 
 mod around;
 
-use std::fmt::Display;
+use std::{fmt::Display, net::IpAddr};
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
 use shieldops_policy::GateSettings;
 use shieldops_store::{
-    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox, people,
-    plans, targets,
+    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox, peers,
+    people, plans, targets,
 };
 
 use crate::{Outcomes, Surroundings};
 
-use super::{Automation, Change, Entry, Journal, JournalError, Step, Write, notices};
+use super::{Automation, Change, Entry, InForce, Journal, JournalError, Step, Write, notices};
 
 /// The memory of one tenant's engine, in the store.
 #[derive(Debug, Clone)]
@@ -133,8 +134,27 @@ impl Journal for StoreJournal {
         around::settings(in_force.map(|version| version.document).as_ref())
     }
 
+    async fn policies(&self) -> Stored<Option<InForce>> {
+        Ok(gate::policies::in_force(&mut self.read().await?).await?)
+    }
+
+    async fn policy_files(&self, number: i64) -> Stored<Vec<(String, String)>> {
+        let content = gate::policies::content(&mut self.read().await?, number).await?;
+        let gone = || JournalError::Failed(format!("version {number} of the policies is not there"));
+        content.map(|content| content.files).ok_or_else(gone)
+    }
+
     async fn outcomes(&self, capability: &str, target: TargetId, now: Timestamp) -> Stored<Outcomes> {
         Ok(gate::outcomes::of(&mut self.read().await?, capability, target, now).await?)
+    }
+
+    async fn peers(&self, ranges: &[IpNet], from: Timestamp, limit: usize) -> Stored<Vec<IpAddr>> {
+        let ends: Vec<(IpAddr, IpAddr)> = ranges.iter().map(|net| (net.network(), net.broadcast())).collect();
+        Ok(peers::within(&mut self.read().await?, &ends, from, limit).await?)
+    }
+
+    async fn durations(&self, capability: &str, simulated: bool) -> Stored<Vec<u64>> {
+        Ok(actions::durations(&mut self.read().await?, capability, simulated, crate::reached::MEASURED).await?)
     }
 
     async fn commit(&self, change: Change) -> Stored<()> {
@@ -174,6 +194,7 @@ async fn carry_out(tx: &mut Tx, write: Write, at: Timestamp) -> Stored<()> {
             };
             collected::keep(tx, action, &new, at).await?;
         }
+        Write::Asked(asked) => gate::inputs::keep(tx, &asked).await?,
         Write::Use(begun) => gate::uses::begin(tx, &begun).await?,
         Write::Undone { state_key, by } => gate::undone::note(tx, &state_key, &by, at).await?,
         Write::Lower(lowered) => {

@@ -19,6 +19,8 @@ use crate::{
 const AT_MOST: Duration = Duration::from_secs(90);
 /// Longer than any effect of a case lasts.
 const LATER: Duration = Duration::from_hours(366 * 24);
+/// Waits of one step of a case: a run, and what it is undone by.
+const MOST_WAITS: u32 = 8;
 /// Characters of a difference that are kept.
 const SHOWN: usize = 600;
 
@@ -180,6 +182,18 @@ impl World<'_> {
         self.tracker.reopen();
     }
 
+    /// Lets the time pass that effects take to begin.
+    async fn settled(&self, engine: &Arc<Engine>) -> Result<(), Stop> {
+        self.idle().await;
+        for _ in 0..MOST_WAITS {
+            let Some(left) = engine.settling() else { return Ok(()) };
+            self.with.clock.advance(left);
+            engine.settle_due().await?;
+            self.idle().await;
+        }
+        Err(Stop::Failed("what settles does not come to an end".to_owned()))
+    }
+
     /// Planned, approved, run, and after a crash recovered: in force and read back.
     async fn applied(&self, crash: CrashPoints, params: Value) -> Result<Action, Stop> {
         let plan = self.engine(CrashPoints::none()).propose(self.request(params)).await?;
@@ -190,6 +204,7 @@ impl World<'_> {
         self.idle().await;
         let engine = self.engine(CrashPoints::none());
         engine.recover().await?;
+        self.settled(&engine).await?;
         let plan = engine.wait(plan.id, AT_MOST).await?;
         let action =
             plan.actions.into_iter().next().ok_or_else(|| Stop::Failed("a plan without actions".to_owned()))?;
@@ -214,6 +229,7 @@ impl World<'_> {
             not_checkable: Vec::new(),
             demo: false,
             confidence: None,
+            freeze_override: None,
         }
     }
 
@@ -226,11 +242,13 @@ impl World<'_> {
         self.idle().await;
         let engine = self.engine(CrashPoints::none());
         engine.recover().await?;
-        self.idle().await;
+        self.settled(&engine).await?;
         let mut now = self.read(action).await?;
         if !matches!(now.state, ActionState::Undone) {
             // The process was lost before the undo was planned: a person asks again.
-            now = engine.undo(action.id, &person(1), "again").await?;
+            engine.undo(action.id, &person(1), "again").await?;
+            self.settled(&engine).await?;
+            now = self.read(action).await?;
         }
         if now.state == ActionState::Undone { Ok(()) } else { Err(told("undo", &now)) }
     }
@@ -247,7 +265,9 @@ impl World<'_> {
 
     async fn expired(&self, action: &Action) -> Result<(), Stop> {
         self.with.clock.set(self.with.clock.now().plus(LATER));
-        self.engine(CrashPoints::none()).expire_due().await?;
+        let engine = self.engine(CrashPoints::none());
+        engine.expire_due().await?;
+        self.settled(&engine).await?;
         let now = self.read(action).await?;
         if now.state == ActionState::Expired { Ok(()) } else { Err(told("expiry", &now)) }
     }
@@ -258,6 +278,11 @@ impl World<'_> {
         let changed = proving.snapshot(self.target).await?;
         let engine = self.engine(CrashPoints::none());
         let asked = engine.undo(action.id, &person(1), "it was proved").await;
+        self.settled(&engine).await?;
+        let asked = match asked {
+            Ok(_) => Ok(self.read(action).await?),
+            Err(error) => Err(error),
+        };
         match asked {
             // What is there is what the undo would restore, or the change did not concern the effect: then it goes.
             Ok(done) if done.state == ActionState::Undone => {

@@ -102,7 +102,10 @@ impl Engine {
         if end.state == ActionState::Verified {
             end = self.secure(turn, &action, wanted, end).await?;
         }
-        self.outcome(turn.plan, &mut action, ready, end).await
+        match ready.capability.takes_effect_after().filter(|_| end.state == ActionState::Verified) {
+            Some(takes) => self.begin_settling(&mut action, takes).await,
+            None => self.outcome(turn.plan, &mut action, ready, end).await,
+        }
     }
 
     /// An effect that could cut our own way stays only when it is verified over that way and then disarmed.
@@ -239,6 +242,12 @@ impl Engine {
         let detail = Some("what was wanted was already so: nothing was changed".to_owned());
         let wanted = self.wanted(&action, turn.ready).await?;
         let end = self.secure(turn, &action, &wanted, End { state: ActionState::Verified, detail, side: "to" }).await?;
+        let takes = turn.ready.capability.takes_effect_after().filter(|_| action.undo_of.is_none());
+        if let Some(takes) = takes
+            && self.settles_for_another(&action).await?
+        {
+            return self.begin_settling(&mut action, takes).await;
+        }
         self.outcome(turn.plan, &mut action, turn.ready, end).await
     }
 
@@ -249,7 +258,11 @@ impl Engine {
 
     /// Reads back until the effect is in force or its settling time is over.
     async fn settle(&self, action: &mut Action, ready: &Ready, wanted: &Value) -> Result<Seen, Error> {
-        let settle = Duration::from_millis(ready.capability.describe().settle_ms);
+        // Where time alone makes it so, what is not there at once does not come.
+        let settle = match ready.capability.takes_effect_after() {
+            Some(_) => Duration::ZERO,
+            None => Duration::from_millis(ready.capability.describe().settle_ms),
+        };
         let deadline = tokio::time::Instant::now() + settle;
         loop {
             let seen = self.read_back(ready, &action.params, wanted).await?;
@@ -273,7 +286,7 @@ fn unread(fault: &Fault) -> String {
 }
 
 /// Changes nothing on the target.
-fn reads(ready: &Ready) -> bool {
+pub(crate) fn reads(ready: &Ready) -> bool {
     ready.capability.describe().class == Class::ReadOnly
 }
 

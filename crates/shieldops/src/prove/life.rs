@@ -1,13 +1,21 @@
 //! One life of a process that is killed: it goes on with what an earlier life left, blocks or disables or moves one thing,
 //! and undoes it. What it knows is in the state database of its own folder, as a server's is.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
-use shieldops_connectors::linux::{Linux, LinuxOptions};
-use shieldops_model::{Action, ActionState, Clock, PlanState, ProposedAction, SystemClock, UserId};
+use shieldops_connectors::linux::{Attached, Linux, LinuxOptions};
+use shieldops_model::{Action, ActionState, Clock, Plan, PlanState, ProposedAction, SystemClock, Timestamp, UserId};
 use shieldops_policy::{Policy, Requester, RequesterKind};
 use shieldops_respond::{
     CrashPoints, Engine, EngineOptions, Journal as _, Person, PlanRequest, Registry, RescueFolder, StoreJournal,
@@ -16,12 +24,14 @@ use shieldops_respond::{
 use shieldops_store::{Job, Options, Store, TenantScope, targets};
 use tokio_util::task::TaskTracker;
 
+use super::kills::SIMULATOR;
 use crate::{
     cli::{Outcome, block_on},
     output,
 };
 
-const AT_MOST: Duration = Duration::from_secs(100);
+/// Waits of one step: a run, and what it is undone by.
+const MOST_WAITS: u32 = 8;
 const ENDED: &[PlanState] = &[PlanState::Executed, PlanState::Denied, PlanState::Rejected, PlanState::Expired];
 
 #[derive(Debug, Args)]
@@ -32,6 +42,70 @@ pub(crate) struct LifeArgs {
     capability: String,
     #[arg(long)]
     params: String,
+    /// `network/PID` or `rooted/PID`: the twin that another process holds. A simulator otherwise.
+    #[arg(long, value_parser = read)]
+    twin: Option<(String, u32)>,
+}
+
+/// How a life is told of a twin.
+pub(super) fn named(name: &str, twin: Attached) -> String {
+    let (Attached::Network(pid) | Attached::Rooted(pid)) = twin;
+    format!("{name}/{pid}")
+}
+
+fn read(text: &str) -> Result<(String, u32), String> {
+    let read = text.split_once('/').and_then(|(name, pid)| Some((name.to_owned(), pid.parse().ok()?)));
+    read.ok_or_else(|| "want network/PID or rooted/PID".to_owned())
+}
+
+impl LifeArgs {
+    fn target(&self) -> String {
+        self.twin.as_ref().map_or_else(|| SIMULATOR.to_owned(), |(name, _)| format!("twin/{name}"))
+    }
+
+    fn attach(&self, linux: &Linux) {
+        if let Some((name, pid)) = &self.twin {
+            let twin = if name == "network" { Attached::Network(*pid) } else { Attached::Rooted(*pid) };
+            linux.attach(name, twin);
+        }
+    }
+}
+
+/// The system's clock, moved on where an effect only takes its time. The next life goes on from there.
+pub(super) struct Moved {
+    by_us: AtomicU64,
+    file: PathBuf,
+}
+
+impl Moved {
+    pub(super) fn of(folder: &Path) -> Self {
+        let file = folder.join("moved");
+        let by_us = fs::read_to_string(&file).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+        Self { by_us: AtomicU64::new(by_us), file }
+    }
+
+    fn by(&self) -> Duration {
+        Duration::from_micros(self.by_us.load(Ordering::SeqCst))
+    }
+
+    fn advance(&self, span: Duration) -> anyhow::Result<()> {
+        let by_us = u64::try_from((self.by() + span).as_micros())?;
+        let fresh = self.file.with_extension("new");
+        fs::write(&fresh, by_us.to_string())?;
+        fs::rename(fresh, &self.file)?;
+        self.by_us.store(by_us, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.by())
+    }
+
+    fn boot(&self) -> Duration {
+        SystemClock.boot() + self.by()
+    }
 }
 
 /// The hidden command of one life. Prints how the action stands at its end.
@@ -41,18 +115,28 @@ pub(crate) fn run(args: &LifeArgs) -> Outcome {
     Ok(std::process::ExitCode::SUCCESS)
 }
 
+struct Life<'a> {
+    args: &'a LifeArgs,
+    clock: Arc<Moved>,
+    journal: Arc<StoreJournal>,
+    tracker: TaskTracker,
+    engine: Arc<Engine>,
+}
+
 async fn live(args: &LifeArgs) -> anyhow::Result<Action> {
+    let clock = Arc::new(Moved::of(&args.dir));
     let options = Options { data_dir: args.dir.clone(), demo: false, database_url: None, keys_dir: None };
-    let store = Store::open(&options, Arc::new(SystemClock)).await?;
+    let store = Store::open(&options, Arc::clone(&clock) as _).await?;
     let tenant = store.first().await?.id;
     let scope = store.job(tenant, Job::Response)?;
-    register(&scope, store.clock().as_ref()).await?;
+    register(&scope, &args.target(), clock.as_ref()).await?;
     let journal = Arc::new(StoreJournal::new(scope, false));
     let linux = Linux::new(LinuxOptions {
         data_dir: args.dir.clone(),
         installation: "proof".to_owned(),
-        clock: Arc::clone(store.clock()),
+        clock: Arc::clone(&clock) as _,
     })?;
+    args.attach(&linux);
     let key = store.keys().data_key(tenant)?;
     let tracker = TaskTracker::new();
     let engine = Engine::new(EngineOptions {
@@ -60,22 +144,21 @@ async fn live(args: &LifeArgs) -> anyhow::Result<Action> {
         journal: Arc::clone(&journal) as _,
         registry: Arc::new(Registry::new(shieldops_connectors::capabilities(linux))?),
         policy: Arc::new(Policy::built_in()?),
-        clock: Arc::clone(store.clock()),
+        clock: Arc::clone(&clock) as _,
         tracker: tracker.clone(),
         crash: CrashPoints::none(),
         findings: None,
         rescue: Some(RescueFolder::new(&args.dir, "proof".to_owned(), key)?),
     });
-    engine.recover().await?;
-    tracker.close();
-    tracker.wait().await;
-    tracker.reopen();
-    let action = applied(&engine, &journal, args).await?;
-    undone(&engine, action).await
+    let life = Life { args, clock, journal, tracker, engine };
+    life.engine.recover().await?;
+    life.settled().await?;
+    let action = life.applied().await?;
+    life.undone(action).await
 }
 
-async fn register(scope: &TenantScope, clock: &dyn Clock) -> anyhow::Result<()> {
-    let row = stand_in("sim/proof");
+async fn register(scope: &TenantScope, name: &str, clock: &dyn Clock) -> anyhow::Result<()> {
+    let row = stand_in(name);
     let mut tx = scope.begin().await?;
     if targets::find_named(&mut tx, &row.reference()).await?.is_none() {
         targets::insert(&mut tx, &row).await?;
@@ -85,55 +168,91 @@ async fn register(scope: &TenantScope, clock: &dyn Clock) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The action, in force: planned now, or by an earlier life.
-async fn applied(engine: &Arc<Engine>, journal: &StoreJournal, args: &LifeArgs) -> anyhow::Result<Action> {
-    let mut known = journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
-    known.extend(journal.plans_in(ENDED).await?);
-    known.retain(|plan| plan.undo_of.is_none());
-    if known.len() > 1 {
-        bail!("{} plans where one was asked for", known.len());
-    }
-    let plan = match known.pop() {
-        Some(plan) => plan,
-        None => engine.propose(request(args)?).await?,
-    };
-    if plan.state == PlanState::Proposed {
-        for number in 1..=u128::from(plan.decision.approvals_needed) {
-            engine.approve(plan.id, &plan.hash, &person(number + 1)).await?;
+impl Life<'_> {
+    /// Until nothing runs and nothing settles.
+    async fn settled(&self) -> anyhow::Result<()> {
+        for _ in 0..MOST_WAITS {
+            self.tracker.close();
+            self.tracker.wait().await;
+            self.tracker.reopen();
+            let Some(left) = self.engine.settling() else { return Ok(()) };
+            self.clock.advance(left)?;
+            self.engine.settle_due().await?;
         }
-        if plan.decision.approvals_needed == 0 {
-            engine.execute(plan.id, &person(1)).await?;
+        bail!("what settles does not come to an end")
+    }
+
+    /// The action, in force: planned now, or by an earlier life.
+    async fn applied(&self) -> anyhow::Result<Action> {
+        let engine = &self.engine;
+        let mut known =
+            self.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
+        known.extend(self.journal.plans_in(ENDED).await?);
+        known.retain(|plan| plan.undo_of.is_none());
+        ensure!(known.len() <= 1, "{} plans where one was asked for", known.len());
+        let plan = match known.pop() {
+            Some(plan) => plan,
+            None => engine.propose(self.request()?).await?,
+        };
+        if plan.state == PlanState::Proposed {
+            for number in 1..=u128::from(plan.decision.approvals_needed) {
+                engine.approve(plan.id, &plan.hash, &person(number + 1)).await?;
+            }
+            if plan.decision.approvals_needed == 0 {
+                engine.execute(plan.id, &person(1)).await?;
+            }
+        }
+        self.settled().await?;
+        let plan = self.plan(&plan).await?;
+        let action = plan.actions.into_iter().next().context("a plan without actions")?;
+        match action.state {
+            ActionState::Verified => self.reported_truly(action).await,
+            ActionState::Undoing | ActionState::Undone => Ok(action),
+            other => bail!("the action is {other:?}: {}", action.detail.unwrap_or_default()),
         }
     }
-    let plan = engine.wait(plan.id, AT_MOST).await?;
-    let action = plan.actions.into_iter().next().context("a plan without actions")?;
-    match action.state {
-        ActionState::Verified | ActionState::Undoing | ActionState::Undone => Ok(action),
-        other => bail!("the action is {other:?}: {}", action.detail.unwrap_or_default()),
-    }
-}
 
-async fn undone(engine: &Arc<Engine>, action: Action) -> anyhow::Result<Action> {
-    if action.class != "reversible" {
-        return Ok(action);
+    /// What is called verified is there when it is read again.
+    async fn reported_truly(&self, action: Action) -> anyhow::Result<Action> {
+        let findings = self.engine.reobserve().await?;
+        match findings.first() {
+            Some(finding) => bail!("it is verified, and {:?}: {}", finding.kind, finding.detail),
+            None => self.action(&action).await,
+        }
     }
-    Ok(engine.undo(action.id, &person(1), "it was proved").await?)
-}
 
-fn request(args: &LifeArgs) -> anyhow::Result<PlanRequest> {
-    let params: Value = serde_json::from_str(&args.params).context("--params: want JSON")?;
-    let target = stand_in("sim/proof").reference();
-    Ok(PlanRequest {
-        title: "Proof".to_owned(),
-        why: "it is proved".to_owned(),
-        actions: vec![ProposedAction { capability: args.capability.clone(), target, params }],
-        requester: Requester { id: person(1).user.to_string(), kind: RequesterKind::User },
-        requester_addr: person(1).client_addr,
-        incident_id: None,
-        not_checkable: Vec::new(),
-        demo: false,
-        confidence: None,
-    })
+    async fn undone(&self, action: Action) -> anyhow::Result<Action> {
+        if action.class != "reversible" {
+            return Ok(action);
+        }
+        self.engine.undo(action.id, &person(1), "it was proved").await?;
+        self.settled().await?;
+        self.action(&action).await
+    }
+
+    async fn plan(&self, plan: &Plan) -> anyhow::Result<Plan> {
+        self.journal.plan(plan.id).await?.context("the plan is gone")
+    }
+
+    async fn action(&self, action: &Action) -> anyhow::Result<Action> {
+        self.journal.action(action.id).await?.context("the action is gone")
+    }
+
+    fn request(&self) -> anyhow::Result<PlanRequest> {
+        let params: Value = serde_json::from_str(&self.args.params).context("--params: want JSON")?;
+        let (capability, target) = (self.args.capability.clone(), stand_in(&self.args.target()).reference());
+        Ok(PlanRequest {
+            title: "Proof".to_owned(),
+            why: "it is proved".to_owned(),
+            actions: vec![ProposedAction { capability, target, params }],
+            requester: Requester { id: person(1).user.to_string(), kind: RequesterKind::User },
+            requester_addr: person(1).client_addr,
+            incident_id: None,
+            not_checkable: Vec::new(),
+            demo: false,
+            confidence: None,
+        })
+    }
 }
 
 fn person(number: u128) -> Person {
