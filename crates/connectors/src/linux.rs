@@ -1,6 +1,7 @@
 //! Linux hosts: how one is reached, what is read from it, and what can be done to it.
 
 mod accounts;
+mod attached;
 mod authorized_key;
 mod block_domain;
 mod block_ip;
@@ -30,6 +31,7 @@ mod staged;
 mod target;
 pub mod twin;
 
+pub use attached::Attached;
 pub use authorized_key::RemoveAuthorizedKey;
 pub use block_domain::BlockDomain;
 pub use block_ip::{BlockIp, Params, State};

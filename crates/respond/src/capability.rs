@@ -194,6 +194,12 @@ pub trait Capability: Send + Sync + 'static {
         observed == wanted
     }
 
+    /// How long after it was accepted the effect begins, where reading back cannot tell: that time is waited out before
+    /// an action is called verified. `None`: what is read back is in force.
+    fn takes_effect_after(&self) -> Option<Duration> {
+        None
+    }
+
     /// What cannot be checked afterwards, for the approver.
     fn not_checkable(&self, _params: &Self::Params) -> Vec<String> {
         Vec::new()
@@ -261,6 +267,7 @@ pub trait AnyCapability: Send + Sync {
     fn holds(&self, observed: &Value, wanted: &Value) -> Result<bool, Fault>;
     /// Equal, counters and remaining time aside.
     fn same(&self, a: &Value, b: &Value) -> Result<bool, Fault>;
+    fn takes_effect_after(&self) -> Option<Duration>;
     fn not_checkable(&self, params: &Value) -> Result<Vec<String>, Fault>;
     async fn probe(&self, target: &Target, params: &Value) -> Option<Probe>;
     async fn marks(&self, target: &Target) -> Result<Vec<Mark<Value>>, Fault>;
@@ -354,6 +361,10 @@ impl<C: Capability> AnyCapability for Typed<C> {
 
     fn same(&self, a: &Value, b: &Value) -> Result<bool, Fault> {
         Ok(state::<C::State>(a)? == state::<C::State>(b)?)
+    }
+
+    fn takes_effect_after(&self) -> Option<Duration> {
+        self.inner.takes_effect_after()
     }
 
     fn not_checkable(&self, given: &Value) -> Result<Vec<String>, Fault> {

@@ -65,6 +65,8 @@ pub struct ProofRow {
     pub residue: u32,
     /// Processes killed in the middle of a run, and whether each was recovered from.
     pub kills: u32,
+    /// Where they acted: `network`, `rooted`, `simulator` where no twin runs, or `none`.
+    pub kills_on: &'static str,
     pub verdict: Verdict,
     /// Why it is not proved.
     pub why: Option<String>,
@@ -153,6 +155,7 @@ pub async fn prove(with: &ProveOptions, capability: &Arc<dyn AnyCapability>) -> 
         twin_cases: 0,
         residue: 0,
         kills: 0,
+        kills_on: "none",
         verdict: Verdict::Proved,
         why: None,
         failures: Vec::new(),

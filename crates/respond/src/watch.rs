@@ -75,6 +75,7 @@ impl Engine {
             }
         }
         self.start_due().await?;
+        self.settle_due().await?;
         let mut states = LIVE.to_vec();
         states.extend([ActionState::Undoing, ActionState::UndoFailed]);
         for action in self.with.journal.actions_in(&states).await? {
@@ -134,7 +135,8 @@ impl Engine {
     async fn observe_again(&self, id: ActionId, target: TargetId) -> Result<Option<Finding>, Error> {
         let _held = self.hold_targets([target]).await;
         let mut action = self.get_action(id).await?;
-        if !LIVE.contains(&action.state) {
+        // What settles is read when it should be in force.
+        if !LIVE.contains(&action.state) || action.state == ActionState::Settling {
             return Ok(None);
         }
         let (state, detail) = match self.see(&action).await {

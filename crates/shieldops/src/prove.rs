@@ -31,7 +31,7 @@ const NOT_RUN: u8 = 3;
 const ATTACKER: &str = "203.0.113.66";
 const VICTIM: &str = "198.51.100.10";
 const HEAD: &[&str] =
-    &["CAPABILITY", "REVERSIBILITY", "CASES", "TWIN", "TWIN CASES", "RESIDUE", "KILLS", "SECONDS", "VERDICT", "WHY"];
+    &["CAPABILITY", "REVERSIBILITY", "CASES", "TWIN", "TWIN CASES", "RESIDUE", "KILLS", "ON", "SECONDS", "VERDICT", "WHY"];
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
@@ -137,11 +137,18 @@ async fn prove_all(args: &ProveArgs) -> anyhow::Result<Option<Vec<ProofRow>>> {
     for capability in &wanted {
         output::note(&format!("proving {}", capability.describe().name));
         let mut row = prove(&options, capability).await;
-        kills::kill(stage.folder.path(), capability, args.kills, args.seed, &mut row).await?;
+        let twin = known_twin(&row).and_then(|name| Some((name, stage.linux.attachable(name)?)));
+        let ground = kills::Ground { folder: stage.folder.path(), capability, twin };
+        kills::kill(&ground, args.kills, args.seed, &mut row).await?;
         rows.push(row);
     }
     stage.linux.stop_twins();
     Ok(Some(rows))
+}
+
+/// The twin that the capability was just proved on.
+fn known_twin(row: &ProofRow) -> Option<&'static str> {
+    (row.twin_cases > 0).then_some(row.twin)
 }
 
 fn print(rows: &[ProofRow]) -> Result<(), Failure> {
@@ -154,6 +161,7 @@ fn print(rows: &[ProofRow]) -> Result<(), Failure> {
             row.twin_cases.to_string(),
             row.residue.to_string(),
             row.kills.to_string(),
+            row.kills_on.to_owned(),
             format!("{:.1}", Duration::from_millis(row.took_ms).as_secs_f64()),
             output::text(&json!(row.verdict)),
             row.why.clone().unwrap_or_default(),

@@ -256,9 +256,13 @@ impl Capability for DisableCronEntry {
         observed.lines.hold(&wanted.lines)
     }
 
+    fn takes_effect_after(&self) -> Option<Duration> {
+        Some(Duration::from_millis(SETTLE_MS))
+    }
+
     fn not_checkable(&self, params: &Params) -> Vec<String> {
         vec![
-            format!("whether cron has read {} again: it does within a minute", params.path),
+            format!("that cron has read {} again: it does within a minute, which is waited out", params.path),
             "timers of systemd, `at` and anacron that start the same".to_owned(),
         ]
     }

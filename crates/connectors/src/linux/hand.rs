@@ -110,6 +110,9 @@ pub fn hand_main(_args: &[String]) -> i32 {
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
         tracing::debug!(%error, "no parent-death signal");
     }
+    if rooted::is_here() && abandoned() {
+        return 1;
+    }
     let answer: Outcome<Value> = told().and_then(|told| {
         let (_, doing) = jobs()
             .into_iter()
@@ -125,6 +128,12 @@ pub fn hand_main(_args: &[String]) -> i32 {
         out.flush()
     });
     i32::from(written.is_err())
+}
+
+/// Whoever entered the twin with us died before we could ask for the signal: then the twin's process 1 is our parent. One
+/// that lives has no number in here.
+fn abandoned() -> bool {
+    rustix::process::getppid().is_some()
 }
 
 fn told() -> Outcome<Told> {
@@ -208,9 +217,9 @@ impl Linux {
                 argv.extend([self.hand_exe(), VERB.to_owned()]);
                 Ok(Way::Program { argv, local: true })
             }
-            Some(("twin", name)) => match self.rooted(name) {
-                Some(twin) => Ok(Way::Program { argv: twin.hand(), local: false }),
-                None if self.twin(name).is_some() => Err(no_files("a network twin")),
+            Some(("twin", name)) => match self.hand_in(name) {
+                Some(argv) => Ok(Way::Program { argv, local: false }),
+                None if self.inside_network(name).is_some() => Err(no_files("a network twin")),
                 None => Err(Fault::Unavailable(format!("the twin {name} is not running"))),
             },
             Some(("sim", _)) => Ok(Way::Sim(self.sim_ground(target)?)),

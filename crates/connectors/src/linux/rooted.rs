@@ -35,7 +35,7 @@ const START: Duration = Duration::from_secs(10);
 /// How often the twin's process 1 buries its dead.
 const REAP: Duration = Duration::from_millis(100);
 /// Where our binary is in the twin; that it is there tells a twin from a real host.
-const HAND: &str = "/run/shieldops-twin/hand";
+pub(super) const HAND: &str = "/run/shieldops-twin/hand";
 /// Folders of the twin that start empty, and their permissions.
 const EMPTY: [(&str, &CStr); 6] = [
     ("dev", c"mode=0755"),
@@ -133,11 +133,10 @@ impl Rooted {
 
     /// What enters it: a program and its arguments follow.
     pub fn enter(&self) -> Vec<String> {
-        let line = format!("setpriv --pdeathsig KILL nsenter -m -p -n -i -t {}", self.pid);
-        line.split(' ').map(str::to_owned).collect()
+        enter(self.pid)
     }
 
-    pub(super) fn hand(&self) -> Vec<String> {
+    fn hand(&self) -> Vec<String> {
         let mut argv = self.enter();
         argv.extend([HAND.to_owned(), hand::VERB.to_owned()]);
         argv
@@ -148,6 +147,11 @@ impl Drop for Rooted {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+pub(super) fn enter(pid: u32) -> Vec<String> {
+    let line = format!("setpriv --pdeathsig KILL nsenter -m -p -n -i -t {pid}");
+    line.split(' ').map(str::to_owned).collect()
 }
 
 fn argv(exe: &Path, tag: &str) -> Vec<String> {

@@ -16,6 +16,7 @@ use shieldops_policy::Facts;
 use shieldops_respond::{Fault, Probe, ProbeResult, Watch};
 
 use super::{
+    attached::Attached,
     exec::{self, Spawner},
     facts,
     hand::Hosts,
@@ -53,6 +54,7 @@ pub struct Linux {
     /// `shieldops:` and 16 hex digits of the installation.
     marker: String,
     twins: Mutex<HashMap<String, Arc<Twin>>>,
+    pub(super) attached: Mutex<HashMap<String, Attached>>,
     pub(super) sims: tokio::sync::Mutex<()>,
     pub(super) hosts: Hosts,
 }
@@ -102,6 +104,7 @@ impl Linux {
             spawner: Spawner::new()?,
             marker,
             twins: Mutex::default(),
+            attached: Mutex::default(),
             sims: tokio::sync::Mutex::default(),
             hosts: Hosts::default(),
         }))
@@ -131,12 +134,11 @@ impl Linux {
             None => Ok(Access::Real { prefix: words(&DIE_WITH_US), resolv_conf: RESOLV_CONF.into() }),
             Some(("netns", name)) => Ok(Access::netns(name)),
             Some(("twin", name)) => {
-                if let Some(rooted) = self.rooted(name) {
-                    return Ok(Access::Real { prefix: rooted.enter(), resolv_conf: RESOLV_CONF.into() });
+                if let Some(prefix) = self.enter_rooted(name) {
+                    return Ok(Access::Real { prefix, resolv_conf: RESOLV_CONF.into() });
                 }
-                let twin =
-                    self.twin(name).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))?;
-                Ok(Access::twin(twin.process_id()))
+                let inside = self.inside_network(name);
+                inside.map(Access::twin).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))
             }
             Some(("ssh", _)) => Route::of(target).map(Access::Ssh),
             // Whether it is simulated is a property of the row; a row that denies it is not believed either.

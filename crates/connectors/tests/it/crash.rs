@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use shieldops_model::{ActionState, PlanState};
+use shieldops_policy::{ProtectedEntry, ProtectedKind};
 use shieldops_respond::{CrashPoints, Journal as _};
 
-use crate::support::{ATTACKER, World, person};
+use crate::support::{ATTACKER, World, person, target, unlimited};
 
 /// Blocks with a crash at `point`, begins again, and says how often nft was given a batch for it.
 async fn block_with_crash_at(world: &mut World, point: &str) {
@@ -93,5 +94,39 @@ async fn while_halted_recovery_only_observes_and_a_person_lets_it_go_on() {
         let plan = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
         assert_eq!(plan.actions[0].state, ActionState::Verified, "{point}: {:?}", plan.actions[0].detail);
         assert!(!world.reaches(ATTACKER).await, "{point}");
+    }
+}
+
+/// Points before anything is done to a target.
+const BEFORE: [&str; 4] = ["before_run_started", "after_run_started", "before_intent", "after_intent"];
+
+/// The process is lost wherever, the target or the address is protected meanwhile, and another process goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_protected_while_no_process_ran_is_not_touched() {
+    for point in BEFORE {
+        for by_entry in [false, true] {
+            let mut world = World::new("sim/test");
+            let plan = world.propose(json!({"address": ATTACKER})).await;
+            world.restart(CrashPoints::give_up_at(point));
+            world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+            world.idle().await;
+            if by_entry {
+                let mut around = unlimited();
+                let (kind, value, why) = (ProtectedKind::Address, ATTACKER.to_owned(), "a customer".to_owned());
+                around.settings.protected.push(ProtectedEntry { kind, value, why });
+                world.journal.put_surroundings(around);
+            } else {
+                world.journal.put_target(shieldops_model::Target { protected: true, ..target("sim/test") });
+            }
+            world.restart(CrashPoints::none());
+            world.engine.recover().await.unwrap();
+            world.idle().await;
+            assert!(world.reaches(ATTACKER).await, "{point}, by entry {by_entry}: it was touched");
+            let after = world.journal.plan(plan.id).await.unwrap().unwrap();
+            let action = &after.actions[0];
+            assert!(matches!(action.state, ActionState::Planned | ActionState::Aborted), "{point}: {:?}", action.state);
+            assert!(matches!(after.state, PlanState::Denied | PlanState::Executed), "{point}: {:?}", after.state);
+            assert!(action.owners.is_empty(), "{point}: nobody wants it");
+        }
     }
 }

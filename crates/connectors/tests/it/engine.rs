@@ -78,6 +78,7 @@ async fn an_approval_of_another_hash_by_the_requester_or_too_late_is_void() {
             plan.id,
             Requester { id: person(3).user.to_string(), kind: RequesterKind::User },
             Some("192.0.2.9".to_owned()),
+            None,
         )
         .await
         .unwrap();

@@ -49,6 +49,7 @@ impl World {
                 plan = self.engine.approve(plan.id, &plan.hash, &person(n)).await.unwrap();
             }
         }
+        self.settled().await;
         let plan = self.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap();
         plan.actions[0].clone()
     }
@@ -194,13 +195,16 @@ async fn a_twin_and_all_in_it_end_with_it() {
         let said = Command::new("pgrep").args(["-f", "sleep 987654"]).output().unwrap();
         !said.stdout.is_empty()
     };
-    assert!(running());
+    let comes_to = async |wanted: bool| {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while running() != wanted && std::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        running() == wanted
+    };
+    assert!(comes_to(true).await);
     world.linux.stop_rooted("test");
-    let deadline = std::time::Instant::now() + Duration::from_secs(5);
-    while running() && std::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(!running(), "a process of the twin outlived it");
+    assert!(comes_to(false).await, "a process of the twin outlived it");
     let gone = world.try_plan("linux.disable_user", json!({"user": "alice"})).await.unwrap_err();
     assert!(gone.to_string().contains("not running"), "{gone}");
 }

@@ -72,7 +72,7 @@ pub struct UndoItem {
     pub undo: String,
     /// How the action stands: after the undo, where it is no preview.
     pub state: ActionState,
-    /// The undo did what the prospect said. Absent in a preview.
+    /// The undo did what the prospect said. Absent in a preview, and while the effect of the undo settles.
     pub done: Option<bool>,
 }
 
@@ -144,7 +144,11 @@ impl Engine {
         match self.undo_as(item.action_id, wish.clone()).await {
             Ok(action) => {
                 item.state = action.state;
-                item.done = Some(matches!(action.state, ActionState::Undone | ActionState::Expired));
+                // One that settles is neither yet.
+                item.done = match action.state {
+                    ActionState::Undoing => None,
+                    state => Some(matches!(state, ActionState::Undone | ActionState::Expired)),
+                };
                 item.why = action.detail.or(item.why.take());
             }
             Err(Error::Crashed(name)) => return Err(Error::Crashed(name)),

@@ -1,4 +1,6 @@
 //! Processes killed at random in the middle of a run and its undo: the next life must end what was begun, once.
+//!
+//! They act on a twin that this process holds, so that it outlives them; where none runs, on a simulator of their own.
 
 use std::{
     path::Path,
@@ -8,38 +10,42 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
-use shieldops_connectors::linux::{Linux, LinuxOptions};
-use shieldops_model::SystemClock;
-use shieldops_respond::{AnyCapability, Draw, ProofRow, Registry, Verdict, stand_in};
+use shieldops_connectors::linux::{Attached, Linux, LinuxOptions};
+use shieldops_model::{SystemClock, Target};
+use shieldops_respond::{AnyCapability, Draw, ProofRow, Proving, Registry, Verdict, stand_in};
 use shieldops_store::{Options, Store};
 
-use super::life_folder;
+use super::{life, life_folder};
 
 /// Lives that may be killed before one must reach its end.
 const LIVES: u32 = 4;
+pub(super) const SIMULATOR: &str = "sim/proof";
+
+/// Where the lives of one capability act.
+pub(super) struct Ground<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) capability: &'a Arc<dyn AnyCapability>,
+    /// The twin by its name, `network` or `rooted`.
+    pub(super) twin: Option<(&'static str, Attached)>,
+}
 
 /// Kills lives of one capability and adds what came of it to its row.
-pub(super) async fn kill(
-    folder: &Path,
-    capability: &Arc<dyn AnyCapability>,
-    kills: u32,
-    seed: u64,
-    row: &mut ProofRow,
-) -> anyhow::Result<()> {
-    if kills == 0 || capability.proving().is_none() || row.verdict == Verdict::Failed {
+pub(super) async fn kill(on: &Ground<'_>, kills: u32, seed: u64, row: &mut ProofRow) -> anyhow::Result<()> {
+    if kills == 0 || on.capability.proving().is_none() || row.verdict == Verdict::Failed {
         return Ok(());
     }
-    let name = capability.describe().name;
+    row.kills_on = on.twin.map_or("simulator", |(name, _)| name);
+    let name = on.capability.describe().name;
     let mut whole = Duration::from_millis(200);
     let mut number = 0;
     while row.kills < kills {
-        let place = life_folder(folder, name, number);
+        let place = life_folder(on.folder, name, number);
         let mut draw = Draw::new(seed.wrapping_add(u64::from(number)));
         // The first life of all is left alone, to learn how long one takes.
-        let most = if number == 0 { 0 } else { LIVES };
-        match one(&place, name, whole, most, &mut draw).await {
+        let most = if number == 0 { 0 } else { LIVES.min(kills - row.kills) };
+        match one(on, &place, whole, most, &mut draw).await {
             Ok(done) => {
                 row.kills += done.killed;
                 if number == 0 {
@@ -67,54 +73,88 @@ struct Done {
     took: Duration,
 }
 
-async fn one(place: &Path, name: &str, whole: Duration, most: u32, draw: &mut Draw) -> anyhow::Result<Done> {
+/// One thing to be done and undone by as many lives as it takes, and what the target says before and after.
+async fn one(on: &Ground<'_>, place: &Path, whole: Duration, most: u32, draw: &mut Draw) -> anyhow::Result<Done> {
     std::fs::create_dir_all(place)?;
+    let (capability, target) = acts_on(on, place)?;
+    let judge = Judge::new(&capability, &target, draw).await?;
+    let mut life = Command::new(std::env::current_exe().context("cannot find this program")?);
+    life.arg("prove-life").arg("--dir").arg(place).args(["--capability", capability.describe().name]);
+    life.arg("--params").arg(judge.params.to_string());
+    life.args(on.twin.map(|(name, twin)| format!("--twin={}", life::named(name, twin))));
+    life.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let begun = Instant::now();
+    let mut killed = 0;
+    for _life in 0..most {
+        let span = whole.mul_f64(f64::from(u32::try_from(draw.below(1_000))?) / 1_000.0);
+        if !killed_after(&mut life, span)? {
+            break;
+        }
+        killed += 1;
+    }
+    let output = life.output()?;
+    let took = begun.elapsed();
+    judge.judge(&end(&output)?).await?;
+    verified(place).await?;
+    Ok(Done { killed, took })
+}
+
+/// The capability over its target: the twin that we hold, or the simulator whose state is beside the database of the lives.
+fn acts_on(on: &Ground<'_>, place: &Path) -> anyhow::Result<(Arc<dyn AnyCapability>, Target)> {
+    if let Some((name, _)) = on.twin {
+        return Ok((Arc::clone(on.capability), stand_in(&format!("twin/{name}"))));
+    }
     let linux = Linux::new(LinuxOptions {
         data_dir: place.to_owned(),
         installation: "proof".to_owned(),
         clock: Arc::new(SystemClock),
     })?;
     let registry = Registry::new(shieldops_connectors::capabilities(linux))?;
-    let capability = registry.find(name).context("no such capability")?;
-    let (proving, sim) = (capability.proving().context("it brings no stand-in")?, stand_in("sim/proof"));
-    let params = proving.stage(&sim, draw).await?;
-    let before = proving.snapshot(&sim).await?;
-    let begun = Instant::now();
-    let mut killed = 0;
-    for _life in 0..most {
-        let span = whole.mul_f64(f64::from(u32::try_from(draw.below(1_000))?) / 1_000.0);
-        if !killed_after(place, name, &params, span)? {
-            break;
-        }
-        killed += 1;
-    }
-    let output = command(place, name, &params)?.output()?;
-    let took = begun.elapsed();
-    let ended = end(&output)?;
-    let after = proving.snapshot(&sim).await?;
-    let class = capability.describe().class.as_str();
-    let wanted = if class == "reversible" { "undone" } else { "verified" };
-    if ended["state"] != wanted {
-        bail!("the action is {}: {}", ended["state"], ended["detail"]);
-    }
-    if class == "reversible" && (before != after || ended["owners"] != 0) {
-        bail!("something is left after the undo");
-    }
-    verified(place).await?;
-    Ok(Done { killed, took })
+    let capability = registry.find(on.capability.describe().name).context("no such capability")?;
+    Ok((Arc::clone(capability), stand_in(SIMULATOR)))
 }
 
-fn command(place: &Path, name: &str, params: &Value) -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
-    command.arg("prove-life").arg("--dir").arg(place).args(["--capability", name, "--params"]).arg(params.to_string());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Ok(command)
+/// Who looks at the target beside the lives, before the first and after the last.
+struct Judge<'a> {
+    capability: &'a dyn AnyCapability,
+    proving: &'a dyn Proving,
+    target: &'a Target,
+    params: Value,
+    /// All that could be touched, as it was.
+    before: Value,
+    /// What the action says that it makes of it.
+    wanted: Value,
+}
+
+impl<'a> Judge<'a> {
+    async fn new(capability: &'a Arc<dyn AnyCapability>, target: &'a Target, draw: &mut Draw) -> anyhow::Result<Self> {
+        let proving = capability.proving().context("it brings no stand-in")?;
+        let params = capability.canonical(&proving.stage(target, draw).await?)?;
+        let before = proving.snapshot(target).await?;
+        let wanted = capability.desired(&capability.observe(target, &params).await?.state, &params)?;
+        Ok(Self { capability: capability.as_ref(), proving, target, params, before, wanted })
+    }
+
+    async fn judge(&self, said: &Value) -> anyhow::Result<()> {
+        let class = self.capability.describe().class.as_str();
+        let wanted = if class == "reversible" { "undone" } else { "verified" };
+        ensure!(said["state"] == wanted, "the action is {}: {}", said["state"], said["detail"]);
+        if matches!(class, "reversible" | "read_only") {
+            let after = self.proving.snapshot(self.target).await?;
+            ensure!(self.before == after, "it is {wanted}, and the target is not as it was: {after}");
+            ensure!(said["owners"] == 0, "somebody still wants what is {wanted}");
+            return Ok(());
+        }
+        let there = self.capability.observe(self.target, &self.params).await?.state;
+        ensure!(self.capability.holds(&there, &self.wanted)?, "it is {wanted}, and the target is {there}");
+        Ok(())
+    }
 }
 
 /// Whether it was still alive to be killed.
 #[expect(clippy::disallowed_methods, reason = "the moment of the kill is what is chosen")]
-fn killed_after(place: &Path, name: &str, params: &Value, span: Duration) -> anyhow::Result<bool> {
-    let mut child = command(place, name, params)?.spawn()?;
+fn killed_after(life: &mut Command, span: Duration) -> anyhow::Result<bool> {
+    let mut child = life.spawn()?;
     thread::sleep(span);
     let alive = child.try_wait()?.is_none();
     child.kill()?;
@@ -133,7 +173,7 @@ fn end(output: &Output) -> anyhow::Result<Value> {
 /// The ledger of the killed process holds together.
 async fn verified(place: &Path) -> anyhow::Result<()> {
     let options = Options { data_dir: place.to_owned(), demo: false, database_url: None, keys_dir: None };
-    let store = Store::open(&options, Arc::new(SystemClock)).await?;
+    let store = Store::open(&options, Arc::new(life::Moved::of(place))).await?;
     let report = store.verify().await?;
     if report.ok { Ok(()) } else { bail!("the ledger does not verify") }
 }

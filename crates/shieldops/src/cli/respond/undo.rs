@@ -89,7 +89,8 @@ fn one(args: &UndoArgs, id: &str) -> Outcome {
         Output::Json => output::json(&action)?,
         Output::Table => print_action(&action)?,
     }
-    let restored = action["state"] == "undone";
+    // One that settles was done, and takes its time to be in force.
+    let restored = action["state"] == "undone" || action["state"] == "undoing";
     Ok(ExitCode::from(if restored { output::OK } else { REFUSED }))
 }
 
