@@ -22,7 +22,7 @@ use crate::{
 const PROBLEM: &str = "application/problem+json";
 
 /// The groups of operations, in the order of the reference.
-const TAGS: [(&str, &str); 24] = [
+const TAGS: [(&str, &str); 25] = [
     ("session", "Signing in and out, and open sessions."),
     ("account", "One's own password, second factors and permissions."),
     ("overview", "What is going on now."),
@@ -37,6 +37,7 @@ const TAGS: [(&str, &str); 24] = [
     ("targets", "Where may be acted."),
     ("automation", "The one switch over all automation."),
     ("gate", "How far automation may go, what is frozen and protected, and who else must agree."),
+    ("policies", "What decides whether something may be done: the built-in policies, and a tenant's own."),
     ("ledger", "The record of everything, and its proof."),
     ("users", "Members of the tenant and invitations to it."),
     ("roles", "Who may do what."),

@@ -1,4 +1,5 @@
-//! Changes of the gate that wait for a second person: how far automation may go, and rows of targets.
+//! Changes of the gate that wait for a second person: how far automation may go, rows of targets, and policies that are
+//! taken out of force.
 
 use axum::Json;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use crate::{
     autonomy,
     page::{Body, Filter, ListQuery, PathId},
     plans::ReasonBody,
-    targets,
+    policies, targets,
 };
 
 #[derive(Deserialize, IntoParams)]
@@ -49,7 +50,7 @@ pub(crate) async fn show(caller: Caller, PathId(id): PathId<id::GateChangeKind>)
 /// Whoever could have asked for it may confirm it.
 fn may(caller: &Caller, kind: Kind) -> Result<(), Problem> {
     let needs = match kind {
-        Kind::Autonomy | Kind::Lowered => Permission::SettingsWrite,
+        Kind::Autonomy | Kind::Lowered | Kind::Policies => Permission::SettingsWrite,
         Kind::Target => Permission::TargetWrite,
     };
     Ok(decide::authorise(&caller.rights, needs, None).check()?)
@@ -78,6 +79,7 @@ pub(crate) async fn confirm(caller: Caller, PathId(id): PathId<id::GateChangeKin
     };
     match change.kind {
         Kind::Target => targets::confirmed(&mut tx, &caller, &change, now).await?,
+        Kind::Policies => policies::confirmed(&mut tx, &change, now).await?,
         Kind::Autonomy | Kind::Lowered => autonomy::confirmed(&mut tx, &change, wish, now).await?,
     }
     changes::confirm(&mut tx, &mut change, now).await?;

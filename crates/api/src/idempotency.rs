@@ -38,11 +38,12 @@ pub(crate) struct ShownOnce(pub(crate) &'static [&'static str]);
 /// Whether a route does something that must not be done twice. What only opens a session, answers a question, or takes
 /// events (they have their own marks) is not asked for a key.
 pub(crate) fn wanted(method: &Method, path: &str) -> bool {
-    const FREE: [&str; 14] = [
+    const FREE: [&str; 15] = [
         "/api/v1/events",
         // Sent again, it stages and puts to use the same list again.
         "/api/v1/indicators/lists/{id}/import",
         "/api/v1/pipelines/check",
+        "/api/v1/policies/check",
         "/api/v1/rules/check",
         "/api/v1/rules/{id}/explain",
         "/api/v1/rules/{id}/test",

@@ -46,6 +46,7 @@ mod overview;
 mod page;
 mod pipelines;
 mod plans;
+mod policies;
 mod precondition;
 mod problem;
 mod reach;

@@ -70,6 +70,8 @@ codes! {
     POLICY_DENIED 422 "policy_denied" "Policy denies this" "The reasons are listed; any matching deny wins.";
     INVALID_RULE 422 "invalid_rule" "The rule or exception cannot be used" "`errors` says where, why and how to mend it.";
     RULE_NOT_PROVED 409 "rule_not_proved" "The rule is not proved yet" "Let its tests pass and run a backtest of this version, or enable it with `override` and a reason.";
+    INVALID_POLICY 422 "invalid_policy" "The policies cannot be used" "`errors` names each place and what is wrong there.";
+    POLICY_NOT_PROVED 409 "policy_not_proved" "The policies are not proved yet" "Let their tests pass and replay exactly these policies; `errors` says what is missing.";
     UNKNOWN_CAPABILITY 422 "unknown_capability" "There is no such capability" "See the list of capabilities.";
     INVALID_PARAMS 422 "invalid_params" "The parameters do not fit the capability" "The detail names the parameter and what it takes.";
     UNKNOWN_TARGET 422 "unknown_target" "No such target is registered" "Register the target in Settings first: a target exists only when a person registers it.";

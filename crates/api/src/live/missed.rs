@@ -110,7 +110,7 @@ fn whole(kind: &str) -> Option<(&'static str, &'static str)> {
     if ["rules.", "rule.", "exception.", "value_list.", "pipeline."].into_iter().any(is) {
         return Some(("rule", "all"));
     }
-    let gate = ["automation.", "autonomy.", "gate_settings.", "gate_change.", "standing_grant."];
+    let gate = ["automation.", "autonomy.", "gate_settings.", "gate_change.", "policy.", "standing_grant."];
     gate.into_iter().any(is).then_some(("automation", "automation"))
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use shieldops_model::TenantId;
 use shieldops_store::{
-    Job, Store, TenantScope, backtests, idempotency,
+    Job, Store, TenantScope, backtests,
+    gate::{inputs, replays},
+    idempotency,
     jobs::{self, JobState},
 };
 use tokio_util::sync::CancellationToken;
@@ -26,12 +28,13 @@ pub(crate) async fn run(store: Store, stop: CancellationToken) {
     }
 }
 
-/// Forgets the answers that are kept for repeated requests. A tenant that cannot be opened holds up no other.
+/// Forgets the answers that are kept for repeated requests, and questions to policy that nobody may replay any more. A tenant that cannot be opened holds up no other.
 async fn sweep(store: &Store) -> anyhow::Result<()> {
     let tenants = store.tenants().await?;
     for tenant in tenants.iter().map(|tenant| tenant.id).chain([TenantId::INSTALLATION]) {
         let Ok(scope) = store.job(tenant, Job::Cli) else { continue };
         idempotency::sweep(&scope, store.clock().now()).await?;
+        inputs::sweep(&scope, store.clock().now()).await?;
         abandoned(&scope).await?;
     }
     Ok(())
@@ -46,6 +49,7 @@ async fn abandoned(scope: &TenantScope) -> anyhow::Result<()> {
         (job.state, job.updated_at) = (JobState::Failed, now);
         jobs::finish(&mut tx, &job).await?;
         backtests::give_up(&mut tx).await?;
+        replays::give_up(&mut tx).await?;
         tx.commit(now).await?;
     }
     Ok(())

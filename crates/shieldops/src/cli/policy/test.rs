@@ -1,9 +1,14 @@
 //! `shieldops policy test [DIR]`: needs no server. Without a folder, the policies that are built in.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 use shieldops_policy::{
     PolicyError,
     suite::{self, FileCoverage, SuiteReport, TestResult},
@@ -56,7 +61,8 @@ pub(super) fn run(args: &TestArgs) -> Outcome {
     Ok(ExitCode::from(if errors.is_empty() && report.passed() { OK } else { REFUSED }))
 }
 
-fn read(dir: &PathBuf) -> Result<Vec<(String, String)>, Failure> {
+/// The policies of a folder, by their names.
+pub(super) fn read(dir: &Path) -> Result<Vec<(String, String)>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::unusable(format!("cannot read {}", dir.display())).why(error.to_string());
     let mut files = Vec::new();
@@ -81,6 +87,12 @@ fn read(dir: &PathBuf) -> Result<Vec<(String, String)>, Failure> {
     }
     files.sort();
     Ok(files)
+}
+
+/// Tests that did not pass, and how many did, as a server tells it.
+pub(super) fn print_tests(tests: &Value) -> Result<(), Failure> {
+    let Ok(report) = serde_json::from_value::<SuiteReport>(tests.clone()) else { return Ok(()) };
+    print(&report, &[], Output::Table)
 }
 
 fn print(report: &SuiteReport, errors: &[PolicyError], form: Output) -> Result<(), Failure> {
