@@ -20,6 +20,11 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub(crate) struct ActionFilter {
     plan_id: Option<String>,
+    /// By its whole name: `linux.block_ip`.
+    capability: Option<String>,
+    target_id: Option<String>,
+    /// Of the plans that were made for an incident.
+    incident_id: Option<String>,
     /// One state, or several between commas.
     state: Option<String>,
 }
@@ -33,6 +38,9 @@ type ActionQuery = ListQuery<ActionFilter>;
 pub(crate) async fn list(caller: Caller, query: ActionQuery) -> Result<Json<List<Action>>, Problem> {
     let filter = actions::Filter {
         plan: parse("plan_id", query.filter.plan_id.as_ref())?,
+        capability: query.filter.capability.clone(),
+        target: parse("target_id", query.filter.target_id.as_ref())?,
+        incident: parse("incident_id", query.filter.incident_id.as_ref())?,
         state: enums::<ActionState>("state", query.filter.state.as_ref())?,
     };
     Ok(Json(query.answer(actions::list(&mut caller.scope.read().await?, &filter, query.page()).await?)))

@@ -5,7 +5,12 @@ mod diff;
 pub(crate) mod effects;
 pub(crate) mod tighten;
 
-use axum::{Json, extract::Path};
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Code, Reason, Timestamp};
 use shieldops_policy::GateSettings;
@@ -18,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::{diff::SettingsDifference, tighten::only_tightens};
 use crate::{
-    List, Problem,
+    App, List, Problem,
     alerts::reason,
     auth::Caller,
     page::{Body, Params, PlainQuery},
@@ -248,6 +253,7 @@ pub(crate) async fn difference(
 #[utoipa::path(post, path = "/api/v1/gate-settings/versions/{number}/activate", operation_id = "activate_gate_settings", tag = "gate", params(("number" = i64, Path)), request_body = ReasonBody,
     responses((status = 200, body = GateVersionDetail), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn activate(
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path(number): Path<String>,
     Body(body): Body<ReasonBody>,
@@ -276,6 +282,10 @@ pub(crate) async fn activate(
     let version = settings::activate(&mut tx, number, tightens, &body.reason, now).await?;
     let detail = whole(&mut tx, version, number).await?;
     tx.commit(now).await?;
+    // In force it is, whatever becomes of these.
+    if let Err(problem) = effects::plan_lifting(&app, &caller, &before, &after).await {
+        tracing::warn!(code = problem.code, detail = problem.detail, "what is on protected things is listed and not planned");
+    }
     Ok(Json(detail))
 }
 

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, body::Bytes, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use shieldops_identity::permission::{self, Permission};
-use shieldops_model::{IncidentId, Plan, PlanId, PlanState, ProposedAction, id};
+use shieldops_model::{Code, IncidentId, Override, Plan, PlanId, PlanState, ProposedAction, id};
 use shieldops_policy::{Explanation, Requester, RequesterKind};
 use shieldops_respond::PlanRequest;
 use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
@@ -91,6 +91,26 @@ pub(crate) struct NewPlan {
     incident_id: Option<IncidentId>,
     title: Option<String>,
     why: Option<String>,
+    /// Why a freeze that denies the plan is set aside. Everybody is told; the plan still needs its approvals.
+    freeze_override: Option<String>,
+}
+
+/// A person who may approve plans sets a freeze aside.
+fn setting_aside(caller: &Caller, reason: Option<String>) -> Result<Option<Override>, Problem> {
+    let Some(reason) = reason else { return Ok(None) };
+    crate::alerts::reason(&reason)?;
+    if !caller.has(Permission::PlanApprove) {
+        let detail = format!("the role `{}` may not set a freeze aside", caller.principal.role);
+        return Err(Problem::new(Code::FORBIDDEN, detail));
+    }
+    let person = caller.person()?;
+    Ok(Some(Override {
+        by: person.user,
+        name: person.name,
+        reason,
+        at: caller.now(),
+        client_addr: person.client_addr,
+    }))
 }
 
 /// Plans actions against the live state of their targets. Nothing is changed.
@@ -110,6 +130,7 @@ pub(crate) async fn create(
             .first()
             .map_or_else(String::new, |action| format!("{} on {}", action.capability, action.target.name))
     });
+    let freeze_override = setting_aside(&caller, body.freeze_override)?;
     let request = PlanRequest {
         title,
         why: body.why.unwrap_or_default(),
@@ -120,6 +141,7 @@ pub(crate) async fn create(
         not_checkable: Vec::new(),
         demo: false,
         confidence: None,
+        freeze_override,
     };
     reach::targets(&caller, Permission::PlanCreate, request.actions.iter().map(|action| &action.target)).await?;
     let plan = app.engine(caller.principal.tenant)?.propose(request).await?;
@@ -204,16 +226,32 @@ pub(crate) async fn execute(
     settled(&engine, plan).await
 }
 
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replan {
+    /// Why a freeze that denies the plan is set aside. Everybody is told; the plan still needs its approvals.
+    #[serde(default)]
+    freeze_override: Option<String>,
+}
+
 /// Plans the same actions again, against the state as it is now.
-#[utoipa::path(post, path = "/api/v1/plans/{id}/replan", operation_id = "replan", tag = "plans", params(("id" = PlanId, Path)),
-    responses((status = 201, body = Plan), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/api/v1/plans/{id}/replan", operation_id = "replan", tag = "plans", params(("id" = PlanId, Path)), request_body = Option<Replan>,
+    responses((status = 201, body = Plan), (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn replan(
     State(app): State<Arc<App>>,
     caller: Caller,
     PathId(id): PathId<id::PlanKind>,
+    body: Bytes,
 ) -> Result<(StatusCode, Json<Plan>), Problem> {
+    let body: Replan = if body.is_empty() {
+        Replan::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|error| Problem::invalid(error.to_string()))?
+    };
     reach::plan(&caller, Permission::PlanCreate, id).await?;
-    let plan = app.engine(caller.principal.tenant)?.replan(id, requester(&caller)?, caller.client_addr.clone()).await?;
+    let freeze_override = setting_aside(&caller, body.freeze_override)?;
+    let engine = app.engine(caller.principal.tenant)?;
+    let plan = engine.replan(id, requester(&caller)?, caller.client_addr.clone(), freeze_override).await?;
     Ok((StatusCode::CREATED, Json(plan)))
 }
 

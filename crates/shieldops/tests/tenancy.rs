@@ -20,6 +20,10 @@ mod gate;
 mod life;
 #[path = "tenancy/own_content.rs"]
 mod own_content;
+#[path = "tenancy/plans.rs"]
+mod plans;
+#[path = "tenancy/policies.rs"]
+mod policies;
 #[path = "tenancy/recent.rs"]
 mod recent;
 #[path = "tenancy/requests.rs"]

@@ -1,14 +1,14 @@
 //! Effects that exist on what is protected now: they were made before it was, and wait to be undone.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State};
 use ipnet::IpNet;
 use serde::Serialize;
-use shieldops_model::{Action, ActionId, ActionState, TargetRef};
-use shieldops_policy::{ProtectedEntry, ProtectedKind};
+use shieldops_model::{Action, ActionId, ActionState, PlanId, PlanState, TargetRef};
+use shieldops_policy::{GateSettings, ProtectedEntry, ProtectedKind};
 use shieldops_respond::Registry;
-use shieldops_store::actions;
+use shieldops_store::{Access, actions, plans};
 use utoipa::ToSchema;
 
 use super::in_force;
@@ -23,6 +23,9 @@ const THERE: [ActionState; 5] = [
     ActionState::UndoFailed,
 ];
 
+/// The most plans that one change of the settings makes.
+const MAX_LIFTED: usize = 100;
+
 /// An effect on something that is protected.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProtectedEffect {
@@ -31,9 +34,11 @@ pub(crate) struct ProtectedEffect {
     target: TargetRef,
     /// What protects it.
     entry: ProtectedEntry,
+    /// The plan that lifts it and waits for a person; absent where none is open any more.
+    undo_plan_id: Option<PlanId>,
 }
 
-/// Effects that exist on what is protected now. Undo them: protecting a thing undoes nothing by itself.
+/// Effects that exist on what is protected now, with the plans that lift them: protecting a thing undoes nothing by itself.
 #[utoipa::path(get, path = "/api/v1/gate-settings/effects", operation_id = "list_protected_effects", tag = "gate", params(PlainQuery), responses((status = 200, body = List<ProtectedEffect>)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -42,18 +47,68 @@ pub(crate) async fn list(
 ) -> Result<Json<List<ProtectedEffect>>, Problem> {
     let mut reader = caller.scope.read().await?;
     let (_, settings, _) = in_force(&mut reader).await?;
-    let live = actions::in_states(&mut reader, &THERE).await?;
-    drop(reader);
     let desk = app.desk(caller.principal.tenant)?;
+    let on = on_protected(&mut reader, desk.registry(), &settings.protected).await?;
+    let open = open_undos(&mut reader).await?;
+    let shown = |(action, entry): (Action, ProtectedEntry)| {
+        let undo_plan_id = open.get(&action.id).copied();
+        let Action { id, capability, target, .. } = action;
+        ProtectedEffect { action_id: id, capability, target, entry, undo_plan_id }
+    };
+    query.of(on.into_iter().map(shown).collect(), |effect| effect.action_id.to_string()).map(Json)
+}
+
+/// The effects that are on what these entries name, each with the first of them.
+async fn on_protected(
+    access: &mut impl Access,
+    registry: &Registry,
+    entries: &[ProtectedEntry],
+) -> Result<Vec<(Action, ProtectedEntry)>, Problem> {
     let mut found = Vec::new();
+    let live = actions::in_states(access, &THERE).await?;
     for action in live.into_iter().filter(|action| action.undo_of.is_none() && action.class == "reversible") {
-        let reach = reach(desk.registry(), &action);
-        if let Some(entry) = settings.protected.iter().find(|entry| touches(&action, &reach, entry)) {
-            let Action { id, capability, target, .. } = action;
-            found.push(ProtectedEffect { action_id: id, capability, target, entry: entry.clone() });
+        let reach = reach(registry, &action);
+        if let Some(entry) = entries.iter().find(|entry| touches(&action, &reach, entry)) {
+            found.push((action, entry.clone()));
         }
     }
-    query.of(found, |effect| effect.action_id.to_string()).map(Json)
+    Ok(found)
+}
+
+/// The open plans that undo something, by what they undo.
+async fn open_undos(access: &mut impl Access) -> Result<HashMap<ActionId, PlanId>, Problem> {
+    let mut open = HashMap::new();
+    for state in [PlanState::Proposed, PlanState::Approved, PlanState::Executing] {
+        for plan in plans::in_state(access, state).await? {
+            open.extend(plan.actions.iter().filter_map(|action| Some((action.undo_of?, plan.id))));
+        }
+    }
+    Ok(open)
+}
+
+/// Plans the lifting of what is on things that came under protection; a person starts each plan or leaves it. A target that
+/// does not answer now has no plan: its effect stays on the list.
+pub(super) async fn plan_lifting(
+    app: &App,
+    caller: &Caller,
+    before: &GateSettings,
+    after: &GateSettings,
+) -> Result<(), Problem> {
+    let known = |entry: &ProtectedEntry| before.protected.iter().any(|known| (known.kind, &known.value) == (entry.kind, &entry.value));
+    let new: Vec<ProtectedEntry> = after.protected.iter().filter(|entry| !known(entry)).cloned().collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let engine = app.engine(caller.principal.tenant)?;
+    let on = on_protected(&mut caller.scope.read().await?, engine.registry(), &new).await?;
+    for (action, entry) in on.into_iter().take(MAX_LIFTED) {
+        let kind = serde_json::to_value(entry.kind).unwrap_or_default();
+        let why = format!("{} {} is protected now: {}", kind.as_str().unwrap_or_default(), entry.value, entry.why);
+        if let Err(error) = engine.plan_lifting(action.id, &why).await {
+            tracing::warn!(action.id = %action.id, %error, "the lifting of an effect on a protected thing could not be planned");
+        }
+    }
+    Ok(())
 }
 
 fn reach(registry: &Registry, action: &Action) -> Vec<IpNet> {

@@ -18,6 +18,9 @@ use crate::{
 
 const PLAN_COLUMNS: &[&str] = &["/id", "/state", "/risk", "/simulated", "/title", "/requester", "/expires_at"];
 
+/// Names of what an action reaches that are listed; all of them with `--output json`.
+const RESOURCES: usize = 20;
+
 const APPROVAL_COLUMNS: &[&str] = &[
     "/plan_id",
     "/risk",
@@ -70,7 +73,7 @@ pub(super) enum PlanCommand {
     /// Which rules fire on a plan, what they read, and what would turn the decision.
     Explain(ShowArgs),
     /// Plan the same actions again, against the state as it is now.
-    Replan(ShowArgs),
+    Replan(ReplanArgs),
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +127,18 @@ pub(super) struct CreateArgs {
     /// Why; approvers read it.
     #[arg(long)]
     why: Option<String>,
+    /// Why a freeze is set aside, should one deny the plan. Everybody is told; approvals are still needed.
+    #[arg(long, value_name = "REASON")]
+    freeze_override: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplanArgs {
+    #[command(flatten)]
+    show: ShowArgs,
+    /// Why a freeze is set aside, should one deny the plan. Everybody is told; approvals are still needed.
+    #[arg(long, value_name = "REASON")]
+    freeze_override: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -164,16 +179,21 @@ pub(super) fn run(command: &PlanCommand) -> Outcome {
             let body = json!({"hash": seen["hash"], "reason": args.reason});
             print_run(&client.post(&format!("/api/v1/plans/{}/break-glass", args.id), &body)?, args.server.output)
         }
-        PlanCommand::Explain(args) => {
-            let explanation = Client::new(&args.server)?.get(&format!("/api/v1/plans/{}/explanation", args.id))?;
-            explain::print(&explanation, args.server.output)
-        }
+        PlanCommand::Explain(args) => explain(args),
         PlanCommand::Create(args) => create(args),
         PlanCommand::Replan(args) => {
-            let plan = Client::new(&args.server)?.post(&format!("/api/v1/plans/{}/replan", args.id), &json!({}))?;
-            print_plan(&plan, args.server.output)
+            let ShowArgs { server, id, .. } = &args.show;
+            let body = args.freeze_override.as_ref().map_or_else(|| json!({}), |why| json!({"freeze_override": why}));
+            let plan = Client::new(server)?.post(&format!("/api/v1/plans/{id}/replan"), &body)?;
+            print_plan(&plan, server.output)
         }
     }
+}
+
+/// Also how `policy explain` explains.
+pub(super) fn explain(args: &ShowArgs) -> Outcome {
+    let explanation = Client::new(&args.server)?.get(&format!("/api/v1/plans/{}/explanation", args.id))?;
+    explain::print(&explanation, args.server.output)
 }
 
 fn create(args: &CreateArgs) -> Outcome {
@@ -189,7 +209,13 @@ fn create(args: &CreateArgs) -> Outcome {
     }
     let target = json!({"kind": args.kind, "name": args.target});
     let mut body = json!({"actions": [{"capability": args.capability, "target": target, "params": params}]});
-    for (name, value) in [("incident_id", &args.incident), ("title", &args.title), ("why", &args.why)] {
+    let texts = [
+        ("incident_id", &args.incident),
+        ("title", &args.title),
+        ("why", &args.why),
+        ("freeze_override", &args.freeze_override),
+    ];
+    for (name, value) in texts {
         if let Some(value) = value {
             body[name] = value.clone().into();
         }
@@ -251,6 +277,8 @@ fn print_plan(plan: &Value, output: Output) -> Outcome {
             "risk",
             "simulated",
             "requester",
+            "blast_radius",
+            "estimated_ms",
             "hash",
             "expires_at",
             "rejected_reason",
@@ -263,6 +291,9 @@ fn print_plan(plan: &Value, output: Output) -> Outcome {
             output::text(&deny["code"]),
             output::text(&deny["detail"])
         ))?;
+    }
+    for told in plan["not_checkable"].as_array().into_iter().flatten() {
+        output::foreign_line(&format!("not checked  {}", output::text(told)))?;
     }
     for action in plan["actions"].as_array().into_iter().flatten() {
         output::line("")?;
@@ -293,12 +324,35 @@ pub(super) fn print_action(action: &Value) -> Result<(), Failure> {
             output::text(&proof["detail"])
         ))?;
     }
+    print_reached(action)?;
     if let Some(path) = action["control_path"].as_object() {
         let risk = if path.get("at_risk") == Some(&Value::Bool(true)) { "AT RISK" } else { "not at risk" };
         let text = |name: &str| path.get(name).map(output::text).unwrap_or_default();
         output::foreign_line(&format!("  way to the target: {}, {risk} ({})", text("via"), text("why")))?;
     }
     output::foreign_line(&format!("  undo: {}", output::text(&action["undo"])))
+}
+
+/// What the effect reaches, what hangs on it, and how long it is expected to take.
+fn print_reached(action: &Value) -> Result<(), Failure> {
+    let names: Vec<String> = action["resources"].as_array().into_iter().flatten().map(output::text).collect();
+    let more = names.len().saturating_sub(RESOURCES);
+    let listed = names.iter().take(RESOURCES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if !names.is_empty() {
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        output::foreign_line(&format!("  reaches {}: {listed}{rest}", names.len()))?;
+    }
+    for one in action["dependants"].as_array().into_iter().flatten() {
+        output::foreign_line(&format!("  {}", output::row(one, &["/kind", "/name", "/detail"]).join("  ")))?;
+    }
+    if let Some(ms) = action["estimate"]["ms"].as_u64() {
+        let of = match action["estimate"]["measured"].as_u64() {
+            Some(count) if count > 0 => format!("the median of {count} earlier ones"),
+            _ => "as the capability says of itself".to_owned(),
+        };
+        output::foreign_line(&format!("  takes about {ms} ms, {of}"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -49,6 +49,14 @@ pub(super) struct ActionListArgs {
     state: Option<String>,
     #[arg(long, value_name = "ID")]
     plan: Option<String>,
+    /// By its whole name: `linux.block_ip`.
+    #[arg(long)]
+    capability: Option<String>,
+    /// On this target, by its name or id.
+    #[arg(long)]
+    target: Option<String>,
+    #[arg(long, value_name = "ID")]
+    incident: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -110,8 +118,16 @@ pub(super) struct SwitchArgs {
 pub(super) fn action(command: &ActionCommand) -> Outcome {
     match command {
         ActionCommand::List(args) => {
-            let filters = [("state", args.state.as_deref()), ("plan_id", args.plan.as_deref())];
-            let page = Client::new(&args.server)?.list("/api/v1/actions", &filters, args.limit)?;
+            let client = Client::new(&args.server)?;
+            let target = args.target.as_deref().map(|target| target_id(&client, target)).transpose()?;
+            let filters = [
+                ("state", args.state.as_deref()),
+                ("plan_id", args.plan.as_deref()),
+                ("capability", args.capability.as_deref()),
+                ("target_id", target.as_deref()),
+                ("incident_id", args.incident.as_deref()),
+            ];
+            let page = client.list("/api/v1/actions", &filters, args.limit)?;
             print_list(&page, args.server.output, ACTION_COLUMNS)
         }
         ActionCommand::Show(args) => {
@@ -145,6 +161,15 @@ pub(super) fn orphan(command: &OrphanCommand) -> Outcome {
         OrphanCommand::Adopt(args) => deal_with(args, "adopt"),
         OrphanCommand::Undo(args) => deal_with(args, "undo"),
     }
+}
+
+/// An id is taken as it is; a name is looked up.
+fn target_id(client: &Client, target: &str) -> Result<String, Failure> {
+    if target.starts_with("tgt_") {
+        return Ok(target.to_owned());
+    }
+    let found = targets(client, Some(target))?;
+    Ok(found.first().map(|row| output::text(&row["id"])).unwrap_or_default())
 }
 
 fn targets(client: &Client, wanted: Option<&str>) -> Result<Vec<Value>, Failure> {

@@ -229,9 +229,9 @@ fn effects_that_exist_on_what_is_protected_later_are_listed_until_they_are_undon
     assert!(effects().is_empty());
 }
 
-/// Puts a piece of evidence beside an action while the server is down: what no capability of the simulator collects.
-fn keep(site: &mut Site, org: &Org, action: &str, bytes: &[u8]) {
-    use shieldops_store::{Job, Options, Store, collected};
+/// Writes to a tenant's rows while the server is down.
+fn while_down(site: &mut Site, org: &Org, work: impl AsyncFnOnce(&mut shieldops_store::Tx, shieldops_model::Timestamp)) {
+    use shieldops_store::{Job, Options, Store};
     let tenant = text(&site.operator.get(&format!("/api/v1/tenants/{}", org.slug))["id"]).parse().unwrap();
     let listen = site.url().trim_start_matches("http://").to_owned();
     site.server.kill();
@@ -241,18 +241,56 @@ fn keep(site: &mut Site, org: &Org, action: &str, bytes: &[u8]) {
         let store = Store::open(&options, std::sync::Arc::new(shieldops_model::SystemClock)).await.unwrap();
         let now = store.clock().now();
         let mut tx = store.job(tenant, Job::Response).unwrap().begin().await.unwrap();
-        let new = collected::New {
+        work(&mut tx, now).await;
+        tx.commit(now).await.unwrap();
+        store.close().await;
+    });
+    site.server.restart_at(&listen, &[], &[("SHIELDOPS_LIMITS__ENABLED", "false")]);
+}
+
+/// Puts a piece of evidence beside an action: what no capability of the simulator collects.
+fn keep(site: &mut Site, org: &Org, action: &str, bytes: &[u8]) {
+    while_down(site, org, async |tx, now| {
+        let new = shieldops_store::collected::New {
             name: "/tmp/<b>x</b>.html".into(),
             media_type: "text/html".into(),
             note: None,
             bytes: bytes.to_vec(),
         };
-        let piece = collected::keep(&mut tx, action.parse().unwrap(), &new, now).await.unwrap();
+        let piece = shieldops_store::collected::keep(tx, action.parse().unwrap(), &new, now).await.unwrap();
         tx.record("evidence.collected", &[&action], &piece).unwrap();
-        tx.commit(now).await.unwrap();
-        store.close().await;
     });
-    site.server.restart_at(&listen, &[], &[("SHIELDOPS_LIMITS__ENABLED", "false")]);
+}
+
+#[test]
+fn what_the_system_lowered_by_itself_two_people_take_back_and_nobody_else() {
+    use shieldops_store::gate::autonomy::{self, Lowered};
+    let mut site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let (second, analyst) = (org.member("bea", "admin"), org.member("ann", "analyst"));
+    target(&org, "sim/web", "staging");
+    let id = text(&org.admin.items("/api/v1/targets")[0]["id"]);
+    let body = json!({"capability": "linux.block_ip", "target": id, "reason": "the disk was full, it is not now"});
+    let restore = |who: &Caller| who.call("POST", &format!("{AUTONOMY}/restore"), Some(&body));
+    restore(&org.admin).refused(404, "not_found");
+    let target = id.parse().unwrap();
+    while_down(&mut site, &org, async |tx, at| {
+        let why = "an action failed".to_owned();
+        let capability = "linux.block_ip".to_owned();
+        let lowered = Lowered { capability, target: Some(target), to: 2, why, at, until: None };
+        assert!(autonomy::lower(tx, &lowered).await.unwrap());
+    });
+    let lowered = || org.admin.get(AUTONOMY)["lowered"].as_array().unwrap().len();
+    assert_eq!(lowered(), 1);
+    restore(&analyst).refused(403, "forbidden");
+    let asked = restore(&org.admin);
+    assert_eq!((asked.status, lowered()), (202, 1), "{}", asked.text);
+    confirm(&org.admin, &asked.json()).refused(403, "second_person_required");
+    confirm(&analyst, &asked.json()).refused(403, "forbidden");
+    assert_eq!(confirm(&second, &asked.json()).ok()["state"], "confirmed");
+    assert_eq!(lowered(), 0);
+    restore(&org.admin).refused(404, "not_found");
+    assert_eq!(org.admin.items("/api/v1/ledger?kind=autonomy.lowered").len(), 1);
 }
 
 #[test]

@@ -1,0 +1,124 @@
+//! What a plan says of what it reaches, from events to the answer; lists of actions; and what protection plans by itself.
+
+use super::*;
+
+const SETTINGS: &str = "/api/v1/gate-settings";
+
+/// One line for each address, from a host that somebody signs in to.
+fn signed_in(range: std::ops::RangeInclusive<usize>) -> String {
+    let line = |last| format!("Nov 21 10:15:02 edge sshd[4211]: Failed password for ann from 198.51.100.{last} port 51122 ssh2\n");
+    range.map(line).collect()
+}
+
+fn block_range(target: &str, range: &str) -> Value {
+    let target = json!({"kind": "linux_host", "name": target});
+    json!({"actions": [{"capability": "linux.block_range", "target": target, "params": {"range": range}}]})
+}
+
+fn codes(plan: &Value) -> Vec<&str> {
+    plan["decision"]["denies"].as_array().unwrap().iter().map(|deny| deny["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_peers_of_a_range_in_the_events_are_the_blast_radius_of_a_plan_and_too_many_deny_it() {
+    let site = Site::start(&[]);
+    let (org, other) = (site.tenant("acme", "Acme", None), site.tenant("other", "Other", None));
+    for org in [&org, &other] {
+        target(org, "sim/web", "staging");
+    }
+    let plan = |org: &Org| org.admin.post("/api/v1/plans", &block_range("sim/web", "198.51.100.0/24"));
+    let alone = plan(&org);
+    assert_eq!((&alone["blast_radius"], &alone["state"]), (&json!(2), &json!("proposed")), "{alone}");
+    let shipper = org.shipper("edge");
+    shipper.send_lines(&signed_in(1..=12));
+    until(WAIT, "the peers are seen", || plan(&org)["blast_radius"] == 13);
+    let seen = plan(&org);
+    let resources = seen["actions"][0]["resources"].as_array().unwrap();
+    assert!(resources.contains(&json!("peer:198.51.100.12")) && resources.len() == 13, "{seen}");
+    assert_eq!((&seen["state"], &seen["actions"][0]["estimate"]["measured"]), (&json!("proposed"), &json!(0)), "{seen}");
+    assert!(seen["estimated_ms"].as_u64().unwrap() > 0);
+    shipper.send_lines(&signed_in(13..=30));
+    until(WAIT, "all peers are seen", || plan(&org)["blast_radius"] == 31);
+    let over = plan(&org);
+    assert!(over["state"] == "denied" && codes(&over).contains(&"blast_radius"), "{over}");
+    let narrow = org.admin.post("/api/v1/plans", &block_range("sim/web", "198.51.100.0/28"));
+    assert_eq!((&narrow["blast_radius"], &narrow["state"]), (&json!(16), &json!("proposed")), "{narrow}");
+    assert_eq!(plan(&other)["blast_radius"], 2, "what another tenant saw is not seen");
+}
+
+#[test]
+fn actions_are_listed_by_what_they_did_where_for_what_and_how_they_stand_page_by_page() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let second = org.member("bea", "admin");
+    let web = in_force(&org, &second, "sim/web");
+    target(&org, "sim/db", "staging");
+    for range in ["203.0.113.64/28", "203.0.113.128/28"] {
+        org.admin.post("/api/v1/plans", &block_range("sim/db", range));
+    }
+    let ids = |query: &str| -> Vec<String> {
+        org.admin.items(&format!("/api/v1/actions?{query}")).iter().map(|action| text(&action["id"])).collect()
+    };
+    let database = text(&org.admin.items("/api/v1/actions")[0]["target_id"]);
+    assert_eq!(ids("capability=linux.block_ip"), [web.clone()]);
+    assert_eq!(ids(&format!("target_id={database}")).len(), 2);
+    assert_eq!(ids(&format!("target_id={database}&state=planned&capability=linux.block_range")).len(), 2);
+    assert!(ids(&format!("target_id={database}&state=verified")).is_empty());
+    assert!(ids("incident_id=inc_01h455vb4pex5vsknk084sn02q").is_empty());
+    let path = format!("/api/v1/actions?target_id={database}&limit=1");
+    let first = org.admin.get(&path);
+    let cursor = text(&first["next_cursor"]);
+    let next = org.admin.get(&format!("{path}&cursor={cursor}"));
+    assert_ne!(first["items"][0]["id"], next["items"][0]["id"]);
+    assert_eq!((&next["items"][0]["target_id"], &next["next_cursor"]), (&json!(database), &Value::Null));
+    org.admin.call("GET", &format!("/api/v1/actions?limit=1&cursor={cursor}"), None).refused(400, "invalid_cursor");
+    org.admin.call("GET", "/api/v1/actions?target_id=web", None).refused(400, "invalid_request");
+}
+
+#[test]
+fn what_exists_on_a_thing_that_comes_under_protection_gets_a_plan_that_lifts_it_and_waits_for_a_person() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let second = org.member("bea", "admin");
+    let action = in_force(&org, &second, "sim/web");
+    let entry = json!({"kind": "range", "value": "203.0.113.0/28", "why": "the resolvers"});
+    let draft = json!({"settings": {"protected": [entry]}, "reason": "ours"});
+    let number = org.admin.call("PUT", SETTINGS, Some(&draft)).ok()["number"].clone();
+    org.admin.post(&format!("{SETTINGS}/versions/{number}/activate"), &json!({"reason": "agreed"}));
+    let effects = || org.admin.items(&format!("{SETTINGS}/effects"));
+    let found = effects();
+    assert_eq!((found.len(), &found[0]["action_id"]), (1, &json!(action)), "{found:?}");
+    let plan = org.admin.get(&format!("/api/v1/plans/{}", text(&found[0]["undo_plan_id"])));
+    assert_eq!((&plan["requester"], &plan["state"]), (&json!("system:protection"), &json!("proposed")), "{plan}");
+    assert_eq!(plan["actions"][0]["undo_of"], json!(action));
+    assert!(text(&plan["why"]).contains("the resolvers"), "{plan}");
+    assert_eq!(org.admin.get(&format!("/api/v1/actions/{action}"))["state"], "verified", "nothing is lifted by itself");
+    let path = format!("/api/v1/plans/{}/approve", text(&plan["id"]));
+    let done = second.post(&path, &json!({"hash": plan["hash"]}));
+    assert_eq!((&done["state"], &done["actions"][0]["state"]), (&json!("executed"), &json!("verified")), "{done}");
+    assert_eq!(org.admin.get(&format!("/api/v1/actions/{action}"))["state"], "undone");
+    assert!(effects().is_empty());
+}
+
+#[test]
+fn a_freeze_is_set_aside_only_by_who_may_approve_and_with_a_reason() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    target(&org, "sim/web", "staging");
+    let body = |reason: &str| {
+        let mut body = block("sim/web");
+        body["freeze_override"] = reason.into();
+        body
+    };
+    let analyst = org.key("robot", &["plan.create", "plan.read"]);
+    let may_not = analyst.call("POST", "/api/v1/plans", Some(&body("the outage is worse")));
+    may_not.refused(403, "forbidden");
+    org.admin.call("POST", "/api/v1/plans", Some(&body(" "))).refused(400, "invalid_request");
+    let plan = org.admin.post("/api/v1/plans", &body("the outage is worse"));
+    assert_eq!((&plan["state"], plan.get("freeze_override")), (&json!("proposed"), None), "nothing was frozen: {plan}");
+    let again = format!("/api/v1/plans/{}/replan", text(&plan["id"]));
+    org.admin.post(&format!("/api/v1/plans/{}/reject", text(&plan["id"])), &json!({"reason": "an exercise"}));
+    analyst.call("POST", &again, Some(&json!({"freeze_override": "x"}))).refused(403, "forbidden");
+    let replanned = org.admin.post(&again, &json!({"freeze_override": "the outage is worse"}));
+    assert_eq!(replanned["state"], "proposed", "{replanned}");
+}
