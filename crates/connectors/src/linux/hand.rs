@@ -171,7 +171,7 @@ impl Linux {
     }
 
     /// These keys are ours: they are never removed from a host.
-    pub fn protect_keys(&self, fingerprints: impl IntoIterator<Item = String>) {
+    pub(super) fn protect_keys(&self, fingerprints: impl IntoIterator<Item = String>) {
         self.hosts.own_keys.lock().unwrap_or_else(PoisonError::into_inner).extend(fingerprints);
     }
 

@@ -140,7 +140,11 @@ impl Linux {
                 let inside = self.inside_network(name);
                 inside.map(Access::twin).ok_or_else(|| Fault::Unavailable(format!("the twin {name} is not running")))
             }
-            Some(("ssh", _)) => Route::of(target).map(Access::Ssh),
+            Some(("ssh", _)) => {
+                // Whoever comes in by a key does not take it away, on this host or on any other.
+                self.protect_keys(target.ssh.iter().map(|ssh| ssh.key_fingerprint.clone()));
+                Route::of(target).map(Access::Ssh)
+            }
             // Whether it is simulated is a property of the row; a row that denies it is not believed either.
             Some(("sim", name)) if target.simulated => {
                 let folder = self.with.data_dir.join("sim");

@@ -1,9 +1,9 @@
 //! Users, their keys, sessions and schedules on a rooted twin: what counts is what a real sshd and a real resolver say.
 
 use serde_json::{Value, json};
-use shieldops_model::ActionState;
+use shieldops_model::{ActionState, Id, PrivateKey, Ssh, Target};
 
-use crate::support::World;
+use crate::support::{World, request_on, target};
 
 const DISABLE: &str = "linux.disable_user";
 const KEY: &str = "linux.remove_authorized_key";
@@ -76,7 +76,18 @@ async fn a_removed_key_lets_nobody_in_and_the_other_one_still_does() {
     let action = world.act(KEY, json!({"user": "mallory", "key": key})).await;
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
     assert_eq!((logs_in(&world, "one"), logs_in(&world, "two")), (false, true));
-    world.linux.protect_keys([action.params["key"].as_str().unwrap().to_owned()]);
+    // From when it is our way to any host, it is taken away nowhere.
+    let fingerprint = action.params["key"].as_str().unwrap().to_owned();
+    let ssh = Ssh {
+        address: "192.0.2.1".to_owned(),
+        port: 22,
+        user: "root".to_owned(),
+        host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000".to_owned(),
+        key_fingerprint: fingerprint,
+        private_key: PrivateKey::new("not one".to_owned()),
+    };
+    world.journal.put_target(Target { id: Id::from_bits(78), ssh: Some(Box::new(ssh)), ..target("ssh/edge") });
+    world.engine.propose(request_on("ssh/edge", json!({"address": "203.0.113.9"}))).await.unwrap_err();
     assert!(world.denied(KEY, action.params.clone()).await.contains(&"own_key".to_owned()));
     let undone = world.undo(&action).await.unwrap();
     assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);

@@ -109,7 +109,15 @@ pub(super) fn run(command: &GateCommand) -> Outcome {
         GateCommand::Versions(args) => versions(args),
         GateCommand::Diff(args) => diff(args),
         GateCommand::Effects(page) => {
-            let columns = ["/action_id", "/capability", "/target/name", "/entry/kind", "/entry/value", "/entry/why"];
+            let columns = [
+                "/action_id",
+                "/capability",
+                "/target/name",
+                "/entry/kind",
+                "/entry/value",
+                "/entry/why",
+                "/undo_plan_id",
+            ];
             list(page, &format!("{PATH}/effects"), &[], &columns)
         }
         GateCommand::Activate(args) => {
