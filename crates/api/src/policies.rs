@@ -305,10 +305,7 @@ fn new_version(tried: &Tried, reason: String) -> Result<policies::New, Problem> 
 /// One version with its files, what its tests showed and what it would have decided.
 #[utoipa::path(get, path = "/api/v1/policies/versions/{number}", operation_id = "get_policy_version", tag = "policies", params(("number" = i64, Path)),
     responses((status = 200, body = PolicyVersionDetail), (status = 404, body = Problem)))]
-pub(crate) async fn version(
-    caller: Caller,
-    Path(number): Path<String>,
-) -> Result<Json<PolicyVersionDetail>, Problem> {
+pub(crate) async fn version(caller: Caller, Path(number): Path<String>) -> Result<Json<PolicyVersionDetail>, Problem> {
     let number = numbered(&number)?;
     let mut reader = caller.scope.read().await?;
     let version = policies::find(&mut reader, number).await?.ok_or_else(Problem::not_found)?;

@@ -18,8 +18,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     App, Problem, account, actions, alerts, approvals, assets, auth, automation, autonomy, coverage, describe, events,
     evidence, exceptions, export, gate_changes, gate_settings, grants, idempotency, incidents, indicators, ingest,
-    intake, invitations, jobs, keys, ledger, live, meta, notifications, orphans, overview, pipelines, plans, roles,
-    rules, session, sessions, standing_grants, targets, tenant_settings, tenants, tokens, undo, usage, users,
+    intake, invitations, jobs, keys, ledger, live, meta, notifications, orphans, overview, pipelines, plans, policies,
+    roles, rules, session, sessions, standing_grants, targets, tenant_settings, tenants, tokens, undo, usage, users,
     value_lists,
 };
 
@@ -145,6 +145,7 @@ fn what() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(automation::halt))
         .routes(routes!(automation::resume))
         .merge(gate())
+        .merge(policy())
         .routes(routes!(ledger::list))
         .routes(routes!(ledger::verify))
         .routes(routes!(ledger::export))
@@ -171,6 +172,21 @@ fn gate() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(gate_changes::withdraw))
         .routes(routes!(standing_grants::list, standing_grants::create))
         .routes(routes!(standing_grants::revoke))
+}
+
+/// What decides whether something may be done.
+fn policy() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(policies::show))
+        .routes(routes!(policies::list_built_in))
+        .routes(routes!(policies::check))
+        .routes(routes!(policies::versions, policies::create))
+        .routes(routes!(policies::version))
+        .routes(routes!(policies::activate))
+        .routes(routes!(policies::deactivate))
+        .routes(routes!(policies::diff::difference))
+        .routes(routes!(policies::replays::list, policies::replays::begin))
+        .routes(routes!(policies::replays::show))
 }
 
 /// What is looked for, and how well.

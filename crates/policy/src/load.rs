@@ -127,7 +127,8 @@ pub struct Shipped {
 
 /// The built-in policies and their tests, by path.
 pub fn shipped() -> Vec<Shipped> {
-    let mut files: Vec<Shipped> = BUILT_IN.iter().chain(BUILT_IN_TESTS).map(|(path, text)| Shipped::of(path, text)).collect();
+    let mut files: Vec<Shipped> =
+        BUILT_IN.iter().chain(BUILT_IN_TESTS).map(|(path, text)| Shipped::of(path, text)).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }

@@ -186,7 +186,8 @@ mod tests {
         let policy = tenant("deny contains \"no\" if input.drifted");
         let input = Input { drifted: true, ..example::block() };
         let decided = policy.evaluate(input.clone()).into_decision();
-        let report = replay(&Policy::built_in().unwrap(), [Asked { name: "p".to_owned(), question: Ok((input, decided)) }]);
+        let report =
+            replay(&Policy::built_in().unwrap(), [Asked { name: "p".to_owned(), question: Ok((input, decided)) }]);
         assert_eq!(report.newly_allowed, 1);
     }
 }

@@ -212,3 +212,41 @@ fn work_moves_to_another_node_when_its_own_is_killed() {
     });
     assert_ne!(first, second);
 }
+
+/// A policy that denies every plan, with its test, put in force by two people at `here`.
+fn forbid_all(here: &Caller, second: &Caller) {
+    let policy = "package tenant.calm\n\ndeny contains \"not today\" if input.entry == \"action\"\n";
+    let test = "package tenant.calm_test\n\nimport data.tenant.calm\n\ntest_an_undo_is_free if calm.deny == set() with input as {\"entry\": \"undo\"}\n";
+    let files = json!([{"path": "calm.rego", "text": policy}, {"path": "calm_test.rego", "text": test}]);
+    here.post("/api/v1/policies/versions", &json!({"files": files, "reason": "a calm day"}));
+    let replay = format!("/api/v1/policies/replays/{}", text(&here.post("/api/v1/policies/replays", &json!({"version": 1}))["id"]));
+    until(WAIT, || (here.get(&replay)["state"] == "done").then_some(()));
+    let made = second.post("/api/v1/policies/versions/1/activate", &json!({"reason": "agreed"}));
+    assert_eq!(made["state"], "in_force", "{made}");
+}
+
+#[test]
+fn policies_put_in_force_on_one_node_decide_on_the_others_at_once_and_after_a_crash() {
+    let Some(nodes) = Nodes::start() else { return };
+    let env = environment(&nodes.database, &nodes.keys);
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let roles = ["--roles", "api,respond"];
+    let mut third = Server::start_with(&roles, &env);
+    let (admin, second) = (&nodes.org.admin, nodes.org.member("bea", "admin"));
+    admin.post("/api/v1/targets", &json!({"kind": "linux_host", "name": "sim/calm"}));
+    let target = json!({"kind": "linux_host", "name": "sim/calm"});
+    let action = json!({"capability": "linux.block_ip", "target": target, "params": {"address": "203.0.113.9"}});
+    let planned = |at: &Server| admin.at(at.url()).post("/api/v1/plans", &json!({"actions": [action]}));
+    let before = planned(&third);
+    assert_eq!(before["state"], "proposed", "{before}");
+    let explanation = format!("/api/v1/plans/{}/explanation", text(&before["id"]));
+    let there = nodes.there(admin);
+    assert_eq!(there.get(&explanation)["allow"], true);
+    forbid_all(admin, &second);
+    assert_eq!(there.get(&explanation)["allow"], false, "the second node asks them too");
+    let denied = planned(&third);
+    assert_eq!((&denied["state"], &denied["decision"]["denies"][0]["code"]), (&json!("denied"), &json!("tenant.calm")));
+    third.kill();
+    third.restart_with(&roles, &env);
+    assert_eq!(planned(&third)["decision"]["denies"][0]["code"], "tenant.calm", "and after a crash");
+}

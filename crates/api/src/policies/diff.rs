@@ -73,8 +73,7 @@ async fn files_of(access: &mut impl Access, number: i64) -> Result<Vec<File>, Pr
 }
 
 fn differences(before: Vec<File>, after: Vec<File>) -> Vec<PolicyFileDifference> {
-    let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        (before.into_iter().collect(), after.into_iter().collect());
+    let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) = (before.into_iter().collect(), after.into_iter().collect());
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let one = |path: &String| {
         let (old, new) = (before.get(path), after.get(path));

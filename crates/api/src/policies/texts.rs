@@ -109,7 +109,8 @@ mod tests {
             assert_eq!(misnamed(good), None, "{good}");
         }
         let long = format!("{}.rego", "a".repeat(PATH));
-        for bad in ["", "nights", "../a.rego", "/a.rego", "a//b.rego", "A.rego", ".rego", "a b.rego", "ä.rego", &long] {
+        for bad in ["", "nights", "../a.rego", "/a.rego", "a//b.rego", "A.rego", ".rego", "a b.rego", "ä.rego", &long]
+        {
             assert!(misnamed(bad).is_some(), "{bad}");
         }
     }

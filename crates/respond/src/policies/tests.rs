@@ -89,7 +89,12 @@ fn world() -> World {
 }
 
 fn person(n: u128) -> Person {
-    Person { user: Id::from_bits(n), name: format!("person {n}"), client_addr: Some("192.0.2.7".to_owned()), strong: true }
+    Person {
+        user: Id::from_bits(n),
+        name: format!("person {n}"),
+        client_addr: Some("192.0.2.7".to_owned()),
+        strong: true,
+    }
 }
 
 async fn planned(world: &World) -> Plan {

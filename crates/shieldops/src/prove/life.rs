@@ -251,6 +251,7 @@ impl Life<'_> {
             not_checkable: Vec::new(),
             demo: false,
             confidence: None,
+            freeze_override: None,
         })
     }
 }

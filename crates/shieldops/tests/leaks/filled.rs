@@ -35,6 +35,7 @@ pub(crate) fn fill(site: &Site, org: Org, mark: &str, amount: &Amount) -> Filled
     limits(&org, &second, mark);
     targets(&org, &second, mark, amount);
     gate(&org, mark);
+    policies(&org, mark);
     machines(&org, mark, amount.machines);
     let callers = callers(&org, mark);
     settings(&org);
@@ -119,6 +120,16 @@ fn gate(org: &Org, mark: &str) {
         "reason": format!("{mark} night"),
     });
     org.admin.post("/api/v1/standing-grants", &grant);
+}
+
+/// A version of policies of one's own, and a replay of it.
+fn policies(org: &Org, mark: &str) {
+    let rego = format!("package tenant.{mark}\n\ndeny contains \"{mark} is shut\" if input.drifted\n");
+    let files = json!([{"path": format!("{mark}.rego"), "text": rego}]);
+    let made = org.admin.post("/api/v1/policies/versions", &json!({"files": files, "reason": format!("{mark} nights")}));
+    let job = org.admin.post("/api/v1/policies/replays", &json!({"version": made["number"]}));
+    let path = format!("/api/v1/policies/replays/{}", text(&job["id"]));
+    until(WAIT, || (org.admin.get(&path)["state"] == "done").then_some(()));
 }
 
 /// Roles, keys, tokens, links, grants.
@@ -210,6 +221,8 @@ pub(crate) const LISTS: [&str; 22] = [
     "settings/versions",
     "gate-settings/versions",
     "gate-changes",
+    "policies/versions",
+    "policies/replays",
     "standing-grants",
     "sessions?all=true",
     "sessions",

@@ -79,7 +79,11 @@ fn what_a_tenant_forbids_itself_is_denied_from_the_next_decision_on_and_after_a_
     assert_eq!((asked.status, &asked.json()["kind"]), (202, &json!("policies")), "{}", asked.text);
     let confirm = format!("/api/v1/gate-changes/{}/confirm", text(&asked.json()["id"]));
     admin.call("POST", &confirm, None).refused(403, "second_person_required");
-    assert_eq!(deny_of(&planned(&admin, "sim/till")).as_deref(), Some("tenant.till.hours"), "one alone changes nothing");
+    assert_eq!(
+        deny_of(&planned(&admin, "sim/till")).as_deref(),
+        Some("tenant.till.hours"),
+        "one alone changes nothing"
+    );
     second.call("POST", &confirm, None).ok();
     assert_eq!(planned(&admin, "sim/till")["state"], "proposed");
     assert_eq!(admin.get(POLICIES)["number"], 0);
@@ -99,7 +103,10 @@ fn a_version_is_activated_by_another_than_its_author_after_its_tests_and_a_repla
         errors.iter().map(|error| text(&error["code"])).collect()
     };
     let made = pushed(admin, &till()).ok();
-    assert_eq!((&made["number"], &made["tests_passed"], &made["missing"]), (&json!(1), &json!(1), &json!(["replay_missing"])));
+    assert_eq!(
+        (&made["number"], &made["tests_passed"], &made["missing"]),
+        (&json!(1), &json!(1), &json!(["replay_missing"]))
+    );
     let unproved = activate(&second, 1);
     unproved.refused(409, "policy_not_proved");
     assert_eq!(missing(&unproved), ["replay_missing"]);
@@ -128,7 +135,8 @@ fn a_version_is_activated_by_another_than_its_author_after_its_tests_and_a_repla
     let diff = viewer.get(&format!("{POLICIES}/diff?from=1&to=3"));
     assert_eq!((&diff["files"][0]["path"], &diff["files"][0]["change"]), (&json!("till_test.rego"), &json!("removed")));
     assert_eq!(viewer.items(&format!("{POLICIES}/versions")).len(), 3);
-    let (first, rest) = (viewer.get(&format!("{POLICIES}/built-in?limit=1")), viewer.items(&format!("{POLICIES}/built-in?limit=200")));
+    let (first, rest) =
+        (viewer.get(&format!("{POLICIES}/built-in?limit=1")), viewer.items(&format!("{POLICIES}/built-in?limit=200")));
     assert_eq!((first["items"].as_array().unwrap().len(), rest.len() > 20), (1, true));
     let limits = rest.iter().find(|file| file["path"] == "limits.rego").unwrap();
     assert_eq!((&limits["package"], &limits["test"]), (&json!("shieldops.limits"), &json!(false)));
@@ -178,10 +186,17 @@ fn a_replay_says_which_plans_would_have_been_decided_otherwise_and_how_many_coul
     let of_files = replayed(&org.admin, &json!({"files": till()}));
     let report = &of_files["report"];
     assert_eq!((&of_files["state"], &of_files["number"]), (&json!("done"), &json!(0)), "{of_files}");
-    assert_eq!((&report["decisions"], &report["replayed"], &report["same"]), (&json!(2), &json!(2), &json!(1)), "{report}");
+    assert_eq!(
+        (&report["decisions"], &report["replayed"], &report["same"]),
+        (&json!(2), &json!(2), &json!(1)),
+        "{report}"
+    );
     assert_eq!((&report["newly_denied"], &report["not_replayable"]), (&json!(1), &json!(0)), "{report}");
     let difference = &report["differences"][0];
-    assert_eq!((&difference["name"], &difference["after"]["denies"][0]["code"]), (&till_plan["id"], &json!("tenant.till.hours")));
+    assert_eq!(
+        (&difference["name"], &difference["after"]["denies"][0]["code"]),
+        (&till_plan["id"], &json!("tenant.till.hours"))
+    );
     site.server.sql("UPDATE policy_inputs SET body=x'00'");
     let lost = replayed(&org.admin, &json!({"files": till()}))["report"].clone();
     assert_eq!((&lost["replayed"], &lost["not_replayable"]), (&json!(0), &json!(2)), "{lost}");

@@ -83,13 +83,12 @@ pub async fn keep(tx: &mut Tx, asked: &Asked) -> Result<()> {
 /// How many were asked from `from` until before `to`.
 pub async fn count(access: &mut impl Access, from: Timestamp, to: Timestamp) -> Result<u64> {
     let tenant = access.t();
-    let number: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM policy_inputs WHERE tenant_id=$1 AND at>=$2 AND at<$3")
-            .bind(tenant)
-            .bind(from.as_micros())
-            .bind(to.as_micros())
-            .fetch_one(access.conn())
-            .await?;
+    let number: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM policy_inputs WHERE tenant_id=$1 AND at>=$2 AND at<$3")
+        .bind(tenant)
+        .bind(from.as_micros())
+        .bind(to.as_micros())
+        .fetch_one(access.conn())
+        .await?;
     Ok(u64::try_from(number).unwrap_or(0))
 }
 

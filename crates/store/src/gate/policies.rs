@@ -135,13 +135,12 @@ pub async fn last(access: &mut impl Access) -> Result<Option<Activation>> {
 
 async fn last_of(access: &mut impl Access, number: i64) -> Result<Option<Activation>> {
     let tenant = access.t();
-    let row = sqlx::query(
-        "SELECT * FROM policy_activations WHERE tenant_id=$1 AND number=$2 ORDER BY sequence DESC LIMIT 1",
-    )
-    .bind(tenant)
-    .bind(number)
-    .fetch_optional(access.conn())
-    .await?;
+    let row =
+        sqlx::query("SELECT * FROM policy_activations WHERE tenant_id=$1 AND number=$2 ORDER BY sequence DESC LIMIT 1")
+            .bind(tenant)
+            .bind(number)
+            .fetch_optional(access.conn())
+            .await?;
     row.map(|row| activation(access, &row)).transpose()
 }
 
@@ -161,11 +160,12 @@ pub async fn find(access: &mut impl Access, number: i64) -> Result<Option<Versio
 /// The files of a version, and what their tests showed.
 pub async fn content(access: &mut impl Access, number: i64) -> Result<Option<Content>> {
     let tenant = access.t();
-    let sealed: Option<Vec<u8>> = sqlx::query_scalar("SELECT files FROM policy_versions WHERE tenant_id=$1 AND number=$2")
-        .bind(tenant)
-        .bind(number)
-        .fetch_optional(access.conn())
-        .await?;
+    let sealed: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT files FROM policy_versions WHERE tenant_id=$1 AND number=$2")
+            .bind(tenant)
+            .bind(number)
+            .fetch_optional(access.conn())
+            .await?;
     sealed.map(|sealed| open(access, TABLE, &content_row(number), &sealed)).transpose()
 }
 
@@ -240,16 +240,18 @@ async fn insert(tx: &mut Tx, version: &Version, content: &Content) -> Result<()>
     };
     let body = seal(tx, TABLE, &version.number.to_be_bytes(), &body)?;
     let files = seal(tx, TABLE, &content_row(version.number), content)?;
-    sqlx::query("INSERT INTO policy_versions (tenant_id, number, at, actor, hash, body, files) VALUES ($1,$2,$3,$4,$5,$6,$7)")
-        .bind(tx.t())
-        .bind(version.number)
-        .bind(version.at.as_micros())
-        .bind(&version.by)
-        .bind(&version.hash)
-        .bind(body)
-        .bind(files)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "INSERT INTO policy_versions (tenant_id, number, at, actor, hash, body, files) VALUES ($1,$2,$3,$4,$5,$6,$7)",
+    )
+    .bind(tx.t())
+    .bind(version.number)
+    .bind(version.at.as_micros())
+    .bind(&version.by)
+    .bind(&version.hash)
+    .bind(body)
+    .bind(files)
+    .execute(tx.conn())
+    .await?;
     tx.touched("automation", "automation", version.number);
     Ok(())
 }
@@ -310,15 +312,17 @@ async fn put_in_force(tx: &mut Tx, number: i64, reason: &str, now: Timestamp) ->
     let (sequence, actor) = (last + 1, tx.scope().actor().clone());
     let why = Why { by_name: actor.name.clone(), reason: reason.to_owned() };
     let body = seal(tx, ACTIVATIONS, &sequence.to_be_bytes(), &why)?;
-    sqlx::query("INSERT INTO policy_activations (tenant_id, sequence, number, at, actor, body) VALUES ($1,$2,$3,$4,$5,$6)")
-        .bind(tx.t())
-        .bind(sequence)
-        .bind(number)
-        .bind(now.as_micros())
-        .bind(&actor.id)
-        .bind(body)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "INSERT INTO policy_activations (tenant_id, sequence, number, at, actor, body) VALUES ($1,$2,$3,$4,$5,$6)",
+    )
+    .bind(tx.t())
+    .bind(sequence)
+    .bind(number)
+    .bind(now.as_micros())
+    .bind(&actor.id)
+    .bind(body)
+    .execute(tx.conn())
+    .await?;
     tx.touched("automation", "automation", sequence);
     Ok(Activated { at: now, by: actor.id, by_name: actor.name, reason: reason.to_owned() })
 }

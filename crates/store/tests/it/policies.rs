@@ -97,7 +97,8 @@ async fn only_two_people_take_policies_out_of_force_and_each_step_is_in_the_ledg
     off(&author, "system:demo").await.unwrap();
     assert_eq!(in_force(&author).await, None);
     let entries = ledger::of_subject(&mut author.read().await.unwrap(), &world.tenant.to_string()).await.unwrap();
-    let kinds: Vec<&str> = entries.iter().map(|entry| entry.kind.as_str()).filter(|kind| kind.starts_with("policy.")).collect();
+    let kinds: Vec<&str> =
+        entries.iter().map(|entry| entry.kind.as_str()).filter(|kind| kind.starts_with("policy.")).collect();
     assert_eq!(kinds, ["policy.version_written", "policy.activated", "policy.deactivated"]);
 }
 
@@ -179,7 +180,10 @@ async fn every_question_is_found_once_newest_first_in_pieces_of_any_size() {
 async fn a_question_that_is_too_large_or_cannot_be_opened_is_counted_and_not_asked_again() {
     let Some(world) = world().await else { return };
     asked(&world, mint(&world), &"x".repeat(inputs::BYTES)).await;
-    assert_eq!(all(&world, 9).await[0].asked.as_ref().unwrap_err(), "the question had more than 262144 bytes and was not kept");
+    assert_eq!(
+        all(&world, 9).await[0].asked.as_ref().unwrap_err(),
+        "the question had more than 262144 bytes and was not kept"
+    );
     asked(&world, mint(&world), "small").await;
     world.sql("UPDATE policy_inputs SET body=(SELECT body FROM policy_inputs ORDER BY plan_id LIMIT 1)").await;
     let found = all(&world, 9).await;

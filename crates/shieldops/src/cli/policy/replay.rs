@@ -22,7 +22,7 @@ use crate::{
 const STEP: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
-pub(super) struct ReplayArgs {
+pub(in crate::cli) struct ReplayArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// A folder of policies that are no version yet [default: what decides now].
@@ -81,7 +81,8 @@ pub(super) fn replays(args: &ReplaysArgs) -> Outcome {
     let path = format!("{PATH}/replays");
     let Some(id) = &args.job else {
         let report = ["/report/decisions", "/report/newly_denied", "/report/newly_allowed", "/report/otherwise"];
-        let columns: Vec<&str> = ["/id", "/number", "/state", "/from", "/to", "/at"].into_iter().chain(report).collect();
+        let columns: Vec<&str> =
+            ["/id", "/number", "/state", "/from", "/to", "/at"].into_iter().chain(report).collect();
         return list(&args.page, &path, &[], &columns);
     };
     let replay = Client::new(&args.page.server)?.get(&part(&path, id))?;
@@ -101,8 +102,16 @@ fn show(replay: &Value, form: Output) -> Outcome {
 }
 
 pub(super) fn counts(replay: &Value) -> Result<(), Failure> {
-    let members =
-        ["decisions", "replayed", "same", "newly_denied", "newly_allowed", "otherwise", "not_replayable", "not_reached"];
+    let members = [
+        "decisions",
+        "replayed",
+        "same",
+        "newly_denied",
+        "newly_allowed",
+        "otherwise",
+        "not_replayable",
+        "not_reached",
+    ];
     heading(&replay["report"], &members)
 }
 
@@ -112,7 +121,11 @@ fn differences(report: &Value) -> Result<(), Failure> {
         output::table(&["plan", "before", "after", "because"], &rows)?;
     }
     for lost in report["not_replayable_because"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("{}: not asked again: {}", output::text(&lost["name"]), output::text(&lost["why"])))?;
+        output::foreign_line(&format!(
+            "{}: not asked again: {}",
+            output::text(&lost["name"]),
+            output::text(&lost["why"])
+        ))?;
     }
     Ok(())
 }

@@ -18,7 +18,16 @@ use crate::{
 };
 
 const VERSION: &[&str] = &[
-    "number", "state", "at", "by_name", "reason", "files", "tests_passed", "tests_failed", "ready", "missing",
+    "number",
+    "state",
+    "at",
+    "by_name",
+    "reason",
+    "files",
+    "tests_passed",
+    "tests_failed",
+    "ready",
+    "missing",
     "policy_hash",
 ];
 /// Built-in files are few.
@@ -73,8 +82,7 @@ fn said(errors: &Value) -> Result<(), Failure> {
 pub(super) fn versions(args: &VersionsArgs) -> Outcome {
     let path = format!("{PATH}/versions");
     let Some(number) = args.number else {
-        let columns =
-            ["/number", "/state", "/at", "/by_name", "/reason", "/files", "/tests_passed", "/tests_failed"];
+        let columns = ["/number", "/state", "/at", "/by_name", "/reason", "/files", "/tests_passed", "/tests_failed"];
         return list(&args.page, &path, &[], &columns);
     };
     let version = Client::new(&args.page.server)?.get(&format!("{path}/{number}"))?;
@@ -86,7 +94,8 @@ pub(super) fn versions(args: &VersionsArgs) -> Outcome {
 
 /// The files of a version, in a new folder. Their paths came from the server: none leads out of it.
 fn write(dir: &Path, texts: &Value) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| Failure::unusable(format!("cannot write {}", dir.display())).why(error.to_string());
+    let fail =
+        |error: std::io::Error| Failure::unusable(format!("cannot write {}", dir.display())).why(error.to_string());
     fs::create_dir(dir).map_err(fail)?;
     for file in texts.as_array().into_iter().flatten() {
         let (path, text) = (output::text(&file["path"]), file["text"].as_str().unwrap_or_default());
