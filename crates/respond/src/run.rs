@@ -72,6 +72,9 @@ impl Engine {
         if resumed && self.held(&plan).await? {
             return self.pause(plan).await;
         }
+        if !resumed && Self::wants_more(&plan, &ready, evaluation.decision())? {
+            return self.ask_for_more(plan, &ready).await;
+        }
         if let Some(reasons) = Self::refusal(&plan, &ready, &evaluation)? {
             // Halted between the two looks: it waits, as any run that had not begun.
             return if self.held(&plan).await? { Ok(plan) } else { self.deny(plan, reasons).await };

@@ -8,9 +8,14 @@ use std::{
 };
 
 use serde_json::json;
-use shieldops_model::{Plan, PlanId, PlanState, Timestamp};
+use shieldops_model::{Decision, Plan, PlanId, PlanState, Timestamp};
+use shieldops_policy::Entry as Door;
 
-use crate::{Engine, Error, engine::entry};
+use crate::{
+    Engine, Error, Write,
+    engine::{Ready, door, entry},
+    plan::{plan_hash, rows},
+};
 
 /// So much may the two clocks differ.
 const DISAGREE: Duration = Duration::from_mins(1);
@@ -91,6 +96,30 @@ impl Engine {
         let around = self.with.journal.surroundings(plan, self.now()).await?;
         let life = Duration::from_secs(u64::from(around.settings.numbers.vote_void_s));
         Ok(last.max(plan.not_before.unwrap_or(last)).plus(life) < self.now())
+    }
+
+    /// Whether policy asks for more than when the plan was agreed to, though nothing of the plan changed.
+    pub(crate) fn wants_more(plan: &Plan, ready: &[Ready], decision: &Decision) -> Result<bool, Error> {
+        let more = decision.risk > plan.risk || decision.approvals_needed > plan.decision.approvals_needed;
+        let agreed = door(plan) == Door::Action && plan.break_glass.is_none();
+        Ok(decision.allow && agreed && more && plan_hash(plan, &rows(ready))? == plan.hash)
+    }
+
+    /// The plan is decided anew, with what it reaches now and another hash; who agreed to the old one has to look again.
+    pub(crate) async fn ask_for_more(&self, plan: Plan, ready: &[Ready]) -> Result<Plan, Error> {
+        let (before, votes) = (plan.hash.clone(), plan.approvals.len());
+        let fresh = Plan { approvals: Vec::new(), not_before: None, unanswered: false, ..plan };
+        let mut plan = self.decide(fresh, ready, false).await?;
+        let mut writes = Vec::with_capacity(plan.actions.len());
+        for action in &mut plan.actions {
+            action.updated_at = self.now();
+            writes.push(Write::UpdateAction(Box::new(action.clone())));
+        }
+        let detail = "policy asks for more than when the plan was agreed to";
+        let payload = json!({"hash": plan.hash, "replaces": before, "votes": votes, "detail": detail, "decision": plan.decision});
+        let what = entry("plan.returned", "system:executor", &plan, payload);
+        self.save_plan(&mut plan, writes, what).await?;
+        self.get_plan(plan.id).await
     }
 
     /// The plan stands as it was proposed, without its votes.

@@ -257,3 +257,20 @@ async fn the_peers_that_events_named_in_a_range_are_its_blast_radius() {
     assert_eq!(count(&over), (33, "blast_radius,blast_radius_hour".to_owned()));
     assert!(over.actions[0].resources.contains(&"peer:203.0.113.30".to_owned()));
 }
+
+#[tokio::test]
+async fn a_plan_that_grew_since_it_was_agreed_to_goes_back_to_those_who_agreed() {
+    let world = world_in(Environment::Staging);
+    let plan = world.engine.propose(request("test.contain", Some("203.0.113.0/24"))).await.unwrap();
+    world.journal.put_peers((1..=12).map(|last| format!("203.0.113.{last}").parse().unwrap()).collect());
+    world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+    let back = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((back.state, back.approvals.len(), world.on.load(Ordering::SeqCst)), (PlanState::Proposed, 0, false));
+    assert!(back.risk > plan.risk && back.hash != plan.hash && back.blast_radius == Some(15), "{back:?}");
+    let entry = world.journal.entries().pop().unwrap();
+    assert_eq!((entry.kind, &entry.payload["replaces"]), ("plan.returned", &json!(plan.hash)));
+    world.engine.approve(back.id, &plan.hash, &person(1)).await.unwrap_err();
+    world.engine.approve(back.id, &back.hash, &person(1)).await.unwrap();
+    let done = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((done.state, world.on.load(Ordering::SeqCst)), (PlanState::Executed, true), "{done:?}");
+}

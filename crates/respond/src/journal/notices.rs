@@ -40,7 +40,7 @@ fn undo_failed(entry: &Entry, write: &Write) -> Option<Notice> {
 
 fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
     match entry.kind {
-        "plan.proposed" if plan.decision.allow => proposed(plan),
+        "plan.proposed" | "plan.returned" if plan.decision.allow => proposed(plan),
         "plan.approved" if plan.not_before.is_some() => {
             let until = plan.not_before.map(|at| at.to_string()).unwrap_or_default();
             vec![about(plan, NoticeKind::PlanAnnounced, Audience::Approvers).with("Can be stopped until", until)]

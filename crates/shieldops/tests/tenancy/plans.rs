@@ -31,14 +31,14 @@ fn the_peers_of_a_range_in_the_events_are_the_blast_radius_of_a_plan_and_too_man
     assert_eq!((&alone["blast_radius"], &alone["state"]), (&json!(2), &json!("proposed")), "{alone}");
     let shipper = org.shipper("edge");
     shipper.send_lines(&signed_in(1..=12));
-    until(WAIT, "the peers are seen", || plan(&org)["blast_radius"] == 13);
+    until(WAIT, || (plan(&org)["blast_radius"] == 13).then_some(()));
     let seen = plan(&org);
     let resources = seen["actions"][0]["resources"].as_array().unwrap();
     assert!(resources.contains(&json!("peer:198.51.100.12")) && resources.len() == 13, "{seen}");
     assert_eq!((&seen["state"], &seen["actions"][0]["estimate"]["measured"]), (&json!("proposed"), &json!(0)), "{seen}");
     assert!(seen["estimated_ms"].as_u64().unwrap() > 0);
     shipper.send_lines(&signed_in(13..=30));
-    until(WAIT, "all peers are seen", || plan(&org)["blast_radius"] == 31);
+    until(WAIT, || (plan(&org)["blast_radius"] == 31).then_some(()));
     let over = plan(&org);
     assert!(over["state"] == "denied" && codes(&over).contains(&"blast_radius"), "{over}");
     let narrow = org.admin.post("/api/v1/plans", &block_range("sim/web", "198.51.100.0/28"));
