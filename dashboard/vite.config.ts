@@ -19,16 +19,29 @@ const shellModules = any(
 /** What several pages share and the frame does not. */
 const pageModules = any(
   of('app', ['guard', 'stable-rows', 'use-list']),
-  of('ui', ['cite', 'entity', 'index', 'labels', 'new-pill', 'search-bar', 'severity']),
+  of('ui', ['cite', 'entity', 'index', 'labels', 'loaded', 'new-pill', 'parts', 'search-bar', 'severity']),
 )
 const SHELL_ICONS = [
-  ...['activity', 'bell', 'building-2', 'chevron-down', 'circle-pause', 'file-code', 'flask-conical', 'gauge', 'lock'],
-  ...['grid-3x3', 'list-todo', 'log-out', 'moon', 'octagon-pause', 'panel-left', 'play', 'radar', 'scroll-text'],
+  ...[
+    'activity',
+    'bell',
+    'bell-ring',
+    'building-2',
+    'chevron-down',
+    'circle-pause',
+    'file-code',
+    'flask-conical',
+    'gauge',
+    'lock',
+  ],
+  ...['grid-3x3', 'list-todo', 'log-out', 'moon', 'octagon-pause', 'panel-left', 'radar', 'scale', 'scroll-text'],
   ...['search', 'settings', 'shield-alert', 'shield-check', 'sun', 'triangle-alert', 'wrench', 'zap'],
 ]
 const shellIcons = new RegExp(
   `node_modules[\\\\/]lucide-react[\\\\/]dist[\\\\/]esm[\\\\/]((?!icons[\\\\/])|icons[\\\\/](${SHELL_ICONS.join('|')})\\.)`,
 )
+
+const FIRST = /assets\/(react|tanstack|shell|rolldown-runtime)-/
 
 export default defineConfig({
   plugins: [react(), tailwind()],
@@ -38,7 +51,12 @@ export default defineConfig({
   build: {
     target: 'es2023',
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    // What is there before any page need not be named again for each.
+    modulePreload: {
+      polyfill: false,
+      resolveDependencies: (_file, deps, { hostType }) =>
+        hostType === 'html' ? deps : deps.filter(d => !FIRST.test(d)),
+    },
     reportCompressedSize: false,
     rolldownOptions: {
       output: {

@@ -201,7 +201,11 @@ describe('the page of a plan', () => {
 
   it('explains: the rules with file and lines, what they read, and the nearest change or that none was found', async () => {
     const user = userEvent.setup()
-    await openPlan(makeWorld())
+    const world = makeWorld()
+    // A plan from before plans said themselves what they reach.
+    Object.assign(first(world), { blast_radius: undefined })
+    Object.assign(action(first(world)), { resources: undefined, dependants: undefined })
+    await openPlan(world)
     const ask = (await card()).getByRole('button', { name: 'Explain the decision' })
     await user.click(ask)
     const why = within(await screen.findByRole('region', { name: 'Why policy decides so' }))

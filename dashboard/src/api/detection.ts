@@ -40,6 +40,21 @@ export const valueListQuery = (name: string) => ({
   staleTime: 0,
 })
 
+export const pipelinePath = (name: string, part = '') => `/pipelines/${encodeURIComponent(name)}${part}`
+export const pipelinesQuery = list<D.PipelineRow>('pipelines', '/pipelines', {}, 200)
+export const pipelineQuery = (name: string) => one<D.Pipeline>('pipeline', name, pipelinePath(name))
+export const pipelineVersionsQuery = (name: string) => ({
+  ...list<D.PartVersion>('pipeline-versions', pipelinePath(name, '/versions'), {}, 50),
+  queryKey: ['pipeline', name, 'versions'] as const,
+})
+/** The text of a version never changes. */
+export const pipelineVersionQuery = (name: string, number: number) =>
+  queryOptions({
+    queryKey: ['pipeline', name, 'version', number],
+    queryFn: ({ signal }) => get<D.PipelineVersion>(pipelinePath(name, `/versions/${number}`), {}, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
 export const exceptionsQuery = (filter: Query) => list<D.Exception>('exceptions', '/exceptions', filter, 100)
 
 export const coverageLogQuery = (filter: Query) =>

@@ -660,7 +660,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Effects that exist on what is protected now. Undo them: protecting a thing undoes nothing by itself.
+         * Effects that exist on what is protected now, with the plans that lift them: protecting a thing undoes nothing by itself.
          * @description Needs `automation.read`.
          */
         get: operations["list_protected_effects"];
@@ -2003,6 +2003,215 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What decides now: the built-in policies, with a version of the tenant's own or without.
+         * @description Needs `automation.read`.
+         */
+        get: operations["get_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/built-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The policies that every tenant has, with their tests. They can be read, and not changed; their numbers are settings.
+         * @description Needs `automation.read`.
+         */
+        get: operations["list_built_in_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads policies as they are being written, and runs their tests. Nothing is kept.
+         * @description Needs `settings.write`.
+         */
+        post: operations["check_policies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/deactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks that only the built-in policies decide from then on. Nothing changes until another person confirms it.
+         * @description Needs `settings.write`.
+         */
+        post: operations["deactivate_policies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What differs between two versions, file by file and line by line.
+         * @description Needs `automation.read`.
+         */
+        get: operations["diff_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replays, newest first.
+         * @description Needs `automation.read`.
+         */
+        get: operations["list_policy_replays"];
+        put?: never;
+        /**
+         * Asks policies what was asked in the last days, as a job whose progress is in per cent. It changes nothing.
+         * @description Needs `settings.write`.
+         */
+        post: operations["replay_policies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/replays/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One replay, with its report once it has ended.
+         * @description Needs `automation.read`.
+         */
+        get: operations["get_policy_replay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions, newest first.
+         * @description Needs `automation.read`.
+         */
+        get: operations["list_policy_versions"];
+        put?: never;
+        /**
+         * Writes a version. It decides nothing until another person activates it. Tests that fail are kept with it.
+         * @description Needs `settings.write`.
+         */
+        post: operations["create_policy_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version with its files, what its tests showed and what it would have decided.
+         * @description Needs `automation.read`.
+         */
+        get: operations["get_policy_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/versions/{number}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts a version in force, a first time or again: it holds for the next decision on every node. Another person than its author
+         *     does, once its tests pass and a replay of exactly these policies was made.
+         * @description Needs `settings.write`.
+         */
+        post: operations["activate_policy_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/roles": {
         parameters: {
             query?: never;
@@ -3255,9 +3464,12 @@ export interface components {
             class: string;
             control_path?: components["schemas"]["ControlPath"] | null;
             demo: boolean;
+            /** @description What of the target hangs on what it touches, as it was read when it was planned. */
+            dependants?: components["schemas"]["Dependant"][];
             /** @description Why it stands in its state. */
             detail?: string | null;
             diff: components["schemas"]["DiffLine"][];
+            estimate?: components["schemas"]["Estimate"] | null;
             expires_at?: components["schemas"]["Timestamp"] | null;
             /** @description The observed state that the plan was made against. */
             from: Record<string, never>;
@@ -3267,6 +3479,11 @@ export interface components {
             params: Record<string, never>;
             plan_id: components["schemas"]["Id_pln"];
             proofs: components["schemas"]["Proof"][];
+            /**
+             * @description What the effect reaches, each by one name, the target first: `target:tgt_…`, `peer:203.0.113.7`, `user:alice`. Computed
+             *     from what the target reports and from what was seen in the events of 7 days, never taken from a caller.
+             */
+            resources?: string[];
             simulated: boolean;
             state: components["schemas"]["ActionState"];
             /** @description What of the target it is about (`target id/capability/address`): actions with one key share an effect and own it together. */
@@ -3709,6 +3926,13 @@ export interface components {
             /** @description Actions whose undo was begun. */
             undone: string[];
         };
+        /** @description What of the target hangs on the thing that an effect touches: shown before anybody approves. */
+        Dependant: {
+            detail: string;
+            /** @description `process`, `session`, `connection`, `service`, `job`, `action`. */
+            kind: string;
+            name: string;
+        };
         DiagnosticView: {
             code: string;
             column: number;
@@ -3800,6 +4024,16 @@ export interface components {
             over: boolean;
             /** @description `approvers` or `administrators`. */
             tells: string;
+        };
+        /** @description How long an action is expected to take, from its intent to its outcome. */
+        Estimate: {
+            /**
+             * Format: int32
+             * @description It is the median of so many earlier actions of this capability; 0: it is what the capability says of itself.
+             */
+            measured: number;
+            /** Format: int64 */
+            ms: number;
         };
         EventCounts: {
             per_minute: components["schemas"]["Minute"][];
@@ -4015,7 +4249,7 @@ export interface components {
          * @description What would change.
          * @enum {string}
          */
-        GateChangeKind: "autonomy" | "lowered" | "target";
+        GateChangeKind: "autonomy" | "lowered" | "target" | "policies";
         /** @enum {string} */
         GateChangeState: "pending" | "confirmed" | "withdrawn" | "expired";
         GateRollback: {
@@ -4661,9 +4895,12 @@ export interface components {
                 class: string;
                 control_path?: components["schemas"]["ControlPath"] | null;
                 demo: boolean;
+                /** @description What of the target hangs on what it touches, as it was read when it was planned. */
+                dependants?: components["schemas"]["Dependant"][];
                 /** @description Why it stands in its state. */
                 detail?: string | null;
                 diff: components["schemas"]["DiffLine"][];
+                estimate?: components["schemas"]["Estimate"] | null;
                 expires_at?: components["schemas"]["Timestamp"] | null;
                 /** @description The observed state that the plan was made against. */
                 from: Record<string, never>;
@@ -4673,6 +4910,11 @@ export interface components {
                 params: Record<string, never>;
                 plan_id: components["schemas"]["Id_pln"];
                 proofs: components["schemas"]["Proof"][];
+                /**
+                 * @description What the effect reaches, each by one name, the target first: `target:tgt_…`, `peer:203.0.113.7`, `user:alice`. Computed
+                 *     from what the target reports and from what was seen in the events of 7 days, never taken from a caller.
+                 */
+                resources?: string[];
                 simulated: boolean;
                 state: components["schemas"]["ActionState"];
                 /** @description What of the target it is about (`target id/capability/address`): actions with one key share an effect and own it together. */
@@ -5238,6 +5480,11 @@ export interface components {
             items: {
                 actions: components["schemas"]["Action"][];
                 approvals: components["schemas"]["Approval"][];
+                /**
+                 * Format: int32
+                 * @description How many resources its changing actions reach, each counted once. Absent on plans from before it was computed.
+                 */
+                blast_radius?: number | null;
                 break_glass?: components["schemas"]["Override"] | null;
                 /**
                  * Format: double
@@ -5247,6 +5494,11 @@ export interface components {
                 created_at: components["schemas"]["Timestamp"];
                 decision: components["schemas"]["Decision"];
                 demo: boolean;
+                /**
+                 * Format: int64
+                 * @description How long its run is expected to take: its actions, one after the other.
+                 */
+                estimated_ms?: number | null;
                 expires_at: components["schemas"]["Timestamp"];
                 freeze_override?: components["schemas"]["Override"] | null;
                 /** @description SHA-256, hex, over everything an approver sees, the target rows included. */
@@ -5276,6 +5528,71 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest first. */
+        List_PolicyFile: {
+            items: {
+                /** @description SHA-256 of the text, hex. */
+                hash: string;
+                /** @description `shieldops.limits`. */
+                package: string;
+                path: string;
+                /** @description It holds tests, and decides nothing. */
+                test: boolean;
+                text: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_PolicyReplay: {
+            items: {
+                at: components["schemas"]["Timestamp"];
+                by: string;
+                from: components["schemas"]["Timestamp"];
+                /** @description The job's. */
+                id: components["schemas"]["Id_job"];
+                /**
+                 * Format: int64
+                 * @description The version that was tried; 0: what is no version.
+                 */
+                number: number;
+                /** @description Of all policies that were tried, hex. */
+                policy_hash: string;
+                report?: components["schemas"]["PolicyReplayReport"] | null;
+                state: components["schemas"]["JobState"];
+                to: components["schemas"]["Timestamp"];
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        List_PolicyVersion: {
+            items: {
+                activated?: components["schemas"]["GateActivation"] | null;
+                at: components["schemas"]["Timestamp"];
+                by: string;
+                by_name: string;
+                /** Format: int32 */
+                files: number;
+                /** @description SHA-256 of its files, hex. */
+                hash: string;
+                /** Format: int64 */
+                number: number;
+                /** @description Of all policies that decided with it when it was written, hex. */
+                policy_hash: string;
+                reason: string;
+                state: components["schemas"]["PolicyVersionState"];
+                /** Format: int32 */
+                tests_failed: number;
+                /**
+                 * Format: int32
+                 * @description Of its tests, as they were when it was written.
+                 */
+                tests_passed: number;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest first. */
         List_ProtectedEffect: {
             items: {
                 action_id: components["schemas"]["Id_act"];
@@ -5283,6 +5600,7 @@ export interface components {
                 /** @description What protects it. */
                 entry: components["schemas"]["ProtectedEntry"];
                 target: components["schemas"]["TargetRef"];
+                undo_plan_id?: components["schemas"]["Id_pln"] | null;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -5768,9 +6086,17 @@ export interface components {
         };
         NewPlan: {
             actions: components["schemas"]["ProposedAction"][];
+            /** @description Why a freeze that denies the plan is set aside. Everybody is told; the plan still needs its approvals. */
+            freeze_override?: string | null;
             incident_id?: components["schemas"]["Id_inc"] | null;
             title?: string | null;
             why?: string | null;
+        };
+        NewPolicyVersion: {
+            /** @description All files of the version: at most 50, of 64 KiB each and 512 KiB together. */
+            files: components["schemas"]["PolicyText"][];
+            /** @description Why. It stands in the ledger. */
+            reason: string;
         };
         NewStandingGrant: {
             capability: string;
@@ -6058,6 +6384,8 @@ export interface components {
         Override: {
             at: components["schemas"]["Timestamp"];
             by: components["schemas"]["Id_usr"];
+            /** @description Their own address, which no plan may cut off. */
+            client_addr?: string | null;
             name: string;
             reason: string;
         };
@@ -6268,6 +6596,11 @@ export interface components {
         Plan: {
             actions: components["schemas"]["Action"][];
             approvals: components["schemas"]["Approval"][];
+            /**
+             * Format: int32
+             * @description How many resources its changing actions reach, each counted once. Absent on plans from before it was computed.
+             */
+            blast_radius?: number | null;
             break_glass?: components["schemas"]["Override"] | null;
             /**
              * Format: double
@@ -6277,6 +6610,11 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             decision: components["schemas"]["Decision"];
             demo: boolean;
+            /**
+             * Format: int64
+             * @description How long its run is expected to take: its actions, one after the other.
+             */
+            estimated_ms?: number | null;
             expires_at: components["schemas"]["Timestamp"];
             freeze_override?: components["schemas"]["Override"] | null;
             /** @description SHA-256, hex, over everything an approver sees, the target rows included. */
@@ -6329,6 +6667,186 @@ export interface components {
         };
         /** @enum {string} */
         PlanState: "proposed" | "approved" | "executing" | "executed" | "rejected" | "denied" | "expired" | "superseded";
+        /** @description What decides now. */
+        PoliciesView: {
+            activated?: components["schemas"]["GateActivation"] | null;
+            built_in_hash: string;
+            errors: components["schemas"]["PolicyDiagnostic"][];
+            /** @description Whether the version in force can be used. While it cannot, everything but an undo is denied. */
+            loads: boolean;
+            newest?: components["schemas"]["PolicyVersion"] | null;
+            /**
+             * Format: int64
+             * @description The version of the tenant's own that is in force; 0: none, and only the built-in policies decide.
+             */
+            number: number;
+            /** @description Of all that decide together, hex. Absent while they cannot be used. */
+            policy_hash?: string | null;
+        };
+        /** @description What is thought of files. */
+        PolicyCheck: {
+            errors: components["schemas"]["PolicyDiagnostic"][];
+            /** @description Of all policies that would decide with them, hex. Absent where they cannot be used. */
+            policy_hash?: string | null;
+            tests?: components["schemas"]["PolicyTests"] | null;
+        };
+        PolicyComparison: {
+            /** @description The first of those that are not the same, and of those that could not be asked. */
+            differences: components["schemas"]["PolicyDifference"][];
+            /** @description Denied then, allowed now. */
+            newly_allowed: number;
+            /** @description Allowed then, denied now. */
+            newly_denied: number;
+            /** @description Could not be asked again. */
+            not_replayable: number;
+            not_replayable_because: components["schemas"]["PolicyNotReplayable"][];
+            /** @description What a reader must know: `counters are as they were`. */
+            open_loop: boolean;
+            /** @description Allowed both times, with other approvals, obligations or risk. */
+            otherwise: number;
+            /** @description SHA-256 of the policies that were tried, hex. */
+            policy_hash: string;
+            replayed: number;
+            same: number;
+        };
+        /** @description The lines of one policy file, without its tests. */
+        PolicyCoverage: {
+            covered: number;
+            file: string;
+            not_covered: number[];
+        };
+        /** @description A policy that does not load, or may not. */
+        PolicyDiagnostic: {
+            /** @description Empty: it is about all of them together. */
+            file: string;
+            /** Format: int32 */
+            line?: number | null;
+            why: string;
+        };
+        PolicyDifference: {
+            after: components["schemas"]["PolicySide"];
+            before: components["schemas"]["PolicySide"];
+            name: string;
+        };
+        /** @enum {string} */
+        PolicyFileChange: "added" | "removed" | "changed";
+        PolicyFileDifference: {
+            change: components["schemas"]["PolicyFileChange"];
+            /** @description Every line of both texts, in order. */
+            lines: components["schemas"]["RuleDiffLine"][];
+            path: string;
+        };
+        PolicyFiles: {
+            /** @description At most 50, of 64 KiB each and 512 KiB together; tests are in files that end in `_test.rego`. */
+            files: components["schemas"]["PolicyText"][];
+        };
+        PolicyNotReplayable: {
+            name: string;
+            why: string;
+        };
+        PolicyReplay: {
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            from: components["schemas"]["Timestamp"];
+            /** @description The job's. */
+            id: components["schemas"]["Id_job"];
+            /**
+             * Format: int64
+             * @description The version that was tried; 0: what is no version.
+             */
+            number: number;
+            /** @description Of all policies that were tried, hex. */
+            policy_hash: string;
+            report?: components["schemas"]["PolicyReplayReport"] | null;
+            state: components["schemas"]["JobState"];
+            to: components["schemas"]["Timestamp"];
+        };
+        /** @description What became of a replay. */
+        PolicyReplayReport: components["schemas"]["PolicyComparison"] & {
+            /**
+             * Format: int64
+             * @description Decisions of the window in all.
+             */
+            decisions: number;
+            /**
+             * Format: int64
+             * @description The oldest of them, which were not looked at: there are more than 20,000, or it took more than two minutes.
+             */
+            not_reached: number;
+        };
+        PolicySide: {
+            allow: boolean;
+            /** Format: int32 */
+            approvals_needed: number;
+            denies: components["schemas"]["Reason"][];
+            risk: components["schemas"]["Risk"];
+            strong_session: boolean;
+            /** Format: int64 */
+            veto_window_s?: number | null;
+        };
+        PolicyTest: {
+            file: string;
+            /** @description As Rego names it: `data.tenant.nights_test.test_a_night_is_denied`. */
+            name: string;
+            passed: boolean;
+            /** @description Why it did not. */
+            why?: string | null;
+        };
+        /** @description What the tests of a set of files showed. */
+        PolicyTests: {
+            coverage: components["schemas"]["PolicyCoverage"][];
+            tests: components["schemas"]["PolicyTest"][];
+        };
+        /** @description A file of a tenant's policies. */
+        PolicyText: {
+            /** @description `nights.rego`; with `_test.rego` at its end it holds tests. */
+            path: string;
+            text: string;
+        };
+        /** @description A version, without its files. */
+        PolicyVersion: {
+            activated?: components["schemas"]["GateActivation"] | null;
+            at: components["schemas"]["Timestamp"];
+            by: string;
+            by_name: string;
+            /** Format: int32 */
+            files: number;
+            /** @description SHA-256 of its files, hex. */
+            hash: string;
+            /** Format: int64 */
+            number: number;
+            /** @description Of all policies that decided with it when it was written, hex. */
+            policy_hash: string;
+            reason: string;
+            state: components["schemas"]["PolicyVersionState"];
+            /** Format: int32 */
+            tests_failed: number;
+            /**
+             * Format: int32
+             * @description Of its tests, as they were when it was written.
+             */
+            tests_passed: number;
+        };
+        PolicyVersionDetail: components["schemas"]["PolicyVersion"] & {
+            /** @description What it has yet to show: `tests_missing`, `tests_failed`, `replay_missing`. */
+            missing: string[];
+            /** @description It may be activated, by another person than its author. */
+            ready: boolean;
+            replay?: components["schemas"]["PolicyReplay"] | null;
+            tests: components["schemas"]["PolicyTests"];
+            /** @description Its files, tests among them. Absent in the answer to a change. */
+            texts?: components["schemas"]["PolicyText"][] | null;
+        };
+        PolicyVersionDifference: {
+            /** @description Those that differ, by path. */
+            files: components["schemas"]["PolicyFileDifference"][];
+            /** Format: int64 */
+            from: number;
+            /** Format: int64 */
+            to: number;
+        };
+        /** @enum {string} */
+        PolicyVersionState: "draft" | "in_force" | "superseded";
         Problem: {
             code: string;
             detail: string;
@@ -6447,6 +6965,21 @@ export interface components {
             loaded: number;
             /** Format: int64 */
             took_ms: number;
+        };
+        Replan: {
+            /** @description Why a freeze that denies the plan is set aside. Everybody is told; the plan still needs its approvals. */
+            freeze_override?: string | null;
+        };
+        ReplayBody: {
+            /** @description Files that are no version yet. */
+            files?: components["schemas"]["PolicyText"][] | null;
+            from?: components["schemas"]["Timestamp"] | null;
+            to?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int64
+             * @description A version. Without it and without `files`: what decides now.
+             */
+            version?: number | null;
         };
         /** @description What a rule would have found. */
         Report: {
@@ -7246,7 +7779,7 @@ export interface components {
             action_id: components["schemas"]["Id_act"];
             applied_at?: components["schemas"]["Timestamp"] | null;
             capability: string;
-            /** @description The undo did what the prospect said. Absent in a preview. */
+            /** @description The undo did what the prospect said. Absent in a preview, and while the effect of the undo settles. */
             done?: boolean | null;
             plan_id: components["schemas"]["Id_pln"];
             prospect: components["schemas"]["Prospect"];
@@ -7291,7 +7824,7 @@ export interface components {
             custom_roles: number;
             /**
              * Format: int64
-             * @description Events processed between `from` and `to`.
+             * @description Events processed between `from` and `to`, in whole minutes: a minute of which a part is between counts.
              */
             events: number;
             events_by_day: components["schemas"]["DayEvents"][];
@@ -7471,6 +8004,11 @@ export interface operations {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 plan_id?: string;
+                /** @description By its whole name: `linux.block_ip`. */
+                capability?: string;
+                target_id?: string;
+                /** @description Of the plans that were made for an incident. */
+                incident_id?: string;
                 /** @description One state, or several between commas. */
                 state?: string;
             };
@@ -13486,7 +14024,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Replan"] | null;
+            };
+        };
         responses: {
             /** @description Made */
             201: {
@@ -13497,8 +14039,581 @@ export interface operations {
                     "application/json": components["schemas"]["Plan"];
                 };
             };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The object is not in a state that allows this */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_policies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoliciesView"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_built_in_policies: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PolicyFile"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_policies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyFiles"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyCheck"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deactivate_policies: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description It waits for another person: confirm it under `/api/v1/gate-changes` */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateChange"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_policies: {
+        parameters: {
+            query?: {
+                /** @description A version; 0 is none. Absent: what is in force. */
+                from?: number;
+                /** @description A version; 0 is none. Absent: what is in force. */
+                to?: number;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyVersionDifference"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_policy_replays: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PolicyReplay"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_policies: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayBody"];
+            };
+        };
+        responses: {
+            /** @description Begun: ask `Location` how far it is */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkJob"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_policy_replay: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                id: components["schemas"]["Id_job"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyReplay"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_policy_versions: {
+        parameters: {
+            query?: {
+                /** @description Items on the page: 50 unless told, at most 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PolicyVersion"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_policy_version: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPolicyVersion"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyVersionDetail"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_policy_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+            };
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyVersionDetail"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: `code` says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    activate_policy_version: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The slug of the tenant that this is about; the credential's own unless told. */
+                "Shieldops-Tenant"?: string;
+                /** @description A fresh random value; the same value repeats the request safely for a day. */
+                "Idempotency-Key": string;
+            };
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyVersionDetail"];
+                };
+            };
+            /** @description Not permitted */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such object */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The object is not in a state that allows this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Policy denies this */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -16,9 +16,15 @@ export function useWhyNot() {
   }
 }
 
+type Props = ComponentProps<typeof Btn> & {
+  need: string
+  /** Why it cannot be done now, whoever asks. */
+  because?: string | null
+}
+
 /** A button that says why it cannot be pressed. It keeps the focus, so that keyboard and screen reader reach the reason. */
-export function ActBtn({ need, ...props }: ComponentProps<typeof Btn> & { need: string }) {
-  const why = useWhyNot()(need)
+export function ActBtn({ need, because, ...props }: Props) {
+  const why = useWhyNot()(need) ?? because
   if (!why) return <Btn {...props} />
   return (
     <Tip label={why}>

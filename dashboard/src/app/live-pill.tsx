@@ -31,7 +31,7 @@ export default function LivePill() {
         data-live={state}
       >
         <span className={cn('size-1.5 rounded-full', look.dot)} />
-        <span role="status">
+        <span role="status" className="max-sm:sr-only">
           {look.text}
           {stale && <span className="text-fg-3"> · stale since {clock(since)}</span>}
         </span>

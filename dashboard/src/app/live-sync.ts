@@ -19,10 +19,13 @@ const WHOLE: Record<string, string[]> = {
   investigation: ['incidents'],
   plan: ['plans', 'approvals', 'incidents', 'incident-ledger', '/ledger', 'orphans'],
   action: ['plans', 'actions', 'incidents', 'incident-ledger', '/ledger', 'orphans', 'protected-effects'],
-  rule: ['rules', 'value-lists'],
+  rule: ['rules', 'value-lists', 'pipelines', 'pipeline'],
   ingest: ['ingest'],
   dead_letter: ['dead-letters', 'ingest'],
-  automation: ['automation', 'plans', 'gate-settings', 'gate-versions', 'autonomy', 'gate-changes', 'standing-grants'],
+  automation: [
+    ...['automation', 'plans', 'gate-settings', 'gate-versions', 'autonomy', 'gate-changes', 'standing-grants'],
+    ...['policies', 'policy-versions', 'policy-version', 'policy-diff', 'policy-replays'],
+  ],
   target: ['targets', 'plans'],
   token: ['tokens'],
   user: ['users', 'sessions'],
@@ -33,7 +36,7 @@ const WHOLE: Record<string, string[]> = {
   session: ['sessions'],
   job: ['jobs'],
   indicators: ['indicator-lists', 'indicators', 'indicator-hits'],
-  settings: ['settings', 'settings-versions'],
+  settings: ['settings', 'settings-versions', 'notifications'],
   tenant: ['me', 'tenants', '/installation/ledger'],
 }
 const BY_ID: Record<string, string[]> = {

@@ -2,6 +2,7 @@
 import {
   Activity,
   Bell,
+  BellRing,
   Building2,
   FileCode,
   Gauge,
@@ -9,6 +10,7 @@ import {
   ListTodo,
   type LucideIcon,
   Radar,
+  Scale,
   ScrollText,
   Search,
   Settings,
@@ -77,6 +79,7 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         keys: 'g x',
         needs: 'rule.read',
       },
+      { to: '/policies', label: 'Policies', icon: Scale, keys: 'g r', needs: 'automation.read' },
     ],
   },
   {
@@ -91,6 +94,7 @@ export const NAV: { group: string; items: NavItem[] }[] = [
         badge: 'dead_letters',
       },
       { to: '/jobs', label: 'Jobs', icon: ListTodo, keys: 'g j', needs: 'job.read' },
+      { to: '/notifications', label: 'Notifications', icon: BellRing, keys: 'g m', needs: 'settings.read' },
       { to: '/ledger', label: 'Ledger', icon: ScrollText, keys: 'g l', needs: 'ledger.read' },
       {
         to: '/settings',

@@ -7,7 +7,9 @@ export type Density = 'compact' | 'default' | 'comfortable'
 const root = document.documentElement
 const theme = store<Theme>(root.dataset.theme === 'light' ? 'light' : 'dark')
 const density = store<Density>((root.dataset.density as Density) ?? 'default')
-const sidebar = store(localStorage.getItem('side') !== '0')
+/** On a narrow screen the sidebar lies over the page, and is closed until it is asked for. */
+export const isNarrow = () => innerWidth < 768
+const sidebar = store(localStorage.getItem('side') !== '0' && !isNarrow())
 
 export const useTheme = () => theme.use(t => t)
 export const toggleTheme = () => {
@@ -27,6 +29,10 @@ export const rowHeight = (d: Density) => (d === 'compact' ? 28 : d === 'comforta
 
 export const useSidebar = () => sidebar.use(s => s)
 export const toggleSidebar = () => {
-  localStorage.setItem('side', sidebar.get() ? '0' : '1')
+  if (!isNarrow()) localStorage.setItem('side', sidebar.get() ? '0' : '1')
   sidebar.set(!sidebar.get())
+}
+/** One went where one wanted: what lay over the page goes. */
+export const coverNothing = () => {
+  if (isNarrow()) sidebar.set(false)
 }

@@ -1,7 +1,7 @@
 /** The routes. Filters and open panels live in the address as plain text, so that a copied address shows the same page. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
-import { Empty } from '@/ui/states'
+import { Empty, ErrorPanel } from '@/ui/states'
 import { Shell } from './shell'
 
 /** What an address may carry; all plain strings. */
@@ -32,6 +32,7 @@ export type Search = {
   target?: string
   origin?: string
   technique?: string
+  channel?: string
   /** A job: the backtest that is shown. */
   job?: string
   /** The two versions that are compared. */
@@ -75,6 +76,8 @@ const routes = [
   page('/ledger', () => import('@/features/ledger/page')),
   page('/jobs', () => import('@/features/jobs/page')),
   page('/jobs/$id', () => import('@/features/jobs/job-page')),
+  page('/policies', () => import('@/features/policies/page')),
+  page('/notifications', () => import('@/features/notifications/page')),
   page('/installation/ledger', () => import('@/features/ledger/installation')),
   page('/tenants', () => import('@/features/tenants/page')),
   page('/settings', () => import('@/features/settings/page')),
@@ -91,6 +94,11 @@ export const stringifySearch = (search: Record<string, unknown>) => {
   return query ? `?${query}` : ''
 }
 
+/** A page that failed, or that a new release took away while this one was open: the frame stays. */
+const Failed = ({ error }: { error: unknown }) => (
+  <ErrorPanel error={error} what="This page" retry={() => location.reload()} />
+)
+
 /** A router of its own for every sign-in: nothing of one person's navigation is left for the next. */
 export const makeRouter = (basepath: string) =>
   createRouter({
@@ -98,6 +106,7 @@ export const makeRouter = (basepath: string) =>
     routeTree: root.addChildren([...routes]),
     defaultPreload: 'intent',
     defaultPendingMs: 150,
+    defaultErrorComponent: Failed,
     parseSearch,
     stringifySearch,
   })

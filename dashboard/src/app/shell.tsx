@@ -7,7 +7,7 @@ import { Tip } from '@/ui/tip'
 import { HaltButton, Halted } from './automation'
 import { useHotkeys } from './hotkeys'
 import { mayOpen, NAV_ITEMS } from './nav'
-import { toggleSidebar, toggleTheme, useTheme } from './prefs'
+import { coverNothing, toggleSidebar, toggleTheme, useSidebar, useTheme } from './prefs'
 import { asking } from './reauth'
 import { useSearchParams } from './search'
 import { useCan, useUser } from './session'
@@ -36,11 +36,11 @@ function Header({ onSearch }: { onSearch: () => void }) {
         type="button"
         onClick={onSearch}
         onPointerEnter={() => void loadPalette()}
-        className="mx-auto flex h-7.5 w-[min(480px,40vw)] items-center gap-2 rounded-md border border-line-strong bg-surface px-2.5 text-sm text-fg-3 hover:border-control"
+        className="mx-auto flex h-7.5 max-w-[480px] min-w-0 flex-1 items-center gap-2 rounded-md border border-line-strong bg-surface px-2.5 text-sm text-fg-3 hover:border-control"
       >
         <Search size={14} aria-hidden="true" />
         <span className="truncate">Search or run a command</span>
-        <Kbd k="mod+k" className="ml-auto" />
+        <Kbd k="mod+k" className="ml-auto max-sm:hidden" />
       </button>
       <Suspense fallback={<span className="w-16" />}>
         <LivePill />
@@ -52,6 +52,19 @@ function Header({ onSearch }: { onSearch: () => void }) {
         </Btn>
       </Tip>
     </header>
+  )
+}
+
+/** On a narrow screen: what lies under the sidebar, and closes it. */
+function Cover() {
+  if (!useSidebar()) return null
+  return (
+    <button
+      type="button"
+      aria-label="Close the navigation"
+      className="fixed inset-0 z-20 bg-black/50 md:hidden"
+      onClick={coverNothing}
+    />
   )
 }
 
@@ -98,6 +111,7 @@ export function Shell() {
         Skip to content
       </a>
       <Sidebar />
+      <Cover />
       <div className="flex min-w-0 flex-1 flex-col">
         <Header onSearch={openPalette} />
         <TenantBanner />

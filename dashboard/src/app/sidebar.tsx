@@ -6,7 +6,7 @@ import { overviewQuery } from '@/api/queries'
 import { Avatar, Btn, cn } from '@/ui/basic'
 import { Tip } from '@/ui/tip'
 import { mayOpen, NAV, type NavItem } from './nav'
-import { useSidebar } from './prefs'
+import { coverNothing, useSidebar } from './prefs'
 import { signOut, useCan, useUser } from './session'
 import { TenantSwitch } from './tenant-switch'
 
@@ -33,6 +33,7 @@ function Item({ item, open, badge }: { item: NavItem; open: boolean; badge: numb
       preload="intent"
       aria-current={on ? 'page' : undefined}
       title={open ? undefined : item.label}
+      onClick={coverNothing}
       className={cn(
         'flex h-7 items-center gap-2 rounded-md px-2 text-sm',
         on ? 'bg-active font-medium text-fg' : 'text-fg-2 hover:bg-hover hover:text-fg',
@@ -62,7 +63,12 @@ export function Sidebar() {
   return (
     <nav
       aria-label="Main"
-      className={cn('flex shrink-0 flex-col border-r border-line bg-bg', open ? 'w-[212px]' : 'w-[49px]')}
+      className={cn(
+        'shrink-0 flex-col border-r border-line bg-bg',
+        open
+          ? 'flex w-[212px] max-md:fixed max-md:inset-y-0 max-md:z-30 max-md:shadow-pop'
+          : 'flex w-[49px] max-md:hidden',
+      )}
     >
       <TenantSwitch open={open} />
       <div className="scroll min-h-0 flex-1 overflow-y-auto px-2 pb-2">
@@ -95,6 +101,7 @@ function Account({ open }: { open: boolean }) {
       <Link
         to="/settings"
         search={{ tab: 'account' }}
+        onClick={coverNothing}
         className="flex h-9 min-w-0 flex-1 items-center gap-2 rounded-md px-1.5 hover:bg-hover"
       >
         <Avatar name={user.name} size={22} />

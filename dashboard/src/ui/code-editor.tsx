@@ -18,6 +18,7 @@ import { tags as t } from '@lezer/highlight'
 import { type Ref, useEffect, useImperativeHandle, useRef } from 'react'
 import type { Diagnostic } from '@/api/types'
 import { editorTheme } from './code-theme'
+import { rego } from './rego'
 
 const COLOURS = HighlightStyle.define([
   { tag: [t.definition(t.propertyName), t.propertyName], color: 'var(--accent)' },
@@ -37,6 +38,8 @@ type Props = {
   diagnostics?: Diagnostic[]
   complete?: CompletionSource
   readOnly?: boolean
+  /** YAML unless told. */
+  language?: 'yaml' | 'rego'
   ref?: Ref<EditorHandle>
 }
 
@@ -62,7 +65,9 @@ const nonce = () => document.querySelector<HTMLMetaElement>('meta[property=csp-n
 
 type Calls = { onChange?: (text: string) => void; onSave?: () => void }
 
-function extensions(label: string, calls: { current: Calls }, complete?: CompletionSource, readOnly?: boolean) {
+type Look = Pick<Props, 'label' | 'complete' | 'readOnly' | 'language'>
+
+function extensions({ label, complete, readOnly, language }: Look, calls: { current: Calls }) {
   const keys = keymap.of([
     {
       key: 'Mod-s',
@@ -92,7 +97,7 @@ function extensions(label: string, calls: { current: Calls }, complete?: Complet
     ...[lineNumbers(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets()],
     ...(readOnly ? [] : [highlightActiveLine(), highlightActiveLineGutter(), lintGutter()]),
     highlightSelectionMatches(),
-    yaml(),
+    language === 'rego' ? rego : yaml(),
     syntaxHighlighting(COLOURS),
     editorTheme,
     ...(complete ? [autocompletion({ override: [complete] })] : []),
@@ -108,7 +113,7 @@ function extensions(label: string, calls: { current: Calls }, complete?: Complet
   ]
 }
 
-export default function CodeEditor({ value, label, diagnostics, complete, readOnly, ref, ...on }: Props) {
+export default function CodeEditor({ value, label, diagnostics, complete, readOnly, language, ref, ...on }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | null>(null)
   const calls = useRef<Calls>(on)
@@ -116,14 +121,17 @@ export default function CodeEditor({ value, label, diagnostics, complete, readOn
   // biome-ignore lint/correctness/useExhaustiveDependencies: the editor keeps its own text; `value` is followed below
   useEffect(() => {
     if (!box.current) return
-    const state = EditorState.create({ doc: value, extensions: extensions(label, calls, complete, readOnly) })
+    const state = EditorState.create({
+      doc: value,
+      extensions: extensions({ label, complete, readOnly, language }, calls),
+    })
     const made = new EditorView({ parent: box.current, state })
     view.current = made
     return () => {
       view.current = null
       made.destroy()
     }
-  }, [label, readOnly])
+  }, [label, readOnly, language])
   useEffect(() => {
     const editor = view.current
     if (!editor || editor.state.doc.toString() === value) return

@@ -1,8 +1,8 @@
 /** Asks once before something that cannot be taken back; where data goes, a text has to be typed. */
 import { type ReactNode, useState } from 'react'
 import { useSubmit } from '@/app/submit'
-import { Field, inputClass } from './basic'
 import { FormDialog } from './form-dialog'
+import { Field, inputClass } from './parts'
 
 type Props = {
   title: string

@@ -1,8 +1,9 @@
 /** A dialog with one form: fields, the server's refusal, cancel and one act. Reasons and spans of time are asked the same everywhere. */
 import type { FormEvent, ReactNode } from 'react'
-import { Btn, Field, inputClass } from './basic'
+import { Btn } from './basic'
+import { InlineError } from './loaded'
 import { Modal } from './modal'
-import { InlineError } from './states'
+import { Field, inputClass } from './parts'
 
 type Props = {
   title: string

@@ -4,11 +4,15 @@ import { Btn, cn } from './basic'
 
 type Props = { label: string; head: ReactNode[]; children: ReactNode; acts?: boolean }
 
+/** On a narrow screen a table scrolls before its cells become columns of single letters. */
+const narrow = (columns: number) =>
+  columns > 4 ? 'max-md:min-w-[720px]' : columns > 2 ? 'max-md:min-w-[520px]' : undefined
+
 /** The last column is for what can be done with a row; without `acts` there is none. */
 export function Table({ label, head, children, acts = true }: Props) {
   return (
-    <div className="scroll overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
-      <table className="w-full text-left text-xs" aria-label={label}>
+    <div className="scroll relative overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
+      <table className={cn('w-full text-left text-xs', narrow(head.length))} aria-label={label}>
         <thead className="text-fg-3">
           <tr className="h-8 border-b border-line">
             {head.map((cell, i) => (

@@ -2,7 +2,7 @@
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openBrowser, violations } from './browser'
-import { type Server, signIn, startServer } from './server'
+import { PASSWORD, type Server, signIn, startServer } from './server'
 
 let server: Server
 /** Under the real policy. */
@@ -75,6 +75,8 @@ const PAGES = [
   '/detections',
   '/detections?tab=exceptions',
   '/detections?tab=lists',
+  '/detections?tab=pipelines',
+  '/detections?tab=pipelines&view=new',
   '/detections/new',
   'rule',
   ...['test', 'backtest', 'exceptions', 'matches', 'checked'].map(tab => `rule?tab=${tab}`),
@@ -86,6 +88,9 @@ const PAGES = [
   '/ingest',
   '/ingest?tab=fields',
   '/jobs',
+  '/policies',
+  '/policies?tab=built-in',
+  '/notifications',
   '/installation/ledger',
   '/ledger',
   ...[
@@ -175,6 +180,7 @@ const DIALOGS: [string, string][] = [
   ['rule', 'Run in shadow…'],
   ['rule?tab=exceptions', 'New exception'],
   ['/detections', 'Import'],
+  ['/notifications', 'Change…'],
   ['/indicators', 'New list'],
 ]
 test.each(DIALOGS)('the dialog on %s behind “%s” is accessible', async (path, button) => {
@@ -250,5 +256,60 @@ test('open the incident, approve, see it verified, undo, verify the ledger', asy
   await expect.poll(() => phase.textContent()).toBe('Investigated')
   await page.goto(`${server.url}/ledger`)
   await page.locator('[data-verified=true]').waitFor()
+  await page.close()
+})
+
+test('plan a response from the incident: its address and host are filled in, and the plan belongs to it', async () => {
+  const page = await open(strict, incidentPath)
+  await page.getByRole('button', { name: 'Plan a response' }).click()
+  await page.getByRole('menuitem', { name: /^Block an IP address/ }).click()
+  await page.waitForURL('**/capabilities?**')
+  const form = page.getByRole('form', { name: /^Plan: Block an IP address/ })
+  expect(await form.getByLabel('Address', { exact: true }).inputValue()).toMatch(/^\d+\.\d+\.\d+\.\d+$/)
+  const target = form.getByLabel('Target')
+  // Where no target is a host of the incident, the person chooses one.
+  if (!(await target.inputValue())) await target.selectOption({ index: 1 })
+  await form.getByLabel(/^Why/).fill('it came back')
+  await form.getByRole('button', { name: 'Make plan' }).click()
+  await page.waitForURL('**/plans/pln_*')
+  const back = page.getByRole('link', { name: /^Incident / })
+  await back.waitFor()
+  expect(await back.getAttribute('href')).toContain(incidentPath)
+  const plan = page.getByRole('article', { name: /^Plan:/ })
+  await plan.getByRole('region', { name: 'How far it goes' }).getByText('Blast radius').waitFor()
+  const reject = plan.getByRole('button', { name: 'Reject…' })
+  if (await reject.count()) {
+    await reject.click()
+    await page.getByRole('dialog').getByLabel('Reason').fill('only a try')
+    await page.getByRole('dialog').getByRole('button', { name: 'Reject plan' }).click()
+    await expect.poll(() => plan.getAttribute('data-state')).toBe('rejected')
+  }
+  await page.close()
+})
+
+test('who is told: a webhook is set, a test is sent, and what becomes of it is listed', async () => {
+  const page = await open(strict, '/notifications')
+  await page.getByRole('button', { name: 'Change…' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Address of the webhook').fill('https://hooks.example.org/shieldops')
+  await dialog.getByRole('button', { name: 'Make one' }).click()
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  const proof = page.getByLabel('Password', { exact: true })
+  await Promise.race([dialog.waitFor({ state: 'detached' }), proof.waitFor()])
+  if (await proof.isVisible()) {
+    await proof.fill(PASSWORD)
+    await proof.press('Enter')
+    await dialog.first().waitFor({ state: 'detached' })
+  }
+  await page.getByText('https://hooks.example.org/shieldops').waitFor()
+  await page.getByRole('button', { name: 'Send a test' }).click()
+  await page.getByText(/A test is on its way/).waitFor()
+  const bring = page.getByRole('button', { name: /new letter/ })
+  const row = page.getByRole('row').filter({ hasText: 'A test' }).first()
+  await bring.or(row).first().waitFor()
+  if (await bring.isVisible()) await bring.click()
+  await row.waitFor()
+  await page.getByLabel('State').selectOption('sent')
+  await page.waitForURL('**state=sent')
   await page.close()
 })

@@ -179,6 +179,54 @@ describe('a rule', () => {
   })
 })
 
+describe('a pipeline', () => {
+  const name = fresh('fields').replace(/-/g, '_')
+  const text = (field: string) =>
+    `name: Ours\npriority: 20\ntransformations:\n  - id: ours\n    type: field_name_mapping\n    mapping:\n      NoSuchField: ${field}\n`
+  const put = async (page: Page, body: string) => {
+    await page.getByRole('textbox', { name: 'Pipeline in YAML' }).click()
+    await page.keyboard.press('Control+a')
+    await page.keyboard.insertText(body)
+  }
+  const reason = async (page: Page, verb: string) => {
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Reason', { exact: true }).fill('a try')
+    await dialog.getByRole('button', { name: verb, exact: true }).click()
+    await dialog.waitFor({ state: 'detached' })
+  }
+
+  test('that is wrong says where; one that is right is made, used, compared and taken away', async () => {
+    const page = await open(context, server, '/detections?tab=pipelines')
+    await page.getByRole('button', { name: 'New pipeline' }).click()
+    await page.getByLabel('Name', { exact: true }).fill(name)
+    await put(page, text('a').replace('field_name_mapping', 'field_name_maping'))
+    await page.getByRole('list', { name: 'Diagnostics' }).getByText('unknown-transformation').waitFor()
+    expect(await page.getByRole('button', { name: /^Make pipeline/ }).isDisabled()).toBe(true)
+    await put(page, text('one'))
+    await page.getByText(/^It can be used/).waitFor()
+    await page.getByRole('button', { name: /^Make pipeline/ }).click()
+    await page.getByText('It is not in use', { exact: false }).waitFor()
+    await page.getByRole('button', { name: 'Use version 1…' }).first().click()
+    await reason(page, 'Put to use')
+    await page.getByText('The newest version is in use.').waitFor()
+    await put(page, text('two'))
+    await page.getByText(/^It can be used/).waitFor()
+    await page.getByRole('button', { name: /^Save new version/ }).click()
+    await page.getByText('Version 1 is in use; version 2 is newer.').waitFor()
+    await page.getByRole('button', { name: 'Compare version 1 with the newest' }).click()
+    await page.locator('[data-line-diff] [data-kind=removed]').getByText('NoSuchField: one').waitFor()
+    await page.locator('[data-line-diff] [data-kind=added]').getByText('NoSuchField: two').waitFor()
+    await page.getByRole('button', { name: 'Take out of use…' }).click()
+    await reason(page, 'Take out of use')
+    await page.getByRole('button', { name: 'Delete…' }).click()
+    await page.getByRole('dialog').getByLabel(`Type ${name} to confirm`).fill(name)
+    await page.getByRole('button', { name: 'Delete pipeline' }).click()
+    await page.getByRole('button', { name: 'New pipeline' }).waitFor()
+    expect(await page.getByRole('button', { name, exact: true }).count()).toBe(0)
+    await page.close()
+  })
+})
+
 describe.each(['dark', 'light'])('what an engineer works with is accessible in the %s theme', theme => {
   let loose: BrowserContext
   beforeAll(async () => {

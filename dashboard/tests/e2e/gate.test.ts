@@ -46,6 +46,25 @@ async function reason(page: Page, verb: string) {
   }
 }
 
+/** What another program does in this person's session. */
+async function call(page: Page, slug: string, path: string, body: unknown) {
+  return page.evaluate(
+    async ([slug, path, body]) => {
+      const tenant = { 'shieldops-tenant': slug as string }
+      const me = await (await fetch('/api/v1/me', { headers: tenant })).json()
+      const headers = {
+        ...tenant,
+        'shieldops-csrf': me.csrf as string,
+        'idempotency-key': crypto.randomUUID(),
+        'content-type': 'application/json',
+      }
+      const answer = await fetch(path as string, { method: 'POST', headers, body: JSON.stringify(body) })
+      return { status: answer.status, text: await answer.text() }
+    },
+    [slug, path, body] as const,
+  )
+}
+
 describe.skipIf(!REAL)('two people at the gate', () => {
   test('a limit is raised by one and put in force by the other', async () => {
     const page = await settings(side.context, 'limits')
@@ -107,4 +126,57 @@ describe.skipIf(!REAL)('two people at the gate', () => {
     await page.getByRole('cell', { name: 'sim/gate' }).waitFor()
     await Promise.all([page.close(), other.close()])
   }, 90_000)
+
+  test('policies of one person are replayed and put in force by the other, and taken out by both', async () => {
+    const files = [
+      {
+        path: 'quiet.rego',
+        text: `package tenant.quiet
+
+import data.shieldops.plan
+
+deny contains {"code": "quiet", "detail": "the till is in use"} if {
+	some action in plan.changing
+	action.target.labels.role == "till"
+}
+`,
+      },
+      {
+        path: 'quiet_test.rego',
+        text: `package tenant.quiet_test
+
+import data.tenant.quiet
+
+test_nothing_denies_where_nothing_changes if count(quiet.deny) == 0 with input as {"actions": []}
+`,
+      },
+    ]
+    const page = await open(side.context, server, `/t/${side.slug}/policies`)
+    await page.getByText('No policies of your own').waitFor()
+    const { status, text } = await call(page, side.slug, '/api/v1/policies/versions', { files, reason: 'the till' })
+    expect(`${status} ${text}`).toMatch(/^201 /)
+    await page.reload()
+    await page.getByRole('region', { name: 'Version 1' }).waitFor()
+    const own = page.getByRole('button', { name: 'Activate…' })
+    expect(await own.getAttribute('aria-description')).toMatch(/You wrote it/)
+    const other = await open(second, server, `/t/${side.slug}/policies?view=replay`)
+    const activate = other.getByRole('button', { name: 'Activate…' })
+    expect(await activate.getAttribute('aria-description')).toMatch(/not replayed/)
+    await other.getByRole('button', { name: 'Run replay' }).click()
+    await other.locator('[data-replay]').waitFor({ timeout: 30_000 })
+    await expect.poll(() => activate.getAttribute('aria-disabled')).toBeNull()
+    await activate.click()
+    await reason(other, 'Put in force')
+    await other.getByText('built in and version 1').waitFor()
+    await page.getByText('built in and version 1').waitFor()
+    await page.getByRole('tab', { name: 'Changes to the built-in ones' }).click()
+    await page.getByRole('region', { name: 'quiet.rego' }).getByText('the till is in use', { exact: false }).waitFor()
+    await page.getByRole('button', { name: 'Deactivate…' }).click()
+    await reason(page, 'Ask for it')
+    await other.goto(`${server.url}/t/${side.slug}/settings?tab=changes`)
+    await other.getByRole('button', { name: 'Confirm…' }).click()
+    await reason(other, 'Confirm change')
+    await page.getByText('built in only').waitFor()
+    await Promise.all([page.close(), other.close()])
+  }, 120_000)
 })

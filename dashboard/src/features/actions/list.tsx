@@ -1,13 +1,18 @@
 /** The list of actions: filters in the address, rows that do not move, and one action beside it. */
+import { Link } from '@tanstack/react-router'
+import { X } from 'lucide-react'
 import { useState } from 'react'
-import { actionsQuery } from '@/api/response'
+import { targetsQuery } from '@/api/queries'
+import { actionsQuery, capabilitiesQuery } from '@/api/response'
 import type { Action, ActionState } from '@/api/types'
 import { useHotkeys } from '@/app/hotkeys'
 import { useSearchParams, useSetSearch } from '@/app/search'
+import { useCan } from '@/app/session'
 import { useStableRows } from '@/app/stable-rows'
-import { useFill, useList } from '@/app/use-list'
+import { useList } from '@/app/use-list'
 import { ACTION_STATE, Ago, Btn, Chip, cn, Empty, Loaded, Marks, short, Until } from '@/ui'
 import { NewPill } from '@/ui/new-pill'
+import { Pick } from '@/ui/pick'
 import { LoadMore, Table, Td } from '@/ui/table'
 import { paramsText } from '../plans/action-block'
 import { ActionPanel } from './panel'
@@ -24,18 +29,13 @@ const GROUPS: { id: string; label: string; states: ActionState[] }[] = [
 const STATES = Object.keys(ACTION_STATE) as ActionState[]
 /** A group, or one state. */
 const statesOf = (chosen: string | undefined) => GROUPS.find(g => g.id === chosen)?.states.join(',') ?? chosen
-const names = (actions: Action[], of: (action: Action) => string, chosen: string | undefined) =>
-  [...new Set([...actions.map(of), ...(chosen ? [chosen] : [])])].sort()
 
 export function ActionList() {
-  const { state, capability, target, id } = useSearchParams()
+  const { state, capability, target, incident, id } = useSearchParams()
   const set = useSetSearch()
-  const { query, items } = useList(actionsQuery({ state: statesOf(state) }))
-  const match = (action: Action) =>
-    (!capability || action.capability === capability) && (!target || action.target.name === target)
-  const key = `${state ?? ''}|${capability ?? ''}|${target ?? ''}`
-  const { rows, waiting, flush } = useStableRows<Action>({ items, key, match })
-  useFill(query, rows.length)
+  const filter = { state: statesOf(state), capability, target_id: target, incident_id: incident }
+  const { query, items } = useList(actionsQuery(filter))
+  const { rows, waiting, flush } = useStableRows<Action>({ items, key: JSON.stringify(filter) })
   const [at, setAt] = useState(-1)
   const move = (by: number) => {
     const next = Math.min(Math.max(0, at + by), rows.length - 1)
@@ -49,44 +49,16 @@ export function ActionList() {
     { keys: 'k', label: 'Previous action', group: 'List', run: () => move(-1) },
     { keys: 'escape', label: 'Close the action', group: 'List', run: () => set({ id: undefined }), when: () => !!id },
   ])
-  const any = state || capability || target
+  const narrowed = !!(state || capability || target || incident)
   return (
     <>
-      <div className="flex min-h-10 shrink-0 flex-wrap items-center gap-1.5 border-b border-line px-4 py-1.5">
-        <Pick label="State" value={state} onValue={value => set({ state: value })}>
-          {GROUPS.map(g => (
-            <option key={g.id} value={g.id}>
-              {g.label}
-            </option>
-          ))}
-          {STATES.map(s => (
-            <option key={s} value={s}>
-              {ACTION_STATE[s].label}
-            </option>
-          ))}
-        </Pick>
-        <Pick label="Capability" value={capability} onValue={value => set({ capability: value })}>
-          {names(items ?? [], a => a.capability, capability).map(name => (
-            <option key={name}>{name}</option>
-          ))}
-        </Pick>
-        <Pick label="Target" value={target} onValue={value => set({ target: value })}>
-          {names(items ?? [], a => a.target.name, target).map(name => (
-            <option key={name}>{name}</option>
-          ))}
-        </Pick>
-        {any && (
-          <Btn size="sm" v="ghost" onClick={() => set({ state: undefined, capability: undefined, target: undefined })}>
-            Clear
-          </Btn>
-        )}
-      </div>
+      <Filters narrowed={narrowed} />
       <div className="flex min-h-0 flex-1">
         <div className="relative min-h-0 min-w-0 flex-1">
           <NewPill n={waiting} noun="action" onShow={flush} />
           <section className="scroll h-full overflow-y-auto" aria-label="List of actions" tabIndex={0}>
             <Loaded query={query} what="Actions">
-              {() => (rows.length ? <Rows rows={rows} chosen={id} /> : <None filtered={!!any} />)}
+              {() => (rows.length ? <Rows rows={rows} chosen={id} /> : <None filtered={narrowed} />)}
             </Loaded>
             <LoadMore query={query} />
           </section>
@@ -106,23 +78,70 @@ const None = ({ filtered }: { filtered: boolean }) =>
     </Empty>
   )
 
-type PickProps = {
-  label: string
-  value: string | undefined
-  onValue: (value: string | undefined) => void
-  children: React.ReactNode
+function Filters({ narrowed }: { narrowed: boolean }) {
+  const { state, capability, target, incident } = useSearchParams()
+  const set = useSetSearch()
+  const can = useCan()
+  const { items: capabilities } = useList({ ...capabilitiesQuery, enabled: can('plan.read') })
+  const { items: targets } = useList({ ...targetsQuery, enabled: can('target.read') })
+  const clear = () => set({ state: undefined, capability: undefined, target: undefined, incident: undefined })
+  return (
+    <div className="flex min-h-10 shrink-0 flex-wrap items-center gap-1.5 border-b border-line px-4 py-1.5">
+      <Pick label="State" value={state} onValue={value => set({ state: value })}>
+        {GROUPS.map(g => (
+          <option key={g.id} value={g.id}>
+            {g.label}
+          </option>
+        ))}
+        {STATES.map(s => (
+          <option key={s} value={s}>
+            {ACTION_STATE[s].label}
+          </option>
+        ))}
+      </Pick>
+      <Pick label="Capability" value={capability} onValue={value => set({ capability: value })}>
+        {withChosen(capabilities?.map(one => [one.name, one.title]) ?? [], capability).map(([name, title]) => (
+          <option key={name} value={name}>
+            {title}
+          </option>
+        ))}
+      </Pick>
+      <Pick label="Target" value={target} onValue={value => set({ target: value })}>
+        {withChosen(targets?.map(one => [one.id, one.name]) ?? [], target).map(([one, name]) => (
+          <option key={one} value={one}>
+            {name}
+          </option>
+        ))}
+      </Pick>
+      {incident && (
+        <span className="inline-flex h-7.5 items-center gap-1 rounded-md pl-2 text-xs soft-accent">
+          Incident
+          <Link to="/incidents/$id" params={{ id: incident }} className="font-mono underline">
+            {short(incident)}
+          </Link>
+          <Btn
+            icon
+            size="sm"
+            v="ghost"
+            aria-label="Actions of every incident"
+            onClick={() => set({ incident: undefined })}
+          >
+            <X size={12} aria-hidden="true" />
+          </Btn>
+        </span>
+      )}
+      {narrowed && (
+        <Btn size="sm" v="ghost" onClick={clear}>
+          Clear
+        </Btn>
+      )}
+    </div>
+  )
 }
-const Pick = ({ label, value, onValue, children }: PickProps) => (
-  <select
-    aria-label={label}
-    value={value ?? ''}
-    onChange={e => onValue(e.target.value || undefined)}
-    className="h-7.5 max-w-56 rounded-md border border-control bg-surface px-1.5 text-xs text-fg-2"
-  >
-    <option value="">{`${label}: any`}</option>
-    {children}
-  </select>
-)
+
+/** What an address names stays to be seen, also where this person may not list it. */
+const withChosen = (known: [string, string][], chosen: string | undefined): [string, string][] =>
+  chosen && !known.some(([id]) => id === chosen) ? [...known, [chosen, chosen]] : known
 
 function Rows({ rows, chosen }: { rows: Action[]; chosen: string | undefined }) {
   const set = useSetSearch()

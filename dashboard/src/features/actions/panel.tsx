@@ -12,7 +12,7 @@ export function ActionPanel({ id, onClose }: { id: string; onClose: () => void }
   return (
     <aside
       aria-label="Action"
-      className="scroll w-[420px] shrink-0 overflow-y-auto border-l border-line bg-surface p-3"
+      className="scroll w-[420px] shrink-0 overflow-y-auto border-l border-line bg-surface p-3 max-md:fixed max-md:inset-x-0 max-md:top-12 max-md:bottom-0 max-md:z-10 max-md:w-auto"
       tabIndex={0}
     >
       <div className="mb-2 flex items-center gap-2">

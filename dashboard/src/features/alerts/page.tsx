@@ -3,7 +3,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { ListFilter } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import type { Alert } from '@/api/types'
-import { type Density, setDensity, useDensity } from '@/app/prefs'
+import { type Density, isNarrow, setDensity, useDensity } from '@/app/prefs'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
 import { NotChecked } from '@/features/coverage/not-checked'
@@ -55,7 +55,7 @@ function Queue() {
   const selection = useSelection(rows)
   const { active, activate, chosen, toggle, clear, selected } = selection
   const reading = useReadOn(queue, selection.everything)
-  const [preview, setPreview] = useStored('alerts.preview', true)
+  const [preview, setPreview] = useStored('alerts.preview', !isNarrow())
   const [facets, setFacets] = useStored('alerts.facets', innerWidth >= WIDE)
   const [closing, setClosing] = useState<Alert[] | null>(null)
   const search = useSearchParams()
@@ -182,9 +182,9 @@ function Bar({ facets, onFacets }: { facets: boolean; onFacets: () => void }) {
   const setSearch = useSetSearch()
   const density = useDensity()
   return (
-    <div className="flex h-11 shrink-0 items-center gap-1 border-b border-line px-3">
+    <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-1 border-b border-line px-3 py-1">
       <h1 className="mr-2 text-sm font-semibold">Alerts</h1>
-      <div role="tablist" aria-label="Saved views" className="flex items-center gap-0.5">
+      <div role="tablist" aria-label="Saved views" className="flex flex-wrap items-center gap-0.5">
         {VIEWS.map(v => (
           <button
             key={v.id}
@@ -208,7 +208,7 @@ function Bar({ facets, onFacets }: { facets: boolean; onFacets: () => void }) {
           </button>
         ))}
       </div>
-      <div className="ml-auto flex items-center gap-1.5">
+      <div className="ml-auto flex flex-wrap items-center gap-1.5">
         <NotChecked />
         <select
           aria-label="Density"

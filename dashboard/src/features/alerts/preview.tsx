@@ -13,7 +13,7 @@ export function Preview({ alert, onClose, onResolve, onAssign }: Props) {
   return (
     <aside
       aria-label={`Alert ${short(alert.id)}`}
-      className="flex h-full w-[416px] shrink-0 flex-col border-l border-line bg-surface"
+      className="flex h-full w-[416px] shrink-0 flex-col border-l border-line bg-surface max-md:fixed max-md:inset-x-0 max-md:top-12 max-md:bottom-0 max-md:z-10 max-md:h-auto max-md:w-auto"
     >
       <header className="flex h-11 shrink-0 items-center gap-2 border-b border-line px-3">
         <SevIcon s={alert.severity} />

@@ -43,8 +43,8 @@ export function Inbox() {
     <Loaded query={query} what="Approvals">
       {() =>
         chosen ? (
-          <div className="flex h-full min-h-0">
-            <div className="relative w-[340px] shrink-0 border-r border-line">
+          <div className="flex h-full min-h-0 max-md:flex-col">
+            <div className="relative w-[340px] shrink-0 border-r border-line max-md:h-44 max-md:w-full max-md:border-r-0 max-md:border-b">
               <NewPill n={waiting} noun="request" onShow={flush} />
               <section className="scroll h-full overflow-y-auto p-2" aria-label="Requests" tabIndex={0}>
                 <ul className="space-y-1">

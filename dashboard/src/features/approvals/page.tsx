@@ -33,9 +33,9 @@ function Approvals() {
   const chosen = VIEWS.find(v => v.id === view) ?? VIEWS[0]
   return (
     <div className="flex h-full min-h-0 flex-col">
-      <div className="flex h-11 shrink-0 items-center gap-1 border-b border-line px-3">
+      <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-1 border-b border-line px-3 py-1">
         <h1 className="mr-2 text-sm font-semibold">Approvals</h1>
-        <div role="tablist" aria-label="Plans by state" className="flex items-center gap-0.5">
+        <div role="tablist" aria-label="Plans by state" className="flex flex-wrap items-center gap-0.5">
           {VIEWS.map(v => (
             <button
               key={v.id}

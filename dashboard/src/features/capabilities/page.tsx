@@ -47,10 +47,10 @@ function Catalogue() {
   return (
     <div className="flex h-full min-h-0 flex-col">
       <PageBar title="Capabilities" note={items && `${plural(items.length, 'thing')} that can be done`} />
-      <div className="flex min-h-0 flex-1">
+      <div className="flex min-h-0 flex-1 max-md:flex-col">
         <section
           aria-label="Capabilities"
-          className="scroll w-[320px] shrink-0 overflow-y-auto border-r border-line p-2"
+          className="scroll w-[320px] shrink-0 overflow-y-auto border-r border-line p-2 max-md:max-h-56 max-md:w-full max-md:border-r-0 max-md:border-b"
           tabIndex={0}
         >
           <input

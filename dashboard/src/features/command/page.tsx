@@ -37,7 +37,7 @@ export default function CommandPage() {
   return (
     <section className="scroll h-full overflow-y-auto" tabIndex={0} aria-label="Command centre">
       <div className="mx-auto flex min-h-full max-w-[1680px] flex-col gap-3 p-4">
-        <div className="flex items-center gap-2">
+        <div className="flex flex-wrap items-center gap-2">
           <h1 className="text-lg font-semibold tracking-tight">Command centre</h1>
           {query.data?.incidents.items.some(i => i.demo) && <DemoTag />}
           <span className="ml-auto" />
@@ -68,7 +68,7 @@ function Board({ overview, hours }: { overview: Overview; hours: number }) {
     <>
       <Damaged overview={overview} />
       <Kpis overview={overview} />
-      <div className="grid min-h-0 grid-cols-[minmax(0,1fr)_348px] gap-3">
+      <div className="grid min-h-0 gap-3 lg:grid-cols-[minmax(0,1fr)_348px]">
         <div className="flex min-w-0 flex-col gap-3">
           <Card
             title="Happening now"

@@ -1,11 +1,11 @@
 /** The editor of a rule: text with the server's diagnostics as one types, samples beside it, and how they come out. */
-import { type ReactNode, useEffect, useRef } from 'react'
+import { type ReactNode, useRef } from 'react'
 import type { Diagnostic } from '@/api/types'
-import { Btn, cn, InlineError, inputClass, Kbd, plural } from '@/ui'
+import { Btn, InlineError, inputClass, Kbd } from '@/ui'
 import CodeEditor, { type EditorHandle } from '@/ui/code-editor'
 import { completeSigma } from './complete'
-import { DiagnosticList } from './diagnostics'
 import { ResultList, TallyLine } from './results'
+import { Said, useGuard } from './said'
 import { isCorrelation } from './samples'
 import { type Checked, errorsOf, type Written } from './use-check'
 
@@ -24,16 +24,6 @@ type Props = {
   onChange: (change: Partial<Written>) => void
   onSave: () => void
   onDiscard?: () => void
-}
-
-/** Closing the tab with something unsaved asks first. */
-function useGuard(unsaved: boolean) {
-  useEffect(() => {
-    if (!unsaved) return
-    const ask = (e: BeforeUnloadEvent) => e.preventDefault()
-    addEventListener('beforeunload', ask)
-    return () => removeEventListener('beforeunload', ask)
-  }, [unsaved])
 }
 
 export function RuleEditor(props: Props) {
@@ -59,7 +49,13 @@ export function RuleEditor(props: Props) {
             complete={completeSigma}
           />
         </div>
-        <Said items={said} checked={checked} onGo={d => editor.current?.goTo(d.line, d.column)} />
+        <Said
+          items={said}
+          checked={checked}
+          reading="Reading the rule…"
+          fine="It is a rule"
+          onGo={d => editor.current?.goTo(d.line, d.column)}
+        />
         <div className="flex min-h-12 shrink-0 items-center gap-2 border-t border-line px-3 py-2">
           <div className="min-w-0 flex-1">{error ? <InlineError error={error} /> : note}</div>
           {onDiscard && (
@@ -78,35 +74,6 @@ export function RuleEditor(props: Props) {
   )
 }
 const NOTHING: Diagnostic[] = []
-
-type SaidProps = { items: Diagnostic[]; checked: Checked; onGo: (d: Diagnostic) => void }
-
-function Said({ items, checked, onGo }: SaidProps) {
-  const errors = errorsOf(checked.check)
-  const hints = items.length - errors
-  return (
-    <div className="max-h-[34%] shrink-0 overflow-y-auto border-t border-line" data-diagnostics={items.length}>
-      <div className="flex h-8 items-center gap-2 px-3 text-xs" role="status">
-        {checked.error ? (
-          <span className="text-critical">{(checked.error as Error).message}</span>
-        ) : !checked.check ? (
-          <span className="text-fg-3">Reading the rule…</span>
-        ) : errors ? (
-          <b className="font-medium text-critical">{plural(errors, 'error')}</b>
-        ) : (
-          <b className="font-medium text-ok">It is a rule</b>
-        )}
-        {hints > 0 && <span className="text-medium">{plural(hints, 'hint')}</span>}
-        <span className={cn('ml-auto text-fg-3', !checked.checking && 'invisible')}>checking…</span>
-      </div>
-      {items.length > 0 && (
-        <div className="px-3 pb-2">
-          <DiagnosticList items={items} onGo={onGo} />
-        </div>
-      )}
-    </div>
-  )
-}
 
 type SamplesProps = { written: Written; checked: Checked; onChange: (change: Partial<Written>) => void }
 

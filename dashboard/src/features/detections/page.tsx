@@ -1,7 +1,7 @@
 /** The rules and how they do: which fire and are right, which never did, which have something wrong; and what silences them. */
 import { useNavigate } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
-import { lazy, Suspense, useRef } from 'react'
+import { type ComponentType, lazy, Suspense, useRef } from 'react'
 import { rulesQuery } from '@/api/detection'
 import { SEVERITIES } from '@/api/types'
 import { ActBtn } from '@/app/guard'
@@ -19,12 +19,14 @@ import { STATE, STATES } from './state'
 
 const Exceptions = lazy(() => import('./exceptions'))
 const ValueLists = lazy(() => import('./value-lists'))
+const Pipelines = lazy(() => import('../pipelines/tab'))
 const ImportRule = lazy(() => import('./import-dialog'))
 const SELECT = 'h-7.5 rounded-md border border-line-strong bg-surface px-1.5 text-xs text-fg-2'
 const TABS = [
   { id: 'rules', label: 'Rules' },
   { id: 'exceptions', label: 'Exceptions' },
   { id: 'lists', label: 'Value lists' },
+  { id: 'pipelines', label: 'Pipelines' },
 ]
 
 export default function DetectionsPage() {
@@ -38,19 +40,20 @@ function Detections() {
   const navigate = useNavigate()
   const can = useCan()
   const create = () => void navigate({ to: '/detections/new' })
+  const Other = OTHER[tab]
   useHotkeys(can('rule.write') ? [{ keys: 'n', label: 'New rule', group: 'Detections', run: create }] : NONE)
   return (
     <div className="flex h-full min-h-0 flex-col">
-      <div className="flex h-11 shrink-0 items-center gap-2 border-b border-line px-4">
+      <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-x-2 border-b border-line px-4">
         <h1 className="mr-4 text-sm font-semibold">Detections</h1>
         <Tabs
           label="Detections"
           tabs={TABS}
           value={tab}
-          onChange={id => set({ tab: id === 'rules' ? undefined : id })}
+          onChange={id => set({ tab: id === 'rules' ? undefined : id, id: undefined, view: undefined, new: undefined })}
           tall
         />
-        <div className="ml-auto flex items-center gap-1.5">
+        <div className="ml-auto flex flex-wrap items-center gap-1.5 py-1">
           {tab === 'rules' && <Narrow />}
           {tab === 'rules' && can('rule.write') && <Reload />}
           <ActBtn need="rule.write" onClick={() => set({ view: 'import' })}>
@@ -62,13 +65,9 @@ function Detections() {
           </ActBtn>
         </div>
       </div>
-      {tab === 'exceptions' ? (
-        <Suspense fallback={<Skeleton label="Loading exceptions" />}>
-          <Exceptions />
-        </Suspense>
-      ) : tab === 'lists' ? (
-        <Suspense fallback={<Skeleton label="Loading value lists" />}>
-          <ValueLists />
+      {Other ? (
+        <Suspense fallback={<Skeleton label="Loading this section" />}>
+          <Other />
         </Suspense>
       ) : (
         <Rules />
@@ -78,6 +77,7 @@ function Detections() {
   )
 }
 const NONE: [] = []
+const OTHER: Record<string, ComponentType> = { exceptions: Exceptions, lists: ValueLists, pipelines: Pipelines }
 
 function Narrow() {
   const { level, state, origin } = useSearchParams()

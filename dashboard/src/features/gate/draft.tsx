@@ -7,7 +7,7 @@ import { ActBtn, useWhyNot } from '@/app/guard'
 import { useUser } from '@/app/session'
 import { acted } from '@/app/submit'
 import { toast } from '@/app/toast'
-import { Ago, Btn, Card, Chip, Loaded, Tip } from '@/ui'
+import { Ago, Btn, Card, Chip, Loaded } from '@/ui'
 import { DiffTable } from '@/ui/diff-table'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
@@ -92,23 +92,21 @@ export function DraftCard({ view, draft }: { view: GateSettingsView; draft: Gate
       body="p-3"
     >
       <div className="flex flex-wrap items-center gap-2 text-xs">
-        <span className="min-w-0 flex-1 text-fg-2">
+        <span className="min-w-0 flex-1 basis-48 text-fg-2">
           Written by {draft.by_name} <Ago at={draft.at} suffix />: {draft.reason}
         </span>
         <Btn size="sm" v="ghost" aria-expanded={open} onClick={() => setOpen(!open)}>
           What it changes
         </Btn>
-        {alone ? (
-          <Tip label={why}>
-            <Btn size="sm" aria-disabled="true" aria-description={why}>
-              Put in force…
-            </Btn>
-          </Tip>
-        ) : (
-          <ActBtn need="settings.write" size="sm" v="primary" onClick={() => setAsking(true)}>
-            Put in force…
-          </ActBtn>
-        )}
+        <ActBtn
+          need="settings.write"
+          because={alone ? why : null}
+          size="sm"
+          v="primary"
+          onClick={() => setAsking(true)}
+        >
+          Put in force…
+        </ActBtn>
       </div>
       {open && (
         <div className="pt-2">

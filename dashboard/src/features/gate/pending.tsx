@@ -2,18 +2,30 @@
 import { lazy, Suspense, useState } from 'react'
 import { post } from '@/api/client'
 import { AUTONOMY } from '@/api/gate'
+import { POLICIES } from '@/api/policies'
 import type { GateChange } from '@/api/types'
 import { ActBtn } from '@/app/guard'
 import { useUser } from '@/app/session'
 import { acted } from '@/app/submit'
 import { toast } from '@/app/toast'
-import { Ago, Btn, Card, Chip, cap, Tip, Until } from '@/ui'
+import { Ago, Btn, Card, Chip, cap, Until } from '@/ui'
 import { DiffTable } from '@/ui/diff-table'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
-const STALE = [...AUTONOMY, 'targets', 'plans']
-const NEEDS = { autonomy: 'settings.write', lowered: 'settings.write', target: 'target.write' }
+const STALE = [...AUTONOMY, ...POLICIES, 'targets', 'plans']
+const NEEDS = {
+  autonomy: 'settings.write',
+  lowered: 'settings.write',
+  target: 'target.write',
+  policies: 'settings.write',
+}
+const NOTE = {
+  autonomy: 'It holds at once, for automation that runs now too.',
+  lowered: 'It holds at once, for automation that runs now too.',
+  target: 'It holds at once, and open plans for this target end.',
+  policies: 'The built-in policies decide alone from the next decision on.',
+}
 const title = (change: GateChange) => {
   const name = (change.after as { name?: string } | null)?.name
   return change.kind === 'target' ? `Target ${name ?? change.subject}` : cap(change.subject)
@@ -42,7 +54,7 @@ function Item({ change }: { change: GateChange }) {
       <div className="flex flex-wrap items-center gap-2">
         <Chip tone="neutral">{cap(change.kind)}</Chip>
         <span className="font-medium">{title(change)}</span>
-        <span className="min-w-0 flex-1 text-fg-2">
+        <span className="min-w-0 flex-1 basis-48 text-fg-2">
           {change.by_name}, <Ago at={change.at} suffix />
           {change.reason && `: ${change.reason}`}
         </span>
@@ -55,17 +67,15 @@ function Item({ change }: { change: GateChange }) {
         <Btn size="sm" v="ghost" onClick={() => setAsking('withdraw')}>
           Withdraw…
         </Btn>
-        {own ? (
-          <Tip label={why}>
-            <Btn size="sm" aria-disabled="true" aria-description={why}>
-              Confirm…
-            </Btn>
-          </Tip>
-        ) : (
-          <ActBtn need={NEEDS[change.kind]} size="sm" v="primary" onClick={() => setAsking('confirm')}>
-            Confirm…
-          </ActBtn>
-        )}
+        <ActBtn
+          need={NEEDS[change.kind]}
+          because={own ? why : null}
+          size="sm"
+          v="primary"
+          onClick={() => setAsking('confirm')}
+        >
+          Confirm…
+        </ActBtn>
       </div>
       {open && (
         <div className="pt-2">
@@ -94,11 +104,7 @@ function Ending({ change, how, onClose }: EndingProps) {
   return (
     <ConfirmDialog
       title={`Confirm ${title(change)}`}
-      note={
-        change.kind === 'target'
-          ? 'It holds at once, and open plans for this target end.'
-          : 'It holds at once, for automation that runs now too.'
-      }
+      note={NOTE[change.kind]}
       verb="Confirm change"
       act={() => acted(post(path), STALE).then(() => toast({ text: `${title(change)}: it holds now.`, tone: 'ok' }))}
       onClose={onClose}

@@ -27,6 +27,7 @@ import {
 import { change, verdict } from './acts'
 import { PhaseStepper } from './phase-stepper'
 import { phaseOf } from './phases'
+import { Respond } from './respond'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
 const EditDialog = lazy(() => import('./edit-dialog'))
@@ -36,7 +37,7 @@ const STATUSES: IncidentStatus[] = ['new', 'in_progress', 'on_hold', 'resolved',
 export function IncidentHeader({ incident, plans }: { incident: Incident; plans: Plan[] }) {
   return (
     <>
-      <div className="flex items-center gap-2.5">
+      <div className="flex items-center gap-2.5 max-lg:flex-wrap">
         <SevIcon s={incident.severity} />
         <span className="font-mono text-xs text-fg-3" title={incident.id}>
           {short(incident.id)}
@@ -53,9 +54,9 @@ export function IncidentHeader({ incident, plans }: { incident: Incident; plans:
         )}
         <Actions incident={incident} />
       </div>
-      <div className="mt-2.5 flex items-center gap-4 pb-2.5 text-xs text-fg-3">
+      <div className="mt-2.5 flex items-center gap-x-4 gap-y-1 pb-2.5 text-xs text-fg-3 max-md:flex-wrap">
         <PhaseStepper phase={phaseOf(incident, plans)} />
-        <span className="num ml-auto truncate">
+        <span className="num truncate md:ml-auto max-md:whitespace-normal">
           First seen {clockSeconds(incident.first_seen)} · last <Ago at={incident.last_seen} suffix /> ·{' '}
           {incident.alert_count} alerts · {incident.event_count} events
         </span>
@@ -77,7 +78,8 @@ function Actions({ incident }: { incident: Incident }) {
   const write = can('incident.write')
   useHotkeys([{ keys: 'a', label: 'Assign to me', group: 'Incident', run: assign, when: () => write }])
   return (
-    <div className="ml-auto flex shrink-0 items-center gap-1.5">
+    <div className="ml-auto flex shrink-0 items-center gap-1.5 max-lg:shrink max-lg:flex-wrap">
+      <Respond incident={incident} />
       {incident.assignee && <Avatar name={names(incident.assignee)} size={24} />}
       {write && (
         <>

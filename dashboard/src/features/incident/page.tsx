@@ -60,7 +60,11 @@ function IncidentView({ incident }: { incident: Incident }) {
       <header className="shrink-0 border-b border-line px-4 pt-3">
         <IncidentHeader incident={incident} plans={plans ?? []} />
         {incident.merged_into && <MergedNote into={incident.merged_into} />}
-        <div role="tablist" aria-label="Incident sections" className="-mb-px flex gap-4">
+        <div
+          role="tablist"
+          aria-label="Incident sections"
+          className="scroll -mb-px flex gap-4 overflow-x-auto overflow-y-hidden"
+        >
           {TABS.map(t => (
             <button
               key={t.id}
@@ -81,7 +85,7 @@ function IncidentView({ incident }: { incident: Incident }) {
       </header>
       <div className="min-h-0 flex-1" role="tabpanel" aria-label={TABS.find(t => t.id === tab)?.label}>
         {tab === 'plans' ? (
-          <PlansTab plans={plans} />
+          <PlansTab incidentId={incident.id} plans={plans} />
         ) : tab === 'alerts' ? (
           <AlertsTab incidentId={incident.id} />
         ) : tab === 'processes' ? (
@@ -114,8 +118,8 @@ type TabProps = { incident: Incident; query: InvestigationQuery; plans: Plan[] |
 function InvestigationTab({ incident, query, plans = [] }: TabProps) {
   const [focus, setFocus] = useState<Entity | null>(null)
   return (
-    <div className="flex h-full min-h-0">
-      <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+    <div className="flex h-full min-h-0 max-md:flex-col max-md:overflow-y-auto">
+      <div className="flex min-h-0 min-w-0 flex-1 flex-col max-md:min-h-[560px] max-md:flex-none">
         <Loaded query={query} what="Investigation" skeleton={<Skeleton rows={12} label="Loading investigation" />}>
           {investigation => (
             <>
@@ -129,7 +133,7 @@ function InvestigationTab({ incident, query, plans = [] }: TabProps) {
                     onSelect={setFocus}
                   />
                 </Suspense>
-                {focus && <Focus entity={focus} onClear={() => setFocus(null)} />}
+                {focus && <Focus incident={incident.id} entity={focus} onClear={() => setFocus(null)} />}
               </div>
               <Timeline investigation={investigation} plans={plans} focus={focus} eventCount={incident.event_count} />
             </>
@@ -141,20 +145,23 @@ function InvestigationTab({ incident, query, plans = [] }: TabProps) {
   )
 }
 
-function Focus({ entity, onClear }: { entity: Entity; onClear: () => void }) {
+function Focus({ incident, entity, onClear }: { incident: string; entity: Entity; onClear: () => void }) {
+  const can = useCan()
+  const key = `${entity.kind}:${entity.value}`
   return (
     <div className="absolute top-2 left-3 flex items-center gap-2 rounded-md border border-line bg-surface px-2 py-1 text-xs">
       <span className="font-mono">{entity.value}</span>
-      <Link to="/events" search={{ entity: `${entity.kind}:${entity.value}` }} className="text-accent hover:underline">
+      <Link to="/events" search={{ entity: key }} className="text-accent hover:underline">
         Its events
       </Link>
-      <Link
-        to="/alerts"
-        search={{ entity: `${entity.kind}:${entity.value}`, view: 'all' }}
-        className="text-accent hover:underline"
-      >
+      <Link to="/alerts" search={{ entity: key, view: 'all' }} className="text-accent hover:underline">
         Its alerts
       </Link>
+      {can('plan.create') && (
+        <Link to="/capabilities" search={{ incident, entity: key }} className="text-accent hover:underline">
+          Respond
+        </Link>
+      )}
       <button type="button" onClick={onClear} className="text-fg-2 hover:text-fg">
         Clear
       </button>

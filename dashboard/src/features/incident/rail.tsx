@@ -14,7 +14,7 @@ export function Rail({ incident, investigation, plans }: Props) {
   return (
     <aside
       aria-label="Investigation"
-      className="scroll flex w-[364px] shrink-0 flex-col overflow-y-auto border-l border-line bg-surface"
+      className="scroll flex w-[364px] shrink-0 flex-col overflow-y-auto border-l border-line bg-surface max-md:w-full max-md:border-t max-md:border-l-0"
       tabIndex={0}
     >
       <section className="border-b border-line p-3">

@@ -32,16 +32,37 @@ import {
 } from '@/ui'
 import { addNote } from './acts'
 
-export function PlansTab({ plans }: { plans: Plan[] | undefined }) {
+export function PlansTab({ incidentId, plans }: { incidentId: string; plans: Plan[] | undefined }) {
+  const can = useCan()
   if (!plans?.length) {
     return (
-      <Empty title="No plan">The investigation proposed none, or no registered target fits what it would do.</Empty>
+      <Empty
+        title="No plan"
+        action={
+          can('plan.create') && (
+            <Link to="/capabilities" search={{ incident: incidentId }} className="text-accent hover:underline">
+              Plan a response
+            </Link>
+          )
+        }
+      >
+        The investigation proposed none, or no registered target fits what it would do.
+      </Empty>
     )
   }
   const first = plans.find(p => p.state === 'proposed')
   return (
     <section className="scroll h-full overflow-y-auto p-4" aria-label="Plans of this incident" tabIndex={0}>
       <div className="mx-auto flex max-w-[860px] flex-col gap-4">
+        {can('action.read') && (
+          <Link
+            to="/actions"
+            search={{ incident: incidentId }}
+            className="self-end text-xs text-accent hover:underline"
+          >
+            Its actions in one list
+          </Link>
+        )}
         {plans.map(plan => (
           <PlanCard key={plan.id} plan={plan} focused={plan === first} />
         ))}

@@ -6,11 +6,12 @@ import { percent } from '@/ui/progress'
 const KINDS: Record<string, string> = {
   'alerts.update': 'Bulk triage of alerts',
   'rules.backtest': 'Backtest of a rule',
+  'policies.replay': 'Replay of policies',
 }
 export const kindOf = (job: Pick<Job, 'kind'>) => KINDS[job.kind] ?? words(job.kind)
 
 /** What is counted; the progress of some is in per cent. */
-export const inPerCent = (job: Pick<Job, 'kind'>) => job.kind === 'rules.backtest'
+export const inPerCent = (job: Pick<Job, 'kind'>) => job.kind === 'rules.backtest' || job.kind === 'policies.replay'
 export const amount = (job: Pick<Job, 'kind' | 'done' | 'total'>) =>
   inPerCent(job) ? `${percent(job.done, job.total)} %` : `${fmt(job.done)} of ${fmt(job.total)}`
 

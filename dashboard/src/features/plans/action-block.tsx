@@ -22,6 +22,7 @@ export function paramsText(params: unknown) {
 export function ActionBlock({ action }: { action: Action }) {
   const can = useCan()
   const [asking, setAsking] = useState(false)
+  const reads = action.class === 'read_only'
   const others = action.owners.filter(o => o.action_id !== action.id)
   return (
     <section
@@ -42,13 +43,17 @@ export function ActionBlock({ action }: { action: Action }) {
         </span>
       </div>
       <TargetLine action={action} params={paramsText(action.params)} />
-      <Diff action={action} />
+      {reads ? (
+        <p className="text-xs text-fg-2">Reads only: nothing on the target changes.</p>
+      ) : (
+        <Diff action={action} />
+      )}
       {action.adopts && (
         <p className="text-xs text-fg-2">
           Takes over as it stands what carries the mark of {short(action.adopts)}: nothing on the target changes.
         </p>
       )}
-      {!action.undo_of && <UndoLine action={action} />}
+      {!action.undo_of && !reads && <UndoLine action={action} />}
       <ControlPathLine action={action} />
       {action.state !== 'planned' && <StateLine action={action} />}
       {action.expires_at && inForce(action) && (
@@ -62,7 +67,7 @@ export function ActionBlock({ action }: { action: Action }) {
           {others.map(o => short(o.action_id)).join(', ')}): undo leaves it in force for them.
         </p>
       )}
-      {action.class === 'read_only' && action.applied_at && (
+      {reads && action.applied_at && (
         <Suspense>
           <Evidence action={action} />
         </Suspense>
@@ -91,6 +96,9 @@ export function ActionBlock({ action }: { action: Action }) {
   )
 }
 
+const verifiedWords = ({ class: kind, undo_of }: Action) =>
+  kind === 'read_only' ? 'Read and kept' : `${undo_of ? 'Taken back' : 'In force'}: read back from the target`
+
 /** What its state means here, and since when. */
 function StateLine({ action }: { action: Action }) {
   const { means } = ACTION_STATE[action.state]
@@ -98,8 +106,7 @@ function StateLine({ action }: { action: Action }) {
     <p className="text-xs text-fg-2" role="status">
       {action.state === 'verified' && action.verified_at ? (
         <>
-          {action.undo_of ? 'Taken back' : 'In force'}: read back from the target <Ago at={action.verified_at} suffix />
-          .
+          {verifiedWords(action)} <Ago at={action.verified_at} suffix />.
         </>
       ) : (
         means

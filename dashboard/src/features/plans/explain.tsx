@@ -4,6 +4,8 @@ import { explanationQuery } from '@/api/response'
 import type { FiredRule, Flip, PolicyExplanation } from '@/api/response-types'
 import type { Plan } from '@/api/types'
 import { Chip, fmt, Loaded, plural } from '@/ui'
+import { byKind } from './reach'
+import { ReachList } from './reach-block'
 
 const shown = (value: unknown) => (value === undefined || value === null ? 'nothing' : JSON.stringify(value))
 
@@ -12,13 +14,14 @@ export default function Explain({ plan }: { plan: Plan }) {
   return (
     <section className="rounded-md border border-line px-2.5 py-2" aria-label="Why policy decides so">
       <Loaded query={query} what="The explanation">
-        {explanation => <Body explanation={explanation} />}
+        {explanation => <Body explanation={explanation} known={plan.blast_radius != null} />}
       </Loaded>
     </section>
   )
 }
 
-function Body({ explanation }: { explanation: PolicyExplanation }) {
+/** `known`: the plan itself says what it reaches. */
+function Body({ explanation, known }: { explanation: PolicyExplanation; known: boolean }) {
   const { allow, approvals_needed, fired, nearest, fewer_approvals, evaluations } = explanation
   return (
     <div className="space-y-2 text-xs text-fg-2">
@@ -35,7 +38,7 @@ function Body({ explanation }: { explanation: PolicyExplanation }) {
           ))}
         </ol>
       )}
-      <Reach fired={fired} />
+      {!known && <Reach fired={fired} />}
       <Nearest
         title={allow ? 'Nearest change that would deny it' : 'Nearest change that would allow it'}
         flip={nearest}
@@ -48,30 +51,15 @@ function Body({ explanation }: { explanation: PolicyExplanation }) {
   )
 }
 
-/** `peer:203.0.113.7` by its kind; each thing once, from the facts that rules read. */
-function reached(fired: FiredRule[]) {
-  const kinds = new Map<string, Set<string>>()
-  for (const { path, value } of fired.flatMap(rule => rule.facts)) {
-    const [, kind, name] = /^([a-z_]+):(.+)$/.exec(String(value)) ?? []
-    if (!kind || !name || !/^actions\[\d+\]\.resources\[\d+\]$/.test(path)) continue
-    kinds.set(kind, (kinds.get(kind) ?? new Set()).add(name))
-  }
-  return [...kinds].map(([kind, found]) => ({ kind, found: [...found] }))
-}
-
+/** Of a plan from before it said itself what it reaches: what the rules read of that. */
 function Reach({ fired }: { fired: FiredRule[] }) {
-  const kinds = reached(fired)
+  const facts = fired.flatMap(rule => rule.facts).filter(fact => /^actions\[\d+\]\.resources\[\d+\]$/.test(fact.path))
+  const kinds = byKind(facts.map(fact => String(fact.value)))
   if (!kinds.length) return null
   return (
     <div>
       <h3 className="font-medium">What it reaches</h3>
-      <ul className="mt-0.5 space-y-0.5" aria-label="What it reaches">
-        {kinds.map(({ kind, found }) => (
-          <li key={kind}>
-            {plural(found.length, kind)}: <span className="font-mono text-2xs break-all">{found.join(', ')}</span>
-          </li>
-        ))}
-      </ul>
+      <ReachList kinds={kinds} />
     </div>
   )
 }

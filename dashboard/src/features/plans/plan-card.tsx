@@ -13,6 +13,7 @@ import { ActionBlock } from './action-block'
 import { approve, breakGlass, execute, reject, replan } from './acts'
 import { ControlsMet, Owed, Unanswered, VetoBox } from './owed'
 import { DecisionLines, Expiry, RISK_TONE, RiskTerms } from './parts'
+import { ReachBlock } from './reach-block'
 import { planView, undoable } from './view'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
@@ -52,6 +53,7 @@ export function PlanCard({ plan: listed, focused, className }: Props) {
         {plan.actions.map(action => (
           <ActionBlock key={action.id} action={action} />
         ))}
+        <ReachBlock plan={plan} />
         <RiskBlock plan={plan} />
         <DecisionLines plan={plan} />
         <Owed plan={plan} />

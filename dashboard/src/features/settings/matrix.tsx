@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { myPermissionsQuery } from '@/api/queries'
 import { cn, words } from '@/ui'
-import { Loaded } from '@/ui/states'
+import { Loaded } from '@/ui/loaded'
 import { parts } from './names'
 
 const ORDER = ['read', 'write', 'create', 'approve', 'undo', 'export']

@@ -1,9 +1,9 @@
 /** Settings: oneself, who else may act, what machines may do, what may be acted on, and the tenant's own rules. */
 import { Link } from '@tanstack/react-router'
 import { type ComponentType, lazy, Suspense } from 'react'
-import { useSearchParams } from '@/app/search'
+import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
-import { cn, NoPermission, Skeleton } from '@/ui'
+import { cn, inputClass, NoPermission, Skeleton } from '@/ui'
 import { AutomationSection } from './automation'
 import { Targets } from './targets'
 import { Tokens } from './tokens'
@@ -90,8 +90,9 @@ export default function SettingsPage() {
   const chosen = SECTIONS.find(s => s.id === tab) ?? (SECTIONS[0] as Section)
   const View = chosen.view
   return (
-    <div className="flex h-full min-h-0">
+    <div className="flex h-full min-h-0 max-md:flex-col">
       <Sections chosen={chosen.id} version={version} />
+      <Choose chosen={chosen.id} />
       <section
         className="scroll min-h-0 min-w-0 flex-1 overflow-y-auto p-4"
         aria-label={`Settings: ${chosen.label}`}
@@ -112,12 +113,40 @@ export default function SettingsPage() {
   )
 }
 
+/** The sections on a narrow screen. */
+function Choose({ chosen }: { chosen: string }) {
+  const can = useCan()
+  const set = useSetSearch()
+  return (
+    <div className="shrink-0 border-b border-line p-2 md:hidden">
+      <select
+        aria-label="Section of the settings"
+        className={`${inputClass} w-full`}
+        value={chosen}
+        onChange={e => set({ tab: e.target.value }, true)}
+      >
+        {GROUPS.map(({ group, sections }) => (
+          <optgroup key={group} label={group}>
+            {sections
+              .filter(s => !s.needs || can(s.needs))
+              .map(s => (
+                <option key={s.id} value={s.id}>
+                  {s.label}
+                </option>
+              ))}
+          </optgroup>
+        ))}
+      </select>
+    </div>
+  )
+}
+
 function Sections({ chosen, version }: { chosen: string; version: string }) {
   const can = useCan()
   return (
     <nav
       aria-label="Settings"
-      className="scroll flex w-[172px] shrink-0 flex-col overflow-y-auto border-r border-line p-2"
+      className="scroll flex w-[172px] shrink-0 flex-col overflow-y-auto border-r border-line p-2 max-md:hidden"
     >
       {GROUPS.map(({ group, sections }) => {
         const open = sections.filter(s => !s.needs || can(s.needs))

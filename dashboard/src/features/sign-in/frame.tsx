@@ -1,7 +1,7 @@
 /** The frame of every page before the session, and what their forms share. */
 import { type ReactNode, useState } from 'react'
-import { Field, inputClass } from '@/ui/basic'
 import { Logo } from '@/ui/logo'
+import { Field, inputClass } from '@/ui/parts'
 
 export function Frame({ title, note, children }: { title: string; note: ReactNode; children: ReactNode }) {
   return (

@@ -2,8 +2,9 @@
 import { type FormEvent, type ReactNode, useState } from 'react'
 import type { Me } from '@/api/types'
 import { acceptInvitation, claim, dropLink, joinSignedIn, resetPassword, session, signOut } from '@/app/session'
-import { Btn, Field } from '@/ui/basic'
-import { InlineError } from '@/ui/states'
+import { Btn } from '@/ui/basic'
+import { InlineError } from '@/ui/loaded'
+import { Field } from '@/ui/parts'
 import { Frame, useAct, useNewPassword, wide } from './frame'
 import { PasswordForm } from './password'
 
