@@ -164,7 +164,7 @@ fn policies_that_could_do_harm_are_refused_with_file_and_line() {
         assert_eq!(error["code"], place, "{rego}\n{}", refused.text);
         assert!(text(&error["detail"]).contains(why), "{rego}\n{}", refused.text);
         let check = org.admin.post(&format!("{POLICIES}/check"), &json!({"files": [file(path, &rego)]}));
-        assert_eq!(check["errors"][0]["why"], error["detail"], "{check}");
+        assert!(text(&check["errors"][0]["why"]).contains(why) && check["tests"].is_null(), "{check}");
     }
     let many: Vec<Value> = (0..51).map(|n| file(&format!("p{n}.rego"), &deny("input.drifted"))).collect();
     let refused = pushed(&org.admin, &json!(many));
