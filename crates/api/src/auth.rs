@@ -1,7 +1,7 @@
 //! Who calls: bearer token or session cookie, settled in the request itself; then the table of access, then the
 //! limits.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, OptionalFromRequestParts, Request, State},
@@ -17,14 +17,14 @@ use shieldops_identity::{
 };
 use shieldops_model::{Code, TenantId, Timestamp, UserId};
 use shieldops_respond::Person;
-use shieldops_store::{Principal, PrincipalKind, TenantScope};
+use shieldops_store::{Ahead, Principal, PrincipalKind, TenantScope};
 
 use crate::{
     App, Problem,
     access::{self, Access},
     denials::Denial,
     forwarded,
-    limits::{self, Lane, Payer, Standing},
+    limits::{self, Lane, Payer, Place, Standing},
     problem::Refused,
 };
 
@@ -156,7 +156,7 @@ struct Admitted {
 async fn handle(app: &App, request: Request, next: Next, admitted: Admitted) -> Response {
     let place = match admitted.lane {
         None => None,
-        Some((lane, tenant)) => match app.limits.enter(lane, tenant).await {
+        Some((lane, tenant)) => match enter(app, lane, tenant, request.extensions().get()).await {
             Ok(place) => Some(place),
             Err(problem) => return problem.into_response(),
         },
@@ -179,6 +179,20 @@ async fn handle(app: &App, request: Request, next: Next, admitted: Admitted) -> 
         standing.write(response.headers_mut());
     }
     response
+}
+
+/// A place in the lane. Whoever has to wait for it holds no connection meanwhile.
+async fn enter(app: &App, lane: Lane, tenant: TenantId, caller: Option<&Caller>) -> Result<Place, Problem> {
+    let mut entering = pin!(app.limits.enter(lane, tenant));
+    tokio::select! {
+        biased;
+        place = &mut entering => return place,
+        () = std::future::ready(()) => {}
+    }
+    if let Some(caller) = caller {
+        caller.scope.let_go();
+    }
+    entering.await
 }
 
 async fn check(app: &App, request: &mut Parts) -> Result<Admitted, Problem> {
@@ -279,7 +293,8 @@ async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<St
     let unauthenticated = || Problem::new(Code::UNAUTHENTICATED, Code::UNAUTHENTICATED.help);
     let (text, from_cookie) = credential(headers)?.ok_or_else(unauthenticated)?;
     let wanted = wanted_tenant(request, path)?;
-    let principal = principal(app, &text, wanted.as_deref()).await?.ok_or_else(unauthenticated)?;
+    let (principal, ahead) =
+        principal(app, &text, wanted.as_deref(), reads_soon(method, path)).await?.ok_or_else(unauthenticated)?;
     // A session belongs in a cookie, a token in a header: neither works in the other's place.
     if (principal.kind == PrincipalKind::Session) != from_cookie {
         return Err(unauthenticated());
@@ -296,17 +311,35 @@ async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<St
     let csrf = from_cookie.then(|| secret::csrf(&text));
     let scope = app.store.scope(&principal)?;
     let rights = Rights::load(&scope, &principal).await?;
+    let scope = match ahead {
+        Some(ahead) => scope.with_ahead(ahead),
+        None => scope,
+    };
     Ok(Caller { principal, scope, rights, client_addr, csrf })
 }
 
-/// Whom a credential stands for. A second factor that the configuration asks for is asked for in every tenant; what a
+/// Whether the handler is about to read, and be done soon.
+fn reads_soon(method: &Method, path: &str) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && limits::lane(method, path) == Some(Lane::Interactive)
+}
+
+/// Whom a credential stands for, with a reading for what only reads. A second factor that the configuration asks for is asked for in every tenant; what a
 /// tenant asks for itself, the store knows.
-async fn principal(app: &App, text: &str, wanted: Option<&str>) -> Result<Option<Principal>, Problem> {
-    let found = sessions::authenticate(&app.store, text, wanted).await?;
-    Ok(found.map(|principal| {
+async fn principal(
+    app: &App,
+    text: &str,
+    wanted: Option<&str>,
+    reads: bool,
+) -> Result<Option<(Principal, Option<Ahead>)>, Problem> {
+    let known = if reads { sessions::authenticate_ahead(&app.store, text, wanted).await } else { None };
+    let found = match known {
+        Some((principal, ahead)) => Some((principal, Some(ahead))),
+        None => sessions::authenticate(&app.store, text, wanted).await?.map(|principal| (principal, None)),
+    };
+    Ok(found.map(|(principal, ahead)| {
         let weak = principal.kind == PrincipalKind::Session && !principal.strong;
         let due = principal.second_factor_due || (app.base.require_second_factor && weak);
-        Principal { second_factor_due: due, ..principal }
+        (Principal { second_factor_due: due, ..principal }, ahead)
     }))
 }
 
@@ -374,7 +407,7 @@ fn socket_token(headers: &HeaderMap) -> Option<String> {
 /// Whom the credential in these headers stands for now, in the same tenant, and what it may do.
 pub(crate) async fn again(app: &App, headers: &HeaderMap, tenant: &str) -> Option<(Principal, Rights)> {
     let (text, _) = credential(headers).ok()??;
-    let principal = principal(app, &text, Some(tenant)).await.ok()??;
+    let (principal, _) = principal(app, &text, Some(tenant), false).await.ok()??;
     let scope = app.store.scope(&principal).ok()?;
     let rights = Rights::load(&scope, &principal).await.ok()?;
     Some((principal, rights))

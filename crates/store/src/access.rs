@@ -37,8 +37,11 @@ pub struct Reader {
 
 impl Reader {
     pub(crate) async fn open(scope: &TenantScope) -> Result<Self> {
-        let reading = scope.store.db().read(Whose::Tenant(scope.tenant)).await?;
-        Ok(Self { reading, tenant: scope.tenant, key: scope.key.clone(), store: scope.store.clone() })
+        Ok(Self::of(scope, scope.store.db().read(Whose::Tenant(scope.tenant)).await?))
+    }
+
+    pub(crate) fn of(scope: &TenantScope, reading: Reading) -> Self {
+        Self { reading, tenant: scope.tenant, key: scope.key.clone(), store: scope.store.clone() }
     }
 }
 

@@ -9,13 +9,14 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod turns;
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 use shieldops_model::TenantId;
 use sqlx::{
     Any, AnyConnection, AnyPool, AssertSqlSafe, Row as _, SqlSafeStr as _, Transaction, any::AnyRow,
     pool::PoolConnection,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Result;
 
@@ -41,6 +42,8 @@ pub(crate) struct Database {
     /// The role that serves on PostgreSQL; the login itself when absent.
     role: Option<&'static str>,
     turns: turns::Turns,
+    /// Places of readings that are begun ahead.
+    ahead: Arc<Semaphore>,
 }
 
 /// What reads: a connection by itself, or on PostgreSQL a transaction that is held to its tenant. Each read sees what was
@@ -48,6 +51,19 @@ pub(crate) struct Database {
 pub(crate) enum Reading {
     Plain(PoolConnection<Any>),
     Scoped(Transaction<'static, Any>),
+}
+
+/// A tenant's reading that was begun before anybody asked for it. Few may be open at a time: whoever holds one can still
+/// get another connection.
+pub struct Ahead {
+    reading: Reading,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Ahead {
+    pub(crate) fn into_reading(self) -> Reading {
+        self.reading
+    }
 }
 
 impl Reading {
@@ -68,7 +84,7 @@ impl Database {
         migrate::run(&mut conn, Kind::Sqlite).await?;
         drop(conn);
         let readers = sqlite::connect(dir, 4, true).await?;
-        Ok(Self { kind: Kind::Sqlite, writer, readers, role: None, turns: turns::Turns::default() })
+        Ok(Self { kind: Kind::Sqlite, writer, readers, role: None, turns: turns::Turns::default(), ahead: places() })
     }
 
     /// Opens a PostgreSQL database and brings its schema up to date.
@@ -77,7 +93,7 @@ impl Database {
         postgres::refuse_moving_connections(&writer).await?;
         let role = postgres::migrate(&writer).await?;
         let readers = postgres::connect(url, postgres::READERS, role).await?;
-        Ok(Self { kind: Kind::Postgres, writer, readers, role, turns: turns::Turns::default() })
+        Ok(Self { kind: Kind::Postgres, writer, readers, role, turns: turns::Turns::default(), ahead: places() })
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -116,10 +132,28 @@ impl Database {
         }
     }
 
+    /// A tenant's reading that is good for this epoch of authority, in one message; nothing where the epoch is another,
+    /// where many such readings are open, and on SQLite, which has no way to send.
+    pub(crate) async fn read_at(&self, tenant: TenantId, epoch: i64) -> Option<Ahead> {
+        if self.kind == Kind::Sqlite {
+            return None;
+        }
+        let place = Arc::clone(&self.ahead).try_acquire_owned().ok()?;
+        let begin = AssertSqlSafe(postgres::begin_at(Whose::Tenant(tenant), epoch));
+        // What is wrong with the database, the way that is always open says.
+        let reading = self.readers.begin_with(begin).await.ok()?;
+        Some(Ahead { reading: Reading::Scoped(reading), _place: place })
+    }
+
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Half of the readers.
+fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(postgres::READERS as usize / 2))
 }
 
 /// Lets the rest of a transaction see this tenant's rows.

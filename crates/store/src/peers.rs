@@ -94,8 +94,7 @@ pub async fn within(
         .await?;
         for row in &rows {
             let bytes: Vec<u8> = row.try_get("address")?;
-            let bytes: [u8; 16] =
-                bytes.try_into().map_err(|_bytes| StoreError::damaged("peers_seen: no address"))?;
+            let bytes: [u8; 16] = bytes.try_into().map_err(|_bytes| StoreError::damaged("peers_seen: no address"))?;
             found.insert(Ipv6Addr::from(bytes).to_canonical());
         }
     }

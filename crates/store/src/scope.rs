@@ -1,11 +1,11 @@
 //! Who asks, and for which tenant. A [`TenantScope`] comes only from the installation tables or from a job.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use shieldops_model::TenantId;
 use shieldops_seal::DataKey;
 
-use crate::{Lease, Principal, Reader, Result, Store, StoreError, Tx, people::Person};
+use crate::{Lease, Principal, Reader, Result, Store, StoreError, Tx, db::Ahead, people::Person};
 
 /// A worker that acts for a tenant.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,8 @@ pub struct TenantScope {
     pub(crate) key: DataKey,
     /// What every transaction is fenced by.
     pub(crate) lease: Option<Lease>,
+    /// For the first who reads.
+    pub(crate) ahead: Option<Arc<Mutex<Option<Ahead>>>>,
 }
 
 impl TenantScope {
@@ -62,7 +64,25 @@ impl TenantScope {
 
     /// A connection to read from.
     pub async fn read(&self) -> Result<Reader> {
-        Reader::open(self).await
+        match self.take_ahead() {
+            Some(ahead) => Ok(Reader::of(self, ahead.into_reading())),
+            None => Reader::open(self).await,
+        }
+    }
+
+    /// With a reading of this tenant that has begun.
+    #[must_use]
+    pub fn with_ahead(self, ahead: Ahead) -> Self {
+        Self { ahead: Some(Arc::new(Mutex::new(Some(ahead)))), ..self }
+    }
+
+    /// Gives back a reading that nobody has asked for yet: before a wait.
+    pub fn let_go(&self) {
+        drop(self.take_ahead());
+    }
+
+    fn take_ahead(&self) -> Option<Ahead> {
+        self.ahead.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A transaction that may change things; it holds the one writer until it ends.
@@ -100,7 +120,7 @@ impl Store {
 
     fn scope_for(&self, tenant: TenantId, actor: Actor) -> Result<TenantScope> {
         let key = self.keys().data_key(tenant)?;
-        Ok(TenantScope { store: self.clone(), tenant, actor: Arc::new(actor), key, lease: None })
+        Ok(TenantScope { store: self.clone(), tenant, actor: Arc::new(actor), key, lease: None, ahead: None })
     }
 }
 

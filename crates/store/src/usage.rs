@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::{Access, Result, rows::count};
 
 const DAY_S: i64 = 86_400;
+const MINUTE_US: i64 = 60_000_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Usage {
@@ -23,7 +24,7 @@ pub struct Usage {
     /// Sessions that are open now.
     pub sessions: u64,
     pub sources: u64,
-    /// Events processed between `from` and `to`.
+    /// Events processed between `from` and `to`, in whole minutes: a minute of which a part is between counts.
     pub events: u64,
     /// Made between `from` and `to`, as are incidents, actions and entries.
     pub alerts: u64,
@@ -79,6 +80,11 @@ pub async fn of(access: &mut impl Access, from: Timestamp, to: Timestamp) -> Res
     })
 }
 
+/// Minutes since the epoch that began before a time: the one that is running now counts with what came so far.
+const fn minutes_begun(before: Timestamp) -> i64 {
+    (before.as_micros() - 1).div_euclid(MINUTE_US) + 1
+}
+
 async fn events(access: &mut impl Access, from: Timestamp, to: Timestamp) -> Result<(u64, Vec<DayEvents>)> {
     let mut days: BTreeMap<i64, u64> = BTreeMap::new();
     let tenant = access.t();
@@ -88,7 +94,7 @@ async fn events(access: &mut impl Access, from: Timestamp, to: Timestamp) -> Res
     )
     .bind(tenant)
     .bind(from.as_secs().div_euclid(60))
-    .bind(to.as_secs().div_euclid(60))
+    .bind(minutes_begun(to))
     .fetch_all(access.conn())
     .await?;
     for row in &rows {

@@ -104,6 +104,17 @@ pub(crate) fn begin(role: Option<&str>, whose: Whose, write: bool) -> String {
     text
 }
 
+/// The same for what reads, which does not begin when the epoch of authority is another than this: PostgreSQL answers with
+/// an error that says so.
+pub(crate) fn begin_at(whose: Whose, epoch: i64) -> String {
+    let mut text = begin(None, whose, false);
+    let held = format!(
+        "; SELECT CASE WHEN epoch={epoch} THEN 0 ELSE CAST('authority is at '||epoch||', no longer at {epoch}' AS INT) END FROM authority"
+    );
+    text.push_str(&held);
+    text
+}
+
 fn format_lock(lock: i64) -> String {
     format!("; SELECT pg_advisory_xact_lock({lock})")
 }

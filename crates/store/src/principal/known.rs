@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use shieldops_model::Timestamp;
@@ -28,7 +31,11 @@ type Entries = HashMap<[u8; 32], Vec<Entry>>;
 
 /// By the hash of a credential; each in the tenants that its requests named.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<Entries>);
+pub(crate) struct Known {
+    entries: Mutex<Entries>,
+    /// The epoch that was read last.
+    latest: AtomicI64,
+}
 
 /// A question, and the moment that it is answered for.
 #[derive(Clone, Copy)]
@@ -41,7 +48,7 @@ pub(super) struct Asked<'a> {
 
 impl Known {
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn get(&self, asked: Asked<'_>) -> Option<Principal> {
@@ -49,6 +56,16 @@ impl Known {
         let entry = known.get(asked.hash)?.iter().find(|entry| entry.wanted.as_deref() == asked.wanted)?;
         let holds = entry.epoch == asked.epoch && entry.from <= asked.now && asked.now < entry.until;
         holds.then(|| entry.principal.clone())
+    }
+
+    /// Who is remembered at the epoch that was read last, and that epoch: good where it is the epoch still.
+    pub(super) fn at_latest(&self, hash: &[u8; 32], wanted: Option<&str>, now: Timestamp) -> Option<(Principal, i64)> {
+        let epoch = self.latest.load(Ordering::Relaxed);
+        Some((self.get(Asked { hash, wanted, epoch, now })?, epoch))
+    }
+
+    pub(super) fn saw(&self, epoch: i64) {
+        self.latest.store(epoch, Ordering::Relaxed);
     }
 
     /// `end` is when the credential, or the grant that it works by, is over.

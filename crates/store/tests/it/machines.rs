@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{Clock as _, Environment, RoleId, TenantChange};
+use shieldops_model::{Clock as _, Environment, RoleId, TenantChange, Timestamp};
 use shieldops_store::{
     PageRequest, RoleRef, StoreError, TenantScope, api_keys, grants,
     invitations::{self, Invitation, InvitationKind},
@@ -234,7 +234,7 @@ async fn usage_counts_the_rows_of_the_tenant_as_they_are() {
     let ada = person(&world, &scope, "ada", "viewer").await;
     session(&world, &scope, ada, 1).await;
     make_key(&world, &scope, None, 2).await;
-    let start = world.clock.now();
+    let start = Timestamp::from_secs(world.clock.now().as_secs() / 60 * 60);
     let mut tx = scope.begin().await.unwrap();
     for (hours, events) in [(0, 5), (25, 7), (26, 1)] {
         let at = start.plus(Duration::from_hours(hours));
@@ -243,7 +243,9 @@ async fn usage_counts_the_rows_of_the_tenant_as_they_are() {
     tx.commit(start).await.unwrap();
     let to = start.plus(Duration::from_hours(26));
     let found = usage::of(&mut scope.read().await.unwrap(), start, to).await.unwrap();
-    assert_eq!((found.members, found.keys, found.events), (1, 1, 12), "the last minute is not in");
+    assert_eq!((found.members, found.keys, found.events), (1, 1, 12), "the minute that begins at the end is not in");
+    let running = usage::of(&mut scope.read().await.unwrap(), start, to.plus(Duration::from_secs(1))).await.unwrap();
+    assert_eq!(running.events, 13, "the minute that is running is in");
     assert_eq!(found.events_by_day.iter().map(|day| day.events).sum::<u64>(), 12);
     assert_eq!(found.ledger_entries, u64::try_from(kinds(&scope).await.len()).unwrap());
 }
