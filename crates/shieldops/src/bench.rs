@@ -5,6 +5,7 @@ mod alerts;
 mod api;
 mod detect;
 mod end_to_end;
+mod event_to_action;
 mod figures;
 mod indicators;
 mod ingest;
@@ -96,6 +97,8 @@ enum Name {
     AlertLatency,
     /// From approval to verified, and from undo to restored.
     Respond,
+    /// From an event to a response that is verified, by automation under a standing grant.
+    EventToAction,
     /// From start to ready.
     Start,
     /// Resident memory when idle.
@@ -138,6 +141,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<std::process::ExitCode, Failure> {
         Name::Soak => end_to_end::soak(&bench, &args.load())?,
         Name::AlertLatency => alerts::run(&bench)?,
         Name::Respond => respond::run(&bench)?,
+        Name::EventToAction => event_to_action::run(&bench)?,
         Name::Start => process::start(&bench)?,
         Name::Memory => process::memory(&bench)?,
         Name::Api => api::run(&bench, args.api.wanted())?,

@@ -30,8 +30,19 @@ use crate::{
 const NOT_RUN: u8 = 3;
 const ATTACKER: &str = "203.0.113.66";
 const VICTIM: &str = "198.51.100.10";
-const HEAD: &[&str] =
-    &["CAPABILITY", "REVERSIBILITY", "CASES", "TWIN", "TWIN CASES", "RESIDUE", "KILLS", "ON", "SECONDS", "VERDICT", "WHY"];
+const HEAD: &[&str] = &[
+    "CAPABILITY",
+    "REVERSIBILITY",
+    "CASES",
+    "TWIN",
+    "TWIN CASES",
+    "RESIDUE",
+    "KILLS",
+    "ON",
+    "SECONDS",
+    "VERDICT",
+    "WHY",
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {

@@ -8,6 +8,8 @@
     reason = "tests: a wrong step ends the test, and a skipped one says so"
 )]
 
+#[path = "invariants/alarms.rs"]
+mod alarms;
 #[path = "support/clock.rs"]
 mod clock;
 #[path = "invariants/journey.rs"]

@@ -13,14 +13,15 @@ mod server;
 #[path = "../../connectors/tests/it/sshd.rs"]
 mod sshd;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use server::Server;
+use server::{Server, until};
 use sshd::{Host, OTHER, SSHD, THERE, in_a_namespace, reaches};
 
 const NAME: &str = "ssh/web-1";
 const ATTACKER: &str = "203.0.113.66";
+const WAIT: Duration = Duration::from_mins(1);
 
 /// Where the database lies while the rescue goes on.
 struct Away(tempfile::TempDir);
@@ -57,10 +58,13 @@ fn carried_out(server: &Server, person: &str, actions: &[(&str, Value)]) -> Vec<
         .collect();
     let plan = server.post("/api/v1/plans", person, &json!({"actions": wanted})).unwrap();
     let path = format!("/api/v1/plans/{}/execute", plan["id"].as_str().unwrap());
-    let done = server.post(&path, person, &json!({})).unwrap_or_else(|error| panic!("{error}: {plan}"));
-    let done = done["actions"].as_array().unwrap().clone();
-    assert!(done.iter().all(|action| action["state"] == "verified"), "{done:?}");
-    done
+    server.post(&path, person, &json!({})).unwrap_or_else(|error| panic!("{error}: {plan}"));
+    // Over SSH a run takes longer than an answer waits for it.
+    let shown = || server.get(path.trim_end_matches("/execute"), person).ok();
+    let done = until(WAIT, || shown().filter(|plan| plan["state"] == "executed"));
+    let states = |plan: &Value| plan["actions"].as_array().unwrap().iter().all(|action| action["state"] == "verified");
+    assert!(states(&done), "{}: {} {}", done["state"], done["decision"], done["actions"][0]["detail"]);
+    done["actions"].as_array().unwrap().clone()
 }
 
 fn rescued(server: &Server) -> (i32, Vec<Value>) {
@@ -82,7 +86,11 @@ fn a_host_behind_ssh_is_let_go_with_the_server_dead_and_its_database_away() {
         let ssh = json!({"address": THERE, "port": SSHD, "user": "root", "known_hosts": host.text("host.pub"), "private_key": host.text("key")});
         let row = json!({"kind": "linux_host", "name": NAME, "environment": "staging", "ssh": ssh});
         server.post("/api/v1/targets", &ann, &row).unwrap();
-        carried_out(&server, &ann, &[("linux.block_ip", json!({"address": ATTACKER})), ("linux.isolate_host", json!({}))]);
+        carried_out(
+            &server,
+            &ann,
+            &[("linux.block_ip", json!({"address": ATTACKER})), ("linux.isolate_host", json!({}))],
+        );
         let by_hand = carried_out(&server, &ann, &[("linux.block_ip", json!({"address": "203.0.113.67"}))]);
         assert!(host.ruleset().contains(ATTACKER) && !reaches(OTHER), "{}", host.ruleset());
         assert_eq!(rescue_beside_a_live_server(&server), 1, "the server's own door is for that");
@@ -118,11 +126,13 @@ fn accounted(server: &mut Server, ann: &str, away: Away, host: &Host) {
     away.give_back(server.data_dir());
     for _start in 0..2 {
         server.restart(&[]);
-        let actions = server.get("/api/v1/actions", ann).unwrap();
-        let undone = actions["items"].as_array().unwrap().iter().filter(|action| action["state"] == "undone");
-        assert_eq!(undone.count(), 2, "{actions}");
-        let entries = server.get("/api/v1/ledger?kind=action.rescued", ann).unwrap();
-        assert_eq!(entries["items"].as_array().unwrap().len(), 3, "{entries}");
+        let count = |path: &str, wanted: &dyn Fn(&Value) -> bool| {
+            let page = server.get(path, ann).unwrap();
+            page["items"].as_array().unwrap().iter().filter(|item| wanted(item)).count()
+        };
+        let rescued = || count("/api/v1/ledger?kind=action.rescued", &|_| true);
+        until(WAIT, || (rescued() >= 3).then_some(()));
+        assert_eq!((rescued(), count("/api/v1/actions", &|action| action["state"] == "undone")), (3, 2));
         server.kill();
     }
     assert!(reaches(OTHER) && reaches(SSHD), "{}", host.ruleset());
@@ -149,6 +159,8 @@ fn a_rescue_of_a_simulated_host_says_what_it_did_and_a_second_one_does_nothing()
     assert_eq!((code, outcomes(&lines)), (0, vec!["already"]), "{lines:?}");
     away.give_back(server.data_dir());
     server.restart(&[]);
-    let actions = server.get("/api/v1/actions", &ann).unwrap();
-    assert_eq!(actions["items"][0]["state"], "undone", "{actions}");
+    until(WAIT, || {
+        let actions = server.get("/api/v1/actions", &ann).unwrap();
+        (actions["items"][0]["state"] == "undone").then_some(())
+    });
 }

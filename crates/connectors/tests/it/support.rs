@@ -91,7 +91,7 @@ pub(crate) fn request_on(target: &str, params: Value) -> PlanRequest {
         not_checkable: Vec::new(),
         demo: false,
         confidence: None,
-            freeze_override: None,
+        freeze_override: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! They act on a twin that this process holds, so that it outlives them; where none runs, on a simulator of their own.
 
 use std::{
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     process::{Command, Output, Stdio},
     sync::Arc,
@@ -38,19 +39,17 @@ pub(super) async fn kill(on: &Ground<'_>, kills: u32, seed: u64, row: &mut Proof
     }
     row.kills_on = on.twin.map_or("simulator", |(name, _)| name);
     let name = on.capability.describe().name;
-    let mut whole = Duration::from_millis(200);
+    let mut whole = Duration::ZERO;
     let mut number = 0;
     while row.kills < kills {
         let place = life_folder(on.folder, name, number);
         let mut draw = Draw::new(seed.wrapping_add(u64::from(number)));
         // The first life of all is left alone, to learn how long one takes.
-        let most = if number == 0 { 0 } else { LIVES.min(kills - row.kills) };
+        let most = if whole.is_zero() { 0 } else { LIVES.min(kills - row.kills) };
         match one(on, &place, whole, most, &mut draw).await {
             Ok(done) => {
                 row.kills += done.killed;
-                if number == 0 {
-                    whole = done.took;
-                }
+                whole = whole.max(done.whole);
             }
             Err(error) => {
                 row.fail(format!("kill {number}: {error:#}"));
@@ -70,12 +69,13 @@ pub(super) async fn kill(on: &Ground<'_>, kills: u32, seed: u64, row: &mut Proof
 
 struct Done {
     killed: u32,
-    took: Duration,
+    /// How long a life takes that is left alone; nothing where this does not tell.
+    whole: Duration,
 }
 
 /// One thing to be done and undone by as many lives as it takes, and what the target says before and after.
 async fn one(on: &Ground<'_>, place: &Path, whole: Duration, most: u32, draw: &mut Draw) -> anyhow::Result<Done> {
-    std::fs::create_dir_all(place)?;
+    std::fs::DirBuilder::new().mode(0o700).create(place)?;
     let (capability, target) = acts_on(on, place)?;
     let judge = Judge::new(&capability, &target, draw).await?;
     let mut life = Command::new(std::env::current_exe().context("cannot find this program")?);
@@ -93,10 +93,13 @@ async fn one(on: &Ground<'_>, place: &Path, whole: Duration, most: u32, draw: &m
         killed += 1;
     }
     let output = life.output()?;
-    let took = begun.elapsed();
-    judge.judge(&end(&output)?).await?;
+    let whole = if killed == 0 { begun.elapsed() } else { Duration::ZERO };
+    let said = end(&output)?;
+    judge.judge(&said).await?;
     verified(place).await?;
-    Ok(Done { killed, took })
+    // What policy denies is no case.
+    let counts = said["state"] != life::DENIED;
+    Ok(if counts { Done { killed, whole } } else { Done { killed: 0, whole: Duration::ZERO } })
 }
 
 /// The capability over its target: the twin that we hold, or the simulator whose state is beside the database of the lives.
@@ -137,9 +140,13 @@ impl<'a> Judge<'a> {
 
     async fn judge(&self, said: &Value) -> anyhow::Result<()> {
         let class = self.capability.describe().class.as_str();
-        let wanted = if class == "reversible" { "undone" } else { "verified" };
+        let wanted = match class {
+            _ if said["state"] == life::DENIED => life::DENIED,
+            "reversible" => "undone",
+            _ => "verified",
+        };
         ensure!(said["state"] == wanted, "the action is {}: {}", said["state"], said["detail"]);
-        if matches!(class, "reversible" | "read_only") {
+        if wanted == life::DENIED || matches!(class, "reversible" | "read_only") {
             let after = self.proving.snapshot(self.target).await?;
             ensure!(self.before == after, "it is {wanted}, and the target is not as it was: {after}");
             ensure!(said["owners"] == 0, "somebody still wants what is {wanted}");

@@ -30,6 +30,8 @@ use crate::{
     output,
 };
 
+/// How a life says that policy did not allow it.
+pub(super) const DENIED: &str = "denied";
 /// Waits of one step: a run, and what it is undone by.
 const MOST_WAITS: u32 = 8;
 const ENDED: &[PlanState] = &[PlanState::Executed, PlanState::Denied, PlanState::Rejected, PlanState::Expired];
@@ -110,8 +112,11 @@ impl Clock for Moved {
 
 /// The hidden command of one life. Prints how the action stands at its end.
 pub(crate) fn run(args: &LifeArgs) -> Outcome {
-    let action = block_on(live(args))?;
-    output::json(&json!({"state": action.state, "detail": action.detail, "owners": action.owners.len()}))?;
+    let said = match block_on(live(args))? {
+        Some(action) => json!({"state": action.state, "detail": action.detail, "owners": action.owners.len()}),
+        None => json!({"state": DENIED, "detail": null, "owners": 0}),
+    };
+    output::json(&said)?;
     Ok(std::process::ExitCode::SUCCESS)
 }
 
@@ -123,7 +128,8 @@ struct Life<'a> {
     engine: Arc<Engine>,
 }
 
-async fn live(args: &LifeArgs) -> anyhow::Result<Action> {
+/// Nothing when policy denied the plan.
+async fn live(args: &LifeArgs) -> anyhow::Result<Option<Action>> {
     let clock = Arc::new(Moved::of(&args.dir));
     let options = Options { data_dir: args.dir.clone(), demo: false, database_url: None, keys_dir: None };
     let store = Store::open(&options, Arc::clone(&clock) as _).await?;
@@ -153,8 +159,10 @@ async fn live(args: &LifeArgs) -> anyhow::Result<Action> {
     let life = Life { args, clock, journal, tracker, engine };
     life.engine.recover().await?;
     life.settled().await?;
-    let action = life.applied().await?;
-    life.undone(action).await
+    match life.applied().await? {
+        Some(action) => life.undone(action).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn register(scope: &TenantScope, name: &str, clock: &dyn Clock) -> anyhow::Result<()> {
@@ -183,7 +191,7 @@ impl Life<'_> {
     }
 
     /// The action, in force: planned now, or by an earlier life.
-    async fn applied(&self) -> anyhow::Result<Action> {
+    async fn applied(&self) -> anyhow::Result<Option<Action>> {
         let engine = &self.engine;
         let mut known =
             self.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
@@ -204,11 +212,17 @@ impl Life<'_> {
         }
         self.settled().await?;
         let plan = self.plan(&plan).await?;
+        if plan.state == PlanState::Denied {
+            return Ok(None);
+        }
+        let state = plan.state;
         let action = plan.actions.into_iter().next().context("a plan without actions")?;
         match action.state {
-            ActionState::Verified => self.reported_truly(action).await,
-            ActionState::Undoing | ActionState::Undone => Ok(action),
-            other => bail!("the action is {other:?}: {}", action.detail.unwrap_or_default()),
+            ActionState::Verified => self.reported_truly(action).await.map(Some),
+            ActionState::Undoing | ActionState::Undone => Ok(Some(action)),
+            other => {
+                bail!("the action is {other:?} of a plan that is {state:?}: {}", action.detail.unwrap_or_default())
+            }
         }
     }
 

@@ -7,14 +7,14 @@ use super::*;
 const SECRET: &str = "thirty-two characters and some more";
 
 /// The receivers; nothing, said aloud, where they do not run.
-struct Receivers {
+pub(crate) struct Receivers {
     kept: String,
     http: String,
     /// Of a server that sends its letters there.
     env: Vec<(&'static str, String)>,
 }
 
-fn receivers() -> Option<Receivers> {
+pub(crate) fn receivers() -> Option<Receivers> {
     let peer = |name: &str| std::env::var(name).ok();
     let (Some(smtp), Some(http), Some(kept), Some(ca)) =
         (peer("PEER_SMTP"), peer("PEER_HTTP"), peer("PEER_RECEIVED"), peer("PEER_CA"))
@@ -39,17 +39,17 @@ fn receivers() -> Option<Receivers> {
 }
 
 impl Receivers {
-    fn env<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn env<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let own = self.env.iter().map(|(name, value)| (*name, value.as_str()));
         own.filter(|(name, _)| more.iter().all(|(other, _)| other != name)).chain(more.iter().copied()).collect()
     }
 
-    fn start(&self) -> Server {
+    pub(crate) fn start(&self) -> Server {
         Server::start_with(&[], &self.env(&[]))
     }
 
     /// What arrived of this kind that holds every word.
-    fn of(&self, kind: &str, words: &[&str]) -> Vec<Value> {
+    pub(crate) fn of(&self, kind: &str, words: &[&str]) -> Vec<Value> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.kept).unwrap() {
             let path = entry.unwrap().path();
@@ -66,11 +66,11 @@ impl Receivers {
     }
 
     /// Waits for one of this kind.
-    fn wait(&self, kind: &str, words: &[&str]) -> Value {
+    pub(crate) fn wait(&self, kind: &str, words: &[&str]) -> Value {
         until(WAIT, || self.of(kind, words).pop())
     }
 
-    fn hook(&self, server: &Server, admin: &str, path: &str) {
+    pub(crate) fn hook(&self, server: &Server, admin: &str, path: &str) {
         let url = format!("http://{}{path}", self.http);
         let body = json!({"email": true, "webhook": {"url": url, "secret": SECRET}}).to_string();
         let (status, answer) = server.raw("put", "/api/v1/notifications", Some(admin), Some(&body));
@@ -79,18 +79,18 @@ impl Receivers {
     }
 }
 
-fn id(plan: &Value) -> &str {
+pub(crate) fn id(plan: &Value) -> &str {
     plan["id"].as_str().unwrap()
 }
 
 /// A plan of a person that waits for somebody's approval.
-fn waiting(server: &Server, person: &str, address: &str) -> Value {
+pub(crate) fn waiting(server: &Server, person: &str, address: &str) -> Value {
     let plan = server.post("/api/v1/plans", person, &block("sim/web", address)).unwrap();
     assert_eq!(plan["state"], "proposed", "{plan}");
     plan
 }
 
-fn shown(server: &Server, person: &str, plan: &Value) -> Value {
+pub(crate) fn shown(server: &Server, person: &str, plan: &Value) -> Value {
     server.get(path(plan, "").trim_end_matches('/'), person).unwrap()
 }
 
