@@ -284,7 +284,11 @@ pub(crate) async fn activate(
     tx.commit(now).await?;
     // In force it is, whatever becomes of these.
     if let Err(problem) = effects::plan_lifting(&app, &caller, &before, &after).await {
-        tracing::warn!(code = problem.code, detail = problem.detail, "what is on protected things is listed and not planned");
+        tracing::warn!(
+            code = problem.code,
+            detail = problem.detail,
+            "what is on protected things is listed and not planned"
+        );
     }
     Ok(Json(detail))
 }

@@ -104,13 +104,7 @@ fn setting_aside(caller: &Caller, reason: Option<String>) -> Result<Option<Overr
         return Err(Problem::new(Code::FORBIDDEN, detail));
     }
     let person = caller.person()?;
-    Ok(Some(Override {
-        by: person.user,
-        name: person.name,
-        reason,
-        at: caller.now(),
-        client_addr: person.client_addr,
-    }))
+    Ok(Some(Override { by: person.user, name: person.name, reason, at: caller.now(), client_addr: person.client_addr }))
 }
 
 /// Plans actions against the live state of their targets. Nothing is changed.

@@ -44,7 +44,8 @@ pub(crate) fn protected(
 /// Loopback, unspecified, multicast and broadcast: no address of a stranger lies in these.
 fn never() -> impl Iterator<Item = IpNet> {
     let v4 = |a, b, c, d, len| Ipv4Net::new(Ipv4Addr::new(a, b, c, d), len).map(IpNet::from);
-    let v6 = |first: u16, last: u16, len| Ipv6Net::new(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last), len).map(IpNet::from);
+    let v6 =
+        |first: u16, last: u16, len| Ipv6Net::new(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last), len).map(IpNet::from);
     [
         v4(0, 0, 0, 0, 8),
         v4(127, 0, 0, 0, 8),

@@ -16,7 +16,8 @@ use shieldops_model::{
 use shieldops_policy::GateSettings;
 
 use crate::{
-    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, Surroundings, Use, Write,
+    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, Surroundings,
+    Use, Write,
 };
 
 const HOUR: Duration = Duration::from_hours(1);

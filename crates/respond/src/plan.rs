@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use shieldops_model::{
-    Action, ActionState, IncidentId, Override, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan, Target, TargetId,
+    Action, ActionState, IncidentId, Override, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan, Target,
+    TargetId,
 };
 use shieldops_policy::{Entry as Door, Requester, RequesterKind, Stage, canonical};
 

@@ -116,7 +116,8 @@ impl Engine {
             writes.push(Write::UpdateAction(Box::new(action.clone())));
         }
         let detail = "policy asks for more than when the plan was agreed to";
-        let payload = json!({"hash": plan.hash, "replaces": before, "votes": votes, "detail": detail, "decision": plan.decision});
+        let payload =
+            json!({"hash": plan.hash, "replaces": before, "votes": votes, "detail": detail, "decision": plan.decision});
         let what = entry("plan.returned", "system:executor", &plan, payload);
         self.save_plan(&mut plan, writes, what).await?;
         self.get_plan(plan.id).await

@@ -129,7 +129,12 @@ fn world_in(environment: Environment) -> World {
 }
 
 fn person(n: u128) -> Person {
-    Person { user: Id::from_bits(n), name: format!("person {n}"), client_addr: Some("192.0.2.7".to_owned()), strong: true }
+    Person {
+        user: Id::from_bits(n),
+        name: format!("person {n}"),
+        client_addr: Some("192.0.2.7".to_owned()),
+        strong: true,
+    }
 }
 
 fn request(capability: &str, range: Option<&str>) -> PlanRequest {
@@ -172,7 +177,10 @@ async fn a_freeze_holds_a_change_until_a_person_sets_it_aside_and_approvals_are_
     assert_eq!(plan.freeze_override.as_ref().map(|told| told.reason.as_str()), Some("the outage is worse"));
     assert!(plan.decision.obligations.notify.contains(&"everyone".to_owned()), "{:?}", plan.decision.obligations);
     let entry = world.journal.entries().pop().unwrap();
-    assert_eq!((entry.kind, &entry.payload["freeze_override"]["reason"]), ("plan.freeze_overridden", &json!("the outage is worse")));
+    assert_eq!(
+        (entry.kind, &entry.payload["freeze_override"]["reason"]),
+        ("plan.freeze_overridden", &json!("the outage is worse"))
+    );
     if plan.decision.approvals_needed > 0 {
         let early = world.engine.execute(plan.id, &person(9)).await.unwrap_err().to_string();
         assert!(early.contains("approvals"), "{early}");
@@ -187,7 +195,8 @@ async fn a_freeze_holds_a_change_until_a_person_sets_it_aside_and_approvals_are_
 #[tokio::test]
 async fn containment_needs_no_override_and_one_that_nothing_needs_is_not_kept() {
     let world = world();
-    let plan = world.engine.propose(PlanRequest { freeze_override: told("just in case"), ..request("test.contain", None) });
+    let plan =
+        world.engine.propose(PlanRequest { freeze_override: told("just in case"), ..request("test.contain", None) });
     let plan = plan.await.unwrap();
     assert_eq!((plan.state, plan.freeze_override), (PlanState::Proposed, None), "nobody is alerted for nothing");
     assert_eq!(world.journal.entries().pop().unwrap().kind, "plan.proposed");
@@ -196,7 +205,8 @@ async fn containment_needs_no_override_and_one_that_nothing_needs_is_not_kept() 
 #[tokio::test]
 async fn an_override_lifts_nothing_but_the_freeze() {
     let world = world();
-    let wide = PlanRequest { freeze_override: told("the outage is worse"), ..request("test.change", Some("127.0.0.0/30")) };
+    let wide =
+        PlanRequest { freeze_override: told("the outage is worse"), ..request("test.change", Some("127.0.0.0/30")) };
     let plan = world.engine.propose(wide).await.unwrap();
     assert_eq!((plan.state, codes(&plan)), (PlanState::Denied, vec!["loopback_address"]));
     assert_eq!(world.journal.entries().pop().unwrap().kind, "plan.denied");
@@ -215,11 +225,8 @@ async fn a_plan_says_what_it_reaches_what_hangs_on_it_and_how_long_it_takes_and_
     let row = Target { environment: Environment::Production, ..stand_in("sim/a") };
     let rows = BTreeMap::from([(row.id, row)]);
     assert_eq!(plan_hash(&plan, &rows).unwrap(), plan.hash);
-    let changes: [fn(&mut Action); 3] = [
-        |action| action.resources.truncate(1),
-        |action| action.dependants.clear(),
-        |action| action.estimate = None,
-    ];
+    let changes: [fn(&mut Action); 3] =
+        [|action| action.resources.truncate(1), |action| action.dependants.clear(), |action| action.estimate = None];
     for change in changes {
         let mut other = plan.clone();
         change(&mut other.actions[0]);

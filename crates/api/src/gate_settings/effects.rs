@@ -94,7 +94,9 @@ pub(super) async fn plan_lifting(
     before: &GateSettings,
     after: &GateSettings,
 ) -> Result<(), Problem> {
-    let known = |entry: &ProtectedEntry| before.protected.iter().any(|known| (known.kind, &known.value) == (entry.kind, &entry.value));
+    let known = |entry: &ProtectedEntry| {
+        before.protected.iter().any(|known| (known.kind, &known.value) == (entry.kind, &entry.value))
+    };
     let new: Vec<ProtectedEntry> = after.protected.iter().filter(|entry| !known(entry)).cloned().collect();
     if new.is_empty() {
         return Ok(());

@@ -6,7 +6,9 @@ const SETTINGS: &str = "/api/v1/gate-settings";
 
 /// One line for each address, from a host that somebody signs in to.
 fn signed_in(range: std::ops::RangeInclusive<usize>) -> String {
-    let line = |last| format!("Nov 21 10:15:02 edge sshd[4211]: Failed password for ann from 198.51.100.{last} port 51122 ssh2\n");
+    let line = |last| {
+        format!("Nov 21 10:15:02 edge sshd[4211]: Failed password for ann from 198.51.100.{last} port 51122 ssh2\n")
+    };
     range.map(line).collect()
 }
 
@@ -35,7 +37,11 @@ fn the_peers_of_a_range_in_the_events_are_the_blast_radius_of_a_plan_and_too_man
     let seen = plan(&org);
     let resources = seen["actions"][0]["resources"].as_array().unwrap();
     assert!(resources.contains(&json!("peer:198.51.100.12")) && resources.len() == 13, "{seen}");
-    assert_eq!((&seen["state"], &seen["actions"][0]["estimate"]["measured"]), (&json!("proposed"), &json!(0)), "{seen}");
+    assert_eq!(
+        (&seen["state"], &seen["actions"][0]["estimate"]["measured"]),
+        (&json!("proposed"), &json!(0)),
+        "{seen}"
+    );
     assert!(seen["estimated_ms"].as_u64().unwrap() > 0);
     shipper.send_lines(&signed_in(13..=30));
     until(WAIT, || (plan(&org)["blast_radius"] == 31).then_some(()));
