@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Capability } from '@/api/response-types'
 import type { Entity, Plan, Target } from '@/api/types'
 import { fieldsOf } from '@/features/capabilities/params'
-import { candidates, hostTarget, prefilled, suggested } from '@/features/capabilities/prefill'
+import { candidates, hostTarget, prefilled, ranked, suggested } from '@/features/capabilities/prefill'
 import { byKind, dependantsOf, measured, reachOf } from '@/features/plans/reach'
 import { INCIDENT, makeWorld } from './fixtures/api.mjs'
 import { permissionsOf } from './fixtures/tenancy.mjs'
@@ -55,6 +55,14 @@ describe('what an incident fills in', () => {
     })
     expect(prefilled(fields, SEEN, '198.51.100.9')).toMatchObject({ address: '198.51.100.9', user: 'deploy' })
     expect(prefilled(fields, SEEN, 'something else')).toMatchObject({ address: '203.0.113.66' })
+  })
+  it('is first of all what its title is about', () => {
+    const title = 'Spray from 198.51.100.9 led to a session on web-01'
+    expect(
+      ranked({ title, entities: SEEN })
+        .map(one => one.value)
+        .slice(0, 3),
+    ).toEqual(['web-01', '198.51.100.9', '203.0.113.66'])
   })
   it('is a target only where exactly one is its host', () => {
     const target = (name: string, host: string | null = null) => ({ name, host }) as Target

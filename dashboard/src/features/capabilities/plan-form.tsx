@@ -14,7 +14,7 @@ import { Field, InlineError, inputClass, Loaded, Marks, NoPermission, short } fr
 import { createPlan } from '../plans/acts'
 import { Param } from './field'
 import { fieldsOf, initial, type ParamField, paramsOf, type Typed, wrong } from './params'
-import { candidates, hostTarget, prefilled } from './prefill'
+import { candidates, hostTarget, prefilled, ranked } from './prefill'
 
 export function PlanForm({ capability }: { capability: Capability }) {
   const can = useCan()
@@ -38,7 +38,7 @@ type FormProps = { capability: Capability; targets: Target[]; incident: Incident
 
 function Form({ capability, targets, incident: of }: FormProps) {
   const fields = fieldsOf(capability.params_schema)
-  const entities = of?.entities ?? []
+  const entities = of ? ranked(of) : []
   const go = useNavigateTo()
   const { incident, target: asked = '', entity } = useSearchParams()
   const [typed, setTyped] = useState<Typed>(() => (of ? prefilled(fields, entities, valueIn(entity)) : initial(fields)))

@@ -1,7 +1,13 @@
 /** What an incident suggests to do, and with which values the form of it begins. Pure, so that tests can walk it. */
 import type { Capability } from '@/api/response-types'
-import type { Entity, EntityKind, Target } from '@/api/types'
+import type { Entity, EntityKind, Incident, Target } from '@/api/types'
 import { fieldsOf, initial, type ParamField, type Typed, wrong } from './params'
+
+/** Its entities, those that its title names first: an incident touches many accounts, and is about few. */
+export const ranked = ({ title, entities }: Pick<Incident, 'title' | 'entities'>) => {
+  const words = new Set(title.split(/\s+/))
+  return [...entities].sort((a, b) => Number(words.has(b.value)) - Number(words.has(a.value)))
+}
 
 /** Which kind of entity a parameter names. */
 const NAMES: Record<string, EntityKind> = { address: 'ip', user: 'user', domain: 'domain', path: 'file', files: 'file' }

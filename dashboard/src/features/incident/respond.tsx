@@ -6,7 +6,7 @@ import { useNavigateTo } from '@/app/search'
 import { useCan } from '@/app/session'
 import { useList } from '@/app/use-list'
 import { Menu } from '@/ui'
-import { suggested } from '../capabilities/prefill'
+import { ranked, suggested } from '../capabilities/prefill'
 
 const MOST = 6
 
@@ -27,7 +27,7 @@ export function Respond({ incident }: { incident: Incident }) {
         </>
       }
       items={[
-        ...suggested(items ?? [], incident.entities)
+        ...suggested(items ?? [], ranked(incident))
           .slice(0, MOST)
           .map(one => ({ id: one.capability, label: one.title, hint: one.value, run: () => plan(one.capability) })),
         { id: 'all', label: 'Something else…', hint: 'Every capability', run: () => plan() },
