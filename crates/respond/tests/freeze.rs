@@ -1,6 +1,8 @@
 //! A change freeze: it holds what changes, never what contains, and a person who may approve sets it aside with a reason. And
 //! what a plan says of what it reaches.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -156,9 +158,9 @@ fn request(capability: &str, range: Option<&str>) -> PlanRequest {
     }
 }
 
-fn told(reason: &str) -> Option<Override> {
+fn told(reason: &str) -> Override {
     let Person { user: by, name, client_addr, .. } = person(9);
-    Some(Override { by, name, reason: reason.to_owned(), at: Timestamp::from_secs(1_795_000_000), client_addr })
+    Override { by, name, reason: reason.to_owned(), at: Timestamp::from_secs(1_795_000_000), client_addr }
 }
 
 fn codes(plan: &Plan) -> Vec<&str> {
@@ -171,7 +173,8 @@ async fn a_freeze_holds_a_change_until_a_person_sets_it_aside_and_approvals_are_
     let frozen = world.engine.propose(request("test.change", None)).await.unwrap();
     assert_eq!((frozen.state, codes(&frozen)), (PlanState::Denied, vec!["change_freeze"]));
     let requester = request("test.change", None).requester;
-    let again = world.engine.replan(frozen.id, requester, person(9).client_addr, told("the outage is worse")).await;
+    let again =
+        world.engine.replan(frozen.id, requester, person(9).client_addr, Some(told("the outage is worse"))).await;
     let plan = again.unwrap();
     assert_eq!((plan.state, codes(&plan)), (PlanState::Proposed, Vec::new()));
     assert_eq!(plan.freeze_override.as_ref().map(|told| told.reason.as_str()), Some("the outage is worse"));
@@ -195,8 +198,9 @@ async fn a_freeze_holds_a_change_until_a_person_sets_it_aside_and_approvals_are_
 #[tokio::test]
 async fn containment_needs_no_override_and_one_that_nothing_needs_is_not_kept() {
     let world = world();
-    let plan =
-        world.engine.propose(PlanRequest { freeze_override: told("just in case"), ..request("test.contain", None) });
+    let plan = world
+        .engine
+        .propose(PlanRequest { freeze_override: Some(told("just in case")), ..request("test.contain", None) });
     let plan = plan.await.unwrap();
     assert_eq!((plan.state, plan.freeze_override), (PlanState::Proposed, None), "nobody is alerted for nothing");
     assert_eq!(world.journal.entries().pop().unwrap().kind, "plan.proposed");
@@ -205,8 +209,10 @@ async fn containment_needs_no_override_and_one_that_nothing_needs_is_not_kept() 
 #[tokio::test]
 async fn an_override_lifts_nothing_but_the_freeze() {
     let world = world();
-    let wide =
-        PlanRequest { freeze_override: told("the outage is worse"), ..request("test.change", Some("127.0.0.0/30")) };
+    let wide = PlanRequest {
+        freeze_override: Some(told("the outage is worse")),
+        ..request("test.change", Some("127.0.0.0/30"))
+    };
     let plan = world.engine.propose(wide).await.unwrap();
     assert_eq!((plan.state, codes(&plan)), (PlanState::Denied, vec!["loopback_address"]));
     assert_eq!(world.journal.entries().pop().unwrap().kind, "plan.denied");

@@ -219,7 +219,10 @@ fn forbid_all(here: &Caller, second: &Caller) {
     let test = "package tenant.calm_test\n\nimport data.tenant.calm\n\ntest_an_undo_is_free if calm.deny == set() with input as {\"entry\": \"undo\"}\n";
     let files = json!([{"path": "calm.rego", "text": policy}, {"path": "calm_test.rego", "text": test}]);
     here.post("/api/v1/policies/versions", &json!({"files": files, "reason": "a calm day"}));
-    let replay = format!("/api/v1/policies/replays/{}", text(&here.post("/api/v1/policies/replays", &json!({"version": 1}))["id"]));
+    let replay = format!(
+        "/api/v1/policies/replays/{}",
+        text(&here.post("/api/v1/policies/replays", &json!({"version": 1}))["id"])
+    );
     until(WAIT, || (here.get(&replay)["state"] == "done").then_some(()));
     let made = second.post("/api/v1/policies/versions/1/activate", &json!({"reason": "agreed"}));
     assert_eq!(made["state"], "in_force", "{made}");

@@ -183,7 +183,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("update_exception", "rule exceptions update exc_1 --reason longer", ""),
     ("delete_exception", "rule exceptions remove exc_1", ""),
     ("list_plans", "plan list", ""),
-    ("create_plan", "plan create --capability linux.block_ip --target sim/a --param address=203.0.113.66 --freeze-override outage", ""),
+    (
+        "create_plan",
+        "plan create --capability linux.block_ip --target sim/a --param address=203.0.113.66 --freeze-override outage",
+        "",
+    ),
     ("get_plan", "plan show pln_1", ""),
     ("approve_plan", "plan approve pln_1 --yes", ""),
     ("reject_plan", "plan reject pln_1 --reason no", ""),

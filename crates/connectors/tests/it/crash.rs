@@ -50,7 +50,7 @@ async fn undo_with_crash_at(world: &mut World, point: &str) {
 async fn a_block_is_finished_after_a_crash_at_every_point() {
     let Some(mut world) = World::live().await else { return };
     for point in CrashPoints::NAMES {
-        block_with_crash_at(&mut world, point).await;
+        Box::pin(block_with_crash_at(&mut world, point)).await;
     }
 }
 
@@ -58,7 +58,7 @@ async fn a_block_is_finished_after_a_crash_at_every_point() {
 async fn an_undo_is_finished_after_a_crash_at_every_point() {
     let Some(mut world) = World::live().await else { return };
     for point in CrashPoints::NAMES {
-        undo_with_crash_at(&mut world, point).await;
+        Box::pin(undo_with_crash_at(&mut world, point)).await;
     }
 }
 
@@ -66,8 +66,8 @@ async fn an_undo_is_finished_after_a_crash_at_every_point() {
 async fn a_simulated_block_too() {
     let mut world = World::new("sim/test");
     for point in CrashPoints::NAMES {
-        block_with_crash_at(&mut world, point).await;
-        undo_with_crash_at(&mut world, point).await;
+        Box::pin(block_with_crash_at(&mut world, point)).await;
+        Box::pin(undo_with_crash_at(&mut world, point)).await;
     }
 }
 

@@ -10,7 +10,7 @@ use shieldops_respond::{CrashPoints, Draw, Journal as _};
 use crate::support::{ATTACKER, World, person, target};
 
 const CRON: &str = "linux.disable_cron_entry";
-const ALMOST: Duration = Duration::from_secs(60);
+const ALMOST: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn staged(world: &World) -> Value {

@@ -126,7 +126,8 @@ fn gate(org: &Org, mark: &str) {
 fn policies(org: &Org, mark: &str) {
     let rego = format!("package tenant.{mark}\n\ndeny contains \"{mark} is shut\" if input.drifted\n");
     let files = json!([{"path": format!("{mark}.rego"), "text": rego}]);
-    let made = org.admin.post("/api/v1/policies/versions", &json!({"files": files, "reason": format!("{mark} nights")}));
+    let made =
+        org.admin.post("/api/v1/policies/versions", &json!({"files": files, "reason": format!("{mark} nights")}));
     let job = org.admin.post("/api/v1/policies/replays", &json!({"version": made["number"]}));
     let path = format!("/api/v1/policies/replays/{}", text(&job["id"]));
     until(WAIT, || (org.admin.get(&path)["state"] == "done").then_some(()));
@@ -202,7 +203,7 @@ pub(crate) fn is_id(word: &str) -> bool {
 }
 
 /// Lists that everybody has.
-pub(crate) const LISTS: [&str; 22] = [
+pub(crate) const LISTS: [&str; 24] = [
     "alerts",
     "incidents",
     "events",

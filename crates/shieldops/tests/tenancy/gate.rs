@@ -230,7 +230,11 @@ fn effects_that_exist_on_what_is_protected_later_are_listed_until_they_are_undon
 }
 
 /// Writes to a tenant's rows while the server is down.
-fn while_down(site: &mut Site, org: &Org, work: impl AsyncFnOnce(&mut shieldops_store::Tx, shieldops_model::Timestamp)) {
+fn while_down(
+    site: &mut Site,
+    org: &Org,
+    work: impl AsyncFnOnce(&mut shieldops_store::Tx, shieldops_model::Timestamp),
+) {
     use shieldops_store::{Job, Options, Store};
     let tenant = text(&site.operator.get(&format!("/api/v1/tenants/{}", org.slug))["id"]).parse().unwrap();
     let listen = site.url().trim_start_matches("http://").to_owned();

@@ -66,7 +66,7 @@ fn actions_are_listed_by_what_they_did_where_for_what_and_how_they_stand_page_by
         org.admin.items(&format!("/api/v1/actions?{query}")).iter().map(|action| text(&action["id"])).collect()
     };
     let database = text(&org.admin.items("/api/v1/actions")[0]["target_id"]);
-    assert_eq!(ids("capability=linux.block_ip"), [web.clone()]);
+    assert_eq!(ids("capability=linux.block_ip"), std::slice::from_ref(&web));
     assert_eq!(ids(&format!("target_id={database}")).len(), 2);
     assert_eq!(ids(&format!("target_id={database}&state=planned&capability=linux.block_range")).len(), 2);
     assert!(ids(&format!("target_id={database}&state=verified")).is_empty());
