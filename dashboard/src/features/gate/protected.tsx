@@ -1,4 +1,5 @@
 /** What no action may touch, and the networks that automation never blocks because many others are behind them. */
+import { Link } from '@tanstack/react-router'
 import { X } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { post } from '@/api/client'
@@ -41,7 +42,7 @@ export function Protected() {
   )
 }
 
-/** To protect a thing undoes nothing by itself: what was done to it before is named, with the way to its undo. */
+/** To protect a thing undoes nothing by itself: what was done to it before is named, with the plan that would undo it. */
 function Effects() {
   const { query, items } = useList(protectedEffectsQuery)
   const can = useCan()
@@ -59,6 +60,11 @@ function Effects() {
             </Td>
             <Td className="text-fg-2">{effect.entry.why}</Td>
             <Acts>
+              {effect.undo_plan_id && (
+                <Link to="/plans/$id" params={{ id: effect.undo_plan_id }} className="text-accent hover:underline">
+                  Waiting plan
+                </Link>
+              )}
               {can('action.undo') && (
                 <Btn size="sm" aria-label={`Undo ${effect.capability}`} onClick={() => setUndoing(effect.action_id)}>
                   Undo…
