@@ -247,8 +247,11 @@ impl Engine {
     pub(crate) fn start(self: &Arc<Self>, id: PlanId) {
         let engine = Arc::clone(self);
         self.with.tracker.spawn(async move {
-            if let Err(error) = engine.run(id).await {
-                tracing::error!(plan.id = %id, %error, "a run ended early");
+            match engine.run(id).await {
+                Ok(_) => {}
+                // Somebody planted it.
+                Err(error @ Error::Crashed(_)) => tracing::debug!(plan.id = %id, %error, "a run ended early"),
+                Err(error) => tracing::error!(plan.id = %id, %error, "a run ended early"),
             }
             engine.ended.notify_waiters();
         });

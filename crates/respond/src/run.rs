@@ -43,6 +43,11 @@ impl Engine {
 
     /// Runs an approved plan, or goes on with one that a lost process left. The targets are held.
     pub(crate) async fn run_held(&self, id: PlanId) -> Result<Plan, Error> {
+        self.run_seen(id, None).await
+    }
+
+    /// The same, with what was read a moment ago while the targets were held: that is not read again.
+    pub(crate) async fn run_seen(&self, id: PlanId, seen: Option<Vec<Ready>>) -> Result<Plan, Error> {
         let mut plan = self.get_plan(id).await?;
         let resumed = plan.state == PlanState::Executing;
         if !matches!(plan.state, PlanState::Approved | PlanState::Executing) {
@@ -57,7 +62,11 @@ impl Engine {
         if resumed && self.still_settles(&plan) {
             return Ok(plan);
         }
-        let ready = match self.look_at_all(&plan).await {
+        let looked = match seen {
+            Some(seen) if !resumed => Ok(seen),
+            _ => self.look_at_all(&plan).await,
+        };
+        let ready = match looked {
             Ok(ready) => ready,
             Err(error) => return self.give_up(plan, &error).await,
         };

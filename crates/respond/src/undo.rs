@@ -79,15 +79,15 @@ impl Engine {
             _ if original.applied_at.is_none() => return Err(state_error(&original)),
             _ => {}
         }
-        if let Some(run) = self.plan_undo(original, wish).await? {
-            self.run_held(run).await?;
+        if let Some((run, seen)) = self.plan_undo(original, wish).await? {
+            self.run_seen(run, Some(vec![seen])).await?;
         }
         self.ended.notify_waiters();
         self.get_action(id).await
     }
 
-    /// Makes the undo's plan; its id when it may run at once.
-    async fn plan_undo(&self, original: Action, wish: Wish) -> Result<Option<PlanId>, Error> {
+    /// Makes the undo's plan; its id when it may run at once, with what was read for it.
+    async fn plan_undo(&self, original: Action, wish: Wish) -> Result<Option<(PlanId, Ready)>, Error> {
         let target = self.get_target(original.target_id).await?;
         let ready = self.look(&original.capability, target, &original.params).await?;
         let (to, drifted) = self.way_back(&original, &ready).await?;
@@ -101,7 +101,7 @@ impl Engine {
         }
         let why = if drifted { format!("{} (the state changed since the action)", wish.why) } else { wish.why.clone() };
         let plan = self.draw_up_undo(&original, &ready, to, drifted, &Wish { why, ..wish.clone() }).await?;
-        self.insert_undo(plan, original, drifted, &wish).await
+        Ok(self.insert_undo(plan, original, drifted, &wish).await?.map(|run| (run, ready)))
     }
 
     /// The undo of this action that waits or runs.

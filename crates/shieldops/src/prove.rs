@@ -5,11 +5,12 @@ mod kills;
 pub(crate) mod life;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::IpAddr,
+    num::NonZero,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +20,8 @@ use serde_json::json;
 use shieldops_connectors::linux::{Linux, LinuxOptions, RootedOptions, TwinOptions};
 use shieldops_model::{FixedClock, Target, Timestamp};
 use shieldops_policy::Policy;
-use shieldops_respond::{AnyCapability, NOT_RESIDUE, ProofRow, ProveOptions, Registry, Verdict, prove, stand_in};
+use shieldops_respond::{NOT_RESIDUE, ProofRow, ProveOptions, Registry, Verdict, prove, stand_in};
+use tokio::task::JoinSet;
 
 use crate::{
     cli::{Outcome, block_on},
@@ -44,7 +46,7 @@ const HEAD: &[&str] = &[
     "WHY",
 ];
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ProveArgs {
     /// Which; all of them otherwise.
     capabilities: Vec<String>,
@@ -103,6 +105,22 @@ impl Stage {
     }
 }
 
+impl Stage {
+    async fn options(&self, args: &ProveArgs) -> anyhow::Result<ProveOptions> {
+        Ok(ProveOptions {
+            registry: Arc::clone(&self.registry),
+            policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
+            clock: self.clock.clone(),
+            sim: stand_in("sim/proof"),
+            twins: self.twins().await?,
+            cases: args.cases,
+            twin_cases: args.twin_cases,
+            seed: args.seed,
+            twin_time: Duration::from_secs(args.twin_seconds),
+        })
+    }
+}
+
 pub(crate) fn run(args: &ProveArgs) -> Outcome {
     let rows = block_on(prove_all(args))?;
     let Some(rows) = rows else {
@@ -122,39 +140,54 @@ pub(crate) fn run(args: &ProveArgs) -> Outcome {
     })
 }
 
-/// Nothing when a named capability does not exist.
+/// Nothing when a named capability does not exist. Each processor has stand-ins of its own and takes what is next.
 async fn prove_all(args: &ProveArgs) -> anyhow::Result<Option<Vec<ProofRow>>> {
-    let stage = Stage::new()?;
-    let known: Vec<Arc<dyn AnyCapability>> = stage.registry.all().map(Arc::clone).collect();
-    let named = |capability: &Arc<dyn AnyCapability>| {
-        args.capabilities.is_empty() || args.capabilities.iter().any(|name| name == capability.describe().name)
-    };
+    let first = Stage::new()?;
+    let known: Vec<&'static str> = first.registry.all().map(|capability| capability.describe().name).collect();
+    let named =
+        |name: &&'static str| args.capabilities.is_empty() || args.capabilities.iter().any(|wanted| wanted == name);
     let wanted: Vec<_> = known.into_iter().filter(named).collect();
     if wanted.is_empty() || (!args.capabilities.is_empty() && wanted.len() < args.capabilities.len()) {
         return Ok(None);
     }
-    let options = ProveOptions {
-        registry: Arc::clone(&stage.registry),
-        policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
-        clock: stage.clock.clone(),
-        sim: stand_in("sim/proof"),
-        twins: stage.twins().await?,
-        cases: args.cases,
-        twin_cases: args.twin_cases,
-        seed: args.seed,
-        twin_time: Duration::from_secs(args.twin_seconds),
-    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(wanted.len());
+    let queue = Arc::new(Mutex::new(wanted.iter().copied().collect::<VecDeque<_>>()));
+    let mut stages = vec![first];
+    while stages.len() < workers {
+        stages.push(Stage::new()?);
+    }
+    let mut running = JoinSet::new();
+    for stage in stages {
+        running.spawn(work(stage, args.clone(), Arc::clone(&queue)));
+    }
     let mut rows = Vec::new();
-    for capability in &wanted {
+    while let Some(done) = running.join_next().await {
+        rows.extend(done.context("a proof panicked")??);
+    }
+    rows.sort_by(|one, other| one.capability.cmp(&other.capability));
+    Ok(Some(rows))
+}
+
+/// Proves what is next in the queue, until it is empty.
+async fn work(
+    stage: Stage,
+    args: ProveArgs,
+    queue: Arc<Mutex<VecDeque<&'static str>>>,
+) -> anyhow::Result<Vec<ProofRow>> {
+    let options = stage.options(&args).await?;
+    let mut rows = Vec::new();
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(capability) = next.and_then(|name| stage.registry.find(name)) else { break };
         output::note(&format!("proving {}", capability.describe().name));
-        let mut row = prove(&options, capability).await;
+        let mut row = Box::pin(prove(&options, capability)).await;
         let twin = known_twin(&row).and_then(|name| Some((name, stage.linux.attachable(name)?)));
         let ground = kills::Ground { folder: stage.folder.path(), capability, twin };
         kills::kill(&ground, args.kills, args.seed, &mut row).await?;
         rows.push(row);
     }
     stage.linux.stop_twins();
-    Ok(Some(rows))
+    Ok(rows)
 }
 
 /// The twin that the capability was just proved on.

@@ -105,13 +105,12 @@ pub(crate) fn begin(role: Option<&str>, whose: Whose, write: bool) -> String {
 }
 
 /// The same for what reads, which does not begin when the epoch of authority is another than this: PostgreSQL answers with
-/// an error that says so.
+/// an error that says so. It comes before the transaction, so that it leaves none behind.
 pub(crate) fn begin_at(whose: Whose, epoch: i64) -> String {
-    let mut text = begin(None, whose, false);
-    let held = format!(
-        "; SELECT CASE WHEN epoch={epoch} THEN 0 ELSE CAST('authority is at '||epoch||', no longer at {epoch}' AS INT) END FROM authority"
+    let mut text = format!(
+        "SELECT CASE WHEN epoch={epoch} THEN 0 ELSE CAST('authority is at '||epoch||', no longer at {epoch}' AS INT) END FROM authority; "
     );
-    text.push_str(&held);
+    text.push_str(&begin(None, whose, false));
     text
 }
 
