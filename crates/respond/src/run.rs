@@ -62,11 +62,7 @@ impl Engine {
         if resumed && self.still_settles(&plan) {
             return Ok(plan);
         }
-        let looked = match seen {
-            Some(seen) if !resumed => Ok(seen),
-            _ => self.look_at_all(&plan).await,
-        };
-        let ready = match looked {
+        let ready = match self.looked(&plan, seen.filter(|_| !resumed)).await {
             Ok(ready) => ready,
             Err(error) => return self.give_up(plan, &error).await,
         };
@@ -159,6 +155,13 @@ impl Engine {
             );
         }
         Ok(None)
+    }
+
+    async fn looked(&self, plan: &Plan, seen: Option<Vec<Ready>>) -> Result<Vec<Ready>, Error> {
+        match seen {
+            Some(seen) => Ok(seen),
+            None => self.look_at_all(plan).await,
+        }
     }
 
     pub(crate) async fn look_at_all(&self, plan: &Plan) -> Result<Vec<Ready>, Error> {
