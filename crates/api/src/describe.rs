@@ -131,7 +131,7 @@ fn finish(method: &Method, path: &str, operation: &mut Operation) {
     }
     if idempotency::wanted(method, path) {
         let about = "A fresh random value; the same value repeats the request safely for a day.";
-        parameters.push(header("Idempotency-Key", about, true, "^[!#-~]{1,128}$").into());
+        parameters.push(header("Idempotency-Key", about, true, r#"^([!#-~]{1,128}|"[!#-~]{1,128}")$"#).into());
     }
     if wants_match(method, path) {
         let about = "The ETag of what was read, or `*`.";
