@@ -17,8 +17,8 @@ use crate::{client::Client, output::Failure};
 const CAPABILITY: &str = "linux.block_ip";
 /// A response that takes longer is a failure, not a figure.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks, so that looking does not take the processor from the server.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Between two looks, so that looking neither takes the processor from the server nor asks for more than a person may.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// What a root sign-in alone is worth lies above it; what is measured is time, and not how sure a finding is.
 const CONFIDENCE: f64 = 0.6;
 
