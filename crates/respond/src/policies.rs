@@ -91,7 +91,13 @@ impl Policies {
 
     fn remember(&self, plan: PlanId, evaluation: &Evaluation) {
         let (asked, decided) = (evaluation.input(), evaluation.decision().clone());
-        let Ok(input) = serde_json::to_value(asked) else { return };
+        let input = match serde_json::to_value(asked) {
+            Ok(input) => input,
+            Err(error) => {
+                tracing::error!(plan.id = %plan, %error, "what policy was asked cannot be kept for a replay");
+                return;
+            }
+        };
         let mut all = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= WAITING {
             all.pop_front();

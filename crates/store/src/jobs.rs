@@ -71,6 +71,25 @@ pub struct BulkJob {
     pub results: Vec<ItemResult>,
 }
 
+impl BulkJob {
+    /// One that runs from now on and has done nothing yet.
+    pub fn begun(id: JobId, kind: &str, total: u32, by: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            kind: kind.to_owned(),
+            state: JobState::Running,
+            total,
+            done: 0,
+            failed: 0,
+            created_at: now,
+            updated_at: now,
+            by: by.to_owned(),
+            subject: None,
+            results: Vec::new(),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Body {
     #[serde(default)]

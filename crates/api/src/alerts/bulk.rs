@@ -116,19 +116,8 @@ async fn begin(app: &Arc<App>, scope: TenantScope, body: Bulk) -> Result<Respons
     let (ids, wanted) = body.split(IN_A_JOB)?;
     let now = scope.store().clock().now();
     let id: JobId = id::mint(now, &mut rand::rng());
-    let job = BulkJob {
-        id,
-        kind: "alerts.update".to_owned(),
-        state: JobState::Running,
-        total: u32::try_from(ids.len()).unwrap_or(u32::MAX),
-        done: 0,
-        failed: 0,
-        created_at: now,
-        updated_at: now,
-        by: scope.actor().id.clone(),
-        subject: None,
-        results: Vec::new(),
-    };
+    let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let job = BulkJob::begun(id, "alerts.update", total, &scope.actor().id, now);
     let mut tx = scope.begin().await?;
     jobs::create(&mut tx, &job).await?;
     tx.commit(now).await?;

@@ -169,19 +169,7 @@ fn planned(
 ) -> (BulkJob, Replay) {
     let id: JobId = id::mint(now, &mut rand::rng());
     let by = scope.actor().id.clone();
-    let job = BulkJob {
-        id,
-        kind: KIND.to_owned(),
-        state: JobState::Running,
-        total: WHOLE,
-        done: 0,
-        failed: 0,
-        created_at: now,
-        updated_at: now,
-        by: by.clone(),
-        subject: Some(number.to_string()),
-        results: Vec::new(),
-    };
+    let job = BulkJob { subject: Some(number.to_string()), ..BulkJob::begun(id, KIND, WHOLE, &by, now) };
     let policy_hash = policy.hash().to_owned();
     (job, Replay { id, number, policy_hash, from, to, state: JobState::Running, at: now, by, report: None })
 }
@@ -196,11 +184,13 @@ struct Work {
 }
 
 async fn run(mut work: Work) {
-    match ask_all(&mut work).await {
+    let written =
+        |report| serde_json::to_value(report).map_err(|error| Problem::new(Code::INTERNAL, error.to_string()));
+    match ask_all(&mut work).await.and_then(written) {
         Ok(report) => {
             (work.job.state, work.job.done) = (JobState::Done, WHOLE);
             work.replay.state = JobState::Done;
-            work.replay.report = serde_json::to_value(report).ok();
+            work.replay.report = Some(report);
         }
         Err(error) => {
             tracing::error!(job.id = %work.job.id, error = error.detail, "a replay of policies did not come to its end");

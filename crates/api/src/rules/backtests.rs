@@ -115,19 +115,7 @@ fn planned(
 ) -> (BulkJob, Backtest) {
     let id: JobId = id::mint(now, &mut rand::rng());
     let by = scope.actor().id.clone();
-    let job = BulkJob {
-        id,
-        kind: KIND.to_owned(),
-        state: JobState::Running,
-        total: WHOLE,
-        done: 0,
-        failed: 0,
-        created_at: now,
-        updated_at: now,
-        by: by.clone(),
-        subject: Some(subject.rule.id.clone()),
-        results: Vec::new(),
-    };
+    let job = BulkJob { subject: Some(subject.rule.id.clone()), ..BulkJob::begun(id, KIND, WHOLE, &by, now) };
     let (rule_id, version) = (subject.rule.id.clone(), subject.rule.version.clone());
     let test = Backtest { id, rule_id, version, from, to, state: JobState::Running, at: now, by, report: None };
     (job, test)

@@ -74,13 +74,13 @@ pub(super) struct VersionsArgs {
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
     /// A version [default: what is in force].
     #[arg(long)]
-    from: Option<u64>,
+    pub(super) from: Option<u64>,
     /// A version [default: what is in force].
     #[arg(long)]
-    to: Option<u64>,
+    pub(super) to: Option<u64>,
 }
 
 #[derive(Debug, Args)]

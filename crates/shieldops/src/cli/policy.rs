@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    Outcome, plan,
+    Outcome,
+    gate::DiffArgs,
+    plan,
     see::{PageArgs, ShowArgs},
 };
 use crate::client::ServerArgs;
@@ -64,18 +66,6 @@ pub(super) struct VersionsArgs {
     /// Write its files into this folder, which must not be there.
     #[arg(long, value_name = "DIR", requires = "number")]
     out: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DiffArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    /// A version [default: what is in force].
-    #[arg(long)]
-    from: Option<u64>,
-    /// A version [default: what is in force].
-    #[arg(long)]
-    to: Option<u64>,
 }
 
 #[derive(Debug, Args)]

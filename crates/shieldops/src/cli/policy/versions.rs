@@ -5,12 +5,12 @@ use std::{fs, path::Path, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    ActivateArgs, DeactivateArgs, DiffArgs, FolderArgs, ListArgs, PATH, PushArgs, VersionsArgs, test::print_tests,
-    test::read,
+    ActivateArgs, DeactivateArgs, FolderArgs, ListArgs, PATH, PushArgs, VersionsArgs, test::print_tests, test::read,
 };
 use crate::{
     cli::{
-        Outcome, gate,
+        Outcome,
+        gate::{self, DiffArgs},
         see::{heading, list, print},
     },
     client::{Client, ServerArgs, query},
