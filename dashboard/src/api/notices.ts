@@ -1,9 +1,9 @@
 /** Who is told of what waits for them, by which way, and what became of each letter. */
 import { queryOptions } from '@tanstack/react-query'
 import { get, post, put, type Query } from './client'
+import { sooner } from './poll'
 import { list } from './queries'
 import type { components } from './schema'
-import type { Page } from './types'
 
 type S = components['schemas']
 export type Notifications = S['NotificationsView']
@@ -25,8 +25,7 @@ const QUIET_MS = 20_000
 const ON_ITS_WAY_MS = 4_000
 export const lettersQuery = (filter: Query) => ({
   ...list<Letter>('letters', '/notifications/outbox', filter, 100),
-  refetchInterval: ({ state }: { state: { data?: { pages: Page<Letter>[] } } }) =>
-    state.data?.pages.some(page => page.items.some(letter => letter.state === 'queued')) ? ON_ITS_WAY_MS : QUIET_MS,
+  refetchInterval: sooner<Letter>(letter => letter.state === 'queued', ON_ITS_WAY_MS, QUIET_MS),
 })
 export const setWays = (body: WaysBody, seen: number) => put<Notifications>('/notifications', body, seen)
 /** To one's own address and to the webhook. */

@@ -1,9 +1,10 @@
 /** The policies that judge plans: those built in, the versions of a tenant's own, and what these would have decided. */
 import { queryOptions } from '@tanstack/react-query'
 import { get, post } from './client'
+import { sooner } from './poll'
 import { list, one } from './queries'
 import type { components } from './schema'
-import type { GateChange, Page } from './types'
+import type { GateChange } from './types'
 
 type S = components['schemas']
 export type Policies = S['PoliciesView']
@@ -43,10 +44,7 @@ export const policyDiffQuery = (from: number, to: number) =>
   })
 export const policyReplaysQuery = {
   ...list<PolicyReplay>('policy-replays', '/policies/replays', {}, 50),
-  refetchInterval: ({ state }: { state: { data?: { pages: Page<PolicyReplay>[] } } }) =>
-    state.data?.pages.some(page => page.items.some(replay => replay.state === 'running'))
-      ? RUNNING_MS
-      : (false as const),
+  refetchInterval: sooner<PolicyReplay>(replay => replay.state === 'running', RUNNING_MS),
 }
 export const replayPolicies = (version: number) => post<{ id: string }>('/policies/replays', { version })
 export const activatePolicies = (number: number, reason: string) =>

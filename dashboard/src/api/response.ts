@@ -32,6 +32,8 @@ export type NewPlan = {
   title?: string
   why?: string
   incident_id?: string
+  /** Why a freeze that denies it is set aside. */
+  freeze_override?: string
 }
 export const createPlan = (plan: NewPlan) => post<Plan>('/plans', plan)
 export const breakGlass = (plan: Plan, reason: string) =>

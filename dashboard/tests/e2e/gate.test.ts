@@ -127,6 +127,46 @@ describe.skipIf(!REAL)('two people at the gate', () => {
     await Promise.all([page.close(), other.close()])
   }, 90_000)
 
+  test('a freeze holds what changes: it is set aside with a reason, and what contains goes on', async () => {
+    const page = await settings(side.context, 'autonomy')
+    await page.getByRole('button', { name: 'New freeze' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name', { exact: true }).fill('the fair')
+    await dialog.getByLabel('From').fill('2020-01-01T00:00')
+    await dialog.getByLabel('To').fill('2090-01-01T00:00')
+    await dialog.getByLabel(/^Reason/).fill('the shop is full')
+    await dialog.getByRole('button', { name: 'Take it' }).click()
+    await page.getByRole('button', { name: 'Write a draft…' }).click()
+    await reason(page, 'Write draft')
+    await page.getByText('only tightens').waitFor()
+    await page.getByRole('button', { name: 'Put in force…' }).click()
+    await reason(page, 'Put in force')
+    await page.getByText('only tightens').waitFor({ state: 'detached' })
+    await page.goto(`${server.url}/t/${side.slug}/capabilities?capability=linux.block_ip`)
+    const form = page.getByRole('form', { name: /^Plan: / })
+    await form.getByLabel('Target').selectOption('sim/gate')
+    await form.getByText(/are frozen: the fair\. This contains, so it goes on all the same/).waitFor()
+    // No capability of today changes how things work: the browser is told that this one does.
+    await page.route(/\/api\/v1\/capabilities\b/, async route => {
+      const answer = await route.fetch()
+      const body = (await answer.json()) as { items: { purpose: string }[] }
+      for (const item of body.items) item.purpose = 'change'
+      await route.fulfill({ response: answer, json: body })
+    })
+    await page.reload()
+    await form.getByLabel('Target').selectOption('sim/gate')
+    await form.getByLabel('Address', { exact: true }).fill('198.51.100.77')
+    await form.getByLabel(/^Why the freeze is set aside/).fill('the outage is worse')
+    const sent = page.waitForRequest(request => request.method() === 'POST' && request.url().endsWith('/api/v1/plans'))
+    await form.getByRole('button', { name: 'Make plan' }).click()
+    expect((await sent).postDataJSON()).toMatchObject({ freeze_override: 'the outage is worse' })
+    await page.waitForURL('**/plans/pln_*')
+    // The server knows better: nothing held it, so nobody was told of anything.
+    await page.getByText(/^Policy allows it/).waitFor()
+    expect(await page.getByText('A freeze was set aside').count()).toBe(0)
+    await page.close()
+  }, 90_000)
+
   test('policies of one person are replayed and put in force by the other, and taken out by both', async () => {
     const files = [
       {

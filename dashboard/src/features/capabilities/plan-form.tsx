@@ -13,6 +13,7 @@ import { useList } from '@/app/use-list'
 import { Field, InlineError, inputClass, Loaded, Marks, NoPermission, short } from '@/ui'
 import { createPlan } from '../plans/acts'
 import { Param } from './field'
+import { FrozenNote, heldBack, useFreezes } from './frozen-note'
 import { fieldsOf, initial, type ParamField, paramsOf, type Typed, wrong } from './params'
 import { candidates, hostTarget, prefilled, ranked } from './prefill'
 
@@ -47,8 +48,10 @@ function Form({ capability, targets, incident: of }: FormProps) {
     targets.some(t => t.name === asked) ? asked : hostTarget(targets, entities),
   )
   const [why, setWhy] = useState('')
+  const [aside, setAside] = useState('')
   const { error, busy, run } = useSubmit([])
   const chosen = targets.find(t => t.name === target)
+  const freezes = useFreezes(chosen)
   const bad = fields.some(field => wrong(field, typed[field.name]))
   const send = () =>
     createPlan({
@@ -61,6 +64,7 @@ function Form({ capability, targets, incident: of }: FormProps) {
       ],
       why: why.trim() || undefined,
       incident_id: incident,
+      freeze_override: (freezes.length > 0 && heldBack(capability) && aside.trim()) || undefined,
     })
   return (
     <form
@@ -118,6 +122,7 @@ function Form({ capability, targets, incident: of }: FormProps) {
           onChange={e => setWhy(e.target.value)}
         />
       </Field>
+      {chosen && <FrozenNote {...{ capability, freezes }} target={chosen} reason={aside} onReason={setAside} />}
       <InlineError error={error} />
       <div className="flex items-center justify-end gap-2">
         <p className="mr-auto text-xs text-fg-3">The plan shows what would change; nothing is done by making it.</p>

@@ -5,17 +5,10 @@ import { Btn, cap, Field, inputClass } from '@/ui'
 import { FormDialog, ReasonField } from '@/ui/form-dialog'
 import { Acts, Table, Td, Tr } from '@/ui/table'
 import { GatePart, type PartProps } from './draft'
+import { DAYS, when } from './frozen'
 
 const ENVIRONMENTS: Environment[] = ['development', 'staging', 'production']
-const DAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const
-type Day = (typeof DAYS)[number]
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone
-
-export function when(freeze: GateFreeze): string {
-  const { when } = freeze
-  if (when.kind === 'dates') return `${new Date(when.from).toLocaleString()} to ${new Date(when.to).toLocaleString()}`
-  return `${when.days.map(cap).join(', ')}, ${when.from} to ${when.to} (${when.zone})`
-}
 
 export function Freezes() {
   return (
@@ -94,7 +87,7 @@ const EMPTY = {
   reason: '',
   weekly: false,
   environments: [] as Environment[],
-  days: [] as Day[],
+  days: [] as typeof DAYS,
   begin: '',
   end: '',
   from: '18:00',

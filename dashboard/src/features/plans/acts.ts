@@ -23,7 +23,9 @@ async function act<T>(run: () => Promise<T>): Promise<T> {
 export const approve = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/approve`, { hash: plan.hash }))
 export const reject = (plan: Plan, reason: string) => act(() => post<Plan>(`/plans/${plan.id}/reject`, { reason }))
 export const execute = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/execute`))
-export const replan = (plan: Plan) => act(() => post<Plan>(`/plans/${plan.id}/replan`))
+/** A new plan of the same actions; with a reason, a freeze that denies it is set aside. */
+export const replan = (plan: Plan, freeze_override?: string) =>
+  act(() => post<Plan>(`/plans/${plan.id}/replan`, freeze_override ? { freeze_override } : undefined))
 export const breakGlass = (plan: Plan, reason: string) => act(() => response.breakGlass(plan, reason))
 export const createPlan = (plan: response.NewPlan) => act(() => response.createPlan(plan))
 export const undoMany = (scope: response.UndoScope, reason: string) => act(() => response.undoMany(scope, reason))

@@ -1,24 +1,25 @@
 /** One plan: what it will do to the live target, why, how risky, who decides, what came of it, how to take it back. */
 import { useQuery } from '@tanstack/react-query'
-import { Check, OctagonAlert, Play, RotateCcw, ShieldCheck, Undo2, X } from 'lucide-react'
+import { Check, OctagonAlert, Play, RotateCcw, ShieldCheck, Snowflake, Undo2, X } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { planQuery } from '@/api/queries'
 import type { Plan } from '@/api/types'
 import { useAutomation } from '@/app/automation'
 import { useHotkeys } from '@/app/hotkeys'
 import { useNames } from '@/app/names'
+import { useNavigateTo } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
 import { Ago, Btn, Chip, cn, InlineError, Kbd, Marks, PLAN_STATE, short, useNow } from '@/ui'
 import { ActionBlock } from './action-block'
-import { approve, breakGlass, execute, reject, replan } from './acts'
+import { approve, execute, replan } from './acts'
+import type { Asking } from './dialogs'
 import { ControlsMet, Owed, Unanswered, VetoBox } from './owed'
 import { DecisionLines, Expiry, RISK_TONE, RiskTerms } from './parts'
 import { ReachBlock } from './reach-block'
 import { planView, undoable } from './view'
 
-const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
+const Dialogs = lazy(() => import('./dialogs'))
 const Explain = lazy(() => import('./explain'))
-const UndoPlan = lazy(() => import('./undo-plan'))
 
 type Props = {
   plan: Plan
@@ -116,8 +117,6 @@ function Why({ plan }: { plan: Plan }) {
   )
 }
 
-type Asking = 'reject' | 'veto' | 'glass' | 'undo' | null
-
 function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
   const { user } = useUser()
   const can = useCan()
@@ -126,7 +125,8 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
   const view = planView(plan, can, user.id, now)
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
-  const [asking, setAsking] = useState<Asking>(null)
+  const [asking, setAsking] = useState<Asking | null>(null)
+  const go = useNavigateTo()
   const many = undoable(plan, can).length > 1
   const run = async (act: () => Promise<unknown>) => {
     if (busy) return
@@ -160,7 +160,7 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
         <VetoBox until={view.waitsUntil} canVeto={view.canVeto} halted={halted} onVeto={() => setAsking('veto')} />
       )}
       <InlineError error={error} />
-      {(primary || view.canReject || view.canBreakGlass || many) && (
+      {(primary || view.canReject || view.canBreakGlass || view.canSetAside || many) && (
         <div className="flex flex-wrap gap-1.5">
           {view.canApprove && (
             <Btn v="primary" size="sm" disabled={busy} onClick={() => void run(() => approve(plan))}>
@@ -176,9 +176,19 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
             </Btn>
           )}
           {view.canReplan && (
-            <Btn size="sm" disabled={busy} onClick={() => void run(() => replan(plan))}>
+            <Btn
+              size="sm"
+              disabled={busy}
+              onClick={() => void run(() => replan(plan).then(made => go(`/plans/${made.id}`)))}
+            >
               <RotateCcw size={13} aria-hidden="true" />
               Plan again
+            </Btn>
+          )}
+          {view.canSetAside && (
+            <Btn size="sm" disabled={busy} onClick={() => setAsking('aside')}>
+              <Snowflake size={13} aria-hidden="true" />
+              Set the freeze aside…
             </Btn>
           )}
           {many && (
@@ -209,42 +219,5 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
         </Suspense>
       )}
     </div>
-  )
-}
-
-type DialogProps = { plan: Plan; asking: Exclude<Asking, null>; onClose: () => void }
-
-function Dialogs({ plan, asking, onClose }: DialogProps) {
-  if (asking === 'undo') return <UndoPlan plan={plan} onClose={onClose} />
-  if (asking === 'glass') {
-    const frozen = plan.state === 'denied'
-    return (
-      <ReasonDialog
-        open
-        onClose={onClose}
-        danger
-        title="Break glass"
-        note={`${plan.title}. It runs at once ${frozen ? 'in spite of the freeze' : 'without the approvals that it needs'}.`}
-        verb="Break glass and run"
-        hint="Goes into the ledger with your name, and to every administrator."
-        act={reason => breakGlass(plan, reason)}
-      >
-        <p className="rounded-md px-2.5 py-1.5 text-xs soft-critical">
-          All administrators are told at once. What policy denies, its caps and protected things hold all the same. Your
-          session must have given a passkey or a code in the last five minutes.
-        </p>
-      </ReasonDialog>
-    )
-  }
-  const veto = asking === 'veto'
-  return (
-    <ReasonDialog
-      open
-      onClose={onClose}
-      title={veto ? 'Veto this plan' : 'Reject this plan'}
-      note={plan.title}
-      verb={veto ? 'Veto plan' : 'Reject plan'}
-      act={reason => reject(plan, reason)}
-    />
   )
 }

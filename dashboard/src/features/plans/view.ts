@@ -13,8 +13,12 @@ export type PlanView = {
   canVeto: boolean
   /** Setting the approvals aside, or a freeze, would let it run. */
   canBreakGlass: boolean
+  /** Only a freeze denies it: planned again without that, it asks for its approvals. */
+  canSetAside: boolean
 }
 
+/** What was in the way may be gone by now. */
+const AGAIN: Plan['state'][] = ['superseded', 'denied']
 const UNDOABLE: Action['state'][] = ['verified', 'unverified', 'drifted', 'undo_failed', 'settling']
 /** An undo is an action too: verified, it means that the effect is gone. */
 export const inForce = (action: Action) => action.state === 'verified' && !action.undo_of
@@ -50,13 +54,18 @@ function whyNotApprove(plan: Plan, may: (permission: string) => boolean, userId:
   return null
 }
 
+/** The server plans neither again: an undo is asked for anew, and so is an adoption. */
+const ofItsOwn = (plan: Plan) => !plan.undo_of && plan.actions.every(action => !action.undo_of && !action.adopts)
+
+const onlyFrozen = ({ state, decision: { denies } }: Plan) =>
+  state === 'denied' && denies.length > 0 && denies.every(reason => reason.code === 'change_freeze')
+
 /** What break-glass sets aside: missing approvals, and a freeze where nothing else denies. */
 function glassHelps(plan: Plan) {
-  const undoes = plan.undo_of || plan.actions.some(action => action.undo_of)
-  if (undoes || plan.break_glass) return false
-  const { allow, denies, approvals_needed } = plan.decision
+  if (plan.undo_of || plan.actions.some(action => action.undo_of) || plan.break_glass) return false
+  const { allow, approvals_needed } = plan.decision
   if (plan.state === 'proposed') return allow && approvals_needed > 0
-  return plan.state === 'denied' && denies.length > 0 && denies.every(reason => reason.code === 'change_freeze')
+  return onlyFrozen(plan)
 }
 
 /** The action's class says whether there is a way back; only what may be in force has something to take back. */
@@ -75,9 +84,10 @@ export function planView(plan: Plan, may: (permission: string) => boolean, userI
     whyNot,
     canReject: waiting && may('plan.approve'),
     canExecute: ((plan.state === 'approved' && !waitsUntil) || free) && may('plan.create'),
-    canReplan: (expired || plan.state === 'superseded') && may('plan.create'),
+    canReplan: (expired || AGAIN.includes(plan.state)) && ofItsOwn(plan) && may('plan.create'),
     waitsUntil,
     canVeto: waitsUntil !== null && may('plan.approve'),
     canBreakGlass: ahead && may('plan.approve') && glassHelps(plan),
+    canSetAside: onlyFrozen(plan) && ofItsOwn(plan) && may('plan.approve') && may('plan.create'),
   }
 }

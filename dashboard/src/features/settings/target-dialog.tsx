@@ -9,6 +9,7 @@ import { Btn, Field, InlineError, inputClass } from '@/ui'
 import { ReasonField } from '@/ui/form-dialog'
 import { Modal } from '@/ui/modal'
 import { parseLabels, printLabels } from './labels'
+import { isSsh, SshFields, sshForm, sshOf } from './ssh-fields'
 
 const THIS_HOST = 'local'
 /** The server alone knows the text to type; it names it in backquotes when it refuses. */
@@ -40,6 +41,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
     confirm: '',
     reason: '',
   })
+  const [ssh, setSsh] = useState(sshForm(target?.ssh))
   const { error, busy, onSubmit } = useSubmit(['targets', 'gate-changes'])
   const lowers = target !== null && lowered(target, { ...form, labels: parseLabels(form.labels) })
   const set = (change: Partial<typeof form>) => setForm({ ...form, ...change })
@@ -55,6 +57,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
       protected: form.protected,
       ...(form.confirm && { confirm: form.confirm }),
       ...(lowers && { reason: form.reason.trim() }),
+      ...(isSsh(form.name) && { ssh: sshOf(ssh, target?.ssh) }),
     }
     return target
       ? patch<unknown>(`/targets/${target.id}`, body, target.version)
@@ -72,7 +75,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
       note="Policy decides by these words, never by a caller's."
     >
       <form onSubmit={onSubmit(send, done)} className="grid grid-cols-2 gap-3">
-        <Field label="Name" hint="local, netns/<name>, twin/<name> or sim/<name>">
+        <Field label="Name" hint="local, or ssh/, netns/, twin/ or sim/ and a name">
           <input
             required
             disabled={!!target}
@@ -116,6 +119,7 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
           <input type="checkbox" checked={form.protected} onChange={e => set({ protected: e.target.checked })} />
           Protected: no action may ever touch it
         </label>
+        {isSsh(form.name) && <SshFields form={ssh} before={target?.ssh} onChange={to => setSsh({ ...ssh, ...to })} />}
         {lowers && (
           <div className="col-span-2 flex flex-col gap-2 rounded-md p-2.5 soft-medium">
             <p className="text-xs">

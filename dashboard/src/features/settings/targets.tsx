@@ -95,6 +95,11 @@ function Row({ target, write, onEdit }: { target: Target; write: boolean; onEdit
             </Chip>
           ))}
         </span>
+        {target.ssh && (
+          <span className="mt-0.5 block break-all text-2xs text-fg-3" title={`Key ${target.ssh.key_fingerprint}`}>
+            {target.ssh.user}@{target.ssh.address}, port {target.ssh.port}
+          </span>
+        )}
         <InlineError error={error} className="mt-1" />
       </td>
       <td className="py-2 font-mono">{target.host ?? ''}</td>
