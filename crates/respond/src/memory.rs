@@ -43,7 +43,8 @@ struct Tables {
     lowered: Vec<Lowered>,
     collected: Vec<(ActionId, Collected)>,
     entries: Vec<Entry>,
-    peers: Vec<IpAddr>,
+    /// Addresses that events spoke of, and when last.
+    peers: BTreeMap<IpAddr, Timestamp>,
     /// Automation is halted together with the first entry of this kind.
     halt_with: Option<&'static str>,
 }
@@ -98,9 +99,9 @@ impl MemoryJournal {
         self.lock().lowered.clone()
     }
 
-    /// Addresses that events spoke of lately.
-    pub fn put_peers(&self, peers: Vec<IpAddr>) {
-        self.lock().peers = peers;
+    /// Addresses that events speak of at a time.
+    pub fn put_peers(&self, at: Timestamp, peers: Vec<IpAddr>) {
+        self.lock().peers.extend(peers.into_iter().map(|peer| (peer, at)));
     }
 
     /// The rules whose alerts are in an incident.
@@ -306,10 +307,10 @@ impl Journal for MemoryJournal {
         Ok(outcomes)
     }
 
-    async fn peers(&self, ranges: &[IpNet], _from: Timestamp, limit: usize) -> Stored<Vec<IpAddr>> {
+    async fn peers(&self, ranges: &[IpNet], from: Timestamp, limit: usize) -> Stored<Vec<IpAddr>> {
         let tables = self.lock();
-        let within = |peer: &&IpAddr| ranges.iter().any(|net| net.contains(*peer));
-        Ok(tables.peers.iter().filter(within).take(limit).copied().collect())
+        let lately = tables.peers.iter().filter(|(_, at)| **at >= from).map(|(peer, _)| *peer);
+        Ok(lately.filter(|peer| ranges.iter().any(|net| net.contains(peer))).take(limit).collect())
     }
 
     async fn durations(&self, capability: &str, simulated: bool) -> Stored<Vec<u64>> {

@@ -128,4 +128,19 @@ fn written(write: &Write) -> Option<PlanId> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use shieldops_model::Id;
+
+    use super::*;
+
+    #[test]
+    fn questions_whose_plan_is_never_written_are_forgotten_in_the_end() {
+        let (policies, policy) = (Policies::default(), Policy::built_in().unwrap());
+        let ask = |n: u128| {
+            policies.remember(Id::from_bits(n), &policy.refuse(shieldops_policy::example::block(), "no"));
+        };
+        (0..=u128::try_from(WAITING).unwrap()).for_each(ask);
+        assert_eq!(policies.asked.lock().unwrap().len(), WAITING);
+        assert_eq!(policies.asked.lock().unwrap()[0].plan, Id::from_bits(1));
+    }
+}

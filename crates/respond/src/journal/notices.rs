@@ -170,6 +170,44 @@ mod tests {
         assert_eq!(values, ["block_ip", "every target", "2", "3 drifts in 24 h"]);
     }
 
+    /// What a plan's own entry tells, and whom.
+    fn of_a_plan(kind: &'static str, more: &Value) -> Vec<(NoticeKind, Audience, Vec<String>)> {
+        let mut plan = json!({
+            "id": "pln_01h455vb4pex5vsknk084sn02q", "hash": "", "state": "proposed", "title": "Restart", "why": "", "risk": "low",
+            "simulated": false, "demo": false, "incident_id": null, "requester": "usr_1", "requester_addr": null, "actions": [],
+            "decision": {"allow": true, "denies": [], "approvals_needed": 1, "risk": "low", "risk_terms": [], "input_hash": "",
+                "policy_hash": "", "obligations": {"notify": ["approvers", "everyone"]}},
+            "approvals": [], "rejected_reason": null, "undo_of": null, "not_checkable": [], "created_at": "2026-01-01T00:00:00Z",
+            "expires_at": "2026-01-02T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "version": 1,
+        });
+        plan.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let plan = Box::new(serde_json::from_value(plan).unwrap());
+        let entry = Entry { kind, subjects: Vec::new(), actor: "usr_1".to_owned(), payload: json!({"by": "ann"}) };
+        let writes = vec![Write::InsertPlan { plan, proposal: None }];
+        let told = of(&Change { at: Timestamp::from_secs(1_790_000_000), writes, entry: Some(entry) });
+        let shown = |notice: Notice| {
+            let reason =
+                notice.facts.into_iter().filter(|fact| fact.label == "Reason").map(|fact| fact.value).collect();
+            (notice.kind, notice.audience, reason)
+        };
+        told.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_freeze_that_is_set_aside_is_told_to_everyone_once_with_its_reason_and_asks_for_approval_all_the_same() {
+        let by = json!({"by": "usr_01h455vb4pex5vsknk084sn02q", "name": "ann", "reason": "it burns", "at": "2026-01-01T00:00:00Z"});
+        let asked = (NoticeKind::ApprovalRequest, Audience::Approvers, Vec::new());
+        let everyone =
+            |kind, reason: &[&str]| (kind, Audience::Everyone, reason.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            of_a_plan("plan.freeze_overridden", &json!({"freeze_override": by})),
+            [everyone(NoticeKind::FreezeOverridden, &["it burns"]), asked.clone()]
+        );
+        assert_eq!(of_a_plan("plan.proposed", &json!({})), [asked, everyone(NoticeKind::PlanAnnounced, &[])]);
+        let broken = of_a_plan("plan.break_glass", &json!({"break_glass": by}));
+        assert_eq!(broken, [(NoticeKind::BreakGlass, Audience::Administrators, vec!["it burns".to_owned()])]);
+    }
+
     fn heard(kind: &'static str, payload: Value) -> Vec<Notice> {
         let automation = Automation { halted: true, by: None, at: None, reason: None };
         let entry = Entry { kind, subjects: Vec::new(), actor: "usr_1".to_owned(), payload };

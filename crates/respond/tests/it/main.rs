@@ -1,0 +1,10 @@
+//! The engine over a journal in memory and a switch that people throw.
+
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod freeze;
+mod hash;
+mod lifting;
+mod policies;
+mod reached;
+mod switch;
