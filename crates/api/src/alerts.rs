@@ -4,8 +4,14 @@ pub(crate) mod bulk;
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shieldops_ingest::normalise;
 use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
 use shieldops_pipeline::events;
@@ -60,9 +66,31 @@ pub(crate) fn severity(text: Option<&String>) -> Result<Option<Severity>, Proble
     text.map(|word| Severity::parse(word).ok_or_else(|| wrong(word))).transpose()
 }
 
+/// A [`List`] of alerts that are JSON already.
+pub(crate) struct WrittenList {
+    items: Vec<alerts::Written>,
+    next_cursor: Option<String>,
+}
+
+impl IntoResponse for WrittenList {
+    fn into_response(self) -> Response {
+        let length: usize = self.items.iter().map(|item| item.json.len() + 1).sum();
+        let mut body = Vec::with_capacity(length + 256);
+        body.extend_from_slice(br#"{"items":["#);
+        for (at, item) in self.items.iter().enumerate() {
+            body.extend_from_slice(if at == 0 { b"" } else { b"," });
+            body.extend_from_slice(&item.json);
+        }
+        body.extend_from_slice(br#"],"next_cursor":"#);
+        body.extend_from_slice(json!(self.next_cursor).to_string().as_bytes());
+        body.push(b'}');
+        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    }
+}
+
 /// Alerts, newest first unless told.
 #[utoipa::path(get, path = "/api/v1/alerts", operation_id = "list_alerts", tag = "alerts", params(AlertQuery), responses((status = 200, body = List<Alert>)))]
-pub(crate) async fn list(caller: Caller, query: AlertQuery) -> Result<Json<List<Alert>>, Problem> {
+pub(crate) async fn list(caller: Caller, query: AlertQuery) -> Result<WrittenList, Problem> {
     let asked = &query.filter;
     let filter = alerts::Filter {
         status: enums::<AlertStatus>("status", asked.status.as_ref())?,
@@ -76,7 +104,7 @@ pub(crate) async fn list(caller: Caller, query: AlertQuery) -> Result<Json<List<
         oldest_first: query.sort == "created_at",
     };
     let found = alerts::list(&mut caller.scope.read().await?, &filter, query.page()).await?;
-    Ok(Json(query.answer(found)))
+    Ok(WrittenList { next_cursor: query.seal(found.next_cursor.as_deref()), items: found.items })
 }
 
 /// An alert with what an analyst asks first: the rule's words, which fields matched, and how often it was seen.
@@ -115,12 +143,15 @@ pub(crate) struct FieldMatch {
     pub(crate) selection: String,
     pub(crate) field: String,
     pub(crate) value: String,
+    /// Where in `value` it was found: the first byte and the one behind the last, in UTF-8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ranges: Vec<[usize; 2]>,
     pub(crate) pattern: String,
 }
 
 impl From<shieldops_detect::FieldHit> for FieldMatch {
     fn from(hit: shieldops_detect::FieldHit) -> Self {
-        Self { selection: hit.selection, field: hit.field, value: hit.value, pattern: hit.pattern }
+        Self { selection: hit.selection, field: hit.field, value: hit.value, ranges: hit.ranges, pattern: hit.pattern }
     }
 }
 

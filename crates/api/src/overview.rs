@@ -1,6 +1,6 @@
 //! What the first page shows, computed from the rows it speaks of.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,8 @@ pub(crate) async fn show(
         return Err(Problem::invalid("`hours` is 1 to 168"));
     }
     let now = app.store.clock().now();
-    let from = now.minus(Duration::from_secs(u64::from(hours) * 3_600));
+    let width_us = i64::from(hours) * 3_600_000_000 / i64::from(BUCKETS);
+    let from = begin_of_chart(now, width_us);
     let ingest = stats(&app, &caller).await?;
     let mut reader = caller.scope.read().await?;
     let tally = alerts::tally(&mut reader).await?;
@@ -135,7 +136,6 @@ pub(crate) async fn show(
             .await?
             .items;
     let minutes = bookkeeping::minutes(&mut reader, from).await?;
-    let width_us = i64::from(hours) * 3_600_000_000 / i64::from(BUCKETS);
     let series = series(&alerts::histogram(&mut reader, from, width_us, BUCKETS).await?, from, width_us);
     let activity =
         ledger::list(&mut reader, &ledger::Filter::default(), &PageRequest { limit: Some(12), cursor: None })
@@ -194,6 +194,12 @@ async fn action_counts(access: &mut impl Access) -> Result<ActionCounts, Problem
         drifted: of(&["drifted"]),
         undone: of(&["undone", "expired"]),
     })
+}
+
+/// Where the first bucket begins so that the last has the moment in it. Buckets begin at multiples of their width: a chart
+/// that is read again counts the same alerts in the same bars.
+fn begin_of_chart(now: Timestamp, width_us: i64) -> Timestamp {
+    Timestamp::from_micros((now.as_micros() / width_us - i64::from(BUCKETS) + 1) * width_us)
 }
 
 /// Alerts by first sight, in equal buckets from `from` on.

@@ -1,5 +1,5 @@
 //! API keys: machines' credentials. A key belongs to the tenant, not to whoever made it: it outlives them, and can do no
-//! more than they could when it was made. Several secrets are good at once, so that rotation needs no downtime.
+//! more than they could when it was made; one that a key makes reaches no farther than that key. Several secrets are good at once, so that rotation needs no downtime.
 
 use std::time::Duration;
 
@@ -44,7 +44,53 @@ async fn checked(tx: &mut Tx, rights: &Rights, wanted: NewKey, now: Timestamp) -
     }
     let (routes, addresses) = (reach::routes(&wanted.routes)?, reach::addresses(&wanted.addresses)?);
     let permissions = holds.names().into_iter().map(str::to_owned).collect();
-    Ok(NewKey { name, permissions, routes, addresses, ..wanted })
+    let expires_at = tx.scope().ends(wanted.expires_at);
+    let wanted = NewKey { name, permissions, routes, addresses, expires_at, ..wanted };
+    if let Some(maker) = maker(tx, now).await? {
+        reaches_no_farther(&maker, &wanted.reach())?;
+    }
+    Ok(wanted)
+}
+
+/// The key that asks, where it is a key that does.
+async fn maker(tx: &mut Tx, now: Timestamp) -> Result<Option<ApiKey>, IdentityError> {
+    match tx.scope().actor().id.parse() {
+        Ok(key) => Ok(api_keys::find(tx, key, now).await?),
+        Err(_person) => Ok(None),
+    }
+}
+
+/// What limits a key beside its permissions.
+struct Reach<'a> {
+    routes: &'a [String],
+    addresses: &'a [String],
+    rate_per_s: Option<u32>,
+    expires_at: Option<Timestamp>,
+}
+
+impl NewKey {
+    fn reach(&self) -> Reach<'_> {
+        let Self { routes, addresses, rate_per_s, expires_at, .. } = self;
+        Reach { routes, addresses, rate_per_s: *rate_per_s, expires_at: *expires_at }
+    }
+}
+
+/// A key gives no key that works where, as often or as long as it does not itself.
+fn reaches_no_farther(maker: &ApiKey, wanted: &Reach<'_>) -> Result<(), IdentityError> {
+    let beyond = |what: &str| Err(IdentityError::WiderThanOwn(format!("{what} beyond those of the key itself")));
+    if !reach::routes_within(&maker.routes, wanted.routes) {
+        return beyond("routes");
+    }
+    if !reach::addresses_within(&maker.addresses, wanted.addresses) {
+        return beyond("addresses");
+    }
+    if maker.expires_at.is_some_and(|end| wanted.expires_at.is_none_or(|asked| asked > end)) {
+        return beyond("days");
+    }
+    if maker.rate_per_s.is_some_and(|rate| wanted.rate_per_s.is_none_or(|asked| asked > rate)) {
+        return beyond("requests a second");
+    }
+    Ok(())
 }
 
 fn permissions(rights: &Rights, names: &[String]) -> Result<Permissions, IdentityError> {
@@ -140,6 +186,11 @@ async fn held(tx: &mut Tx, rights: &Rights, key: KeyId, now: Timestamp) -> Resul
         return Err(IdentityError::Conflict("the key was revoked or has expired".to_owned()));
     }
     bounds::within(rights, Permissions::known(&known.permissions), None)?;
+    if let Some(maker) = maker(tx, now).await? {
+        let ApiKey { routes, addresses, rate_per_s, expires_at, .. } = &known;
+        let reach = Reach { routes, addresses, rate_per_s: *rate_per_s, expires_at: *expires_at };
+        reaches_no_farther(&maker, &reach)?;
+    }
     Ok(known)
 }
 

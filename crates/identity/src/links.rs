@@ -50,7 +50,7 @@ pub async fn invite(
         person: None,
         invited_by: scope.actor().id.clone(),
         created_at: now,
-        expires_at: now.plus(INVITATION_FOR),
+        expires_at: scope.ends(Some(now.plus(INVITATION_FOR))).unwrap_or(now),
         spent_at: None,
         revoked_at: None,
     };

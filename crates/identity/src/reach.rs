@@ -104,6 +104,41 @@ fn covers(pattern: &str, method: &str, path: &str) -> bool {
     parts.next().is_none()
 }
 
+/// Whether every route of `asked` is one of `own`.
+pub fn routes_within(own: &[String], asked: &[String]) -> bool {
+    own.is_empty() || (!asked.is_empty() && asked.iter().all(|asked| own.iter().any(|own| holds(own, asked))))
+}
+
+/// Whether whatever one pattern covers the other covers too.
+fn holds(own: &str, asked: &str) -> bool {
+    let (Some((own_method, own)), Some((method, asked))) = (own.split_once(' '), asked.split_once(' ')) else {
+        return false;
+    };
+    if own_method != "*" && own_method != method {
+        return false;
+    }
+    let mut parts = asked.split('/');
+    for own in own.split('/') {
+        let Some(part) = parts.next() else { return false };
+        match own {
+            "**" => return true,
+            "*" if part == "**" => return false,
+            "*" => {}
+            literal if literal != part => return false,
+            _same => {}
+        }
+    }
+    parts.next().is_none()
+}
+
+/// Whether every range of `asked` lies in one of `own`.
+pub fn addresses_within(own: &[String], asked: &[String]) -> bool {
+    let inside = |asked: &String| {
+        network(asked).is_some_and(|asked| own.iter().filter_map(|own| network(own)).any(|own| own.contains(&asked)))
+    };
+    own.is_empty() || (!asked.is_empty() && asked.iter().all(inside))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -158,6 +193,36 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_within_a_reach_is_told_from_what_goes_beyond() {
+        for (own, asked, within) in [
+            (&[][..], &[][..], true),
+            (&[], &["* /**"], true),
+            (&["GET /a/*"], &[], false),
+            (&["GET /a/*"], &["GET /a/b", "GET /a/*"], true),
+            (&["GET /a/*"], &["GET /a/**"], false),
+            (&["GET /a/*"], &["GET /a/b/c"], false),
+            (&["GET /a/*"], &["GET /a"], false),
+            (&["GET /a/*"], &["POST /a/b"], false),
+            (&["GET /a/*"], &["* /a/b"], false),
+            (&["* /a/**"], &["GET /a/b/*", "POST /a/**"], true),
+            (&["* /a/**"], &["GET /a"], false),
+            (&["GET /a", "GET /b"], &["GET /b", "GET /c"], false),
+        ] {
+            assert_eq!(routes_within(&list(own), &list(asked)), within, "{own:?} {asked:?}");
+        }
+        for (own, asked, within) in [
+            (&[][..], &[][..], true),
+            (&["10.0.0.0/8"], &[], false),
+            (&["10.0.0.0/8"], &["10.1.0.0/16", "10.2.3.4"], true),
+            (&["10.1.0.0/16"], &["10.0.0.0/8"], false),
+            (&["10.0.0.0/8"], &["2001:db8::/32"], false),
+            (&["10.0.0.0/8", "2001:db8::/32"], &["2001:db8:1::/48"], true),
+        ] {
+            assert_eq!(addresses_within(&list(own), &list(asked)), within, "{own:?} {asked:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_range_or_route_is_refused_with_the_reason() {
         for entry in ["", "10.0.0.0/33", "example.org", "10.0.0.0/8,"] {
             assert!(matches!(addresses(&list(&[entry])), Err(IdentityError::Invalid(_))), "{entry}");
@@ -172,6 +237,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_within_covers_nothing_that_the_whole_does_not(
+            own in "(GET|\\*) (/([ab]|\\*)){1,3}(/\\*\\*)?", asked in "(GET|\\*) (/([ab]|\\*)){1,3}(/\\*\\*)?", path in "(/[ab]){1,5}",
+        ) {
+            let within = holds(&own, &asked);
+            prop_assert!(!within || !covers(&asked, "GET", &path) || covers(&own, "GET", &path));
+            prop_assert!(holds(&own, &own));
+        }
+
         #[test]
         fn a_pattern_covers_its_own_path_only(path in "(/[a-z]{1,4}){1,4}", other in "(/[a-z]{1,4}){1,4}") {
             let patterns = routes(&[format!("GET {path}")]).unwrap();

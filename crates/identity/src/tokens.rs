@@ -46,6 +46,7 @@ pub async fn create_token(
         (CredentialKind::Personal, None) => Some(now.plus(lasting(&SettingsBase::default(), None)?)),
         (_, None) => None,
     };
+    let expires_at = if user.is_none() { scope.ends(expires_at) } else { expires_at };
     let token = Token {
         id,
         kind: kind.as_str().to_owned(),

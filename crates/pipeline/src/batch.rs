@@ -8,6 +8,7 @@ use shieldops_model::{Event, Normalised};
 use shieldops_triage::Finding;
 
 use crate::{
+    cores::in_parts,
     correlation::Correlation,
     enabled::TenantRules,
     fields::Fields,
@@ -15,6 +16,9 @@ use crate::{
     peers::Peers,
     silent::Silent,
 };
+
+/// Events that are worth a thread of their own.
+const WORTH_A_CORE: usize = 256;
 
 /// What scanning needs from batch to batch.
 #[derive(Default)]
@@ -50,14 +54,16 @@ pub(crate) fn run(
     indicators: Option<&Indicators>,
     workers: &mut Workers,
 ) -> Outcome {
-    let mut problems = Vec::new();
-    let mut seen = Vec::with_capacity(events.len());
-    for event in &events {
+    let read = |event: &Event| {
         let (mut normalised, problem) = normalise_checked(event);
         rules.book.fit(&mut normalised.log_source);
-        if let Some(problem) = problem {
-            problems.push((event.clone(), problem));
-        }
+        (normalised, problem)
+    };
+    // Most of the work of a batch.
+    let read = in_parts(&events, WORTH_A_CORE, |part| part.iter().map(read).collect());
+    let (mut seen, mut problems) = (Vec::with_capacity(events.len()), Vec::new());
+    for (event, (normalised, problem)) in events.iter().zip(read) {
+        problems.extend(problem.map(|problem| (event.clone(), problem)));
         seen.push(normalised);
     }
     workers.fields.look(&events, &seen);

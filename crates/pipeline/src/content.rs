@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use correlations::facts_of as correlation_facts;
 pub use correlations::{Case, CorrelationEntry, stories};
-use files::{ParsedFiles, SourceFile, file_problem, gather};
+use files::{ParsedFiles, SourceFile, gather};
+pub use files::{file_problem, read_limited};
 pub use shape::Shape;
 
 use crate::{Pipeline, samples};

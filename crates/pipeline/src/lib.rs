@@ -14,6 +14,7 @@ mod arrivals;
 mod batch;
 mod budget;
 mod care;
+mod cores;
 mod correlation;
 mod covered;
 mod enabled;

@@ -57,7 +57,7 @@ pub(crate) struct ProveArgs {
     #[arg(long, default_value_t = 200)]
     twin_cases: u32,
     /// The longest that one capability may take on its twin, in seconds.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 15)]
     twin_seconds: u64,
     /// Processes killed in the middle of a run, of each capability.
     #[arg(long, default_value_t = 5)]

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use shieldops_model::{Alert, AlertId, AlertKey, Entity, EventId, IncidentId, Severity, Timestamp, UserId, id};
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
     Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{Conditions, ids, open, seal, word},
+    access::{Conditions, ids, open, open_bytes, seal, word},
     db::{clean, flag, index_text},
     rows,
 };
 
 const TABLE: &str = "alerts";
+/// Which fields the body of an alert has. It grows with every change of them: a body of this shape is given out as it is.
+const SHAPE: i64 = 1;
 
 /// What a list shows; absent means any.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +44,7 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     let done = sqlx::query(
         "INSERT INTO alerts (tenant_id, id, rule_id, rule_version, fingerprint, window_start, title, severity, status, \
          verdict, incident_id, assignee, first_seen, last_seen, count, risk_score, demo, created_at, updated_at, version, \
-         body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21) ON CONFLICT DO NOTHING",
+         body, shape) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22) ON CONFLICT DO NOTHING",
     )
     .bind(tx.t())
     .bind(row.to_vec())
@@ -65,6 +67,7 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     .bind(alert.updated_at.as_micros())
     .bind(alert.version)
     .bind(body)
+    .bind(SHAPE)
     .execute(tx.conn())
     .await?;
     StoreError::exists_unless_inserted(&done, "alert")?;
@@ -81,7 +84,7 @@ pub async fn update(tx: &mut Tx, alert: &mut Alert) -> Result<()> {
     let body = seal(tx, TABLE, &row, alert)?;
     let done = sqlx::query(
         "UPDATE alerts SET severity=$4, status=$5, verdict=$6, incident_id=$7, assignee=$8, first_seen=$9, last_seen=$10, \
-         count=$11, risk_score=$12, updated_at=$13, version=$14, body=$15 WHERE tenant_id=$1 AND id=$2 AND version=$3",
+         count=$11, risk_score=$12, updated_at=$13, version=$14, body=$15, shape=$16 WHERE tenant_id=$1 AND id=$2 AND version=$3",
     )
     .bind(tx.t())
     .bind(row.to_vec())
@@ -98,6 +101,7 @@ pub async fn update(tx: &mut Tx, alert: &mut Alert) -> Result<()> {
     .bind(alert.updated_at.as_micros())
     .bind(alert.version)
     .bind(body)
+    .bind(SHAPE)
     .execute(tx.conn())
     .await?;
     if done.rows_affected() == 0 {
@@ -108,17 +112,23 @@ pub async fn update(tx: &mut Tx, alert: &mut Alert) -> Result<()> {
     Ok(())
 }
 
+/// Entities in one statement.
+const TOGETHER: usize = 50;
+
 async fn index_entities(tx: &mut Tx, alert: &Alert) -> Result<()> {
-    for entity in &alert.entities {
-        sqlx::query(
-            "INSERT INTO alert_entities (tenant_id, alert_id, kind, value) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING",
-        )
-        .bind(tx.t())
-        .bind(alert.id.to_bytes().to_vec())
-        .bind(entity.kind.as_str())
-        .bind(index_text(&entity.value).into_owned())
-        .execute(tx.conn())
-        .await?;
+    for some in alert.entities.chunks(TOGETHER) {
+        let places: Vec<String> =
+            (0..some.len()).map(|at| format!("($1,$2,${},${})", 2 * at + 3, 2 * at + 4)).collect();
+        // The text has nothing in it but places.
+        let text = AssertSqlSafe(format!(
+            "INSERT INTO alert_entities (tenant_id, alert_id, kind, value) VALUES {} ON CONFLICT DO NOTHING",
+            places.join(",")
+        ));
+        let insert = sqlx::query(text).bind(tx.t()).bind(alert.id.to_bytes().to_vec());
+        let insert = some.iter().fold(insert, |insert, entity| {
+            insert.bind(entity.kind.as_str()).bind(index_text(&entity.value).into_owned())
+        });
+        insert.execute(tx.conn()).await?;
     }
     Ok(())
 }
@@ -206,7 +216,15 @@ pub async fn of_incident(access: &mut impl Access, incident: IncidentId) -> Resu
     Ok(alerts)
 }
 
-pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Alert>> {
+/// An alert as its JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub id: AlertId,
+    pub json: Vec<u8>,
+}
+
+/// A page of alerts as they are given out: a page has fifty or more, and most lists are only passed on.
+pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Written>> {
     let (side, edge, direction) = page.edge::<id::AlertKind>(filter.oldest_first)?;
     let mut wanted = Conditions::of(access);
     let edge = wanted.bind(edge);
@@ -225,9 +243,22 @@ pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest)
             "id IN (SELECT e.alert_id FROM alert_entities e WHERE e.tenant_id=$1 AND e.kind={kind} AND e.value={value})"
         ));
     }
-    let rows = wanted.rows(access, "SELECT id, body FROM alerts", &format!("id {direction}"), page.fetch()).await?;
-    let items: Result<Vec<Alert>> = rows.iter().map(|row| read(access, row)).collect();
+    let rows =
+        wanted.rows(access, "SELECT id, shape, body FROM alerts", &format!("id {direction}"), page.fetch()).await?;
+    let items: Result<Vec<Written>> = rows.iter().map(|row| written(access, row)).collect();
     Ok(page.page(items?, |alert| alert.id.to_string()))
+}
+
+fn written(access: &impl Access, row: &AnyRow) -> Result<Written> {
+    let id = id_of(row, "id")?;
+    let shape: i64 = row.try_get("shape")?;
+    let json = if shape == SHAPE {
+        let body: Vec<u8> = row.try_get("body")?;
+        open_bytes(access, TABLE, &id.to_bytes(), &body)?
+    } else {
+        serde_json::to_vec(&read(access, row)?).map_err(StoreError::damaged)?
+    };
+    Ok(Written { id, json })
 }
 
 /// Alerts of a rule are counted to here: nobody reads on for more.
@@ -348,20 +379,31 @@ pub struct Bucket {
     pub alerts: u64,
 }
 
+/// The database counts alerts by the half hour as they come and change, in microseconds.
+const SLOT_US: i64 = 1_800_000_000;
+
 /// Alerts by first sight since `from`, counted in buckets of `width_us` microseconds; what comes after the last of
-/// `buckets` is left out.
+/// `buckets` is left out. Where both are whole half hours, no alert is looked at.
 pub async fn histogram(access: &mut impl Access, from: Timestamp, width_us: i64, buckets: u16) -> Result<Vec<Bucket>> {
     let (tenant, from, width_us) = (access.t(), from.as_micros(), width_us.max(1));
-    let rows = sqlx::query(
-        "SELECT (first_seen-$2)/$3 AS at, severity, count(*) AS n FROM alerts WHERE tenant_id=$1 AND first_seen>=$2 \
-         AND first_seen<$4 GROUP BY 1, 2 ORDER BY 1, 2",
-    )
-    .bind(tenant)
-    .bind(from)
-    .bind(width_us)
-    .bind(from.saturating_add(width_us.saturating_mul(i64::from(buckets))))
-    .fetch_all(access.conn())
-    .await?;
+    let counted = from % SLOT_US == 0 && width_us % SLOT_US == 0;
+    let (text, unit) = if counted {
+        let text = "SELECT (slot-$2)/$3 AS at, severity, CAST(sum(alerts) AS BIGINT) AS n FROM alert_timeline \
+            WHERE tenant_id=$1 AND slot>=$2 AND slot<$4 AND alerts>0 GROUP BY 1, 2 ORDER BY 1, 2";
+        (text, SLOT_US)
+    } else {
+        let text = "SELECT (first_seen-$2)/$3 AS at, severity, count(*) AS n FROM alerts WHERE tenant_id=$1 \
+            AND first_seen>=$2 AND first_seen<$4 GROUP BY 1, 2 ORDER BY 1, 2";
+        (text, 1)
+    };
+    let end = from.saturating_add(width_us.saturating_mul(i64::from(buckets)));
+    let rows = sqlx::query(text)
+        .bind(tenant)
+        .bind(from / unit)
+        .bind(width_us / unit)
+        .bind(end / unit)
+        .fetch_all(access.conn())
+        .await?;
     let read = |row: &AnyRow| -> Result<Bucket> {
         let (at, severity, n): (i64, i64, i64) = (row.try_get("at")?, row.try_get("severity")?, row.try_get("n")?);
         Ok(Bucket {
@@ -399,4 +441,51 @@ pub async fn rules_in(access: &mut impl Access, incident: IncidentId) -> Result<
     .bind(incident.to_bytes().to_vec())
     .fetch_all(access.conn())
     .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Names of members at any depth.
+    fn names(value: &Value, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(name, value)| {
+                into.insert(name.clone());
+                names(value, into);
+            }),
+            Value::Array(items) => items.iter().for_each(|item| names(item, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn an_alert_with_other_members_has_another_shape() {
+        let id = |prefix: &str| format!("{prefix}_01h455vb4pex5vsknk084sn02q");
+        let alert: Alert = serde_json::from_value(json!({
+            "id": id("alt"), "rule_id": "r", "rule_title": "t", "rule_version": "v", "severity": "high", "status": "new",
+            "verdict": "true_positive", "verdict_reason": "r", "fingerprint": "00", "window_start": "2026-01-01T00:00:00Z",
+            "first_seen": "2026-01-01T00:00:00Z", "last_seen": "2026-01-01T00:00:00Z", "count": 1,
+            "entities": [{"kind": "ip", "value": "203.0.113.1"}], "attack": {"tactics": ["execution"], "techniques": ["T1059"]},
+            "event_ids": [id("evt")], "incident_id": id("inc"), "assignee": id("usr"), "risk_score": 1,
+            "risk_terms": [{"name": "x", "points": 1, "why": "y"}], "demo": false, "superseded": false,
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "version": 1,
+        }))
+        .unwrap();
+        let mut found = BTreeSet::new();
+        names(&serde_json::to_value(&alert).unwrap(), &mut found);
+        let known = "assignee attack count created_at demo entities event_ids fingerprint first_seen id incident_id kind last_seen name \
+            points risk_score risk_terms rule_id rule_title rule_version severity status superseded tactics techniques updated_at value \
+            verdict verdict_reason version why window_start";
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>().join(" "),
+            known,
+            "count SHAPE up, then write the names down here"
+        );
+        assert_eq!(SHAPE, 1);
+    }
 }

@@ -22,7 +22,7 @@
 //! | `notices` | entries that are owed, on their way to the ledger |
 //! | `outbox`, `outbox_letters` | follow from entries; a letter that is given up has one of its own |
 //! | `leases`, `nodes`, `changes` | who runs and what the others were told |
-//! | `alert_tally` | follows from `alerts`, whose changes have entries |
+//! | `alert_tally`, `alert_timeline` | follow from `alerts`, whose changes have entries |
 //! | `peers_seen` | follows from the events |
 //! | `gate_uses`, `gate_undone` | what rates count; follows from actions and undos, which have entries |
 //! | `policy_inputs` | written with the decision that they are the question of, whose plan has an entry |

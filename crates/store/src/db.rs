@@ -18,6 +18,7 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::postgres::{For, Mode};
 use crate::Result;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,10 +90,10 @@ impl Database {
 
     /// Opens a PostgreSQL database and brings its schema up to date.
     pub(crate) async fn postgres(url: &str) -> Result<Self> {
-        let writer = postgres::connect(url, postgres::WRITERS, None).await?;
+        let writer = postgres::connect(url, postgres::WRITERS, For::Writing).await?;
         postgres::refuse_moving_connections(&writer).await?;
         let role = postgres::migrate(&writer).await?;
-        let readers = postgres::connect(url, postgres::READERS, role).await?;
+        let readers = postgres::connect(url, postgres::READERS, For::Reading { role }).await?;
         Ok(Self { kind: Kind::Postgres, writer, readers, role, turns: turns::Turns::default(), ahead: places() })
     }
 
@@ -110,10 +111,19 @@ impl Database {
 
     /// A transaction that may write: it waits for the one before it (of the same tenant, on PostgreSQL).
     pub(crate) async fn begin(&self, whose: Whose) -> Result<turns::Writing> {
+        self.begin_as(whose, Mode::Write).await
+    }
+
+    /// One whose commit does not wait for the disk, for what may be lost with the machine. On SQLite it waits.
+    pub(crate) async fn begin_unwaited(&self, whose: Whose) -> Result<turns::Writing> {
+        self.begin_as(whose, Mode::WriteUnwaited).await
+    }
+
+    async fn begin_as(&self, whose: Whose, mode: Mode) -> Result<turns::Writing> {
         let (turn, begin) = match self.kind {
             Kind::Sqlite => (None, "BEGIN IMMEDIATE".into_sql_str()),
             Kind::Postgres => {
-                let begin = AssertSqlSafe(postgres::begin(self.role, whose, true)).into_sql_str();
+                let begin = AssertSqlSafe(postgres::begin(self.role, whose, mode)).into_sql_str();
                 (Some(self.turns.take(whose).await?), begin)
             }
         };
@@ -126,7 +136,7 @@ impl Database {
                 Ok(Reading::Plain(self.readers.acquire().await?))
             }
             (Kind::Postgres, Whose::Tenant(_)) => {
-                let begin = AssertSqlSafe(postgres::begin(self.role, whose, false));
+                let begin = AssertSqlSafe(postgres::begin(self.role, whose, Mode::Read));
                 Ok(Reading::Scoped(self.readers.begin_with(begin).await?))
             }
         }

@@ -81,12 +81,26 @@ pub async fn revoke(tx: &mut Tx, id: GrantId, now: Timestamp) -> Result<()> {
     let grant = read(&store, &row.ok_or(StoreError::NotFound)?)?;
     let update = sqlx::query("UPDATE grants SET revoked_at=$2 WHERE id=$1").bind(bytes(id));
     update.bind(now.as_micros()).execute(tx.conn()).await?;
+    end_made_through(tx, grant.tenant, now).await?;
     tx.touched("grant", id, 2);
     let (here, body) = (tx.tenant(), json!({"before": {"grantee": grant.grantee, "role": grant.role}}));
     let (other, kind) =
         if here == grant.tenant { (grant.grantee, "grant.ended") } else { (grant.tenant, "grant.revoked") };
     notices::leave(tx, other, kind, vec![id.to_string(), here.to_string()], body.clone()).await?;
     tx.record("grant.revoked", &[&id, &other], body)
+}
+
+/// Ends the keys, ingest tokens and open links of a tenant that were made through grants that are revoked.
+pub(crate) async fn end_made_through(tx: &mut Tx, tenant: TenantId, now: Timestamp) -> Result<()> {
+    for end in [
+        "UPDATE principal_index SET revoked_at=$2 WHERE revoked_at IS NULL \
+         AND by_grant IN (SELECT id FROM grants WHERE tenant=$1 AND revoked_at IS NOT NULL)",
+        "UPDATE invitations SET revoked_at=$2 WHERE revoked_at IS NULL AND spent_at IS NULL \
+         AND by_grant IN (SELECT id FROM grants WHERE tenant=$1 AND revoked_at IS NOT NULL)",
+    ] {
+        sqlx::query(end).bind(bytes(tenant)).bind(now.as_micros()).execute(tx.conn()).await?;
+    }
+    Ok(())
 }
 
 /// The grants that this tenant made, newest first, the ended ones among them.

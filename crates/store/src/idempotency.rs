@@ -3,6 +3,9 @@
 //!
 //! A claim whose server died stays in flight until it is a day old: whether the work was done is not known here, and doing
 //! it twice is worse than asking the caller to look.
+//!
+//! No commit of these waits for the disk. A claim is never missing where its work is there, for the work commits later and
+//! waits; an answer that is lost with the machine leaves its claim in flight, as a server that died does.
 
 use std::time::Duration;
 
@@ -60,7 +63,7 @@ pub enum Begun {
 
 /// Claims a key. Of two who claim at once, one is first.
 pub async fn begin(scope: &TenantScope, claim: &Claim, now: Timestamp) -> Result<Begun> {
-    let mut tx = scope.begin().await?;
+    let mut tx = Tx::begin_unwaited(scope).await?;
     forget(&mut tx, claim, oldest(now)).await?;
     let done = sqlx::query(
         "INSERT INTO idempotency (tenant_id, principal, operation, request_key, body_hash, state, at) VALUES ($1,$2,$3,$4,$5,'in_flight',$6) ON CONFLICT DO NOTHING",
@@ -103,7 +106,7 @@ async fn known(tx: &mut Tx, claim: &Claim) -> Result<Begun> {
 
 /// Stores the answer that repetitions get.
 pub async fn finish(scope: &TenantScope, claim: &Claim, answer: &Answer, now: Timestamp) -> Result<()> {
-    let mut tx = scope.begin().await?;
+    let mut tx = Tx::begin_unwaited(scope).await?;
     let sealed = seal(&tx, TABLE, &claim.row(), answer)?;
     let done = sqlx::query(
         "UPDATE idempotency SET state='done', status=$5, answer=$6 WHERE tenant_id=$1 AND principal=$2 AND operation=$3 AND request_key=$4 AND state='in_flight'",
@@ -124,7 +127,7 @@ pub async fn finish(scope: &TenantScope, claim: &Claim, answer: &Answer, now: Ti
 
 /// Gives the key back: nothing was done.
 pub async fn abandon(scope: &TenantScope, claim: &Claim, now: Timestamp) -> Result<()> {
-    let mut tx = scope.begin().await?;
+    let mut tx = Tx::begin_unwaited(scope).await?;
     sqlx::query(
         "DELETE FROM idempotency WHERE tenant_id=$1 AND principal=$2 AND operation=$3 AND request_key=$4 AND state='in_flight'",
     )

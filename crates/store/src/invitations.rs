@@ -76,7 +76,7 @@ pub async fn create(tx: &mut Tx, new: &Invitation, hash: [u8; 32]) -> Result<()>
         return Err(StoreError::TooMany { what: "open invitations", limit: MOST });
     }
     sqlx::query(
-        "INSERT INTO invitations (id, hash, kind, tenant, name, role, principal, invited_by, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
+        "INSERT INTO invitations (id, hash, kind, tenant, name, role, principal, invited_by, created_at, expires_at, by_grant) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
     )
     .bind(bytes(new.id))
     .bind(hash.to_vec())
@@ -88,6 +88,7 @@ pub async fn create(tx: &mut Tx, new: &Invitation, hash: [u8; 32]) -> Result<()>
     .bind(&new.invited_by)
     .bind(new.created_at.as_micros())
     .bind(new.expires_at.as_micros())
+    .bind(tx.scope().bound.map(|bound| bytes(bound.grant)))
     .execute(tx.conn())
     .await?;
     tx.touched("invitation", new.id, 1);

@@ -76,7 +76,7 @@ pub use keys::Keys;
 pub use lease::{Lease, fenced};
 pub use open::{Options, ServeLock, Store};
 pub use page::{Page, PageRequest};
-pub use principal::{Authenticated, KeyFacts, Principal, PrincipalKind, RoleRef};
+pub use principal::{Authenticated, Bound, KeyFacts, Principal, PrincipalKind, RoleRef};
 pub use relocate::Copied;
 pub use scope::{Actor, Job, TenantScope};
 pub use status::Status;

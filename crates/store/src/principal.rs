@@ -97,6 +97,13 @@ pub struct KeyFacts {
     pub rate_per_s: Option<u32>,
 }
 
+/// A grant, and when it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    pub grant: GrantId,
+    pub until: Timestamp,
+}
+
 /// An authenticated caller and the tenant that this request is about.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of a row, none of which follows from another")]
@@ -115,6 +122,8 @@ pub struct Principal {
     pub role: RoleRef,
     /// The grant that lets a person of the parent in.
     pub via_grant: Option<GrantId>,
+    /// What ends what they make here: the grant that lets them in, or that their key or token was made through.
+    pub bound: Option<Bound>,
     pub key: Option<KeyFacts>,
     pub session: Option<SessionId>,
     pub token: Option<TokenId>,
@@ -179,7 +188,7 @@ macro_rules! lookup {
     ($tenant:literal) => {
         concat!(
             "SELECT p.kind, p.id, p.principal, p.tenant AS home, p.label, p.source, p.facts, p.strong, p.verified_at, p.expires_at, \
-             p.last_used_at, u.name AS user_name, t.tenant, t.slug, t.state, t.second_factor, m.role, m.last_used_at AS member_used_at, \
+             p.last_used_at, p.by_grant, u.name AS user_name, t.tenant, t.slug, t.state, t.second_factor, m.role, m.last_used_at AS member_used_at, \
              g.id AS grant_id, g.role AS grant_role, g.expires_at AS grant_expires_at, \
              CASE WHEN EXISTS (SELECT 1 FROM memberships o WHERE o.principal=p.principal AND o.tenant=$4 AND o.disabled_at IS NULL) THEN 1 ELSE 0 END AS operator \
              FROM principal_index p \
@@ -310,6 +319,12 @@ fn is_machine(kind: PrincipalKind) -> bool {
     matches!(kind, PrincipalKind::Ingest | PrincipalKind::Key)
 }
 
+fn bound(row: &AnyRow, machine: bool) -> Result<Option<Bound>> {
+    let (grant, until) = if machine { ("by_grant", "expires_at") } else { ("grant_id", "grant_expires_at") };
+    let (grant, until) = (optional_id(row, grant)?, optional_time(row, until)?);
+    Ok(grant.zip(until).map(|(grant, until)| Bound { grant, until }))
+}
+
 fn principal(row: &AnyRow, found: Found, now: Timestamp) -> Result<Principal> {
     let Found { kind, tenant, home, role, user_name } = found;
     let machine = is_machine(kind);
@@ -327,6 +342,7 @@ fn principal(row: &AnyRow, found: Found, now: Timestamp) -> Result<Principal> {
         user_name,
         role,
         via_grant: if machine { None } else { optional_id(row, "grant_id")? },
+        bound: bound(row, machine)?,
         key: if kind == PrincipalKind::Key { Some(json(row, "facts")?) } else { None },
         session: (kind == PrincipalKind::Session).then_some(id),
         token: is_token.then(|| TokenId::from_bits(id.bits())),

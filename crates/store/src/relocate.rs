@@ -163,7 +163,7 @@ async fn copy(from: &mut AnyConnection, target: &Database, url: &str) -> Result<
 /// All but what the target counts by itself.
 async fn tables(from: &mut AnyConnection) -> Result<Vec<String>> {
     let names = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' \
-        AND name NOT IN ('_sqlx_migrations','alert_tally') ORDER BY name";
+        AND name NOT IN ('_sqlx_migrations','alert_tally','alert_timeline') ORDER BY name";
     Ok(sqlx::query_scalar(names).fetch_all(from).await?)
 }
 

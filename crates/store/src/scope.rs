@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shieldops_model::TenantId;
+use shieldops_model::{TenantId, Timestamp};
 use shieldops_seal::DataKey;
 
-use crate::{Lease, Principal, Reader, Result, Store, StoreError, Tx, db::Ahead, people::Person};
+use crate::{Lease, Principal, Reader, Result, Store, StoreError, Tx, db::Ahead, people::Person, principal::Bound};
 
 /// A worker that acts for a tenant.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,8 @@ pub struct TenantScope {
     pub(crate) key: DataKey,
     /// What every transaction is fenced by.
     pub(crate) lease: Option<Lease>,
+    /// What ends what is made through it.
+    pub(crate) bound: Option<Bound>,
     /// For the first who reads.
     pub(crate) ahead: Option<Arc<Mutex<Option<Ahead>>>>,
 }
@@ -60,6 +62,11 @@ impl TenantScope {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// When a credential or link ends that is to end then, or never: what is made through a grant ends with it.
+    pub fn ends(&self, wanted: Option<Timestamp>) -> Option<Timestamp> {
+        self.bound.map(|bound| bound.until).into_iter().chain(wanted).min()
     }
 
     /// A connection to read from.
@@ -94,7 +101,8 @@ impl TenantScope {
 impl Store {
     /// The scope of an authenticated principal.
     pub fn scope(&self, principal: &Principal) -> Result<TenantScope> {
-        self.scope_for(principal.tenant, principal.actor())
+        let scope = self.scope_for(principal.tenant, principal.actor())?;
+        Ok(TenantScope { bound: principal.bound, ..scope })
     }
 
     /// The installation's own scope, for whoever runs it: tenants, operators, and its ledger.
@@ -120,7 +128,15 @@ impl Store {
 
     fn scope_for(&self, tenant: TenantId, actor: Actor) -> Result<TenantScope> {
         let key = self.keys().data_key(tenant)?;
-        Ok(TenantScope { store: self.clone(), tenant, actor: Arc::new(actor), key, lease: None, ahead: None })
+        Ok(TenantScope {
+            store: self.clone(),
+            tenant,
+            actor: Arc::new(actor),
+            key,
+            lease: None,
+            bound: None,
+            ahead: None,
+        })
     }
 }
 

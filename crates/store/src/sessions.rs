@@ -62,10 +62,13 @@ impl Indexed<'_> {
 }
 
 pub(crate) async fn index(tx: &mut Tx, row: Indexed<'_>, credential: &NewCredential, now: Timestamp) -> Result<()> {
+    // What a person has ends with their own way in; what they leave behind ends with the grant.
+    let bound = tx.scope.bound.filter(|_| credential.user.is_none());
+    let expires_at = if bound.is_some() { tx.scope.ends(credential.expires_at) } else { credential.expires_at };
     let idle = credential.idle.map(|idle| i64::try_from(idle.as_micros()).unwrap_or(i64::MAX));
     sqlx::query(
         "INSERT INTO principal_index (hash, kind, id, principal, tenant, label, source, facts, client_addr, user_agent, strong, \
-         verified_at, idle_us, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)",
+         verified_at, idle_us, created_at, expires_at, by_grant) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
     )
     .bind(credential.hash.to_vec())
     .bind(row.kind)
@@ -81,7 +84,8 @@ pub(crate) async fn index(tx: &mut Tx, row: Indexed<'_>, credential: &NewCredent
     .bind(credential.verified_at.map(Timestamp::as_micros))
     .bind(idle)
     .bind(now.as_micros())
-    .bind(credential.expires_at.map(Timestamp::as_micros))
+    .bind(expires_at.map(Timestamp::as_micros))
+    .bind(bound.map(|bound| bytes(bound.grant)))
     .execute(tx.conn())
     .await?;
     Ok(())

@@ -33,7 +33,19 @@ impl Tx {
     /// `NotFound` for a tenant that is being shredded: a scope outlives its tenant, in this process and in others. It is
     /// looked at under the tenant's lock, so nothing slips in between the look and the commit.
     pub(crate) async fn begin(scope: &TenantScope) -> Result<Self> {
-        let mut tx = Self::begin_closed(scope).await?;
+        let inner = scope.store.db().begin(Whose::Tenant(scope.tenant)).await?;
+        Self::open(scope, inner).await
+    }
+
+    /// One whose commit does not wait for the disk. It is there whenever a later commit of any transaction is; alone it may
+    /// be lost when the database's machine fails.
+    pub(crate) async fn begin_unwaited(scope: &TenantScope) -> Result<Self> {
+        let inner = scope.store.db().begin_unwaited(Whose::Tenant(scope.tenant)).await?;
+        Self::open(scope, inner).await
+    }
+
+    async fn open(scope: &TenantScope, inner: Writing) -> Result<Self> {
+        let mut tx = Self::of(scope, inner);
         if shred::is_closed(&mut tx.inner, scope.tenant).await? {
             return Err(StoreError::NotFound);
         }
@@ -42,15 +54,18 @@ impl Tx {
 
     /// The same in a tenant that is being shredded, for whoever does that.
     pub(crate) async fn begin_closed(scope: &TenantScope) -> Result<Self> {
-        let inner = scope.store.db().begin(Whose::Tenant(scope.tenant)).await?;
+        Ok(Self::of(scope, scope.store.db().begin(Whose::Tenant(scope.tenant)).await?))
+    }
+
+    fn of(scope: &TenantScope, inner: Writing) -> Self {
         let lease = scope.lease.clone().or_else(lease::held);
-        Ok(Self {
+        Self {
             scope: TenantScope { lease, ..scope.clone() },
             inner,
             pending: Vec::new(),
             changes: Vec::new(),
             dirty: false,
-        })
+        }
     }
 
     pub fn scope(&self) -> &TenantScope {

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use shieldops_identity::{
-    IdentityError, Permission, Rights,
+    CredentialKind, IdentityError, Permission, Rights,
     api_keys::{self, NewKey},
-    authorise,
+    authorise, create_token,
     grants::{self, LONGEST_GRANT, NewGrant},
     people::{self, Change},
     roles::{self, NewRole},
+    sessions,
 };
 use shieldops_model::{Environment, Timestamp, tenant::TenantSettings};
-use shieldops_store::{StoreError, settings};
+use shieldops_store::{StoreError, TenantScope, settings};
 
 use crate::world::{At, HOME, PASSWORD, World, may, world};
 
@@ -229,6 +230,52 @@ async fn a_parent_comes_in_by_a_grant_until_its_day_and_gives_none() {
 }
 
 #[tokio::test]
+async fn what_is_made_through_a_grant_ends_with_it() {
+    let world = world().await;
+    let parent = world.store.first().await.unwrap();
+    let child = world.tenant("child", Some(parent.id)).await;
+    world.person_of(child.id, "owner", "admin").await;
+    world.person("msp", "admin").await;
+    let owner = world.as_person("owner").await;
+    let msp = world.sign_in("msp", PASSWORD, HOME).await.unwrap();
+    let until = world.now().plus(Duration::from_hours(8));
+    let given = async || {
+        let wanted = NewGrant { role: "admin".into(), reason: "on call".into(), expires_at: until };
+        grants::create(&owner.scope, &owner.rights, &owner.principal, wanted).await.unwrap()
+    };
+    let holds = async |secret: &str| sessions::authenticate(&world.store, secret, None).await.unwrap().is_some();
+    let token =
+        async |scope: &TenantScope| create_token(scope, CredentialKind::Ingest, "web", None, None, None).await.unwrap();
+    let (own, _) = token(&owner.scope).await;
+    assert_eq!(own.expires_at, None);
+    let grant = given().await;
+    let there = world.at(msp.secret.expose(), Some("child")).await;
+    let (key_made, key_secret) =
+        api_keys::create(&there.scope, &there.rights, key(&["key.write", "alert.read"])).await.unwrap();
+    let (token_made, token_secret) = token(&there.scope).await;
+    assert_eq!((key_made.expires_at, token_made.expires_at), (Some(until), Some(until)));
+    // What such a key makes ends with the grant as well.
+    let by_key = world.at(key_secret.expose(), None).await;
+    let (_, second) =
+        api_keys::create(&by_key.scope, &by_key.rights, NewKey { expires_at: Some(until), ..key(&["alert.read"]) })
+            .await
+            .unwrap();
+    for secret in [&key_secret, &token_secret, &second] {
+        assert!(holds(secret.expose()).await);
+    }
+    grants::revoke(&owner.scope, grant.id).await.unwrap();
+    for secret in [&key_secret, &token_secret, &second] {
+        assert!(!holds(secret.expose()).await);
+    }
+    given().await;
+    let again = world.at(msp.secret.expose(), Some("child")).await;
+    let (_, late) = token(&again.scope).await;
+    world.clock.advance(Duration::from_hours(8));
+    assert!(!holds(late.expose()).await);
+    world.verified().await;
+}
+
+#[tokio::test]
 async fn a_grant_is_no_wider_than_the_granter_and_goes_to_the_parent_only() {
     let world = world().await;
     let boss = boss(&world).await;
@@ -261,4 +308,38 @@ async fn nobody_ends_a_key_or_a_role_that_is_wider_than_their_own() {
     let (wide, narrow) = (made("wide", &["ledger.read"]).await, made("narrow", &["alert.read"]).await);
     wider(roles::remove(&helga.scope, &helga.rights, wide.id, wide.version).await);
     roles::remove(&helga.scope, &helga.rights, narrow.id, narrow.version).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_gives_no_key_that_reaches_farther_than_itself() {
+    let world = world().await;
+    let boss = boss(&world).await;
+    let until = world.now().plus(Duration::from_hours(1));
+    let narrow = |end: Timestamp| NewKey {
+        routes: vec!["* /api/v1/keys/**".to_owned()],
+        addresses: vec!["10.0.0.0/8".to_owned()],
+        rate_per_s: Some(5),
+        expires_at: Some(end),
+        ..key(&["key.write", "alert.read"])
+    };
+    let (free, _) = api_keys::create(&boss.scope, &boss.rights, key(&["alert.read"])).await.unwrap();
+    let (made, secret) = api_keys::create(&boss.scope, &boss.rights, narrow(until)).await.unwrap();
+    let held = world.at(secret.expose(), None).await;
+    let wider = [
+        NewKey { routes: Vec::new(), ..narrow(until) },
+        NewKey { addresses: vec!["10.0.0.0/7".to_owned()], ..narrow(until) },
+        NewKey { rate_per_s: None, ..narrow(until) },
+        NewKey { expires_at: None, ..narrow(until) },
+        narrow(until.plus(Duration::from_secs(1))),
+    ];
+    for wanted in wider {
+        let refused = api_keys::create(&held.scope, &held.rights, wanted.clone()).await;
+        assert!(matches!(refused, Err(IdentityError::WiderThanOwn(_))), "{wanted:?}");
+        let refused = api_keys::update(&held.scope, &held.rights, made.id, wanted.clone(), made.version).await;
+        assert!(matches!(refused, Err(IdentityError::WiderThanOwn(_))), "{wanted:?}");
+    }
+    let rotated = api_keys::rotate(&held.scope, &held.rights, free.id, Duration::ZERO).await;
+    assert!(matches!(rotated, Err(IdentityError::WiderThanOwn(_))), "a new secret of one that reaches farther");
+    assert!(api_keys::create(&held.scope, &held.rights, narrow(until)).await.is_ok());
+    assert!(api_keys::rotate(&held.scope, &held.rights, made.id, Duration::ZERO).await.is_ok());
 }

@@ -1,7 +1,8 @@
 //! What a JSON line is, from its own top-level members: one pass, nothing else parsed or kept.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
+use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 
 use super::flat::{Key, json_text};
@@ -42,51 +43,74 @@ pub enum Name {
     Key(&'static str),
 }
 
+/// What a member of this name tells. Asked for every member of every line; what is in the table is ours, so nobody chooses
+/// keys that collide.
 fn name(key: &str) -> Option<Name> {
-    Some(match key {
-        "time" => Name::Time(0),
-        "@timestamp" => Name::Time(1),
-        "timestamp" => Name::Time(2),
-        "_time" => Name::Time(3),
-        "TimeCreated" => Name::Time(4),
-        "__REALTIME_TIMESTAMP" => Name::Time(5),
-        "TimeGenerated" => Name::Time(6),
-        "UtcTime" => Name::Time(7),
-        "EventTime" => Name::Time(8),
-        "eventTime" => Name::Time(9),
-        "published" => Name::Time(10),
-        "ts" => Name::Time(11),
-        // The stage is told when it is over; a watch may have been received an hour before.
-        "stageTimestamp" => Name::Time(12),
-        "requestReceivedTimestamp" => Name::Time(13),
-        "activityDateTime" => Name::Time(14),
-        "createdDateTime" => Name::Time(15),
-        "eventTimestamp" => Name::Time(16),
-        "CreationTime" => Name::Time(17),
-        "message" => Name::Message,
-        "event" | "log" | "line" | "raw" => Name::Line,
-        "program" | "SYSLOG_IDENTIFIER" | "ident" | "appname" | "app_name" | "syslogtag" | "programname" => {
-            Name::Program
-        }
-        "_COMM" => Name::Program,
-        "source" => Name::Source,
-        "sourcetype" => Name::SourceType,
-        "Channel" => Name::Channel,
-        "EventID" | "EventId" => Name::EventId,
-        "winlog" => Name::Winlog,
-        "Event" => Name::Event,
-        "System" => Name::System,
-        "_TRANSPORT" | "__CURSOR" => Name::JournalTransport,
-        "MESSAGE" => Name::JournalMessage,
-        "type" => Name::AuditType,
-        "msg" => Name::AuditMsg,
-        "auid" | "syscall" | "a0" | "exe" | "comm" | "proctitle" => Name::AuditMark,
-        "cs-method" | "cs-uri-stem" | "cs-uri-query" | "cs-uri" => Name::AccessMark,
-        "Image" => Name::Image,
-        "CommandLine" => Name::CommandLine,
-        key => return KEYS.binary_search(&key).ok().and_then(|at| KEYS.get(at)).map(|key| Name::Key(key)),
-    })
+    static TABLE: LazyLock<FxHashMap<&str, Name>> =
+        LazyLock::new(|| KEYS.iter().map(|key| (*key, Name::Key(key))).chain(NAMES).collect());
+    TABLE.get(key).copied()
 }
+
+#[rustfmt::skip]
+const NAMES: [(&str, Name); 56] = [
+    ("time", Name::Time(0)),
+    ("@timestamp", Name::Time(1)),
+    ("timestamp", Name::Time(2)),
+    ("_time", Name::Time(3)),
+    ("TimeCreated", Name::Time(4)),
+    ("__REALTIME_TIMESTAMP", Name::Time(5)),
+    ("TimeGenerated", Name::Time(6)),
+    ("UtcTime", Name::Time(7)),
+    ("EventTime", Name::Time(8)),
+    ("eventTime", Name::Time(9)),
+    ("published", Name::Time(10)),
+    ("ts", Name::Time(11)),
+    // The stage is told when it is over; a watch may have been received an hour before.
+    ("stageTimestamp", Name::Time(12)),
+    ("requestReceivedTimestamp", Name::Time(13)),
+    ("activityDateTime", Name::Time(14)),
+    ("createdDateTime", Name::Time(15)),
+    ("eventTimestamp", Name::Time(16)),
+    ("CreationTime", Name::Time(17)),
+    ("message", Name::Message),
+    ("event", Name::Line),
+    ("log", Name::Line),
+    ("line", Name::Line),
+    ("raw", Name::Line),
+    ("program", Name::Program),
+    ("SYSLOG_IDENTIFIER", Name::Program),
+    ("ident", Name::Program),
+    ("appname", Name::Program),
+    ("app_name", Name::Program),
+    ("syslogtag", Name::Program),
+    ("programname", Name::Program),
+    ("_COMM", Name::Program),
+    ("source", Name::Source),
+    ("sourcetype", Name::SourceType),
+    ("Channel", Name::Channel),
+    ("EventID", Name::EventId),
+    ("EventId", Name::EventId),
+    ("winlog", Name::Winlog),
+    ("Event", Name::Event),
+    ("System", Name::System),
+    ("_TRANSPORT", Name::JournalTransport),
+    ("__CURSOR", Name::JournalTransport),
+    ("MESSAGE", Name::JournalMessage),
+    ("type", Name::AuditType),
+    ("msg", Name::AuditMsg),
+    ("auid", Name::AuditMark),
+    ("syscall", Name::AuditMark),
+    ("a0", Name::AuditMark),
+    ("exe", Name::AuditMark),
+    ("comm", Name::AuditMark),
+    ("proctitle", Name::AuditMark),
+    ("cs-method", Name::AccessMark),
+    ("cs-uri-stem", Name::AccessMark),
+    ("cs-uri-query", Name::AccessMark),
+    ("cs-uri", Name::AccessMark),
+    ("Image", Name::Image),
+    ("CommandLine", Name::CommandLine),
+];
 
 /// The names of `Name::Key`, sorted.
 #[rustfmt::skip]

@@ -1,5 +1,9 @@
 //! Which field names of which products hold which fact. Sigma, W3C, ECS, OCSF, Sysmon, Security log, CloudTrail.
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 /// A place among the typed facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
@@ -36,8 +40,10 @@ pub enum Slot {
 
 /// The slot of a name and its rank: of several names for one slot, the lowest rank is taken.
 pub fn slot(name: &str) -> Option<(Slot, u8)> {
-    let at = SLOTS.binary_search_by(|(known, ..)| known.cmp(&name)).ok()?;
-    SLOTS.get(at).map(|(_, slot, rank)| (*slot, *rank))
+    /// Asked for every field of every event. What is in it is ours, so nobody chooses keys that collide.
+    static TABLE: LazyLock<FxHashMap<&str, (Slot, u8)>> =
+        LazyLock::new(|| SLOTS.iter().map(|(name, slot, rank)| (*name, (*slot, *rank))).collect());
+    TABLE.get(name).copied()
 }
 
 /// Sorted by name.

@@ -127,7 +127,11 @@ fn read_rule(path: &Path) -> SourceFile {
     }
 }
 
-pub(super) fn read_limited(path: &Path) -> Result<String, String> {
+/// A file of rules or samples.
+///
+/// # Errors
+/// Why it cannot be read: its size, its bytes, or the system.
+pub fn read_limited(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > FILE_BYTES {
         return Err(format!("{size} bytes are over the limit of {FILE_BYTES}"));
@@ -168,7 +172,8 @@ pub(super) fn parsed(files: &[SourceFile], hashes: &[[u8; 32]], before: Option<&
     })
 }
 
-pub(super) fn file_problem(file: &str, problem: &str) -> Diagnostic {
+/// What is said of a file that cannot be read as text.
+pub fn file_problem(file: &str, problem: &str) -> Diagnostic {
     Diagnostic {
         severity: DiagnosticSeverity::Error,
         code: "unreadable-file",
@@ -176,7 +181,7 @@ pub(super) fn file_problem(file: &str, problem: &str) -> Diagnostic {
         line: 0,
         column: 0,
         message: problem.to_owned(),
-        fix: "check that the file exists, is UTF-8 text and can be read by the server".to_owned(),
+        fix: "check that the file exists, is UTF-8 text and can be read".to_owned(),
     }
 }
 

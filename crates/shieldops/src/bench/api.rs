@@ -6,8 +6,7 @@ mod fill;
 mod load;
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    thread,
+    cell::Cell,
     time::{Duration, Instant},
 };
 
@@ -17,7 +16,7 @@ use shieldops_model::{Clock as _, SystemClock};
 use self::{
     cluster::Cluster,
     fill::Tenant,
-    load::{Shot, agent, flood, open_loop, percentiles, send},
+    load::{Line, Shot, flood, open_loop, percentiles, sender},
 };
 use super::{
     Bench,
@@ -65,9 +64,9 @@ pub(super) fn run(bench: &Bench, wanted: Wanted) -> Result<Value, Failure> {
     let limits = wanted.mode == Mode::Flood;
     let stage = Stage::set(bench, wanted.tenants.max(2), limits)?;
     Ok(match wanted.mode {
-        Mode::Load => stage.load(wanted),
-        Mode::Flood => stage.flooded(wanted),
-        Mode::Absent => stage.absent(bench.rounds(2_000)),
+        Mode::Load => sender()?.block_on(stage.load(wanted)),
+        Mode::Flood => sender()?.block_on(stage.flooded(wanted)),
+        Mode::Absent => sender()?.block_on(stage.absent(bench.rounds(2_000))),
     })
 }
 
@@ -112,11 +111,12 @@ impl Stage {
         Ok(all)
     }
 
-    fn load(&self, wanted: Wanted) -> Value {
+    async fn load(&self, wanted: Wanted) -> Value {
+        let shot = |number| self.shot(number);
         // Not measured: connections and caches.
-        open_loop(&self.server.url, wanted.per_s.div_ceil(4), Duration::from_secs(5), &|number| self.shot(number));
+        open_loop(&self.server.url, wanted.per_s.div_ceil(4), Duration::from_secs(5), &shot).await;
         let time = Duration::from_secs(wanted.seconds.into());
-        let outcome = open_loop(&self.server.url, wanted.per_s, time, &|number| self.shot(number));
+        let outcome = open_loop(&self.server.url, wanted.per_s, time, &shot).await;
         json!({
             "bench": "api",
             "asked_per_s": wanted.per_s,
@@ -164,7 +164,7 @@ impl Stage {
     }
 
     /// A tenant's latencies alone, and beside a tenant that asks for all it can.
-    fn flooded(&self, wanted: Wanted) -> Value {
+    async fn flooded(&self, wanted: Wanted) -> Value {
         let time = Duration::from_secs(u64::from(wanted.seconds.div_ceil(2)));
         let [calm, loud] = [0, 1].map(|at| self.tenants.get(at).map(|tenant| tenant.token.clone()).unwrap_or_default());
         let shot = |token: &str, number: u32| {
@@ -172,15 +172,17 @@ impl Stage {
             read(token, path.to_owned())
         };
         let calm_shot = |number| shot(&calm, number);
-        open_loop(&self.server.url, CALM_PER_S, Duration::from_secs(3), &calm_shot);
-        let alone = open_loop(&self.server.url, CALM_PER_S, time, &calm_shot);
-        let stop = AtomicU32::new(0);
-        let (beside, answered) = thread::scope(|scope| {
-            let flooding = scope.spawn(|| flood(&self.server.url, FLOODERS, &stop, &|number| shot(&loud, number)));
-            let beside = open_loop(&self.server.url, CALM_PER_S, time, &calm_shot);
-            stop.store(1, Ordering::Relaxed);
-            (beside, flooding.join().unwrap_or_default())
-        });
+        let calm_load = |time| open_loop(&self.server.url, CALM_PER_S, time, &calm_shot);
+        calm_load(Duration::from_secs(3)).await;
+        let alone = calm_load(time).await;
+        let stop = Cell::new(false);
+        let beside = async {
+            let beside = calm_load(time).await;
+            stop.set(true);
+            beside
+        };
+        let loud_shot = |number| shot(&loud, number);
+        let (beside, answered) = tokio::join!(beside, flood(&self.server.url, FLOODERS, &stop, &loud_shot));
         let p99 = |times: &[f64]| percentile(times, 99);
         json!({
             "bench": "api flood",
@@ -195,14 +197,14 @@ impl Stage {
     }
 
     /// Milliseconds of the refusal of an id that exists nowhere, and of one that is another tenant's, in turn.
-    fn absent(&self, rounds: u32) -> Value {
+    async fn absent(&self, rounds: u32) -> Value {
         let (mut nowhere, mut theirs, mut wrong) = (Vec::new(), Vec::new(), 0_u32);
-        let agent = agent();
+        let mut line = Line::to(&self.server.url);
         let own = self.tenants.first().map(|tenant| tenant.token.clone()).unwrap_or_default();
         let others = self.tenants.get(1).map(|tenant| tenant.alerts.as_slice()).unwrap_or_default();
-        let mut ask = |id: String| {
+        let mut ask = async |id: String| {
             let began = Instant::now();
-            let status = send(&agent, &self.server.url, &read(&own, format!("/api/v1/alerts/{id}")));
+            let status = line.send(&read(&own, format!("/api/v1/alerts/{id}"))).await;
             wrong += u32::from(status != 404);
             milliseconds_exact(began.elapsed())
         };
@@ -211,11 +213,11 @@ impl Stage {
             let absent: shieldops_model::AlertId = shieldops_model::id::mint(SystemClock.now(), &mut rand::rng());
             // In turn first and second: what the second gains by warm caches is no difference of the ids.
             let (one, two) = if number.is_multiple_of(2) {
-                let one = ask(absent.to_string());
-                (one, ask(id.to_string()))
+                let one = ask(absent.to_string()).await;
+                (one, ask(id.to_string()).await)
             } else {
-                let two = ask(id.to_string());
-                (ask(absent.to_string()), two)
+                let two = ask(id.to_string()).await;
+                (ask(absent.to_string()).await, two)
             };
             if number >= 100 {
                 nowhere.push(one);

@@ -17,11 +17,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use shieldops_detect::{
-    Diagnostic, DiagnosticSeverity, Rule, parse,
+    Diagnostic, DiagnosticSeverity, Documents, Rule, parse,
     testing::{Sample, check_samples},
 };
 use shieldops_ingest::{normalise_parts, recognise};
 use shieldops_model::Normalised;
+use shieldops_pipeline::content::{file_problem, read_limited};
 
 use super::{
     Outcome,
@@ -218,7 +219,8 @@ fn try_on_server(args: &TryArgs) -> Outcome {
 /// A rule file and its samples.
 struct Subject {
     file: String,
-    text: String,
+    /// Or why it is none.
+    text: Result<String, String>,
     matches: String,
     misses: String,
 }
@@ -248,7 +250,7 @@ fn test(args: &TestArgs) -> Outcome {
             .iter()
             .map(|rule| Subject {
                 file: rule.file.to_owned(),
-                text: rule.text.to_owned(),
+                text: Ok(rule.text.to_owned()),
                 matches: rule.matches.to_owned(),
                 misses: rule.misses.to_owned(),
             })
@@ -273,7 +275,11 @@ fn print_report(report: &Report) -> Result<(), Failure> {
 
 fn examine(subjects: &[Subject]) -> Report {
     let mut report = Report::default();
-    let read: Vec<_> = subjects.iter().map(|subject| (subject, parse(&subject.text, &subject.file))).collect();
+    let one = |subject: &Subject| match &subject.text {
+        Ok(text) => parse(text, &subject.file),
+        Err(problem) => (Documents::default(), vec![file_problem(&subject.file, problem)]),
+    };
+    let read: Vec<_> = subjects.iter().map(|subject| (subject, one(subject))).collect();
     let all = stories::all(read.iter().map(|(_, (documents, _))| documents));
     for (subject, (documents, diagnostics)) in &read {
         report.rules += documents.rules.len() + documents.correlations.len();
@@ -360,7 +366,7 @@ fn subject(file: &Path) -> Result<Subject, Failure> {
         if path.exists() { read(&path) } else { Ok(String::new()) }
     };
     let (matches, misses) = (beside("match.ndjson")?, beside("miss.ndjson")?);
-    Ok(Subject { file: file.display().to_string(), text: read(file)?, matches, misses })
+    Ok(Subject { file: file.display().to_string(), text: read_limited(file), matches, misses })
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -399,7 +405,7 @@ mod tests {
 
     /// A rule that is no correlation.
     fn plain() -> Subject {
-        built_in().into_iter().find(|subject| !subject.text.contains("\ncorrelation:")).unwrap()
+        built_in().into_iter().find(|subject| !subject.text.as_ref().unwrap().contains("\ncorrelation:")).unwrap()
     }
 
     #[test]
@@ -435,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_story_that_is_found_and_should_not_be_is_a_failure() {
-        let correlation = built_in().into_iter().find(|subject| subject.text.contains("\ncorrelation:")).unwrap();
+        let correlation = built_in().into_iter().find(|subject| subject.text.as_ref().unwrap().contains("\ncorrelation:")).unwrap();
         let swapped =
             Subject { matches: correlation.misses.clone(), misses: correlation.matches.clone(), ..correlation };
         let failures = examine(&[swapped]).failures;

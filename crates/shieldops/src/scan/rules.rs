@@ -11,10 +11,11 @@ use std::{
 };
 
 use shieldops_detect::{CompileOptions, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, RuleSet, parse};
+use shieldops_pipeline::content::{file_problem, read_limited};
 
 /// A file's name, and its text where it is not on disk.
 type File<'t> = (String, Option<&'t str>);
-type Read = Result<(Documents, Vec<Diagnostic>), String>;
+type Read = (Documents, Vec<Diagnostic>);
 
 /// What events are scanned with.
 #[derive(Default)]
@@ -50,7 +51,7 @@ pub(crate) fn parsed(built_in: &[(&str, &str)], folders: &[PathBuf]) -> Result<P
     let mut ends = ends.into_iter().zip(std::iter::once(None).chain(folders.iter().map(Some))).peekable();
     for (number, read) in read_all(&files).into_iter().enumerate() {
         usable(&mut ends, number, &mut rules)?;
-        let (found, said) = read?;
+        let (found, said) = read;
         rules += found.rules.len() + found.correlations.len();
         documents.extend([found]);
         diagnostics.extend(said);
@@ -117,10 +118,18 @@ fn read_all(files: &[File<'_>]) -> Vec<Read> {
 
 fn read_one((name, text): &File<'_>) -> Read {
     if let Some(text) = text {
-        return Ok(parse(text, name));
+        return parse(text, name);
     }
-    let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
-    Ok(parse(&text, name))
+    read_file(Path::new(name))
+}
+
+/// What a file holds; one that is no text is said, and the others are read all the same.
+pub(crate) fn read_file(path: &Path) -> (Documents, Vec<Diagnostic>) {
+    let name = path.display().to_string();
+    match read_limited(path) {
+        Ok(text) => parse(&text, &name),
+        Err(problem) => (Documents::default(), vec![file_problem(&name, &problem)]),
+    }
 }
 
 /// Every `.yml` and `.yaml` under a folder, or the file itself, in order of name.

@@ -51,6 +51,8 @@ pub(crate) const STEPS: &[Step] = &[
     step!(17, "outbox", "0017_outbox.sql"),
     step!(18, "peers", "0018_peers.sql"),
     step!(19, "tenant_policies", "0019_tenant_policies.sql"),
+    step!(20, "alert_reads", "0020_alert_reads.sql"),
+    step!(21, "by_grant", "0021_by_grant.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

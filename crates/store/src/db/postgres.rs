@@ -27,8 +27,35 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that rested this long is tried before it is used.
 const RESTED: Duration = Duration::from_secs(5);
 
-/// Connections to a database; those with a role keep it, so that what reads no tenant's rows needs no transaction.
-pub(crate) async fn connect(url: &str, connections: u32, role: Option<&'static str>) -> Result<AnyPool> {
+/// What connections are for. Those that read keep their role, so that what reads no tenant's rows needs no transaction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum For {
+    Writing,
+    Reading { role: Option<&'static str> },
+}
+
+impl For {
+    /// What a connection is told when it is opened.
+    fn begins_with(self) -> String {
+        // Each text has one plan that fits, whatever it is asked for: planning for the values costs more than it saves. What
+        // is asked for has an index that begins with the tenant: statistics of a young table do not speak against it.
+        let mut text = "SET plan_cache_mode=force_generic_plan; SET jit=off; SET enable_seqscan=off".to_owned();
+        if let Self::Reading { role } = self {
+            // A constant of ours.
+            if let Some(role) = role {
+                text.extend(["; SET ROLE ", role]);
+            }
+            text.push_str(AUTHORITY_IS);
+        }
+        text
+    }
+}
+
+/// Planned once for a connection: PostgreSQL answers with an error that says it when the epoch of authority is another.
+const AUTHORITY_IS: &str = "; PREPARE authority_is (BIGINT) AS SELECT CASE WHEN epoch=$1 THEN 0 \
+    ELSE CAST('authority is at '||epoch||', no longer at '||$1 AS INT) END FROM authority";
+
+pub(crate) async fn connect(url: &str, connections: u32, purpose: For) -> Result<AnyPool> {
     // A pool would try for long what cannot succeed.
     beside(url).await?.close().await?;
     let options: AnyConnectOptions = url.parse()?;
@@ -38,13 +65,7 @@ pub(crate) async fn connect(url: &str, connections: u32, role: Option<&'static s
         .test_before_acquire(false)
         .after_connect(move |connection, _about| {
             Box::pin(async move {
-                // Each text has one plan that fits, whatever it is asked for: planning for the values costs more than it saves.
-                let mut text = "SET plan_cache_mode=force_generic_plan".to_owned();
-                if let Some(role) = role {
-                    // A constant of ours.
-                    text.push_str("; SET ROLE ");
-                    text.push_str(role);
-                }
+                let text = purpose.begins_with();
                 sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await?;
                 Ok(())
             })
@@ -80,12 +101,22 @@ pub(crate) async fn beside(url: &str) -> Result<AnyConnection> {
     connected.map_err(|source| StoreError::Unreachable { place, source })
 }
 
+/// What a transaction is begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+    /// A commit does not wait for the disk: it is there when a later one is, and may be lost with the machine.
+    WriteUnwaited,
+}
+
 /// The statements that begin a transaction, in one message.
-pub(crate) fn begin(role: Option<&str>, whose: Whose, write: bool) -> String {
+pub(crate) fn begin(role: Option<&str>, whose: Whose, mode: Mode) -> String {
     let (tenant, lock) = match whose {
         Whose::Installation => (String::new(), INSTALLATION_LOCK),
         Whose::Tenant(tenant) => (hex::encode(tenant.to_bytes()), tenant_lock(tenant)),
     };
+    let write = mode != Mode::Read;
     let mut text = if write { "BEGIN; " } else { "BEGIN READ ONLY; " }.to_owned();
     // The role is a constant of ours and the tenant is hexadecimal. What reads has its role already.
     if let (Some(role), true) = (role, write) {
@@ -99,6 +130,9 @@ pub(crate) fn begin(role: Option<&str>, whose: Whose, write: bool) -> String {
     if write {
         // A node that hangs in a transaction holds up the others no longer than this.
         text.push_str("; SET LOCAL lock_timeout='15s'; SET LOCAL idle_in_transaction_session_timeout='60s'");
+        if mode == Mode::WriteUnwaited {
+            text.push_str("; SET LOCAL synchronous_commit=off");
+        }
         text.push_str(&format_lock(lock));
     }
     text
@@ -107,11 +141,7 @@ pub(crate) fn begin(role: Option<&str>, whose: Whose, write: bool) -> String {
 /// The same for what reads, which does not begin when the epoch of authority is another than this: PostgreSQL answers with
 /// an error that says so. It comes before the transaction, so that it leaves none behind.
 pub(crate) fn begin_at(whose: Whose, epoch: i64) -> String {
-    let mut text = format!(
-        "SELECT CASE WHEN epoch={epoch} THEN 0 ELSE CAST('authority is at '||epoch||', no longer at {epoch}' AS INT) END FROM authority; "
-    );
-    text.push_str(&begin(None, whose, false));
-    text
+    format!("EXECUTE authority_is({epoch}); {}", begin(None, whose, Mode::Read))
 }
 
 fn format_lock(lock: i64) -> String {

@@ -3,6 +3,7 @@
 use shieldops_ledger::{Frontier, Header, Leaf, leaf_hash};
 use shieldops_model::{TenantId, Timestamp};
 use shieldops_seal::Purpose;
+use sqlx::AssertSqlSafe;
 
 use super::Locked;
 use crate::{
@@ -63,13 +64,22 @@ async fn insert(tx: &mut Tx, leaf: &Leaf, now: Timestamp) -> Result<()> {
     .bind(leaf_hash(&bytes).to_vec())
     .execute(tx.conn())
     .await?;
-    for subject in &leaf.header.subjects {
-        sqlx::query("INSERT INTO ledger_subjects (tenant_id, subject, seq) VALUES ($1,$2,$3) ON CONFLICT DO NOTHING")
-            .bind(tx.t())
-            .bind(subject)
-            .bind(seq)
-            .execute(tx.conn())
-            .await?;
+    index_subjects(tx, &leaf.header.subjects, seq).await
+}
+
+/// Subjects in one statement.
+const TOGETHER: usize = 50;
+
+async fn index_subjects(tx: &mut Tx, subjects: &[String], seq: i64) -> Result<()> {
+    for some in subjects.chunks(TOGETHER) {
+        let places: Vec<String> = (0..some.len()).map(|at| format!("($1,${},$2)", at + 3)).collect();
+        // The text has nothing in it but places.
+        let text = AssertSqlSafe(format!(
+            "INSERT INTO ledger_subjects (tenant_id, subject, seq) VALUES {} ON CONFLICT DO NOTHING",
+            places.join(",")
+        ));
+        let insert = sqlx::query(text).bind(tx.t()).bind(seq);
+        some.iter().fold(insert, sqlx::query::Query::bind).execute(tx.conn()).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use shieldops_model::{TenantChange, TenantId, TenantState, Timestamp, id};
 
 use super::{Tenant, find, live::live_from_outside, of_installation};
-use crate::{Access, Result, StoreError, Tx, notices, rows::bytes};
+use crate::{Access, Result, StoreError, Tx, grants, notices, rows::bytes};
 
 #[derive(Debug, Clone)]
 pub struct NewTenant {
@@ -182,5 +182,5 @@ async fn check_parent(tx: &mut Tx, id: TenantId, parent: Option<TenantId>) -> Re
 async fn end_grants(tx: &mut Tx, id: TenantId, now: Timestamp) -> Result<()> {
     let update = sqlx::query("UPDATE grants SET revoked_at=$2 WHERE tenant=$1 AND revoked_at IS NULL").bind(bytes(id));
     update.bind(now.as_micros()).execute(tx.conn()).await?;
-    Ok(())
+    grants::end_made_through(tx, id, now).await
 }

@@ -119,6 +119,24 @@ async fn policies_are_of_one_tenant_and_what_was_in_force_is_never_forgotten() {
     assert!(there(&mut reader, 1).await && !there(&mut reader, 2).await && there(&mut reader, 203).await);
 }
 
+#[tokio::test]
+async fn policies_in_force_that_are_lost_are_an_error_and_never_none() {
+    let Some(world) = world().await else { return };
+    written(&world.scope(), "one").await.unwrap();
+    activated(&second(&world), 1).await.unwrap();
+    world.sql("DELETE FROM policy_versions").await;
+    let lost = policies::in_force(&mut world.scope().read().await.unwrap()).await;
+    assert!(matches!(lost, Err(StoreError::Damaged { .. })), "{lost:?}");
+}
+
+#[tokio::test]
+async fn policies_that_are_too_large_are_refused_with_their_size() {
+    let Some(world) = world().await else { return };
+    let large = written(&world.scope(), &"x".repeat(policies::BYTES)).await.unwrap_err().to_string();
+    assert!(large.contains("at most 2097152 fit"), "{large}");
+    assert_eq!(written(&world.scope(), "small").await.unwrap(), 1, "nothing of it was kept");
+}
+
 fn mint<K: id::Kind>(world: &World) -> shieldops_model::Id<K> {
     id::mint(world.clock.now(), &mut rand::rng())
 }
@@ -205,12 +223,11 @@ async fn questions_are_kept_for_thirty_five_days() {
     assert_eq!(all(&world, 9).await[0].asked.as_ref().unwrap().0, json!({"text": "young"}));
 }
 
-#[tokio::test]
-async fn a_replay_is_proof_for_exactly_its_policies_once_it_has_ended() {
-    let Some(world) = world().await else { return };
-    let (scope, now) = (world.scope(), world.clock.now());
-    let mut replay = Replay {
-        id: mint(&world),
+/// One that runs.
+fn replaying(world: &World) -> Replay {
+    let now = world.clock.now();
+    Replay {
+        id: mint(world),
         number: 3,
         policy_hash: "all".to_owned(),
         from: now.minus(Duration::from_hours(1)),
@@ -219,7 +236,28 @@ async fn a_replay_is_proof_for_exactly_its_policies_once_it_has_ended() {
         at: now,
         by: "usr_1".to_owned(),
         report: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_replay_whose_job_is_over_has_failed_and_proves_nothing() {
+    let Some(world) = world().await else { return };
+    let (scope, now, replay) = (world.scope(), world.clock.now(), replaying(&world));
+    let mut tx = scope.begin().await.unwrap();
+    replays::insert(&mut tx, &replay).await.unwrap();
+    tx.commit(now).await.unwrap();
+    let mut tx = scope.begin().await.unwrap();
+    replays::give_up(&mut tx).await.unwrap();
+    tx.commit(now).await.unwrap();
+    let mut reader = scope.read().await.unwrap();
+    assert_eq!(replays::find(&mut reader, replay.id).await.unwrap().unwrap().state, JobState::Failed);
+    assert_eq!(replays::proof(&mut reader, "all").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_replay_is_proof_for_exactly_its_policies_once_it_has_ended() {
+    let Some(world) = world().await else { return };
+    let (scope, now, mut replay) = (world.scope(), world.clock.now(), replaying(&world));
     let mut tx = scope.begin().await.unwrap();
     replays::insert(&mut tx, &replay).await.unwrap();
     tx.commit(now).await.unwrap();

@@ -2,22 +2,23 @@
 //! from then. A server that stalls cannot hide it.
 
 use std::{
+    cell::{Cell, RefCell},
     collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-    thread,
     time::{Duration, Instant},
 };
 
+use http_body_util::BodyExt as _;
+use hyper::{Request, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use ureq::{Agent, http::Request};
-
-use super::super::{
-    figures::{milliseconds, percentile, round},
-    server::pause,
+use tokio::{
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+    time::{sleep_until, timeout},
 };
+
+use super::super::figures::{milliseconds, percentile, round};
+use crate::output::Failure;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// As many requests can be on their way at a time.
@@ -53,11 +54,14 @@ impl Outcome {
         round(f64::from(answered) / self.took.as_secs_f64())
     }
 
-    fn add(&mut self, other: Self) {
-        self.reads.extend(other.reads);
-        self.writes.extend(other.writes);
-        for (status, count) in other.refused {
-            *self.refused.entry(status).or_default() += count;
+    fn count(&mut self, method: &str, status: u16, took_ms: f64) {
+        if method == "GET" {
+            self.reads.push(took_ms);
+        } else {
+            self.writes.push(took_ms);
+        }
+        if !(200..300).contains(&status) {
+            *self.refused.entry(status).or_default() += 1;
         }
     }
 }
@@ -67,83 +71,113 @@ pub(super) fn percentiles(times_ms: &[f64]) -> Value {
     json!({"count": times_ms.len(), "p50_ms": at(50), "p95_ms": at(95), "p99_ms": at(99), "max_ms": at(100)})
 }
 
-pub(super) fn agent() -> Agent {
-    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build();
-    Agent::new_with_config(config)
+/// The thread that sends. One, and no thread a connection: what the load itself costs is taken from the server's processors.
+pub(super) fn sender() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::unusable("cannot start the runtime").why(error.to_string()))
 }
 
-/// Sends one: its status, or 0 when there was no answer.
-pub(super) fn send(agent: &Agent, server: &str, shot: &Shot) -> u16 {
-    let mut request = Request::builder().method(shot.method).uri(format!("{server}{}", shot.path));
-    request = request.header("authorization", format!("Bearer {}", shot.token));
-    request = match shot.method {
+/// A connection that is kept, and opened again when it ended.
+pub(super) struct Line {
+    host: String,
+    open: Option<http1::SendRequest<String>>,
+}
+
+impl Line {
+    pub(super) fn to(server: &str) -> Self {
+        Self { host: server.trim_start_matches("http://").to_owned(), open: None }
+    }
+
+    /// Sends one: its status, or 0 when there was no answer.
+    pub(super) async fn send(&mut self, shot: &Shot) -> u16 {
+        match timeout(TIMEOUT, self.answered(shot)).await {
+            Ok(Ok(status)) => status,
+            _ => {
+                self.open = None;
+                0
+            }
+        }
+    }
+
+    async fn answered(&mut self, shot: &Shot) -> anyhow::Result<u16> {
+        let request = request(&self.host, shot)?;
+        let mut line = match self.open.take().filter(|line| !line.is_closed()) {
+            Some(line) => line,
+            None => connect(&self.host).await?,
+        };
+        line.ready().await?;
+        let mut response = line.send_request(request).await?;
+        // Whole, as a client takes it; a connection with an unread body is not used again.
+        while let Some(frame) = response.frame().await {
+            frame?;
+        }
+        self.open = Some(line);
+        Ok(response.status().as_u16())
+    }
+}
+
+async fn connect(host: &str) -> anyhow::Result<http1::SendRequest<String>> {
+    let stream = TcpStream::connect(host).await?;
+    stream.set_nodelay(true)?;
+    let (line, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(line)
+}
+
+fn request(host: &str, shot: &Shot) -> anyhow::Result<Request<String>> {
+    let request = Request::builder()
+        .method(shot.method)
+        .uri(&shot.path)
+        .header(header::HOST, host)
+        .header(header::AUTHORIZATION, format!("Bearer {}", shot.token));
+    let request = match shot.method {
         "POST" => request.header("idempotency-key", hex::encode(rand::random::<[u8; 16]>())),
         "GET" => request,
-        _ => request.header("if-match", "*"),
+        _ => request.header(header::IF_MATCH, "*"),
     };
-    let answered = match &shot.body {
-        Some(body) => {
-            request.header("content-type", "application/json").body(body.clone()).map(|request| agent.run(request))
-        }
-        None => request.body(String::new()).map(|request| agent.run(request)),
-    };
-    let Ok(Ok(mut response)) = answered else { return 0 };
-    // Whole, as a client takes it; a connection with an unread body is not used again.
-    let status = response.status().as_u16();
-    if response.body_mut().read_to_vec().is_ok() { status } else { 0 }
+    Ok(match &shot.body {
+        Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(body.clone())?,
+        None => request.body(String::new())?,
+    })
 }
 
 /// So many requests a second, for so long.
-pub(super) fn open_loop(server: &str, per_s: u32, time: Duration, shot: &(dyn Fn(u32) -> Shot + Sync)) -> Outcome {
+pub(super) async fn open_loop(server: &str, per_s: u32, time: Duration, shot: &impl Fn(u32) -> Shot) -> Outcome {
     let total = per_s.saturating_mul(u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
-    let (next, all) = (AtomicU32::new(0), Mutex::new(Outcome::default()));
+    let (next, all) = (Cell::new(0), RefCell::new(Outcome::default()));
     let began = Instant::now();
-    let work = || {
-        let (agent, mut own) = (agent(), Outcome::default());
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= total {
-                break;
-            }
+    let work = async || {
+        let mut line = Line::to(server);
+        while next.get() < total {
+            let number = next.replace(next.get() + 1);
             let due = began + Duration::from_secs_f64(f64::from(number) / f64::from(per_s));
-            while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-                pause(left);
-            }
+            sleep_until(due.into()).await;
             let shot = shot(number);
-            let status = send(&agent, server, &shot);
-            let took = milliseconds(due.elapsed());
-            if shot.method == "GET" {
-                own.reads.push(took);
-            } else {
-                own.writes.push(took);
-            }
-            if !(200..300).contains(&status) {
-                *own.refused.entry(status).or_default() += 1;
-            }
+            let status = line.send(&shot).await;
+            all.borrow_mut().count(shot.method, status, milliseconds(due.elapsed()));
         }
-        all.lock().unwrap_or_else(PoisonError::into_inner).add(own);
     };
-    thread::scope(|scope| (0..CONNECTIONS.min(per_s)).for_each(|_| drop(scope.spawn(work))));
-    let mut outcome = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    futures_util::future::join_all((0..CONNECTIONS.min(per_s)).map(|_| work())).await;
+    let mut outcome = all.into_inner();
     outcome.took = began.elapsed();
     outcome
 }
 
 /// As much as fits, over so many connections, until told to stop: how often each status was answered.
-pub(super) fn flood(
+pub(super) async fn flood(
     server: &str,
     connections: u32,
-    stop: &AtomicU32,
-    shot: &(dyn Fn(u32) -> Shot + Sync),
+    stop: &Cell<bool>,
+    shot: &impl Fn(u32) -> Shot,
 ) -> BTreeMap<u16, u32> {
-    let (next, all) = (AtomicU32::new(0), Mutex::new(BTreeMap::new()));
-    let work = || {
-        let agent = agent();
-        while stop.load(Ordering::Relaxed) == 0 {
-            let status = send(&agent, server, &shot(next.fetch_add(1, Ordering::Relaxed)));
-            *all.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
+    let (next, all) = (Cell::new(0_u32), RefCell::new(BTreeMap::new()));
+    let work = async || {
+        let mut line = Line::to(server);
+        while !stop.get() {
+            let status = line.send(&shot(next.replace(next.get().wrapping_add(1)))).await;
+            *all.borrow_mut().entry(status).or_default() += 1;
         }
     };
-    thread::scope(|scope| (0..connections).for_each(|_| drop(scope.spawn(work))));
-    all.into_inner().unwrap_or_else(PoisonError::into_inner)
+    futures_util::future::join_all((0..connections).map(|_| work())).await;
+    all.into_inner()
 }

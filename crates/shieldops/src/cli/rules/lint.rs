@@ -16,6 +16,8 @@ use shieldops_detect::{
     parse,
 };
 
+use shieldops_pipeline::content::{file_problem, read_limited};
+
 use super::{super::Outcome, read, walk};
 use crate::{
     content::BUILT_IN,
@@ -61,7 +63,8 @@ struct RuleCost {
 
 struct File {
     name: String,
-    text: String,
+    /// Or why it is none.
+    text: Result<String, String>,
 }
 
 pub(super) fn run(args: &LintArgs) -> Outcome {
@@ -78,7 +81,7 @@ pub(super) fn run(args: &LintArgs) -> Outcome {
 
 fn files(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
     if paths.is_empty() {
-        let own = BUILT_IN.iter().map(|rule| File { name: rule.file.to_owned(), text: rule.text.to_owned() });
+        let own = BUILT_IN.iter().map(|rule| File { name: rule.file.to_owned(), text: Ok(rule.text.to_owned()) });
         return Ok(own.collect());
     }
     let mut files = Vec::new();
@@ -92,7 +95,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
             found.push(path.clone());
         }
         for path in found {
-            files.push(File { text: read(&path)?, name: path.display().to_string() });
+            files.push(File { text: read_limited(&path), name: path.display().to_string() });
         }
     }
     if files.is_empty() {
@@ -110,9 +113,14 @@ fn examine(files: &[File], options: &CompileOptions, said: Vec<Diagnostic>, cont
     let mut documents = Documents::default();
     let mut diagnostics = said;
     for file in files {
-        let (found, said) = parse(&file.text, &file.name);
-        documents.extend([found]);
-        diagnostics.extend(said);
+        match &file.text {
+            Ok(text) => {
+                let (found, said) = parse(text, &file.name);
+                documents.extend([found]);
+                diagnostics.extend(said);
+            }
+            Err(problem) => diagnostics.push(file_problem(&file.name, problem)),
+        }
     }
     diagnostics.extend(lint(&documents, &context));
     let costs = documents.rules.iter().map(|rule| RuleCost { rule_id: rule.id.clone(), cost: cost(rule) }).collect();
@@ -139,7 +147,8 @@ fn examine(files: &[File], options: &CompileOptions, said: Vec<Diagnostic>, cont
 
 fn print(report: &Report, files: &[File]) -> Result<(), Failure> {
     for said in &report.diagnostics {
-        let text = files.iter().find(|file| file.name == said.file).map_or("", |file| file.text.as_str());
+        let file = files.iter().find(|file| file.name == said.file);
+        let text = file.and_then(|file| file.text.as_deref().ok()).unwrap_or_default();
         for line in shown(said, text).lines() {
             output::foreign_line(line)?;
         }
@@ -177,7 +186,7 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> File {
-        File { name: "r.yml".to_owned(), text: text.to_owned() }
+        File { name: "r.yml".to_owned(), text: Ok(text.to_owned()) }
     }
 
     fn examined(text: &str, all: bool) -> Report {
@@ -203,6 +212,19 @@ mod tests {
             shown,
             "error[unknown-modifier]: there is no modifier `contain`\n --> r.yml:6:11\n  |\n6 |   sel: {f|contain: a}\n  |           ^\n  = help: Did you mean `contains`?\n"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_said_and_the_others_are_read_all_the_same() {
+        let good = "title: T\nid: r\nlevel: low\nlogsource: {product: linux}\ndetection:\n  sel: {f: a}\n  condition: sel\n";
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bad.yml"), b"\xff\xfe\x00bad").unwrap();
+        std::fs::write(folder.path().join("good.yml"), good).unwrap();
+        let files = files(&[folder.path().to_owned()]).ok().unwrap();
+        let report = examine(&files, &CompileOptions::default(), Vec::new(), Context::default(), false);
+        assert_eq!((report.errors, report.rules), (1, 1));
+        assert_eq!(report.diagnostics[0].code, "unreadable-file");
+        assert!(report.diagnostics[0].file.ends_with("bad.yml"));
     }
 
     #[test]

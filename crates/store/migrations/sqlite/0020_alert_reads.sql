@@ -1,0 +1,25 @@
+-- Which fields the body of an alert has: one of the present shape is an answer as it is, any other is read and written anew.
+ALTER TABLE alerts ADD COLUMN shape INTEGER NOT NULL DEFAULT 0;
+-- How many alerts of each severity were first seen in each half hour (`slot`, half hours since 1970): counted as they change,
+-- for the overview charts a day or a week every few seconds. Follows from `alerts` alone.
+CREATE TABLE alert_timeline (
+  tenant_id BLOB NOT NULL, slot INTEGER NOT NULL, severity INTEGER NOT NULL, alerts INTEGER NOT NULL,
+  PRIMARY KEY (tenant_id, slot, severity)
+) STRICT, WITHOUT ROWID;
+INSERT INTO alert_timeline SELECT tenant_id, first_seen/1800000000, severity, count(*) FROM alerts GROUP BY 1, 2, 3;
+CREATE TRIGGER alert_timed_first AFTER INSERT ON alerts
+BEGIN
+  INSERT INTO alert_timeline VALUES (NEW.tenant_id, NEW.first_seen/1800000000, NEW.severity, 1)
+    ON CONFLICT (tenant_id, slot, severity) DO UPDATE SET alerts=alerts+1;
+END;
+CREATE TRIGGER alert_timed_last AFTER DELETE ON alerts
+BEGIN
+  UPDATE alert_timeline SET alerts=alerts-1 WHERE tenant_id=OLD.tenant_id AND slot=OLD.first_seen/1800000000 AND severity=OLD.severity;
+END;
+CREATE TRIGGER alert_timed_again AFTER UPDATE OF first_seen, severity ON alerts
+WHEN OLD.first_seen/1800000000<>NEW.first_seen/1800000000 OR OLD.severity<>NEW.severity
+BEGIN
+  UPDATE alert_timeline SET alerts=alerts-1 WHERE tenant_id=OLD.tenant_id AND slot=OLD.first_seen/1800000000 AND severity=OLD.severity;
+  INSERT INTO alert_timeline VALUES (NEW.tenant_id, NEW.first_seen/1800000000, NEW.severity, 1)
+    ON CONFLICT (tenant_id, slot, severity) DO UPDATE SET alerts=alerts+1;
+END;
