@@ -399,7 +399,7 @@ describe('the catalogue', () => {
     await user.selectOptions(form.getByLabelText('Target'), 'sim/lab')
     expect(form.getByText('simulated')).toBeVisible()
     await user.type(form.getByLabelText('Address'), '198.51.100.9')
-    await user.type(form.getByLabelText(/^Expires in \(seconds\)/), '7200')
+    await user.type(form.getByLabelText(/^Expires in seconds/), '7200')
     expect(form.getByText(/that is 2h 0m/)).toBeVisible()
     await user.click(form.getByRole('button', { name: 'Make plan' }))
     expect(await screen.findByRole('article', { name: 'Plan: linux.block_ip on sim/lab' })).toBeVisible()
@@ -411,6 +411,7 @@ describe('the catalogue', () => {
           params: { address: '198.51.100.9', expires_in_s: 7200 },
         },
       ],
+      title: 'Block an IP address: 198.51.100.9 on sim/lab',
     })
   })
 

@@ -166,10 +166,12 @@ function Rows({ rows, chosen }: { rows: Action[]; chosen: string | undefined }) 
             </Td>
             <Td>
               <button type="button" className="text-left font-mono hover:underline" aria-label={rowName(action)}>
+                {action.undo_of && <span className="font-sans text-fg-2">Undo of </span>}
                 {action.capability}
               </button>
               <span className="block max-w-80 truncate font-mono text-2xs text-fg-3">
-                {action.undo_of ? `undoes ${short(action.undo_of)}` : paramsText(action.params)}
+                {paramsText(action.params)}
+                {action.undo_of && `; undoes ${short(action.undo_of)}`}
               </span>
             </Td>
             <Td>
@@ -191,4 +193,4 @@ function Rows({ rows, chosen }: { rows: Action[]; chosen: string | undefined }) 
   )
 }
 const rowName = (action: Action) =>
-  `${action.capability} on ${action.target.name}, ${ACTION_STATE[action.state].label.toLowerCase()}`
+  `${action.undo_of ? 'Undo of ' : ''}${action.capability} on ${action.target.name}, ${ACTION_STATE[action.state].label.toLowerCase()}`

@@ -1,6 +1,6 @@
 /** One parameter, as its schema describes it. */
 import type { ParamSchema } from '@/api/response-types'
-import { countdown, Field, fmt, inputClass } from '@/ui'
+import { cap, countdown, Field, fmt, inputClass } from '@/ui'
 import { type ParamField, type Typed, wrong } from './params'
 
 type Props = { field: ParamField; typed: Typed; touched: boolean; onValue: (value: string | boolean) => void }
@@ -94,5 +94,5 @@ function hint({ name, kind, schema }: ParamField, text: string) {
   if (preset !== undefined) parts.push(`${String(preset)} when left empty`)
   const seconds = Number(text)
   if (name.endsWith('_s') && text && seconds > 0) parts.push(`that is ${countdown(seconds)}`)
-  return parts.filter(Boolean).join('; ')
+  return cap(parts.filter(Boolean).join('; '))
 }

@@ -111,6 +111,19 @@ function Names({ shown, chosen, onChosen }: NamesProps) {
   )
 }
 
+/** Words between backquotes are code. */
+const Prose = ({ text }: { text: string }) =>
+  text.split('`').map((part, place) =>
+    place % 2 ? (
+      // biome-ignore lint/suspicious/noArrayIndexKey: the text does not change
+      <code key={place} className="font-mono text-xs">
+        {part}
+      </code>
+    ) : (
+      part
+    ),
+  )
+
 function Detail({ capability }: { capability: Capability }) {
   const kind = CLASS[capability.class]
   const [risk, tone] = riskOf(capability)
@@ -137,7 +150,9 @@ function Detail({ capability }: { capability: Capability }) {
           </Chip>
         ))}
       </div>
-      <p className="text-sm text-fg-2">{capability.docs}</p>
+      <p className="text-sm text-fg-2">
+        <Prose text={capability.docs} />
+      </p>
       <p className="text-xs text-fg-3">
         {kind.means}
         {capability.settle_ms > 0 && ` It may take ${took(capability.settle_ms)} until it is in force.`}

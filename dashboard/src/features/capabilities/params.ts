@@ -16,7 +16,7 @@ function kindOf(schema: ParamSchema): Kind {
 
 const label = (name: string) => {
   const text = name.replace(/_s$/, '').replace(/_/g, ' ')
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${name.endsWith('_s') ? ' (seconds)' : ''}`
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${name.endsWith('_in_s') ? ' seconds' : name.endsWith('_s') ? ' in seconds' : ''}`
 }
 
 /** Those that are required first, the others in the order of the schema. */

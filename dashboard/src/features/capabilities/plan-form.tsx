@@ -35,6 +35,14 @@ export function PlanForm({ capability }: { capability: Capability }) {
 /** The value of `kind:value`. */
 const valueIn = (entity: string | undefined) => entity?.slice(entity.indexOf(':') + 1)
 
+/** `Block an IP address: 203.0.113.66 on web-1`: a list of plans tells them apart. The server takes 200 bytes. */
+function titled(capability: Capability, target: string, fields: ParamField[], typed: Typed) {
+  const values = fields.filter(field => field.required).map(field => String(typed[field.name] ?? '').trim())
+  const title = `${capability.title}: ${values.length ? `${values.join(', ')} on ` : ''}${target}`
+  const fits = new TextEncoder().encode(title).length <= 200
+  return fits ? title : undefined
+}
+
 type FormProps = { capability: Capability; targets: Target[]; incident: Incident | undefined }
 
 function Form({ capability, targets, incident: of }: FormProps) {
@@ -62,6 +70,7 @@ function Form({ capability, targets, incident: of }: FormProps) {
           params: paramsOf(fields, typed),
         },
       ],
+      title: titled(capability, target, fields, typed),
       why: why.trim() || undefined,
       incident_id: incident,
       freeze_override: (freezes.length > 0 && heldBack(capability) && aside.trim()) || undefined,

@@ -74,7 +74,7 @@ function Table({ numbers, set }: NumbersProps) {
               Limit
             </th>
             {ENVIRONMENTS.map(environment => (
-              <th key={environment} scope="col" className="px-2 font-medium">
+              <th key={environment} scope="col" className="px-2 font-medium max-sm:px-1">
                 {cap(environment)}
               </th>
             ))}
@@ -87,7 +87,7 @@ function Table({ numbers, set }: NumbersProps) {
                 {label} <span className="block text-2xs text-fg-3">{hint}</span>
               </th>
               {ENVIRONMENTS.map(environment => (
-                <td key={environment} className="px-2">
+                <td key={environment} className="px-2 max-sm:px-1">
                   <NumberInput
                     label={`${label}, ${environment}`}
                     value={numbers.limits[environment][name]}
@@ -153,7 +153,7 @@ const NumberInput = ({ label, value, onValue, ...rest }: InputProps) => (
     min={0}
     required
     aria-label={label}
-    className={`${inputClass} num w-28`}
+    className={`${inputClass} num w-28 max-sm:w-18`}
     value={value}
     onChange={e => onValue(Number(e.target.value))}
     {...rest}

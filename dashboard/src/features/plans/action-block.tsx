@@ -3,7 +3,7 @@ import { Undo2 } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import type { Action } from '@/api/types'
 import { useCan } from '@/app/session'
-import { ACTION_STATE, Ago, Btn, Chip, plural, short, Until } from '@/ui'
+import { ACTION_STATE, Ago, Btn, Chip, countdown, plural, short, Until } from '@/ui'
 import { undo } from './acts'
 import { ActionStateChip, ControlPathLine, Diff, Proofs, TargetLine, UndoLine } from './parts'
 import { canUndo, inForce } from './view'
@@ -11,12 +11,19 @@ import { canUndo, inForce } from './view'
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
 const Evidence = lazy(() => import('./evidence'))
 
-/** `address 203.0.113.66, expires_in 24h`: the parameters in a line. */
+/** `address 203.0.113.66, expires in 24h`: the parameters in a line. */
 export function paramsText(params: unknown) {
   if (!params || typeof params !== 'object') return ''
   return Object.entries(params)
-    .map(([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .map(([name, value]) => `${paramName(name)} ${paramValue(name, value)}`)
     .join(', ')
+}
+const paramName = (name: string) => name.replace(/_s$/, '').replace(/_/g, ' ')
+
+function paramValue(name: string, value: unknown) {
+  if (name.endsWith('_s') && typeof value === 'number') return countdown(value)
+  if (Array.isArray(value) && value.every(one => typeof one !== 'object')) return value.join(' and ') || 'none'
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 export function ActionBlock({ action }: { action: Action }) {
@@ -32,6 +39,7 @@ export function ActionBlock({ action }: { action: Action }) {
       data-state={action.state}
     >
       <div className="flex items-center gap-2">
+        {action.undo_of && <span className="text-xs text-fg-2">Undo of</span>}
         <code className="shrink-0 font-mono text-xs font-medium">{action.capability}</code>
         {action.class === 'irreversible' && (
           <Chip tone="critical" title="There is no undo: it needs the higher approval">

@@ -3,7 +3,7 @@ import { BellRing, Hourglass, KeyRound, OctagonAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Override } from '@/api/response-types'
 import type { Plan } from '@/api/types'
-import { Ago, absolute, Btn, Chip, countdown, Until, useNow } from '@/ui'
+import { Ago, absolute, Btn, Chip, cap, countdown, Until, useNow } from '@/ui'
 
 type LineProps = { icon: typeof BellRing; tone?: string; children: ReactNode }
 const Line = ({ icon: Icon, tone = 'text-fg-3', children }: LineProps) => (
@@ -15,7 +15,7 @@ const Line = ({ icon: Icon, tone = 'text-fg-3', children }: LineProps) => (
 
 /** The obligations of an allowed plan, each with its reasons. */
 export function Owed({ plan }: { plan: Plan }) {
-  const owed = plan.decision.obligations
+  const owed = plan.decision.allow ? plan.decision.obligations : undefined
   const overrides = [
     ['The approvals were set aside', plan.break_glass],
     ['A freeze was set aside', plan.freeze_override],
@@ -41,7 +41,7 @@ export function Owed({ plan }: { plan: Plan }) {
       )}
       {owed?.because.map(reason => (
         <li key={`${reason.code}${reason.detail}`} className="pl-4.5">
-          {reason.detail} <code className="font-mono text-2xs text-fg-3">{reason.code}</code>
+          {cap(reason.detail)} <code className="font-mono text-2xs text-fg-3">{reason.code}</code>
         </li>
       ))}
     </ul>

@@ -1,7 +1,7 @@
 /** The parts of a plan card: diff, risk, target, decision, proofs. */
 import { CircleCheck, CircleHelp, CircleX, TriangleAlert, Undo2 } from 'lucide-react'
 import type { Action, Plan, Proof, RiskLevel } from '@/api/types'
-import { ACTION_STATE, Ago, Chip, cap, clockSeconds, cn, fmt, Marks, Until } from '@/ui'
+import { ACTION_STATE, Ago, Chip, cap, clockSeconds, cn, countdown, fmt, Marks, Until, words } from '@/ui'
 
 export const RISK_TONE: Record<RiskLevel, string> = { low: 'ok', medium: 'medium', high: 'high', critical: 'critical' }
 
@@ -30,8 +30,8 @@ export function TargetLine({ action, params }: { action: Action; params: string 
     <span className="flex min-w-0 flex-wrap items-center gap-1.5">
       {params && <span className="font-mono text-xs break-all">{params}</span>}
       <span className="text-fg-3">on</span>
-      <span className="font-mono text-xs">
-        {action.target.kind} {action.target.name}
+      <span className="font-mono text-xs" title={words(action.target.kind)}>
+        {action.target.name}
       </span>
       <Marks demo={action.demo} simulated={action.simulated} />
     </span>
@@ -57,13 +57,17 @@ export function Diff({ action }: { action: Action }) {
       {action.diff.map(line => (
         <div key={line.path}>
           <div className="px-2 text-fg-3">{line.path}</div>
-          {line.before != null && <DiffRow sign="−" tone="critical" text={line.before} />}
-          {line.after != null && <DiffRow sign="+" tone="ok" text={line.after} />}
+          {line.before != null && <DiffRow sign="−" tone="critical" text={side(line.path, line.before)} />}
+          {line.after != null && <DiffRow sign="+" tone="ok" text={side(line.path, line.after)} />}
         </div>
       ))}
     </div>
   )
 }
+
+/** Seconds also as people say them; nothing is `none`. */
+const side = (path: string, text: string) =>
+  text === 'null' ? 'none' : /_s$/.test(path) && /^\d+$/.test(text) ? `${text} (${countdown(Number(text))})` : text
 
 const DiffRow = ({ sign, tone, text }: { sign: string; tone: 'ok' | 'critical'; text: string }) => (
   <div className={cn('grid grid-cols-[20px_minmax(0,1fr)] break-all', tone === 'ok' ? 'soft-ok' : 'soft-critical')}>

@@ -43,7 +43,7 @@ export function PlanCard({ plan: listed, focused, className }: Props) {
     >
       <header className="flex flex-wrap items-center gap-2 border-b border-line px-3 py-2">
         <ShieldCheck size={15} className={waiting ? 'text-accent' : 'text-fg-3'} aria-hidden="true" />
-        <h2 className="min-w-0 flex-1 font-medium">{plan.title}</h2>
+        <h2 className="min-w-0 flex-1 font-medium break-words max-sm:basis-[calc(100%-24px)]">{plan.title}</h2>
         <Chip tone={state.tone}>{state.label}</Chip>
         {plan.unanswered && <Unanswered />}
         <Marks demo={plan.demo} simulated={plan.simulated} />

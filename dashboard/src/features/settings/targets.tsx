@@ -6,7 +6,8 @@ import type { Target } from '@/api/types'
 import { useCan } from '@/app/session'
 import { useSubmit } from '@/app/submit'
 import { useList } from '@/app/use-list'
-import { Btn, Card, Chip, cap, InlineError, Loaded, Marks } from '@/ui'
+import { Btn, Card, Chip, cap, InlineError, Loaded, Marks, words } from '@/ui'
+import { Acts, Table, Td, Tr } from '@/ui/table'
 import { Orphans } from './orphans'
 
 const TargetDialog = lazy(() => import('./target-dialog'))
@@ -44,25 +45,11 @@ function TargetList() {
       <Loaded query={query} what="Targets">
         {() =>
           items?.length ? (
-            <table className="w-full text-left text-xs">
-              <thead className="text-fg-3">
-                <tr className="h-8 border-b border-line">
-                  <th className="px-3 font-medium">Target</th>
-                  <th className="font-medium">Host name</th>
-                  <th className="font-medium">Environment</th>
-                  <th className="font-medium">Criticality</th>
-                  <th className="font-medium">Owner</th>
-                  <th className="px-3">
-                    <span className="sr-only">Change</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {items.map(target => (
-                  <Row key={target.id} target={target} write={write} onEdit={() => setEditing(target)} />
-                ))}
-              </tbody>
-            </table>
+            <Table label="Targets" head={['Target', 'Host name', 'Environment', 'Criticality', 'Owner']} acts={write}>
+              {items.map(target => (
+                <Row key={target.id} target={target} write={write} onEdit={() => setEditing(target)} />
+              ))}
+            </Table>
           ) : (
             <p className="p-4 text-fg-3">No target is registered: plans cannot be made.</p>
           )
@@ -82,11 +69,11 @@ function Row({ target, write, onEdit }: { target: Target; write: boolean; onEdit
   const [sure, setSure] = useState(false)
   const labels = Object.entries(target.labels)
   return (
-    <tr className="border-b border-line/60 align-top last:border-0">
-      <td className="px-3 py-2">
+    <Tr>
+      <Td>
         <span className="flex flex-wrap items-center gap-1.5">
           <span className="font-mono font-medium">{target.name}</span>
-          <span className="text-fg-3">{target.kind}</span>
+          <span className="text-fg-3">{words(target.kind)}</span>
           <Marks demo={target.demo} simulated={target.simulated} />
           {target.protected && <Chip tone="ok">protected</Chip>}
           {labels.map(([key, value]) => (
@@ -101,29 +88,27 @@ function Row({ target, write, onEdit }: { target: Target; write: boolean; onEdit
           </span>
         )}
         <InlineError error={error} className="mt-1" />
-      </td>
-      <td className="py-2 font-mono">{target.host ?? ''}</td>
-      <td className="py-2">{cap(target.environment)}</td>
-      <td className="py-2">{cap(target.criticality)}</td>
-      <td className="py-2 text-fg-2">{target.owner}</td>
-      <td className="px-3 py-1.5 text-right whitespace-nowrap">
-        {write && (
-          <>
-            <Btn size="sm" v="ghost" onClick={onEdit}>
-              Edit
-            </Btn>
-            <Btn
-              size="sm"
-              v={sure ? 'danger' : 'ghost'}
-              disabled={busy}
-              onBlur={() => setSure(false)}
-              onClick={() => (sure ? void run(() => del(`/targets/${target.id}`, target.version)) : setSure(true))}
-            >
-              {sure ? 'Really remove' : 'Remove'}
-            </Btn>
-          </>
-        )}
-      </td>
-    </tr>
+      </Td>
+      <Td className="font-mono">{target.host ?? ''}</Td>
+      <Td>{cap(target.environment)}</Td>
+      <Td>{cap(target.criticality)}</Td>
+      <Td className="text-fg-2">{target.owner}</Td>
+      {write && (
+        <Acts>
+          <Btn size="sm" v="ghost" onClick={onEdit}>
+            Edit
+          </Btn>
+          <Btn
+            size="sm"
+            v={sure ? 'danger' : 'ghost'}
+            disabled={busy}
+            onBlur={() => setSure(false)}
+            onClick={() => (sure ? void run(() => del(`/targets/${target.id}`, target.version)) : setSure(true))}
+          >
+            {sure ? 'Really remove' : 'Remove'}
+          </Btn>
+        </Acts>
+      )}
+    </Tr>
   )
 }
