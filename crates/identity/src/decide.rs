@@ -198,12 +198,12 @@ const SECOND_FACTOR: (Code, &str) = (Code::SECOND_FACTOR_NEEDED_HERE, "tenant th
 /// What the tenant's state or a missing second factor takes away.
 fn withheld(rights: &Rights, permission: Permission) -> Option<(Code, &'static str)> {
     let sends_events = permission == Permission::EventWrite;
+    // What is in force on a host can still be taken back, by the operator of the installation.
+    let undo = permission == Permission::ActionUndo && rights.operator;
     match rights.state {
         TenantState::Deleting | TenantState::Deleted => return Some((Code::TENANT_LOCKED, "tenant being deleted")),
-        TenantState::Locked if !sends_events => return Some((Code::TENANT_LOCKED, "tenant locked")),
+        TenantState::Locked if !(sends_events || undo) => return Some((Code::TENANT_LOCKED, "tenant locked")),
         TenantState::Suspended => {
-            // What is in force on a host can still be taken back, by the operator of the installation.
-            let undo = permission == Permission::ActionUndo && rights.operator;
             if !(sends_events || permission.is_read() || permission.is_export() || undo) {
                 return Some((Code::TENANT_SUSPENDED, "tenant suspended"));
             }

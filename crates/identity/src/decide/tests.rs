@@ -81,8 +81,11 @@ fn the_state_of_a_tenant_takes_away_and_the_answer_names_it() {
     for (state, wanted) in [(Suspended, None), (Locked, None), (Deleting, Some(Code::TENANT_LOCKED))] {
         assert_eq!(code("ingest", state, EventWrite), wanted, "{state:?}");
     }
-    let operator = Rights::of_host().in_state(Suspended);
-    assert!(authorise(&operator, ActionUndo, None).allowed, "what is in force can be taken back");
+    for (state, wanted) in [(Suspended, true), (Locked, true), (Deleting, false)] {
+        let operator = Rights::of_host().in_state(state);
+        assert_eq!(authorise(&operator, ActionUndo, None).allowed, wanted, "what is in force is taken back: {state:?}");
+        assert!(!authorise(&operator, AlertWrite, None).allowed, "{state:?}");
+    }
     assert!(authorise(&Rights::of_host().in_state(Locked), Permission::TenantWrite, None).allowed);
     assert!(signed_in(&Rights::of_host().in_state(Locked)).is_ok());
     assert!(signed_in(&Rights::built_in("admin").in_state(Locked)).is_err());
