@@ -3,6 +3,7 @@ import userEvent from '@testing-library/user-event'
 import { describe, expect, it } from 'vitest'
 import type { Plan } from '@/api/types'
 import { phaseOf } from '@/features/incident/phases'
+import { paramsText } from '@/features/plans/action-block'
 import { canUndo, planView } from '@/features/plans/view'
 import { INCIDENT, ME, makeWorld, type World } from './fixtures/api.mjs'
 import { openApp } from './harness'
@@ -46,6 +47,26 @@ describe('what a plan offers', () => {
       denies: [{ code: 'protected_address', detail: 'It is the gateway.' }],
     }
     expect(view({ state: 'denied', decision }).canApprove).toBe(false)
+    expect(view({ state: 'denied', decision })).toMatchObject({ canReplan: true, canSetAside: false })
+  })
+  it('only what a freeze alone denies is planned in spite of it, by who may approve and plan', () => {
+    const frozen = { code: 'change_freeze', detail: 'the shop is full' }
+    const decision = { ...basePlan().decision, allow: false, denies: [frozen] }
+    const denied = { state: 'denied' as const, decision }
+    expect(view(denied).canSetAside).toBe(true)
+    expect(view(denied, permission => permission !== 'plan.approve').canSetAside).toBe(false)
+    expect(view(denied, permission => permission !== 'plan.create').canSetAside).toBe(false)
+    expect(view({ ...denied, decision: { ...decision, denies: [frozen, { ...frozen, code: 'x' }] } }).canSetAside).toBe(
+      false,
+    )
+  })
+  it('an undo and an adoption are asked for anew, never planned again', () => {
+    const [action] = basePlan().actions
+    if (!action) throw new Error('no action')
+    for (const change of [{ undo_of: 'act_1' }, { adopts: 'act_1' }]) {
+      const v = view({ state: 'expired', actions: [{ ...action, ...change }] })
+      expect(v.canReplan).toBe(false)
+    }
   })
   it('an expired plan is planned again, not approved, also before the server noticed', () => {
     for (const change of [{ state: 'expired' as const }, { expires_at: '2020-01-01T00:00:00Z' }]) {
@@ -68,6 +89,15 @@ describe('what a plan offers', () => {
     ])
     expect(canUndo({ ...action, state: 'verified', class: 'irreversible' }, all)).toBe(false)
   })
+})
+
+it('parameters are said in words', () => {
+  expect(paramsText({ address: '203.0.113.66', expires_in_s: 86_400 })).toBe('address 203.0.113.66, expires in 1d')
+  expect(paramsText({ keep: ['10.0.0.0/24', '10.0.1.0/24'], port: 22 })).toBe(
+    'keep 10.0.0.0/24 and 10.0.1.0/24, port 22',
+  )
+  expect(paramsText({ files: [], deep: { a: 1 } })).toBe('files none, deep {"a":1}')
+  expect(paramsText(null)).toBe('')
 })
 
 describe('an undo', () => {

@@ -169,9 +169,9 @@ function Rows({ rows, chosen }: { rows: Action[]; chosen: string | undefined }) 
                 {action.undo_of && <span className="font-sans text-fg-2">Undo of </span>}
                 {action.capability}
               </button>
-              <span className="block max-w-80 truncate font-mono text-2xs text-fg-3">
+              <span className="block max-w-110 truncate font-mono text-2xs text-fg-3">
+                {action.undo_of && `undoes ${short(action.undo_of)}: `}
                 {paramsText(action.params)}
-                {action.undo_of && `; undoes ${short(action.undo_of)}`}
               </span>
             </Td>
             <Td>

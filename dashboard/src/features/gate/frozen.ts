@@ -5,8 +5,11 @@ import { cap } from '@/ui/format'
 type Day = Extract<GateFreeze['when'], { kind: 'weekly' }>['days'][number]
 export const DAYS: Day[] = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']
 
+const minute = (iso: string) =>
+  new Date(iso).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' })
+
 export function when({ when }: Pick<GateFreeze, 'when'>): string {
-  if (when.kind === 'dates') return `${new Date(when.from).toLocaleString()} to ${new Date(when.to).toLocaleString()}`
+  if (when.kind === 'dates') return `${minute(when.from)} to ${minute(when.to)}`
   return `${when.days.map(cap).join(', ')}, ${when.from} to ${when.to} (${when.zone})`
 }
 

@@ -21,7 +21,7 @@ export function paramsText(params: unknown) {
 const paramName = (name: string) => name.replace(/_s$/, '').replace(/_/g, ' ')
 
 function paramValue(name: string, value: unknown) {
-  if (name.endsWith('_s') && typeof value === 'number') return countdown(value)
+  if (name.endsWith('_s') && typeof value === 'number') return countdown(value).replace(/ 0[hms]$/, '')
   if (Array.isArray(value) && value.every(one => typeof one !== 'object')) return value.join(' and ') || 'none'
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -28,6 +28,7 @@ export function sshOf(form: SshForm, before?: Ssh | null) {
   }
 }
 
+const line = `${inputClass} w-full min-w-0`
 type Props = { form: SshForm; before?: Ssh | null; onChange: (to: Partial<SshForm>) => void }
 
 export function SshFields({ form, before, onChange }: Props) {
@@ -35,33 +36,26 @@ export function SshFields({ form, before, onChange }: Props) {
     ? `Left empty, the one that is there stays: ${before.key_fingerprint}`
     : 'An OpenSSH private key without a passphrase, used for nothing else. It is sealed and never shown again.'
   return (
-    <fieldset className="col-span-2 grid grid-cols-2 gap-3 rounded-md border border-line p-2.5">
+    <fieldset className="col-span-2 grid min-w-0 grid-cols-[minmax(0,1fr)_76px] gap-3 rounded-md border border-line p-2.5">
       <legend className="px-1 text-xs font-medium text-fg-2">Over SSH</legend>
       <Field label="Address" hint="An IP address or a host name">
+        <input required className={line} value={form.address} onChange={e => onChange({ address: e.target.value })} />
+      </Field>
+      <Field label="Port">
         <input
           required
-          className={inputClass}
-          value={form.address}
-          onChange={e => onChange({ address: e.target.value })}
+          type="number"
+          min={1}
+          max={65_535}
+          className={`${line} num`}
+          value={form.port}
+          onChange={e => onChange({ port: e.target.value })}
         />
       </Field>
-      <div className="grid grid-cols-[1fr_84px] gap-2">
-        <Field label="User" hint="Root, or one whom sudo asks nothing">
-          <input required className={inputClass} value={form.user} onChange={e => onChange({ user: e.target.value })} />
-        </Field>
-        <Field label="Port">
-          <input
-            required
-            type="number"
-            min={1}
-            max={65_535}
-            className={`${inputClass} num`}
-            value={form.port}
-            onChange={e => onChange({ port: e.target.value })}
-          />
-        </Field>
-      </div>
       <div className="col-span-2 flex flex-col gap-3">
+        <Field label="User" hint="Root, or one whom sudo asks for no password">
+          <input required className={line} value={form.user} onChange={e => onChange({ user: e.target.value })} />
+        </Field>
         <Field label="The host’s own key" hint="One line of known_hosts: no other key is accepted. Compare it first.">
           <Key value={form.known_hosts} onValue={known_hosts => onChange({ known_hosts })} required />
         </Field>
