@@ -67,7 +67,38 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
+    use shieldops_model::{Entity, EventId, TenantId, TimeQuality};
+
     use super::*;
+
+    #[test]
+    fn an_address_is_seen_when_its_event_says_so_and_never_after_the_event_arrived() {
+        let arrived = Timestamp::from_secs(10 * 3_600);
+        let event = |offset: i64| Event {
+            id: EventId::from_bytes([1; 16]),
+            tenant: TenantId::from_bytes([2; 16]),
+            source: "sshd".to_owned(),
+            format: "text/1".to_owned(),
+            time: Timestamp::from_secs(arrived.as_secs() + offset),
+            ingested_at: arrived,
+            time_quality: TimeQuality::Good,
+            demo: false,
+            raw: bytes::Bytes::new(),
+        };
+        let named =
+            |kind, value: &str| Normalised { entities: vec![Entity::new(kind, value)], ..Normalised::default() };
+        let mut peers = Peers::default();
+        let seen = [
+            (event(-7_200), named(EntityKind::Ip, "203.0.113.1")),
+            (event(7_200), named(EntityKind::Ip, "::ffff:203.0.113.2")),
+            (event(0), named(EntityKind::User, "203.0.113.3")),
+            (event(0), named(EntityKind::Ip, "web-07")),
+        ];
+        let (events, seen): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+        peers.look(&events, &seen);
+        let at = |hours: i64, address: &str| (Timestamp::from_secs(hours * 3_600), vec![address.parse().unwrap()]);
+        assert_eq!(peers.new, BTreeMap::from([at(8, "203.0.113.1"), at(10, "203.0.113.2")]));
+    }
 
     #[test]
     fn an_address_is_written_once_an_hour_and_a_flood_of_them_stays_within_the_bound() {

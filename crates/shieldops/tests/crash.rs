@@ -23,6 +23,8 @@ mod full_disk;
 mod ingest;
 #[path = "crash/points.rs"]
 mod points;
+#[path = "crash/proof.rs"]
+mod proof;
 #[path = "crash/tally.rs"]
 mod tally;
 #[path = "crash/world.rs"]

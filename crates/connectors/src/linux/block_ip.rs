@@ -19,7 +19,7 @@ use super::{
     lasting::{self, MAX_EXPIRY_S},
     look::{Look, Tables},
     nft::{self, Element, Table, addresses, ranges},
-    process,
+    process, sockets,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,10 +148,11 @@ impl Capability for BlockIp {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let Look { tables, mut facts, way, .. } = self.linux.look(&access).await?;
+        let Look { tables, mut facts, connections, way } = self.linux.look(&access).await?;
         let tables = self.ours(tables, target, params.address)?;
         facts.untouchable.extend(way.and_then(|way| way.cut_by(params.address.into())));
         facts.dependants = ranges_over(self.linux.marker(), &tables, params.address);
+        sockets::cut(&mut facts, &connections, |one| one.peer_ip() == params.address);
         Ok(Observed { state: self.state(tables.addresses(), params.address), facts })
     }
 

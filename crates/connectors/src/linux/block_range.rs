@@ -19,7 +19,7 @@ use super::{
     lasting::{self, MAX_EXPIRY_S},
     look::{Look, Tables},
     nft::{self, Element, Table, ranges},
-    process,
+    process, sockets,
 };
 
 /// Ranges whose loss breaks a host, whatever else is in the range that is asked for.
@@ -195,13 +195,14 @@ impl Capability for BlockRange {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
         let access = self.linux.access(target)?;
-        let Look { tables, facts, way, .. } = self.linux.look(&access).await?;
+        let Look { tables, facts, connections, way } = self.linux.look(&access).await?;
         let tables = self.ours(tables, target, params.range)?;
         let mut own = untouchable(params.range);
         own.extend(facts.untouchable);
         own.extend(way.and_then(|way| way.cut_by(params.range)));
         let dependants = overlapping(self.linux.marker(), &tables, params.range);
-        let facts = Facts { dependants, untouchable: own, ..facts };
+        let mut facts = Facts { dependants, untouchable: own, ..facts };
+        sockets::cut(&mut facts, &connections, |one| params.range.contains(&one.peer_ip()));
         Ok(Observed { state: self.state(tables.ranges(), params.range), facts })
     }
 

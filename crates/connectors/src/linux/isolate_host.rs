@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::json;
 use shieldops_model::{ControlPath, Reason, Target};
-use shieldops_policy::{Dependant, Facts};
+use shieldops_policy::Facts;
 use shieldops_respond::{
     Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Probe, Proving, Purpose, Site,
 };
@@ -26,7 +26,7 @@ use super::{
         isolation::{self, Way},
     },
     process,
-    sockets::Connection,
+    sockets::{self, Connection},
 };
 
 /// The most networks that are kept.
@@ -34,8 +34,6 @@ const MAX_KEPT: usize = 8;
 /// The widest network that is kept: a wider one would be no isolation.
 const MIN_BITS: [u8; 2] = [16, 48];
 const SSH_PORT: u16 = 22;
-/// The most connections and peers that are named.
-const MAX_NAMED: usize = 200;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,29 +172,13 @@ impl IsolateHost {
     }
 
     /// What the host's connections and the way to it come to.
-    fn facts(target: &Target, params: &Params, facts: Facts, state: &State, live: &[Connection]) -> Facts {
+    fn facts(target: &Target, params: &Params, mut facts: Facts, state: &State, live: &[Connection]) -> Facts {
         let (own, keep) = (facts.own_addresses.clone(), &state.keep);
         let stays = |one: &Connection| {
             let kept = |way: &Way| one.is_tcp() && way.port == one.local.port() && way.from.contains(&one.peer_ip());
             one.peer_ip().is_loopback() || own.contains(&one.peer_ip()) || keep.iter().any(kept)
         };
-        let cut: Vec<&Connection> = live.iter().filter(|one| !stays(one)).collect();
-        let named = cut.iter().take(MAX_NAMED).map(|one| Dependant {
-            kind: "connection".to_owned(),
-            name: format!("{} {}", one.protocol, one.peer),
-            detail: format!("to {}: it will be cut", one.local),
-        });
-        let mut facts = Facts { dependants: named.collect(), ..facts };
-        facts.dependants.sort();
-        let mut peers: Vec<String> = cut.iter().map(|one| format!("peer:{}", one.peer_ip())).collect();
-        peers.sort_unstable();
-        peers.dedup();
-        facts.resources.extend(peers);
-        if cut.len() > MAX_NAMED {
-            facts
-                .not_checkable
-                .push(format!("{} more connections that will be cut are not named", cut.len() - MAX_NAMED));
-        }
+        sockets::cut(&mut facts, live, |one| !stays(one));
         if target.name == "local" && params.keep.is_empty() {
             facts.untouchable.push(Reason {
                 code: "management_path".to_owned(),

@@ -1,8 +1,15 @@
-//! The connections of a host, as `ss -Htun` tells them. Pure.
+//! The connections of a host, as `ss -Htun` tells them, and what their loss comes to. Pure.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde::{Deserialize, Serialize};
+use shieldops_policy::{Dependant, Facts};
+
+/// The most connections that are named.
+const MAX_NAMED: usize = 200;
 
 /// One connection that is up, or a datagram socket with a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +29,28 @@ impl Connection {
     /// An IPv4 address in IPv6 clothes is IPv4.
     pub(super) fn peer_ip(&self) -> IpAddr {
         self.peer.ip().to_canonical()
+    }
+
+    fn named(&self) -> Dependant {
+        Dependant {
+            kind: "connection".to_owned(),
+            name: format!("{} {}", self.protocol, self.peer),
+            detail: format!("to {}: it will be cut", self.local),
+        }
+    }
+}
+
+/// Puts what will be cut on the facts: each connection hangs on the action, and each peer is reached by it.
+pub(super) fn cut(facts: &mut Facts, live: &[Connection], is_cut: impl Fn(&Connection) -> bool) {
+    let cut: Vec<&Connection> = live.iter().filter(|one| is_cut(one)).collect();
+    let mut named: Vec<Dependant> = cut.iter().take(MAX_NAMED).map(|one| one.named()).collect();
+    named.sort();
+    facts.dependants.extend(named);
+    let peers: BTreeSet<String> = cut.iter().map(|one| format!("peer:{}", one.peer_ip())).collect();
+    facts.resources.extend(peers);
+    if cut.len() > MAX_NAMED {
+        let more = format!("{} more connections that will be cut are not named", cut.len() - MAX_NAMED);
+        facts.not_checkable.push(more);
     }
 }
 

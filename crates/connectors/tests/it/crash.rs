@@ -83,7 +83,7 @@ async fn while_halted_recovery_only_observes_and_a_person_lets_it_go_on() {
         world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
         world.idle().await;
         world.restart(CrashPoints::none());
-        world.engine.halt(&person(1), "stop").await.unwrap();
+        world.engine.halt(("usr_ann", "ann"), "stop").await.unwrap();
         world.engine.recover().await.unwrap();
         world.engine.recover().await.unwrap();
         let plan = world.journal.plan(plan.id).await.unwrap().unwrap();

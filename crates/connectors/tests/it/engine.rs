@@ -154,7 +154,7 @@ async fn halting_holds_every_run_that_has_not_begun_and_no_undo() {
     let world = world();
     let live = world.block("198.51.100.9").await;
     let plan = world.propose(json!({"address": ATTACKER})).await;
-    world.engine.halt(&person(1), "an exercise").await.unwrap();
+    world.engine.halt(("usr_ann", "ann"), "an exercise").await.unwrap();
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
     let held = world.engine.wait(plan.id, Duration::from_millis(200)).await.unwrap();
     assert_eq!(held.state, PlanState::Approved);

@@ -41,7 +41,7 @@ async fn an_effect_that_is_there_already_is_joined_only_with_leave() {
     let world = world();
     let owner = world.block(ATTACKER).await;
     let plan = world.propose(json!({"address": ATTACKER})).await;
-    world.engine.halt(&person(1), "an exercise").await.unwrap();
+    world.engine.halt(("usr_ann", "ann"), "an exercise").await.unwrap();
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
     world.clock.advance(PLAN_LIFE);
     world.engine.resume(&person(1), "it is over").await.unwrap();

@@ -1,6 +1,7 @@
 //! On a real network twin: what a person may rely on is what a packet says.
 
 use serde_json::json;
+use shieldops_connectors::linux::Attached;
 use shieldops_model::ActionState;
 use std::{process::Command, time::Duration};
 
@@ -193,6 +194,29 @@ async fn after_a_restart_the_twin_is_new_and_its_old_actions_are_drifted() {
     assert_ne!(world.linux.twin("test").unwrap().process_id(), old);
     world.engine.reobserve().await.unwrap();
     assert_eq!(world.action(&action).await.state, ActionState::Drifted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_twin_that_another_process_holds_is_acted_on_and_outlives_whoever_acted() {
+    let Some(holder) = World::live().await else { return };
+    let before = ruleset(&holder);
+    let held = holder.linux.attachable("test").unwrap();
+    assert_eq!(held, Attached::Network(holder.linux.twin("test").unwrap().process_id()));
+    let guest = World::new("twin/test");
+    guest.linux.attach("test", held);
+    assert_eq!(guest.linux.attachable("test"), Some(held), "and may be handed on");
+    let action = guest.block(ATTACKER).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert!(!holder.reaches(ATTACKER).await, "it is the holder's twin");
+    guest.linux.stop_twins();
+    drop(guest);
+    assert!(ruleset(&holder).contains(ATTACKER), "the twin is still there, and what was done to it");
+    let mut next = World::new("twin/test");
+    next.linux.attach("test", Attached::Rooted(1));
+    next.restart(shieldops_respond::CrashPoints::none());
+    let odd = next.engine.propose(next.request(json!({"address": ATTACKER}))).await;
+    assert!(odd.is_err(), "no network twin is entered as one of another kind: {odd:?}");
+    assert_ne!(ruleset(&holder), before);
 }
 
 #[test]

@@ -95,7 +95,8 @@ async fn ranges_may_lie_in_each_other_and_undoing_one_names_what_still_blocks_a_
     let wide = verified(&world, RANGE, json!({"range": "203.0.113.64/26"})).await;
     let narrow = verified(&world, RANGE, json!({"range": "203.0.113.64/30", "expires_in_s": 600})).await;
     let alone = verified(&world, "linux.block_ip", json!({"address": ATTACKER})).await;
-    let named = facts(&world, RANGE, &wide.params).await.dependants;
+    let mut named = facts(&world, RANGE, &wide.params).await.dependants;
+    named.retain(|one| one.kind == "action");
     let names: Vec<_> = named.iter().map(|one| (one.kind.clone(), one.name.clone())).collect();
     assert_eq!(names.len(), 2, "{named:?}");
     for action in [&narrow, &alone] {
@@ -241,6 +242,31 @@ async fn the_connections_that_will_be_cut_are_named_and_those_that_stay_are_not(
     let names: Vec<_> = facts.dependants.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["tcp 198.51.100.200:50001", "tcp 203.0.113.66:40000", "udp 198.51.100.200:50002"]);
     assert_eq!(facts.resources, ["peer:198.51.100.200", "peer:203.0.113.66"]);
+}
+
+#[tokio::test]
+async fn who_is_connected_from_a_range_is_reached_by_its_block_though_no_event_names_them() {
+    let world = World::new("sim/test");
+    let file = world.folder.path().join("sim/test.json");
+    verified(&world, "linux.block_ip", json!({"address": "198.51.100.77"})).await;
+    let mut host: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let from = |peer: &str| json!({"protocol": "tcp", "local": "203.0.113.10:443", "peer": peer});
+    host["connections"] = json!([
+        from("203.0.113.65:5"),
+        from("203.0.113.66:6"),
+        from("203.0.113.66:7"),
+        from("203.0.113.128:8"),
+        from("[::ffff:203.0.113.67]:9"),
+    ]);
+    std::fs::write(&file, host.to_string()).unwrap();
+    let range = &plan(&world, RANGE, json!({"range": "203.0.113.64/26"})).await.actions[0];
+    let peers: Vec<&String> = range.resources.iter().filter(|name| name.starts_with("peer:")).collect();
+    assert_eq!(peers, ["peer:203.0.113.65", "peer:203.0.113.66", "peer:203.0.113.67"]);
+    assert_eq!(range.dependants.len(), 4, "each connection: {:?}", range.dependants);
+    let alone = &plan(&world, "linux.block_ip", json!({"address": ATTACKER})).await.actions[0];
+    let named: Vec<&str> = alone.dependants.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(named, ["tcp 203.0.113.66:6", "tcp 203.0.113.66:7"]);
+    assert_eq!(alone.resources.len(), 2, "the target and the address: {:?}", alone.resources);
 }
 
 #[tokio::test]

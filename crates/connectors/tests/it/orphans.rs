@@ -180,7 +180,7 @@ async fn a_halt_holds_an_adoption_and_no_undo() {
     let mut world = World::new("sim/test");
     let orphan = world.orphan(json!({"address": ATTACKER})).await;
     let (adopt, undo) = (world.adopt(&orphan).await.unwrap(), world.undo_orphan(&orphan).await.unwrap());
-    world.engine.halt(&person(1), "an exercise").await.unwrap();
+    world.engine.halt(("usr_ann", "ann"), "an exercise").await.unwrap();
     world.engine.approve(adopt.id, &adopt.hash, &person(1)).await.unwrap();
     world.idle().await;
     assert_eq!(world.journal.plan(adopt.id).await.unwrap().unwrap().state, PlanState::Approved);

@@ -64,6 +64,8 @@ async fn an_entry_is_verified_when_cron_has_read_it_again_and_the_target_is_free
     let plan = begun(&world).await;
     assert_eq!(states(&plan), waiting());
     assert!(plan.actions[0].detail.as_ref().unwrap().contains("within 61 s"), "{:?}", plan.actions[0].detail);
+    let takes = plan.actions[0].estimate.unwrap();
+    assert_eq!((takes.ms, takes.measured), (61_300, 0), "who approved it was told how long it takes");
     assert!(world.reaches(ATTACKER).await, "what comes after it waits for it");
     let other = world.block("198.51.100.9").await;
     assert_eq!(other.state, ActionState::Verified, "another plan on this target is not held up");
@@ -149,7 +151,7 @@ async fn a_second_owner_of_an_effect_that_settles_waits_with_it() {
 async fn a_halt_lets_what_settles_end_and_nothing_begin() {
     let world = World::new("sim/test");
     let plan = begun(&world).await;
-    world.engine.halt(&person(1), "an exercise").await.unwrap();
+    world.engine.halt(("usr_ann", "ann"), "an exercise").await.unwrap();
     later(&world, ALMOST + SECOND).await;
     let expected = (PlanState::Executing, vec![ActionState::Verified, ActionState::Planned]);
     assert_eq!(states(&read(&world, &plan).await), expected);

@@ -1,7 +1,9 @@
 //! What a plan says of what it reaches, from events to the answer; lists of actions; and what protection plans by itself.
 
 use super::*;
+use crate::clock;
 
+const DAY_S: u32 = 24 * 3_600;
 const SETTINGS: &str = "/api/v1/gate-settings";
 
 /// One line for each address, from a host that somebody signs in to.
@@ -53,6 +55,33 @@ fn the_peers_of_a_range_in_the_events_are_the_blast_radius_of_a_plan_and_too_man
 }
 
 #[test]
+fn a_peer_is_remembered_for_seven_days_and_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut clock) = clock::ahead(dir.path()) else { return };
+    let mut site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    target(&org, "sim/web", "staging");
+    let (planner, shipper) = (org.key("robot", &["plan.create", "plan.read"]), org.shipper("edge"));
+    // At the time of arrival, so that what counts is the server's clock.
+    let line =
+        |number: u32| format!("edge sshd[4211]: Failed password for ann from 198.51.100.{number} port 51122 ssh2\n");
+    let comes_to = |at: &str, numbers: std::ops::RangeInclusive<u32>, wanted: u32| {
+        shipper.at(at).send_lines(&numbers.map(line).collect::<String>());
+        let planner = planner.at(at);
+        let radius =
+            || planner.post("/api/v1/plans", &block_range("sim/web", "198.51.100.0/24"))["blast_radius"].clone();
+        until(WAIT, || (radius() == wanted).then_some(()));
+    };
+    comes_to(site.url(), 1..=3, 4);
+    for (days, number, wanted) in [(6, 9, 5), (8, 10, 3)] {
+        site.server.stop();
+        let [preload, ahead] = clock.by(days * DAY_S);
+        site.server.restart_with(&[], &[preload, ahead, ("SHIELDOPS_LIMITS__ENABLED", "false")]);
+        comes_to(site.url(), number..=number, wanted);
+    }
+}
+
+#[test]
 fn actions_are_listed_by_what_they_did_where_for_what_and_how_they_stand_page_by_page() {
     let site = Site::start(&[]);
     let org = site.tenant("acme", "Acme", None);
@@ -81,6 +110,13 @@ fn actions_are_listed_by_what_they_did_where_for_what_and_how_they_stand_page_by
     org.admin.call("GET", "/api/v1/actions?target_id=web", None).refused(400, "invalid_request");
 }
 
+/// These come under protection, and nothing else.
+fn protect(org: &Org, entries: &Value) {
+    let draft = json!({"settings": {"protected": entries}, "reason": "ours"});
+    let number = org.admin.call("PUT", SETTINGS, Some(&draft)).ok()["number"].clone();
+    org.admin.post(&format!("{SETTINGS}/versions/{number}/activate"), &json!({"reason": "agreed"}));
+}
+
 #[test]
 fn what_exists_on_a_thing_that_comes_under_protection_gets_a_plan_that_lifts_it_and_waits_for_a_person() {
     let site = Site::start(&[]);
@@ -88,9 +124,7 @@ fn what_exists_on_a_thing_that_comes_under_protection_gets_a_plan_that_lifts_it_
     let second = org.member("bea", "admin");
     let action = in_force(&org, &second, "sim/web");
     let entry = json!({"kind": "range", "value": "203.0.113.0/28", "why": "the resolvers"});
-    let draft = json!({"settings": {"protected": [entry]}, "reason": "ours"});
-    let number = org.admin.call("PUT", SETTINGS, Some(&draft)).ok()["number"].clone();
-    org.admin.post(&format!("{SETTINGS}/versions/{number}/activate"), &json!({"reason": "agreed"}));
+    protect(&org, &json!([entry]));
     let effects = || org.admin.items(&format!("{SETTINGS}/effects"));
     let found = effects();
     assert_eq!((found.len(), &found[0]["action_id"]), (1, &json!(action)), "{found:?}");
@@ -104,6 +138,22 @@ fn what_exists_on_a_thing_that_comes_under_protection_gets_a_plan_that_lifts_it_
     assert_eq!((&done["state"], &done["actions"][0]["state"]), (&json!("executed"), &json!("verified")), "{done}");
     assert_eq!(org.admin.get(&format!("/api/v1/actions/{action}"))["state"], "undone");
     assert!(effects().is_empty());
+}
+
+#[test]
+fn whoever_leaves_an_effect_on_a_protected_thing_is_not_asked_again_when_another_comes_under_protection() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let second = org.member("bea", "admin");
+    in_force(&org, &second, "sim/web");
+    let entry = json!({"kind": "range", "value": "203.0.113.0/28", "why": "the resolvers"});
+    protect(&org, &json!([entry]));
+    let effects = || org.admin.items(&format!("{SETTINGS}/effects"));
+    let plan = text(&effects()[0]["undo_plan_id"]);
+    second.post(&format!("/api/v1/plans/{plan}/reject"), &json!({"reason": "it attacks still"}));
+    assert_eq!(effects()[0]["undo_plan_id"], Value::Null, "it is listed, and nothing waits");
+    protect(&org, &json!([entry, {"kind": "user", "value": "ann", "why": "the boss"}]));
+    assert_eq!((effects().len(), &effects()[0]["undo_plan_id"]), (1, &Value::Null));
 }
 
 #[test]

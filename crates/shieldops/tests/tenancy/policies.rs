@@ -143,6 +143,42 @@ fn a_version_is_activated_by_another_than_its_author_after_its_tests_and_a_repla
 }
 
 #[test]
+fn what_one_asked_to_take_out_of_force_is_the_version_that_was_in_force_then() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let (admin, second) = (&org.admin, org.member("bea", "admin"));
+    target(&org, "sim/till", "staging");
+    admin.call("POST", &format!("{POLICIES}/deactivate"), Some(&json!({"reason": "none"}))).refused(409, "conflict");
+    put_in_force(admin, &second, &till());
+    let asked = admin.call("POST", &format!("{POLICIES}/deactivate"), Some(&json!({"reason": "over"}))).json();
+    let stricter = TILL.replace("not the till", "never the till");
+    let number =
+        put_in_force(admin, &second, &json!([file("till.rego", &stricter), file("till_test.rego", TILL_TEST)]));
+    let confirm = format!("/api/v1/gate-changes/{}/confirm", text(&asked["id"]));
+    second.call("POST", &confirm, None).refused(409, "conflict");
+    assert_eq!(admin.get(POLICIES)["number"], number);
+    assert_eq!(planned(admin, "sim/till")["decision"]["denies"][0]["detail"], "never the till");
+}
+
+#[test]
+fn a_replay_of_an_older_version_proves_nothing_of_the_next() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let (admin, second) = (&org.admin, org.member("bea", "admin"));
+    put_in_force(admin, &second, &till());
+    let stricter = TILL.replace("not the till", "never the till");
+    pushed(admin, &json!([file("till.rego", &stricter), file("till_test.rego", TILL_TEST)])).ok();
+    let unproved = activate(&second, 2);
+    unproved.refused(409, "policy_not_proved");
+    assert_eq!(unproved.json()["errors"][0]["code"], "replay_missing");
+    replayed(admin, &json!({"version": 1}));
+    activate(&second, 2).refused(409, "policy_not_proved");
+    replayed(admin, &json!({"version": 2}));
+    assert_eq!(activate(&second, 2).ok()["state"], "in_force");
+    assert_eq!(activate(&second, 1).ok()["state"], "in_force", "and back, by the replay that it has");
+}
+
+#[test]
 fn policies_that_could_do_harm_are_refused_with_file_and_line() {
     let site = Site::start(&[]);
     let org = site.tenant("acme", "Acme", None);

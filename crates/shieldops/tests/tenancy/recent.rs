@@ -27,6 +27,7 @@ fn changes(role: &Value, key: &Value, member: &str) -> Vec<(&'static str, String
         ("PUT", "/api/v1/settings".to_owned(), json!({})),
         ("PUT", "/api/v1/notifications".to_owned(), json!({"email": true})),
         ("POST", "/api/v1/settings/rollback".to_owned(), json!({"version": 1})),
+        ("POST", "/api/v1/policies/versions/1/activate".to_owned(), json!({"reason": "agreed"})),
     ]
 }
 

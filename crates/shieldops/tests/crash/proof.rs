@@ -1,0 +1,51 @@
+//! `shieldops action prove`: processes that act on a twin are killed, and the twin outlives them.
+
+use serde_json::{Value, json};
+
+use crate::machine::Machine;
+
+fn proved(capability: &str, kills: &str) -> (i32, Value) {
+    tried(capability, ["3", "1", kills])
+}
+
+fn tried(capability: &str, [cases, twin_cases, kills]: [&str; 3]) -> (i32, Value) {
+    let args = [
+        "action",
+        "prove",
+        capability,
+        "--cases",
+        cases,
+        "--twin-cases",
+        twin_cases,
+        "--kills",
+        kills,
+        "--output",
+        "json",
+    ];
+    let ran = Machine::cli(&args);
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+    (ran.code, said["items"][0].clone())
+}
+
+#[test]
+fn processes_are_killed_on_the_twin_that_the_capability_is_proved_on() {
+    for (capability, twin) in [("linux.block_ip", "network"), ("linux.quarantine_file", "rooted")] {
+        let (code, row) = proved(capability, "2");
+        if row["twin"] == "none" {
+            // Without a twin it is not called proved, and says why.
+            assert_eq!((code, &row["verdict"], &row["kills_on"]), (3, &json!("not_run"), &json!("simulator")), "{row}");
+            eprintln!("SKIPPED: {}", row["why"]);
+            continue;
+        }
+        assert_eq!((code, &row["verdict"], &row["twin"]), (0, &json!("proved"), &json!(twin)), "{row}");
+        assert_eq!((&row["kills"], &row["kills_on"], &row["residue"]), (&json!(2), &json!(twin), &json!(0)), "{row}");
+    }
+}
+
+#[test]
+fn what_was_not_tried_is_not_called_proved() {
+    for nothing in [["0", "0", "0"], ["0", "1", "1"], ["3", "0", "1"]] {
+        let (code, row) = tried("linux.block_ip", nothing);
+        assert_eq!((code, &row["verdict"]), (3, &json!("not_run")), "{nothing:?}: {row}");
+    }
+}
