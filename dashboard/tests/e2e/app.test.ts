@@ -175,6 +175,7 @@ const DIALOGS: [string, string][] = [
   ['/settings?tab=teams', 'New team'],
   ['/settings?tab=autonomy', 'New freeze'],
   ['/settings?tab=standing', 'New grant'],
+  ['/settings?tab=targets', 'Register a target'],
   ['/tenants', 'New tenant'],
   ['plan', 'Reject…'],
   ['rule', 'Run in shadow…'],
