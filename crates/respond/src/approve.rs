@@ -258,25 +258,25 @@ impl Engine {
     }
 
     /// Stops all automation: no run begins, and one that has begun pauses before its next action. Undo and expiry go on.
-    pub async fn halt(&self, person: &Person, reason: &str) -> Result<Automation, Error> {
-        self.switch(true, person, reason).await
+    pub async fn halt(&self, (by, name): (&str, &str), reason: &str) -> Result<Automation, Error> {
+        self.switch(true, (by, name), reason).await
     }
 
     /// Only a person resumes; what was approved meanwhile then runs, and runs that were paused go on.
     pub async fn resume(self: &Arc<Self>, person: &Person, reason: &str) -> Result<Automation, Error> {
-        let automation = self.switch(false, person, reason).await?;
+        let automation = self.switch(false, (&person.user.to_string(), &person.name), reason).await?;
         for plan in self.with.journal.plans_in(&[PlanState::Approved, PlanState::Executing]).await? {
             self.start(plan.id);
         }
         Ok(automation)
     }
 
-    async fn switch(&self, halted: bool, person: &Person, reason: &str) -> Result<Automation, Error> {
-        let actor = person.user.to_string();
+    async fn switch(&self, halted: bool, (by, name): (&str, &str), reason: &str) -> Result<Automation, Error> {
+        let actor = by.to_owned();
         let automation =
             Automation { halted, by: Some(actor.clone()), at: Some(self.now()), reason: Some(reason.to_owned()) };
         let kind = if halted { "automation.halted" } else { "automation.resumed" };
-        let what = Entry { kind, subjects: Vec::new(), actor, payload: json!({"reason": reason, "by": person.name}) };
+        let what = Entry { kind, subjects: Vec::new(), actor, payload: json!({"reason": reason, "by": name}) };
         self.commit(vec![Write::Automation(automation.clone())], what).await?;
         Ok(automation)
     }

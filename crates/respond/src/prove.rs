@@ -168,12 +168,12 @@ pub async fn prove(with: &ProveOptions, capability: &Arc<dyn AnyCapability>) -> 
     }
     let tally = Box::pin(run(with, capability, &with.sim, with.cases, Duration::MAX)).await;
     row.cases = tally.done;
-    judge(&mut row, tally, with.cases, "the simulator");
+    judge(&mut row, tally, with.cases.max(1), "the simulator");
     match with.twins.get(kind) {
         Some(Ok(twin)) => {
             let tally = Box::pin(run(with, capability, twin, with.twin_cases, with.twin_time)).await;
             (row.twin, row.twin_cases) = (kind, tally.done);
-            judge(&mut row, tally, with.twin_cases.min(1), "the twin");
+            judge(&mut row, tally, 1, "the twin");
         }
         Some(Err(why)) => not_run(&mut row, format!("no {kind} twin runs here: {why}")),
         None => not_run(&mut row, format!("no {kind} twin was started")),

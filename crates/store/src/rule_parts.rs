@@ -17,6 +17,9 @@ const VERSIONS: &str = "rule_part_versions";
 /// Versions of one part that are kept; the oldest that are not in use go.
 pub const KEPT: i64 = 200;
 
+/// Subjects stand in clear in the ledger, and outlive the tenant's key; a name is what people chose, so it is in the payload.
+const NAMELESS: &[&dyn std::fmt::Display] = &[];
+
 /// What a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -214,8 +217,8 @@ pub async fn create(tx: &mut Tx, kind: Kind, name: &str, (text, note): (&str, &s
     insert(tx, &part).await?;
     insert_version(tx, &part, (text, note), now).await?;
     told(tx, &part);
-    let body = json!({"number": 1, "bytes": part.bytes, "live": part.live, "note": note});
-    tx.record(kind.entry(Entry::Created), &[&name], body)?;
+    let body = json!({"name": name, "number": 1, "bytes": part.bytes, "live": part.live, "note": note});
+    tx.record(kind.entry(Entry::Created), NAMELESS, body)?;
     Ok(part)
 }
 
@@ -254,8 +257,9 @@ pub async fn revise(tx: &mut Tx, mut part: Part, (text, note): (&str, &str), now
     insert_version(tx, &part, (text, note), now).await?;
     write(tx, &mut part, note, now).await?;
     make_room(tx, &part).await?;
-    let body = json!({"number": part.head, "bytes": part.bytes, "live": part.live, "note": note});
-    tx.record(part.kind.entry(Entry::Revised), &[&part.name], body)?;
+    let body =
+        json!({"name": part.name, "number": part.head, "bytes": part.bytes, "live": part.live, "note": note});
+    tx.record(part.kind.entry(Entry::Revised), NAMELESS, body)?;
     Ok(part)
 }
 
@@ -264,8 +268,8 @@ pub async fn set(tx: &mut Tx, mut part: Part, live: Option<i64>, reason: &str, n
     let before = part.live;
     part.live = live;
     write(tx, &mut part, reason, now).await?;
-    let body = json!({"reason": reason, "before": {"live": before}, "after": {"live": live}});
-    tx.record(part.kind.entry(Entry::Set), &[&part.name], body)?;
+    let body = json!({"name": part.name, "reason": reason, "before": {"live": before}, "after": {"live": live}});
+    tx.record(part.kind.entry(Entry::Set), NAMELESS, body)?;
     Ok(part)
 }
 
@@ -288,7 +292,7 @@ pub async fn delete(tx: &mut Tx, part: &Part) -> Result<()> {
         .execute(tx.conn())
         .await?;
     told(tx, part);
-    tx.record(part.kind.entry(Entry::Deleted), &[&part.name], json!({"head": part.head}))
+    tx.record(part.kind.entry(Entry::Deleted), NAMELESS, json!({"name": part.name, "head": part.head}))
 }
 
 fn within(all: &[Part], next: &Part) -> Result<()> {

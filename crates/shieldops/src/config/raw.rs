@@ -98,9 +98,9 @@ pub(super) struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Sessions {
-    /// Minutes without a request after which a session ends. A tenant's settings may only shorten it.
+    /// Minutes without a request after which a session ends. A tenant may set its own, 5 to 1,440.
     pub(super) idle_minutes: u32,
-    /// Hours after which a session ends in any case. A tenant's settings may only shorten it.
+    /// Hours after which a session ends in any case. A tenant may set its own, 1 to 168.
     pub(super) hours: u32,
     /// Days after which a personal token ends. A tenant's settings may only shorten it.
     pub(super) token_days: u32,
@@ -166,7 +166,7 @@ pub(super) struct Rules {
     pub(super) dirs_state: String,
     /// Folders of processing pipelines (pySigma's YAML), applied to every rule by priority and then by name; `placeholders/<name>.txt` in them are lists for `expand`, one value a line.
     pub(super) pipelines: Vec<PathBuf>,
-    /// Mappings of field names that come with the product and are not to be used: linux-auditd, windows-4688, web-access, windows-channels, sysmon, cloudtrail, okta, zeek, ocsf, winlogbeat, ecs.
+    /// Mappings of field names that come with the product and are not to be used: linux-auditd, windows-4688, web-access, windows-channels, sysmon, cloudtrail, okta, azure, gcp, kubernetes, zeek, ocsf, winlogbeat, ecs.
     pub(super) mappings_off: Vec<String>,
 }
 

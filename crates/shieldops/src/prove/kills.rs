@@ -34,6 +34,9 @@ pub(super) struct Ground<'a> {
 
 /// Kills lives of one capability and adds what came of it to its row.
 pub(super) async fn kill(on: &Ground<'_>, kills: u32, seed: u64, row: &mut ProofRow) -> anyhow::Result<()> {
+    if kills == 0 && row.why.is_none() {
+        row.why = Some("no process was killed".to_owned());
+    }
     if kills == 0 || on.capability.proving().is_none() || row.verdict == Verdict::Failed {
         return Ok(());
     }
