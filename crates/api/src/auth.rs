@@ -5,7 +5,7 @@ use std::{net::SocketAddr, pin::pin, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, OptionalFromRequestParts, Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -17,7 +17,7 @@ use shieldops_identity::{
 };
 use shieldops_model::{Code, TenantId, Timestamp, UserId};
 use shieldops_respond::Person;
-use shieldops_store::{Ahead, Principal, PrincipalKind, TenantScope};
+use shieldops_store::{Actor, Ahead, Principal, PrincipalKind, TenantScope};
 
 use crate::{
     App, Problem,
@@ -103,6 +103,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
+/// Whose credential the request carries, in which tenant: also of one that may not be used here.
+#[derive(Clone)]
+struct Known(TenantId, Actor);
+
 /// Where a request comes from: the client's address, and what its browser calls itself.
 pub(crate) struct Origin(pub(crate) shieldops_identity::Origin);
 
@@ -127,8 +131,7 @@ pub(crate) async fn authorise(State(app): State<Arc<App>>, request: Request, nex
     // Too many guesses are a refusal too, where somebody proves who they are.
     let guesses = path.starts_with("/api/v1/session") || path.starts_with("/api/v1/me/");
     let client = request.extensions().get::<Client>().and_then(|client| client.0.clone());
-    let caller = request.extensions().get::<Caller>();
-    let who = caller.map(|caller| (caller.principal.tenant, caller.scope.actor().clone()));
+    let who = request.extensions().get::<Known>().map(|known| (known.0, known.1.clone()));
     let response = match checked {
         Ok(admitted) => handle(&app, request, next, admitted).await,
         Err(problem) => problem.into_response(),
@@ -213,10 +216,9 @@ async fn check(app: &App, request: &mut Parts) -> Result<Admitted, Problem> {
     };
     let caller = match identify(app, request, &path, client.clone()).await {
         Ok(caller) => caller,
-        Err(problem) if problem.status == 401 => return Err(stranger(app, client, problem)),
-        Err(problem) => return Err(problem),
+        Err(problem) => return Err(stranger(app, client, problem)),
     };
-    let allowed = allowed(app, &caller, needs);
+    let allowed = allowed(app, &caller, needs).and_then(|scope| readable(&request.uri).map(|()| scope));
     let admitted = admit(app, &caller, request, &path).await;
     match allowed {
         Ok(scope) => {
@@ -246,7 +248,7 @@ async fn anybody(app: &App, request: &mut Parts, path: &str, client: Option<Stri
     Ok(Admitted { lane: Some((Lane::Interactive, TenantId::INSTALLATION)), standing })
 }
 
-/// A credential that is none: its address has the quota of one principal for such.
+/// A credential that is none, or may not be used so: its address has the quota of one principal for such.
 fn stranger(app: &App, client: Option<String>, problem: Problem) -> Problem {
     app.limits.stranger(client.as_deref(), 1.0).err().unwrap_or(problem)
 }
@@ -288,13 +290,14 @@ fn client_addr(app: &App, headers: &HeaderMap, peer: Option<SocketAddr>) -> Opti
     Some(forwarded::client(headers, peer, &app.settings.trusted_proxies).to_string())
 }
 
-async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<String>) -> Result<Caller, Problem> {
-    let (headers, method) = (&request.headers, &request.method);
+async fn identify(app: &App, request: &mut Parts, path: &str, client_addr: Option<String>) -> Result<Caller, Problem> {
     let unauthenticated = || Problem::new(Code::UNAUTHENTICATED, Code::UNAUTHENTICATED.help);
-    let (text, from_cookie) = credential(headers)?.ok_or_else(unauthenticated)?;
+    let (text, from_cookie) = credential(&request.headers)?.ok_or_else(unauthenticated)?;
     let wanted = wanted_tenant(request, path)?;
-    let (principal, ahead) =
-        principal(app, &text, wanted.as_deref(), reads_soon(method, path)).await?.ok_or_else(unauthenticated)?;
+    let reads = reads_soon(&request.method, path);
+    let (principal, ahead) = principal(app, &text, wanted.as_deref(), reads).await?.ok_or_else(unauthenticated)?;
+    request.extensions.insert(Known(principal.tenant, principal.actor()));
+    let (headers, method) = (&request.headers, &request.method);
     // A session belongs in a cookie, a token in a header: neither works in the other's place.
     if (principal.kind == PrincipalKind::Session) != from_cookie {
         return Err(unauthenticated());
@@ -316,6 +319,17 @@ async fn identify(app: &App, request: &Parts, path: &str, client_addr: Option<St
         None => scope,
     };
     Ok(Caller { principal, scope, rights, client_addr, csrf })
+}
+
+/// Refuses a NUL, which no database takes for text, and nothing here is named with: such a path is of nothing.
+fn readable(uri: &Uri) -> Result<(), Problem> {
+    if uri.path().contains("%00") {
+        return Err(Problem::not_found());
+    }
+    if uri.query().is_some_and(|query| query.contains("%00")) {
+        return Err(Problem::invalid("the query holds a NUL (`%00`), which no text here has"));
+    }
+    Ok(())
 }
 
 /// Whether the handler is about to read, and be done soon.
@@ -352,7 +366,8 @@ fn wanted_tenant(request: &Parts, path: &str) -> Result<Option<String>, Problem>
             pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "tenant").map(|(_, slug)| slug)
         }
         (None, _) => None,
-        (Some(one), None) => Some(one.to_str().unwrap_or("\u{0}")),
+        // What is no text names no tenant.
+        (Some(one), None) => Some(one.to_str().unwrap_or_default()),
         (Some(_), Some(_)) => return Err(Problem::invalid("two Shieldops-Tenant headers")),
     };
     Ok(named.map(str::to_owned))
@@ -416,6 +431,14 @@ pub(crate) async fn again(app: &App, headers: &HeaderMap, tenant: &str) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nul_names_nothing_and_is_looked_for_nowhere() {
+        let said = |uri: &str| readable(&uri.parse().unwrap()).map_err(|problem| problem.status);
+        assert_eq!(said("/api/v1/value-lists/%00"), Err(404));
+        assert_eq!(said("/api/v1/alerts?rule_id=a%00b"), Err(400));
+        assert_eq!(said("/api/v1/alerts/%2500?q=100%25"), Ok(()));
+    }
 
     #[test]
     fn a_credential_is_read_from_one_header_only() {

@@ -118,7 +118,10 @@ impl Limits {
     fn take(&self, (lane, quota): (Lane, Quota), payer: Payer, units: f64) -> Result<Standing, Problem> {
         let who = if matches!(payer, Payer::Tenant(_)) { "the tenant" } else { "you" };
         let taken = self.stamps.take((payer, lane), quota, self.start.elapsed(), units);
-        taken.map(|room| Standing { lane, quota, room }).map_err(|wait| limited(lane, who, wait))
+        taken.map(|room| Standing { lane, quota, room }).map_err(|wait| {
+            let room = Room { remaining: 0, reset: wait };
+            Problem { standing: Some(Standing { lane, quota, room }), ..limited(lane, who, wait) }
+        })
     }
 
     /// The tenant's own rates, at most a second old.
@@ -207,6 +210,8 @@ pub(crate) fn lane(method: &Method, path: &str) -> Option<Lane> {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
+
     use super::*;
 
     fn admit(
@@ -234,6 +239,9 @@ mod tests {
         assert!((200..230).contains(&admitted), "{admitted}");
         let refused = admit(&limits, "ada", 1, Lane::Interactive, None).unwrap_err();
         assert_eq!((refused.status, refused.retry_after_s), (429, Some(1)));
+        let told = refused.into_response();
+        assert_eq!(told.headers()["ratelimit-policy"], "\"interactive\";q=200;w=4");
+        assert_eq!(told.headers()["ratelimit"], "\"interactive\";r=0;t=1", "and when there is room again");
         assert!(admit(&limits, "bob", 1, Lane::Interactive, None).is_ok());
         assert!(admit(&limits, "ada", 1, Lane::Batch, None).is_ok(), "each lane has its own");
     }

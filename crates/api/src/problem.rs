@@ -13,6 +13,8 @@ use shieldops_pipeline::PipelineError;
 use shieldops_store::StoreError;
 use utoipa::ToSchema;
 
+use crate::limits::Standing;
+
 /// The code of the problem in an answer, for what counts refusals.
 #[derive(Debug, Clone)]
 pub(crate) struct Refused(pub(crate) String);
@@ -33,6 +35,9 @@ pub struct Problem {
     pub errors: Vec<Reason>,
     #[serde(skip)]
     pub retry_after_s: Option<u64>,
+    /// Of whoever asked for more than their quota.
+    #[serde(skip)]
+    pub(crate) standing: Option<Standing>,
 }
 
 impl Problem {
@@ -46,6 +51,7 @@ impl Problem {
             request_id: String::new(),
             errors: Vec::new(),
             retry_after_s: None,
+            standing: None,
         }
     }
 
@@ -70,7 +76,7 @@ impl IntoResponse for Problem {
             self.request_id = hex::encode(rand::random::<[u8; 8]>());
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry = self.retry_after_s;
+        let (retry, standing) = (self.retry_after_s, self.standing.take());
         let refused = Refused(self.code.clone());
         let mut response = (status, Json(self)).into_response();
         response.extensions_mut().insert(refused);
@@ -78,6 +84,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(standing) = standing {
+            standing.write(headers);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

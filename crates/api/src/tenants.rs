@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shieldops_identity::people;
 use shieldops_model::{
-    Code, Timestamp,
+    Code, TenantId, Timestamp,
     tenant::{TenantChange, TenantState, check_slug, check_tenant_name},
 };
 use shieldops_store::{
@@ -92,6 +92,10 @@ fn checked(slug: Option<&str>, name: Option<&str>) -> Result<(), Problem> {
 
 /// The tenant of a slug. Only operators come here, so a slug that is not there may be said.
 async fn by_slug(app: &App, slug: &str) -> Result<Tenant, Problem> {
+    // No database takes a NUL for text.
+    if slug.contains('\0') {
+        return Err(Problem::not_found());
+    }
     app.store.tenant_by_slug(slug).await?.ok_or_else(Problem::not_found)
 }
 
@@ -252,6 +256,7 @@ pub(crate) async fn remove(
             "this is the last tenant of the installation: make another one first",
         ));
     }
+    stays_in(&app, &caller, tenant.id).await?;
     let grace = match params.grace_hours {
         None => GRACE,
         Some(hours) if hours <= LONGEST_GRACE_H => Duration::from_secs(hours * 3_600),
@@ -277,6 +282,20 @@ pub(crate) async fn remove(
     tx.commit(now).await?;
     tell(&app, now).await;
     Ok(Json(Deletion { tenant, undone, cannot_be_undone }))
+}
+
+/// Refuses an operator who would go with the tenant: a person ends with the last membership.
+async fn stays_in(app: &App, caller: &Caller, but: TenantId) -> Result<(), Problem> {
+    let own = app.store.memberships_of(caller.user()?, caller.now()).await?;
+    let stays = own.iter().any(|one| {
+        one.via_grant.is_none() && !one.disabled && one.tenant.id != but && one.tenant.state == TenantState::Active
+    });
+    if stays {
+        return Ok(());
+    }
+    let detail =
+        "your account would end with it, for you are a member of no other active tenant: be invited to one first";
+    Err(Problem::new(Code::LAST_ADMINISTRATOR, detail))
 }
 
 /// Undoes what is in force, each action by its own permit.

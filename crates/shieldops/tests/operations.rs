@@ -64,7 +64,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("invite", "user invite ann@example.org --role analyst", ""),
     ("list_invitations", "invitation list", ""),
     ("revoke_invitation", "invitation revoke ivt_1", ""),
-    ("accept_invitation", "invitation accept https://s/#invite=sov_x", ""),
+    ("accept_invitation", "invitation accept https://s/#invite=sov_x --name ann", "old-password\n"),
     ("list_roles", "role list", ""),
     ("create_role", "role create night --permission alert.read,alert.write --environment staging", ""),
     ("get_role", "role show rol_1", ""),
@@ -308,7 +308,6 @@ fn what_creates_has_a_key_and_what_changes_says_what_it_saw() {
 /// What the command says.
 fn run(line: &str, typed: &str, url: &str, home: &std::path::Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shieldops"));
-    // A sign-in needs no token, and with one `invitation accept` joins as who is signed in.
     command.args(line.split(' ')).env("SHIELDOPS_SERVER", url).env("SHIELDOPS_TOKEN", "sop_x");
     command.env("XDG_CONFIG_HOME", home).env("HOME", home);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

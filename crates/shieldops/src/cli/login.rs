@@ -60,9 +60,12 @@ pub(super) struct ProfileArgs {
 pub(super) fn login(args: &LoginArgs) -> Outcome {
     let mut profiles = Profiles::load()?;
     let name = args.server.profile.clone().or_else(|| profiles.current.clone()).unwrap_or_else(|| DEFAULT.to_owned());
-    // A profile that is made now is not known yet.
+    // A profile that is made now is not known yet, and another one's tenant may not be this person's.
     let known = profiles.all.contains_key(&name).then(|| name.clone());
-    let connection = Connection::resolve(&ServerArgs { profile: known, ..args.server.clone() }, &profiles)?;
+    let mut connection = Connection::resolve(&ServerArgs { profile: known.clone(), ..args.server.clone() }, &profiles)?;
+    if known.is_none() {
+        connection.tenant.clone_from(&args.server.tenant);
+    }
     other_server(&profiles, args, &name, &connection)?;
     let (token, token_id) = if args.with_token {
         let token = ask::secret("token")?;

@@ -141,10 +141,17 @@ fn show(server: &ServerArgs) -> Outcome {
     Ok(std::process::ExitCode::SUCCESS)
 }
 
-/// Does something in a session of its own, which ends with it.
 fn in_session(args: &SignedArgs, work: impl FnOnce(&Client) -> Result<Value, Failure>) -> Result<Value, Failure> {
-    let connection = Connection::resolve(&args.server, &Profiles::load()?)?;
-    let (client, _) = login::sign_in(&connection, args.name.as_deref())?;
+    in_session_of(&Connection::resolve(&args.server, &Profiles::load()?)?, args.name.as_deref(), work)
+}
+
+/// Does something in a session of its own, which ends with it.
+pub(super) fn in_session_of(
+    connection: &Connection,
+    name: Option<&str>,
+    work: impl FnOnce(&Client) -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
+    let (client, _) = login::sign_in(connection, name)?;
     let outcome = work(&client);
     let closed = client.close_session();
     let value = outcome?;

@@ -1,11 +1,12 @@
 //! `shieldops user` and `shieldops invitation`: the members of a tenant, and how somebody becomes one.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Outcome,
     local::{self, ResetArgs, UserArgs},
+    me,
     see::{PageArgs, ShowArgs, done, list, named, part, print, secret},
 };
 use crate::{
@@ -80,7 +81,7 @@ pub(super) enum InvitationCommand {
     List(PageArgs),
     /// End an invitation that nobody used yet.
     Revoke(ShowArgs),
-    /// Become a member. A new person gives a password, as one line of standard input; who has an account signs in first.
+    /// Become a member. A new person chooses a password; who has an account here signs in with it.
     Accept(AcceptArgs),
 }
 
@@ -90,9 +91,12 @@ pub(super) struct AcceptArgs {
     server: ServerArgs,
     /// The secret at the end of the link, or the whole link.
     link: String,
-    /// Make a new account in place of joining with the one that is signed in.
+    /// Make a new account, where this machine knows one already.
     #[arg(long)]
     new: bool,
+    /// The login name of the account to join with [default: it is asked for].
+    #[arg(long, conflicts_with = "new")]
+    name: Option<String>,
 }
 
 pub(super) fn run(command: &UserCommand) -> Outcome {
@@ -184,13 +188,18 @@ fn accept(args: &AcceptArgs) -> Outcome {
     let connection = Connection::resolve(&args.server, &Profiles::load()?)?;
     let link = fragment(&args.link);
     let path = format!("{INVITATIONS}/accept");
-    let answer = if args.new || connection.token.is_none() {
+    if args.new || (args.name.is_none() && connection.token.is_none()) {
         let password = ask::new_password()?;
-        Client::nobody(&connection)?.post(&path, &json!({"link": link, "password": password}))?
-    } else {
-        Client::connect(&connection)?.post(&path, &json!({"link": link}))?
-    };
-    done(&answer, args.server.output, "you are a member now: shieldops login")
+        let mut client = Client::nobody(&Connection { tenant: None, ..connection })?;
+        client.open_session(&path, &json!({"link": link, "password": password}))?;
+        client.close_session()?;
+        return done(&Value::Null, args.server.output, "you are a member now: shieldops login");
+    }
+    // A token is no session: who joins says who they are.
+    let answer =
+        me::in_session_of(&connection, args.name.as_deref(), |client| client.post(&path, &json!({"link": link})))?;
+    let tenant = answer["tenant"].as_str().unwrap_or_default();
+    done(&answer, args.server.output, &format!("you are a member now: shieldops tenant use {tenant}"))
 }
 
 /// The secret of a link: what stands behind its last `=`, or all of it.
