@@ -1,21 +1,13 @@
 # How many people must agree before anything runs: distinct, and none of them the requester. And what else is owed.
 package shieldops.approvals
 
-import data.shieldops.autonomy
-import data.shieldops.overrides
-import data.shieldops.plan
-import data.shieldops.risk
-import data.shieldops.undo
-
 needed := 0 if broken
 
-else := max([reason.approvals | some reason in reasons]) if count(reasons) > 0
-
-else := 0
+else := max({reason.approvals | some reason in reasons} | {0})
 
 broken if {
 	input.entry == "action"
-	overrides.break_glass
+	data.shieldops.overrides.break_glass
 }
 
 # The first approval covers the undo, as long as nobody changed the state since.
@@ -25,50 +17,50 @@ covered if {
 }
 
 asked if {
-	count(plan.changing) > 0
+	data.shieldops.plan.changing != []
 	not covered
 }
 
 reasons contains {"approvals": 2, "code": "critical_risk", "detail": "the risk is critical"} if {
 	asked
-	risk.level == "critical"
+	data.shieldops.risk.level == "critical"
 }
 
 reasons contains {"approvals": 2, "code": "irreversible", "detail": sprintf("%s cannot be undone", [action.capability.name])} if {
 	asked
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	action.capability.class == "irreversible"
 }
 
-reasons contains {"approvals": 1, "code": "production_above_low", "detail": sprintf("the risk is %s, in production", [risk.level])} if {
+reasons contains {"approvals": 1, "code": "production_above_low", "detail": sprintf("the risk is %s, in production", [data.shieldops.risk.level])} if {
 	asked
-	"production" in plan.environments
-	risk.level in {"medium", "high"}
+	"production" in data.shieldops.plan.environments
+	data.shieldops.risk.level in {"medium", "high"}
 	not on_its_own
 }
 
 reasons contains {"approvals": 1, "code": reason.code, "detail": reason.detail} if {
 	acting
-	autonomy.level <= 2
-	some reason in autonomy.because
+	data.shieldops.autonomy.level <= 2
+	some reason in data.shieldops.autonomy.because
 }
 
 reasons contains {"approvals": 1, "code": "release", "detail": "this lets go what contains an open incident, and its plan was critical"} if {
 	input.entry == "undo"
-	undo.second_person
+	data.shieldops.undo.second_person
 }
 
 # Automation that does something new.
 acting if {
 	input.entry == "action"
-	plan.automation
-	count(plan.changing) > 0
+	data.shieldops.plan.automation
+	data.shieldops.plan.changing != []
 }
 
 # Above low risk in production a level above 2 means that a standing grant is there.
 on_its_own if {
 	acting
-	autonomy.level > 2
+	data.shieldops.autonomy.level > 2
 }
 
 because contains {"code": reason.code, "detail": reason.detail} if {
@@ -82,29 +74,29 @@ because contains {"code": "break_glass", "detail": sprintf("%s broke the glass: 
 
 because contains {"code": "standing_grant", "detail": sprintf("standing grant %s", [grant])} if {
 	on_its_own
-	some grant in autonomy.grants
+	some grant in data.shieldops.autonomy.grants
 }
 
 because contains {"code": "first_approval", "detail": "the approval of what is undone covers it"} if {
 	covered
-	count(plan.changing) > 0
+	data.shieldops.plan.changing != []
 }
 
 # A vote on a critical plan needs a session that has just proved itself.
-default strong_session := false
-
 strong_session if {
 	asked
-	risk.level == "critical"
+	data.shieldops.risk.level == "critical"
 }
 
-default veto_window_s := null
+else := false
 
-veto_window_s := max([input.situation.numbers.limits[environment].veto_window_s | some environment in plan.environments]) if {
+veto_window_s := max([input.situation.numbers.limits[environment].veto_window_s | some environment in data.shieldops.plan.environments]) if {
 	acting
 	not broken
-	autonomy.level == 3
+	data.shieldops.autonomy.level == 3
 }
+
+else := null
 
 notify contains "approvers" if needed > 0
 

@@ -2,24 +2,22 @@
 # capability found that it would take away what may never go.
 package shieldops.facts
 
-import data.shieldops.plan
-
 deny contains {"code": "facts_unknown", "detail": sprintf("the addresses of target %s could not be read", [action.target.name])} if {
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	action.facts == null
 }
 
 deny contains {"code": "resources_unknown", "detail": sprintf("what the action reaches on target %s was not counted", [action.target.name])} if {
-	some action in plan.changing
-	count(action.resources) == 0
+	some action in data.shieldops.plan.changing
+	action.resources == []
 }
 
 deny contains reason if {
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	some reason in action.facts.untouchable
 }
 
 deny contains {"code": "operator_unknown", "detail": "the client address of a requester or approver is not known, so it cannot be protected"} if {
-	count(plan.reached) > 0
 	input.operators_complete == false
+	data.shieldops.plan.reached != set()
 }

@@ -1,43 +1,37 @@
 # How much may be done at once, in a minute and in an hour. Every number is a setting of the tenant.
 package shieldops.limits
 
-import data.shieldops.plan
-
-numbers := input.situation.numbers
-
-counts := input.situation.counts
-
 deny contains {"code": "blast_radius", "detail": sprintf("the plan reaches %d resources in %s; at most %d", [reached, environment, cap])} if {
-	some environment, names in plan.resources_in
+	some environment, names in data.shieldops.plan.resources_in
 	reached := count(names)
-	cap := numbers.limits[environment].blast_radius
+	cap := input.situation.numbers.limits[environment].blast_radius
 	reached > cap
 }
 
 # Many small plans are one large one.
 deny contains {"code": "blast_radius_hour", "detail": sprintf("the plans of the last hour and this one reach %d resources in %s; at most %d", [reached, environment, cap])} if {
-	some environment, names in plan.resources_in
-	before := {name | some name in counts.resources_last_hour[environment]}
+	some environment, names in data.shieldops.plan.resources_in
+	before := {name | some name in input.situation.counts.resources_last_hour[environment]}
 	reached := count(before | names)
-	cap := numbers.limits[environment].resources_per_hour
+	cap := input.situation.numbers.limits[environment].resources_per_hour
 	reached > cap
 }
 
 deny contains {"code": "too_many_addresses", "detail": sprintf("the ranges %s hold more %s addresses than a /%d", [concat(", ", sort(nets)), family, widest])} if {
-	count(ranges) > 0
-	some environment in plan.environments
-	some family, widest in {"IPv4": numbers.limits[environment].ipv4_prefix, "IPv6": numbers.limits[environment].ipv6_prefix}
+	ranges != set()
+	some environment in data.shieldops.plan.environments
+	some family, widest in {"IPv4": input.situation.numbers.limits[environment].ipv4_prefix, "IPv6": input.situation.numbers.limits[environment].ipv6_prefix}
 	nets := {net_ |
-		some action in plan.changing
+		some action in data.shieldops.plan.changing
 		action.target.environment == environment
 		some net_ in action.reach
-		plan.family(net_) == family
+		data.shieldops.plan.family(net_) == family
 	}
 	sum([share(net_, widest) | some net_ in nets]) > whole
 }
 
 # Single addresses alone are held by the blast radius.
-ranges := {net_ | some net_ in plan.reached; not endswith(net_, single[plan.family(net_)])}
+ranges := {net_ | some net_ in data.shieldops.plan.reached; not endswith(net_, single[data.shieldops.plan.family(net_)])}
 
 single := {"IPv4": "/32", "IPv6": "/128"}
 
@@ -48,45 +42,45 @@ share(net_, widest) := bits.lsh(1, max([0, min([33, (32 + widest) - prefix])])) 
 	prefix := to_number(split(net_, "/")[1])
 }
 
-deny contains {"code": "rate_minute", "detail": sprintf("%d actions in a minute in %s; at most %d%s", [number, environment, cap, why_less])} if {
-	some environment, planned in plan.actions_in
-	number := counts.last_minute[environment] + planned
-	cap := max([0, numbers.limits[environment].per_minute - kept])
+deny contains {"code": "rate_minute", "detail": sprintf("%d actions in a minute in %s; at most %d%s", [number, environment, max([0, cap]), why_less])} if {
+	some environment, planned in data.shieldops.plan.actions_in
+	number := input.situation.counts.last_minute[environment] + planned
+	cap := input.situation.numbers.limits[environment].per_minute - kept
 	number > cap
 }
 
-deny contains {"code": "rate_hour", "detail": sprintf("%d actions in an hour in %s; at most %d%s", [number, environment, cap, why_less])} if {
-	some environment, planned in plan.actions_in
-	number := counts.last_hour[environment] + planned
-	cap := max([0, numbers.limits[environment].per_hour - kept])
+deny contains {"code": "rate_hour", "detail": sprintf("%d actions in an hour in %s; at most %d%s", [number, environment, max([0, cap]), why_less])} if {
+	some environment, planned in data.shieldops.plan.actions_in
+	number := input.situation.counts.last_hour[environment] + planned
+	cap := input.situation.numbers.limits[environment].per_hour - kept
 	number > cap
 }
 
-deny contains {"code": "rate_team_hour", "detail": sprintf("%d actions of team %s in an hour in %s; at most %d%s", [number, team.name, environment, cap, why_less])} if {
+deny contains {"code": "rate_team_hour", "detail": sprintf("%d actions of team %s in an hour in %s; at most %d%s", [number, team.name, environment, max([0, cap]), why_less])} if {
 	some team in input.situation.teams
-	some environment, planned in plan.actions_in
-	number := object.get(counts.teams_last_hour, [team.name, environment], 0) + planned
-	cap := max([0, numbers.limits[environment].per_team_hour - kept])
+	some environment, planned in data.shieldops.plan.actions_in
+	number := object.get(input.situation.counts.teams_last_hour, [team.name, environment], 0) + planned
+	cap := input.situation.numbers.limits[environment].per_team_hour - kept
 	number > cap
 }
 
 # Decoys must not spend what a grave incident will need.
-default kept := 0
-
-kept := numbers.kept_for_high_severity if {
-	plan.automation
+kept := input.situation.numbers.kept_for_high_severity if {
+	data.shieldops.plan.automation
 	not input.situation.severity in {"high", "critical"}
 }
 
-default why_less := ""
+else := 0
 
 why_less := sprintf(", %d more are kept for incidents of high severity", [kept]) if kept > 0
 
-deny contains {"code": "too_many_restarts", "detail": sprintf("%d restarts of target %s in an hour; at most %d", [number, action.target.name, numbers.restarts_per_hour])} if {
+else := ""
+
+deny contains {"code": "too_many_restarts", "detail": sprintf("%d restarts of target %s in an hour; at most %d", [number, action.target.name, input.situation.numbers.restarts_per_hour])} if {
 	some action in restarts
 	planned := count([other | some other in restarts; other.target.id == action.target.id])
 	number := object.get(input.situation.actions, [action.id, "restarts_last_hour"], 0) + planned
-	number > numbers.restarts_per_hour
+	number > input.situation.numbers.restarts_per_hour
 }
 
-restarts := [action | some action in plan.changing; action.capability.class == "transient"]
+restarts := [action | some action in data.shieldops.plan.changing; action.capability.class == "transient"]

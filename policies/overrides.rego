@@ -2,7 +2,10 @@
 # protection is lifted by it.
 package shieldops.overrides
 
-break_glass if good(input.situation.break_glass)
+break_glass if {
+	input.situation.break_glass != null
+	good(input.situation.break_glass)
+}
 
 freeze_lifted if break_glass
 

@@ -14,13 +14,13 @@ family(net_) := "IPv6" if contains(net_, ":")
 else := "IPv4"
 
 # Actions by environment.
-actions_in[environment] := number if {
+actions_in := {environment: number |
 	some environment in environments
 	number := count([action | some action in changing; action.target.environment == environment])
 }
 
 # The blast radius: everything that the actions of an environment reach, once each.
-resources_in[environment] := names if {
+resources_in := {environment: names |
 	some environment in environments
 	names := {name | some action in changing; action.target.environment == environment; some name in action.resources}
 }

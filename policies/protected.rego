@@ -2,10 +2,8 @@
 # target, the network or the people who operate it. A range is denied when it holds any of them.
 package shieldops.protected
 
-import data.shieldops.plan
-
 deny contains {"code": "protected_target", "detail": sprintf("target %s is protected", [action.target.name])} if {
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	action.target.protected
 }
 
@@ -25,46 +23,46 @@ special := {
 }
 
 deny contains {"code": kind.code, "detail": sprintf("%s reaches %s", [net_, kind.what])} if {
-	some net_ in plan.reached
-	some range, kind in special[plan.family(net_)]
+	some net_ in data.shieldops.plan.reached
+	some range, kind in special[data.shieldops.plan.family(net_)]
 	true in [net.cidr_contains(range, net_), net.cidr_contains(net_, range)]
 }
 
 deny contains {"code": "whole_internet", "detail": sprintf("%s is everything", [net_])} if {
-	some net_ in plan.reached
+	some net_ in data.shieldops.plan.reached
 	endswith(net_, "/0")
 }
 
 deny contains {"code": "own_address", "detail": sprintf("%s holds %s, an address of target %s", [net_, address, action.target.name])} if {
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	some net_ in action.reach
 	some address in action.facts.own_addresses
 	net.cidr_contains(net_, address)
 }
 
 deny contains {"code": "gateway_address", "detail": sprintf("%s holds %s, a gateway of target %s", [net_, address, action.target.name])} if {
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	some net_ in action.reach
 	some address in action.facts.gateways
 	net.cidr_contains(net_, address)
 }
 
 deny contains {"code": "dns_address", "detail": sprintf("%s holds %s, a name server of target %s", [net_, address, action.target.name])} if {
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	some net_ in action.reach
 	some address in action.facts.dns_servers
 	net.cidr_contains(net_, address)
 }
 
 deny contains {"code": "operator_address", "detail": sprintf("%s holds the client address of the person who asks or approves", [net_])} if {
-	some net_ in plan.reached
+	some net_ in data.shieldops.plan.reached
 	some address in input.operator_addresses
 	net.cidr_contains(net_, address)
 }
 
 deny contains {"code": "protected_entry", "detail": sprintf("%s %s is protected: %s", [entry.kind, entry.value, entry.why])} if {
 	some entry in input.situation.protected
-	some action in plan.changing
+	some action in data.shieldops.plan.changing
 	touches(action, entry)
 }
 

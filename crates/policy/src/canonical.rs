@@ -2,6 +2,8 @@
 //!
 //! Object keys are sorted here, so that no feature of the JSON library can change a hash.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -26,13 +28,12 @@ pub fn hash_of(value: &impl Serialize) -> Result<String, serde_json::Error> {
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
-            let members = keys.iter().filter_map(|key| map.get(*key).map(|member| (*key, member)));
+            let mut members: Vec<(&String, &Value)> = map.iter().collect();
+            members.sort_by(|(a, _), (b, _)| by_units(a, b));
             out.push('{');
-            for (place, (key, member)) in members.enumerate() {
+            for (place, (key, member)) in members.into_iter().enumerate() {
                 separate(place, out);
-                write(&Value::String(key.clone()), out);
+                quote(key, out);
                 out.push(':');
                 write(member, out);
             }
@@ -46,9 +47,26 @@ fn write(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
-        // Scalars have one text each: integers and strings are written as RFC 8785 wants them.
+        Value::String(text) => quote(text, out),
+        // Numbers, too, have one text each, as RFC 8785 wants it of integers.
         scalar => out.push_str(&scalar.to_string()),
     }
+}
+
+/// By UTF-16 code units, which is by bytes as long as both are ASCII.
+fn by_units(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
+/// Most texts stand for themselves; the others are left to the JSON library.
+fn quote(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.push_str(&Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 fn separate(place: usize, out: &mut String) {
@@ -69,6 +87,19 @@ mod tests {
         let b: Value = serde_json::from_str(r#"{"a":true,"b":[1,{"x":"\n","y":null}]}"#).unwrap();
         assert_eq!(text(&a), r#"{"a":true,"b":[1,{"x":"\n","y":null}]}"#);
         assert_eq!(hash(&a), hash(&b));
+    }
+
+    #[test]
+    fn every_text_is_written_as_the_json_library_writes_it() {
+        let letters: String = (0..0x250).filter_map(char::from_u32).chain(['\u{2028}', '\u{e000}', '😀']).collect();
+        for word in letters.chars().map(String::from).chain([letters.clone(), String::new()]) {
+            assert_eq!(text(&json!({ &word: word })), json!({ &word: word }).to_string(), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn keys_stand_in_the_order_of_their_utf_16_units() {
+        assert_eq!(text(&json!({"\u{e000}": 1, "😀": 2, "z": 3, "é": 4})), "{\"z\":3,\"é\":4,\"😀\":2,\"\u{e000}\":1}");
     }
 
     #[test]
