@@ -61,23 +61,26 @@ fn a_peer_is_remembered_for_seven_days_and_over_restarts() {
     let mut site = Site::start(&[]);
     let org = site.tenant("acme", "Acme", None);
     target(&org, "sim/web", "staging");
-    let (planner, shipper) = (org.key("robot", &["plan.create", "plan.read"]), org.shipper("edge"));
-    // At the time of arrival, so that what counts is the server's clock.
-    let line =
-        |number: u32| format!("edge sshd[4211]: Failed password for ann from 198.51.100.{number} port 51122 ssh2\n");
-    let comes_to = |at: &str, numbers: std::ops::RangeInclusive<u32>, wanted: u32| {
+    let (planner, shipper) = (Org::token_of(&org.admin, "planner").1, org.shipper("edge"));
+    let comes_to = |at: &str, days: u32, numbers: std::ops::RangeInclusive<u32>, wanted: u32| {
+        let said = from_now(&format!("+{days} days"));
+        let line = |number| {
+            format!(
+                "<38>1 {said} edge sshd 4211 - - Failed password for ann from 198.51.100.{number} port 51122 ssh2\n"
+            )
+        };
         shipper.at(at).send_lines(&numbers.map(line).collect::<String>());
         let planner = planner.at(at);
         let radius =
             || planner.post("/api/v1/plans", &block_range("sim/web", "198.51.100.0/24"))["blast_radius"].clone();
         until(WAIT, || (radius() == wanted).then_some(()));
     };
-    comes_to(site.url(), 1..=3, 4);
+    comes_to(site.url(), 0, 1..=3, 4);
     for (days, number, wanted) in [(6, 9, 5), (8, 10, 3)] {
         site.server.stop();
         let [preload, ahead] = clock.by(days * DAY_S);
         site.server.restart_with(&[], &[preload, ahead, ("SHIELDOPS_LIMITS__ENABLED", "false")]);
-        comes_to(site.url(), number..=number, wanted);
+        comes_to(site.url(), days, number..=number, wanted);
     }
 }
 
@@ -166,15 +169,19 @@ fn a_freeze_is_set_aside_only_by_who_may_approve_and_with_a_reason() {
         body["freeze_override"] = reason.into();
         body
     };
-    let analyst = org.key("robot", &["plan.create", "plan.read"]);
-    let may_not = analyst.call("POST", "/api/v1/plans", Some(&body("the outage is worse")));
+    let may = json!({"name": "planner", "permissions": ["plan.create", "plan.read"]});
+    let planner = org.member("pia", &text(&org.admin.post("/api/v1/roles", &may)["id"]));
+    let own = planner.post("/api/v1/plans", &block("sim/web"));
+    let may_not = planner.call("POST", "/api/v1/plans", Some(&body("the outage is worse")));
     may_not.refused(403, "forbidden");
+    assert!(may_not.text.contains("may not set a freeze aside"), "{}", may_not.text);
+    let again = format!("/api/v1/plans/{}/replan", text(&own["id"]));
+    planner.call("POST", &again, Some(&json!({"freeze_override": "x"}))).refused(403, "forbidden");
     org.admin.call("POST", "/api/v1/plans", Some(&body(" "))).refused(400, "invalid_request");
     let plan = org.admin.post("/api/v1/plans", &body("the outage is worse"));
     assert_eq!((&plan["state"], plan.get("freeze_override")), (&json!("proposed"), None), "nothing was frozen: {plan}");
     let again = format!("/api/v1/plans/{}/replan", text(&plan["id"]));
     org.admin.post(&format!("/api/v1/plans/{}/reject", text(&plan["id"])), &json!({"reason": "an exercise"}));
-    analyst.call("POST", &again, Some(&json!({"freeze_override": "x"}))).refused(403, "forbidden");
     let replanned = org.admin.post(&again, &json!({"freeze_override": "the outage is worse"}));
     assert_eq!(replanned["state"], "proposed", "{replanned}");
 }
