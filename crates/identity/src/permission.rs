@@ -215,6 +215,7 @@ pub const ROLES: [&str; 5] = ["admin", "operator", "analyst", "auditor", "viewer
 /// The role that can do all that a tenant has; a tenant always keeps one person who has it.
 pub const ADMIN: &str = "admin";
 
+/// Looks, and has tokens of their own: without one there is no command line. Another person's are not theirs to see or end.
 const VIEWER: Permissions = Permissions::of(&[
     Permission::EventRead,
     Permission::AlertRead,
@@ -229,6 +230,8 @@ const VIEWER: Permissions = Permissions::of(&[
     Permission::MetricsRead,
     Permission::UsageRead,
     Permission::JobRead,
+    Permission::TokenRead,
+    Permission::TokenWrite,
 ]);
 
 /// Works alerts, incidents and plans; does not decide who or what there is.
@@ -240,8 +243,6 @@ const ANALYST: Permissions = VIEWER.union(Permissions::of(&[
     Permission::PlanApprove,
     Permission::ActionUndo,
     Permission::AutomationWrite,
-    Permission::TokenRead,
-    Permission::TokenWrite,
     Permission::UserRead,
     Permission::RoleRead,
 ]));
@@ -254,10 +255,13 @@ const OPERATOR: Permissions = ANALYST.union(Permissions::of(&[
     Permission::SettingsRead,
 ]));
 
-/// Sees all, people, keys and settings included, takes copies of the record, and changes nothing.
+/// Sees all, people, keys and settings included, takes copies of the record, and changes nothing but tokens of their own.
 const AUDITOR: Permissions = {
     let (mut set, mut rest) =
-        (Permissions::of(&[Permission::IncidentExport, Permission::LedgerExport]), Permission::ALL);
+        (
+        Permissions::of(&[Permission::IncidentExport, Permission::LedgerExport, Permission::TokenWrite]),
+        Permission::ALL,
+    );
     while let Some((first, others)) = rest.split_first() {
         if first.is_read() {
             set = set.union(Permissions::of(&[*first]));

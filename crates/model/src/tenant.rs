@@ -54,7 +54,8 @@ impl TenantState {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// The state after a change; nothing when the change does not fit. A deletion that is called off leaves the tenant
+    /// The state after a change; nothing when the change does not fit. A tenant that was suspended when it was locked is
+    /// suspended again when it is unlocked: whoever keeps the state remembers that. A deletion that is called off leaves the tenant
     /// suspended: whoever calls it off says when it works again.
     pub const fn after(self, change: TenantChange) -> Option<Self> {
         match (self, change) {

@@ -107,17 +107,19 @@ pub async fn change_state(
     let next = before.state.after(change).ok_or_else(|| StoreError::Refused {
         detail: format!("the tenant is {}: `{}` does not apply", before.state.as_str(), change.as_str()),
     })?;
+    let next = if change == TenantChange::Unlock { before_lock(tx, id).await?.unwrap_or(next) } else { next };
     if next == TenantState::Deleting {
         refuse_while_live(tx, id).await?;
     }
     let delete_after = if next == TenantState::Deleting { Some(delete_after.unwrap_or(now)) } else { None };
     let done = sqlx::query(
-        "UPDATE tenants SET state=$2, state_changed_at=$3, delete_after=$4, version=version+1 WHERE tenant=$1 AND shredding_at IS NULL",
+        "UPDATE tenants SET state=$2, state_changed_at=$3, delete_after=$4, before_lock=$5, version=version+1 WHERE tenant=$1 AND shredding_at IS NULL",
     )
         .bind(bytes(id))
         .bind(next.as_str())
         .bind(now.as_micros())
         .bind(delete_after.map(Timestamp::as_micros))
+        .bind((next == TenantState::Locked).then(|| before.state.as_str()))
         .execute(tx.conn())
         .await?;
     if done.rows_affected() == 0 {
@@ -127,6 +129,15 @@ pub async fn change_state(
     let body = json!({"before": facts(&before), "after": facts(&after), "reason": reason});
     tell(tx, &after, kind(change), body).await?;
     Ok(after)
+}
+
+/// The state that a locked tenant had: a lock that ends does not end a suspension.
+async fn before_lock(tx: &mut Tx, id: TenantId) -> Result<Option<TenantState>> {
+    let text: Option<String> = sqlx::query_scalar("SELECT before_lock FROM tenants WHERE tenant=$1")
+        .bind(bytes(id))
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(text.and_then(|text| TenantState::parse(&text)))
 }
 
 const fn kind(change: TenantChange) -> &'static str {

@@ -135,18 +135,21 @@ async fn a_tenant_passes_its_states_and_every_step_has_an_entry_with_before_and_
         (Unlock, TenantState::Active),
         (ScheduleDeletion, TenantState::Deleting),
         (CancelDeletion, TenantState::Suspended),
+        (Lock, TenantState::Locked),
+        // A lock that ends does not end the suspension before it.
+        (Unlock, TenantState::Suspended),
     ] {
         assert_eq!(change(&world, acme.tenant(), step).await.unwrap().state, wanted);
     }
     assert!(matches!(change(&world, acme.tenant(), Unlock).await, Err(StoreError::Refused { .. })));
     let tenant = world.store.get_tenant(acme.tenant()).await.unwrap();
-    assert_eq!((tenant.version, tenant.delete_after), (7, None));
+    assert_eq!((tenant.version, tenant.delete_after), (9, None));
     let mut reader = acme.read().await.unwrap();
     let entries = ledger::of_subject(&mut reader, &acme.tenant().to_string()).await.unwrap();
     let last = &entries.last().unwrap().payload;
     assert_eq!(
         (last["before"]["state"].as_str(), last["after"]["state"].as_str(), last["reason"].as_str()),
-        (Some("deleting"), Some("suspended"), Some("a reason"))
+        (Some("locked"), Some("suspended"), Some("a reason"))
     );
 }
 
