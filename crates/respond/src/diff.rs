@@ -10,6 +10,29 @@ pub(crate) fn diff(from: &Value, to: &Value) -> Vec<DiffLine> {
     lines
 }
 
+/// Lines that are told of a difference; the rest is counted.
+const TOLD: usize = 8;
+
+/// How a state differs from the one that was wanted, in the words of a diff: `blocked: false, was true`.
+pub(crate) fn told(wanted: &Value, there: &Value) -> String {
+    let lines = diff(wanted, there);
+    let mut told: Vec<String> = lines.iter().take(TOLD).map(line).collect();
+    if lines.len() > TOLD {
+        told.push(format!("and {} more", lines.len() - TOLD));
+    }
+    if told.is_empty() { "it reads the same and is not the same".to_owned() } else { told.join("; ") }
+}
+
+fn line(line: &DiffLine) -> String {
+    let side = |side: Option<&str>| match side {
+        None | Some("null") => "none".to_owned(),
+        Some("") => "empty".to_owned(),
+        Some(text) => text.to_owned(),
+    };
+    let path = if line.path.is_empty() { "now" } else { line.path.as_str() };
+    format!("{path}: {}, was {}", side(line.after.as_deref()), side(line.before.as_deref()))
+}
+
 fn walk(path: String, before: Option<&Value>, after: Option<&Value>, lines: &mut Vec<DiffLine>) {
     if before == after {
         return;
@@ -58,5 +81,16 @@ mod tests {
             ]
         );
         assert!(diff(&to, &to).is_empty());
+    }
+
+    #[test]
+    fn a_difference_is_told_in_words_and_a_long_one_is_cut() {
+        let wanted = json!({"address": "203.0.113.9", "blocked": true, "remaining_s": 60});
+        let there = json!({"address": "203.0.113.9", "blocked": false, "remaining_s": null});
+        assert_eq!(told(&wanted, &there), "blocked: false, was true; remaining_s: none, was 60");
+        assert_eq!(told(&json!(true), &json!(false)), "now: false, was true");
+        let many: serde_json::Map<String, Value> = (0..10).map(|n| (format!("rule{n}"), json!(n))).collect();
+        let long = told(&many.into(), &json!({}));
+        assert!(long.ends_with("rule7: none, was 7; and 2 more"), "{long}");
     }
 }

@@ -17,6 +17,7 @@ use shieldops_seal::DataKey;
 
 use crate::{
     AnyCapability, Child, Collected, Engine, Entry, Error, Fault, Registry, Site, Watch,
+    diff::told,
     engine::{Ready, action_entry},
     run::kind_of,
 };
@@ -66,6 +67,9 @@ pub struct RescueLine {
     pub at: Timestamp,
     /// The user of the operating system.
     pub by: String,
+    /// What they said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl std::fmt::Debug for RescueFolder {
@@ -209,7 +213,7 @@ impl Engine {
             if let Some(action) = self.with.journal.action(id).await? {
                 self.account_for(action, line).await?;
             } else {
-                let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "at": line.at,
+                let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "reason": line.reason, "at": line.at,
                     "target": line.target, "capability": line.capability});
                 let (subjects, actor) = (vec![line.action.clone()], "system:rescue".to_owned());
                 self.commit(Vec::new(), Entry { kind: "action.rescued", subjects, actor, payload }).await?;
@@ -241,7 +245,7 @@ impl Engine {
             }
         }
         writes.push(self.step(action.id, kind_of(action.state), json!({"rescue": line})));
-        let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "at": line.at});
+        let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "reason": line.reason, "at": line.at});
         let what = action_entry("action.rescued", "system:rescue", &action, payload);
         self.save_action(&mut action, writes, what).await?;
         if action.state == ActionState::Undone {
@@ -264,6 +268,7 @@ pub struct Offline {
     folder: PathBuf,
     records: Vec<Record>,
     unreadable: Vec<(String, Option<TenantId>, String)>,
+    reason: Option<String>,
 }
 
 #[derive(Debug)]
@@ -276,7 +281,7 @@ impl Offline {
     /// Reads every record; `key` gives a tenant's key.
     pub fn read(data_dir: &Path, key: impl Fn(TenantId) -> Result<DataKey, String>) -> io::Result<Self> {
         let folder = data_dir.join(FOLDER);
-        let mut found = Self { folder: folder.clone(), records: Vec::new(), unreadable: Vec::new() };
+        let mut found = Self { folder: folder.clone(), records: Vec::new(), unreadable: Vec::new(), reason: None };
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
@@ -304,6 +309,12 @@ impl Offline {
         self.records.first().map(|record| record.rescue.inverse().installation.clone())
     }
 
+    /// Why everything is taken back: each line of the journal says it, and the ledger after the next start.
+    #[must_use]
+    pub fn because(self, reason: &str) -> Self {
+        Self { reason: Some(reason.to_owned()), ..self }
+    }
+
     /// Takes everything back, newest first. Each outcome is in the journal before the next is tried; records of what
     /// was taken back go when the next start accounted for them.
     pub async fn undo_all(
@@ -313,7 +324,7 @@ impl Offline {
         now: impl Fn() -> Timestamp,
     ) -> io::Result<Vec<RescueLine>> {
         let mut lines = Vec::new();
-        let Self { folder, records, unreadable } = self;
+        let Self { folder, records, unreadable, reason } = self;
         for record in records {
             let inverse = record.rescue.inverse().clone();
             let (outcome, detail) = take_back(registry, record.rescue, now()).await;
@@ -326,6 +337,7 @@ impl Offline {
                 detail,
                 at: now(),
                 by: by.to_owned(),
+                reason: reason.clone(),
             });
             append(&folder, lines.last())?;
         }
@@ -341,6 +353,7 @@ impl Offline {
                 detail,
                 at: now(),
                 by: by.to_owned(),
+                reason: reason.clone(),
             });
             append(&folder, lines.last())?;
         }
@@ -402,7 +415,8 @@ async fn try_back(
         return Ok((Rescued::Already, Some("it was as before already".to_owned())));
     }
     if !capability.same(&there, &inverse.left)? {
-        return Ok((Rescued::Drifted, Some(format!("somebody changed it since, so it was left alone: now {there}"))));
+        let now = told(&inverse.left, &there);
+        return Ok((Rescued::Drifted, Some(format!("somebody changed it since, so it was left alone: {now}"))));
     }
     let site = Site { target, now, watch: &Alone };
     let said = capability.apply(site, &inverse.left, &inverse.restore, permit).await;
@@ -411,5 +425,6 @@ async fn try_back(
         return Ok((Rescued::Undone, None));
     }
     let said = said.err().map(|fault| format!(": {fault}")).unwrap_or_default();
-    Ok((Rescued::Failed, Some(format!("the target is not as it was, but {there}{said}"))))
+    let now = told(&inverse.restore, &there);
+    Ok((Rescued::Failed, Some(format!("the target is not as it was ({now}){said}"))))
 }

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine, Error,
+    diff::told,
     engine::{action_entry, span},
-    run::{Seen, kind_of},
+    run::kind_of,
     undo::{EXPIRY, Wish},
 };
 
@@ -38,6 +39,14 @@ pub struct Finding {
     pub target_id: TargetId,
     pub action_id: ActionId,
     pub detail: String,
+}
+
+/// Whether an effect is still there.
+enum Still {
+    InForce,
+    /// In words: what is there instead.
+    Not(String),
+    Unreadable(String),
 }
 
 impl Engine {
@@ -140,9 +149,9 @@ impl Engine {
             return Ok(None);
         }
         let (state, detail) = match self.see(&action).await {
-            Ok(Seen::InForce) => (ActionState::Verified, None),
-            Ok(Seen::Not(there)) => (ActionState::Drifted, Some(format!("somebody changed it: now {there}"))),
-            Ok(Seen::Unreadable(why)) => (ActionState::Unverified, Some(format!("could not be read: {why}"))),
+            Ok(Still::InForce) => (ActionState::Verified, None),
+            Ok(Still::Not(now)) => (ActionState::Drifted, Some(format!("somebody changed it: {now}"))),
+            Ok(Still::Unreadable(why)) => (ActionState::Unverified, Some(format!("could not be read: {why}"))),
             Err(error) => (ActionState::Unverified, Some(format!("could not be read: {error}"))),
         };
         if state == action.state {
@@ -163,19 +172,19 @@ impl Engine {
         Ok(Some(Finding { kind, target_id: target, action_id: id, detail: detail.unwrap_or_default() }))
     }
 
-    async fn see(&self, action: &Action) -> Result<Seen, Error> {
+    async fn see(&self, action: &Action) -> Result<Still, Error> {
         let target = self.get_target(action.target_id).await?;
         let ready = match self.look(&action.capability, target, &action.params).await {
             Ok(ready) => ready,
-            Err(Error::Refused(why)) => return Ok(Seen::Not(why.into())),
-            Err(error) => return Ok(Seen::Unreadable(error.to_string())),
+            Err(Error::Refused(why)) => return Ok(Still::Not(why)),
+            Err(error) => return Ok(Still::Unreadable(error.to_string())),
         };
         let owners = self.with.journal.owners(&action.state_key).await?;
         let wanted = ready.capability.hold(&action.to, span(&owners, self.now()))?;
         if ready.capability.holds(&ready.observed.state, &wanted)? {
-            return Ok(Seen::InForce);
+            return Ok(Still::InForce);
         }
-        Ok(Seen::Not(ready.observed.state))
+        Ok(Still::Not(told(&wanted, &ready.observed.state)))
     }
 }
 

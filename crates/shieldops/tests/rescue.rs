@@ -68,7 +68,8 @@ fn carried_out(server: &Server, person: &str, actions: &[(&str, Value)]) -> Vec<
 }
 
 fn rescued(server: &Server) -> (i32, Vec<Value>) {
-    let ran = server.cli(&["action", "undo", "--all", "--data-dir", server.data_dir(), "--output", "json"]);
+    let dir = server.data_dir();
+    let ran = server.cli(&["action", "undo", "--all", "--data-dir", dir, "--reason", "a fire", "--output", "json"]);
     let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
     (ran.code, said["items"].as_array().unwrap().clone())
 }
@@ -152,7 +153,7 @@ fn a_rescue_of_a_simulated_host_says_what_it_did_and_a_second_one_does_nothing()
     server.kill();
     let away = Away::take(server.data_dir());
     let (code, lines) = rescued(&server);
-    assert_eq!((code, outcomes(&lines)), (0, vec!["undone"]), "{lines:?}");
+    assert_eq!((code, outcomes(&lines), &lines[0]["reason"]), (0, vec!["undone"], &json!("a fire")), "{lines:?}");
     let simulated = fs::read_to_string(Path::new(server.data_dir()).join("sim/web.json")).unwrap();
     assert!(!simulated.contains(ATTACKER), "{simulated}");
     let (code, lines) = rescued(&server);
@@ -163,4 +164,6 @@ fn a_rescue_of_a_simulated_host_says_what_it_did_and_a_second_one_does_nothing()
         let actions = server.get("/api/v1/actions", &ann).unwrap();
         (actions["items"][0]["state"] == "undone").then_some(())
     });
+    let entries = server.get("/api/v1/ledger?kind=action.rescued", &ann).unwrap();
+    assert_eq!(entries["items"][0]["payload"]["reason"], "a fire", "{entries}");
 }

@@ -71,6 +71,29 @@ fn an_approval_by_hash_is_not_also_one_without() {
 }
 
 #[test]
+fn an_undo_says_whose_only_with_the_time_and_takes_one_scope() {
+    for line in [
+        "shieldops action undo --since 1h --by automation",
+        "shieldops action undo --since 1h --by automation --preview",
+        "shieldops action undo act_1 --preview",
+        "shieldops action undo --all --data-dir d --reason fire",
+    ] {
+        assert!(parses(line), "{line}");
+    }
+    for line in [
+        "shieldops action undo --all --data-dir d --by automation",
+        "shieldops action undo --plan pln_1 --by automation",
+        "shieldops action undo act_1 --by automation",
+        "shieldops action undo --by automation",
+        "shieldops action undo --since 1h",
+        "shieldops action undo --all --since 1h --by automation",
+        "shieldops action undo --all --preview",
+    ] {
+        assert!(!parses(line), "{line}");
+    }
+}
+
+#[test]
 fn an_id_that_would_leave_its_path_is_refused() {
     assert!(!parses("shieldops plan show ../me"));
 }

@@ -15,7 +15,7 @@ use crate::output::{self, Failure, Output, REFUSED};
 
 const HEAD: &[&str] = &["ACTION", "OUTCOME", "CAPABILITY", "TARGET", "DETAIL"];
 
-pub(super) fn rescue(place: &PlaceArgs, form: Output) -> Outcome {
+pub(super) fn rescue(place: &PlaceArgs, reason: &str, form: Output) -> Outcome {
     let settings = settings(&place.flags())?;
     let dir = settings.data_dir.clone();
     if !dir.is_dir() {
@@ -34,7 +34,7 @@ pub(super) fn rescue(place: &PlaceArgs, form: Output) -> Outcome {
     let keys = settings.keys_dir.clone().unwrap_or_else(|| dir.join("keys"));
     let found = Offline::read(&dir, |tenant| Keys::read_data_key(&keys, tenant).map_err(|error| error.to_string()))
         .map_err(|error| Failure::unusable(format!("the rescue records cannot be read: {error}")))?;
-    let lines = if found.is_empty() { Vec::new() } else { block_on(take_back(dir, found))? };
+    let lines = if found.is_empty() { Vec::new() } else { block_on(take_back(dir, found.because(reason)))? };
     print(&lines, form)?;
     let whole = lines.iter().all(|line| matches!(line.outcome, Rescued::Undone | Rescued::Already));
     Ok(ExitCode::from(if whole { output::OK } else { REFUSED }))

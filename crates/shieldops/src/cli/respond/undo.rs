@@ -33,7 +33,7 @@ pub(in crate::cli) struct UndoArgs {
     #[arg(long, value_name = "SPAN", value_parser = span, requires = "by")]
     since: Option<Duration>,
     /// Whose actions: `automation`, `user:ID` or `rule:ID`.
-    #[arg(long, value_parser = whose, requires = "since")]
+    #[arg(long, value_parser = whose, requires = "since", conflicts_with_all = ["id", "plan", "all"])]
     by: Option<Value>,
     /// Everything that is in force, with the server dead: works on the data directory alone, needs no database, and is
     /// written into the ledger at the next start. With the server alive use the other forms.
@@ -42,7 +42,7 @@ pub(in crate::cli) struct UndoArgs {
     #[command(flatten)]
     place: PlaceArgs,
     /// Say what would be undone and what cannot be; touch nothing.
-    #[arg(long, conflicts_with_all = ["id", "all"])]
+    #[arg(long, conflicts_with = "all")]
     preview: bool,
     /// Why. It stands in the ledger.
     #[arg(long, default_value = "asked on the command line")]
@@ -76,8 +76,9 @@ fn whose(text: &str) -> Result<Value, String> {
 
 pub(super) fn undo(args: &UndoArgs) -> Outcome {
     match &args.id {
+        Some(id) if args.preview => foresee(args, id),
         Some(id) => one(args, id),
-        None if args.all => rescue::rescue(&args.place, args.server.output),
+        None if args.all => rescue::rescue(&args.place, &args.reason, args.server.output),
         None => many(args),
     }
 }
@@ -94,6 +95,26 @@ fn one(args: &UndoArgs, id: &str) -> Outcome {
     Ok(ExitCode::from(if restored { output::OK } else { REFUSED }))
 }
 
+/// What an undo of one action comes to: the server foresees plans, and this is the action's part of it.
+fn foresee(args: &UndoArgs, id: &str) -> Outcome {
+    let client = Client::new(&args.server)?;
+    let action = client.get(&format!("/api/v1/actions/{id}"))?;
+    let body = json!({"preview": true, "plan_id": action["plan_id"]});
+    tell(&only(&client.post("/api/v1/undo", &body)?, id), args.server.output)
+}
+
+/// The part of a preview that is about one action.
+fn only(report: &Value, id: &str) -> Value {
+    let mut items: Vec<Value> = report["items"].as_array().cloned().unwrap_or_default();
+    items.retain(|item| item["action_id"] == id);
+    let count = |wanted: &[&str]| {
+        items.iter().filter(|item| item["prospect"].as_str().is_some_and(|is| wanted.contains(&is))).count()
+    };
+    let (undoable, need_approval) = (count(&["undo"]), count(&["needs_approval"]));
+    let cannot = count(&["cannot", "unknown"]);
+    json!({"preview": true, "undoable": undoable, "need_approval": need_approval, "cannot": cannot, "items": items})
+}
+
 fn many(args: &UndoArgs) -> Outcome {
     let mut body = json!({"preview": args.preview, "reason": args.reason});
     if let Some(plan) = &args.plan {
@@ -108,11 +129,15 @@ fn many(args: &UndoArgs) -> Outcome {
         body["to"] = json!(now.plus(Duration::from_mins(1)));
     }
     let report = Client::new(&args.server)?.post("/api/v1/undo", &body)?;
-    if args.server.output == Output::Json {
-        output::json(&report)?;
+    tell(&report, args.server.output)
+}
+
+fn tell(report: &Value, form: Output) -> Outcome {
+    if form == Output::Json {
+        output::json(report)?;
     } else {
         print_list(&json!({"items": report["items"], "next_cursor": null}), Output::Table, COLUMNS)?;
-        output::line(&summary(&report))?;
+        output::line(&summary(report))?;
     }
     let left = report["items"].as_array().is_some_and(|items| items.iter().any(|item| item["done"] == false));
     Ok(ExitCode::from(if left { REFUSED } else { output::OK }))
@@ -149,5 +174,17 @@ mod tests {
         for bad in ["", "user:", "everybody", "rule"] {
             assert!(whose(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_preview_of_one_action_counts_nothing_of_the_others_of_its_plan() {
+        let item = |id: &str, prospect: &str| json!({"action_id": id, "prospect": prospect, "done": null});
+        let items = [item("act_1", "undo"), item("act_2", "cannot"), item("act_3", "needs_approval")];
+        let report = json!({"preview": true, "undoable": 1, "need_approval": 1, "cannot": 1, "items": items});
+        let told = |id: &str| summary(&only(&report, id));
+        let text = |counts| format!("{counts} cannot be undone; nothing was touched");
+        assert_eq!(told("act_1"), text("1 would be undone, 0 would wait for approval, 0"));
+        assert_eq!(told("act_2"), text("0 would be undone, 0 would wait for approval, 1"));
+        assert_eq!(only(&report, "act_3")["items"], json!([items[2]]));
     }
 }
