@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Json, body::Bytes, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shieldops_identity::permission::{self, Permission};
 use shieldops_model::{Code, IncidentId, Override, Plan, PlanId, PlanState, ProposedAction, id};
 use shieldops_policy::{Explanation, Requester, RequesterKind};
-use shieldops_respond::PlanRequest;
+use shieldops_respond::{Engine, PlanRequest};
 use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
 use utoipa::{IntoParams, ToSchema};
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// How long an answer waits for a run to end; the run goes on after it.
 const RUN_WAIT: Duration = Duration::from_secs(5);
+/// A plan's title, in bytes.
+const TITLE: usize = 200;
 /// Actions of one plan.
 const ACTIONS: usize = 100;
 
@@ -54,6 +57,8 @@ pub(crate) struct PlanDetail {
     cannot_approve_why: Option<String>,
     /// Who may approve it, by name.
     approvers: Vec<String>,
+    /// Who asked for it, by name; absent where no person did.
+    requester_name: Option<String>,
 }
 
 async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result<PlanDetail, Problem> {
@@ -66,13 +71,14 @@ async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result
         }
     };
     let users = people::users(access).await?;
+    let requester_name = users.iter().find(|user| user.id.to_string() == plan.requester).map(|user| user.name.clone());
     let approvers: Vec<String> = users
         .into_iter()
         .filter(|user| may(&user.role) && !user.disabled && user.has_password && user.id.to_string() != plan.requester)
         .map(|user| user.name)
         .collect();
     let why = crate::approvals::why_not(caller, &plan);
-    Ok(PlanDetail { plan, can_approve: why.is_none(), cannot_approve_why: why, approvers })
+    Ok(PlanDetail { plan, can_approve: why.is_none(), cannot_approve_why: why, approvers, requester_name })
 }
 
 /// One plan.
@@ -119,11 +125,8 @@ pub(crate) async fn create(
     if let Some(incident) = body.incident_id {
         incidents::get(&mut caller.scope.read().await?, incident).await?;
     }
-    let title = body.title.unwrap_or_else(|| {
-        body.actions
-            .first()
-            .map_or_else(String::new, |action| format!("{} on {}", action.capability, action.target.name))
-    });
+    let engine = app.engine(caller.principal.tenant)?;
+    let title = body.title.unwrap_or_else(|| title_of(&engine, &body.actions));
     let freeze_override = setting_aside(&caller, body.freeze_override)?;
     let request = PlanRequest {
         title,
@@ -138,13 +141,50 @@ pub(crate) async fn create(
         freeze_override,
     };
     reach::targets(&caller, Permission::PlanCreate, request.actions.iter().map(|action| &action.target)).await?;
-    let plan = app.engine(caller.principal.tenant)?.propose(request).await?;
+    let plan = engine.propose(request).await?;
     Ok((StatusCode::CREATED, Json(plan)))
+}
+
+/// What tells a plan from the others in a list: what is done, with what, and to which target.
+fn title_of(engine: &Engine, actions: &[ProposedAction]) -> String {
+    let Some(first) = actions.first() else { return String::new() };
+    let known = engine.registry().find(&first.capability);
+    let what = known.map_or(first.capability.as_str(), |capability| capability.describe().title);
+    let more = if actions.len() > 1 { format!(", and {} more", actions.len() - 1) } else { String::new() };
+    worded(what, &first.params, &format!(" on {}{more}", first.target.name))
+}
+
+fn worded(what: &str, params: &Value, on: &str) -> String {
+    let given = params.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let words: Vec<String> = given.map(|(name, value)| param(name, value)).collect();
+    let with = if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) };
+    let on = cut(on, TITLE / 2);
+    format!("{}{on}", cut(&format!("{what}{with}"), TITLE - on.len()))
+}
+
+/// Text speaks for itself, anything else by the name of its parameter.
+fn param(name: &str, value: &Value) -> String {
+    let one = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => format!("{name} {}", all.iter().map(one).collect::<Vec<_>>().join(" ")),
+        other => format!("{name} {other}"),
+    };
+    cut(&text.replace(char::is_control, " "), TITLE / 2)
+}
+
+/// The text, or as much of it as these many bytes hold.
+fn cut(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(bytes.saturating_sub('…'.len_utf8()));
+    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 fn check(body: &NewPlan) -> Result<(), Problem> {
     let wordy = |text: &Option<String>, most: usize| text.as_ref().is_some_and(|text| text.len() > most);
-    if wordy(&body.title, 200) || wordy(&body.why, 4_096) {
+    if wordy(&body.title, TITLE) || wordy(&body.why, 4_096) {
         return Err(Problem::invalid("`title` has at most 200 bytes and `why` at most 4,096"));
     }
     if body.actions.is_empty() || body.actions.len() > ACTIONS {
@@ -179,7 +219,7 @@ pub(crate) async fn approve(
     settled(&engine, plan).await
 }
 
-pub(crate) async fn settled(engine: &Arc<shieldops_respond::Engine>, plan: Plan) -> Result<Json<Plan>, Problem> {
+pub(crate) async fn settled(engine: &Arc<Engine>, plan: Plan) -> Result<Json<Plan>, Problem> {
     match plan.state {
         PlanState::Approved | PlanState::Executing => Ok(Json(engine.wait(plan.id, RUN_WAIT).await?)),
         _ => Ok(Json(plan)),
@@ -260,4 +300,33 @@ pub(crate) async fn explanation(
 ) -> Result<Json<Explanation>, Problem> {
     plans::get(&mut caller.scope.read().await?, id).await?;
     Ok(Json(app.desk(caller.principal.tenant)?.explain(id).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_title_names_the_parameters_and_the_target() {
+        let titled = |params| worded("Block an IP address", &params, " on sim/web");
+        assert_eq!(titled(json!({"address": "198.51.100.9"})), "Block an IP address: 198.51.100.9 on sim/web");
+        assert_eq!(
+            titled(json!({"address": "198.51.100.9", "expires_in_s": 60, "keep": ["10.0.0.0/24", 1], "note": null})),
+            "Block an IP address: 198.51.100.9, expires_in_s 60, keep 10.0.0.0/24 1 on sim/web"
+        );
+        assert_eq!(titled(json!({"name": "a\nb"})), "Block an IP address: a b on sim/web");
+        assert_eq!(titled(json!({})), "Block an IP address on sim/web");
+        assert_eq!(titled(json!([1])), "Block an IP address on sim/web");
+    }
+
+    #[test]
+    fn a_title_is_never_longer_than_one_may_be_and_keeps_its_target() {
+        for params in [json!({"files": vec!["/é"; 100]}), json!({"a": "é".repeat(500), "b": "c".repeat(500)})] {
+            let title = worded("Read files", &params, " on sim/web");
+            assert!(title.len() <= TITLE && title.ends_with("… on sim/web"), "{title}");
+        }
+        assert!(worded("Read files", &json!({}), &"é".repeat(500)).len() <= TITLE);
+    }
 }

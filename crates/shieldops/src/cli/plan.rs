@@ -1,6 +1,7 @@
 //! `shieldops plan`: what may be done, and who said yes.
 
 mod explain;
+mod show;
 
 use std::process::ExitCode;
 
@@ -9,17 +10,17 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Outcome,
-    see::{ShowArgs, heading, print_list},
+    see::{ShowArgs, print_list},
 };
 use crate::{
     client::{Client, ServerArgs, id},
     output::{self, Failure, Output, REFUSED},
 };
 
-const PLAN_COLUMNS: &[&str] = &["/id", "/state", "/risk", "/simulated", "/title", "/requester", "/expires_at"];
+pub(super) use show::print_action;
+use show::print_plan;
 
-/// Names of what an action reaches that are listed; all of them with `--output json`.
-const RESOURCES: usize = 20;
+const PLAN_COLUMNS: &[&str] = &["/id", "/state", "/risk", "/simulated", "/title", "/requester", "/expires_at"];
 
 const APPROVAL_COLUMNS: &[&str] = &[
     "/plan_id",
@@ -260,99 +261,6 @@ fn went_well(plan: &Value) -> bool {
     };
     !matches!(plan["state"].as_str(), Some("denied" | "expired"))
         && !plan["actions"].as_array().into_iter().flatten().any(ended_badly)
-}
-
-fn print_plan(plan: &Value, output: Output) -> Outcome {
-    if output == Output::Json {
-        output::json(plan)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    heading(
-        plan,
-        &[
-            "id",
-            "title",
-            "why",
-            "state",
-            "risk",
-            "simulated",
-            "requester",
-            "blast_radius",
-            "estimated_ms",
-            "hash",
-            "expires_at",
-            "rejected_reason",
-            "cannot_approve_why",
-        ],
-    )?;
-    for deny in plan["decision"]["denies"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!(
-            "denied       {}: {}",
-            output::text(&deny["code"]),
-            output::text(&deny["detail"])
-        ))?;
-    }
-    for told in plan["not_checkable"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("not checked  {}", output::text(told)))?;
-    }
-    for action in plan["actions"].as_array().into_iter().flatten() {
-        output::line("")?;
-        print_action(action)?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn print_action(action: &Value) -> Result<(), Failure> {
-    let about = output::row(action, &["/capability", "/target/name", "/state", "/id"]);
-    output::foreign_line(&about.join("  "))?;
-    for line in action["diff"].as_array().into_iter().flatten() {
-        let path = output::text(&line["path"]);
-        for (sign, side) in [("-", "before"), ("+", "after")] {
-            if let Some(text) = line[side].as_str() {
-                output::foreign_line(&format!("  {sign} {path}: {text}"))?;
-            }
-        }
-    }
-    if let Some(detail) = action["detail"].as_str() {
-        output::foreign_line(&format!("  {detail}"))?;
-    }
-    for proof in action["proofs"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!(
-            "  {}: {} ({})",
-            output::text(&proof["moment"]),
-            output::text(&proof["result"]),
-            output::text(&proof["detail"])
-        ))?;
-    }
-    print_reached(action)?;
-    if let Some(path) = action["control_path"].as_object() {
-        let risk = if path.get("at_risk") == Some(&Value::Bool(true)) { "AT RISK" } else { "not at risk" };
-        let text = |name: &str| path.get(name).map(output::text).unwrap_or_default();
-        output::foreign_line(&format!("  way to the target: {}, {risk} ({})", text("via"), text("why")))?;
-    }
-    output::foreign_line(&format!("  undo: {}", output::text(&action["undo"])))
-}
-
-/// What the effect reaches, what hangs on it, and how long it is expected to take.
-fn print_reached(action: &Value) -> Result<(), Failure> {
-    let names: Vec<String> = action["resources"].as_array().into_iter().flatten().map(output::text).collect();
-    let more = names.len().saturating_sub(RESOURCES);
-    let listed = names.iter().take(RESOURCES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if !names.is_empty() {
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        output::foreign_line(&format!("  reaches {}: {listed}{rest}", names.len()))?;
-    }
-    for one in action["dependants"].as_array().into_iter().flatten() {
-        output::foreign_line(&format!("  {}", output::row(one, &["/kind", "/name", "/detail"]).join("  ")))?;
-    }
-    if let Some(ms) = action["estimate"]["ms"].as_u64() {
-        let of = match action["estimate"]["measured"].as_u64() {
-            Some(count) if count > 0 => format!("the median of {count} earlier ones"),
-            _ => "as the capability says of itself".to_owned(),
-        };
-        output::foreign_line(&format!("  takes about {ms} ms, {of}"))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -137,15 +137,18 @@ pub(super) fn action(command: &ActionCommand) -> Outcome {
                 return Ok(ExitCode::SUCCESS);
             }
             print_action(&action)?;
-            for step in action["journal"].as_array().into_iter().flatten() {
-                output::foreign_line(&format!("  {}", output::row(step, &["/at", "/step", "/detail"]).join("  ")))?;
-            }
+            action["journal"].as_array().into_iter().flatten().try_for_each(|at| output::foreign_line(&step(at)))?;
             Ok(ExitCode::SUCCESS)
         }
         ActionCommand::Prove(args) => prove::run(args),
         ActionCommand::Undo(args) => undo::undo(args),
         ActionCommand::Evidence(args) => evidence::evidence(args),
     }
+}
+
+/// A step of an action's journal: when, which, what kind of step, and what was written down.
+fn step(step: &Value) -> String {
+    format!("  {}", output::row(step, &["/at", "/step", "/kind", "/detail"]).join("  "))
 }
 
 pub(super) fn orphan(command: &OrphanCommand) -> Outcome {
@@ -222,4 +225,15 @@ pub(super) fn automation(command: &AutomationCommand) -> Outcome {
 
 fn switch(args: &SwitchArgs, verb: &str) -> Result<Value, Failure> {
     Client::new(&args.server)?.post(&format!("/api/v1/automation/{verb}"), &json!({"reason": args.reason}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_journal_says_its_kind() {
+        let intent = json!({"at": "2026-01-02T03:04:05Z", "step": 2, "kind": "intent", "detail": {"from": true}});
+        assert_eq!(step(&intent), "  2026-01-02T03:04:05Z  2  intent  {\"from\":true}");
+    }
 }

@@ -47,6 +47,17 @@ fn invariant_02_risk_approver_and_tenant_are_not_taken_from_a_body() {
     assert_eq!(server.post(&path(&plan, "approve"), &ann, &approval).unwrap_err()["code"], "invalid_request");
 }
 
+/// What the command line prints before it asks for a yes.
+fn shows_what_is_approved(server: &Server, token: &str, plan: &Value) {
+    let id = plan["id"].as_str().unwrap();
+    let ran = server.cli(&["plan", "show", id, "--server", server.url(), "--token", token]);
+    let needed = format!("approvals          0 given, {} needed", plan["decision"]["approvals_needed"]);
+    let requester = format!(" ({})\n", plan["requester"].as_str().unwrap());
+    for told in ["  address = 203.0.113.9\n", &needed, &requester] {
+        assert!(ran.stdout.contains(told), "{told}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
 #[test]
 fn invariant_03_an_approval_is_another_persons_and_of_this_very_plan() {
     let server = Server::start(&[]);
@@ -56,6 +67,8 @@ fn invariant_03_an_approval_is_another_persons_and_of_this_very_plan() {
     let one = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.9")).unwrap();
     let other = server.post("/api/v1/plans", &ann, &block("sim/web", "203.0.113.10")).unwrap();
     assert_ne!(one["hash"], other["hash"], "parameters are in the hash");
+    assert_eq!(one["title"], "Block an IP address: 203.0.113.9 on sim/web", "a list tells one plan from the other");
+    shows_what_is_approved(&server, &ann, &one);
     let code = |token: &str, hash: &Value| {
         server.post(&path(&one, "approve"), token, &json!({"hash": hash})).unwrap_err()["code"].clone()
     };
