@@ -51,15 +51,15 @@ impl SuiteReport {
         !self.tests.is_empty() && self.tests.iter().all(|test| test.passed)
     }
 
-    /// In percent of the lines that can be evaluated; 100 when there are none.
-    pub fn percent(&self) -> f64 {
+    /// In percent of the lines that can be evaluated; nothing where there are none.
+    pub fn percent(&self) -> Option<f64> {
         let covered: usize = self.coverage.iter().map(|file| file.covered).sum();
         let missed: usize = self.coverage.iter().map(|file| file.not_covered.len()).sum();
         if covered + missed == 0 {
-            return 100.0;
+            return None;
         }
         let parts = |number: usize| u32::try_from(number).map_or(f64::MAX, f64::from);
-        parts(covered) * 100.0 / parts(covered + missed)
+        Some(parts(covered) * 100.0 / parts(covered + missed))
     }
 }
 
@@ -68,6 +68,11 @@ pub fn built_in() -> Vec<File> {
     let mut files = load::built_in();
     files.extend(load::owned(load::BUILT_IN_TESTS));
     files
+}
+
+/// Whether these are the shipped policies, changed or not: a folder of a tenant has at most some of their names.
+pub fn are_shipped(files: &[File]) -> bool {
+    load::BUILT_IN.iter().all(|(built_in, _)| files.iter().any(|(name, _)| name == built_in))
 }
 
 /// Runs every test of these files. Fails when a file does not load.

@@ -44,4 +44,13 @@ fn a_test_that_is_false_undefined_or_an_error_fails_and_says_why() {
 fn no_tests_at_all_is_not_passed() {
     let report = run(&[file("p.rego", "package p\n\nyes if input.x\n")]).unwrap();
     assert!(!report.passed());
+    assert_eq!(SuiteReport::default().percent(), None, "nothing was evaluated, so no share of it");
+}
+
+#[test]
+fn files_are_the_shipped_ones_when_all_of_them_are_there() {
+    let mut files = built_in();
+    assert!(are_shipped(&files));
+    files.retain(|(name, _)| name != "decision.rego");
+    assert!(!are_shipped(&files) && !are_shipped(&[]));
 }

@@ -38,8 +38,8 @@ pub(in crate::cli) struct TestArgs {
 struct Report<'a> {
     passed: usize,
     failed: usize,
-    /// Of the lines that can be evaluated, in percent.
-    coverage_percent: f64,
+    /// Of the lines that can be evaluated, in percent; null where no line was.
+    coverage_percent: Option<f64>,
     tests: &'a [TestResult],
     coverage: &'a [FileCoverage],
     errors: &'a [PolicyError],
@@ -50,15 +50,17 @@ pub(super) fn run(args: &TestArgs) -> Outcome {
         Some(dir) => read(dir)?,
         None => suite::built_in(),
     };
-    // Ours are tested as they are; a tenant's are first held to what a tenant may write.
-    let ours = files.iter().any(|(_, text)| text.lines().any(|line| line.starts_with("package shieldops.")));
-    let tested = if ours { suite::run(&files).map_err(|error| vec![error]) } else { tenant::test(&files) };
-    let (report, errors) = match tested {
+    let (report, errors) = match tested(&files) {
         Ok(report) => (report, Vec::new()),
         Err(errors) => (SuiteReport { tests: Vec::new(), coverage: Vec::new() }, errors),
     };
     print(&report, &errors, args.output)?;
     Ok(ExitCode::from(if errors.is_empty() && report.passed() { OK } else { REFUSED }))
+}
+
+/// Ours are tested as they are; a tenant's are first held to what a tenant may write.
+fn tested(files: &[(String, String)]) -> Result<SuiteReport, Vec<PolicyError>> {
+    if suite::are_shipped(files) { suite::run(files).map_err(|error| vec![error]) } else { tenant::test(files) }
 }
 
 /// The policies of a folder, by their names.
@@ -114,14 +116,24 @@ fn print(report: &SuiteReport, errors: &[PolicyError], form: Output) -> Result<(
         let missed: Vec<String> = file.not_covered.iter().map(ToString::to_string).collect();
         vec![file.file.clone(), file.covered.to_string(), missed.join(", ")]
     };
-    if errors.is_empty() {
-        let rows: Vec<Vec<String>> = report.coverage.iter().map(row).collect();
+    if !errors.is_empty() {
+        return output::line("refused: nothing was tested");
+    }
+    let rows: Vec<Vec<String>> = report.coverage.iter().map(row).collect();
+    if !rows.is_empty() {
         output::table(&["file", "lines evaluated", "not evaluated"], &rows)?;
     }
-    if errors.is_empty() && report.tests.is_empty() {
-        output::line("no tests: nothing proves these policies")?;
+    output::line(&summary(report))
+}
+
+fn summary(report: &SuiteReport) -> String {
+    let passed = report.tests.iter().filter(|test| test.passed).count();
+    let failed = report.tests.len() - passed;
+    let lines = report.percent().map(|percent| format!("; {percent:.1} % of lines evaluated")).unwrap_or_default();
+    if report.tests.is_empty() {
+        return "no tests: nothing proves these policies".to_owned();
     }
-    output::line(&format!("{passed} tests pass, {failed} do not; {:.1} % of lines evaluated", report.percent()))
+    format!("{passed} tests pass, {failed} do not{lines}")
 }
 
 #[cfg(test)]
@@ -152,6 +164,22 @@ mod tests {
         assert_eq!(ends_with(&[POLICY, ("nights_test.rego", &test.replace("true", "false"))]), ExitCode::from(REFUSED));
         assert_eq!(ends_with(&[POLICY]), ExitCode::from(REFUSED));
         assert_eq!(ends_with(&[("a.rego", "package shiny\n\ndeny contains 1\n")]), ExitCode::from(REFUSED));
+    }
+
+    /// A file of ours that stands alone is a tenant's with a wrong package, not a set of policies that has no tests.
+    #[test]
+    fn a_package_of_ours_in_a_folder_of_ones_own_is_refused_with_file_and_line() {
+        let texts = ["package shieldops.decision\n\nallow := true\n", "package shiny\n\nallow := true\n"];
+        for text in texts {
+            let errors = tested(&[("a.rego".to_owned(), text.to_owned())]).unwrap_err();
+            assert!(errors[0].to_string().starts_with("policy a.rego:1: the package must be"), "{errors:?}");
+        }
+        assert!(tested(&suite::built_in()).unwrap().passed());
+    }
+
+    #[test]
+    fn no_tests_are_not_told_as_a_share_of_lines() {
+        assert_eq!(summary(&SuiteReport::default()), "no tests: nothing proves these policies");
     }
 
     #[test]
