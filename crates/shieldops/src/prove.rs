@@ -122,11 +122,7 @@ impl Stage {
 }
 
 pub(crate) fn run(args: &ProveArgs) -> Outcome {
-    let rows = block_on(prove_all(args))?;
-    let Some(rows) = rows else {
-        let failure = Failure::unusable("there is no capability of that name");
-        return Err(failure.fix("shieldops action prove proves all of them and names them".to_owned()));
-    };
+    let rows = block_on(prove_all(args))??;
     if args.output == Output::Json {
         output::json(&json!({"items": rows, "not_residue": NOT_RESIDUE}))?;
     } else {
@@ -140,16 +136,25 @@ pub(crate) fn run(args: &ProveArgs) -> Outcome {
     })
 }
 
-/// Nothing when a named capability does not exist. Each processor has stand-ins of its own and takes what is next.
-async fn prove_all(args: &ProveArgs) -> anyhow::Result<Option<Vec<ProofRow>>> {
+/// The first name that no capability has, and what could be meant.
+fn unknown(wanted: &[String], known: &[&str]) -> Option<Failure> {
+    let name = wanted.iter().find(|name| !known.contains(&name.as_str()))?;
+    let near = known.iter().find(|known| known.ends_with(&format!(".{name}")));
+    let meant = near.map(|near| format!("write {near}; ")).unwrap_or_default();
+    let fix = format!("{meant}there are {}", known.join(", "));
+    Some(Failure::unusable(format!("no capability is named `{name}`")).fix(fix))
+}
+
+/// Refused when a named capability does not exist. Each processor has stand-ins of its own and takes what is next.
+async fn prove_all(args: &ProveArgs) -> anyhow::Result<Result<Vec<ProofRow>, Failure>> {
     let first = Stage::new()?;
     let known: Vec<&'static str> = first.registry.all().map(|capability| capability.describe().name).collect();
+    if let Some(failure) = unknown(&args.capabilities, &known) {
+        return Ok(Err(failure));
+    }
     let named =
         |name: &&'static str| args.capabilities.is_empty() || args.capabilities.iter().any(|wanted| wanted == name);
     let wanted: Vec<_> = known.into_iter().filter(named).collect();
-    if wanted.is_empty() || (!args.capabilities.is_empty() && wanted.len() < args.capabilities.len()) {
-        return Ok(None);
-    }
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(wanted.len());
     let queue = Arc::new(Mutex::new(wanted.iter().copied().collect::<VecDeque<_>>()));
     let mut stages = vec![first];
@@ -165,7 +170,7 @@ async fn prove_all(args: &ProveArgs) -> anyhow::Result<Option<Vec<ProofRow>>> {
         rows.extend(done.context("a proof panicked")??);
     }
     rows.sort_by(|one, other| one.capability.cmp(&other.capability));
-    Ok(Some(rows))
+    Ok(Ok(rows))
 }
 
 /// Proves what is next in the queue, until it is empty.
@@ -223,4 +228,20 @@ fn print(rows: &[ProofRow]) -> Result<(), Failure> {
 /// Where a life of a killed process keeps what it knows.
 fn life_folder(folder: &Path, capability: &str, number: u32) -> PathBuf {
     folder.join(format!("kill-{}-{number}", capability.replace('.', "-")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_capability_has_is_answered_with_those_that_there_are() {
+        let known = ["linux.block_ip", "linux.isolate_host"];
+        let asked = |name: &str| unknown(&[name.to_owned()], &known);
+        let failure = asked("block_ip").unwrap();
+        assert_eq!((failure.code, failure.what.as_str()), (output::UNUSABLE, "no capability is named `block_ip`"));
+        let fix = "write linux.block_ip; there are linux.block_ip, linux.isolate_host";
+        assert_eq!(failure.fix.as_deref(), Some(fix));
+        assert!(asked("linux.block_ip").is_none() && unknown(&[], &known).is_none());
+    }
 }
