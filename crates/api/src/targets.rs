@@ -10,7 +10,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use shieldops_identity::Permission;
 use shieldops_model::{
@@ -152,17 +152,46 @@ pub(crate) fn check_words(labels: &BTreeMap<String, String>, others: [&Option<St
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TargetPatch {
-    host: Option<String>,
+    /// `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    host: Word,
     environment: Option<Environment>,
     criticality: Option<Criticality>,
     labels: Option<BTreeMap<String, String>>,
-    owner: Option<String>,
+    /// `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    owner: Word,
     protected: Option<bool>,
     /// How `ssh/<name>` is reached: all of it but the key, which stays where none is given. Alone, without other changes
     /// that take two people.
     ssh: Option<SshSettings>,
-    /// Why, for the second person; needed by nothing else.
+    /// Why, for the second person: what waits for one needs it, and nothing else.
     reason: Option<String>,
+}
+
+/// A member that may be left out, and may be `null`.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Word {
+    #[default]
+    Kept,
+    Becomes(Option<String>),
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::deserialize(from).map(Self::Becomes)
+    }
+}
+
+impl Word {
+    fn after(&self, before: Option<String>) -> Option<String> {
+        match self {
+            Self::Kept => before,
+            Self::Becomes(word) => word.clone(),
+        }
+    }
 }
 
 /// Changes a target's row; plans made against the old row no longer match it. What lowers its environment, criticality or
@@ -189,7 +218,7 @@ pub(crate) async fn update(
             return Err(Problem::invalid("ssh: change it alone, the rest waits for a second person"));
         }
         caller.person()?;
-        let change = changes::ask(&mut tx, asked(&before, &target, &patch), now).await?;
+        let change = changes::ask(&mut tx, asked(&before, &target, &patch)?, now).await?;
         tx.commit(now).await?;
         return Ok((StatusCode::ACCEPTED, Json(change)).into_response());
     }
@@ -204,13 +233,14 @@ fn patched(caller: &Caller, before: &Target, patch: &TargetPatch) -> Result<Targ
     for environment in [Some(before.environment), patch.environment].into_iter().flatten() {
         reach::environment(caller, Permission::TargetWrite, environment)?;
     }
-    check_words(patch.labels.as_ref().unwrap_or(&before.labels), [&patch.host, &patch.owner])?;
+    let (host, owner) = (patch.host.after(before.host.clone()), patch.owner.after(before.owner.clone()));
+    check_words(patch.labels.as_ref().unwrap_or(&before.labels), [&host, &owner])?;
     let mut target = before.clone();
-    target.host = patch.host.as_ref().map(|host| host.to_lowercase()).or(target.host);
+    target.host = host.map(|host| host.to_lowercase());
     target.environment = patch.environment.unwrap_or(target.environment);
     target.criticality = patch.criticality.unwrap_or(target.criticality);
     target.labels = patch.labels.clone().unwrap_or(target.labels);
-    target.owner = patch.owner.clone().or(target.owner);
+    target.owner = owner;
     target.protected = patch.protected.unwrap_or(target.protected);
     if let Some(given) = &patch.ssh {
         if !before.name.starts_with("ssh/") {
@@ -236,8 +266,13 @@ fn lowers(before: &Target, after: &Target) -> bool {
         || after.labels != before.labels
 }
 
-/// The change that a second person is asked for.
-fn asked(before: &Target, after: &Target, patch: &TargetPatch) -> New {
+/// The change that a second person is asked for, who reads why.
+fn asked(before: &Target, after: &Target, patch: &TargetPatch) -> Result<New, Problem> {
+    let Some(reason) = &patch.reason else {
+        let detail = "this waits for a second person, who reads why: want `reason`, 1 to 4,096 bytes of text";
+        return Err(Problem::invalid(detail));
+    };
+    crate::alerts::reason(reason)?;
     let shown = |target: &Target| {
         json!({
             "name": target.name, "environment": target.environment, "criticality": target.criticality,
@@ -246,13 +281,13 @@ fn asked(before: &Target, after: &Target, patch: &TargetPatch) -> New {
     };
     let mut was = shown(before);
     was["version"] = before.version.into();
-    New {
+    Ok(New {
         kind: Kind::Target,
         subject: before.id.to_string(),
-        reason: patch.reason.clone().unwrap_or_default(),
+        reason: reason.clone(),
         before: was,
         after: shown(after),
-    }
+    })
 }
 
 /// What a second person confirms.
@@ -341,6 +376,14 @@ mod tests {
             created_at: Timestamp::from_secs(1),
             version: 1,
         }
+    }
+
+    #[test]
+    fn a_patch_tells_what_is_taken_away_from_what_is_left_out() {
+        let read = |text: &str| serde_json::from_str::<TargetPatch>(text).unwrap().owner;
+        assert_eq!(read("{}"), Word::Kept);
+        assert_eq!(read(r#"{"owner": null}"#), Word::Becomes(None));
+        assert_eq!(read(r#"{"owner": "ann"}"#), Word::Becomes(Some("ann".to_owned())));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) enum TargetCommand {
 /// What is known of a target.
 #[derive(Debug, Args)]
 pub(super) struct About {
-    /// The host name in telemetry.
+    /// The host name in telemetry; empty takes it away.
     #[arg(long)]
     host: Option<String>,
     #[arg(long)]
@@ -60,6 +60,7 @@ pub(super) struct About {
     /// NAME=VALUE, once for each.
     #[arg(long = "label", value_name = "NAME=VALUE")]
     labels: Vec<String>,
+    /// Empty takes it away.
     #[arg(long)]
     owner: Option<String>,
     /// Whether nothing may ever be done to it.
@@ -104,6 +105,9 @@ pub(super) struct UpdateArgs {
     target: String,
     #[command(flatten)]
     about: About,
+    /// Why, for the second person that a lowered target waits for.
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -132,9 +136,12 @@ pub(super) fn run(command: &TargetCommand) -> Outcome {
             print(&Client::new(&args.server)?.post(PATH, &body.into())?, args.server.output, MEMBERS)
         }
         TargetCommand::Update(args) => {
-            let body = args.about.given()?;
+            let mut body = args.about.given()?;
             if body.is_empty() {
                 return Err(Failure::unusable("nothing to change").fix("give --host, --environment, --label, ..."));
+            }
+            if let Some(reason) = &args.reason {
+                body.insert("reason".to_owned(), reason.clone().into());
             }
             let client = Client::new(&args.server)?;
             let path = part(PATH, &named(&client, PATH, "tgt", &args.target)?);
@@ -160,7 +167,8 @@ impl About {
         ];
         for (name, value) in words {
             if let Some(value) = value {
-                body.insert(name.to_owned(), value.clone().into());
+                let empty = value.is_empty() && matches!(name, "host" | "owner");
+                body.insert(name.to_owned(), if empty { Value::Null } else { value.clone().into() });
             }
         }
         if let Some(protected) = self.protected {

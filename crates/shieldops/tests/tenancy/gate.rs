@@ -192,9 +192,26 @@ fn a_target_is_lowered_by_two_people_and_plans_for_it_end() {
     assert_eq!(org.admin.items("/api/v1/targets")[0]["environment"], "staging");
     let ended = org.admin.get(&format!("/api/v1/plans/{}", text(&plan["id"])));
     assert_eq!(ended["state"], "superseded", "{ended}");
-    let overtaken = org.admin.call("PATCH", &path, Some(&json!({"criticality": "low"}))).json();
+    org.admin.call("PATCH", &path, Some(&json!({"criticality": "low"}))).refused(400, "invalid_request");
+    let lower = json!({"criticality": "low", "reason": "nobody uses it"});
+    let overtaken = org.admin.call("PATCH", &path, Some(&lower)).json();
     org.admin.call("PATCH", &path, Some(&json!({"owner": "ann"}))).ok();
     confirm(&second, &overtaken).refused(409, "conflict");
+}
+
+#[test]
+fn host_and_owner_of_a_target_are_emptied_and_left_out_they_stay() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    target(&org, "sim/web", "production");
+    let path = format!("/api/v1/targets/{}", text(&org.admin.items("/api/v1/targets")[0]["id"]));
+    let patched = |body: Value| {
+        let row = org.admin.call("PATCH", &path, Some(&body)).ok();
+        (row["host"].clone(), row["owner"].clone())
+    };
+    assert_eq!(patched(json!({"host": "Web-1", "owner": "ann"})), (json!("web-1"), json!("ann")));
+    assert_eq!(patched(json!({"owner": null})), (json!("web-1"), Value::Null));
+    assert_eq!(patched(json!({"host": null})), (Value::Null, Value::Null));
 }
 
 #[test]
