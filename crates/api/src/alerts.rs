@@ -144,7 +144,6 @@ pub(crate) struct FieldMatch {
     pub(crate) field: String,
     pub(crate) value: String,
     /// Where in `value` it was found: the first byte and the one behind the last, in UTF-8.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ranges: Vec<[usize; 2]>,
     pub(crate) pattern: String,
 }
@@ -220,6 +219,7 @@ fn listed(indicators: &[Hit], alert: &Alert) -> Vec<FieldMatch> {
         selection: format!("{}, line {}", hit.sighting.provenance.list, hit.sighting.provenance.line),
         field: hit.sighting.entity.kind.as_str().to_owned(),
         value: hit.sighting.entity.value.clone(),
+        ranges: Vec::new(),
         pattern: hit.sighting.indicator.clone(),
     };
     indicators.iter().filter(named).map(field).collect()

@@ -24,6 +24,7 @@ pub(crate) mod expression;
 mod field_map;
 mod fields;
 mod filter;
+mod highlight;
 pub(crate) mod item;
 pub mod lint;
 pub(crate) mod matcher;

@@ -68,9 +68,19 @@ pub fn check_samples_with(
     report
 }
 
+/// A sample that does not say what it is comes from a source of the name that the rule gives.
+fn named(rule: &Rule) -> LogSource {
+    let name = rule.log_source.service.as_ref().or(rule.log_source.product.as_ref());
+    LogSource { product: name.cloned(), categories: Vec::new(), service: name.cloned() }
+}
+
 fn check(set: &RuleSet, rule: &Rule, sample: &Sample<'_>, line: usize, expected: bool) -> SampleResult {
-    let own = rule.log_source.as_event_source();
-    let source = sample.source.unwrap_or(&own);
+    let (own, named) = (rule.log_source.as_event_source(), named(rule));
+    let source = match sample.source {
+        None => &own,
+        Some(source) if *source == LogSource::default() => &named,
+        Some(source) => source,
+    };
     let bytes = sample.line.as_bytes();
     let matched = set.matches_one(source, bytes, &rule.id);
     let bad_json = matched.is_none();

@@ -103,7 +103,7 @@ pub(super) fn regex(text: &str, from_start: bool, at: Place, report: &mut Report
         Err(problem) => Err(problem),
     };
     match found {
-        Ok(regex) => Some(regex),
+        Ok(expression) => Some(expression.into_regex()),
         Err(problem) => {
             report.error(at.right(problem.offset), "invalid-regex", problem.message, problem.fix);
             None

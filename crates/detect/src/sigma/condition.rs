@@ -43,36 +43,30 @@ struct Word<'t> {
     at: Place,
 }
 
-/// Why a condition is not taken. `unsupported` is no fault of the rule.
+/// Why a condition is not taken.
 pub(crate) struct Refusal {
     at: Place,
     code: &'static str,
     message: String,
     fix: String,
-    unsupported: bool,
 }
 
 impl Refusal {
     fn new(at: Place, code: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { at, code, message: message.into(), fix: fix.into(), unsupported: false }
+        Self { at, code, message: message.into(), fix: fix.into() }
     }
 
     pub(crate) fn tell(self, report: &mut Report) {
-        if self.unsupported {
-            report.info(self.at, self.code, self.message, self.fix);
-        } else {
-            report.error(self.at, self.code, self.message, self.fix);
-        }
+        report.error(self.at, self.code, self.message, self.fix);
     }
 }
 
 /// The condition over selections of these names.
 pub(crate) fn parse(text: &str, at: Place, names: &[&str]) -> Result<Expr, Refusal> {
     if let Some(before) = text.find('|').map(|index| text.chars().take(index).count()) {
-        let message = "not supported yet: an aggregation (`| count() ...`)";
-        let fix = "Use a correlation rule where these are supported.";
-        let refusal = Refusal::new(at.right(before), "unsupported-aggregation", message, fix);
-        return Err(Refusal { unsupported: true, ..refusal });
+        let message = "an aggregation (`| count() ...`) is Sigma 1 and in the language no more";
+        let fix = "Take it out of the condition, and write a correlation rule that counts the matches.";
+        return Err(Refusal::new(at.right(before), "unsupported-aggregation", message, fix));
     }
     let words = words(text, at);
     if words.len() > MAX_WORDS {

@@ -8,6 +8,7 @@ use super::{
     condition::Expr,
     detection::Block,
     event::Kind,
+    highlight,
     item::{Item, Test},
     matcher::View,
 };
@@ -18,13 +19,15 @@ pub struct FieldHit {
     pub selection: String,
     /// As the rule names it; empty for a keyword.
     pub field: String,
-    /// As the event has it, at most 512 characters; empty for a line about absence.
+    /// As the event has it, at most 512 characters around what was found; empty for a line about absence.
     pub value: String,
+    /// Where in `value` it was found: the first byte and the one behind the last, in UTF-8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<[usize; 2]>,
     /// The rule's own value, behind its modifiers.
     pub pattern: String,
 }
 
-const MAX_VALUE_CHARS: usize = 512;
 const MAX_HITS: usize = 200;
 
 impl RuleSet {
@@ -96,10 +99,13 @@ impl View<'_> {
             };
             let value = nodes.into_iter().find(|node| self.exact.doc.kind(*node) == Kind::Scalar);
             let text = value.map_or("", |node| self.exact.doc.text(node));
+            let test = (!item.modifiers.negated).then_some(&candidate.test);
+            let (value, ranges) = highlight::shown(text, test);
             hits.push(FieldHit {
                 selection: selection.to_owned(),
                 field: item.field.clone().unwrap_or_default(),
-                value: text.chars().take(MAX_VALUE_CHARS).collect(),
+                value,
+                ranges,
                 pattern: shown(item, &candidate.shown),
             });
         }

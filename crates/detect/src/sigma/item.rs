@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use regex::Regex;
 
 use super::{
     date::Part,
     decimal::Decimal,
     encode::{as_text, encode, encode_around, spelled_out, with_any_dash},
-    expression,
+    expression::{self, Expression},
     modifiers::{Comparison, Flags, Kind, Modifiers},
     net,
     pattern::{Anchor, Parts, Pattern, Token, plain_text, tokens},
@@ -70,7 +69,7 @@ pub(crate) enum Test {
         with: Option<Comparison>,
         value: Decimal,
     },
-    Regex(Regex),
+    Regex(Expression),
     Network(IpNet),
     Null,
     Exists(bool),

@@ -10,7 +10,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    correlation::Target,
+    correlation::{Linked, Target},
     detection::{Block, Selection},
     documents::Documents,
     item::{Item, Test},
@@ -72,19 +72,33 @@ fn duplicates(documents: &Documents, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Rules that raise no alerts of their own, because a correlation uses them so.
+/// Rules and correlations that raise no alerts of their own, because a correlation uses them so.
 fn silenced(documents: &Documents, found: &mut Vec<Diagnostic>) {
     let (links, _) = documents.link();
-    for rule in documents.rules.iter().filter(|rule| links.silent.contains(&rule.id)) {
-        let by = links.correlations.iter().find(|linked| {
-            linked.members.iter().any(|member| matches!(&member.target, Target::Rule(id) if *id == rule.id))
-        });
+    let mut tell = |id: &str, file: &str, at: Place, what: &str| {
+        let uses = |linked: &&Linked| linked.members.iter().any(|member| is(&member.target, id, documents));
+        let by = links.correlations.iter().find(uses);
         let by = by.and_then(|linked| documents.correlations.get(linked.correlation));
         let title = by.map_or("", |correlation| correlation.header.title.as_str());
-        let mut report = Report::new(&rule.file);
-        let message = format!("the rule raises no alerts of its own: the correlation `{title}` stands for it");
-        report.info(place(rule), "silenced-rule", message, "Write `generate: true` in the correlation to have both.");
+        let mut report = Report::new(file);
+        let message = format!("the {what} raises no alerts of its own: the correlation `{title}` stands for it");
+        report.info(at, "silenced-rule", message, "Write `generate: true` in the correlation to have both.");
         found.extend(report.into_found());
+    };
+    for rule in documents.rules.iter().filter(|rule| links.silent.contains(&rule.id)) {
+        tell(&rule.id, &rule.file, place(rule), "rule");
+    }
+    for header in documents.correlations.iter().map(|correlation| &correlation.header) {
+        if links.silent.contains(&header.id) {
+            tell(&header.id, &header.file, Place { line: header.line, column: 1 }, "correlation");
+        }
+    }
+}
+
+fn is(target: &Target, id: &str, documents: &Documents) -> bool {
+    match target {
+        Target::Rule(rule) => rule == id,
+        Target::Correlation(index) => documents.correlations.get(*index).is_some_and(|found| found.header.id == id),
     }
 }
 

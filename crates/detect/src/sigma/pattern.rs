@@ -195,7 +195,7 @@ impl Wild {
 }
 
 /// What follows the run where it stands at the start of the value.
-fn at_start<'v>(run: &[Token], mut value: &'v str) -> Option<&'v str> {
+pub(super) fn at_start<'v>(run: &[Token], mut value: &'v str) -> Option<&'v str> {
     for token in run {
         value = match token {
             Token::Text(text) => value.strip_prefix(text.as_str())?,

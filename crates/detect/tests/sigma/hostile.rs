@@ -125,6 +125,18 @@ fn expressions_that_need_too_much_memory_are_refused_alone_and_together() {
 }
 
 #[test]
+fn expressions_that_take_long_at_each_character_are_refused_and_those_that_only_count_are_counted() {
+    let rule = |value: &str| format!("sel: {{f|re: '{value}'}}\ncondition: sel");
+    for slow in [".{1000,}x.{1000,}y", "(a{1,100}){1,100}b", "[ab].{600}[zq]", "^.{600}$", "(?:x.{300}|y.{300})"] {
+        assert_eq!(refused(&rule(slow)), "invalid-regex", "{slow}");
+    }
+    for fine in [".{1000,}", "(.){200,}", "^.{2000}", "[^/]{100,}$", "[ab]{512}c", "(Copy|cpi) .{2,128} -D .{1,32}x"] {
+        let (rules, found) = parse(&rule_text(&rule(fine)), "r.yml");
+        assert_eq!((rules.len(), found.len()), (1, 0), "{fine}: {found:?}");
+    }
+}
+
+#[test]
 fn ten_megabytes_of_yaml_are_refused_before_they_are_read() {
     let start = Instant::now();
     let text = rule_text(&format!("sel: {{f: '{}'}}\ncondition: sel", "x".repeat(10 * 1_024 * 1_024)));

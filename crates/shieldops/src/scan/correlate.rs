@@ -48,6 +48,6 @@ impl Found {
 }
 
 fn grouped(field: &str, value: String, count: u64) -> FieldHit {
-    let pattern = format!("{count} events");
-    FieldHit { selection: "group-by".to_owned(), field: field.to_owned(), value, pattern }
+    let pattern = if count == 1 { "1 event".to_owned() } else { format!("{count} events") };
+    FieldHit { selection: "group-by".to_owned(), field: field.to_owned(), value, ranges: Vec::new(), pattern }
 }

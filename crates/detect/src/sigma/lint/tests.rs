@@ -85,6 +85,9 @@ fn ids_that_come_twice_and_rules_that_fall_silent_are_told() {
     let text = format!("{}---\n{correlation}", rule("r", "a: {f: one}\ncondition: a"));
     assert_eq!(lint_text(&text, None), "unknown-rule@11:45");
     assert_eq!(lint_text(&text.replace(", gone", ""), None), "silenced-rule@1:1");
+    let above = "title: D\nid: d\ncorrelation: {type: event_count, rules: [c], timespan: 1m, condition: {gte: 2}}\n";
+    let text = format!("{}---\n{above}", text.replace(", gone", ""));
+    assert_eq!(lint_text(&text, None), "silenced-rule@1:1 silenced-rule@9:1", "a correlation under a correlation, too");
 }
 
 #[test]
