@@ -8,13 +8,16 @@ use shieldops_respond::{plan_hash, stand_in};
 
 use crate::switch::{CONTAIN, START, World, person};
 
+/// What is changed, and how.
+type Changed<T> = (&'static str, fn(&mut T));
+
 fn told() -> Override {
     let person = person(9);
     Override { by: person.user, name: person.name, reason: "it burns".to_owned(), at: START, client_addr: None }
 }
 
 /// Each changes one thing of what an approver sees of an action.
-const OF_AN_ACTION: [(&str, fn(&mut Action)); 11] = [
+const OF_AN_ACTION: [Changed<Action>; 11] = [
     ("resources", |action| action.resources.truncate(1)),
     ("dependants", |action| action.dependants.clear()),
     ("a dependant's detail", |action| action.dependants = vec![Dependant { detail: String::new(), ..lamp() }]),
@@ -35,7 +38,7 @@ fn lamp() -> Dependant {
 }
 
 /// Each changes one thing of what an approver sees of a plan.
-const OF_A_PLAN: [(&str, fn(&mut Plan)); 9] = [
+const OF_A_PLAN: [Changed<Plan>; 9] = [
     ("blast radius", |plan| plan.blast_radius = Some(1)),
     ("no blast radius", |plan| plan.blast_radius = None),
     ("time", |plan| plan.estimated_ms = Some(1)),
