@@ -156,6 +156,10 @@ impl<'a> Facts<'a> {
     }
 
     fn http(&self, class: Class) -> Option<Http> {
+        if class != Class::Http {
+            let url = self.owned(Slot::Url).filter(|url| url.contains("://"))?;
+            return Some(Http { target: Some(url), ..Http::default() });
+        }
         let target = self.owned(Slot::Target).or_else(|| self.owned(Slot::Url));
         let http = Http {
             method: self.owned(Slot::Method),
@@ -163,7 +167,7 @@ impl<'a> Facts<'a> {
             status: self.get(Slot::HttpStatus).and_then(|status| status.parse().ok()),
             user_agent: self.owned(Slot::UserAgent),
         };
-        (class == Class::Http && http != Http::default()).then_some(http)
+        (http != Http::default()).then_some(http)
     }
 
     /// `SHA1=..,MD5=..` of Sysmon, and fields of their own.

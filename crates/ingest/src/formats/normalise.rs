@@ -52,10 +52,20 @@ pub fn normalise_parts(source: &str, format: &str, raw: &[u8]) -> (Normalised, O
         JSON => json_event(text),
         _ => Ok((plain(text), None)),
     };
-    match read {
-        Ok((normalised, problem)) => (normalised, problem),
-        Err(problem) => (plain(text), Some(problem)),
+    let (mut normalised, problem) = read.unwrap_or_else(|problem| (plain(text), Some(problem)));
+    if problem.is_none() && normalised.log_source == LogSource::default() {
+        normalised.log_source = named(source);
     }
+    (normalised, problem)
+}
+
+/// What says nothing of itself is of the product and service that its source is called: an application of one's own.
+fn named(source: &str) -> LogSource {
+    let name = source.trim().to_lowercase();
+    if matches!(name.as_str(), "" | "json" | "text") {
+        return LogSource::default();
+    }
+    LogSource { product: Some(name.clone()), categories: Vec::new(), service: Some(name) }
 }
 
 type Read = Result<(Normalised, Option<Problem>), Problem>;

@@ -97,7 +97,9 @@ fn winlogbeat<'a>(winlog: &'a str, raw: &'a str) -> Flat<'a> {
         match name.as_ref() {
             "@timestamp" => flat.put("TimeCreated", Field::Json(Cow::Borrowed(value))),
             "message" => flat.put("Message", Field::Json(Cow::Borrowed(value))),
-            _ => {}
+            "winlog" => {}
+            // `process.command_line` and the like: modules move values there, out of `event_data`.
+            _ => flat.put(name, Field::Json(Cow::Borrowed(value))),
         }
     }
     flat
@@ -257,6 +259,13 @@ mod tests {
         assert_eq!(
             check(beat),
             r#"{"EventID":4625,"Channel":"Security","Computer":"A","IpAddress":"203.0.113.9","TimeCreated":"2020-01-01T00:00:00Z","Message":"m"}"#
+        );
+        let by_module =
+            r#"{"winlog":{"event_id":1,"channel":"Security"},"process":{"command_line":"x"},"user.name":"ann"}"#;
+        assert_eq!(
+            check(by_module),
+            r#"{"EventID":1,"Channel":"Security","process":{"command_line":"x"},"user.name":"ann"}"#,
+            "what its modules moved is where they moved it"
         );
         let shipped = r#"{"EventID":"1","Channel":"Security","SourceName":"S","Hostname":"H"}"#;
         assert_eq!(

@@ -37,6 +37,31 @@ fn an_sshd_line_is_a_logon() {
 }
 
 #[test]
+fn an_application_of_ones_own_is_the_product_and_service_that_its_source_is_called() {
+    let source = |line: &str, hint: Option<&str>| {
+        let seen = recognise(line.as_bytes(), hint);
+        let found = normalise_parts(&seen.source, seen.format, line.as_bytes()).0.log_source;
+        (found.product.unwrap_or_default(), found.categories, found.service.unwrap_or_default())
+    };
+    let acme = ("acme".to_owned(), Vec::new(), "acme".to_owned());
+    assert_eq!(source(r#"{"act":"boom"}"#, Some(" Acme ")), acme);
+    assert_eq!(source("boom", Some("acme")), acme);
+    assert_eq!(source(r#"{"act":"boom"}"#, None), Default::default(), "nobody says what it is");
+    assert_eq!(
+        source(r#"{"Image":"/bin/sh","CommandLine":"sh"}"#, Some("acme")).0,
+        "linux",
+        "it says itself what it is"
+    );
+}
+
+#[test]
+fn a_url_is_an_entity_in_whatever_event_has_one() {
+    let found = check(r#"{"msg":"x","url":"http://x.example/a"}"#);
+    assert!(found.contains("domain:x.example url:http://x.example/a"), "{found}");
+    assert!(!check(r#"{"msg":"x","url":"/a"}"#).contains("http"), "a path is none");
+}
+
+#[test]
 fn a_line_inside_json_is_the_same_event_with_the_outer_host() {
     insta::assert_snapshot!(check(
         r#"{"message":"Accepted password for root from 203.0.113.9 port 52101 ssh2","source":"sshd","host":"Web1","pid":900,"team":"a"}"#
