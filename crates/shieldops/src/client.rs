@@ -321,7 +321,10 @@ fn problem(status: u16, body: &Value) -> Failure {
     let title = member("title").unwrap_or_else(|| "the server refused".to_owned());
     let mut failure = Failure::refused(format!("{title} ({status} {code})").replace(" )", ")"));
     let mut why: Vec<String> = member("detail").into_iter().collect();
-    why.extend(body["errors"].as_array().into_iter().flatten().map(crate::output::text));
+    why.extend(body["errors"].as_array().into_iter().flatten().map(|error| {
+        // What is wrong in words; its code is for programs, which read the answer itself.
+        error["detail"].as_str().map_or_else(|| crate::output::text(error), str::to_owned)
+    }));
     if !why.is_empty() {
         failure = failure.why(why.join("; "));
     }

@@ -85,6 +85,9 @@ pub(crate) fn run(args: &ScanArgs, built_in: &[(&str, &str)]) -> ExitCode {
     for complaint in rules.complaints.iter().chain(&found.problems) {
         output::warn(complaint);
     }
+    if rules.set.is_empty() {
+        return fail("no rule could be used, so nothing was looked for: the warnings say why");
+    }
     let code = match (found.findings.is_empty(), found.problems.is_empty()) {
         (false, _) => FINDINGS,
         (true, true) => CLEAN,

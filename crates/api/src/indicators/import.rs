@@ -72,7 +72,12 @@ pub(crate) async fn import(
     let taken = bodies::take(&app, &headers, body).await?;
     let first = params.from_line.unwrap_or(1).max(1);
     let defaults = defaults(&list, now);
+    let format = format.unwrap_or_else(|| {
+        let start = taken.bytes.get(..START).unwrap_or(&taken.bytes);
+        ListFormat::guess(&String::from_utf8_lossy(start))
+    });
     let read = beside(taken.bytes.len(), || read(&list.about.name, &taken.bytes, (format, defaults, first)));
+    is_list(format, &read)?;
     let more = params.more.unwrap_or(false);
     let mut tx = caller.scope.begin().await?;
     let mut list = staged(&mut tx, id, first).await?;
@@ -119,10 +124,24 @@ fn defaults(list: &IndicatorList, now: Timestamp) -> Defaults {
     Defaults { added: seconds(now), expires: expires.and_then(seconds), confidence: None }
 }
 
-fn read(name: &str, body: &[u8], (format, defaults, first): (Option<ListFormat>, Defaults, u32)) -> ReadList {
-    let start = String::from_utf8_lossy(body.get(..START).unwrap_or(body));
-    let format = format.unwrap_or_else(|| ListFormat::guess(&start));
+fn read(name: &str, body: &[u8], (format, defaults, first): (ListFormat, Defaults, u32)) -> ReadList {
     read_list(body, name, (format, defaults), first.saturating_sub(1), THREADS)
+}
+
+/// A file of which most lines are no indicators is the wrong file, and would take the place of a good list. Bundles of STIX hold
+/// much besides.
+fn is_list(format: ListFormat, read: &ReadList) -> Result<(), Problem> {
+    const FEW: u64 = 20;
+    let lines = read.entries.saturating_add(read.refused);
+    if format == ListFormat::Stix || lines < FEW || read.refused <= read.entries {
+        return Ok(());
+    }
+    let first = read.diagnostics.first().map(|found| format!("; line {}: {}", found.line, found.message));
+    Err(Problem::invalid(format!(
+        "{} of {lines} lines are no indicators, so this is no list and nothing was changed{}",
+        read.refused,
+        first.unwrap_or_default()
+    )))
 }
 
 /// The list with the import that this request belongs to.

@@ -76,6 +76,14 @@ fn here(file: &Path, event: &str) -> Result<Value, Failure> {
 
 fn show(answer: &Value) -> Result<(), Failure> {
     output::foreign_line(&output::text(&answer["summary"]))?;
+    let source = &answer["log_source"];
+    if source["matches"] == false {
+        output::foreign_line(&format!(
+            "the rule is for {}; the event is of {}",
+            log_source(&source["rule"]),
+            log_source(&source["event"])
+        ))?;
+    }
     let mark = |value: &Value| if *value == true { "+" } else { "-" };
     for selection in answer["selections"].as_array().into_iter().flatten() {
         output::foreign_line(&format!("{} {}", mark(&selection["matched"]), output::text(&selection["name"])))?;
@@ -91,4 +99,15 @@ fn show(answer: &Value) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A log source in words.
+fn log_source(source: &Value) -> String {
+    let parts = ["product", "category", "categories", "service"].iter().filter_map(|part| match &source[*part] {
+        Value::String(name) => Some(format!("{part} {name}")),
+        Value::Array(names) if !names.is_empty() => Some(format!("{part} {}", output::text(&source[*part]))),
+        _ => None,
+    });
+    let said = parts.collect::<Vec<_>>().join(", ");
+    if said.is_empty() { "none that is known: send it with a `source`".to_owned() } else { said }
 }
