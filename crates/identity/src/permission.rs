@@ -257,8 +257,7 @@ const OPERATOR: Permissions = ANALYST.union(Permissions::of(&[
 
 /// Sees all, people, keys and settings included, takes copies of the record, and changes nothing but tokens of their own.
 const AUDITOR: Permissions = {
-    let (mut set, mut rest) =
-        (
+    let (mut set, mut rest) = (
         Permissions::of(&[Permission::IncidentExport, Permission::LedgerExport, Permission::TokenWrite]),
         Permission::ALL,
     );

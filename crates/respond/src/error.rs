@@ -29,7 +29,9 @@ pub enum Error {
     Expired,
     #[error("a requester cannot approve its own plan")]
     OwnPlan,
-    #[error("this wants a passkey or a code that is at most five minutes old, in a browser session: a critical plan, or breaking the glass")]
+    #[error(
+        "this wants a passkey or a code that is at most five minutes old, in a browser session: a critical plan, or breaking the glass"
+    )]
     StrongSession,
     #[error("{what} is {state}")]
     State { what: &'static str, state: String },

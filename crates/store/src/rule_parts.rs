@@ -257,8 +257,7 @@ pub async fn revise(tx: &mut Tx, mut part: Part, (text, note): (&str, &str), now
     insert_version(tx, &part, (text, note), now).await?;
     write(tx, &mut part, note, now).await?;
     make_room(tx, &part).await?;
-    let body =
-        json!({"name": part.name, "number": part.head, "bytes": part.bytes, "live": part.live, "note": note});
+    let body = json!({"name": part.name, "number": part.head, "bytes": part.bytes, "live": part.live, "note": note});
     tx.record(part.kind.entry(Entry::Revised), NAMELESS, body)?;
     Ok(part)
 }

@@ -4149,6 +4149,8 @@ export interface components {
         FieldMatch: {
             field: string;
             pattern: string;
+            /** @description Where in `value` it was found: the first byte and the one behind the last, in UTF-8. */
+            ranges: number[][];
             selection: string;
             value: string;
         };
@@ -6651,6 +6653,8 @@ export interface components {
             approvers: string[];
             can_approve: boolean;
             cannot_approve_why?: string | null;
+            /** @description Who asked for it, by name; absent where no person did. */
+            requester_name?: string | null;
         };
         PlanExplanation: {
             allow: boolean;
@@ -7510,13 +7514,15 @@ export interface components {
         TargetPatch: {
             criticality?: components["schemas"]["Criticality"] | null;
             environment?: components["schemas"]["Environment"] | null;
+            /** @description `null` takes it away. */
             host?: string | null;
             labels?: {
                 [key: string]: string;
             } | null;
+            /** @description `null` takes it away. */
             owner?: string | null;
             protected?: boolean | null;
-            /** @description Why, for the second person; needed by nothing else. */
+            /** @description Why, for the second person: what waits for one needs it, and nothing else. */
             reason?: string | null;
             ssh?: components["schemas"]["SshSettings"] | null;
         };

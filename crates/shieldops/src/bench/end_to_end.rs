@@ -40,7 +40,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Acknowledged events a second with detection at work, and from event to alert at half of that.
+/// Acknowledged events a second with detection at work, and from event to alert at half of that, or at the rate that is asked for.
 pub(super) fn ingest_detect(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value, Failure> {
     let shipment = Shipment::new(wanted.events)?;
     let folder = Folder::new(&bench.dir)?;
@@ -55,7 +55,7 @@ pub(super) fn ingest_detect(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value,
     let shipped = ship(&server, &token, &shipment, None, time, &never)?;
     let backlog = drained(&person, PATIENCE)?;
     let through = shipped.events() / (shipped.took + backlog).as_secs_f64();
-    let half = through.min(shipped.events_per_s()) / 2.0;
+    let half = wanted.rate.map_or(through.min(shipped.events_per_s()) / 2.0, f64::from);
     let (stop, mut times) = (AtomicBool::new(false), Vec::new());
     let loaded = thread::scope(|scope| {
         let load = scope.spawn(|| {

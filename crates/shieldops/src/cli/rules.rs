@@ -441,7 +441,8 @@ mod tests {
 
     #[test]
     fn a_story_that_is_found_and_should_not_be_is_a_failure() {
-        let correlation = built_in().into_iter().find(|subject| subject.text.as_ref().unwrap().contains("\ncorrelation:")).unwrap();
+        let correlation =
+            built_in().into_iter().find(|subject| subject.text.as_ref().unwrap().contains("\ncorrelation:")).unwrap();
         let swapped =
             Subject { matches: correlation.misses.clone(), misses: correlation.matches.clone(), ..correlation };
         let failures = examine(&[swapped]).failures;
@@ -453,7 +454,7 @@ mod tests {
     fn a_rule_that_does_not_parse_is_a_failure() {
         let bad = Subject {
             file: "x.yml".to_owned(),
-            text: "title: [".to_owned(),
+            text: Ok("title: [".to_owned()),
             matches: String::new(),
             misses: String::new(),
         };

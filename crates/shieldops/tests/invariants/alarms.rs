@@ -89,7 +89,10 @@ fn a_response_that_is_gone_is_told_to_who_may_approve_once() {
     server.restart_with(&[], &receivers.env(&[]));
     let letter = receivers.wait("mail", &[&action, "no longer in force"]);
     assert!(letter["subject"].as_str().unwrap().contains("(simulated)"), "{letter}");
-    assert!(letter["parts"]["text/plain"].as_str().unwrap().contains("somebody changed it: blocked: false, was true"), "{letter}");
+    assert!(
+        letter["parts"]["text/plain"].as_str().unwrap().contains("somebody changed it: blocked: false, was true"),
+        "{letter}"
+    );
     receivers.wait("http", &[&action, "\\\"drifted\\\""]);
     server.kill();
     server.restart_with(&[], &receivers.env(&[]));

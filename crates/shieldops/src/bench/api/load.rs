@@ -90,13 +90,11 @@ impl Line {
 
     /// Sends one: its status, or 0 when there was no answer.
     pub(super) async fn send(&mut self, shot: &Shot) -> u16 {
-        match timeout(TIMEOUT, self.answered(shot)).await {
-            Ok(Ok(status)) => status,
-            _ => {
-                self.open = None;
-                0
-            }
+        if let Ok(Ok(status)) = timeout(TIMEOUT, self.answered(shot)).await {
+            return status;
         }
+        self.open = None;
+        0
     }
 
     async fn answered(&mut self, shot: &Shot) -> anyhow::Result<u16> {
@@ -116,6 +114,7 @@ impl Line {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a connection ends with the runtime of the load")]
 async fn connect(host: &str) -> anyhow::Result<http1::SendRequest<String>> {
     let stream = TcpStream::connect(host).await?;
     stream.set_nodelay(true)?;

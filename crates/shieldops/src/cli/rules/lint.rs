@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_text_is_said_and_the_others_are_read_all_the_same() {
-        let good = "title: T\nid: r\nlevel: low\nlogsource: {product: linux}\ndetection:\n  sel: {f: a}\n  condition: sel\n";
+        let good =
+            "title: T\nid: r\nlevel: low\nlogsource: {product: linux}\ndetection:\n  sel: {f: a}\n  condition: sel\n";
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("bad.yml"), b"\xff\xfe\x00bad").unwrap();
         std::fs::write(folder.path().join("good.yml"), good).unwrap();
