@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ApiKey, Invitation } from '@/api/types'
 import { bytesOf, creationOptions, requestOptions, textOf } from '@/api/webauthn'
 import { linkSecret } from '@/app/session'
+import { partsOf } from '@/features/alerts/found'
 import { linkState } from '@/features/settings/invitations'
 import { lines } from '@/features/settings/key-dialog'
 import { keyState } from '@/features/settings/keys'
@@ -126,4 +127,27 @@ it('a QR code is drawn with its quiet zone', () => {
   const { path, size } = qrPath('otpauth://totp/x?secret=JBSWY3DPEHPK3PXP')
   expect(size).toBeGreaterThan(29)
   expect(path).toMatch(/^M4 4h1v1h-1z/)
+})
+
+describe('what a rule found in a value', () => {
+  const shown = (value: string, ranges?: number[][]) =>
+    partsOf(value, ranges)
+      .map(part => (part.found ? `[${part.text}]` : part.text))
+      .join('')
+  it('is marked by the bytes of its UTF-8, not by its characters', () => {
+    expect(shown('größer -enc x', [[9, 13]])).toBe('größer [-enc] x')
+    expect(shown('🙂evil🙂', [[4, 8]])).toBe('🙂[evil]🙂')
+  })
+  it('leaves out a place that is none, and a value without places is whole', () => {
+    expect(
+      shown('cmd /c a', [
+        [0, 3],
+        [2, 5],
+        [4, 6],
+        [7, 99],
+      ]),
+    ).toBe('[cmd] [/c] a')
+    expect(shown('cmd')).toBe('cmd')
+    expect(shown('')).toBe('')
+  })
 })

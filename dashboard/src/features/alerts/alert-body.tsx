@@ -26,6 +26,7 @@ import {
   verdictLabel,
   words,
 } from '@/ui'
+import { Found } from './found'
 
 /** The list that an alert is of, where it is of no rule. */
 const listOf = (ruleId: string) => /^indicator:(ilt_.+)$/.exec(ruleId)?.[1] ?? ''
@@ -148,8 +149,7 @@ function Indicators({ hits }: { hits: Hit[] }) {
 type Match = NonNullable<AlertDetail['matches']>[number]
 
 /** What made it match, as the beginning of an exception of its rule. */
-const termsOf = (match: Match) =>
-  match.fields.map(f => `${f.field}=${typeof f.value === 'string' ? f.value : JSON.stringify(f.value)}`).join('\n')
+const termsOf = (match: Match) => match.fields.map(f => `${f.field}=${f.value}`).join('\n')
 
 function Matches({ alert }: { alert: AlertDetail }) {
   const can = useCan()
@@ -160,9 +160,11 @@ function Matches({ alert }: { alert: AlertDetail }) {
         <div key={match.event_id} className="mb-2 rounded-md border border-line bg-bg p-2">
           <dl className="grid grid-cols-[110px_minmax(0,1fr)] gap-y-0.5 font-mono text-[11.5px]">
             {match.fields.map(f => (
-              <div key={f.field} className="contents">
+              <div key={`${f.selection} ${f.field} ${f.pattern}`} className="contents">
                 <dt className="truncate text-fg-3">{f.field}</dt>
-                <dd className="break-all">{typeof f.value === 'string' ? f.value : JSON.stringify(f.value)}</dd>
+                <dd className="break-all">
+                  <Found value={f.value} ranges={f.ranges} />
+                </dd>
               </div>
             ))}
           </dl>
