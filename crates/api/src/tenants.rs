@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use shieldops_identity::people;
+use shieldops_identity::{names, people};
 use shieldops_model::{
     Code, TenantId, Timestamp,
     tenant::{TenantChange, TenantState, check_slug, check_tenant_name},
@@ -69,6 +69,7 @@ pub(crate) async fn create(
     Body(body): Body<TenantBody>,
 ) -> Result<Response, Problem> {
     checked(Some(&body.slug), Some(&body.name))?;
+    distinct(&app, &body.name, None).await?;
     let parent = match &body.parent {
         Some(slug) => Some(by_slug(&app, slug).await?.id),
         None => None,
@@ -88,6 +89,18 @@ fn checked(slug: Option<&str>, name: Option<&str>) -> Result<(), Problem> {
     };
     field("slug", slug, check_slug)?;
     field("name", name, check_tenant_name)
+}
+
+/// Refuses a name that looks like another tenant's: who switches between them could not tell them apart.
+async fn distinct(app: &App, name: &str, but: Option<TenantId>) -> Result<(), Problem> {
+    let known = app.store.tenants().await?;
+    let others = known.iter().filter(|tenant| Some(tenant.id) != but).map(|tenant| tenant.name.as_str());
+    match names::alike(name, others) {
+        Some(like) => {
+            Err(Problem::new(Code::ALREADY_EXISTS, format!("`name`: it looks like that of the tenant `{like}`")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The tenant of a slug. Only operators come here, so a slug that is not there may be said.
@@ -133,6 +146,9 @@ pub(crate) async fn update(
     checked(body.slug.as_deref(), body.name.as_deref())?;
     let tenant = by_slug(&app, &slug).await?;
     seen.check(tenant.version)?;
+    if let Some(name) = &body.name {
+        distinct(&app, name, Some(tenant.id)).await?;
+    }
     let parent = match body.parent.as_deref() {
         None => None,
         Some("") => Some(None),

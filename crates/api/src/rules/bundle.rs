@@ -85,7 +85,13 @@ pub(crate) async fn import(
     let (rule, written) = text.read(&caller, &app.pipeline.content).await?;
     let mut made = Vec::new();
     for exception in body.exceptions.into_iter().filter(|exception| exception.expires_at > now) {
-        made.push(ready(&caller, exception).await?);
+        let exception = ready(&caller, exception).await?;
+        if !exception.rules.contains(&rule.id) {
+            let detail =
+                format!("the exception `{}` is of another rule than {}: leave it out", exception.title, rule.id);
+            return Err(Problem::invalid(detail));
+        }
+        made.push(exception);
     }
     let mut tx = caller.scope.begin().await?;
     own_rules::create(&mut tx, &rule.id, &written, now).await?;

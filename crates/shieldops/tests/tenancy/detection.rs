@@ -143,6 +143,9 @@ fn an_excepted_event_raises_no_alert_and_after_the_end_of_the_exception_it_does(
     let carried = admin.get(&path("/export"));
     assert_eq!(carried["exceptions"][0]["owner"], "ann", "{carried}");
     let other = site.tenant("other", "Other", None);
+    let mut strange = carried.clone();
+    strange["text"] = json!(text(&carried["text"]).replace(RULE, "5a000000-0000-4000-8000-00000000000f"));
+    other.admin.call("POST", "/api/v1/rules/import", Some(&strange)).refused(400, "invalid_request");
     let copy = other.admin.call("POST", "/api/v1/rules/import", Some(&carried));
     assert_eq!((copy.status, &copy.json()["state"], &copy.json()["exceptions"]), (201, &json!("draft"), &json!(1)));
 
