@@ -40,14 +40,18 @@ pub(crate) struct Claim {
     password: String,
 }
 
-/// The password was right, and a second factor is needed too.
+/// The password was right, and a second factor is needed too; with another code than `second_factor_required` it was wrong, and
+/// there is no ticket.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SecondFactorProblem {
     #[serde(flatten)]
     problem: Problem,
     /// Goes with the answer to `/api/v1/session/second-factor`, within five minutes.
+    #[schema(required = false)]
     ticket: String,
+    #[schema(required = false)]
     methods: Vec<Method>,
+    #[schema(required = false)]
     expires_at: Timestamp,
 }
 

@@ -296,7 +296,11 @@ fn params<T: DeserializeOwned>(value: &Value) -> Result<T, Fault> {
     if !value.is_object() {
         return Err(Fault::Params("params: want an object".to_owned()));
     }
-    T::deserialize(value).map_err(|error| Fault::Params(error.to_string()))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (at, why) = (error.path().to_string(), error.inner().to_string());
+        // What is missing or not known stands in the reason itself, and has no path of its own.
+        Fault::Params(if at == "." || at == "?" { why } else { format!("`{at}`: {why}") })
+    })
 }
 
 fn state<T: DeserializeOwned>(value: &Value) -> Result<T, Fault> {

@@ -7268,12 +7268,15 @@ export interface components {
             /** @description Of the refused sign-in. */
             ticket: string;
         };
-        /** @description The password was right, and a second factor is needed too. */
+        /**
+         * @description The password was right, and a second factor is needed too; with another code than `second_factor_required` it was wrong, and
+         *     there is no ticket.
+         */
         SecondFactorProblem: components["schemas"]["Problem"] & {
-            expires_at: components["schemas"]["Timestamp"];
-            methods: components["schemas"]["Method"][];
+            expires_at?: components["schemas"]["Timestamp"];
+            methods?: components["schemas"]["Method"][];
             /** @description Goes with the answer to `/api/v1/session/second-factor`, within five minutes. */
-            ticket: string;
+            ticket?: string;
         };
         SetAutonomy: {
             /** @description For one capability. */

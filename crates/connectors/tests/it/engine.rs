@@ -246,6 +246,8 @@ async fn bad_requests_are_refused_with_a_reason() {
         (json!({"address": ATTACKER, "expires_in_s": 0}), "expires_in_s"),
         (json!({"address": ATTACKER, "force": true}), "unknown field `force`"),
         (json!([ATTACKER, 60]), "want an object"),
+        (json!({"address": 7}), "`address`: invalid type"),
+        (json!({"address": ATTACKER, "expires_in_s": -5}), "`expires_in_s`: invalid value"),
     ] {
         let error = world.engine.propose(world.request(params.clone())).await.unwrap_err();
         assert!(matches!(error, Error::Params(_)) && error.to_string().contains(want), "{params}: {error}");

@@ -277,11 +277,8 @@ async fn parts_have_versions_limits_and_entries_and_belong_to_one_tenant() {
     assert!(ledger::of_subject(&mut reader, "Admins").await.unwrap().is_empty());
     let page = PageRequest { limit: None, cursor: None };
     let entries = ledger::list(&mut reader, &ledger::Filter::default(), &page).await.unwrap().items;
-    let mut kinds: Vec<_> = entries
-        .iter()
-        .filter(|entry| entry.payload["body"]["name"] == "Admins")
-        .map(|entry| entry.kind.as_str())
-        .collect();
+    let mut kinds: Vec<_> =
+        entries.iter().filter(|entry| entry.payload["name"] == "Admins").map(|entry| entry.kind.as_str()).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["pipeline.created", "pipeline.set", "value_list.created", "value_list.revised"]);
     assert!(rule_parts::all(&mut other.read().await.unwrap(), Kind::List).await.unwrap().is_empty());
