@@ -184,6 +184,7 @@ describe.skipIf(!REAL)('who may what', () => {
     expect(await nav.getByRole('link').allInnerTexts()).toEqual([
       'Account',
       'Sessions',
+      'Tokens',
       'Targets',
       'Automation',
       'Autonomy and freezes',
