@@ -176,7 +176,8 @@ pub async fn reauthenticate(
     prove(door, &tenant, &person, proof, from).await?;
     let now = door.store.clock().now();
     let mut tx = scope.begin().await?;
-    sessions::set_verified(&mut tx, session, now, strong || principal.strong).await?;
+    // A password proves it only where there is no second factor, or none any more.
+    sessions::set_verified(&mut tx, session, now, strong).await?;
     let body = serde_json::json!({"client_addr": from.addr, "second_factor": strong});
     tx.record("session.verified", &[&session, &user], body)?;
     tx.commit(now).await?;
