@@ -3,16 +3,14 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 
 use sha2::{Digest as _, Sha256};
 use shieldops_detect::{Diagnostic, DiagnosticSeverity, Documents, parse};
 
 use super::BuiltIn;
+use crate::cores::in_parts;
 
 /// Bytes of one rule file that are read.
 const FILE_BYTES: u64 = 1024 * 1024;
@@ -38,32 +36,12 @@ pub(super) struct Parsed {
 /// By the name of the file.
 pub(super) type ParsedFiles = HashMap<String, Arc<Parsed>>;
 
-/// Every item's result, in order; every core takes the next items.
+/// Files that are worth a thread of their own.
+const WORTH_A_CORE: usize = 16;
+
+/// Every item's result, in order.
 fn on_every_core<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    /// Items that a thread takes at once.
-    const PIECE: usize = 16;
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(PIECE));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut own = Vec::new();
-                loop {
-                    let start = next.fetch_add(PIECE, Ordering::Relaxed).min(items.len());
-                    let piece = items.iter().enumerate().skip(start).take(PIECE);
-                    let before = own.len();
-                    own.extend(piece.map(|(number, item)| (number, work(item))));
-                    if own.len() == before {
-                        break;
-                    }
-                }
-                done.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, result)| result).collect()
+    in_parts(items, WORTH_A_CORE, |part| part.iter().map(&work).collect())
 }
 
 pub(super) fn gather(built_in: &[BuiltIn], dirs: &[PathBuf]) -> Vec<SourceFile> {

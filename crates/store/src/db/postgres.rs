@@ -55,6 +55,7 @@ impl For {
 const AUTHORITY_IS: &str = "; PREPARE authority_is (BIGINT) AS SELECT CASE WHEN epoch=$1 THEN 0 \
     ELSE CAST('authority is at '||epoch||', no longer at '||$1 AS INT) END FROM authority";
 
+/// Connections to a database.
 pub(crate) async fn connect(url: &str, connections: u32, purpose: For) -> Result<AnyPool> {
     // A pool would try for long what cannot succeed.
     beside(url).await?.close().await?;
