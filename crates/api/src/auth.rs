@@ -134,7 +134,14 @@ pub(crate) async fn authorise(State(app): State<Arc<App>>, request: Request, nex
     let who = request.extensions().get::<Known>().map(|known| (known.0, known.1.clone()));
     let response = match checked {
         Ok(admitted) => handle(&app, request, next, admitted).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            // Whoever is held back holds no connection to the database meanwhile.
+            if let Some(caller) = request.extensions().get::<Caller>() {
+                caller.scope.let_go();
+            }
+            app.limits.hold(&problem).await;
+            problem.into_response()
+        }
     };
     let refused = match response.status() {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => true,

@@ -17,6 +17,7 @@ use std::{
 use axum::http::{HeaderMap, HeaderValue, Method};
 use shieldops_model::{Code, TenantId, tenant::SettingsBase};
 use shieldops_store::{TenantScope, settings};
+use tokio::sync::Semaphore;
 
 pub(crate) use self::lanes::{Lane, Place};
 use self::{
@@ -35,6 +36,11 @@ const BURST: f64 = 4.0;
 const FRESH: Duration = Duration::from_secs(1);
 /// How long a request waits for a place.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a refusal for asking too much is held back: a caller that asks again at once gets no more than four of them a
+/// second a connection, and a flood costs others no processor time.
+const HELD_BACK: Duration = Duration::from_millis(250);
+/// As many refusals are held back at a time; more are answered at once.
+const HELD: usize = 1_024;
 
 /// The quota of one principal. Ingest counts bytes, the other lanes requests.
 fn quota_of(rates: &SettingsBase, lane: Lane) -> Quota {
@@ -66,6 +72,7 @@ pub struct Limits {
     rates: Option<SettingsBase>,
     stamps: Stamps<(Payer, Lane)>,
     lanes: Arc<Lanes>,
+    held: Semaphore,
     start: Instant,
     /// What tenants say themselves, and when it was read.
     own: Mutex<HashMap<TenantId, (Duration, SettingsBase)>>,
@@ -82,7 +89,7 @@ pub(crate) struct Standing {
 impl Limits {
     pub fn new(rates: Option<SettingsBase>) -> Self {
         let (stamps, lanes) = (Stamps::default(), Lanes::new(Widths::default()));
-        Self { rates, stamps, lanes, start: Instant::now(), own: Mutex::default() }
+        Self { rates, stamps, lanes, held: Semaphore::new(HELD), start: Instant::now(), own: Mutex::default() }
     }
 
     /// Takes `units` from the quotas of a caller and of its tenant.
@@ -139,6 +146,16 @@ impl Limits {
         own.retain(|_, (at, _)| now.saturating_sub(*at) < FRESH);
         own.insert(scope.tenant(), (now, rates.clone()));
         Ok(rates)
+    }
+
+    /// Holds a refusal for asking too much back for [`HELD_BACK`]; what is refused for another reason goes at once.
+    pub(crate) async fn hold(&self, refused: &Problem) {
+        if refused.code != Code::RATE_LIMITED.name {
+            return;
+        }
+        if let Ok(_held) = self.held.try_acquire() {
+            tokio::time::sleep(HELD_BACK).await;
+        }
     }
 
     /// Waits for a place in the lane.
@@ -286,6 +303,20 @@ mod tests {
             assert_eq!(problem.retry_after_s, Some(PATIENCE.as_secs()));
         }
         assert!(limits.enter(Lane::Interactive, TenantId::from_bits(1)).await.is_ok(), "reads go on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_asks_too_much_waits_for_its_refusal_and_no_other_does() {
+        let limits = Limits { held: Semaphore::new(1), ..limits() };
+        let too_much = limited(Lane::Interactive, "you", Duration::from_secs(1));
+        let began = tokio::time::Instant::now();
+        let mut held = Box::pin(limits.hold(&too_much));
+        assert!(futures_util::poll!(&mut held).is_pending());
+        limits.hold(&too_much).await;
+        limits.hold(&Problem::new(Code::NOT_FOUND, "")).await;
+        assert_eq!(began.elapsed(), Duration::ZERO, "no more are held than there is room for, and nothing else is");
+        held.await;
+        assert_eq!(began.elapsed(), HELD_BACK);
     }
 
     #[test]

@@ -154,11 +154,11 @@ pub async fn end_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, now: Ti
     Ok(done.rows_affected())
 }
 
-/// The person of an open session proved again who they are; `strong` with a second factor or a passkey.
+/// The person of an open session proved again who they are; `strong`: with a second factor or a passkey. The last proof counts:
+/// a password alone takes the strength of an older one away.
 pub async fn set_verified(tx: &mut Tx, id: SessionId, at: Timestamp, strong: bool) -> Result<()> {
     let done = sqlx::query(
-        "UPDATE principal_index SET verified_at=$2, strong=CASE WHEN $3=1 THEN 1 ELSE strong END \
-         WHERE id=$1 AND kind='session' AND revoked_at IS NULL",
+        "UPDATE principal_index SET verified_at=$2, strong=$3 WHERE id=$1 AND kind='session' AND revoked_at IS NULL",
     )
     .bind(bytes(id))
     .bind(at.as_micros())

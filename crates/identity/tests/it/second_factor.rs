@@ -175,6 +175,10 @@ async fn second_factors_change_only_after_a_recent_confirmation_with_one() {
     assert!(first.iter().all(|code| !second.contains(code)));
     factors::remove_totp(&ada.scope, &ada.principal).await.unwrap();
     assert!(world.sign_in("ada", PASSWORD, HOME).await.is_ok(), "no second factor, none asked for");
+    // In the session that the app once opened, a password alone is no fresh second factor.
+    let proof = Proof::Password(PASSWORD.into());
+    sessions::reauthenticate(&door, &ada.scope, &ada.principal, proof, &origin).await.unwrap();
+    assert!(!world.at(fresh.secret.expose(), None).await.principal.strong);
     world.verified().await;
 }
 

@@ -6,7 +6,8 @@ mod fill;
 mod load;
 
 use std::{
-    cell::Cell,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -65,7 +66,7 @@ pub(super) fn run(bench: &Bench, wanted: Wanted) -> Result<Value, Failure> {
     let stage = Stage::set(bench, wanted.tenants.max(2), limits)?;
     Ok(match wanted.mode {
         Mode::Load => sender()?.block_on(stage.load(wanted)),
-        Mode::Flood => sender()?.block_on(stage.flooded(wanted)),
+        Mode::Flood => stage.flooded(wanted)?,
         Mode::Absent => sender()?.block_on(stage.absent(bench.rounds(2_000))),
     })
 }
@@ -164,27 +165,28 @@ impl Stage {
     }
 
     /// A tenant's latencies alone, and beside a tenant that asks for all it can.
-    async fn flooded(&self, wanted: Wanted) -> Value {
+    fn flooded(&self, wanted: Wanted) -> Result<Value, Failure> {
         let time = Duration::from_secs(u64::from(wanted.seconds.div_ceil(2)));
         let [calm, loud] = [0, 1].map(|at| self.tenants.get(at).map(|tenant| tenant.token.clone()).unwrap_or_default());
         let shot = |token: &str, number: u32| {
             let path = if number.is_multiple_of(2) { "/api/v1/alerts?limit=50" } else { "/api/v1/incidents?limit=50" };
             read(token, path.to_owned())
         };
-        let calm_shot = |number| shot(&calm, number);
-        let calm_load = |time| open_loop(&self.server.url, CALM_PER_S, time, &calm_shot);
-        calm_load(Duration::from_secs(3)).await;
-        let alone = calm_load(time).await;
-        let stop = Cell::new(false);
-        let beside = async {
-            let beside = calm_load(time).await;
-            stop.set(true);
-            beside
-        };
-        let loud_shot = |number| shot(&loud, number);
-        let (beside, answered) = tokio::join!(beside, flood(&self.server.url, FLOODERS, &stop, &loud_shot));
+        let (calm_shot, loud_shot) = (|number| shot(&calm, number), |number| shot(&loud, number));
+        let sender = sender()?;
+        let calm_load = |time| sender.block_on(open_loop(&self.server.url, CALM_PER_S, time, &calm_shot));
+        calm_load(Duration::from_secs(3));
+        let alone = calm_load(time);
+        let stop = AtomicBool::new(false);
+        let (beside, answered) = thread::scope(|threads| {
+            let flood = threads.spawn(|| flood(&self.server.url, FLOODERS, &stop, &loud_shot));
+            let beside = calm_load(time);
+            stop.store(true, Ordering::Relaxed);
+            (beside, flood.join())
+        });
+        let answered = answered.map_err(|_panic| Failure::unusable("the flood ended early"))??;
         let p99 = |times: &[f64]| percentile(times, 99);
-        json!({
+        Ok(json!({
             "bench": "api flood",
             "calm_per_s": CALM_PER_S,
             "alone": percentiles(&alone.reads),
@@ -193,7 +195,7 @@ impl Stage {
             "calm_errors": alone.errors() + beside.errors(),
             "flood_answers_by_status": answered,
             "database": self.database,
-        })
+        }))
     }
 
     /// Milliseconds of the refusal of an id that exists nowhere, and of one that is another tenant's, in turn.

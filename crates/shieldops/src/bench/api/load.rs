@@ -4,6 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -162,17 +163,27 @@ pub(super) async fn open_loop(server: &str, per_s: u32, time: Duration, shot: &i
     outcome
 }
 
-/// As much as fits, over so many connections, until told to stop: how often each status was answered.
-pub(super) async fn flood(
+/// As much as fits, over so many connections, until told to stop: how often each status was answered. It has a thread of its
+/// own: what it costs to send is no latency of another load.
+pub(super) fn flood(
     server: &str,
     connections: u32,
-    stop: &Cell<bool>,
+    stop: &AtomicBool,
+    shot: &impl Fn(u32) -> Shot,
+) -> Result<BTreeMap<u16, u32>, Failure> {
+    Ok(sender()?.block_on(asking(server, connections, stop, shot)))
+}
+
+async fn asking(
+    server: &str,
+    connections: u32,
+    stop: &AtomicBool,
     shot: &impl Fn(u32) -> Shot,
 ) -> BTreeMap<u16, u32> {
     let (next, all) = (Cell::new(0_u32), RefCell::new(BTreeMap::new()));
     let work = async || {
         let mut line = Line::to(server);
-        while !stop.get() {
+        while !stop.load(Ordering::Relaxed) {
             let status = line.send(&shot(next.replace(next.get().wrapping_add(1)))).await;
             *all.borrow_mut().entry(status).or_default() += 1;
         }
