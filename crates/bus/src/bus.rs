@@ -16,14 +16,13 @@ use sha2::{Digest as _, Sha256};
 use shieldops_model::{Clock, Event, EventId, SegmentId, TenantId, Timestamp};
 
 use crate::{
-    Appended, Damage, Deleted, Disk, Error, Frame, Indexer, Keys, Limits, NewEvent, Offset, Page, Query, RealDisk,
-    SealedSegment, Stats,
+    Appended, Before, Damage, Deleted, Disk, Error, Frame, Indexer, Keys, Limits, NewEvent, Offset, Page, Query,
+    RealDisk, SealedSegment, Stats,
+    admit::{self, Waiting},
     error::{Result, io_error},
     frame::Sequence,
     index::Jobs,
-    limits::NAME_BYTES,
     partition::{Context, Log, Partition, lock},
-    payload,
     queue::{Append, Done, Seal},
     read,
     recover::{self, Recovered},
@@ -52,9 +51,11 @@ impl Parts {
 pub struct Bus {
     context: Arc<Context>,
     tenants: Mutex<HashMap<TenantId, Tenant>>,
+    /// Tenants whose log could not be opened, and why. Nothing of theirs is read or written until it can be.
+    shut: Mutex<BTreeMap<TenantId, Error>>,
     indexing: Mutex<Option<JoinHandle<()>>>,
-    /// Deleting goes one at a time.
-    retention: Mutex<()>,
+    /// Deleting goes one at a time; whether it was said that the limit of bytes does not hold.
+    retention: Mutex<bool>,
 }
 
 struct Tenant {
@@ -65,7 +66,8 @@ struct Tenant {
 }
 
 impl Bus {
-    /// Opens the log in `dir`, made if it is not there, and recovers every partition.
+    /// Opens the log in `dir`, made if it is not there, and recovers every partition. One that cannot be opened holds up no
+    /// other: whoever asks for it gets the error, and retention tries it again.
     pub fn open(dir: &Path, limits: Limits, parts: Parts) -> Result<Self> {
         limits.check()?;
         let Parts { keys, clock, disk, indexer } = parts;
@@ -79,17 +81,39 @@ impl Bus {
         let bus = Self {
             context: Arc::clone(&context),
             tenants: Mutex::default(),
+            shut: Mutex::default(),
             indexing: Mutex::default(),
             retention: Mutex::default(),
         };
         for name in context.disk.list(dir).map_err(io_error("listing", dir))? {
             let Ok(tenant) = name.parse::<TenantId>() else { continue };
-            let recovered = recover::recover(&context, tenant, &dir.join(name).join("0"))?;
-            bus.take_in(tenant, recovered)?;
+            bus.open_tenant(tenant)?;
         }
         let indexing = Arc::clone(&context);
         *lock(&bus.indexing) = Some(spawn("bus-index", move || indexing.jobs.run())?);
         Ok(bus)
+    }
+
+    fn open_tenant(&self, tenant: TenantId) -> Result<()> {
+        let dir = self.context.dir.join(tenant.to_string()).join("0");
+        match recover::recover(&self.context, tenant, &dir) {
+            Ok(recovered) => {
+                self.take_in(tenant, recovered)?;
+                if lock(&self.shut).remove(&tenant).is_some() {
+                    tracing::info!(tenant.id = %tenant, "the tenant's log is open again");
+                }
+            }
+            // Not the tenant's matter: this program is too old for the data.
+            Err(error @ Error::Newer { .. }) => return Err(error),
+            Err(error) => {
+                let known = lock(&self.shut).insert(tenant, error.clone());
+                if known.is_none() {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(tenant.id = %tenant, error, "a tenant's log cannot be opened: its events are refused until it can be; the others go on");
+                }
+            }
+        }
+        Ok(())
     }
 
     fn take_in(&self, tenant: TenantId, recovered: Recovered) -> Result<()> {
@@ -110,9 +134,25 @@ impl Bus {
         lock(&self.tenants).get(&tenant).map(|tenant| Arc::clone(&tenant.partition))
     }
 
+    /// The same where an answer without it would be a wrong one.
+    fn find_open(&self, tenant: TenantId) -> Result<Option<Arc<Partition>>> {
+        let found = self.find(tenant);
+        if found.is_none() {
+            self.is_open(tenant)?;
+        }
+        Ok(found)
+    }
+
+    fn is_open(&self, tenant: TenantId) -> Result<()> {
+        lock(&self.shut).get(&tenant).cloned().map_or(Ok(()), Err)
+    }
+
     /// The partition, made in memory if it is new; `write` starts its writer.
     fn partition(&self, tenant: TenantId, write: bool) -> Result<Arc<Partition>> {
         let mut tenants = lock(&self.tenants);
+        if !tenants.contains_key(&tenant) {
+            self.is_open(tenant)?;
+        }
         let entry = tenants.entry(tenant).or_insert_with(|| {
             let partition = Arc::new(Partition::new(Arc::clone(&self.context), tenant, Log::default()));
             let writer = Some(Writer::new(Arc::clone(&partition), None, Vec::new()));
@@ -155,7 +195,7 @@ impl Bus {
         done: Done,
         wait: Duration,
     ) {
-        let admitted = self.admit(&events).and_then(|bytes| Ok((bytes, self.partition(tenant, true)?)));
+        let admitted = admit::batch(&self.context.limits, &events).and_then(|bytes| Ok((bytes, self.admit(tenant)?)));
         let (bytes, partition) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return done(Err(error)),
@@ -172,35 +212,27 @@ impl Bus {
         self.find(tenant)?.log().producers.last_number(producer_hash(producer))
     }
 
-    /// The bytes that the batch takes of the queue.
-    fn admit(&self, events: &[NewEvent]) -> Result<usize> {
-        let limits = &self.context.limits;
-        let mut total = 0_usize;
-        for (index, event) in events.iter().enumerate() {
-            let (bytes, limit) = (event.raw.len(), limits.event_bytes);
-            if bytes > limit {
-                return Err(Error::EventTooLarge { index, bytes, limit });
-            }
-            if event.source.len().max(event.format.len()) > NAME_BYTES {
-                return Err(Error::NameTooLong { index, limit: NAME_BYTES });
-            }
-            total = total.saturating_add(bytes).saturating_add(payload::ENVELOPE);
+    /// The tenant's partition, with its writer, unless it has to wait because too much of it is unprocessed.
+    fn admit(&self, tenant: TenantId) -> Result<Arc<Partition>> {
+        let partition = self.partition(tenant, true)?;
+        let (limits, of_all) = (&self.context.limits, self.context.unprocessed.load(Ordering::SeqCst));
+        let bytes = partition.unprocessed_bytes();
+        let tenants = lock(&self.tenants);
+        let count = u64::try_from(tenants.len()).unwrap_or(u64::MAX);
+        let waiting = Waiting { bytes, of_all, tenants: count };
+        if !waiting.is_little(limits) {
+            let others = tenants.iter().filter(|(id, _)| **id != tenant);
+            let others = others.map(|(_, other)| other.partition.stored_bytes()).collect();
+            drop(tenants);
+            waiting.check(limits, others)?;
         }
-        let limit = limits.batch_bytes.saturating_add(payload::ENVELOPE);
-        if total > limit {
-            return Err(Error::BatchTooLarge { bytes: total, limit });
-        }
-        let (unprocessed_bytes, max_bytes) = (self.context.unprocessed.load(Ordering::SeqCst), limits.max_bytes);
-        if unprocessed_bytes >= limits.full_at() {
-            return Err(Error::Full { unprocessed_bytes, max_bytes });
-        }
-        Ok(total)
+        Ok(partition)
     }
 
     /// Frames from `from` on: at least one when there is data, about `max_bytes` in all; empty at the end. Where
     /// retention has deleted `from`, the first frame begins at the oldest place kept.
     pub fn read(&self, tenant: TenantId, from: Offset, max_bytes: usize) -> Result<Vec<Frame>> {
-        self.find(tenant).map_or(Ok(Vec::new()), |partition| read::read(&partition, from, max_bytes))
+        self.find_open(tenant)?.map_or(Ok(Vec::new()), |partition| read::read(&partition, from, max_bytes))
     }
 
     /// Blocks until there is data at or after `from`; false when the time is over.
@@ -229,7 +261,21 @@ impl Bus {
 
     /// The event of that id; an error when the bytes that would hold it are damaged.
     pub fn get(&self, tenant: TenantId, id: EventId) -> Result<Option<Event>> {
-        self.find(tenant).map_or(Ok(None), |partition| read::get(&partition, id))
+        self.find_open(tenant)?.map_or(Ok(None), |partition| read::get(&partition, id))
+    }
+
+    /// What stands before a place.
+    pub fn before(&self, tenant: TenantId, at: Offset) -> Result<Before> {
+        match self.find_open(tenant)? {
+            Some(partition) => read::before(&partition, at.0),
+            None if at.0 == 0 => Ok(Before::Start),
+            None => Ok(Before::Beyond { end: Offset(0) }),
+        }
+    }
+
+    /// The place behind the last event whose id is not above `id`: ids grow in a log, and in one that follows on another.
+    pub fn behind(&self, tenant: TenantId, id: EventId) -> Result<Offset> {
+        self.find_open(tenant)?.map_or(Ok(Offset(0)), |partition| read::behind(&partition, id))
     }
 
     /// The events that `filter` takes.
@@ -243,7 +289,7 @@ impl Bus {
     }
 
     fn search(&self, tenant: TenantId, key: Option<u64>, query: &Query, filter: Filter<'_>) -> Result<Page> {
-        if let Some(partition) = self.find(tenant) {
+        if let Some(partition) = self.find_open(tenant)? {
             search::search(&partition, key, query, filter)
         } else {
             let mut page = Page::default();
@@ -313,11 +359,15 @@ impl Bus {
         lock(&self.tenants).values().map(|tenant| Arc::clone(&tenant.partition)).collect()
     }
 
-    /// Deletes processed, sealed segments: those older than the retention, then the oldest until `max_bytes` hold. Says
-    /// what was deleted of whom.
+    /// Deletes processed, sealed segments: those older than the retention, then the oldest of who holds more than its share
+    /// until `max_bytes` hold. Says what was deleted of whom.
     pub fn apply_retention(&self, now: Timestamp) -> Result<BTreeMap<TenantId, Deleted>> {
-        let _one_at_a_time = lock(&self.retention);
-        retention::apply(&self.partitions(), now)
+        let mut told = lock(&self.retention);
+        let shut: Vec<TenantId> = lock(&self.shut).keys().copied().collect();
+        for tenant in shut {
+            self.open_tenant(tenant)?;
+        }
+        retention::apply(&self.partitions(), now, &mut told)
     }
 
     pub fn stats(&self, tenant: TenantId) -> Stats {
@@ -346,6 +396,11 @@ impl Bus {
         stats
     }
 
+    #[cfg(test)]
+    pub(crate) fn stored_bytes(&self, tenant: TenantId) -> u64 {
+        self.find(tenant).map_or(0, |partition| partition.stored_bytes())
+    }
+
     /// Damage found so far, at open or in reading.
     pub fn damage(&self, tenant: TenantId) -> Vec<Damage> {
         let Some(partition) = self.find(tenant) else { return Vec::new() };
@@ -356,8 +411,12 @@ impl Bus {
     /// Ends the tenant's writer and deletes its files, processed or not.
     pub fn remove_tenant(&self, tenant: TenantId) -> Result<()> {
         let _one_at_a_time = lock(&self.retention);
-        let Some(removed) = lock(&self.tenants).remove(&tenant) else { return Ok(()) };
-        let Tenant { partition, thread, .. } = removed;
+        let removed = lock(&self.tenants).remove(&tenant);
+        let (partition, thread) = match removed {
+            Some(Tenant { partition, thread, .. }) => (partition, thread),
+            None if self.is_open(tenant).is_ok() => return Ok(()),
+            None => (Arc::new(Partition::new(Arc::clone(&self.context), tenant, Log::default())), None),
+        };
         partition.queue.close(false);
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("a thread of the bus panicked");
@@ -368,6 +427,7 @@ impl Bus {
             let path = dir.join(name);
             disk.remove(&path).map_err(io_error("removing", &path))?;
         }
+        lock(&self.shut).remove(&tenant);
         for dir in dir.ancestors().take(2) {
             match disk.remove_dir(dir) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

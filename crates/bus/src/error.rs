@@ -12,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Events come faster than they are processed: nothing of this batch was stored.
+    /// Events come faster than they are processed: nothing of this batch was stored. The numbers are the tenant's own.
     #[error("{unprocessed_bytes} bytes wait to be processed, of at most {max_bytes}")]
     Full { unprocessed_bytes: u64, max_bytes: u64 },
     /// The queue before the disk is full: nothing of this batch was stored.
@@ -51,10 +51,21 @@ impl Error {
         matches!(self, Self::Full { .. } | Self::Busy { .. })
     }
 
+    /// Whether the disk has the bytes and cannot give them, as for a bad sector: asking again gives no more.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_unreadable(source))
+    }
+
     /// Whether the same batch will never be taken.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::EventTooLarge { .. } | Self::NameTooLong { .. } | Self::BatchTooLarge { .. })
     }
+}
+
+/// What Linux answers for bytes that the medium does not give back or the file system finds damaged: `EIO`, `ENODATA`,
+/// `EBADMSG`, `EUCLEAN`. Rights and a lack of anything are not among them: those can be mended.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(5 | 61 | 74 | 117))
 }
 
 /// Names what failed on which path.

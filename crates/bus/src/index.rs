@@ -15,7 +15,7 @@ use shieldops_model::SegmentId;
 
 use crate::{
     disk::{DiskFile, read_all, replace},
-    error::{Result, io_error},
+    error::{Result, io_error, is_unreadable},
     partition::{Extent, Partition, lock},
     segment::{HEADER as SEGMENT_HEADER, Segment, State},
     walk::Step,
@@ -49,6 +49,8 @@ struct Growing {
     postings: HashMap<u64, Vec<u32>>,
     count: usize,
     full: bool,
+    /// Something could not be read: what is built of it is not kept.
+    has_holes: bool,
 }
 
 /// The index of the segment that grows, and which index files were found whole.
@@ -80,9 +82,10 @@ impl Growing {
                 if self.count > partition.context.limits.index_postings {
                     self.full = true;
                     self.covered = u32::try_from(header.next().saturating_sub(offset)).unwrap_or(u32::MAX);
-                    return Ok(());
+                    break;
                 }
             }
+            self.has_holes |= walk.met_holes();
             Ok(())
         });
         if let Err(error) = read {
@@ -161,18 +164,23 @@ impl ActiveIndex {
     fn look_up(&mut self, partition: &Partition, extent: &Extent, key: u64) -> Result<Option<Hits>> {
         let path = partition.dir.join(Segment::name(extent.segment, "idx"));
         if !self.whole.contains(&extent.segment) {
-            let bytes =
-                read_all(partition.context.disk.as_ref(), &path, CEILING).map_err(io_error("reading", &path))?;
+            let bytes = match read_all(partition.context.disk.as_ref(), &path, CEILING) {
+                Err(error) if is_unreadable(&error) => None,
+                read => read.map_err(io_error("reading", &path))?,
+            };
             if !bytes.is_some_and(|bytes| is_whole(bytes, partition, extent)) {
                 return Ok(None);
             }
             self.whole.insert(extent.segment);
         }
-        if let Ok(file) = partition.context.disk.open(&path) {
-            find(file.as_ref(), &path, key)
-        } else {
-            self.whole.remove(&extent.segment);
-            Ok(None)
+        let found = partition.context.disk.open(&path).ok().map(|file| find(file.as_ref(), &path, key));
+        match found {
+            Some(Err(error)) if !error.is_unreadable() => Err(error),
+            Some(Ok(hits)) => Ok(hits),
+            _ => {
+                self.whole.remove(&extent.segment);
+                Ok(None)
+            }
         }
     }
 
@@ -190,6 +198,9 @@ impl ActiveIndex {
             Growing::of(extent.segment)
         };
         built.catch_up(partition, extent, offset)?;
+        if built.has_holes {
+            return Ok(then(&built));
+        }
         let name = Segment::name(extent.segment, "idx");
         let bytes = built.encode(partition, extent);
         match replace(partition.context.disk.as_ref(), &partition.dir, &name, &bytes) {

@@ -5,7 +5,7 @@
 //! caller runs it on a blocking pool, or bridges `append_then` to a oneshot.
 //!
 //! `bus` appends and reads · `writer` group commit · `recover` opening · `frame`, `payload`, `segment`, `sealed`, `index`,
-//! `retention` what is on disk · `walk` reading it · `verify` checking it offline.
+//! `retention` what is on disk · `share` how tenants share it · `walk` reading it · `verify` checking it offline.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::as_conversions))]
 
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use shieldops_model::{Event, EventId, SegmentId, TenantId, TimeQuality, Timestamp};
 use shieldops_seal::SealKey;
 
+mod admit;
 mod bus;
 mod disk;
 mod error;
@@ -33,6 +34,7 @@ mod retention;
 mod sealed;
 mod search;
 mod segment;
+mod share;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -85,6 +87,24 @@ pub struct Appended {
     pub offset: Offset,
     /// The producer had sent this number, or a later one, before: nothing was stored again.
     pub duplicate: bool,
+}
+
+/// What stands in the log before a place: tells whether a place that was kept elsewhere is one of this log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing: it is the beginning.
+    Start,
+    Event(EventId),
+    /// Retention has deleted it, and all up to here.
+    Deleted {
+        until: Offset,
+    },
+    /// It cannot be read any more.
+    Unreadable,
+    /// The log ends before that place.
+    Beyond {
+        end: Offset,
+    },
 }
 
 /// A batch as it was read back, or a stretch of the log that cannot be.

@@ -29,7 +29,7 @@ pub struct Limits {
     pub commit_bytes: usize,
     /// How long a blocking append waits for room in the queue.
     pub queue_wait: Duration,
-    /// Bytes on disk, over all tenants: appends are refused when unprocessed bytes reach 90 % of it.
+    /// Bytes on disk, over all tenants: one whose unprocessed bytes reach 90 % of what the others leave it is refused.
     pub max_bytes: u64,
     /// Processed segments whose events are all older than this are deleted.
     pub retention: Duration,
@@ -75,9 +75,9 @@ impl Limits {
             () => Ok(()),
         }
     }
+}
 
-    /// Unprocessed bytes at which appends are refused.
-    pub(crate) fn full_at(&self) -> u64 {
-        self.max_bytes / 10 * 9
-    }
+/// Unprocessed bytes at which appends are refused, where so many may be on disk.
+pub(crate) fn full_at(max_bytes: u64) -> u64 {
+    max_bytes / 10 * 9
 }

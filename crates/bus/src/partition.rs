@@ -15,7 +15,7 @@ use shieldops_seal::SealKey;
 
 use crate::{
     Damage, Disk, Error, Indexer, Keys, Limits, Offset,
-    error::{Result, io_error},
+    error::{Result, io_error, is_unreadable},
     frame::{self, Header, Place},
     index::{ActiveIndex, Jobs},
     marks::Marks,
@@ -51,6 +51,10 @@ pub(crate) struct Partition {
     key_proven: AtomicBool,
     state: Mutex<Log>,
     news: Condvar,
+    /// What it adds to the unprocessed bytes of the bus.
+    unprocessed: AtomicU64,
+    /// Bytes of its segments, processed or not.
+    stored: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -65,8 +69,6 @@ pub(crate) struct Log {
     pub(crate) retired: Retired,
     pub(crate) truncated_bytes: u64,
     pub(crate) duplicates: u64,
-    /// What this partition adds to the unprocessed bytes of the bus.
-    pub(crate) counted: u64,
 }
 
 /// An extent of a segment's file to read, taken under the lock and read without it.
@@ -106,6 +108,16 @@ impl Log {
         });
         bytes.fold(0, u64::saturating_add)
     }
+
+    fn stored_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Its segments from the first to the last, as far as a change of them shows here.
+    fn shape(&self) -> (usize, Option<SegmentId>, u64) {
+        let last = self.segments.back().map_or(0, |segment| segment.bytes);
+        (self.segments.len(), self.segments.front().map(|segment| segment.id), last)
+    }
 }
 
 impl Partition {
@@ -123,7 +135,11 @@ impl Partition {
             key_proven: AtomicBool::new(false),
             state: Mutex::new(log),
             news: Condvar::new(),
+            unprocessed: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
         };
+        let stored = partition.log().stored_bytes();
+        partition.stored.store(stored, Ordering::SeqCst);
         partition.change(|_| ());
         partition
     }
@@ -132,17 +148,35 @@ impl Partition {
         lock(&self.state)
     }
 
-    /// Changes the log, keeps the count of unprocessed bytes, and wakes those who wait.
+    /// Changes the log, keeps the counts of bytes, and wakes those who wait.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
         let mut log = self.log();
+        let (segments, first, last) = log.shape();
         let result = change(&mut log);
         let now = log.unprocessed_bytes();
         self.context.unprocessed.fetch_add(now, Ordering::SeqCst);
-        self.context.unprocessed.fetch_sub(log.counted, Ordering::SeqCst);
-        log.counted = now;
+        self.context.unprocessed.fetch_sub(self.unprocessed.swap(now, Ordering::SeqCst), Ordering::SeqCst);
+        // Mostly the last segment grew; all are counted only where one came or went.
+        let (segments_now, first_now, last_now) = log.shape();
+        let stored = if (segments_now, first_now) == (segments, first) {
+            self.stored_bytes().saturating_sub(last).saturating_add(last_now)
+        } else {
+            log.stored_bytes()
+        };
+        self.stored.store(stored, Ordering::SeqCst);
         drop(log);
         self.news.notify_all();
         result
+    }
+
+    /// Bytes that wait to be processed.
+    pub(crate) fn unprocessed_bytes(&self) -> u64 {
+        self.unprocessed.load(Ordering::SeqCst)
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.stored.load(Ordering::SeqCst)
     }
 
     /// Blocks until there is data at or after `from`.
@@ -194,6 +228,10 @@ impl Partition {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let why = "the segment's file is missing".to_owned();
+                return Err(Error::Damaged { path: extent.path.clone(), position: 0, why });
+            }
+            Err(error) if is_unreadable(&error) => {
+                let why = format!("the segment's file cannot be opened: {error}");
                 return Err(Error::Damaged { path: extent.path.clone(), position: 0, why });
             }
             Err(error) => return Err(io_error("opening", &extent.path)(error)),

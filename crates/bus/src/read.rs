@@ -3,11 +3,15 @@
 use shieldops_model::{Event, EventId};
 
 use crate::{
-    Damage, Error, Frame, Offset,
+    Before, Damage, Error, Frame, Offset,
     error::Result,
     partition::{Extent, Partition},
     walk::Step,
+    wire::len64,
 };
+
+/// Bytes read at once where an id is looked for.
+const CHUNK: usize = 256 * 1024;
 
 /// Frames from `from` on, about `max_bytes` of them and at least one; empty at the end of the log.
 pub(crate) fn read(partition: &Partition, from: Offset, max_bytes: usize) -> Result<Vec<Frame>> {
@@ -111,6 +115,57 @@ impl Reading<'_> {
         match self.unopened {
             Some(error) if !self.partition.key_is_proven() => Err(error),
             _ => Ok(self.frames),
+        }
+    }
+}
+
+/// What stands before the place `at`.
+pub(crate) fn before(partition: &Partition, at: u64) -> Result<Before> {
+    let (begin, end) = {
+        let log = partition.log();
+        if at == log.retired.offset && at > 0 {
+            return Ok(log.retired.last.map_or(Before::Unreadable, Before::Event));
+        }
+        (log.retired.offset, log.end)
+    };
+    if at > end {
+        return Ok(Before::Beyond { end: Offset(end) });
+    }
+    if at < begin {
+        return Ok(Before::Deleted { until: Offset(begin) });
+    }
+    let Some(place) = at.checked_sub(1) else { return Ok(Before::Start) };
+    let frames = read(partition, Offset(place), 1)?;
+    let there = frames.first().filter(|frame| frame.offset.0 == place).and_then(|frame| frame.events.first());
+    Ok(there.map_or(Before::Unreadable, |event| Before::Event(event.id)))
+}
+
+/// The place behind the last event whose id is not above `id`.
+pub(crate) fn behind(partition: &Partition, id: EventId) -> Result<Offset> {
+    let mut behind = {
+        let log = partition.log();
+        let after = log.segments.partition_point(|segment| segment.first <= id);
+        let Some(segment) = after.checked_sub(1).and_then(|at| log.segments.get(at)) else {
+            return Ok(Offset(log.retired.offset));
+        };
+        if segment.last <= id {
+            return Ok(Offset(segment.end));
+        }
+        segment.offset_of(id)
+    };
+    let mut at = Offset(behind);
+    loop {
+        let frames = read(partition, at, CHUNK)?;
+        let Some(last) = frames.last() else { return Ok(Offset(behind)) };
+        at = last.next;
+        for frame in &frames {
+            let known = frame.events.partition_point(|event| event.id <= id);
+            if known > 0 {
+                behind = frame.offset.0.saturating_add(len64(known));
+            }
+            if known < frame.events.len() {
+                return Ok(Offset(behind));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use shieldops_model::{EventId, SegmentId, TenantId};
 use crate::{
     Damage, DiskFile, Error, Offset,
     disk::{read_all, replace},
-    error::{Result, io_error},
+    error::{Result, io_error, is_unreadable},
     frame::{Header, Place},
     marks::{Marks, ProducerMark},
     merkle::Frontier,
@@ -16,7 +16,7 @@ use crate::{
     retention::Retired,
     sealed,
     segment::{FileHeader, HEADER, HeaderFault, Segment, State},
-    walk::{Step, Walk},
+    walk::{Step, UNREADABLE, Walk},
     wire::len64,
     writer::Active,
 };
@@ -41,13 +41,24 @@ struct Recovery<'a> {
 pub(crate) fn recover(context: &Context, tenant: TenantId, dir: &Path) -> Result<Recovered> {
     let names: BTreeSet<String> = context.disk.list(dir).map_err(io_error("listing", dir))?.into_iter().collect();
     let place = Place { tenant, partition: 0 };
-    let retired = Retired::load(context.disk.as_ref(), dir)?;
+    let (retired, is_known) = match Retired::load(context.disk.as_ref(), dir) {
+        Err(error) if error.is_unreadable() || matches!(error, Error::Damaged { .. }) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(tenant.id = %tenant, error, "where the log begins is taken from its first segment");
+            (Retired::default(), false)
+        }
+        retired => (retired?, true),
+    };
     let log = Log { end: retired.offset, last: retired.last, retired, ..Log::default() };
     let result = Recovered { log, active: None, unsealed: Vec::new(), unindexed: Vec::new() };
     let mut recovery = Recovery { context, place, dir, names, result };
     recovery.remove_leftovers()?;
     for id in recovery.segments() {
         recovery.segment(id)?;
+    }
+    if !is_known {
+        let log = &mut recovery.result.log;
+        log.retired = Retired::begins(log.segments.front().map_or(0, |segment| segment.offset));
     }
     recovery.name_gaps();
     recovery.finish();
@@ -92,15 +103,14 @@ impl Recovery<'_> {
                 .try_for_each(|extension| self.remove(&Segment::name(id, extension)));
         }
         let path = Segment::path(self.dir, id);
-        let len = if has_file { self.open(&path)?.len().map_err(io_error("reading", &path))? } else { 0 };
-        if len != segment.bytes {
-            let why = if has_file {
-                format!("the segment has {len} bytes and was sealed with {}", segment.bytes)
-            } else {
-                "the segment's file is missing".to_owned()
+        let len = if has_file { self.len(&path)? } else { None };
+        if len != Some(segment.bytes) {
+            let (events, why) = match len {
+                Some(len) => (0, format!("the segment has {len} bytes and was sealed with {}", segment.bytes)),
+                None if has_file => (segment.events, "the disk cannot read the segment's file".to_owned()),
+                None => (segment.events, "the segment's file is missing".to_owned()),
             };
-            let events = if has_file { 0 } else { segment.events };
-            self.name_damage(&mut segment, len, events, why);
+            self.name_damage(&mut segment, len.unwrap_or(0), events, why);
         }
         if !has_index && has_file {
             self.result.unindexed.push(id);
@@ -118,7 +128,10 @@ impl Recovery<'_> {
             return Ok(None);
         }
         let path = self.dir.join(name);
-        let bytes = read_all(self.context.disk.as_ref(), &path, sealed::CEILING).map_err(io_error("reading", &path))?;
+        let bytes = match read_all(self.context.disk.as_ref(), &path, sealed::CEILING) {
+            Err(error) if is_unreadable(&error) => None,
+            read => read.map_err(io_error("reading", &path))?,
+        };
         let decoded = bytes.and_then(|bytes| sealed::decode(&bytes, self.place));
         if decoded.is_none() {
             tracing::warn!(path = %path.display(), "segment metadata is damaged: reading the segment instead");
@@ -126,8 +139,12 @@ impl Recovery<'_> {
         Ok(decoded.filter(|(segment, _)| segment.id == id))
     }
 
-    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        self.context.disk.open(path).map_err(io_error("opening", path))
+    /// Bytes of a file; `None` when the disk cannot even say that.
+    fn len(&self, path: &Path) -> Result<Option<u64>> {
+        match self.context.disk.open(path).and_then(|file| file.len()) {
+            Err(error) if is_unreadable(&error) => Ok(None),
+            len => len.map(Some).map_err(io_error("opening", path)),
+        }
     }
 
     /// Reads a segment that has no metadata.
@@ -137,6 +154,10 @@ impl Recovery<'_> {
         let file = match self.context.disk.open(&path) {
             // Only damaged metadata is left: the gap is named later.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if is_unreadable(&error) => {
+                tracing::error!(tenant.id = %self.place.tenant, path = %path.display(), %error, "a segment cannot be opened: its events are missing");
+                return Ok(());
+            }
             other => other.map_err(io_error("opening", &path))?,
         };
         let len = file.len().map_err(io_error("reading", &path))?;
@@ -153,7 +174,14 @@ impl Recovery<'_> {
             Err(_) => (self.result.log.end, EventId::from_bits(id.bits()).time()),
         };
         let mut scan = Scan::new(Segment::new(id, offset, made_at), why.is_none());
-        scan.run(&mut Walk::new(file.as_ref(), &path, len64(HEADER).min(len), len), &path)?;
+        let mut walk = Walk::new(file.as_ref(), &path, len64(HEADER).min(len), len);
+        scan.run(&mut walk, &path)?;
+        // What cannot be read may have been acknowledged: nothing of it is cut off, and the log goes on in a new segment.
+        let is_last = is_last && !walk.met_holes() && why != Some(UNREADABLE);
+        if scan.segment.frames == 0 && walk.met_holes() {
+            tracing::error!(tenant.id = %self.place.tenant, path = %path.display(), "no event of a segment can be read");
+            return Ok(());
+        }
         if scan.segment.frames == 0 && is_last {
             // Made but never used: nothing in it was acknowledged.
             self.result.log.truncated_bytes = self.result.log.truncated_bytes.saturating_add(len);
@@ -255,7 +283,10 @@ impl Recovery<'_> {
 
 fn read_header(file: &dyn DiskFile, path: &Path) -> Result<Result<FileHeader, &'static str>> {
     let mut bytes = [0; HEADER];
-    let read = file.read_at(&mut bytes, 0).map_err(io_error("reading", path))?;
+    let read = match file.read_at(&mut bytes, 0) {
+        Err(error) if is_unreadable(&error) => return Ok(Err(UNREADABLE)),
+        read => read.map_err(io_error("reading", path))?,
+    };
     match FileHeader::decode(bytes.get(..read).unwrap_or_default()) {
         Ok(header) => Ok(Ok(header)),
         Err(HeaderFault::Newer(version)) => Err(Error::Newer { path: path.to_path_buf(), version }),

@@ -12,6 +12,7 @@ use crate::{
     error::{Result, io_error},
     partition::{Log, Partition, lock},
     segment::{Segment, State},
+    share,
 };
 
 const NAME: &str = "retired.json";
@@ -30,6 +31,11 @@ pub(crate) struct Retired {
 }
 
 impl Retired {
+    /// A log that begins there, where what was remembered of its beginning is lost.
+    pub(crate) fn begins(offset: u64) -> Self {
+        Self { offset, ..Self::default() }
+    }
+
     pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Self> {
         let path = dir.join(NAME);
         let Some(bytes) = read_all(disk, &path, 64 * 1024).map_err(io_error("reading", &path))? else {
@@ -60,14 +66,16 @@ impl Log {
     fn deletable(&self) -> Option<&Segment> {
         self.segments.front().filter(|segment| segment.state == State::Sealed && segment.end <= self.processed)
     }
-
-    fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).fold(0, u64::saturating_add)
-    }
 }
 
-/// Deletes what is processed and older than `retention`, then the oldest of the largest tenants down to `max_bytes`.
-pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) -> Result<BTreeMap<TenantId, Deleted>> {
+/// Deletes what is processed and older than `retention`, then the oldest of those tenants that hold more than their share,
+/// the largest first, down to `max_bytes`. A tenant whose excess is not processed yet keeps it, and no other pays for it:
+/// `told` remembers that this was said.
+pub(crate) fn apply(
+    partitions: &[std::sync::Arc<Partition>],
+    now: Timestamp,
+    told: &mut bool,
+) -> Result<BTreeMap<TenantId, Deleted>> {
     let mut deleted = BTreeMap::new();
     for partition in partitions {
         let oldest = now.minus(partition.context.limits.retention);
@@ -76,20 +84,26 @@ pub(crate) fn apply(partitions: &[std::sync::Arc<Partition>], now: Timestamp) ->
         }
     }
     loop {
-        let sizes: Vec<(u64, Option<SegmentId>)> = partitions
-            .iter()
-            .map(|partition| {
-                let log = partition.log();
-                (log.bytes(), log.deletable().map(|segment| segment.id))
-            })
-            .collect();
-        let total = sizes.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
-        let largest =
-            partitions.iter().zip(sizes).filter(|(_, (_, id))| id.is_some()).max_by_key(|(_, (bytes, _))| *bytes);
-        let Some((partition, (_, Some(id)))) = largest else { return Ok(deleted) };
-        if total <= partition.context.limits.max_bytes {
+        let Some(max_bytes) = partitions.first().map(|partition| partition.context.limits.max_bytes) else {
+            return Ok(deleted);
+        };
+        let sizes: Vec<u64> = partitions.iter().map(|partition| partition.stored_bytes()).collect();
+        let total = sizes.iter().copied().fold(0, u64::saturating_add);
+        if total <= max_bytes {
+            *told = false;
             return Ok(deleted);
         }
+        let share = share::of_each(max_bytes, sizes.clone());
+        let mut over: Vec<_> = partitions.iter().zip(sizes).filter(|(_, bytes)| *bytes > share).collect();
+        over.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        let oldest = |partition: &Partition| partition.log().deletable().map(|segment| segment.id);
+        let Some((partition, id)) = over.iter().find_map(|(partition, _)| Some((*partition, oldest(partition)?)))
+        else {
+            if let Some((largest, bytes)) = over.first().filter(|_| !std::mem::replace(told, true)) {
+                tracing::warn!(tenant.id = %largest.place.tenant, bytes, share, max_bytes, "events that are not processed yet take more than their share of the disk; nothing of other tenants is deleted for them");
+            }
+            return Ok(deleted);
+        };
         delete(partition, id, &mut deleted)?;
     }
 }

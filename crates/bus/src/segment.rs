@@ -176,6 +176,12 @@ impl Segment {
         self.position_before(after)
     }
 
+    /// The offset of that frame.
+    pub(crate) fn offset_of(&self, id: EventId) -> u64 {
+        let after = self.marks.partition_point(|mark| mark.first <= id);
+        after.checked_sub(1).and_then(|at| self.marks.get(at)).map_or(self.offset, |mark| mark.offset)
+    }
+
     fn position_before(&self, after: usize) -> u64 {
         let mark = after.checked_sub(1).and_then(|at| self.marks.get(at));
         // Before the first mark there can only be damaged frames.

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -61,6 +62,10 @@ struct Contents {
     now: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Write>,
+    /// Bytes that it cannot give back.
+    bad: Vec<Range<usize>>,
+    /// It may not be opened.
+    forbidden: bool,
 }
 
 enum Write {
@@ -186,6 +191,24 @@ impl LossyDisk {
         contents.map(|contents| contents.now.clone()).unwrap_or_default()
     }
 
+    /// From now on these bytes of a file cannot be read, as on a bad sector; with none, all can be again.
+    pub fn spoil(&self, path: &Path, bytes: Option<Range<usize>>) {
+        let mut inner = self.inner();
+        let file = inner.names.files.get(path).copied();
+        if let Some(contents) = file.and_then(|file| inner.files.get_mut(&file)) {
+            contents.bad = bytes.into_iter().collect();
+        }
+    }
+
+    /// Whether a file may not be opened, as one of another owner.
+    pub fn forbid(&self, path: &Path, forbidden: bool) {
+        let mut inner = self.inner();
+        let file = inner.names.files.get(path).copied();
+        if let Some(contents) = file.and_then(|file| inner.files.get_mut(&file)) {
+            contents.forbidden = forbidden;
+        }
+    }
+
     /// Changes the bytes of a file behind everyone's back, durably.
     pub fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut inner = self.inner();
@@ -258,6 +281,9 @@ impl Disk for LossyDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let inner = self.operate()?;
         let file = inner.file(path)?;
+        if inner.files.get(&file).is_some_and(|contents| contents.forbidden) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         Ok(self.handle(&inner, file))
     }
 
@@ -316,6 +342,10 @@ impl DiskFile for LossyFile {
             let start = usize::try_from(position).unwrap_or(usize::MAX);
             let there = contents.now.get(start..).unwrap_or_default();
             let len = there.len().min(buffer.len());
+            let end = start.saturating_add(len);
+            if contents.bad.iter().any(|bad| bad.start < end && start < bad.end) {
+                return Err(io::Error::from_raw_os_error(5));
+            }
             if let (Some(to), Some(from)) = (buffer.get_mut(..len), there.get(..len)) {
                 to.copy_from_slice(from);
             }

@@ -3,9 +3,12 @@
 mod damage;
 mod faults;
 mod log;
+mod places;
 mod power;
 mod retention;
 mod search;
+mod shares;
+mod unreadable;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -1,11 +1,11 @@
 //! Walks the frames of a segment file in order, checking each; after damage it finds the next whole frame, so that one
-//! bad byte costs one frame and never the rest of the segment.
+//! bad byte costs one frame and never the rest of the segment. Bytes that the disk cannot read are damage like any other.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use crate::{
     disk::DiskFile,
-    error::{Result, io_error},
+    error::{Result, io_error, is_unreadable},
     frame::{self, Header, LONG_HEADER, SHORT_HEADER},
     limits::FRAME_CEILING,
     wire::{len64, size},
@@ -13,6 +13,9 @@ use crate::{
 
 /// Bytes read at once.
 const CHUNK: usize = 256 * 1024;
+/// What a disk loses at once.
+const PAGE: u64 = 4096;
+pub(crate) const UNREADABLE: &str = "the disk cannot read it";
 
 pub(crate) enum Step<'a> {
     Frame {
@@ -35,11 +38,19 @@ pub(crate) struct Walk<'a> {
     end: u64,
     buffer: Vec<u8>,
     buffer_at: u64,
+    /// The buffer has pages that the disk cannot read, as zeros.
+    holes: bool,
+    met_holes: bool,
 }
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, path: &'a Path, position: u64, end: u64) -> Self {
-        Self { file, path, position, end, buffer: Vec::new(), buffer_at: position }
+        Self { file, path, position, end, buffer: Vec::new(), buffer_at: position, holes: false, met_holes: false }
+    }
+
+    /// Whether some of what was looked at so far could not be read: another time it may be.
+    pub(crate) fn met_holes(&self) -> bool {
+        self.met_holes
     }
 
     /// The next step, `None` at the end.
@@ -55,6 +66,7 @@ impl<'a> Walk<'a> {
                 let bytes = self.window(position, len)?;
                 return Ok(Some(Step::Frame { position, header, bytes }));
             }
+            Err(_why) if self.holes => UNREADABLE,
             Err(why) => why,
         };
         let mut until = position.saturating_add(1);
@@ -108,6 +120,30 @@ impl<'a> Walk<'a> {
         Ok(false)
     }
 
+    /// Fills the buffer page by page: what cannot be read stays zero, which is no frame.
+    fn read_around(&mut self, position: u64) -> io::Result<usize> {
+        self.buffer.fill(0);
+        (self.holes, self.met_holes) = (true, true);
+        let mut done = 0_usize;
+        while done < self.buffer.len() {
+            let at = position.saturating_add(len64(done));
+            let page = size(PAGE.saturating_sub(at.checked_rem(PAGE).unwrap_or(0)));
+            let end = done.saturating_add(page).min(self.buffer.len());
+            let Some(part) = self.buffer.get_mut(done..end) else { break };
+            match self.file.read_at(part, at) {
+                Ok(read) if read < part.len() => return Ok(done.saturating_add(read)),
+                Ok(_) => {}
+                Err(error) if is_unreadable(&error) => {
+                    part.fill(0);
+                    tracing::warn!(path = %self.path.display(), position = at, %error, "the disk cannot read a page of events");
+                }
+                Err(error) => return Err(error),
+            }
+            done = end;
+        }
+        Ok(done)
+    }
+
     /// The bytes at `position`, fewer only at the end of the file.
     fn window(&mut self, position: u64, len: usize) -> Result<&[u8]> {
         let start = position.checked_sub(self.buffer_at).map(size);
@@ -115,8 +151,12 @@ impl<'a> Walk<'a> {
         if !held {
             let left = size(self.end.saturating_sub(position));
             self.buffer.resize(len.max(CHUNK.min(left)), 0);
-            let read = self.file.read_at(&mut self.buffer, position).map_err(io_error("reading", self.path))?;
-            self.buffer.truncate(read);
+            self.holes = false;
+            let read = match self.file.read_at(&mut self.buffer, position) {
+                Err(error) if is_unreadable(&error) => self.read_around(position),
+                read => read,
+            };
+            self.buffer.truncate(read.map_err(io_error("reading", self.path))?);
             self.buffer_at = position;
         }
         let start = size(position.saturating_sub(self.buffer_at));

@@ -186,7 +186,7 @@ pub(super) struct Intel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Bus {
-    /// The bytes that events may take on disk. Senders are told to wait when events not yet processed reach 90 % of it.
+    /// The bytes that events of all tenants may take on disk. A tenant's senders are told to wait when its events not yet processed reach 90 % of what the others leave it, never below an equal part. To make room, only those that hold more than their share lose processed events.
     pub(super) max_bytes: u64,
     /// Hours after which processed events are deleted.
     pub(super) retention_hours: u64,
