@@ -69,16 +69,22 @@ pub(crate) struct Report {
     errors: usize,
     /// What the tests of this file may still cost.
     budget: usize,
+    /// Values that this file may still have.
+    values: usize,
 }
 
 /// A file with more problems than this is not listed further.
 const MAX_DIAGNOSTICS: usize = 500;
 /// States of all automata and forms of all encoded values of one file, about 32 bytes each.
 const MAX_COST: usize = 1_000_000;
+/// Values in all documents of one file, those of aliases and of a global document counted as often as they are used.
+pub(crate) const MAX_VALUES: usize = 200_000;
+/// Characters of a message, which may quote what a file says.
+const MAX_MESSAGE_CHARS: usize = 1_000;
 
 impl Report {
     pub(crate) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), found: Vec::new(), errors: 0, budget: MAX_COST }
+        Self { file: file.to_owned(), found: Vec::new(), errors: 0, budget: MAX_COST, values: MAX_VALUES }
     }
 
     pub(crate) fn error(&mut self, at: Place, code: &'static str, message: impl Into<String>, fix: impl Into<String>) {
@@ -111,6 +117,13 @@ impl Report {
         self.budget > 0
     }
 
+    /// Takes so many values from those that this file may have; `false` once they are used up.
+    pub(crate) fn hold(&mut self, values: usize) -> bool {
+        let left = self.values.checked_sub(values);
+        self.values = left.unwrap_or(0);
+        left.is_some()
+    }
+
     pub(crate) fn into_found(self) -> Vec<Diagnostic> {
         self.found
     }
@@ -118,9 +131,18 @@ impl Report {
     fn push(&mut self, severity: DiagnosticSeverity, at: Place, code: &'static str, message: String, fix: String) {
         if self.found.len() < MAX_DIAGNOSTICS {
             let file = self.file.clone();
+            let (message, fix) = (shortened(message), shortened(fix));
             self.found.push(Diagnostic { severity, code, file, line: at.line, column: at.column, message, fix });
         }
     }
+}
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE_CHARS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// The candidate nearest to a word, where it is near enough to have been meant.

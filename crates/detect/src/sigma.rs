@@ -28,15 +28,17 @@ mod highlight;
 pub(crate) mod item;
 pub mod lint;
 pub(crate) mod matcher;
-mod meta;
+pub(crate) mod meta;
 pub(crate) mod modifiers;
 pub(crate) mod net;
 mod parse;
 pub(crate) mod pattern;
 mod prepare;
+mod refer;
 mod route;
 pub(crate) mod rule;
 pub(crate) mod scalar;
+pub(crate) mod steps;
 mod why;
 pub(crate) mod yaml;
 

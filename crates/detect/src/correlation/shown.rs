@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::CompiledCorrelation;
-use crate::sigma::{Correlation, Detection, Expr, Header, Rule, RuleSet, RuleSource};
+use crate::{
+    diagnostic::Place,
+    sigma::{Correlation, Detection, Expr, Header, Rule, RuleSet, RuleSource},
+};
 
 impl CompiledCorrelation {
     /// Its log source is what those of its rules have in common.
@@ -23,7 +26,8 @@ impl Correlation {
     /// The same for one that is not compiled, or cannot be.
     pub fn as_rule(&self, log_source: RuleSource) -> Rule {
         let header: Header = self.header.clone();
-        let nothing = Detection { selections: Vec::new(), condition: Expr::Any(Vec::new()), items: 0 };
+        let nothing =
+            Detection { selections: Vec::new(), condition: Expr::Any(Vec::new()), items: 0, at: Place::default() };
         Rule {
             id: header.id,
             name: header.name,

@@ -17,6 +17,36 @@ pub(crate) struct Hits {
     pub(crate) end: u32,
 }
 
+/// What may be compared in one value for witnesses. Where texts that are much alike almost stand everywhere it is lost, and
+/// all of them are reported: their rules are looked at one by one then, which nothing makes slow.
+struct Patience(usize);
+
+impl Patience {
+    /// Comparisons that are free, and those for each byte of the value.
+    const FREE: usize = 4_096;
+    const PER_BYTE: usize = 16;
+    /// Bytes that one comparison takes.
+    const WIDE: usize = 16;
+
+    #[inline]
+    fn with(value: View<'_>) -> Self {
+        Self(Self::FREE.saturating_add(value.len().saturating_mul(Self::PER_BYTE)))
+    }
+
+    /// One text more, with the rules that it is reported for; whether there was patience for it.
+    #[inline]
+    fn compares(&mut self, bytes: usize, hits: Hits) -> bool {
+        let rules = usize::try_from(hits.end.wrapping_sub(hits.start)).unwrap_or(0);
+        self.0 = self.0.saturating_sub(bytes.div_euclid(Self::WIDE).saturating_add(rules).saturating_add(1));
+        self.0 > 0
+    }
+
+    #[inline]
+    fn is_lost(&self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// A text in its spelling, in lower case and ASCII, with where it must stand.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Witness {

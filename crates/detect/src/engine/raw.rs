@@ -6,6 +6,7 @@ use super::bytes::{escaped, is_boundary, is_plain};
 use crate::sigma::{
     item::Test,
     pattern::{Anchor, Parts, Pattern, Token},
+    steps::{self, Step, Steps},
 };
 
 #[derive(Debug, Clone)]
@@ -76,6 +77,11 @@ pub(crate) fn rarity(byte: u8) -> u32 {
     }
 }
 
+/// What looks for the text as it is compared.
+fn needle(text: &[u8], cased: bool) -> Option<Needle> {
+    if cased { Needle::cased(text, rarity) } else { Needle::new(text, rarity) }
+}
+
 impl Raw {
     /// `number` is the rule set's number of a field.
     pub(crate) fn of(test: &Test, number: &dyn Fn(&str) -> Option<usize>) -> Self {
@@ -100,7 +106,7 @@ impl Raw {
         if !is_plain(text) {
             return Self::Never;
         }
-        match Needle::new(&escaped(text), rarity) {
+        match needle(&escaped(text), cased) {
             Some(needle) => {
                 let cased = cased.then(|| escaped(text).into());
                 Self::Text(Text { needle, anchor, cased })
@@ -112,23 +118,27 @@ impl Raw {
     }
 }
 
-/// Whether one plain value stands in another, by their bytes.
-pub(crate) fn refers(value: &[u8], other: &[u8], anchor: Anchor, cased: bool) -> bool {
+/// Bytes of a value times those of another that is looked for at each of its places.
+const MAX_COMPARED: usize = 1_024 * 1_024;
+
+/// Whether one plain value stands in another, by their bytes; `None` where to try each place would take long.
+pub(crate) fn refers(value: &[u8], other: &[u8], anchor: Anchor, cased: bool) -> Option<bool> {
     let same = |part: &[u8]| if cased { part == other } else { part.eq_ignore_ascii_case(other) };
     let at_end = || {
         let start = value.len().checked_sub(other.len())?;
         Some(same(value.get(start..)?) && is_boundary(value, start))
     };
-    match anchor {
+    Some(match anchor {
         Anchor::Whole => same(value),
         Anchor::Start => value.get(..other.len()).is_some_and(same),
         Anchor::End => at_end().unwrap_or(false),
         Anchor::Anywhere if other.is_empty() => true,
+        Anchor::Anywhere if value.len().saturating_mul(other.len()) > MAX_COMPARED => return None,
         Anchor::Anywhere => {
             let mut parts = value.windows(other.len()).enumerate();
             parts.any(|(start, part)| same(part) && is_boundary(value, start))
         }
-    }
+    })
 }
 
 impl Text {
@@ -141,7 +151,7 @@ impl Text {
                 .len()
                 .checked_sub(wanted.len())
                 .is_some_and(|at| bytes.get(at..).is_some_and(|end| self.same(end)) && is_boundary(bytes, at)),
-            Anchor::Anywhere => self.needle.find(value, 0, |at| self.stands(bytes, at)).is_some(),
+            Anchor::Anywhere => self.needle.find(value, 0, |at| is_boundary(bytes, at)).is_some(),
         }
     }
 
@@ -150,14 +160,6 @@ impl Text {
             Some(cased) => bytes == &**cased,
             None => bytes.eq_ignore_ascii_case(self.needle.text()),
         }
-    }
-
-    fn stands(&self, bytes: &[u8], at: usize) -> bool {
-        let same = match &self.cased {
-            Some(cased) => bytes.get(at..).is_some_and(|rest| rest.starts_with(cased)),
-            None => true,
-        };
-        same && is_boundary(bytes, at)
     }
 }
 
@@ -171,7 +173,7 @@ impl Wild {
         if !texts.clone().all(is_plain) {
             return Some(Raw::Never);
         }
-        let mut runs: Vec<Run> = runs.iter().map(|run| Run::new(run)).collect::<Option<_>>()?;
+        let mut runs: Vec<Run> = runs.iter().map(|run| Run::new(run, cased)).collect::<Option<_>>()?;
         let last = if runs.len() > 1 { runs.pop() } else { None };
         let mut runs = runs.into_iter();
         let first = runs.next()?;
@@ -206,7 +208,7 @@ impl Wild {
 }
 
 impl Run {
-    fn new(tokens: &[Token]) -> Option<Self> {
+    fn new(tokens: &[Token], cased: bool) -> Option<Self> {
         let mut run = Self::default();
         for token in tokens {
             let length = match token {
@@ -215,7 +217,7 @@ impl Run {
                     let length = text.len();
                     let longest = run.needle.as_ref().map_or(0, |(needle, _)| needle.text().len());
                     if length > longest {
-                        run.needle = Needle::new(&text, rarity).map(|needle| (needle, run.length));
+                        run.needle = needle(&text, cased).map(|needle| (needle, run.length));
                     }
                     run.pieces.push(Piece::Text(text.into()));
                     length
@@ -253,9 +255,33 @@ impl Run {
     /// The first place from `from` on where the run stands.
     fn find(&self, value: View<'_>, from: usize, cased: bool) -> Option<usize> {
         let (needle, offset) = self.needle.as_ref()?;
-        let start = from.saturating_add(*offset);
-        let found = needle.find(value, start, |at| self.stands(value.bytes(), at.saturating_sub(*offset), cased))?;
-        Some(found.saturating_sub(*offset))
+        let (start, bytes) = (from.saturating_add(*offset), value.bytes());
+        if self.pieces.len() == 1 {
+            return needle.find(value, start, |at| is_boundary(bytes, at));
+        }
+        let mut patience = steps::patience(value.len());
+        let mut lost = false;
+        let found = needle.find(value, start, |at| {
+            lost = patience < self.length;
+            patience = patience.saturating_sub(self.length);
+            lost || self.stands(bytes, at.saturating_sub(*offset), cased)
+        })?;
+        let found = found.saturating_sub(*offset);
+        if lost { self.find_linear(bytes, found, cased) } else { Some(found) }
+    }
+
+    /// In time of the value alone, however often the run almost stands there.
+    #[cold]
+    fn find_linear(&self, bytes: &[u8], from: usize, cased: bool) -> Option<usize> {
+        let of = |piece: &Piece| match piece {
+            Piece::Text(text) => text.iter().map(|byte| Step::Is(char::from(*byte))).collect(),
+            Piece::Dash => vec![Step::Dash],
+        };
+        let steps = Steps::new(&self.pieces.iter().flat_map(of).collect::<Vec<Step>>());
+        let folded = |byte: &u8| char::from(if cased { *byte } else { byte.to_ascii_lowercase() });
+        let start = |last: usize| from.saturating_add(last).saturating_add(1).saturating_sub(self.length);
+        let rest = bytes.get(from..)?.iter().map(folded);
+        steps.find(rest, |last| is_boundary(bytes, start(last))).map(start)
     }
 }
 
@@ -313,7 +339,7 @@ mod tests {
                 Anchor::End => text.ends_with(&wanted),
                 Anchor::Anywhere => text.contains(&wanted),
             };
-            prop_assert_eq!(refers(&escaped(&value), &escaped(&other), anchor, cased), expected);
+            prop_assert_eq!(refers(&escaped(&value), &escaped(&other), anchor, cased), Some(expected));
         }
     }
 }

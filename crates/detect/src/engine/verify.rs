@@ -181,7 +181,7 @@ impl Judge<'_> {
             return Some(false);
         }
         let plain = self.line.is_plain(value) && self.line.is_plain(other);
-        plain.then(|| refers(value.view.bytes(), other.view.bytes(), anchor, cased))
+        if plain { refers(value.view.bytes(), other.view.bytes(), anchor, cased) } else { None }
     }
 
     /// The test on the text of the value, decoded once an event.

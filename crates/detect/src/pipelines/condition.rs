@@ -12,6 +12,7 @@ use crate::{
     diagnostic::{Place, Report, nearest},
     sigma::{
         condition::{self, Expr},
+        meta,
         pattern::Token,
         rule::RuleSource,
         scalar::Scalar,
@@ -243,8 +244,11 @@ fn of_rule(kind: &str, params: &mut Params<'_>, report: &mut Report) -> Option<O
 }
 
 pub(super) fn log_source(params: &mut Params<'_>, report: &mut Report) -> RuleSource {
-    let mut part =
-        |key| params.text(key, report).map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+    let at = params.at;
+    let mut part = |key| {
+        let text = params.text(key, report).map(|text| text.trim().to_lowercase());
+        text.filter(|text| !text.is_empty() && meta::source_fits(text, at, report))
+    };
     RuleSource { category: part("category"), product: part("product"), service: part("service") }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         condition::Expr,
         decimal::Decimal,
         detection::{Block, Detection, Selection},
-        item::{Candidate, Item, Test},
+        item::{Candidate, Item, Test, has_short_runs},
         modifiers::{Kind, Modifiers},
         pattern::{Anchor, Pattern, Token, tokens},
         scalar::{Scalar, ScalarKind},
@@ -53,6 +53,21 @@ pub(super) enum Now {
     Other,
 }
 
+impl Now {
+    /// Bytes of its text.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(tokens) => tokens.iter().map(token_bytes).fold(0, usize::saturating_add),
+            Self::Number(text) | Self::Field(text) => text.len(),
+            Self::Bool(_) | Self::Null | Self::Other => 0,
+        }
+    }
+}
+
+fn token_bytes(token: &Token) -> usize {
+    if let Token::Text(text) = token { text.len() } else { 1 }
+}
+
 impl Value {
     pub(super) fn new(now: Now) -> Self {
         Self { now, kept: None }
@@ -90,6 +105,11 @@ impl Value {
     fn candidate(self, line: &Shape<'_>, report: &mut Report) -> Option<Candidate> {
         if let Some(kept) = self.kept {
             return Some(kept);
+        }
+        if let Now::Text(tokens) = &self.now
+            && !has_short_runs(tokens, line.at, report)
+        {
+            return None;
         }
         let cased = line.modifiers.cased;
         let pattern = |tokens: Vec<Token>| {
@@ -235,7 +255,7 @@ pub(super) fn detection(
         report.error(at, "pipeline-empty", "pipelines left nothing of this rule", "Correct the pipeline.");
         return None;
     };
-    Some(Arc::new(Detection { selections: kept, condition, items }))
+    Some(Arc::new(Detection { selections: kept, condition, items, at }))
 }
 
 /// The condition without the selections that are gone; `None` when it had no others.

@@ -8,6 +8,9 @@ use crate::{
     },
 };
 
+/// Characters of one text.
+const MAX_TEXT_CHARS: usize = 8_192;
+
 pub(super) struct Params<'n> {
     entries: &'n [Entry],
     pub(super) at: Place,
@@ -41,6 +44,11 @@ impl<'n> Params<'n> {
         let text = entry.value.text().map(str::to_owned);
         if text.is_none() {
             report.error(entry.at, "invalid-pipeline", format!("`{key}` of {} must be text", self.what), "Correct it.");
+        }
+        if text.as_ref().is_some_and(|text| text.chars().nth(MAX_TEXT_CHARS).is_some()) {
+            let message = format!("`{key}` of {} has more than {MAX_TEXT_CHARS} characters", self.what);
+            report.error(entry.value.at, "too-long", message, "Shorten it.");
+            return None;
         }
         text
     }

@@ -22,9 +22,13 @@ use crate::{
 };
 
 /// Lines that pipelines may make of one rule.
-const MAX_LINES: usize = 5_000;
+pub(super) const MAX_LINES: usize = 5_000;
 /// Values that pipelines may make of one rule.
-const MAX_VALUES: usize = 200_000;
+pub(super) const MAX_VALUES: usize = 200_000;
+/// Bytes of all values and field names that pipelines may make of one rule.
+pub(super) const MAX_BYTES: usize = 8 * 1_024 * 1_024;
+/// Lines and values that all steps together may look at in one rule.
+const MAX_LOOKED_AT: usize = 20_000_000;
 
 /// What conditions look at.
 pub(super) struct Context<'r> {
@@ -61,6 +65,44 @@ pub(super) struct Run<'r> {
     at: Place,
     refused: bool,
     changed: bool,
+    /// What the step that runs may still make.
+    room: Size,
+    looked_at: usize,
+}
+
+/// How much there is of a rule.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    lines: usize,
+    values: usize,
+    bytes: usize,
+}
+
+impl Size {
+    const MOST: Self = Self { lines: MAX_LINES, values: MAX_VALUES, bytes: MAX_BYTES };
+
+    fn of(line: &Line) -> Self {
+        let texts = line.values.iter().map(|value| value.now.bytes()).fold(0, usize::saturating_add);
+        let name = line.field.as_ref().map_or(0, String::len);
+        Self { lines: 1, values: line.values.len(), bytes: texts.saturating_add(name) }
+    }
+
+    /// The line `times` over.
+    fn times(self, times: usize) -> Self {
+        Self {
+            lines: self.lines.saturating_mul(times),
+            values: self.values.saturating_mul(times),
+            bytes: self.bytes.saturating_mul(times),
+        }
+    }
+
+    fn without(self, other: Self) -> Option<Self> {
+        Some(Self {
+            lines: self.lines.checked_sub(other.lines)?,
+            values: self.values.checked_sub(other.values)?,
+            bytes: self.bytes.checked_sub(other.bytes)?,
+        })
+    }
 }
 
 impl<'r> Run<'r> {
@@ -91,6 +133,8 @@ impl<'r> Run<'r> {
             at: Place { line: rule.line, column: 1 },
             refused: false,
             changed: false,
+            room: Size::MOST,
+            looked_at: 0,
         }
     }
 
@@ -102,6 +146,7 @@ impl<'r> Run<'r> {
             if !step.rules.hold(|condition| condition.holds(&self.context)) {
                 continue;
             }
+            self.room = Size::MOST;
             self.apply(step);
             if let Some(id) = &step.id {
                 self.context.applied.insert(id.clone());
@@ -179,7 +224,16 @@ impl<'r> Run<'r> {
             let new = part.rewritten(&mut |line| {
                 let wanted = step.lines.hold(|condition| condition.holds(&line, &self.context))
                     && step.fields.hold(|condition| condition.holds_line(&line, &self.context));
-                if wanted { self.line(line, step) } else { Some(Part::Line(Box::new(line))) }
+                if !wanted || self.refused {
+                    return Some(Part::Line(Box::new(line)));
+                }
+                let new = self.line(line, step);
+                if let Some(part) = &new {
+                    part.each_line(&mut |line| {
+                        self.make(Size::of(line));
+                    });
+                }
+                new
             });
             if let Some((_, slot)) = selections.get_mut(number) {
                 *slot = new;
@@ -276,20 +330,8 @@ impl<'r> Run<'r> {
         chosen: &Chosen,
         list: &impl Fn(&str) -> Option<Vec<String>>,
     ) -> (Line, bool) {
-        let at = line.at;
-        let mut unknown = None;
-        let done = values::each(line, |value| {
-            values::filled(value, chosen, list).unwrap_or_else(|name| {
-                unknown = Some(name);
-                None
-            })
-        });
-        if let Some(name) = unknown {
-            let message = format!("the pipeline has no values for `%{name}%`");
-            let fix = "Add it to `vars`, or as `placeholders/<name>.txt`; until then the value is false.";
-            self.report.warning(at, "unresolved-placeholder", message, fix);
-        }
-        done
+        // What has no values waits for the lists of the set, which tell when they have none either.
+        values::each(line, |value| values::filled(value, chosen, list))
     }
 
     fn rename(&mut self, renaming: &Renaming, step: &Step) {
@@ -299,7 +341,10 @@ impl<'r> Run<'r> {
             let new = part.rewritten(&mut |line| {
                 let wanted = step.lines.hold(|condition| condition.holds(&line, &self.context))
                     && step.fields.hold(|condition| condition.holds_line(&line, &self.context));
-                if wanted { self.renamed(line, renaming, step) } else { Some(Part::Line(Box::new(line))) }
+                if !wanted || self.refused {
+                    return Some(Part::Line(Box::new(line)));
+                }
+                self.renamed(line, renaming, step)
             });
             if let Some((_, slot)) = selections.get_mut(number) {
                 *slot = new;
@@ -322,6 +367,13 @@ impl<'r> Run<'r> {
     /// The new names of a field that the step is for.
     fn new_names(&mut self, field: Option<&str>, renaming: &Renaming, step: &Step) -> Option<Vec<String>> {
         let new = renaming.of(field)?;
+        if new.iter().any(|name| name.chars().nth(detection::MAX_FIELD_CHARS).is_some()) {
+            let message = format!("a field gets a name of over {} characters", detection::MAX_FIELD_CHARS);
+            if !self.refused {
+                self.refuse(self.at, &message);
+            }
+            return None;
+        }
         if !step.fields.hold(|condition| condition.holds(field, &self.context)) {
             return None;
         }
@@ -361,6 +413,11 @@ impl<'r> Run<'r> {
             line.modifiers.anchor = Anchor::Anywhere;
         }
         self.changed = true;
+        let longest = names.iter().map(String::len).max().unwrap_or(0);
+        let size = Size::of(&line);
+        if !self.make(Size { bytes: size.bytes.saturating_add(longest), ..size }.times(names.len())) {
+            return Some(Part::Line(Box::new(line)));
+        }
         let one = |name: &String| Part::Line(Box::new(Line { field: Some(name.clone()), ..line.clone() }));
         let part = match names.as_slice() {
             [] => return None,
@@ -375,16 +432,33 @@ impl<'r> Run<'r> {
         })
     }
 
-    fn check_size(&mut self) {
-        let (mut lines, mut values) = (0_usize, 0_usize);
-        for part in self.context.selections.iter().filter_map(|(_, part)| part.as_ref()) {
-            part.each_line(&mut |line| {
-                lines = lines.saturating_add(1);
-                values = values.saturating_add(line.values.len());
-            });
+    /// Takes room for what a step makes; refuses the rule where there is none left.
+    fn make(&mut self, size: Size) -> bool {
+        match self.room.without(size) {
+            Some(left) => self.room = left,
+            None if self.refused => {}
+            None => {
+                let mib = MAX_BYTES.div_euclid(1_024 * 1_024);
+                let message =
+                    format!("it grows to more than {MAX_LINES} lines, {MAX_VALUES} values or {mib} MiB of text");
+                self.refuse(self.at, &message);
+            }
         }
-        if !self.refused && (lines > MAX_LINES || values > MAX_VALUES) {
-            self.refuse(self.at, &format!("it grows to more than {MAX_LINES} lines or {MAX_VALUES} values"));
+        !self.refused
+    }
+
+    fn check_size(&mut self) {
+        let mut size = Vec::new();
+        for part in self.context.selections.iter().filter_map(|(_, part)| part.as_ref()) {
+            part.each_line(&mut |line| size.push(Size::of(line)));
+        }
+        self.room = Size::MOST;
+        let looked_at = size.iter().map(|size| size.values.saturating_add(1)).fold(0, usize::saturating_add);
+        self.looked_at = self.looked_at.saturating_add(looked_at);
+        let fits = size.into_iter().all(|size| self.make(size));
+        if fits && self.looked_at > MAX_LOOKED_AT {
+            let message = format!("its steps look at more than {MAX_LOOKED_AT} lines and values");
+            self.refuse(self.at, &message);
         }
     }
 

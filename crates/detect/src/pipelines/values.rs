@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::{
     draft::{Line, Now, Part, Value},
+    run::{MAX_BYTES, MAX_LINES, MAX_VALUES},
     text,
     transformation::Chosen,
 };
@@ -16,17 +17,25 @@ use crate::sigma::{
     pattern::{Token, tokens},
 };
 
-/// Each value through `change`: `None` keeps it.
+/// Each value through `change`: `None` keeps it. Once there are too many, or too much text, the rest is left out: who
+/// looks at the size refuses the rule.
 pub(super) fn each(mut line: Line, mut change: impl FnMut(&Value) -> Option<Vec<Now>>) -> (Line, bool) {
     let mut changed = false;
     let mut values = Vec::with_capacity(line.values.len());
+    let mut bytes = 0_usize;
     for value in line.values {
+        let old = values.len();
         match change(&value) {
             Some(new) => {
                 changed = true;
                 values.extend(new.into_iter().map(Value::new));
             }
             None => values.push(value),
+        }
+        let new = values.iter().skip(old).map(|value| value.now.bytes());
+        bytes = new.fold(bytes, usize::saturating_add);
+        if values.len() > MAX_VALUES || bytes > MAX_BYTES {
+            break;
         }
     }
     line.values = values;
@@ -52,11 +61,12 @@ pub(super) fn replaced(
     if !keep_special {
         return Some(vec![Now::Text(text::read(&replaced_whole(&text::shown(found), pattern, with)))]);
     }
+    let replace = |text: &str| replaced_in(text, pattern, with);
     let mut out = Vec::new();
     for token in found {
         match token {
-            Token::Text(text) if interpret => out.extend(text::read(&pattern.replace_all(text, with))),
-            Token::Text(text) => out.push(Token::Text(pattern.replace_all(text, with).into_owned())),
+            Token::Text(text) if interpret => out.extend(text::read(&replace(text))),
+            Token::Text(text) => out.push(Token::Text(replace(text))),
             other => out.push(other.clone()),
         }
     }
@@ -65,12 +75,28 @@ pub(super) fn replaced(
 
 /// The text replaced. A backslash before the last wildcard is shown to the expression as one, as pySigma does.
 fn replaced_whole(shown: &str, pattern: &Regex, with: &str) -> String {
-    let Some(before) = shown.strip_suffix("\\\\*") else { return pattern.replace_all(shown, with).into_owned() };
-    let new = pattern.replace_all(&format!("{before}\\*"), with).into_owned();
+    let Some(before) = shown.strip_suffix("\\\\*") else { return replaced_in(shown, pattern, with) };
+    let new = replaced_in(&format!("{before}\\*"), pattern, with);
     match new.strip_suffix("\\*") {
         Some(before) => format!("{before}\\\\*"),
         None => new,
     }
+}
+
+/// The text with every place replaced, up to the length that a value may have and a little more.
+fn replaced_in(text: &str, pattern: &Regex, with: &str) -> String {
+    let (mut out, mut last) = (String::new(), 0);
+    for found in pattern.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(text.get(last..whole.start()).unwrap_or_default());
+        last = whole.end();
+        found.expand(with, &mut out);
+        if out.len() > MAX_BYTES {
+            return out;
+        }
+    }
+    out.push_str(text.get(last..).unwrap_or_default());
+    out
 }
 
 pub(super) fn mapped(value: &Value, names: &BTreeMap<String, Vec<String>>) -> Option<Vec<Now>> {
@@ -104,26 +130,19 @@ pub(super) fn to_number(value: &Value) -> Result<Option<Vec<Now>>, String> {
     Ok(Some(vec![Now::Number(text)]))
 }
 
-/// The values that stand for the placeholders of a value; `Err` with the name that has none.
-pub(super) fn filled(
-    value: &Value,
-    chosen: &Chosen,
-    list: &impl Fn(&str) -> Option<Vec<String>>,
-) -> Result<Option<Vec<Now>>, String> {
-    let Some(waiting) = value.waiting() else { return Ok(None) };
+/// The values that stand for the placeholders of a value; `None` where one of them has none.
+pub(super) fn filled(value: &Value, chosen: &Chosen, list: &impl Fn(&str) -> Option<Vec<String>>) -> Option<Vec<Now>> {
     // Only plain text waits here; expressions with placeholders wait for the lists of the set.
-    let Now::Text(found) = &value.now else { return Ok(None) };
+    let (Some(waiting), Now::Text(found)) = (value.waiting(), &value.now) else { return None };
     let names = placeholder_names(&waiting.shown);
     if !names.iter().all(|name| chosen.has(name)) {
-        return Ok(None);
+        return None;
     }
-    let mut lists = BTreeMap::new();
-    for name in names {
-        lists.insert(name.to_owned(), list(name).ok_or_else(|| name.to_owned())?);
-    }
+    let lists: BTreeMap<String, Vec<String>> =
+        names.into_iter().map(|name| Some((name.to_owned(), list(name)?))).collect::<Option<_>>()?;
     match expand_with(&text::written(found), |name| lists.get(name).map(Vec::as_slice)) {
-        Ok(texts) => Ok(Some(texts.iter().map(|text| Now::Text(tokens(text))).collect())),
-        Err(Unexpanded::NoList | Unexpanded::TooMany) => Ok(None),
+        Ok(texts) => Some(texts.iter().map(|text| Now::Text(tokens(text))).collect()),
+        Err(Unexpanded::NoList | Unexpanded::TooMany) => None,
     }
 }
 
@@ -170,11 +189,15 @@ fn plain(line: &Line, field: String, values: Vec<Value>) -> Line {
 
 /// The lines that the named groups of an expression make of a line; `None` when nothing matched.
 pub(super) fn extracted(line: &Line, pattern: &Regex, prefix: Option<&str>, keep_unmatched: bool) -> Option<Part> {
-    let mut parts = Vec::new();
+    let (mut parts, mut made) = (Vec::new(), 0_usize);
     for value in &line.values {
+        if made > MAX_LINES {
+            break;
+        }
         let text = value.text()?;
         let Some(found) = pattern.captures(&text) else {
             if keep_unmatched {
+                made = made.saturating_add(1);
                 let kept = Line { values: vec![value.clone()], ..line.clone() };
                 parts.push(Part::Line(Box::new(kept)));
             }
@@ -188,6 +211,7 @@ pub(super) fn extracted(line: &Line, pattern: &Regex, prefix: Option<&str>, keep
                 Part::Line(Box::new(plain(line, field, vec![Value::new(typed(text))])))
             })
             .collect();
+        made = made.saturating_add(lines.len());
         if !lines.is_empty() {
             parts.push(Part::All(lines));
         }

@@ -346,18 +346,14 @@ impl Block {
 /// The detection with the lists of its placeholders.
 fn resolved(detection: Arc<Detection>, placeholders: &Placeholders, report: &mut Report) -> Arc<Detection> {
     let mut waits = false;
-    if !placeholders.is_empty() {
-        let mut look = |item: &Item| waits |= item.values.iter().any(|c| matches!(c.test, Test::Unresolved));
-        detection.selections.iter().for_each(|selection| selection.block.each_item(&mut look));
-    }
+    let mut look = |item: &Item| waits |= item.values.iter().any(|c| matches!(c.test, Test::Unresolved));
+    detection.selections.iter().for_each(|selection| selection.block.each_item(&mut look));
     if !waits {
         return detection;
     }
     let mut detection = Detection::clone(&detection);
     for selection in &mut detection.selections {
-        selection.block.each_item_mut(&mut |item| {
-            item.resolve(placeholders, report);
-        });
+        selection.block.each_item_mut(&mut |item| item.resolve(placeholders, report));
     }
     Arc::new(detection)
 }

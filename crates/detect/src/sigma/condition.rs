@@ -36,7 +36,8 @@ impl Expr {
 }
 
 const MAX_DEPTH: usize = 64;
-const MAX_WORDS: usize = 2_000;
+/// Words of one condition, and of all conditions of a rule that has several.
+pub(crate) const MAX_WORDS: usize = 2_000;
 
 struct Word<'t> {
     text: &'t str,
@@ -59,6 +60,11 @@ impl Refusal {
     pub(crate) fn tell(self, report: &mut Report) {
         report.error(self.at, self.code, self.message, self.fix);
     }
+}
+
+/// How many words a condition has, at least.
+pub(crate) fn length(text: &str) -> usize {
+    text.split(['(', ')']).map(|part| part.split_whitespace().count()).sum()
 }
 
 /// The condition over selections of these names.

@@ -1,9 +1,9 @@
 //! The `detection` part of a rule: named selections and the condition over them.
 
 use super::{
-    condition::{self, Expr},
+    condition::{self, Expr, MAX_WORDS},
     encode::Encoding,
-    item::{self, Candidate, Item, Test},
+    item::{self, Candidate, Item},
     modifiers::{self, Modifiers},
     pattern::Anchor,
     scalar::{self, Scalar},
@@ -17,6 +17,8 @@ pub(crate) struct Detection {
     pub(crate) condition: Expr,
     /// How many items there are, over all selections.
     pub(crate) items: usize,
+    /// Where the condition stands.
+    pub(crate) at: Place,
 }
 
 #[derive(Debug, Clone)]
@@ -35,7 +37,7 @@ pub(crate) enum Block {
 /// Items in one rule.
 const MAX_ITEMS: usize = 5_000;
 /// Characters of a field name.
-const MAX_FIELD_CHARS: usize = 256;
+pub(crate) const MAX_FIELD_CHARS: usize = 256;
 
 /// The detection that the node is, or `None` after a report of why not.
 pub(crate) fn parse(node: &Entry, report: &mut Report) -> Option<Detection> {
@@ -86,8 +88,9 @@ fn parse_without(node: &Entry, others: &[&str], report: &mut Report) -> Option<D
     if report.errors() > errors {
         return None;
     }
+    let at = condition.value.at;
     let condition = conditions(condition, &selections, report)?;
-    Some(Detection { selections, condition, items })
+    Some(Detection { selections, condition, items, at })
 }
 
 /// A selection that stands outside of a rule; `None` after a report of why not.
@@ -102,6 +105,12 @@ fn conditions(entry: &Entry, selections: &[Selection], report: &mut Report) -> O
         Kind::List(nodes) => nodes.as_slice(),
         Kind::Scalar { .. } | Kind::Map(_) => std::slice::from_ref(&entry.value),
     };
+    let all: usize = nodes.iter().filter_map(Node::text).map(condition::length).sum();
+    if nodes.len() > 1 && all > MAX_WORDS {
+        let message = format!("more than {MAX_WORDS} words in all conditions together");
+        report.error(entry.at, "condition-too-long", message, "Shorten them, or write several rules.");
+        return None;
+    }
     let mut parts = Vec::new();
     for node in nodes {
         let Some(text) = node.text() else {
@@ -255,7 +264,7 @@ impl Builder<'_> {
         if values.len() < nodes.len() {
             return None;
         }
-        self.lint(&modifiers, &values, at);
+        self.lint(&modifiers, at);
         let index = self.items;
         self.items = index.saturating_add(1);
         Some(Block::Item(Box::new(Item { index, field, modifiers, values, at })))
@@ -279,7 +288,7 @@ impl Builder<'_> {
         Some(Candidate::new(&value, test))
     }
 
-    fn lint(&mut self, modifiers: &Modifiers, values: &[Candidate], at: Place) {
+    fn lint(&mut self, modifiers: &Modifiers, at: Place) {
         let base64 = modifiers.encodings.iter().any(|e| matches!(e, Encoding::Base64 | Encoding::Base64Offset));
         if base64 && !modifiers.cased {
             let message = "base64 text is compared without case, so other texts match too";
@@ -288,15 +297,6 @@ impl Builder<'_> {
         if base64 && modifiers.anchor == Anchor::Whole && modifiers.encodings.contains(&Encoding::Base64Offset) {
             let message = "`base64offset` finds a part of a text";
             self.report.warning(at, "base64offset-whole", message, "Add `|contains`.");
-        }
-        if values.iter().any(|value| matches!(value.test, Test::Unresolved)) {
-            let message = "a placeholder is false until a list is given for it";
-            self.report.warning(
-                at,
-                "unresolved-placeholder",
-                message,
-                "Give the list in the settings, or write the values out.",
-            );
         }
     }
 }

@@ -102,8 +102,18 @@ const MAX_FORMS: usize = 1_000;
 const MAX_EXPANDED: usize = 100_000;
 /// What one expression may cost: a larger one is refused by itself, when it is compiled.
 const MAX_REGEX_COST: usize = 131_072;
-/// What one form of an encoded value costs of the budget of its file.
+/// What one form of an encoded value costs of the budget of its file, beside its bytes.
 const FORM_COST: usize = 16;
+/// Bytes of forms that cost as much as one state of an automaton.
+const BYTES_OF_COST: usize = 32;
+/// Characters of one value.
+pub(crate) const MAX_VALUE_CHARS: usize = 8_192;
+/// Texts, `?` and dashes between two `*`: each may be tried at each place of an event's value.
+const MAX_RUN: usize = 512;
+/// A value of more parts than these costs of the budget of its file.
+const FREE_TOKENS: usize = 8;
+/// What one text that a placeholder stands for costs.
+const EXPANDED_COST: usize = 2;
 
 /// The test that a value is under these modifiers; problems are reported.
 pub(crate) fn test(
@@ -113,6 +123,18 @@ pub(crate) fn test(
     at: Place,
     report: &mut Report,
 ) -> Option<Test> {
+    let (Scalar::Text(text) | Scalar::Number(text, _)) = value else {
+        return test_of(value, modifiers, keyword, at, report);
+    };
+    if !matches!(modifiers.kind, Kind::Regex(_)) && text.chars().nth(MAX_VALUE_CHARS).is_some() {
+        let message = format!("a value of over {MAX_VALUE_CHARS} characters");
+        report.error(at, "value-too-long", message, "Shorten it: a part of it finds the whole with `|contains`.");
+        return None;
+    }
+    test_of(value, modifiers, keyword, at, report)
+}
+
+fn test_of(value: &Scalar, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
     if modifiers.expand && matches!(value, Scalar::Text(text) if has_placeholder(text)) {
         return Some(Test::Unresolved);
     }
@@ -154,6 +176,12 @@ fn is_bare(modifiers: &Modifiers) -> bool {
 fn pattern(tokens: Vec<Token>, modifiers: &Modifiers, keyword: bool, at: Place, report: &mut Report) -> Option<Test> {
     let anchor = if keyword && modifiers.anchor == Anchor::Whole { Anchor::Anywhere } else { modifiers.anchor };
     let tokens = if modifiers.windash { with_any_dash(tokens) } else { tokens };
+    if !has_short_runs(&tokens, at, report) {
+        return None;
+    }
+    if tokens.len() > FREE_TOKENS && !report.spend(tokens.len().saturating_mul(2)) {
+        return too_costly(at, report);
+    }
     if modifiers.encodings.is_empty() {
         return Some(Test::Pattern(Pattern::new(tokens, anchor, modifiers.cased)));
     }
@@ -177,11 +205,23 @@ fn pattern(tokens: Vec<Token>, modifiers: &Modifiers, keyword: bool, at: Place, 
         report.error(at, "invalid-value", message, "Escape it with a backslash, or use several values.");
         return None;
     };
-    if !report.spend(forms.len().saturating_mul(FORM_COST)) {
+    let bytes = forms.iter().flatten().map(|token| if let Token::Text(text) = token { text.len() } else { 0 });
+    let bytes = bytes.fold(0, usize::saturating_add).div_euclid(BYTES_OF_COST);
+    if !report.spend(forms.len().saturating_mul(FORM_COST).saturating_add(bytes)) {
         return too_costly(at, report);
     }
     let tests = forms.into_iter().map(|tokens| Test::Pattern(Pattern::new(tokens, anchor, modifiers.cased)));
     Some(Test::Either(tests.collect()))
+}
+
+/// Whether what stands between two `*` can be tried at each place of a value.
+pub(crate) fn has_short_runs(tokens: &[Token], at: Place, report: &mut Report) -> bool {
+    let long = tokens.split(|token| *token == Token::Many).any(|run| run.len() > MAX_RUN);
+    if long {
+        let message = format!("more than {MAX_RUN} texts, `?` and dashes one behind the other");
+        report.error(at, "value-too-long", message, "Put a `*` between them, or shorten the value.");
+    }
+    !long
 }
 
 fn too_costly(at: Place, report: &mut Report) -> Option<Test> {
@@ -277,30 +317,42 @@ fn has_placeholder(text: &str) -> bool {
 }
 
 impl Item {
-    /// The lists put in for the placeholders; `false` when some are still without.
-    pub(crate) fn resolve(&mut self, placeholders: &Placeholders, report: &mut Report) -> bool {
+    /// The lists put in for the placeholders; one that has none is told, and stays false.
+    pub(crate) fn resolve(&mut self, placeholders: &Placeholders, report: &mut Report) {
         let modifiers = Modifiers { expand: false, ..self.modifiers.clone() };
         let keyword = self.field.is_none();
-        let mut complete = true;
+        let mut told = false;
         for candidate in &mut self.values {
-            if !matches!(candidate.test, Test::Unresolved) {
+            // Once the budget is used up there is no use in more texts.
+            if !matches!(candidate.test, Test::Unresolved) || !report.spend(0) {
                 continue;
             }
             match expanded(&candidate.shown, placeholders) {
+                Ok(texts) if !report.spend(texts.len().saturating_mul(EXPANDED_COST)) => {
+                    let message = "the placeholders of this rule stand for too many values together";
+                    report.error(self.at, "too-costly", message, "Shorten the lists; until then it is false.");
+                }
                 Ok(texts) => {
                     let texts = texts.into_iter().map(Scalar::Text);
                     let tests = texts.filter_map(|text| test(&text, &modifiers, keyword, self.at, report)).collect();
                     candidate.test = Test::Either(tests);
                 }
-                Err(Unexpanded::NoList) => complete = false,
+                Err(Unexpanded::NoList) if told => {}
+                Err(Unexpanded::NoList) => {
+                    told = true;
+                    let names = placeholder_names(&candidate.shown).into_iter();
+                    let names = names.filter(|name| !placeholders.contains_key(*name));
+                    let names: Vec<String> = names.map(|name| format!("`%{name}%`")).collect();
+                    let message = format!("{} is false until a list is given for it", names.join(" and "));
+                    let fix = "Give the list in the settings, in a pipeline (`vars`) or as `placeholders/<name>.txt`, or write the values out.";
+                    report.warning(self.at, "unresolved-placeholder", message, fix);
+                }
                 Err(Unexpanded::TooMany) => {
-                    complete = false;
                     let message = format!("`{}` stands for more than {MAX_EXPANDED} values", candidate.shown);
                     report.error(self.at, "too-many-values", message, "Shorten the lists; until then it is false.");
                 }
             }
         }
-        complete
     }
 }
 

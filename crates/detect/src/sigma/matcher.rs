@@ -13,6 +13,7 @@ use super::{
     item::{Candidate, Item, Test},
     net,
     pattern::Anchor,
+    refer,
 };
 use crate::engine::Fast;
 
@@ -286,7 +287,7 @@ impl<'a> View<'a> {
             Test::FieldRef { other, anchor, cased } => {
                 let Some(other) = self.set.field_id(other) else { return false };
                 let others = self.field(other);
-                self.nodes(values).iter().any(|node| self.refers(*node, others, *anchor, *cased))
+                self.refers(values, others, *anchor, *cased)
             }
             test => self.nodes(values).iter().any(|node| self.node_passes(*node, test)),
         }
@@ -309,17 +310,25 @@ impl<'a> View<'a> {
         }
     }
 
-    fn refers(&self, node: usize, others: Memo, anchor: Anchor, cased: bool) -> bool {
+    /// Whether one of the values refers to one of the others.
+    fn refers(&self, values: Memo, others: Memo, anchor: Anchor, cased: bool) -> bool {
         let doc = &self.exact.doc;
-        let text = |node: usize| if cased { doc.text(node) } else { doc.folded(node) };
-        let scalar = |node: usize| doc.kind(node) == Kind::Scalar;
-        scalar(node)
-            && self.nodes(others).iter().filter(|other| scalar(**other)).any(|other| match anchor {
-                Anchor::Whole => text(node) == text(*other),
-                Anchor::Start => text(node).starts_with(text(*other)),
-                Anchor::End => text(node).ends_with(text(*other)),
-                Anchor::Anywhere => text(node).contains(text(*other)),
+        let texts = |memo: Memo| {
+            let scalars = self.nodes(memo).iter().filter(|node| doc.kind(**node) == Kind::Scalar);
+            scalars.map(|node| if cased { doc.text(*node) } else { doc.folded(*node) })
+        };
+        if values.range().len().saturating_mul(others.range().len()) > refer::FEW_PAIRS {
+            let (values, others): (Vec<&str>, Vec<&str>) = (texts(values).collect(), texts(others).collect());
+            return refer::any_refers(&values, &others, anchor);
+        }
+        texts(values).any(|text| {
+            texts(others).any(|other| match anchor {
+                Anchor::Whole => text == other,
+                Anchor::Start => text.starts_with(other),
+                Anchor::End => text.ends_with(other),
+                Anchor::Anywhere => text.contains(other),
             })
+        })
     }
 
     /// The values of a field: under its own name, or else under the first name of the map that the event has.

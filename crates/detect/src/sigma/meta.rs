@@ -1,5 +1,7 @@
 //! Everything in a rule beside its detection: title, level, tags, log source, our own keys.
 
+mod bounds;
+
 use sha2::{Digest, Sha256};
 use shieldops_model::{Attack, EntityKind, Severity};
 
@@ -8,6 +10,8 @@ use super::{
     yaml::{Entry, Kind, Node},
 };
 use crate::diagnostic::{Place, Report, nearest};
+
+pub(crate) use self::bounds::source_fits;
 
 /// The text of a key; empty when it is absent.
 pub(crate) fn text(root: &Node, key: &str) -> String {
@@ -34,6 +38,7 @@ pub(crate) fn title(root: &Node, report: &mut Report) -> String {
 
 /// What a document says about itself. A filter or correlation needs neither id nor level: `strict` is for rules.
 pub(crate) fn header(root: &Node, file: &str, strict: bool, report: &mut Report) -> Header {
+    bounds::check(root, report);
     let title = title(root, report);
     let tags = texts(root, "tags");
     Header {
@@ -147,7 +152,7 @@ fn source_part(node: &Node, key: &str, report: &mut Report) -> Option<String> {
         return None;
     };
     let text = text.trim().to_lowercase();
-    (!text.is_empty()).then_some(text)
+    (!text.is_empty() && source_fits(&text, value.at, report)).then_some(text)
 }
 
 /// Tactics and techniques that the tags name; groups and software are not among them.

@@ -57,6 +57,9 @@ impl Comparison {
     }
 }
 
+/// Modifiers of one field.
+const MAX_WORDS: usize = 16;
+
 /// Every modifier, for suggestions.
 const NAMES: [&str; 33] = [
     "all",
@@ -96,6 +99,11 @@ const NAMES: [&str; 33] = [
 
 /// The modifiers of these words, each with its place. Problems are reported; `None` when the item cannot be used.
 pub(crate) fn parse(words: &[(&str, Place)], report: &mut Report) -> Option<Modifiers> {
+    if let Some((_, at)) = words.get(MAX_WORDS) {
+        let message = format!("more than {MAX_WORDS} modifiers");
+        report.error(*at, "conflicting-modifiers", message, "Write each once.");
+        return None;
+    }
     let mut modifiers = Modifiers::default();
     let mut usable = true;
     for (word, at) in words {

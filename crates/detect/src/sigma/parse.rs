@@ -11,7 +11,7 @@ use super::{
     rule::{Header, Rule},
     yaml::{self, Document, Entry, Kind, Node},
 };
-use crate::diagnostic::{Diagnostic, Place, Report};
+use crate::diagnostic::{Diagnostic, MAX_VALUES, Place, Report};
 
 /// Bytes of one rule file.
 pub const MAX_FILE_BYTES: usize = 2 * 1_024 * 1_024;
@@ -82,6 +82,16 @@ impl Reader<'_> {
             }
         };
         let (root, hashed) = match base {
+            Some(base) if !report.hold(base.root.size()) => {
+                let message = format!("over its base the file has more than {MAX_VALUES} values");
+                report.error(
+                    root.at,
+                    "too-large",
+                    message,
+                    "Split the file, or give the values to the rules that need them.",
+                );
+                return;
+            }
             Some(base) => (over(&base.root, root), format!("{}{own}", base.text)),
             None => (root, own.clone()),
         };

@@ -185,6 +185,7 @@ fn line_alone(item: &Item) -> Detection {
         selections: vec![Selection { name: "line".to_owned(), block }],
         condition: Expr::Selection(0),
         items: 1,
+        at: item.at,
     }
 }
 

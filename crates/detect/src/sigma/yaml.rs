@@ -6,7 +6,7 @@ use std::{collections::HashMap, ops::Range};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use crate::diagnostic::{Place, Report};
+use crate::diagnostic::{MAX_VALUES, Place, Report};
 
 /// Nesting beyond this is refused.
 const MAX_DEPTH: usize = 32;
@@ -67,7 +67,8 @@ impl Node {
         self.entries()?.iter().find(|entry| entry.key == key)
     }
 
-    fn size(&self) -> usize {
+    /// It and everything in it.
+    pub(crate) fn size(&self) -> usize {
         let below: usize = match &self.kind {
             Kind::Scalar { .. } => 0,
             Kind::List(items) => items.iter().map(Self::size).sum(),
@@ -196,7 +197,7 @@ impl<'r> Builder<'r> {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && !tag.as_deref().is_some_and(is_string_tag);
                 let node = Node { kind: Kind::Scalar { text: text.into_owned(), plain }, at };
-                self.finish(node, anchor)
+                self.finish(node, anchor, 1)
             }
             Event::SequenceStart(anchor, _) => self.open(Frame::List { at, anchor, items: Vec::new() }, at),
             Event::MappingStart(anchor, _) => self.open(Frame::Map { at, anchor, entries: Vec::new(), key: None }, at),
@@ -221,10 +222,10 @@ impl<'r> Builder<'r> {
 
     fn close(&mut self) -> Result<(), Problem> {
         match self.stack.pop() {
-            Some(Frame::List { at, anchor, items }) => self.finish(Node { kind: Kind::List(items), at }, anchor),
+            Some(Frame::List { at, anchor, items }) => self.finish(Node { kind: Kind::List(items), at }, anchor, 1),
             Some(Frame::Map { at, anchor, entries, .. }) => {
                 let entries = merged(entries);
-                self.finish(Node { kind: Kind::Map(entries), at }, anchor)
+                self.finish(Node { kind: Kind::Map(entries), at }, anchor, 1)
             }
             None => Ok(()),
         }
@@ -235,16 +236,25 @@ impl<'r> Builder<'r> {
             let message = "an alias inside the value that it names".to_owned();
             return Err(Problem { at, code: "recursive-alias", message, fix: "Write the value out.".to_owned() });
         };
-        self.nodes = self.nodes.saturating_add(node.size());
+        let size = node.size();
+        self.nodes = self.nodes.saturating_add(size);
+        if self.nodes > MAX_NODES {
+            return self.finish(Node { kind: Kind::List(Vec::new()), at }, 0, size);
+        }
         let copy = node.clone();
-        self.finish(copy, 0)
+        self.finish(copy, 0, size)
     }
 
-    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
+    fn finish(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
         self.nodes = self.nodes.saturating_add(1);
         if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values, aliases counted as often as they are used");
             return Err(Problem { at: node.at, code: "too-large", message, fix: "Split the document.".to_owned() });
+        }
+        if !self.report.hold(size) {
+            let message =
+                format!("the file has more than {MAX_VALUES} values, aliases counted as often as they are used");
+            return Err(Problem { at: node.at, code: "too-large", message, fix: "Split the file.".to_owned() });
         }
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());

@@ -136,6 +136,99 @@ fn expressions_that_take_long_at_each_character_are_refused_and_those_that_only_
     }
 }
 
+/// The codes of what is wrong with a file, each once.
+fn codes(text: &str) -> String {
+    let start = Instant::now();
+    let (_, found) = parse(text, "r.yml");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    let mut codes: Vec<&str> = found.iter().map(|diagnostic| diagnostic.code).collect();
+    codes.dedup();
+    codes.join(" ")
+}
+
+#[test]
+fn what_a_rule_says_about_itself_is_bounded() {
+    let long = "x".repeat(1_000_000);
+    let rule = rule_text("sel: {f: a}\ncondition: sel");
+    for key in ["description", "author", "name", "date"] {
+        assert_eq!(codes(&format!("{key}: {long}\n{rule}")), "too-long", "{key}");
+    }
+    let (rules, _) = parse(&format!("description: {long}\n{rule}"), "r.yml");
+    assert!(rules.is_empty(), "it is not loaded");
+    let body = "level: low\ndetection: {sel: {f: a}, condition: sel}\n";
+    assert_eq!(codes(&format!("title: {long}\nid: r\nlogsource: {{product: linux}}\n{body}")), "too-long");
+    assert_eq!(codes(&format!("title: t\nid: {long}\nlogsource: {{product: linux}}\n{body}")), "too-long");
+    assert_eq!(codes(&format!("title: t\nid: r\nlogsource: {{product: {long}}}\n{body}")), "too-long");
+    for key in ["tags", "references", "falsepositives"] {
+        let many = vec!["attack.t1110"; 2_000].join(", ");
+        assert_eq!(
+            codes(&format!("title: t\nid: r\nlogsource: {{product: linux}}\n{key}: [{many}]\n{body}")),
+            "too-long"
+        );
+    }
+    let (_, found) = parse(&format!("title: {long}\nlevel: {long}\n{body}"), "r.yml");
+    assert!(found.iter().all(|said| said.message.chars().count() <= 1_001), "a diagnostic does not quote all of it");
+}
+
+#[test]
+fn conditions_documents_and_aliases_do_not_multiply() {
+    let many = vec!["1 of s*"; 20_000].join(", ");
+    let selections: String = (0..2_000).map(|number| format!("s{number}: {{f: e{number}}}\n")).collect();
+    assert_eq!(refused(&format!("{selections}condition: [{many}]")), "condition-too-long");
+    let values: String = (0..20_000).map(|number| format!("      - value{number}\n")).collect();
+    let global = format!(
+        "action: global\ntitle: g\nlevel: low\nlogsource: {{product: linux}}\ndetection:\n  s:\n    f|contains:\n{values}  condition: s\n"
+    );
+    let (rules, found) = parse(&format!("{global}{}", "---\nid: x\n".repeat(300)), "g.yml");
+    assert!(rules.len() < 10 && found.iter().any(|said| said.code == "too-large"), "{}", rules.len());
+    let one = format!("---\na: &a [{}]\nb: [{}]\n", vec!["v"; 100].join(", "), vec!["*a"; 400].join(", "));
+    assert!(codes(&one.repeat(100)).contains("too-large"));
+}
+
+#[test]
+fn values_that_take_long_at_each_place_are_refused() {
+    let rule = |field: &str, value: &str| format!("sel: {{{field}: '{value}'}}\ncondition: sel");
+    assert_eq!(refused(&rule("f", &"e".repeat(9_000))), "value-too-long");
+    assert_eq!(refused(&rule("f", &format!("*{}b*", "?".repeat(600)))), "value-too-long");
+    assert_eq!(refused(&rule("f", &format!("*{}*", "a?".repeat(400)))), "value-too-long");
+    assert_eq!(refused(&rule("f|windash|contains", &" -a".repeat(600))), "value-too-long");
+    assert_eq!(
+        refused(&rule(
+            "f|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains|contains",
+            "a"
+        )),
+        "conflicting-modifiers"
+    );
+    let wild = vec![format!("'{}'", "*a".repeat(4_000)); 200].join(", ");
+    assert_eq!(refused(&format!("sel: {{f: [{wild}]}}\ncondition: sel")), "too-costly");
+    let encoded = vec![format!("' -a -b -c -d{}'", "e".repeat(8_000)); 4].join(", ");
+    assert_eq!(
+        refused(&format!("sel: {{f|windash|base64offset|contains: [{encoded}]}}\ncondition: sel")),
+        "too-costly"
+    );
+    for fine in [format!("*{}b*", "?".repeat(500)), "*a".repeat(1_000), "e".repeat(8_192)] {
+        let (rules, found) = parse(&rule_text(&rule("f", &fine)), "r.yml");
+        assert_eq!((rules.len(), found.len()), (1, 0), "{found:?}");
+    }
+}
+
+#[test]
+fn lists_that_refer_to_lists_are_compared_in_far_less_than_every_pair() {
+    let list = |letter: &str| (0..60_000).map(|n| format!("\"{letter}{n}\"")).collect::<Vec<_>>().join(",");
+    let wide = format!("{{\"f\":[{}],\"g\":[{}]}}", list("a"), list("b"));
+    let long = format!("{{\"f\":\"{0}{0}\",\"g\":\"{0}b\"}}", "a".repeat(250_000));
+    let start = Instant::now();
+    for modifiers in
+        ["fieldref", "fieldref|contains", "fieldref|startswith", "fieldref|endswith", "fieldref|cased|contains"]
+    {
+        let rule = format!("sel: {{f|{modifiers}: g}}\ncondition: sel");
+        assert_eq!(check(&rule, &[&wide, &long]), "..", "{modifiers}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    let wide = format!("{{\"f\":[{}],\"g\":[{},\"a59999\"]}}", list("a"), list("b"));
+    assert_eq!(check("sel: {f|fieldref: g}\ncondition: sel", &[&wide]), "x");
+}
+
 #[test]
 fn ten_megabytes_of_yaml_are_refused_before_they_are_read() {
     let start = Instant::now();

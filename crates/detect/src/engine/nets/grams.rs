@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use shieldops_vector::View;
 
-use super::{Hits, Rarity, texts::stands};
+use super::{Hits, Patience, Rarity, texts::stands};
 
 /// Bytes from one look-up to the next.
 const STRIDE: usize = 4;
@@ -78,24 +78,31 @@ impl Grams {
     #[inline]
     pub(crate) fn find(&self, value: View<'_>, hit: &mut impl FnMut(Hits)) {
         let bytes = value.bytes();
+        let mut patience = Patience::with(value);
         for (number, four) in bytes.as_chunks::<4>().0.iter().enumerate() {
             let piece = u32::from_le_bytes(*four) | LOWER;
             let bit = hash(piece) >> self.shift;
             let word = usize::try_from(bit >> 6).ok().and_then(|at| self.filter.get(at)).copied().unwrap_or(0);
             if word >> (bit & 63) & 1 == 1 {
-                self.check(bytes, number.saturating_mul(STRIDE), piece, hit);
+                self.check(bytes, (number.saturating_mul(STRIDE), piece), &mut patience, hit);
+                if patience.is_lost() {
+                    return self.each_list(hit);
+                }
             }
         }
     }
 
     #[inline(never)]
-    fn check(&self, value: &[u8], at: usize, piece: u32, hit: &mut impl FnMut(Hits)) {
+    fn check(&self, value: &[u8], (at, piece): (usize, u32), patience: &mut Patience, hit: &mut impl FnMut(Hits)) {
         let Some(slot) = self.slot(piece) else { return };
         let range = usize::try_from(slot.start).unwrap_or(0)..usize::try_from(slot.end).unwrap_or(0);
         for (text, offset) in self.entries.get(range).unwrap_or_default() {
             let Some((text, hits)) = usize::try_from(*text).ok().and_then(|text| self.texts.get(text)) else {
                 continue;
             };
+            if !patience.compares(text.len(), *hits) {
+                return;
+            }
             if stands(value, at, usize::try_from(*offset).unwrap_or(0), text) {
                 hit(*hits);
             }

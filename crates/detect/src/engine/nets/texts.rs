@@ -2,7 +2,7 @@
 
 use shieldops_vector::{Needle, Teddy, View};
 
-use super::{Hits, Rarity};
+use super::{Hits, Patience, Rarity};
 use crate::engine::raw::rarity;
 
 #[derive(Debug)]
@@ -51,7 +51,11 @@ impl Texts {
     #[inline]
     pub(crate) fn find(&self, value: View<'_>, hit: &mut impl FnMut(Hits)) {
         if self.any {
-            self.teddy.scan(value, |at, buckets| self.check(value.bytes(), at, buckets, hit));
+            let mut patience = Patience::with(value);
+            self.teddy.scan(value, |at, buckets| self.check(value.bytes(), (at, buckets), &mut patience, hit));
+            if patience.is_lost() {
+                self.buckets.iter().flatten().for_each(|text| hit(text.hits));
+            }
         }
         for (needle, hits) in &self.tiny {
             if needle.find(value, 0, |_| true).is_some() {
@@ -61,7 +65,7 @@ impl Texts {
     }
 
     #[inline(never)]
-    fn check(&self, value: &[u8], at: usize, buckets: u8, hit: &mut impl FnMut(Hits)) {
+    fn check(&self, value: &[u8], (at, buckets): (usize, u8), patience: &mut Patience, hit: &mut impl FnMut(Hits)) {
         let Some(three) = value.get(at..).and_then(<[u8]>::first_chunk::<3>) else { return };
         let print = three.map(|byte| byte | 0x20);
         for (number, texts) in self.buckets.iter().enumerate() {
@@ -69,6 +73,9 @@ impl Texts {
                 continue;
             }
             for text in texts.iter().filter(|text| text.print == print) {
+                if !patience.compares(text.bytes.len(), text.hits) {
+                    return;
+                }
                 if stands(value, at, text.offset, &text.bytes) {
                     hit(text.hits);
                 }

@@ -76,6 +76,35 @@ fn hostile_pipelines_are_refused() {
     assert_eq!(code(&format!("transformations: [{bombs}]")), "too-costly");
 }
 
+#[test]
+fn a_pipeline_that_makes_a_rule_grow_without_end_refuses_it() {
+    let grown = |step: &str, times: usize| {
+        let text = format!("name: p\ntransformations:\n{}", format!("- {step}\n").repeat(times));
+        let (pipeline, found) = Pipeline::parse(&text, "p.yml");
+        let options = CompileOptions {
+            pipelines: vec![pipeline.unwrap_or_else(|| panic!("{found:?}"))],
+            ..CompileOptions::default()
+        };
+        let rule =
+            "title: t\nid: r\nlevel: low\nlogsource: {product: linux}\ndetection: {s: {f: xxxxxxxx}, condition: s}\n";
+        let start = std::time::Instant::now();
+        let (set, found) = RuleSet::compile(crate::parse(rule, "r.yml").0, &options);
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{step}: {:?}", start.elapsed());
+        let mut codes: Vec<&str> = found.iter().map(|said| said.code).collect();
+        codes.dedup();
+        (set.len(), codes.join(" "))
+    };
+    let refused = (0, "refused-by-pipeline".to_owned());
+    assert_eq!(grown("{type: replace_string, regex: x, replacement: xx}", 60), refused);
+    assert_eq!(grown("{type: replace_string, regex: x, replacement: xx, skip_special: true}", 60), refused);
+    assert_eq!(grown(&format!("{{type: field_name_prefix, prefix: {}}}", "p".repeat(100)), 60), refused);
+    assert_eq!(grown("{type: field_name_mapping, mapping: {f: [f, f, f, f]}}", 30), refused);
+    let marks = "?".repeat(600);
+    let runs = grown(&format!("{{type: replace_string, regex: x, replacement: '{marks}'}}"), 1);
+    assert_eq!(runs, (0, "value-too-long".to_owned()));
+    assert_eq!(grown("{type: replace_string, regex: x, replacement: xx}", 3), (1, String::new()));
+}
+
 const SEED: &str = "name: s\npriority: 10\nvars: {Admins: [a, 2]}\ntransformations:\n\
 - {id: m, type: field_name_mapping, mapping: {Image: [a, b], '~': k}, rule_conditions: [{type: logsource, product: windows}]}\n\
 - {type: replace_string, regex: '^(.)x*', replacement: '\\1$\\g<1>', detection_item_conditions: [{type: match_string, cond: any, pattern: 'a'}]}\n\

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::RuleReference;
+use super::{RuleReference, read::MAX_RULES};
 use crate::{
     diagnostic::{Place, Report},
     sigma::condition::{self, Expr},
@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str, at: Place, rules: &[RuleReference], report: &mut
     Some(expr)
 }
 
-/// The words of the text that name rules, each once, in their order.
+/// The words of the text that name rules, each once, in their order; at most one more than a correlation may have.
 pub(super) fn names(text: &str, at: Place) -> Vec<RuleReference> {
     let mut found: Vec<RuleReference> = Vec::new();
     let mut column = 0_usize;
@@ -51,6 +51,9 @@ pub(super) fn names(text: &str, at: Place) -> Vec<RuleReference> {
         let is_operator = ["and", "or", "not"].iter().any(|operator| name.eq_ignore_ascii_case(operator));
         if !(name.is_empty() || is_operator || found.iter().any(|old| old.name == name)) {
             found.push(RuleReference { name: name.to_owned(), at: at.right(column) });
+        }
+        if found.len() > MAX_RULES {
+            break;
         }
         column = column.saturating_add(word.chars().count());
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Rules that one correlation refers to.
-const MAX_RULES: usize = 100;
+pub(super) const MAX_RULES: usize = 100;
 /// Fields that make a group, and fields that are counted.
 const MAX_FIELDS: usize = 16;
 const MAX_ALIASES: usize = 64;
