@@ -16,6 +16,29 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// The numbers that it can be.
+    pub(crate) const fn range(self) -> (u32, u32) {
+        match self {
+            Self::Minute => (0, 59),
+            Self::Hour => (0, 23),
+            Self::Day => (1, 31),
+            Self::Week => (1, 53),
+            Self::Month => (1, 12),
+            Self::Year => (0, 9_999),
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "a minute",
+            Self::Hour => "an hour",
+            Self::Day => "a day",
+            Self::Week => "a week",
+            Self::Month => "a month",
+            Self::Year => "a year",
+        }
+    }
+
     /// The part of the time that the text is, if it is one.
     pub(crate) fn of(self, text: &str) -> Option<u32> {
         let time = parse(text.trim())?;

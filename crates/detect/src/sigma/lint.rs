@@ -4,6 +4,9 @@
 
 mod condition;
 mod cost;
+mod dates;
+mod fits;
+mod ids;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +37,8 @@ pub struct Context<'c> {
 pub fn lint(documents: &Documents, context: &Context<'_>) -> Vec<Diagnostic> {
     let (_, mut found) = documents.link();
     duplicates(documents, &mut found);
+    ids::check(documents, &mut found);
+    fits::check(documents, &mut found);
     for rule in &documents.rules {
         let mut report = Report::new(&rule.file);
         condition::check(rule, &mut report);
@@ -115,7 +120,7 @@ fn check_block(block: &Block, selection: &Selection, report: &mut Report) {
         Block::Item(item) if item.modifiers.all && item.values.len() == 1 => {
             report.info(item.at, "all-of-one", "`all` over one value says nothing", "Remove `all`, or add values.");
         }
-        Block::Item(_) => {}
+        Block::Item(item) => dates::check(item, report),
     }
 }
 

@@ -9,14 +9,14 @@ use super::super::{
     detection::{Block, Detection},
     rule::Rule,
 };
-use crate::diagnostic::{Place, Report};
+use crate::diagnostic::Report;
 
 /// Selections whose combinations are tried.
 const MAX_SELECTIONS: usize = 12;
 
 pub(super) fn check(rule: &Rule, report: &mut Report) {
     let detection = &rule.detection;
-    let at = Place { line: rule.line, column: 1 };
+    let at = detection.at;
     let variables = variables(detection);
     let count = variables.values().max().map_or(0, |last| last.saturating_add(1));
     if variables.is_empty() || count > MAX_SELECTIONS {
