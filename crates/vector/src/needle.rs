@@ -1,4 +1,7 @@
-//! One text looked for without regard to ASCII case, by two of its bytes that are rare.
+//! One text looked for by two of its bytes that are rare; without regard to ASCII case, unless it is told otherwise.
+//!
+//! Where those two stand almost everywhere and much is compared in vain, the search goes on by a table of the text's own
+//! repetitions: no text and no line makes it take longer than both are long.
 
 use crate::{
     block::{self, Block},
@@ -10,6 +13,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needle {
     text: Box<[u8]>,
+    /// As it was given, where case counts.
+    exact: Option<Box<[u8]>>,
     /// Invariant: both below [`REACH`] and below the length of the text.
     places: [usize; 2],
     bytes: [u8; 2],
@@ -17,6 +22,10 @@ pub struct Needle {
 
 /// The two bytes stand this near to the start, so that their loads stay within the room behind a view.
 const REACH: usize = AHEAD - 64;
+
+/// Bytes that may be compared in vain, and for each byte of a view, before the search goes on by a table.
+const FREE: usize = 4_096;
+const PATIENCE: usize = 16;
 
 impl Needle {
     /// `None` for an empty text. `rarity` orders bytes: the lesser, the rarer.
@@ -30,11 +39,52 @@ impl Needle {
         let second = rarest(Some(first)).unwrap_or(first);
         let byte = |place: usize| text.get(place).map_or(0, |byte| byte | 0x20);
         let bytes = [byte(first), byte(second)];
-        Some(Self { text, places: [first, second], bytes })
+        Some(Self { text, exact: None, places: [first, second], bytes })
     }
 
+    /// The same with regard to case.
+    pub fn cased(text: &[u8], rarity: impl Fn(u8) -> u32) -> Option<Self> {
+        Some(Self { exact: Some(text.into()), ..Self::new(text, rarity)? })
+    }
+
+    /// In lower case.
     pub fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    #[inline]
+    fn is(&self, part: &[u8]) -> bool {
+        match &self.exact {
+            None => part.eq_ignore_ascii_case(&self.text),
+            Some(exact) => *part == **exact,
+        }
+    }
+
+    /// By a table: each byte is read once, and what the text repeats of itself is not compared again.
+    #[cold]
+    #[inline(never)]
+    fn find_linear(&self, bytes: &[u8], from: usize, accept: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        let text = self.exact.as_ref().unwrap_or(&self.text);
+        let folded = |byte: u8| if self.exact.is_some() { byte } else { byte.to_ascii_lowercase() };
+        let repeats = repeats(text);
+        let mut have = 0;
+        for (place, byte) in bytes.iter().enumerate().skip(from) {
+            let byte = folded(*byte);
+            while have > 0 && text[have] != byte {
+                have = repeats[have - 1];
+            }
+            if text[have] == byte {
+                have += 1;
+            }
+            if have == text.len() {
+                let start = place + 1 - have;
+                if accept(start) {
+                    return Some(start);
+                }
+                have = repeats[have - 1];
+            }
+        }
+        None
     }
 
     /// The first place not before `from` where the text stands and `accept` says yes.
@@ -62,6 +112,22 @@ impl Needle {
             _ => unsafe { find_blocks::<block::Plain>(self, within, from, accept) },
         }
     }
+}
+
+/// For each start of the text, how much of its end the text begins with.
+fn repeats(text: &[u8]) -> Vec<usize> {
+    let mut repeats = vec![0; text.len()];
+    let mut have = 0;
+    for place in 1..text.len() {
+        while have > 0 && text[have] != text[place] {
+            have = repeats[have - 1];
+        }
+        if text[have] == text[place] {
+            have += 1;
+        }
+        repeats[place] = have;
+    }
+    repeats
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -101,6 +167,7 @@ unsafe fn find_blocks<B: Block>(
     let places = (within.len() + 1).checked_sub(length)?;
     let bytes = within.bytes();
     let mut at = from;
+    let mut patience = FREE + PATIENCE * within.len();
     while at < places {
         // SAFETY: `at < len`, the places are at most `REACH`, and `REACH + 64 <= AHEAD`.
         let mut hits = unsafe {
@@ -115,8 +182,12 @@ unsafe fn find_blocks<B: Block>(
         while hits != 0 {
             let place = at + hits.trailing_zeros() as usize;
             hits &= hits - 1;
+            if patience < length {
+                return needle.find_linear(bytes, place, &mut accept);
+            }
+            patience -= length;
             let here = bytes.get(place..place + length).unwrap_or_default();
-            if here.eq_ignore_ascii_case(&needle.text) && accept(place) {
+            if needle.is(here) && accept(place) {
                 return Some(place);
             }
         }
@@ -149,6 +220,54 @@ mod tests {
                 prop_assert_eq!(needle.find_as(padded.view(), from, |_| true, tier), expected, "{:?}", tier);
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_finds_what_a_comparison_at_each_place_finds(
+            hay in "[abAB]{0,60}", text in "[abAB]{1,7}", from in 0_usize..20, pass in 0_usize..4, cased: bool,
+        ) {
+            let needle = if cased { Needle::cased(text.as_bytes(), u32::from) } else { Needle::new(text.as_bytes(), u32::from) };
+            let same = |part: &[u8]| if cased { part == text.as_bytes() } else { part.eq_ignore_ascii_case(text.as_bytes()) };
+            let places = hay.as_bytes().windows(text.len()).enumerate().skip(from).filter(|(_, part)| same(part));
+            let expected = places.map(|(place, _)| place).nth(pass);
+            let needle = needle.unwrap();
+            let accept = || {
+                let mut left = pass;
+                move |_: usize| { let found = left == 0; left = left.saturating_sub(1); found }
+            };
+            prop_assert_eq!(needle.find_linear(hay.as_bytes(), from, &mut accept()), expected);
+            let mut padded = Padded::new();
+            padded.fill(|bytes| bytes.extend_from_slice(hay.as_bytes()));
+            for tier in Tier::all() {
+                prop_assert_eq!(needle.find_as(padded.view(), from, accept(), tier), expected, "{:?}", tier);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_text_that_almost_stands_everywhere_takes_no_longer_than_the_line_is_long() {
+        const LINE: usize = 1024 * 1024;
+        let time = |work: &mut dyn FnMut()| {
+            let began = std::time::Instant::now();
+            work();
+            began.elapsed()
+        };
+        let mut padded = Padded::new();
+        padded.fill(|bytes| bytes.resize(LINE, b'a'));
+        let bytes = padded.view().bytes();
+        let once = time(&mut || assert_eq!(std::hint::black_box(bytes).iter().filter(|byte| **byte == b'b').count(), 0));
+        let almost = [vec![b'a'; 20_000], vec![b'b']].concat();
+        for needle in [Needle::new(&almost, u32::from), Needle::cased(&almost, u32::from)] {
+            let needle = needle.unwrap();
+            for tier in Tier::all() {
+                let took = time(&mut || assert_eq!(needle.find_as(padded.view(), 0, |_| true, tier), None));
+                assert!(took < once * 60, "{tier:?}: {took:?}, to read it once {once:?}");
+            }
+        }
+        let long = Needle::new(&vec![b'a'; 20_000], u32::from).unwrap();
+        let took = time(&mut || assert_eq!(long.find(padded.view(), 0, |place| place > 600_000), Some(600_001)));
+        assert!(took < once * 60, "{took:?}, to read it once {once:?}");
     }
 
     #[test]

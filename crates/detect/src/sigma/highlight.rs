@@ -93,24 +93,19 @@ fn in_value(parts: Parts<'_>, value: &str) -> Vec<Range<usize>> {
 
 /// The runs between stars, each where the matcher finds it.
 fn in_order(runs: &[Vec<Token>], value: &str) -> Vec<Range<usize>> {
-    let stands = |run: &[Token], at: usize| {
-        let rest = pattern::at_start(run, value.get(at..)?)?;
-        Some(at..value.len().saturating_sub(rest.len()))
-    };
-    let places =
-        |from: usize| value.char_indices().map(|(at, _)| at).chain([value.len()]).filter(move |at| *at >= from);
     let mut found = Vec::new();
-    let mut from = 0;
+    let mut from = 0_usize;
     let last = runs.len().saturating_sub(1);
     for (index, run) in runs.iter().enumerate() {
+        let rest = value.get(from..).unwrap_or_default();
         let place = match index {
-            0 => stands(run, 0),
-            _ if index == last => places(from).find_map(|at| stands(run, at).filter(|place| place.end == value.len())),
-            _ => places(from).find_map(|at| stands(run, at)),
+            0 => pattern::at_start(run, rest).map(|after| 0..rest.len().saturating_sub(after.len())),
+            _ if index == last => pattern::at_end(run, rest).map(|before| before.len()..rest.len()),
+            _ => pattern::leftmost(run, rest),
         };
         let Some(place) = place else { return Vec::new() };
-        from = place.end;
-        found.push(place);
+        found.push(from.saturating_add(place.start)..from.saturating_add(place.end));
+        from = from.saturating_add(place.end);
     }
     found
 }

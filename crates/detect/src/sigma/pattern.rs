@@ -3,7 +3,11 @@
 //! `*` is any run of characters, `?` one character; a backslash before `*`, `?` or a backslash makes it plain, any
 //! other backslash is itself. Nothing else is special.
 
+use std::ops::Range;
+
 use memchr::memmem::Finder;
+
+use super::steps::{self, Step, Steps};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -185,10 +189,11 @@ impl Wild {
             [first, middle @ .., last] => {
                 let Some(mut rest) = at_start(first, value) else { return false };
                 for run in middle {
-                    let Some(after) = leftmost(run, rest) else { return false };
+                    let after = leftmost(run, rest).and_then(|place| rest.get(place.end..));
+                    let Some(after) = after else { return false };
                     rest = after;
                 }
-                at_end(last, rest)
+                at_end(last, rest).is_some()
             }
         }
     }
@@ -210,35 +215,68 @@ pub(super) fn at_start<'v>(run: &[Token], mut value: &'v str) -> Option<&'v str>
     Some(value)
 }
 
-fn at_end(run: &[Token], mut value: &str) -> bool {
+/// What stands before the run where it ends the value.
+pub(super) fn at_end<'v>(run: &[Token], mut value: &'v str) -> Option<&'v str> {
     for token in run.iter().rev() {
-        let before = match token {
-            Token::Text(text) => value.strip_suffix(text.as_str()),
-            Token::Dash => value.strip_suffix(DASHES),
+        value = match token {
+            Token::Text(text) => value.strip_suffix(text.as_str())?,
+            Token::Dash => value.strip_suffix(DASHES)?,
             Token::One | Token::Many => {
                 let mut chars = value.chars();
-                chars.next_back().map(|_| chars.as_str())
+                chars.next_back()?;
+                chars.as_str()
             }
         };
-        let Some(before) = before else { return false };
-        value = before;
     }
-    true
+    Some(value)
 }
 
-/// What follows the first place where the run stands.
-fn leftmost<'v>(run: &[Token], mut value: &'v str) -> Option<&'v str> {
-    loop {
-        if let Some(Token::Text(text)) = run.first() {
-            value = value.get(value.find(text.as_str())?..)?;
-        }
-        if let Some(rest) = at_start(run, value) {
-            return Some(rest);
-        }
-        let mut chars = value.chars();
-        chars.next()?;
-        value = chars.as_str();
+/// The first place where the run stands.
+pub(super) fn leftmost(run: &[Token], value: &str) -> Option<Range<usize>> {
+    let mut at = 0_usize;
+    let first = match run {
+        [] => return Some(0..0),
+        [Token::Text(text), ..] => Some(Finder::new(text)),
+        _ => None,
+    };
+    if let ([_], Some(text)) = (run, &first) {
+        let start = text.find(value.as_bytes())?;
+        return Some(start..start.saturating_add(text.needle().len()));
     }
+    let length = run.iter().map(|token| if let Token::Text(text) = token { text.len() } else { 1 });
+    let length = length.fold(0, usize::saturating_add);
+    let mut patience = steps::patience(value.len());
+    loop {
+        if let Some(text) = &first {
+            at = at.saturating_add(text.find(value.as_bytes().get(at..)?)?);
+        }
+        let rest = value.get(at..)?;
+        if let Some(after) = at_start(run, rest) {
+            return Some(at..value.len().saturating_sub(after.len()));
+        }
+        at = at.saturating_add(rest.chars().next()?.len_utf8());
+        match patience.checked_sub(length) {
+            Some(left) => patience = left,
+            None => return step_by_step(run, value, at),
+        }
+    }
+}
+
+/// The same from `from` on, in time of the value alone, however often the run almost stands there.
+#[cold]
+fn step_by_step(run: &[Token], value: &str, from: usize) -> Option<Range<usize>> {
+    let of = |token: &Token| match token {
+        Token::Text(text) => text.chars().map(Step::Is).collect(),
+        Token::Dash => vec![Step::Dash],
+        Token::One | Token::Many => vec![Step::Any],
+    };
+    let steps: Vec<Step> = run.iter().flat_map(of).collect();
+    let rest = value.get(from..)?;
+    let last = Steps::new(&steps).find(rest.chars(), |_| true)?;
+    let (end, char) = rest.char_indices().nth(last)?;
+    let (start, _) = rest.char_indices().nth(last.saturating_add(1).checked_sub(steps.len())?)?;
+    let end = end.saturating_add(char.len_utf8());
+    Some(from.saturating_add(start)..from.saturating_add(end))
 }
 
 /// Lower case, character by character: a text folds the same alone and inside another (no final sigma).
@@ -359,6 +397,17 @@ mod tests {
             let expected = obvious(&tokens, &chars);
             let pattern = Pattern::new(tokens, Anchor::Whole, true);
             prop_assert_eq!(pattern.matches(&value, &value), expected);
+        }
+
+        #[test]
+        fn a_run_is_found_step_by_step_where_trying_each_place_finds_it(
+            run in prop::collection::vec(any_token().prop_filter("a star ends a run", |token| *token != Token::Many), 1..5),
+            value in "[abü/\u{2013}-]{0,20}",
+        ) {
+            let tried = |at: usize| Some(at..value.len() - at_start(&run, value.get(at..)?)?.len());
+            let expected = (0..=value.len()).find_map(tried);
+            prop_assert_eq!(leftmost(&run, &value), expected.clone());
+            prop_assert_eq!(step_by_step(&run, &value, 0), expected);
         }
 
         #[test]
