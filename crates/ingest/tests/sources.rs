@@ -241,6 +241,7 @@ fn append(path: &Path, text: &str) {
 fn tail(path: &Path, places: &Arc<Places>) -> Tail {
     let mut tail = Tail::new(vec![path.to_owned()], None, places.clone());
     tail.poll = Duration::from_millis(20);
+    tail.leave_after = Duration::from_millis(40);
     tail
 }
 

@@ -3,6 +3,9 @@
 //! Each delivery is marked with the place behind it, which is durable with the lines themselves: a process that ends between the
 //! delivery and the saved place goes on from the mark, and no line comes twice. A path's generation grows with every file that
 //! takes its name and with every truncation, so that marks grow though places begin again at zero.
+//!
+//! Who rotates makes the new file first and tells the writer after: the old one is read until the new one is written to and the
+//! old one is quiet. What all the same is never read is said in the log.
 
 use std::{
     io::{self, SeekFrom},
@@ -20,6 +23,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+mod rotation;
+
 use super::{Checkpoints, Delivery, Mark, Sink, deliver};
 use crate::formats::audit::before_last_serial;
 
@@ -35,16 +40,23 @@ pub struct Tail {
     pub poll: Duration,
     /// The longest line in bytes.
     pub line_bytes: usize,
+    /// How long a rotated file is quiet before the one that took its name is read.
+    pub leave_after: Duration,
 }
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
 /// Audit records at the end of a file wait so long for the rest of their serial.
 const AUDIT_HELD: Duration = Duration::from_secs(2);
+/// A rotated file that is never quiet holds up the new one no longer than this.
+const LEAVE_AT_LATEST: Duration = Duration::from_secs(30);
+/// A file that was left is looked at for so long, to say what comes to it all the same.
+const WATCHED: Duration = Duration::from_mins(10);
 
 impl Tail {
     pub fn new(paths: Vec<PathBuf>, hint: Option<String>, checkpoints: Arc<dyn Checkpoints>) -> Self {
-        Self { paths, hint, checkpoints, from_start: true, poll: Duration::from_millis(500), line_bytes: 1024 * 1024 }
+        let (poll, leave_after) = (Duration::from_millis(500), Duration::from_secs(2));
+        Self { paths, hint, checkpoints, from_start: true, poll, line_bytes: 1024 * 1024, leave_after }
     }
 
     /// Follows the files until cancelled.
@@ -65,23 +77,31 @@ impl Tail {
         }
     }
 
-    /// Reads what is new in one file; at its end, changes over to the file that took its name.
+    /// Reads what is new in one file; where that was rotated away and is at its end, changes over to the file that came next.
     async fn follow(&self, file: &mut Followed, sink: &dyn Sink, cancel: &CancellationToken) -> io::Result<Delivery> {
+        file.watch_left().await;
         if file.open.is_none() {
-            file.open = Some(self.open(&file.path, sink).await?);
+            file.open = Some(self.open(file, sink).await?);
         }
         loop {
             let now_there = tokio::fs::metadata(&file.path).await.ok();
             let Some(open) = file.open.as_mut() else { return Ok(Delivery::Accepted) };
-            let rotated = now_there.as_ref().is_some_and(|there| there.ino() != open.inode);
-            if self.drain(&file.path, open, rotated, sink, cancel).await? == Delivery::Stopped {
+            let rotated = now_there.filter(|there| there.ino() != open.inode);
+            if self.drain(&file.path, open, false, sink, cancel).await? == Delivery::Stopped {
                 return Ok(Delivery::Stopped);
             }
-            if !rotated {
+            let Some(there) = rotated else { return Ok(Delivery::Accepted) };
+            let between = rotation::since(&file.path, &open.file.metadata().await?).await?;
+            if !open.may_be_left(there.len() > 0 || !between.is_empty(), self.leave_after) {
                 return Ok(Delivery::Accepted);
             }
+            if self.drain(&file.path, open, true, sink, cancel).await? == Delivery::Stopped {
+                return Ok(Delivery::Stopped);
+            }
             let generation = open.generation.saturating_add(1);
-            file.open = Some(self.begin(&file.path, File::open(&file.path).await?, 0, generation).await?);
+            let next = file.next(between);
+            let next = self.begin(&file.path, File::open(next).await?, 0, generation).await?;
+            file.left = file.open.replace(next).map(|left| (left.file, left.offset, Instant::now()));
         }
     }
 
@@ -93,7 +113,9 @@ impl Tail {
     }
 
     /// Opens a file where it was left: the same inode, or the one that rotation moved aside.
-    async fn open(&self, path: &Path, sink: &dyn Sink) -> io::Result<Open> {
+    async fn open(&self, followed: &mut Followed, sink: &dyn Sink) -> io::Result<Open> {
+        let path = followed.path.clone();
+        let path = path.as_path();
         let file = File::open(path).await?;
         let there = file.metadata().await?;
         let marked = sink.last(&key(path)).map(position);
@@ -113,14 +135,16 @@ impl Tail {
             }
             return self.begin(path, file, 0, next).await;
         }
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".1");
-        if let Ok(old) = File::open(PathBuf::from(aside)).await {
-            let moved = old.metadata().await?;
-            if moved.ino() == place.inode && offset <= moved.len() {
+        let aside =
+            rotation::aside(path).await?.into_iter().find(|aside| aside.inode == place.inode && !aside.is_packed);
+        if let Some(aside) = aside {
+            let old = File::open(aside.path).await?;
+            if offset <= old.metadata().await?.len() {
                 return Open::at(old, offset, place.generation).await;
             }
         }
+        followed.missed = true;
+        tracing::warn!(path = %path.display(), offset, "the file that was followed is gone or packed: what was added to it behind this byte, and to files that were rotated since, is not read");
         self.begin(path, file, 0, next).await
     }
 
@@ -223,11 +247,41 @@ struct Followed {
     path: PathBuf,
     open: Option<Open>,
     complained: bool,
+    /// The file that was left last, how far it was read, and when.
+    left: Option<(File, u64, Instant)>,
+    /// Something was not read, which was said.
+    missed: bool,
 }
 
 impl Followed {
     fn new(path: PathBuf) -> Self {
-        Self { path, open: None, complained: false }
+        Self { path, open: None, complained: false, left: None, missed: false }
+    }
+
+    /// The file that comes after the one that is open: one that was rotated away meanwhile, or the one that has the name now.
+    fn next(&mut self, between: Vec<rotation::Aside>) -> PathBuf {
+        for aside in between {
+            if !aside.is_packed {
+                return aside.path;
+            }
+            self.missed = true;
+            tracing::warn!(path = %aside.path.display(), "a rotated file was packed before it was read: its lines are missing");
+        }
+        self.path.clone()
+    }
+
+    /// Says what comes to a file after it was left.
+    async fn watch_left(&mut self) {
+        let Some((file, read, since)) = &self.left else { return };
+        let length = file.metadata().await.map_or(0, |there| there.len());
+        if length > *read {
+            let bytes = length.saturating_sub(*read);
+            tracing::warn!(path = %self.path.display(), bytes, "lines were written to a file long after it was rotated: they are not read");
+            self.missed = true;
+        } else if since.elapsed() < WATCHED {
+            return;
+        }
+        self.left = None;
     }
 
     /// Says once that a file cannot be read, until it can again.
@@ -249,12 +303,33 @@ struct Open {
     grown: Instant,
     /// The rest of a line over the limit is being passed over.
     skipping: bool,
+    /// Since when another file has been there to go on with.
+    rotated: Option<Instant>,
 }
 
 impl Open {
     async fn at(file: File, offset: u64, generation: u64) -> io::Result<Self> {
         let inode = file.metadata().await?.ino();
-        Ok(Self { file, inode, offset, generation, seen: offset, grown: Instant::now(), skipping: false })
+        Ok(Self {
+            file,
+            inode,
+            offset,
+            generation,
+            seen: offset,
+            grown: Instant::now(),
+            skipping: false,
+            rotated: None,
+        })
+    }
+
+    /// Whether the next file may be read, which is there or not.
+    fn may_be_left(&mut self, has_next: bool, leave_after: Duration) -> bool {
+        if !has_next {
+            return false;
+        }
+        let since = *self.rotated.get_or_insert_with(Instant::now);
+        let is_quiet = self.grown.elapsed().min(since.elapsed()) >= leave_after;
+        is_quiet || since.elapsed() >= LEAVE_AT_LATEST
     }
 
     fn place(&self) -> String {
@@ -269,3 +344,6 @@ impl Open {
         Ok(piece.into())
     }
 }
+
+#[cfg(test)]
+mod tests;
