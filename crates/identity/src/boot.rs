@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shieldops_model::{SessionId, TenantId, UserId, id};
 use shieldops_store::{
-    Job, Store, StoreError, factors,
+    Job, Store, StoreError, TenantScope, factors,
     people::{self, Keep, NewCredential, Person, User},
 };
 
@@ -30,7 +30,7 @@ pub async fn admin_link(store: &Store, tenant: TenantId) -> Result<Option<Secret
     let now = store.clock().now();
     let secret = Secret::mint(CredentialKind::AdminLink, &mut rand::rng());
     let id: SessionId = id::mint(now, &mut rand::rng());
-    let mut tx = store.job(tenant, Job::Cli)?.begin().await?;
+    let mut tx = store.job(tenant, Job::Server)?.begin().await?;
     let credential =
         NewCredential { hash: secret.hash, expires_at: Some(now.plus(ADMIN_LINK_FOR)), ..NewCredential::default() };
     people::create_admin_link(&mut tx, id, &credential, now).await?;
@@ -41,6 +41,10 @@ pub async fn admin_link(store: &Store, tenant: TenantId) -> Result<Option<Secret
 
 /// The built-in administrator of a tenant, made when it is not there. It has no password until the admin link is spent.
 pub async fn ensure_admin(store: &Store, tenant: TenantId) -> Result<User, IdentityError> {
+    admin_of(store, tenant, Job::Cli).await
+}
+
+async fn admin_of(store: &Store, tenant: TenantId, job: Job) -> Result<User, IdentityError> {
     if let Some((user, _)) = store.find_login(tenant, permission::ADMIN).await? {
         return Ok(user);
     }
@@ -58,12 +62,17 @@ pub async fn ensure_admin(store: &Store, tenant: TenantId) -> Result<User, Ident
 
 /// Makes a person an operator of the installation. Who is one already stays one, without an entry.
 pub async fn make_operator(store: &Store, user: UserId) -> Result<(), IdentityError> {
+    operator_by(&store.job(TenantId::INSTALLATION, Job::Cli)?, user).await
+}
+
+async fn operator_by(installation: &TenantScope, user: UserId) -> Result<(), IdentityError> {
+    let store = installation.store();
     let person = store.get_person(user).await?.ok_or(StoreError::NotFound)?;
     if person.operator {
         return Ok(());
     }
     let now = store.clock().now();
-    let mut tx = store.job(TenantId::INSTALLATION, Job::Cli)?.begin().await?;
+    let mut tx = installation.begin().await?;
     match people::set_operator(&mut tx, user, true, now).await {
         // Another process was quicker.
         Err(StoreError::AlreadyExists { .. }) => return Ok(()),
@@ -85,11 +94,11 @@ pub async fn claim(door: &Door<'_>, link: &str, given: String, from: &Origin) ->
     if !store.admin_link_is_open(tenant.id, &hash, store.clock().now()).await? {
         return Err(IdentityError::LinkSpent);
     }
-    let user = ensure_admin(store, tenant.id).await?;
+    let user = admin_of(store, tenant.id, Job::Server).await?;
     password::check(&user.name, &given)?;
     let password_hash = hash_password(given).await?;
     // Before the link is spent: a stop in between leaves a link that can be spent, and no installation without operator.
-    make_operator(store, user.id).await?;
+    operator_by(&store.newcomer_scope(TenantId::INSTALLATION, user.id, &user.name)?, user.id).await?;
     let person = store.get_person(user.id).await?.ok_or(StoreError::NotFound)?;
     let now = store.clock().now();
     let mut tx = scope_of(store, tenant.id, &person)?.begin().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shieldops_model::{InvitationId, TenantState, UserId, id};
 use shieldops_store::{
-    Actor, Job, Page, PageRequest, Principal, RoleRef, Store, StoreError, TenantScope,
+    Page, PageRequest, Principal, RoleRef, Store, StoreError, TenantScope,
     invitations::{self, Invitation, InvitationKind},
     memberships,
     people::{self, Keep, Tenant, User},
@@ -99,7 +99,7 @@ pub async fn accept(door: &Door<'_>, link: &str, given: String, from: &Origin) -
     let id: UserId = id::mint(now, &mut rand::rng());
     let mut user = User::new(id, &invitation.name, &invitation.role, now);
     user.has_password = true;
-    let mut tx = door.store.job(tenant.id, Job::Cli)?.begin().await?;
+    let mut tx = door.store.newcomer_scope(tenant.id, user.id, &user.name)?.begin().await?;
     // Looked at again under the lock: the role may be gone by now or hold what is held apart, and the name taken.
     let given = roles::find(&mut tx, &user.role).await.map_err(|_gone| IdentityError::InvalidLink)?;
     roles::apart(&mut tx, given.holds).await?;
@@ -111,7 +111,7 @@ pub async fn accept(door: &Door<'_>, link: &str, given: String, from: &Origin) -
     people::create_user(&mut tx, &user, Some(&password_hash)).await?;
     let actor = Actor { id: user.id.to_string(), name: user.name.clone() };
     let body = serde_json::json!({"name": user.name, "role": user.role, "invitation": invitation.id});
-    tx.record_as(&actor, "user.created", &[&user.id, &invitation.id], body)?;
+    tx.record("user.created", &[&user.id, &invitation.id], body)?;
     tx.commit(now).await?;
     let person = door.store.get_person(user.id).await?.ok_or(StoreError::NotFound)?;
     sessions::open(door, &tenant, &person, from, false).await

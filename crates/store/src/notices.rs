@@ -75,7 +75,7 @@ impl Store {
             drop(reading);
             for row in &rows {
                 let (id, tenant): (LedgerId, TenantId) = (id_of(row, "id")?, id_of(row, "tenant")?);
-                match self.job(tenant, Job::Cli) {
+                match self.job(tenant, Job::Server) {
                     Ok(scope) => match scope.begin().await {
                         Ok(tx) => deliver(tx, id, now).await?,
                         Err(StoreError::NotFound) => self.forget(id).await?,

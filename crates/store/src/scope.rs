@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shieldops_model::{TenantId, Timestamp};
+use shieldops_model::{TenantId, Timestamp, UserId};
 use shieldops_seal::DataKey;
 
 use crate::{Lease, Principal, Reader, Result, Store, StoreError, Tx, db::Ahead, people::Person, principal::Bound};
@@ -14,6 +14,8 @@ pub enum Job {
     Investigation,
     Response,
     Demo,
+    /// What a server does that nobody asked for just now.
+    Server,
     Cli,
 }
 
@@ -24,6 +26,7 @@ impl Job {
             Self::Investigation => "system:investigation",
             Self::Response => "system:response",
             Self::Demo => "system:demo",
+            Self::Server => "system:server",
             Self::Cli => "system:cli",
         }
     }
@@ -119,6 +122,11 @@ impl Store {
     /// The scope of a person before there is a principal: a second factor, an invitation, a reset link.
     pub fn person_scope(&self, tenant: TenantId, person: &Person) -> Result<TenantScope> {
         self.scope_for(tenant, Actor { id: person.id.to_string(), name: person.name.clone() })
+    }
+
+    /// The scope of somebody who is about to become one: whoever spends an invitation.
+    pub fn newcomer_scope(&self, tenant: TenantId, id: UserId, name: &str) -> Result<TenantScope> {
+        self.scope_for(tenant, Actor { id: id.to_string(), name: name.to_owned() })
     }
 
     /// The scope of a worker of this process.

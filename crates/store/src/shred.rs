@@ -105,7 +105,7 @@ async fn close(store: &Store, tenant: TenantId, now: Timestamp) -> Result<()> {
 /// Everything with a `tenant_id`, but the ledger. The last entry of the tenant's own log says what went.
 async fn rows_of_tenant(store: &Store, tenant: TenantId, now: Timestamp) -> Result<BTreeMap<String, u64>> {
     let mut rows = BTreeMap::new();
-    let mut tx = match store.job(tenant, Job::Cli) {
+    let mut tx = match store.job(tenant, Job::Server) {
         Ok(scope) => Tx::begin_closed(&scope).await?,
         // The key went in an attempt before this one, after the rows.
         Err(StoreError::NotFound) => return Ok(rows),
@@ -160,7 +160,7 @@ async fn people_of_tenant(
     now: Timestamp,
     rows: &mut BTreeMap<String, u64>,
 ) -> Result<()> {
-    let mut tx = store.job(TenantId::INSTALLATION, Job::Cli)?.begin().await?;
+    let mut tx = store.job(TenantId::INSTALLATION, Job::Server)?.begin().await?;
     for (table, delete) in OF_INSTALLATION {
         let done = sqlx::query(*delete).bind(bytes(tenant)).execute(tx.conn()).await?.rows_affected();
         if done > 0 {
@@ -182,7 +182,7 @@ async fn people_of_tenant(
 }
 
 async fn mark_deleted(store: &Store, tenant: TenantId, now: Timestamp, rows: &BTreeMap<String, u64>) -> Result<()> {
-    let mut tx = store.job(TenantId::INSTALLATION, Job::Cli)?.begin().await?;
+    let mut tx = store.job(TenantId::INSTALLATION, Job::Server)?.begin().await?;
     sqlx::query(
         "UPDATE tenants SET state='deleted', parent=NULL, state_changed_at=$2, version=version+1 WHERE tenant=$1",
     )

@@ -8,18 +8,25 @@ use shieldops_identity::{
     people::{self, Change, accept, invite, reset, reset_link},
     sessions::{SignIn, second_factor},
 };
-use shieldops_store::{PageRequest, ledger};
+use shieldops_model::TenantId;
+use shieldops_store::{Job, PageRequest, TenantScope, ledger};
 
 use crate::{
     second_factor::App,
     world::{HOME, PASSWORD, World, from, world},
 };
 
+/// What only whoever has the data directory does.
+const BY_HAND: &str = "system:cli";
 const NEW: &str = "another horse battery";
 
 async fn entries(world: &World) -> Vec<ledger::Entry> {
+    entries_of(&world.scope().await).await
+}
+
+async fn entries_of(scope: &TenantScope) -> Vec<ledger::Entry> {
     let page = PageRequest { limit: Some(200), cursor: None };
-    let mut access = world.scope().await.read().await.unwrap();
+    let mut access = scope.read().await.unwrap();
     ledger::list(&mut access, &ledger::Filter::default(), &page).await.unwrap().items
 }
 
@@ -96,8 +103,24 @@ async fn every_change_of_a_credential_is_recorded_and_no_secret_is() {
 async fn an_entry_names_the_person_who_did_it_though_nobody_was_signed_in_yet() {
     let world = world().await;
     at_work(&world).await;
-    for entry in entries(&world).await {
-        if ["recovery_code.spent", "session.opened", "password.changed", "user.created"].contains(&entry.kind.as_str())
+    let installation = world.store.job(TenantId::INSTALLATION, Job::Server).unwrap();
+    let mut all = entries(&world).await;
+    all.extend(entries_of(&installation).await);
+    for kind in ["invitation.spent", "admin_link.made", "admin_link.spent", "operator.made"] {
+        assert!(all.iter().any(|entry| entry.kind == kind), "{kind}");
+    }
+    for entry in all {
+        assert_ne!(entry.actor, BY_HAND, "{}: nobody used the command line", entry.kind);
+        if [
+            "recovery_code.spent",
+            "session.opened",
+            "password.changed",
+            "user.created",
+            "invitation.spent",
+            "admin_link.spent",
+            "operator.made",
+        ]
+        .contains(&entry.kind.as_str())
         {
             let made_by_the_process = entry.kind == "user.created" && entry.subjects.len() == 1;
             assert!(entry.actor.starts_with("usr_") || made_by_the_process, "{}: {}", entry.kind, entry.actor);
