@@ -106,9 +106,10 @@ touches(action, entry) if {
 	endswith(domain, concat("", [".", entry.value]))
 }
 
-# What an action reaches of one kind, by its facts or by its parameter of that name.
-named(action, kind) := from_facts | from_params if {
+# What an action reaches or touches of one kind, by its facts or by its parameter of that name.
+named(action, kind) := (reached | touched) | from_params if {
 	prefix := concat("", [kind, ":"])
-	from_facts := {trim_prefix(name, prefix) | some name in action.resources; startswith(name, prefix)}
+	reached := {trim_prefix(name, prefix) | some name in action.resources; startswith(name, prefix)}
+	touched := {trim_prefix(name, prefix) | some name in action.facts.touches; startswith(name, prefix)}
 	from_params := {value | value := action.params[kind]; is_string(value)}
 }

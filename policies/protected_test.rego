@@ -142,6 +142,17 @@ test_protected_users_processes_paths_and_domains_are_denied_by_facts_and_by_para
 	hit(in_facts("user:nginx"), "process", "nginx") == set()
 }
 
+# What is written or ended beside what the action is about counts for nothing but this.
+test_what_an_action_touches_besides_is_protected_too if {
+	shadow := touching({"facts": object.union(testing.known_facts, {"touches": ["path:/etc/shadow", "process:/usr/sbin/nginx"]})})
+	hit(shadow, "path", "/etc/shadow") == {"protected_entry"}
+	hit(shadow, "path", "/etc") == {"protected_entry"}
+	hit(shadow, "path", "/etc/sh") == set()
+	hit(shadow, "process", "nginx") == {"protected_entry"}
+	hit(shadow, "user", "/etc/shadow") == set()
+	hit(touching({"facts": null}), "path", "/etc/shadow") == set()
+}
+
 test_a_process_may_be_named_by_its_path if {
 	hit(in_facts("process:/usr/sbin/nginx"), "process", "nginx") == {"protected_entry"}
 	hit(in_facts("process:/usr/sbin/my-nginx"), "process", "nginx") == set()

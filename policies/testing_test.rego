@@ -28,6 +28,7 @@ known_facts := {
 	"dependants": [],
 	"untouchable": [],
 	"resources": [],
+	"touches": [],
 	"not_checkable": [],
 }
 

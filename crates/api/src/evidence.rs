@@ -10,6 +10,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use shieldops_identity::Permission;
 use shieldops_model::{ActionId, id};
 use shieldops_store::{
     actions,
@@ -20,6 +21,7 @@ use crate::{
     List, Problem,
     auth::Caller,
     page::{PathId, PlainQuery},
+    reach,
 };
 
 /// The pieces that an action collected, in the order in which they were read.
@@ -30,6 +32,7 @@ pub(crate) async fn list(
     PathId(id): PathId<id::ActionKind>,
     query: PlainQuery,
 ) -> Result<Json<List<Piece>>, Problem> {
+    reach::action(&caller, Permission::ActionRead, id).await?;
     let mut reader = caller.scope.read().await?;
     actions::get(&mut reader, id).await?;
     Ok(Json(query.answer(collected::list(&mut reader, id, query.page()).await?)))
@@ -42,6 +45,7 @@ pub(crate) async fn download(caller: Caller, Path((id, number)): Path<(String, S
     let (Ok(id), Ok(number)) = (id.parse::<ActionId>(), number.parse::<i64>()) else {
         return Err(Problem::not_found());
     };
+    reach::action(&caller, Permission::IncidentExport, id).await?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     let (piece, bytes) = collected::find(&mut tx, id, number).await?.ok_or_else(Problem::not_found)?;

@@ -31,6 +31,15 @@ pub(crate) fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Ip
     client
 }
 
+/// Whether the peer may be a proxy that nobody declared: then its address is not the client's, and nobody knows that one.
+pub(crate) fn undeclared(headers: &HeaderMap, peer: IpAddr, behind_proxy: bool, trusted: &[IpNet]) -> bool {
+    if trusted.iter().any(|network| network.contains(&peer.to_canonical())) {
+        return false;
+    }
+    let says_so = ["x-forwarded-for", "forwarded", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+    says_so || (behind_proxy && trusted.is_empty())
+}
+
 /// An address, alone or with a port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
@@ -51,6 +60,22 @@ mod tests {
         }
         let trusted = ["10.0.0.0/8", "2001:db8:f::/48"].map(|network| network.parse().unwrap());
         client(&headers, peer.parse().unwrap(), &trusted).to_string()
+    }
+
+    #[test]
+    fn behind_a_proxy_that_nobody_declared_the_client_is_not_known() {
+        let trusted: [IpNet; 1] = ["10.0.0.0/8".parse().unwrap()];
+        let none = HeaderMap::new();
+        let seen = |peer: &str, headers, behind, trusted| undeclared(headers, peer.parse().unwrap(), behind, trusted);
+        assert!(!seen("203.0.113.9", &none, false, &[]), "a client at the door");
+        assert!(seen("203.0.113.9", &none, true, &[]), "everybody comes from the proxy");
+        assert!(!seen("10.1.2.3", &none, true, &trusted) && !seen("::ffff:10.1.2.3", &none, true, &trusted));
+        for name in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), "198.51.100.1".parse().unwrap());
+            assert!(seen("127.0.0.1", &headers, false, &[]), "{name}");
+            assert!(!seen("10.1.2.3", &headers, true, &trusted), "{name}");
+        }
     }
 
     #[test]

@@ -93,6 +93,9 @@ pub struct Facts {
     /// The users, services and peers that the effect reaches, besides its target: its blast radius. `user:alice`,
     /// `service:sshd`, `peer:203.0.113.7`, `path:/etc/passwd`, `process:nginx`, `domain:example.com`.
     pub resources: Vec<String>,
+    /// Things that the effect touches besides, for what is protected: files that it writes, programs that it ends. They are
+    /// held against the protected entries, and are no part of the blast radius.
+    pub touches: Vec<String>,
     /// What could not be read now, for the approver.
     pub not_checkable: Vec<String>,
 }

@@ -183,7 +183,7 @@ pub enum ProtectedKind {
     Address,
     Range,
     User,
-    /// The name of an executable.
+    /// An executable, by its path, or by its name in whatever folder.
     Process,
     /// A file or folder, and everything below it.
     Path,

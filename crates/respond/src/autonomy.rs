@@ -37,9 +37,8 @@ impl Engine {
             return Ok(None);
         }
         let of_late = self.with.journal.outcomes(&original.capability, original.target_id, self.now()).await?;
-        let often = of_late.last >= ENOUGH && of_late.undone_of_last * 100 > of_late.last * UNDONE_PERCENT;
-        let why = format!("{} of the last {} actions were undone", of_late.undone_of_last, of_late.last);
-        Ok(often.then(|| self.lower(original, why)))
+        let stored = self.get_action(original.id).await?.state;
+        Ok(too_often(stored, of_late).map(|why| self.lower(original, why)))
     }
 
     fn lower(&self, action: &Action, why: String) -> Write {
@@ -66,9 +65,28 @@ fn too_much(state: ActionState, of_late: Outcomes) -> Option<String> {
     }
 }
 
+/// With the undo that is asked for now, which is not counted yet unless it was tried before.
+fn too_often(stored: ActionState, of_late: Outcomes) -> Option<String> {
+    let counted = matches!(stored, ActionState::Undoing | ActionState::UndoFailed);
+    let undone = (of_late.undone_of_last + u32::from(!counted)).min(of_late.last);
+    let often = of_late.last >= ENOUGH && undone * 100 > of_late.last * UNDONE_PERCENT;
+    often.then(|| format!("{undone} of the last {} actions were undone", of_late.last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_undone_of_five_are_too_many_and_the_one_that_is_undone_now_counts() {
+        let of = |last, undone_of_last| Outcomes { last, undone_of_last, ..Outcomes::default() };
+        assert_eq!(too_often(ActionState::Verified, of(5, 0)), None, "one of five is a fifth, and not more");
+        assert_eq!(too_often(ActionState::Verified, of(5, 1)).as_deref(), Some("2 of the last 5 actions were undone"));
+        assert_eq!(too_often(ActionState::UndoFailed, of(5, 1)), None, "tried again, it is the same undo");
+        assert!(too_often(ActionState::Undoing, of(5, 2)).is_some());
+        assert_eq!(too_often(ActionState::Verified, of(4, 3)), None, "too few to tell");
+        assert!(too_often(ActionState::Verified, of(20, 4)).is_some() && too_often(ActionState::Verified, of(20, 3)).is_none());
+    }
 
     #[test]
     fn one_failure_or_three_drifts_are_too_much() {

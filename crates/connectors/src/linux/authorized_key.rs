@@ -23,6 +23,8 @@ use super::{
     process,
 };
 
+const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
+const SSHD_CONFIG_FOLDER: &str = "/etc/ssh/sshd_config.d";
 /// Where sshd looks when it cannot be asked.
 const USUAL: &str = ".ssh/authorized_keys .ssh/authorized_keys2";
 /// The most accounts whose files are searched for marks.
@@ -85,7 +87,26 @@ fn ask_sshd(on: &dyn Ground, user: &str) -> Outcome<Sshd> {
     if value("trustedusercakeys").is_some_and(|keys| keys != "none") {
         notes.push("certificates that sshd trusts for this user".to_owned());
     }
+    notes.extend(matched(on));
     Ok(Sshd { patterns: value("authorizedkeysfile").unwrap_or(USUAL).to_owned(), notes })
+}
+
+/// What `Match` blocks by where a client comes from, or which address it comes to, may name: one client is asked about.
+fn matched(on: &dyn Ground) -> Option<String> {
+    let mut paths = vec![SSHD_CONFIG.to_owned()];
+    let more = on.list(SSHD_CONFIG_FOLDER, Who::Root).ok().flatten().unwrap_or_default();
+    paths.extend(more.iter().map(|name| ground::join(SSHD_CONFIG_FOLDER, name)));
+    let by_client = |line: &str| {
+        let line = line.trim().to_ascii_lowercase();
+        let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
+        let criteria = ["address", "host", "invalid-user", "localaddress", "localnetwork", "localport", "rdomain", "version"];
+        words.next() == Some("match") && words.any(|word| criteria.contains(&word))
+    };
+    let found = paths.into_iter().find(|path| {
+        let text = accounts::text(on, path).unwrap_or_default();
+        text.lines().any(by_client)
+    });
+    found.map(|path| format!("files of keys that a Match block of {path} names for some clients or addresses only"))
 }
 
 /// The files of a user's keys, each opened as that user where it is below its home.
@@ -121,6 +142,9 @@ impl Job for Look {
         let lines = lines::read(on, &places(&account, &sshd.patterns), &Which::Key(self.key.clone()))?;
         let mut facts =
             Facts { resources: vec![format!("user:{}", self.user)], not_checkable: sshd.notes, ..Facts::default() };
+        // What has the key is what would be written.
+        facts.touches = lines.copies.iter().map(|copy| format!("path:{}", copy.path)).collect();
+        facts.touches.dedup();
         if self.own_keys.contains(&self.key) {
             let detail = format!("{} is the key that we come in by", self.key);
             facts.untouchable.push(Reason { code: "own_key".to_owned(), detail });

@@ -101,6 +101,7 @@ impl Job for Look {
         let lines = hosts::count(&text.bytes, &marker, &self.domain);
         let nowhere = if lines == hosts::SINKS.len() { leads_nowhere(on, &self.domain)? } else { Some(false) };
         let mut facts = Facts { resources: vec![format!("domain:{}", self.domain)], ..Facts::default() };
+        facts.touches.push(format!("path:{HOSTS}"));
         if nowhere.is_none() {
             facts.not_checkable.push("what the resolver answers: there is no getent here".to_owned());
         }

@@ -182,7 +182,9 @@ impl Job for Marks {
             let paths = names.iter().map(|name| ground::join(folder, name));
             places.extend(paths.filter(|path| check_crontab(path).is_ok()).map(|path| place(&path)));
         }
-        Ok(lines::marked(on, &places))
+        // An entry is named as text: what is none was never ours.
+        let text = |(path, action, line): (String, String, Vec<u8>)| Some((path, action, String::from_utf8(line).ok()?));
+        Ok(lines::marked(on, &places).into_iter().filter_map(text).collect())
     }
 }
 

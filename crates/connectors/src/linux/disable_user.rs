@@ -77,6 +77,7 @@ impl Job for Look {
         let account = accounts::find(on, &self.user)?;
         let state = state(on, &self.user)?;
         let mut facts = Facts { resources: vec![format!("user:{}", self.user)], ..Facts::default() };
+        facts.touches.push(format!("path:{SHADOW}"));
         facts.untouchable = untouchable(on, &account)?;
         hang(on, &account, &mut facts)?;
         Ok((state, facts))
@@ -100,7 +101,7 @@ fn state(on: &dyn Ground, user: &str) -> Outcome<State> {
 /// Whether a user can log in at all by what its line says.
 fn enabled(on: &dyn Ground, user: &str) -> bool {
     let entry = shadow_text(on).ok().and_then(|text| shadow::read(&text.bytes, user).ok().flatten());
-    entry.is_some_and(|entry| entry.expires_day != shadow::LONG_AGO)
+    entry.is_some_and(|entry| !entry.expired(on.with().now_ns))
 }
 
 fn untouchable(on: &dyn Ground, account: &accounts::Account) -> Outcome<Vec<Reason>> {

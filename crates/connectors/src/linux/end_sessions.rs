@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shieldops_model::{ControlPath, Target};
+use shieldops_model::{ControlPath, Reason, Target};
 use shieldops_policy::{Dependant, Facts};
 use shieldops_respond::{
     Capability, Child, Class, Description, Fault, Observed, Permit, Probe, ProbeResult, Proving, Purpose, Site,
@@ -66,11 +66,34 @@ impl EndSessions {
 }
 
 /// The processes of a user's session, the oldest first.
-fn members(on: &dyn Ground, uid: u32, session: u32) -> Outcome<Vec<Process>> {
+#[derive(Default)]
+struct Members {
+    ending: Vec<Process>,
+    /// Those that serve others and go on, and why.
+    spared: Vec<Reason>,
+    /// What forbids to end the session at all.
+    untouchable: Vec<Reason>,
+}
+
+fn members(on: &dyn Ground, uid: u32, session: u32) -> Outcome<Members> {
     let mut found = on.processes()?;
     found.retain(|process| process.session == Some(session) && process.login_uid == Some(uid));
     found.sort_by_key(|process| (process.identity.start_ticks, process.identity.pid));
-    Ok(found)
+    let mut members = Members::default();
+    for process in found {
+        let reasons = kill_process::protected(on, &process)?;
+        if kill_process::serves(&reasons) {
+            members.spared.extend(reasons);
+        } else {
+            members.untouchable.extend(reasons);
+            members.ending.push(process);
+        }
+    }
+    // Nothing is left that could be ended: that is no session that ended.
+    if members.ending.is_empty() {
+        members.untouchable.append(&mut members.spared);
+    }
+    Ok(members)
 }
 
 /// The user's sessions, each with how many processes it has and its oldest.
@@ -108,20 +131,24 @@ impl Job for Look {
         };
         let members = members(on, account.uid, session)?;
         let mut facts = Facts { resources: vec![format!("user:{}", self.user)], ..Facts::default() };
-        for process in &members {
-            facts.untouchable.extend(kill_process::protected(on, process)?);
+        facts.untouchable = members.untouchable;
+        for process in &members.ending {
+            facts.touches.push(process.resource());
             facts.resources.extend(on.sockets(process.identity.pid)?.peers.iter().map(|peer| format!("peer:{peer}")));
         }
         let name = |process: &Process| format!("{} ({})", process.name, process.identity.pid);
         facts.dependants =
-            members.iter().take(SHOWN).map(|it| depend("process", name(it), "ends with the session")).collect();
+            members.ending.iter().take(SHOWN).map(|it| depend("process", name(it), "ends with the session")).collect();
+        facts.dependants.extend(members.spared.iter().map(|it| depend("process", it.detail.clone(), "goes on")));
         let others = all.into_iter().filter(|(id, _)| *id != session);
         facts
             .dependants
             .extend(others.map(|(id, said)| depend("session", format!("session {id}"), &format!("goes on: {said}"))));
         facts.resources.sort();
         facts.resources.dedup();
-        let leader = members.first().map(|process| process.identity.clone());
+        facts.touches.sort();
+        facts.touches.dedup();
+        let leader = members.ending.first().map(|process| process.identity.clone());
         let state = State { user: self.user, session, boot_id: on.boot_id()?, runs: leader.is_some(), leader };
         Ok((state, facts))
     }
@@ -158,15 +185,13 @@ impl Job for End {
         }
         for _ in 0..ROUNDS {
             let members = members(on, account.uid, self.from.session)?;
-            if members.is_empty() {
+            if members.ending.is_empty() {
                 return Ok(());
             }
-            for process in &members {
-                if let Some(why) = kill_process::protected(on, process)?.first() {
-                    return refused(&why.detail);
-                }
+            if let Some(why) = members.untouchable.first() {
+                return refused(&why.detail);
             }
-            members.iter().try_for_each(|process| on.kill(&process.identity))?;
+            members.ending.iter().try_for_each(|process| on.kill(&process.identity))?;
         }
         Err(Trouble::Failed("the session starts processes faster than they can be ended".to_owned()))
     }
@@ -186,7 +211,7 @@ impl Job for Others {
     fn run(self, on: &mut dyn Ground) -> Outcome<Self::Answer> {
         let account = accounts::find(on, &self.user)?;
         let all = sessions(on, account.uid)?;
-        let runs = all.iter().any(|(id, _)| *id == self.session);
+        let runs = !members(on, account.uid, self.session)?.ending.is_empty();
         let others = all.into_iter().filter(|(id, _)| *id != self.session);
         Ok((runs, others.map(|(id, said)| format!("session {id} ({said})")).collect()))
     }
@@ -215,7 +240,8 @@ impl Capability for EndSessions {
             settle_ms: 3_000,
             base_risk: 1,
             twin: shieldops_respond::Twin::Rooted,
-            docs: "Kills every process that the kernel's audit counts to this login, however it was started and whatever it calls itself. One \
+            docs: "Kills every process that the kernel's audit counts to this login, however it was started and whatever it calls itself; what \
+                   runs a database, a listener of ssh or the keeping of records, from a program of root's, goes on and is named. One \
                    session an action. Refused where the kernel keeps no audit session ids. The user can log in again: disable the user or remove the \
                    key first.",
         }

@@ -78,13 +78,13 @@ impl Drop for Running {
 }
 
 impl Running {
-    async fn ended(&mut self, deadline: Instant) -> Result<ExitStatus, Fault> {
+    async fn ended(&mut self, deadline: Instant, within: Duration) -> Result<ExitStatus, Fault> {
         let mut pause = Duration::from_micros(200);
         loop {
             match self.0.try_wait() {
                 Ok(Some(status)) => return Ok(status),
                 Ok(None) if Instant::now() < deadline => tokio::time::sleep(pause).await,
-                Ok(None) => return Err(late()),
+                Ok(None) => return Err(late(within)),
                 Err(error) => return Err(Fault::Unavailable(error.to_string())),
             }
             pause = (pause * 2).min(Duration::from_millis(10));
@@ -92,8 +92,8 @@ impl Running {
     }
 }
 
-fn late() -> Fault {
-    Fault::Unavailable(format!("the program did not end within {} s", TIMEOUT.as_secs()))
+fn late(within: Duration) -> Fault {
+    Fault::Unavailable(format!("the program did not end within {} s", within.as_secs()))
 }
 
 /// What a program said. Its exit status is a hint, never evidence.
@@ -174,8 +174,8 @@ async fn run_at(
         }
     };
     let talk = async { tokio::join!(feed, read(out), read(err)) };
-    let ((), stdout, stderr) = tokio::time::timeout_at(deadline, talk).await.map_err(|_elapsed| late())?;
-    let status = child.ended(deadline).await?;
+    let ((), stdout, stderr) = tokio::time::timeout_at(deadline, talk).await.map_err(|_elapsed| late(within))?;
+    let status = child.ended(deadline, within).await?;
     if let Some(watch) = watch {
         watch.ended(&identity).await?;
     }
@@ -222,6 +222,12 @@ mod tests {
     #[tokio::test]
     async fn endless_output_is_cut_off() {
         assert!(sh("yes", b"").await.unwrap_err().to_string().contains("more than"));
+    }
+
+    #[test]
+    fn who_was_waited_for_is_told_for_how_long() {
+        assert_ne!(TIMEOUT, FAR_TIMEOUT);
+        assert!(late(FAR_TIMEOUT).to_string().contains("within 20 s") && late(TIMEOUT).to_string().contains("within 10 s"));
     }
 
     #[tokio::test]

@@ -20,6 +20,9 @@ pub(super) const MAX_HASHED: u64 = 32 * 1024 * 1024;
 /// The most entries of a directory and processes of a host.
 pub(super) const MAX_ENTRIES: usize = 65_536;
 
+/// What the kernel writes behind the path of a program whose file is gone.
+pub(super) const DELETED: &str = " (deleted)";
+
 /// Why something was not done, as the hand reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "why")]
@@ -146,6 +149,27 @@ pub(super) struct Process {
     pub(super) kernel: bool,
     /// We, or what we hang on.
     pub(super) ours: bool,
+    /// Its program is root's: where its path says, in folders that only root writes to. What a process calls itself says
+    /// nothing of it.
+    #[serde(default = "yes")]
+    pub(super) of_root: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Process {
+    /// The name of its program, where nobody but root chose it.
+    pub(super) fn program(&self) -> Option<&str> {
+        self.exe.as_deref().filter(|_| self.of_root).map(|exe| split(exe.trim_end_matches(DELETED)).1)
+    }
+
+    /// As what a protected entry names it: the path of its program.
+    pub(super) fn resource(&self) -> String {
+        let known = self.exe.as_deref().map(|exe| exe.trim_end_matches(DELETED));
+        known.map_or_else(|| format!("process:[{}]", self.name), |exe| format!("process:{exe}"))
+    }
 }
 
 /// What a process has open towards the network.

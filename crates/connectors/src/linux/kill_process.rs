@@ -21,7 +21,7 @@ use super::{
 };
 
 /// What keeps the records of a host.
-const LOGGING: [&str; 6] = ["auditd", "systemd-journal", "systemd-journald", "rsyslogd", "syslog-ng", "osqueryd"];
+const LOGGING: [&str; 5] = ["auditd", "systemd-journald", "rsyslogd", "syslog-ng", "osqueryd"];
 const DATABASES: [&str; 5] = ["postgres", "postmaster", "mysqld", "mariadbd", "mongod"];
 /// The largest process number of any kernel.
 const MAX_PID: u32 = 4_194_304;
@@ -73,10 +73,11 @@ impl KillProcess {
     }
 }
 
-/// Why a process may never be killed.
+/// Why a process may never be killed. By what it runs, never by the name that it gives itself.
 pub(super) fn protected(on: &dyn Ground, process: &Process) -> Outcome<Vec<Reason>> {
     let mut reasons = Vec::new();
-    let what = format!("process {} ({})", process.identity.pid, process.name);
+    let runs = process.exe.as_deref().map(|exe| format!(", runs {exe}")).unwrap_or_default();
+    let what = format!("process {} ({}{runs})", process.identity.pid, process.name);
     let mut no = |code: &str, why: &str| {
         reasons.push(Reason { code: code.to_owned(), detail: format!("{what} {why}") });
     };
@@ -89,18 +90,25 @@ pub(super) fn protected(on: &dyn Ground, process: &Process) -> Outcome<Vec<Reaso
     if process.ours {
         no("own_process", "is ours, or what we hang on");
     }
+    let runs = |names: &[&str]| process.program().is_some_and(|program| names.contains(&program));
     // What sshd listens on for a forwarded port is its child's.
-    let below = on.process(process.ppid)?.is_some_and(|parent| parent.name == "sshd");
-    if process.name == "sshd" && !below && !on.sockets(process.identity.pid)?.listens.is_empty() {
+    let below = || Ok(on.process(process.ppid)?.is_some_and(|parent| parent.program() == Some("sshd")));
+    if runs(&["sshd"]) && !below()? && !on.sockets(process.identity.pid)?.listens.is_empty() {
         no("ssh_listener", "is the listener of ssh: nobody could log in");
     }
-    if DATABASES.contains(&process.name.as_str()) {
+    if runs(&DATABASES) {
         no("database", "is a database");
     }
-    if LOGGING.contains(&process.name.as_str()) {
+    if runs(&LOGGING) {
         no("logging", "keeps this host's records");
     }
     Ok(reasons)
+}
+
+/// Whether it goes on while the rest of its session ends: it serves others.
+pub(super) fn serves(reasons: &[Reason]) -> bool {
+    let serving = |reason: &Reason| matches!(reason.code.as_str(), "ssh_listener" | "database" | "logging");
+    !reasons.is_empty() && reasons.iter().all(serving)
 }
 
 /// What hangs on a process: its children, its listeners, its peers, its user.
@@ -123,7 +131,7 @@ pub(super) fn hang(on: &dyn Ground, process: &Process, facts: &mut Facts) -> Out
     for peer in &sockets.peers {
         depend("connection", peer.clone(), "is connected to it");
     }
-    facts.resources.push(format!("process:{}", process.name));
+    facts.resources.push(process.resource());
     facts.resources.push(format!("user:{}", accounts::name_of(on, process.uid)?));
     facts.resources.extend(sockets.peers.iter().map(|peer| format!("peer:{peer}")));
     if !sockets.listens.is_empty() {

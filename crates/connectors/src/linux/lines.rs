@@ -10,9 +10,6 @@ use super::{
     hand::Job,
 };
 
-/// The longest line that is looked at, in bytes.
-const MAX_LINE: usize = 16 * 1024;
-
 /// A file, and in whose name it is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
@@ -31,10 +28,10 @@ pub(super) enum Which {
 }
 
 impl Which {
-    fn is(&self, line: &str) -> bool {
+    fn is(&self, line: &[u8]) -> bool {
         match self {
             Self::Key(fingerprint) => keys::fingerprint(line).as_ref() == Some(fingerprint),
-            Self::Text(text) => line.trim() == text,
+            Self::Text(text) => std::str::from_utf8(line).is_ok_and(|line| line.trim() == text),
         }
     }
 }
@@ -98,18 +95,15 @@ impl Lines {
 }
 
 /// A line out of force.
-pub(super) fn out(marker: &str, action: &str, line: &str) -> String {
-    format!("# {marker}:{action} {line}")
+pub(super) fn out(marker: &str, action: &str, line: &[u8]) -> Vec<u8> {
+    [format!("# {marker}:{action} ").as_bytes(), line].concat()
 }
 
-/// The action in our mark, and the line that it keeps out of force.
-pub(super) fn kept<'a>(marker: &str, line: &'a str) -> Option<(&'a str, &'a str)> {
-    line.strip_prefix("# ")?.strip_prefix(marker)?.strip_prefix(':')?.split_once(' ')
-}
-
-/// The text of a line where it is text.
-fn text(line: &[u8]) -> Option<&str> {
-    std::str::from_utf8(line).ok().filter(|line| line.len() <= MAX_LINE)
+/// The action in our mark, and the line that it keeps out of force: bytes, whatever they are.
+pub(super) fn kept<'a>(marker: &str, line: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+    let rest = line.strip_prefix(b"# ")?.strip_prefix(marker.as_bytes())?.strip_prefix(b":")?;
+    let end = rest.iter().position(|byte| *byte == b' ')?;
+    Some((std::str::from_utf8(rest.get(..end)?).ok()?, rest.get(end + 1..)?))
 }
 
 pub(super) fn read(on: &dyn Ground, places: &[Place], which: &Which) -> Outcome<Lines> {
@@ -117,10 +111,10 @@ pub(super) fn read(on: &dyn Ground, places: &[Place], which: &Which) -> Outcome<
     let (mut copies, mut files) = (Vec::new(), Vec::new());
     for place in places {
         let Some(file) = on.read(&place.path, place.who, MAX_TEXT)? else { continue };
-        for line in file.bytes.split(|byte| *byte == b'\n').filter_map(text) {
+        for line in file.bytes.split(|byte| *byte == b'\n') {
             let (enabled, line) = kept(&marker, line).map_or((true, line), |(_, line)| (false, line));
             if which.is(line) {
-                let line_sha256 = ground::sha256(line.as_bytes());
+                let line_sha256 = ground::sha256(line);
                 copies.push(Copy { path: place.path.clone(), line_sha256, enabled });
             }
         }
@@ -136,15 +130,12 @@ fn rewritten(
     which: &Which,
     marker: &str,
     action: &str,
-    wanted: impl Fn(&str) -> Option<bool>,
+    wanted: impl Fn(&[u8]) -> Option<bool>,
 ) -> Vec<u8> {
-    let lines = bytes.split(|byte| *byte == b'\n').map(|raw| {
-        let Some(line) = text(raw) else { return raw.to_vec() };
-        match kept(marker, line) {
-            Some((_, line)) if which.is(line) && wanted(line) == Some(true) => line.as_bytes().to_vec(),
-            None if which.is(line) && wanted(line) == Some(false) => out(marker, action, line).into_bytes(),
-            _ => raw.to_vec(),
-        }
+    let lines = bytes.split(|byte| *byte == b'\n').map(|raw| match kept(marker, raw) {
+        Some((_, line)) if which.is(line) && wanted(line) == Some(true) => line.to_vec(),
+        None if which.is(raw) && wanted(raw) == Some(false) => out(marker, action, raw),
+        _ => raw.to_vec(),
     });
     lines.collect::<Vec<_>>().join(&b'\n')
 }
@@ -186,7 +177,7 @@ impl Job for Set {
         for place in &self.places {
             let Some(file) = on.read(&place.path, place.who, MAX_TEXT)? else { continue };
             let bytes = rewritten(&file.bytes, &self.which, &marker, &self.action, |line| {
-                self.to.wants(&place.path, &ground::sha256(line.as_bytes()))
+                self.to.wants(&place.path, &ground::sha256(line))
             });
             if bytes == file.bytes {
                 continue;
@@ -202,15 +193,15 @@ impl Job for Set {
 }
 
 /// What of some files we keep out of force: file, action, line.
-pub(super) fn marked(on: &dyn Ground, places: &[Place]) -> Vec<(String, String, String)> {
+pub(super) fn marked(on: &dyn Ground, places: &[Place]) -> Vec<(String, String, Vec<u8>)> {
     let marker = on.with().marker.clone();
     let mut found = Vec::new();
     for place in places {
         // What cannot be read has nothing of ours: we would not have written it.
         let Ok(Some(file)) = on.read(&place.path, place.who, MAX_TEXT) else { continue };
-        let lines = file.bytes.split(|byte| *byte == b'\n').filter_map(text);
+        let lines = file.bytes.split(|byte| *byte == b'\n');
         let ours = lines.filter_map(|line| kept(&marker, line));
-        found.extend(ours.map(|(action, line)| (place.path.clone(), action.to_owned(), line.to_owned())));
+        found.extend(ours.map(|(action, line)| (place.path.clone(), action.to_owned(), line.to_vec())));
     }
     found
 }
@@ -247,6 +238,18 @@ mod tests {
         assert_eq!(on(theirs, "*/5 * * * * /tmp/x"), theirs);
     }
 
+    #[test]
+    fn a_line_that_is_no_text_or_is_long_goes_out_of_force_too_and_comes_back() {
+        let key: &[u8] = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0FYBq9xJ7n";
+        let which = Which::Key(keys::fingerprint(key).unwrap());
+        for comment in [&b" caf\xe9"[..], &[b' '; 40_000], b"\0\xff", b" plain"] {
+            let text = [b"# first\n", key, comment, b"\nlast"].concat();
+            let gone = rewritten(&text, &which, MARKER, "act_1", |_| Some(false));
+            assert!(!gone.split(|byte| *byte == b'\n').any(|line| which.is(line)), "{comment:?}");
+            assert_eq!(rewritten(&gone, &which, MARKER, "act_2", |_| Some(true)), text);
+        }
+    }
+
     fn lines(copies: &[(&str, bool)]) -> Lines {
         let copy = |(line, enabled): &(&str, bool)| Copy {
             path: "/p".to_owned(),
@@ -276,7 +279,7 @@ mod tests {
             let text = [before.as_slice(), b"\n", line.as_bytes(), b"\n", after.as_slice()].concat();
             let gone = off(&text, &line);
             prop_assert!(gone != text);
-            prop_assert!(!gone.split(|byte| *byte == b'\n').filter_map(super::text).any(|it| it.trim() == line));
+            prop_assert!(!gone.split(|byte| *byte == b'\n').any(|it| Which::Text(line.clone()).is(it)));
             prop_assert_eq!(on(&gone, &line), text);
         }
     }

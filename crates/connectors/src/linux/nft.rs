@@ -8,7 +8,7 @@ pub(super) mod addresses;
 pub(super) mod isolation;
 pub(super) mod ranges;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde_json::{Value, json};
 use shieldops_respond::Fault;
@@ -133,6 +133,10 @@ pub(super) struct Element {
 }
 
 impl Element {
+    pub(super) fn is(&self, address: IpAddr) -> bool {
+        self.value.parse() == Ok(address)
+    }
+
     pub(super) fn is_marked(&self, marker: &str) -> bool {
         self.comment.as_deref().is_some_and(|comment| action_of(marker, comment).is_some())
     }
@@ -253,6 +257,11 @@ impl Table {
     pub(super) fn find(&self, set: &str, value: &str) -> Option<&Element> {
         self.sets.get(set)?.elements.iter().find(|element| element.value == value)
     }
+
+    /// The element of an address, however it is written: the C library ends some of IPv6 in dots.
+    pub(super) fn find_address(&self, set: &str, address: IpAddr) -> Option<&Element> {
+        self.sets.get(set)?.elements.iter().find(|element| element.is(address))
+    }
 }
 
 fn read_elements(set: &Value) -> Result<Vec<Element>, String> {
@@ -294,6 +303,26 @@ mod tests {
         assert!(parse(&objects).intact(&layout, "m"));
         objects[1]["table"]["flags"] = json!(["dormant"]);
         assert!(!parse(&objects).intact(&layout, "m"));
+    }
+
+    #[test]
+    fn an_address_is_found_however_it_is_written() {
+        let set = |name: &str, kind: &str, values: &[&str]| {
+            let elements: Vec<Value> = values.iter().map(|value| json!({"elem": {"val": value, "comment": "m:act_1"}})).collect();
+            json!({"set": {"family": FAMILY, "name": name, "type": kind, "elem": elements}})
+        };
+        let listing = json!({"nftables": [{"metainfo": {}}, set("blocked_v6", "ipv6_addr", &["::192.0.2.1"]), set("v6_120", "ipv6_addr", &["::192.0.2.0"])]});
+        let table = Table::parse(&listing).unwrap();
+        // So Rust writes it, and so does `nft`.
+        assert_eq!("::192.0.2.1".parse::<IpAddr>().unwrap().to_string(), "::c000:201");
+        assert!(addresses::find(&table, "::c000:201".parse().unwrap()).is_some());
+        assert!(ranges::find(&table, "::c000:200/120".parse().unwrap()).is_some());
+        assert!(addresses::find(&table, "::c000:202".parse().unwrap()).is_none());
+        let layout = |marker| addresses::layout(marker);
+        let only = Table { sets: BTreeMap::from([("blocked_v6".to_owned(), table.sets["blocked_v6"].clone())]), ..table };
+        assert!(only.foreign(&layout("m"), "m").is_empty());
+        let batch = addresses::unblock("m", &only, "::c000:201".parse().unwrap());
+        assert_eq!(batch["nftables"][0]["delete"]["table"]["name"], addresses::TABLE, "its last element goes with the table");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Not a copy: the inode stays what it was, so owner, permissions, times and hash come back with it.
 
+mod essential;
 mod proof;
 mod vault;
 
@@ -20,26 +21,6 @@ use super::{
     hand::Job,
     kill_process, lasting, process,
 };
-
-/// Without these a host does not start, or nobody can log in.
-const ESSENTIAL: [&str; 14] = [
-    "/etc/passwd",
-    "/etc/shadow",
-    "/etc/group",
-    "/etc/gshadow",
-    "/etc/sudoers",
-    "/etc/nsswitch.conf",
-    "/etc/fstab",
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/etc/ssh/sshd_config",
-    "/etc/crontab",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.preload",
-    "/etc/machine-id",
-];
-const ESSENTIAL_FOLDERS: [&str; 7] =
-    ["/boot/", "/dev/", "/etc/pam.d/", "/proc/", "/sys/", "/usr/lib/systemd/", "/etc/sudoers.d/"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,8 +150,8 @@ fn untouchable(on: &dyn Ground, path: &str, seen: &Seen) -> Outcome<Vec<Reason>>
     if seen.mounted || folder.is_some_and(|folder| folder.mount != seen.mount) {
         no("mounted", "is mounted there: a mounted file cannot be renamed");
     }
-    if ESSENTIAL.contains(&path) || ESSENTIAL_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
-        no("essential_file", "is needed for the host to start or for anybody to log in");
+    if let Some(why) = essential::why(on, path)? {
+        no("essential_file", &why);
     }
     let inside = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
     if on.with().data_dir.as_deref().is_some_and(inside) {
@@ -191,9 +172,13 @@ fn hang(on: &dyn Ground, seen: &Seen, facts: &mut Facts) -> Outcome<()> {
             _ => "has it open, and goes on",
         };
         let name = format!("{} ({})", process.name, process.identity.pid);
+        let protected = kill_process::protected(on, &process)?;
         if how == "runs" {
-            facts.untouchable.extend(kill_process::protected(on, &process)?);
-            facts.resources.push(format!("process:{}", process.name));
+            facts.untouchable.extend(protected);
+            facts.resources.push(process.resource());
+        } else if how == "mapped" && essential::holds_all(&protected) {
+            let detail = format!("{name} has it mapped: without it nothing like that starts again");
+            facts.untouchable.push(reason("needed_to_run", detail));
         }
         facts.dependants.push(Dependant { kind: "process".to_owned(), name, detail: said.to_owned() });
     }

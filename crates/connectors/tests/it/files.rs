@@ -90,7 +90,7 @@ async fn another_file_or_link_that_was_slipped_in_after_the_plan_is_left_alone()
         let plan = world.try_plan(QUARANTINE, json!({"path": "/home/d/x"})).await.unwrap();
         world.sh(swap);
         let action = world.carry_out(plan).await;
-        assert!(matches!(action.state, ActionState::Aborted | ActionState::Planned), "{swap}: {action:?}");
+        assert!(matches!(action.state, ActionState::Aborted | ActionState::Planned | ActionState::Skipped), "{swap}: {action:?}");
         assert!(!world.sh_of("ls -d /home/.shieldops-vault /.shieldops-vault /etc/.shieldops-vault").0, "{swap}");
     }
     assert_eq!(world.sh("cat /etc/x"), "precious");
@@ -110,6 +110,21 @@ async fn who_holds_the_file_is_shown_and_our_own_program_is_never_moved() {
     world.undo(&action).await.unwrap();
     let codes = world.denied(QUARANTINE, json!({"path": "/run/shieldops-twin/hand"})).await;
     assert!(codes.contains(&"first_process".to_owned()) && codes.contains(&"mounted".to_owned()), "{codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_which_nothing_starts_again_is_never_moved() {
+    let Some(world) = World::rooted().await else { return };
+    let real = |program: &str| world.sh(&format!("readlink -f $(command -v {program})"));
+    let libraries = world.sh("ldd $(readlink -f $(command -v setpriv)) | grep -o '/[^ ]*' | xargs -n1 readlink -f");
+    assert!(libraries.contains("libc.so") || libraries.contains("ld-"), "{libraries}");
+    for path in libraries.lines().map(str::to_owned).chain([real("setpriv"), real("nft"), real("sh")]) {
+        let codes = world.denied(QUARANTINE, json!({"path": path})).await;
+        assert!(codes.contains(&"essential_file".to_owned()) || codes.contains(&"needed_to_run".to_owned()), "{path}: {codes:?}");
+    }
+    // A library that nothing of that needs is a file like any other, wherever it lies.
+    world.sh("cp $(readlink -f /lib/*/libc.so.6) /usr/lib/evil.so.1 2>/dev/null || echo x > /usr/lib/evil.so.1");
+    assert!(world.denied(QUARANTINE, json!({"path": "/usr/lib/evil.so.1"})).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,9 @@ const KILL: &str = "linux.kill_process";
 
 fn start(world: &World) -> u32 {
     let said = world.sh("setsid sleep 600 >/dev/null 2>&1 & echo $!");
+    // Until it runs `sleep` it is another process: `setsid`.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while !world.sh_of(&format!("grep -qx sleep /proc/{said}/comm")).0 && std::time::Instant::now() < deadline {}
     said.parse().unwrap()
 }
 
@@ -82,6 +85,28 @@ async fn process_1_we_and_whatever_listens_for_ssh_are_never_killed() {
     let parent = std::os::unix::process::parent_id();
     let codes = local.denied(KILL, json!({"pid": parent})).await;
     assert!(codes.contains(&"own_process".to_owned()) || codes.contains(&"first_process".to_owned()), "{codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_is_not_protected_by_the_name_that_it_gives_itself() {
+    let Some(world) = World::rooted().await else { return };
+    world.sh("mkdir /home/m; cp /bin/sleep /home/m/postgres; cp /bin/sleep /home/m/auditd; chown -R 4321 /home/m; setsid /home/m/postgres 600 >/dev/null 2>&1 & setsid setpriv --reuid 4321 --clear-groups /home/m/auditd 600 >/dev/null 2>&1 & true");
+    // `sleep` would take the name of its file again: this one keeps the name that it gave itself.
+    let renamed = "setsid sh -c 'printf mongod > /proc/$$/comm; while :; do sleep 600; done' >/dev/null 2>&1 & echo $!";
+    let renamed: u32 = world.sh(renamed).parse().unwrap();
+    let named = |name: &str| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while !world.sh_of(&format!("pgrep -x {name}")).0 && std::time::Instant::now() < deadline {}
+        world.sh(&format!("pgrep -x {name}")).parse::<u32>().unwrap()
+    };
+    assert_eq!(named("mongod"), renamed);
+    for pid in [named("postgres"), named("auditd"), renamed] {
+        assert!(world.denied(KILL, json!({"pid": pid})).await.is_empty(), "{pid}");
+        world.clock.advance(std::time::Duration::from_secs(3_700));
+    }
+    let action = world.act(KILL, json!({"pid": renamed})).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert!(!world.lives(renamed));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,6 +98,37 @@ async fn a_removed_key_lets_nobody_in_and_the_other_one_still_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_comment_option_or_spelling_keeps_a_removed_key_in_force() {
+    let Some(world) = World::rooted().await else { return };
+    if !with_sshd(&world) {
+        return;
+    }
+    let file = "/home/mallory/.ssh/authorized_keys";
+    let key = world.sh("cat /keys/one.pub");
+    for line in [
+        "printf '%s caf\\351\\n' \"$k\"",
+        "printf '%s %040000d\\n' \"$k\" 0",
+        "printf '%s\\000\\377\\n' \"$k\"",
+        "echo \"ED25519 ${k#* }\"",
+        "printf 'environment=\"A=caf\\351\" %s\\n' \"$k\"",
+    ] {
+        world.sh(&format!("k=$(cut -d' ' -f1,2 /keys/one.pub); {line} > {file}; chown mallory: {file}; chmod 600 {file}"));
+        if !logs_in(&world, "one") {
+            eprintln!("SKIPPED: this sshd does not take {line}");
+            continue;
+        }
+        let before = world.sh(&format!("sha256sum {file}"));
+        let action = world.act(KEY, json!({"user": "mallory", "key": key})).await;
+        assert_eq!((action.state, action.changed), (ActionState::Verified, true), "{line}: {:?}", action.detail);
+        assert!(!logs_in(&world, "one"), "{line}");
+        let undone = world.undo(&action).await.unwrap();
+        assert_eq!(undone.state, ActionState::Undone, "{line}: {:?}", undone.detail);
+        assert_eq!(world.sh(&format!("sha256sum {file}")), before, "{line}");
+        world.clock.advance(std::time::Duration::from_secs(3_700));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_in_the_user_s_folder_is_never_followed() {
     let Some(world) = World::rooted().await else { return };
     world.sh("set -e; useradd -m mallory; mkdir /home/mallory/.ssh; chown mallory: /home/mallory/.ssh; ln -s /etc/shadow /home/mallory/.ssh/authorized_keys");
@@ -135,6 +166,24 @@ async fn a_session_ends_with_all_its_processes_and_others_go_on() {
     let after = world.action(&action).await;
     assert!(after.proofs.last().unwrap().detail.contains(&format!("session {two}")), "{:?}", after.proofs);
     assert!(world.undo(&action).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_takes_a_protected_name_protects_no_session() {
+    let Some(world) = World::rooted().await else { return };
+    if !world.sh_of("test -e /proc/self/sessionid").0 {
+        eprintln!("SKIPPED: this kernel keeps no audit session ids");
+        return;
+    }
+    world.sh("useradd -m -u 4321 mallory; cp /bin/sleep /usr/sbin/mongod");
+    let login = "(echo 4321 > /proc/self/loginuid; setsid sh -c 'printf auditd > /proc/$$/comm; while :; do sleep 600; done' >/dev/null & setsid /usr/sbin/mongod 601 >/dev/null & cat /proc/self/sessionid) </dev/null 2>/dev/null | head -1; true";
+    let session: u32 = world.sh(login).parse().unwrap();
+    let action = world.act(SESSIONS, json!({"user": "mallory", "session": session})).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    let lives = "for p in $(pgrep -x auditd); do grep -q '^State:.[^ZX]' /proc/$p/status && exit 0; done; exit 1";
+    assert!(!world.sh_of(lives).0, "the one that only says so ends");
+    assert!(world.sh_of("pgrep -x mongod").0, "the one that runs root's program goes on");
+    world.sh("pkill -x mongod");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -157,7 +157,16 @@ fn protected(entry: &ProtectedEntry, path: &str, found: &mut Found) {
     let value = entry.value.as_str();
     let wanted = match entry.kind {
         ProtectedKind::Address if value.parse::<IpAddr>().is_err() => "must be one address, for example 203.0.113.7",
+        ProtectedKind::Address if value.parse::<IpAddr>().is_ok_and(|it| it != it.to_canonical()) => {
+            "is an IPv4 address in IPv6 clothes: write it as IPv4, for example 203.0.113.7"
+        }
         ProtectedKind::Range if value.parse::<IpNet>().is_err() => "must be a range, for example 203.0.113.0/24",
+        ProtectedKind::Range if value.parse::<IpNet>().is_ok_and(|it| it != it.trunc()) => {
+            "has bits beside its length: begin it with the first address of the range, for example 203.0.113.0/24"
+        }
+        ProtectedKind::Range if value.parse::<IpNet>().is_ok_and(|it| it.addr() != it.addr().to_canonical()) => {
+            "is an IPv4 range in IPv6 clothes: write it as IPv4, for example 203.0.113.0/24"
+        }
         ProtectedKind::Path if !plain_path(value) => "must be an absolute path without `.`, `..` or a slash at its end",
         ProtectedKind::Domain if !plain_domain(value) => {
             "must be a domain in lower case, for example idp.example.com; write other scripts in their xn-- form"

@@ -19,6 +19,21 @@ impl DatabaseUrl {
         Self(text.to_owned())
     }
 
+    /// The host that it names; `None` for a socket of this host.
+    pub(crate) fn host(&self) -> Option<String> {
+        let (_, rest) = self.0.split_once("://")?;
+        let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let named =
+            parameters.split('&').filter_map(|it| it.strip_prefix("hostaddr=").or(it.strip_prefix("host="))).next();
+        let server = before.split('/').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+        let host = match server.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => server.split(':').next().unwrap_or_default(),
+        };
+        let host = named.unwrap_or(host);
+        (!host.is_empty() && !host.starts_with(['/', '%'])).then(|| host.to_owned())
+    }
+
     /// What is wrong with it, where that can be told without connecting.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let Some((scheme, rest)) = self.0.split_once("://") else { return Some("not a URL") };

@@ -15,47 +15,97 @@ const PREFIX: &str = "SHA256:";
 /// Letters of a fingerprint after its prefix.
 const LETTERS: usize = 43;
 
-/// Words, where a quoted part may hold blanks.
-fn words(line: &str) -> Vec<&str> {
-    let (mut words, mut start, mut quoted, mut escaped) = (Vec::new(), None, false, false);
-    for (place, letter) in line.char_indices() {
-        let blank = matches!(letter, ' ' | '\t') && !quoted;
-        match start {
-            None if !blank => start = Some(place),
-            Some(begun) if blank => {
-                words.extend(line.get(begun..place));
-                start = None;
-            }
-            _ => {}
-        }
-        if letter == '"' && !escaped {
+/// Types of keys by their short names, as sshd takes them too.
+const SHORT: [&str; 7] = ["DSA", "ECDSA", "ECDSA-SK", "ED25519", "ED25519-SK", "RSA", "XMSS"];
+
+fn blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// What stands before the first byte of some kind, and the rest from it.
+fn until(line: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    let end = line.iter().position(|byte| ends(*byte)).unwrap_or(line.len());
+    line.split_at_checked(end).unwrap_or((line, &[]))
+}
+
+fn skip_blanks(line: &[u8]) -> &[u8] {
+    until(line, |byte| !blank(byte)).1
+}
+
+fn is_type(word: &[u8]) -> bool {
+    ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| word.starts_with(start.as_bytes()))
+        || SHORT.iter().any(|short| word.eq_ignore_ascii_case(short.as_bytes()))
+}
+
+/// The rest after the options: up to a blank outside of quotes.
+fn after_options(line: &[u8]) -> &[u8] {
+    let (mut quoted, mut place) = (false, 0);
+    while let Some(byte) = line.get(place).copied() {
+        if byte == b'\\' && line.get(place + 1) == Some(&b'"') {
+            place += 1;
+        } else if byte == b'"' {
             quoted = !quoted;
+        } else if blank(byte) && !quoted {
+            break;
         }
-        escaped = letter == '\\' && !escaped;
+        place += 1;
     }
-    words.extend(start.and_then(|begun| line.get(begun..)));
-    words
+    line.get(place..).unwrap_or_default()
 }
 
-fn is_type(word: &str) -> bool {
-    ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| word.starts_with(start))
+/// The fields of a key as it is sent: each with its length before it.
+fn fields(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (field, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        found.push(field);
+        bytes = rest;
+    }
+    Some(found)
 }
 
-fn print(blob: &str) -> Option<String> {
+/// A key whose numbers are written with zeros before them is the same key: sshd takes them away, and so do we.
+fn plain(bytes: Vec<u8>) -> Vec<u8> {
+    let Some(fields) = fields(&bytes) else { return bytes };
+    if !fields.first().is_some_and(|kind| matches!(*kind, b"ssh-rsa" | b"ssh-dss")) {
+        return bytes;
+    }
+    let mut made = Vec::with_capacity(bytes.len());
+    for (place, field) in fields.into_iter().enumerate() {
+        let first = if place == 0 { 0 } else { field.iter().position(|byte| *byte != 0).unwrap_or(field.len()) };
+        let field = field.get(first..).unwrap_or_default();
+        // A number whose first bit is set would be negative.
+        let sign = if place > 0 && field.first().is_some_and(|byte| *byte >= 0x80) { &[0_u8][..] } else { &[] };
+        let length = u32::try_from(sign.len() + field.len()).unwrap_or(u32::MAX);
+        made.extend(length.to_be_bytes().iter().chain(sign).chain(field));
+    }
+    made
+}
+
+fn print(blob: &[u8]) -> Option<String> {
+    // sshd skips these inside of it, too.
+    let blob: Vec<u8> = blob.iter().copied().filter(|byte| !matches!(byte, 0x0b | 0x0c)).collect();
     let bytes = LENIENT.decode(blob).ok().filter(|bytes| !bytes.is_empty())?;
-    Some(format!("{PREFIX}{}", LENIENT.encode(Sha256::digest(bytes))))
+    Some(format!("{PREFIX}{}", LENIENT.encode(Sha256::digest(plain(bytes)))))
 }
 
-/// The fingerprint of the key on a line of authorized_keys; `None` where there is none.
-pub(in crate::linux) fn fingerprint(line: &str) -> Option<String> {
-    let line = line.trim_matches([' ', '\t', '\r']);
-    if line.starts_with('#') {
+/// The key at the beginning of a text: its type, and the key itself.
+fn at(line: &[u8]) -> Option<String> {
+    let (kind, rest) = until(line, blank);
+    let (blob, _) = until(skip_blanks(rest), |byte| blank(byte) || matches!(byte, b'\r' | b'\n'));
+    if is_type(kind) { print(blob) } else { None }
+}
+
+/// The fingerprint of the key on a line of authorized_keys, read as sshd reads it: in bytes, up to the first zero;
+/// `None` where there is none. What stands after the key may be anything.
+pub(in crate::linux) fn fingerprint(line: &[u8]) -> Option<String> {
+    let line = skip_blanks(until(line, |byte| byte == 0).0);
+    if line.starts_with(b"#") {
         return None;
     }
-    let words = words(line);
-    let (first, second, third) = (words.first()?, words.get(1)?, words.get(2));
     // Options stand before the type, where there are any.
-    if is_type(first) { print(second) } else { third.filter(|_| is_type(second)).and_then(|blob| print(blob)) }
+    at(line).or_else(|| at(skip_blanks(after_options(line))))
 }
 
 /// A key as somebody names it: its line, or its fingerprint.
@@ -67,7 +117,7 @@ pub(super) fn named(text: &str) -> Result<String, String> {
         if letters.len() == LETTERS && letters.chars().all(plain) {
             return Ok(format!("{PREFIX}{letters}"));
         }
-    } else if let Some(print) = fingerprint(text) {
+    } else if let Some(print) = fingerprint(text.as_bytes()) {
         return Ok(print);
     }
     let shown: String = text.chars().take(40).collect();
@@ -106,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_key_is_the_same_key_with_any_options_and_comment() {
-        let plain = fingerprint(&format!("ssh-ed25519 {BLOB}")).unwrap();
+        let plain = fingerprint(format!("ssh-ed25519 {BLOB}").as_bytes()).unwrap();
         assert!(plain.starts_with("SHA256:") && plain.len() == 50, "{plain}");
         for line in [
             format!("ssh-ed25519 {BLOB} alice@example"),
@@ -114,11 +164,52 @@ mod tests {
             format!("no-pty,command=\"echo \\\"a b\\\" ssh-rsa x\" ssh-ed25519 {BLOB} x y"),
             format!("from=\"10.0.0.0/8,*.example\",restrict ssh-ed25519 {BLOB}"),
         ] {
-            assert_eq!(fingerprint(&line), Some(plain.clone()), "{line}");
+            assert_eq!(fingerprint(line.as_bytes()), Some(plain.clone()), "{line}");
             assert_eq!(named(&line).unwrap(), plain);
         }
         assert_eq!(named(&plain).unwrap(), plain);
         assert_eq!(named(&format!("{plain}=")).unwrap(), plain);
+    }
+
+    #[test]
+    fn what_sshd_takes_for_the_key_is_the_key_whatever_else_is_on_the_line() {
+        let key = format!("ssh-ed25519 {BLOB}");
+        let plain = fingerprint(key.as_bytes());
+        let (half, rest) = BLOB.split_at(20);
+        let mut lines: Vec<Vec<u8>> = [
+            format!("{key}\0\0 what C does not see"),
+            format!("{key}\rx"),
+            format!("ED25519 {BLOB}"),
+            format!("ed25519 {BLOB}"),
+            format!("ssh-ed25519 {half}\u{b}{rest}"),
+            format!("command=\"a\\\\\" b\" {key}"),
+            format!("{key} {}", "x".repeat(40_000)),
+            format!("environment=\"A={}\" {key}", "x".repeat(40_000)),
+        ]
+        .map(String::into_bytes)
+        .into();
+        lines.push([key.as_bytes(), b" caf\xe9"].concat());
+        lines.push([b"command=\"caf\xe9\" ", key.as_bytes()].concat());
+        for line in lines {
+            assert_eq!(fingerprint(&line), plain, "{}", String::from_utf8_lossy(&line[..line.len().min(200)]));
+        }
+    }
+
+    #[test]
+    fn zeros_before_its_numbers_make_no_other_key() {
+        let field = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+        let line = |kind: &[u8], numbers: [&[u8]; 2]| {
+            let blob = [field(kind), field(numbers[0]), field(numbers[1])].concat();
+            format!("ssh-rsa {}", LENIENT.encode(blob))
+        };
+        let of = |numbers| fingerprint(line(b"ssh-rsa", numbers).as_bytes()).unwrap();
+        let plain = of([&[1, 0, 1], &[0, 0x80, 7]]);
+        assert_eq!(of([&[0, 0, 1, 0, 1], &[0, 0, 0, 0x80, 7]]), plain);
+        assert_ne!(of([&[1, 0, 1], &[0, 0x81, 7]]), plain);
+        // As it is sent: `ssh-keygen -lf` shows the digest of just these bytes.
+        let sent = [field(b"ssh-rsa"), field(&[1, 0, 1]), field(&[0, 0x80, 7])].concat();
+        assert_eq!(plain, format!("{PREFIX}{}", LENIENT.encode(Sha256::digest(sent))));
+        assert_ne!(fingerprint(line(b"other", [&[0, 1], &[1]]).as_bytes()), fingerprint(line(b"other", [&[1], &[1]]).as_bytes()));
     }
 
     #[test]
@@ -132,7 +223,7 @@ mod tests {
             &format!("# ssh-ed25519 {BLOB}"),
             &format!("x y ssh-ed25519 {BLOB}"),
         ] {
-            assert_eq!(fingerprint(line), None, "{line}");
+            assert_eq!(fingerprint(line.as_bytes()), None, "{line}");
             assert!(named(line).is_err());
         }
         for bad in ["SHA256:", "SHA256:$(id)", "MD5:aa:bb", "../../x"] {
@@ -148,17 +239,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_breaks_the_reading(line in ".{0,300}") {
-            let _print = fingerprint(&line);
+        fn no_line_breaks_the_reading(line in ".{0,300}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _print = (fingerprint(line.as_bytes()), fingerprint(&bytes));
             let _named = named(&line);
             let _files = files(&line, "a", 1, "/");
         }
 
         #[test]
         fn options_never_hide_a_key(options in "[a-z-]{1,10}(=\"[ -!#-\\[\\]-~]{0,20}\")?") {
-            prop_assume!(!is_type(&options));
-            let with = fingerprint(&format!("{options} ssh-ed25519 {BLOB}"));
-            prop_assert_eq!(with, fingerprint(&format!("ssh-ed25519 {BLOB}")));
+            prop_assume!(!is_type(options.as_bytes()));
+            let with = fingerprint(format!("{options} ssh-ed25519 {BLOB}").as_bytes());
+            prop_assert_eq!(with, fingerprint(format!("ssh-ed25519 {BLOB}").as_bytes()));
         }
     }
 }

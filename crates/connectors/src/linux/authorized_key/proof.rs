@@ -13,20 +13,22 @@ const BLOB: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0F
 const OTHER: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const FILES: [&str; 2] = ["/home/proof-k/.ssh/authorized_keys", "/home/proof-k/.ssh/authorized_keys2"];
 
-fn text(draw: &mut Draw) -> String {
+fn text(draw: &mut Draw) -> Vec<u8> {
     let mine = format!("ssh-ed25519 {BLOB} mine");
     let kinds = [
-        mine.clone(),
-        mine,
-        format!("restrict,command=\"echo a b\" ssh-ed25519 {BLOB}"),
-        format!("ssh-ed25519 {OTHER} other"),
-        "# a comment".to_owned(),
-        String::new(),
-        "rubbish \u{e9}".to_owned(),
+        mine.clone().into_bytes(),
+        [mine.as_bytes(), b" caf\xe9"].concat(),
+        [mine.as_bytes(), b"\0\xff"].concat(),
+        format!("{mine} {}", "long ".repeat(3_400)).into_bytes(),
+        format!("restrict,command=\"echo a b\" ssh-ed25519 {BLOB}").into_bytes(),
+        format!("ssh-ed25519 {OTHER} other").into_bytes(),
+        b"# a comment".to_vec(),
+        Vec::new(),
+        b"rubbish \xe9".to_vec(),
     ];
-    let lines: Vec<String> = (0..draw.below(7)).filter_map(|_| draw.pick(&kinds).cloned()).collect();
-    let end = if draw.coin() { "\n" } else { "" };
-    format!("{}{end}", lines.join("\n"))
+    let lines: Vec<Vec<u8>> = (0..draw.below(7)).filter_map(|_| draw.pick(&kinds).cloned()).collect();
+    let end: &[u8] = if draw.coin() { b"\n" } else { b"" };
+    [lines.join(&b'\n').as_slice(), end].concat()
 }
 
 fn passwd() -> Thing {
@@ -50,7 +52,7 @@ impl Proving for RemoveAuthorizedKey {
             }
         }
         // There is at least one to be removed.
-        let first = format!("{}\nssh-ed25519 {BLOB} first\n", text(draw));
+        let first = [text(draw), format!("\nssh-ed25519 {BLOB} first\n").into_bytes()].concat();
         make.push(Thing::file(FILES[0], &first, 0o600, USER, 1_600_000_000 + draw.below(9_999)));
         self.linux.stage(target, &["/home/proof-k"], make).await?;
         let params = json!({"user": "proof-k", "key": format!("ssh-ed25519 {BLOB}")});
@@ -62,8 +64,8 @@ impl Proving for RemoveAuthorizedKey {
     }
 
     async fn disturb(&self, target: &Target, _params: &Value, draw: &mut Draw) -> Result<(), Fault> {
-        let thing =
-            Thing::file(FILES[0], &format!("{}\nssh-ed25519 {BLOB} again\n", text(draw)), 0o600, USER, 1_650_000_000);
+        let again = [text(draw), format!("\nssh-ed25519 {BLOB} again\n").into_bytes()].concat();
+        let thing = Thing::file(FILES[0], &again, 0o600, USER, 1_650_000_000);
         self.linux.stage(target, &[], vec![thing]).await
     }
 }

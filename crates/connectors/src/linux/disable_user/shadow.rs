@@ -22,6 +22,16 @@ pub struct Entry {
     pub rest_sha256: String,
 }
 
+/// Nanoseconds of a day.
+const DAY_NS: i64 = 86_400_000_000_000;
+
+impl Entry {
+    /// Whether the account's last day is over: from its expiry day on nobody is let in by it.
+    pub(super) fn expired(&self, now_ns: i64) -> bool {
+        self.expires_day.parse::<i64>().is_ok_and(|day| day >= 0 && now_ns.div_euclid(DAY_NS) >= day)
+    }
+}
+
 /// The place of a user's line, when there is exactly one.
 fn place(lines: &[&[u8]], user: &str) -> Result<Option<usize>, String> {
     let is = |line: &&[u8]| line.split(|byte| *byte == b':').next() == Some(user.as_bytes());
@@ -105,6 +115,16 @@ mod tests {
         let after = read(&off, "alice").unwrap().unwrap();
         assert_eq!(after.rest_sha256, before.rest_sha256);
         assert_eq!(write(&off, "alice", before.locks, &before.expires_day).unwrap(), FILE);
+    }
+
+    #[test]
+    fn an_account_is_over_from_its_day_on() {
+        let over = |day: &str, today: i64| {
+            let entry = Entry { locks: 0, expires_day: day.to_owned(), rest_sha256: String::new() };
+            entry.expired(today * DAY_NS + 1)
+        };
+        assert!(over("20000", 20_000) && over("20000", 20_001) && over(LONG_AGO, 20_000) && over("0", 20_000));
+        assert!(!over("20000", 19_999) && !over("", 20_000) && !over("-1", 20_000));
     }
 
     #[test]

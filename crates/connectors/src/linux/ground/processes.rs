@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::unix::fs::MetadataExt as _,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
 
-use super::{Identity, MAX_ENTRIES, Outcome, Process, Seen, Sockets, Trouble, refused};
+use super::{DELETED, Identity, MAX_ENTRIES, Outcome, Process, Seen, Sockets, Trouble, refused};
 
 /// How long a killed process may take to be gone.
 const GONE: Duration = Duration::from_secs(3);
@@ -69,6 +70,7 @@ fn read(pid: u32, boot_id: &str, ours: &HashSet<u32>) -> Option<Process> {
     let exe = fs::read_link(format!("/proc/{pid}/exe")).ok().map(|path| path.to_string_lossy().into_owned());
     let exe_inode = fs::metadata(format!("/proc/{pid}/exe")).map(|there| there.ino()).unwrap_or_default();
     let identity = Identity { boot_id: boot_id.to_owned(), pid, start_ticks, exe_inode };
+    let of_root = exe.as_deref().is_some_and(|exe| of_root(pid, exe));
     Some(Process {
         identity,
         ppid,
@@ -79,7 +81,24 @@ fn read(pid: u32, boot_id: &str, ours: &HashSet<u32>) -> Option<Process> {
         login_uid: audited(pid, "loginuid"),
         kernel: pid == KTHREADD || ppid == KTHREADD && exe_inode == 0,
         ours: ours.contains(&pid),
+        of_root,
     })
+}
+
+/// Whether nobody but root chose this program: a file of root's that is where its path says, in folders that only root
+/// writes to. In a user namespace of its own a process mounts itself any path that it likes: nothing there counts.
+fn of_root(pid: u32, exe: &str) -> bool {
+    let users = |whose: &str| fs::read_link(format!("/proc/{whose}/ns/user")).ok();
+    if users("self").is_none() || users("self") != users(&pid.to_string()) {
+        return false;
+    }
+    let safe = |it: &fs::Metadata| it.uid() == 0 && it.mode() & 0o002 == 0 && (it.mode() & 0o020 == 0 || it.gid() == 0);
+    let (path, gone) = exe.strip_suffix(DELETED).map_or((exe, false), |path| (path, true));
+    let inside = |path: &Path| fs::symlink_metadata(format!("/proc/{pid}/root/{}", path.display()));
+    let folder = |path: &Path| inside(path).is_ok_and(|it| it.is_dir() && safe(&it));
+    let Ok(runs) = fs::metadata(format!("/proc/{pid}/exe")) else { return false };
+    let there = inside(Path::new(path)).is_ok_and(|it| (it.dev(), it.ino()) == (runs.dev(), runs.ino()));
+    safe(&runs) && (gone || there) && Path::new(path).ancestors().skip(1).all(folder)
 }
 
 /// We, and everything that we hang on, process 1 aside: it is protected by its own right.
@@ -185,14 +204,23 @@ fn holds(pid: u32, seen: &Seen) -> Option<&'static str> {
     if is(format!("/proc/{pid}/exe")) {
         return Some("runs");
     }
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    if maps.lines().any(|line| maps_it(line, seen)) {
+        return Some("mapped");
+    }
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok();
     let mut open = entries.into_iter().flatten().flatten().take(MAX_OPEN);
-    if open.any(|entry| is(entry.path().to_string_lossy().into_owned())) {
-        return Some("open");
-    }
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let wanted = seen.inode.to_string();
-    maps.lines().any(|line| line.split_ascii_whitespace().nth(4) == Some(wanted.as_str())).then_some("mapped")
+    open.any(|entry| is(entry.path().to_string_lossy().into_owned())).then_some("open")
+}
+
+/// One line of `/proc/<pid>/maps`: device and inode of what is mapped. A layered filesystem names another device there.
+fn maps_it(line: &str, seen: &Seen) -> bool {
+    let mut words = line.split_ascii_whitespace().skip(3);
+    let (Some(dev), Some(inode)) = (words.next(), words.next()) else { return false };
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    let dev = dev.split_once(':').and_then(|(major, minor)| Some(number(major)? << 32 | number(minor)?));
+    let layered = seen.dev >> 32 == 0;
+    inode.parse() == Ok(seen.inode) && (layered || dev == Some(seen.dev))
 }
 
 fn major(dev: u64) -> u32 {
@@ -256,6 +284,28 @@ mod tests {
         let me = one(std::process::id()).unwrap().unwrap();
         assert!(me.ours && !me.kernel && me.identity.start_ticks > 0 && me.identity.exe_inode > 0);
         assert!(one(u32::MAX).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_mapped_is_told_by_device_and_inode() {
+        let of = |major: u64, inode| Seen {
+            kind: super::super::Kind::File,
+            dev: major << 32 | 1,
+            inode,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            size: 1,
+            mtime_ns: 0,
+            links: 1,
+            immutable: false,
+            mounted: false,
+            mount: "/".to_owned(),
+        };
+        let line = "7f1c-7f1d r-xp 00028000 fe:01 4242                       /usr/lib/x86_64-linux-gnu/libc.so.6";
+        assert!(maps_it(line, &of(0xfe, 4242)) && maps_it(line, &of(0, 4242)));
+        assert!(!maps_it(line, &of(0xfe, 4243)) && !maps_it(line, &of(8, 4242)) && !maps_it("rubbish", &of(0, 1)));
+        assert!(!maps_it("7ffd-7ffe rw-p 00000000 00:00 0 [stack]", &of(8, 0)));
     }
 
     #[test]

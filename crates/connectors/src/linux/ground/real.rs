@@ -404,7 +404,7 @@ impl Ground for Real {
         match &thing.text {
             Some(text) => {
                 self.clear(&thing.path)?;
-                fs::write(path, text).map_err(failed)?;
+                fs::write(path, &text.0).map_err(failed)?;
             }
             None => fs::create_dir_all(path).map_err(failed)?,
         }

@@ -8,12 +8,39 @@ use sha2::{Digest, Sha256};
 use super::{Ground, Kind, MAX_ENTRIES, MAX_HASHED, Outcome, Seen, Trouble, Who, join, refused};
 use crate::linux::hand::Job;
 
+/// What is in a file: written as text where it is some, else as a list of numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<Written> for Bytes {
+    fn from(written: Written) -> Self {
+        Self(match written {
+            Written::Text(text) => text.into_bytes(),
+            Written::Bytes(bytes) => bytes,
+        })
+    }
+}
+
+impl From<Bytes> for Written {
+    fn from(bytes: Bytes) -> Self {
+        String::from_utf8(bytes.0).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
+    }
+}
+
 /// A file or a folder to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Thing {
     pub(crate) path: String,
     /// `None`: a folder.
-    pub(crate) text: Option<String>,
+    pub(crate) text: Option<Bytes>,
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
@@ -21,9 +48,9 @@ pub(crate) struct Thing {
 }
 
 impl Thing {
-    pub(crate) fn file(path: &str, text: &str, mode: u32, owner: u32, mtime_s: u64) -> Self {
+    pub(crate) fn file(path: &str, text: impl AsRef<[u8]>, mode: u32, owner: u32, mtime_s: u64) -> Self {
         let mtime_ns = i64::try_from(mtime_s).unwrap_or_default().saturating_mul(1_000_000_000);
-        Self { path: path.to_owned(), text: Some(text.to_owned()), mode, uid: owner, gid: owner, mtime_ns }
+        Self { path: path.to_owned(), text: Some(Bytes(text.as_ref().to_vec())), mode, uid: owner, gid: owner, mtime_ns }
     }
 
     pub(crate) fn folder(path: &str, mode: u32, owner: u32) -> Self {

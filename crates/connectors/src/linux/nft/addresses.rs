@@ -38,7 +38,7 @@ pub(in crate::linux) fn layout(marker: &str) -> Layout {
 }
 
 pub(in crate::linux) fn find(table: &Table, address: IpAddr) -> Option<&Element> {
-    table.find(set_of(address), &address.to_string())
+    table.find_address(set_of(address), address)
 }
 
 /// One batch that makes the table whole and the address blocked, replacing its element where there is one.
@@ -63,7 +63,7 @@ pub(in crate::linux) fn block(
 /// One batch that lifts the block; the table goes with its last element.
 pub(in crate::linux) fn unblock(marker: &str, before: &Table, address: IpAddr) -> Value {
     let value = address.to_string();
-    let last = before.elements().all(|(set, element)| set == set_of(address) && element.value == value);
+    let last = before.elements().all(|(set, element)| set == set_of(address) && element.is(address));
     if last && before.foreign(&layout(marker), marker).is_empty() {
         return json!({"nftables": [delete_table(TABLE)]});
     }

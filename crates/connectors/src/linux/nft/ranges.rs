@@ -81,7 +81,7 @@ pub(in crate::linux) fn layout(marker: &str, table: &Table) -> Layout {
 }
 
 pub(in crate::linux) fn find(table: &Table, range: IpNet) -> Option<&Element> {
-    table.find(&Length::of(range).set(), &range.addr().to_string())
+    table.find_address(&Length::of(range).set(), range.addr())
 }
 
 pub(in crate::linux) fn set_of(range: IpNet) -> String {
@@ -122,7 +122,7 @@ pub(in crate::linux) fn block(
 pub(in crate::linux) fn unblock(marker: &str, before: &Table, range: IpNet) -> Value {
     let (length, value) = (Length::of(range), range.addr().to_string());
     let clean = before.foreign(&layout(marker, before), marker).is_empty();
-    let same = |element: &Element| element.value == value;
+    let same = |element: &Element| element.is(range.addr());
     let others_here = before.sets.get(&length.set()).is_some_and(|set| set.elements.iter().any(|one| !same(one)));
     let others_there = before.elements().any(|(set, _)| set != length.set());
     if others_here || !clean {

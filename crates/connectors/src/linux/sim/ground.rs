@@ -12,7 +12,8 @@ use shieldops_respond::Fault;
 
 use crate::linux::ground::{
     Context, Ground, Identity, Kind, Making, Outcome, Process, Seen, Sockets, Text, Trouble, Who, refused, split,
-    staging::Thing, unchanged,
+    staging::{Bytes, Thing},
+    unchanged,
 };
 
 /// The largest state file, in bytes.
@@ -25,7 +26,7 @@ const DEV: u64 = 1;
 struct Node {
     kind: Kind,
     #[serde(default)]
-    text: String,
+    text: Bytes,
     mode: u32,
     uid: u32,
     gid: u32,
@@ -169,6 +170,7 @@ impl Host {
             login_uid: None,
             kernel: false,
             ours: false,
+            of_root: true,
         };
         self.processes.insert(pid, Running { process, sockets: Sockets::default(), open: Vec::new() });
     }
@@ -226,7 +228,7 @@ impl Host {
             mode: node.mode,
             uid: node.uid,
             gid: node.gid,
-            size: u64::try_from(node.text.len()).unwrap_or(u64::MAX),
+            size: u64::try_from(node.text.0.len()).unwrap_or(u64::MAX),
             mtime_ns: node.mtime_ns,
             links: node.links,
             immutable: node.immutable,
@@ -322,7 +324,7 @@ impl Ground for Simulated {
         if seen.size > limit {
             return refused(format!("`{path}` has {} bytes, more than {limit}", seen.size));
         }
-        let bytes = self.node(path)?.map(|node| node.text.clone().into_bytes()).unwrap_or_default();
+        let bytes = self.node(path)?.map(|node| node.text.0.clone()).unwrap_or_default();
         Ok(Some(Text { seen, bytes }))
     }
 
@@ -347,11 +349,10 @@ impl Ground for Simulated {
             (_, Some(now)) if now.mounted => return refused(format!("something is mounted on `{path}`")),
             _ => {}
         }
-        let text = String::from_utf8(bytes.to_vec()).map_err(|error| Trouble::Failed(error.to_string()))?;
         let mtime_ns = as_.mtime_ns.unwrap_or(self.with.now_ns);
         self.host.put(&Thing {
             path: path.to_owned(),
-            text: Some(text),
+            text: Some(Bytes(bytes.to_vec())),
             mode: as_.mode,
             uid: as_.uid,
             gid: as_.gid,
@@ -441,7 +442,8 @@ impl Ground for Simulated {
     /// `getent` answers from the hosts file; nothing else is installed.
     fn ask(&self, program: &[&str]) -> Outcome<Option<String>> {
         let ["getent", "ahosts", name] = program else { return Ok(None) };
-        let hosts = self.host.files.get("/etc/hosts").map(|node| node.text.as_str()).unwrap_or_default();
+        let hosts = self.host.files.get("/etc/hosts").map(|node| String::from_utf8_lossy(&node.text.0).into_owned());
+        let hosts = hosts.unwrap_or_default();
         let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
         let found: Vec<String> = lines
             .filter_map(|line| {

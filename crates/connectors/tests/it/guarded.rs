@@ -1,0 +1,200 @@
+//! What is never cut off, overwritten unasked, or carried on by votes of yesterday.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shieldops_model::{Action, ActionState, Environment, Id, Plan, PlanState, Target};
+use shieldops_policy::{ProtectedEntry, ProtectedKind};
+use shieldops_respond::{CrashPoints, Journal as _, PlanRequest, Surroundings};
+
+use crate::support::{ATTACKER, World, person, target, unlimited};
+
+const DISABLE: &str = "linux.disable_user";
+const DOMAIN: &str = "linux.block_domain";
+const KEY: &str = "linux.remove_authorized_key";
+/// Of the simulated host's only key.
+const ALICES: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBVuYm9ybiBrZXkgb2YgYSBzaW11bGF0ZWQgaG9zdCEh";
+
+fn entry(kind: ProtectedKind, value: &str) -> ProtectedEntry {
+    ProtectedEntry { kind, value: value.to_owned(), why: "it is ours".to_owned() }
+}
+
+fn protects(entry: ProtectedEntry) -> Surroundings {
+    let mut around = unlimited();
+    around.settings.protected.push(entry);
+    around
+}
+
+/// The simulated host's file as text; edited as somebody else would.
+fn edit(world: &World, path: &str, change: impl FnOnce(&str) -> String) {
+    let file = world.folder.path().join("sim/hosts/test.json");
+    let mut host = world.simulated();
+    let text = &mut host["files"][path]["text"];
+    *text = change(text.as_str().unwrap()).into();
+    std::fs::write(&file, host.to_string()).unwrap();
+}
+
+fn text(world: &World, path: &str) -> String {
+    world.simulated()["files"][path]["text"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn what_the_server_lives_by_and_where_people_work_is_never_cut_off() {
+    let world = World::new("sim/test");
+    let (database, office) = (entry(ProtectedKind::Address, "198.51.100.77"), entry(ProtectedKind::Address, ATTACKER));
+    let waiting = world.propose(json!({"address": ATTACKER})).await;
+    world.journal.put_lifelines(vec![database, office, entry(ProtectedKind::Domain, "db.example.com")]);
+    for (capability, params) in [
+        ("linux.block_ip", json!({"address": "198.51.100.77"})),
+        ("linux.block_range", json!({"range": "198.51.100.64/28"})),
+        (DOMAIN, json!({"domain": "db.example.com"})),
+    ] {
+        assert_eq!(world.denied(capability, params).await, ["protected_entry"], "{capability}");
+    }
+    assert!(world.denied("linux.block_ip", json!({"address": "198.51.100.78"})).await.is_empty());
+    // Somebody signed in from there after it was planned.
+    world.engine.approve(waiting.id, &waiting.hash, &person(1)).await.unwrap();
+    world.idle().await;
+    let denied = world.journal.plan(waiting.id).await.unwrap().unwrap();
+    assert_eq!(denied.state, PlanState::Denied);
+    assert!(world.reaches(ATTACKER).await);
+}
+
+#[tokio::test]
+async fn a_protected_path_protects_every_file_that_an_action_would_write() {
+    let world = World::new("sim/test");
+    let key = json!({"user": "alice", "key": ALICES});
+    for (path, capability, params) in [
+        ("/home/alice", KEY, key.clone()),
+        ("/etc/shadow", DISABLE, json!({"user": "alice"})),
+        ("/etc", DOMAIN, json!({"domain": "evil.example"})),
+    ] {
+        assert!(world.denied(capability, params.clone()).await.is_empty(), "{capability}");
+        world.journal.put_surroundings(protects(entry(ProtectedKind::Path, path)));
+        assert_eq!(world.denied(capability, params).await, ["protected_entry"], "{capability}");
+        world.journal.put_surroundings(unlimited());
+    }
+    world.journal.put_surroundings(protects(entry(ProtectedKind::Path, "/home/bob")));
+    assert!(world.denied(KEY, key).await.is_empty(), "another's home is not touched");
+}
+
+#[tokio::test]
+async fn a_protected_program_is_named_by_its_path() {
+    let world = World::new("sim/test");
+    for (capability, params, program) in [
+        ("linux.kill_process", json!({"pid": 400}), "nginx"),
+        ("linux.end_sessions", json!({"user": "alice", "session": 6}), "bash"),
+    ] {
+        for value in [program.to_owned(), format!("/usr/bin/{program}")] {
+            world.journal.put_surroundings(protects(entry(ProtectedKind::Process, &value)));
+            assert_eq!(world.denied(capability, params.clone()).await, ["protected_entry"], "{capability} {value}");
+        }
+        world.journal.put_surroundings(protects(entry(ProtectedKind::Process, "/usr/sbin/other")));
+        assert!(world.denied(capability, params).await.is_empty());
+    }
+}
+
+/// A world whose target is in staging: the risk of nearly everything is low there.
+fn staging() -> World {
+    let world = World::new("sim/test");
+    world.journal.put_target(Target { environment: Environment::Staging, ..target("sim/test") });
+    world
+}
+
+async fn done(world: &World, capability: &str, params: Value) -> Action {
+    let plan = world.try_plan(capability, params).await.unwrap();
+    let plan = match plan.decision.approvals_needed {
+        0 => world.engine.execute(plan.id, &person(9)).await.unwrap(),
+        _ => plan,
+    };
+    let action = world.carry_out(plan).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    action
+}
+
+#[tokio::test]
+async fn an_expiry_over_somebody_s_change_asks_first_in_any_environment() {
+    let world = staging();
+    let action = done(&world, DISABLE, json!({"user": "alice", "expires_in_s": 600})).await;
+    // Meanwhile the account was ended for good.
+    edit(&world, "/etc/shadow", |text| text.replace("::1:\nbob", "::18262:\nbob"));
+    let ended = text(&world, "/etc/shadow");
+    assert!(ended.contains("::18262:"), "{ended}");
+    world.clock.advance(Duration::from_secs(601));
+    world.engine.expire_due().await.unwrap();
+    world.settled().await;
+    assert_eq!(world.action(&action).await.state, ActionState::Drifted);
+    assert_eq!(text(&world, "/etc/shadow"), ended, "nobody was asked");
+    let undo = world.journal.plans_in(&[PlanState::Proposed]).await.unwrap().remove(0);
+    assert_eq!((undo.undo_of, undo.decision.approvals_needed), (Some(action.plan_id), 1));
+    assert_eq!(undo.decision.obligations.because[0].code, "changed_since");
+}
+
+fn two(world: &World) -> PlanRequest {
+    let mut request = world.request(json!({"address": ATTACKER}));
+    let mut second = request.actions[0].clone();
+    second.params = json!({"address": "203.0.113.67"});
+    request.actions.push(second);
+    request
+}
+
+async fn read(world: &World, plan: &Plan) -> Plan {
+    world.journal.plan(plan.id).await.unwrap().unwrap()
+}
+
+fn states(plan: &Plan) -> Vec<ActionState> {
+    plan.actions.iter().map(|action| action.state).collect()
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_run_that_was_halted_for_longer_than_a_vote_lives_is_not_done() {
+    for (minutes, carried) in [(14, true), (16, false)] {
+        let world = World::new("sim/test");
+        world.journal.halt_with("action.verified");
+        let plan = world.engine.propose(two(&world)).await.unwrap();
+        world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+        world.idle().await;
+        assert_eq!(states(&read(&world, &plan).await), [ActionState::Verified, ActionState::Planned]);
+        world.clock.advance(Duration::from_mins(minutes));
+        world.engine.resume(&person(1), "it is over").await.unwrap();
+        world.idle().await;
+        let after = read(&world, &plan).await;
+        let second = if carried { ActionState::Verified } else { ActionState::Aborted };
+        assert_eq!((after.state, states(&after)), (PlanState::Executed, vec![ActionState::Verified, second]));
+        assert_eq!(world.reaches("203.0.113.67").await, !carried);
+        let detail = after.actions[1].detail.clone().unwrap_or_default();
+        assert!(carried || detail.contains("too old for the rest"), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_run_that_was_lost_yesterday_is_not_done() {
+    let mut world = World::new("sim/test");
+    world.restart(CrashPoints::give_up_at("after_outcome"));
+    let plan = world.engine.propose(two(&world)).await.unwrap();
+    world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+    world.idle().await;
+    assert_eq!(states(&read(&world, &plan).await), [ActionState::Verified, ActionState::Planned]);
+    world.clock.advance(Duration::from_hours(20));
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    world.idle().await;
+    assert_eq!(states(&read(&world, &plan).await), [ActionState::Verified, ActionState::Aborted]);
+    assert!(world.reaches("203.0.113.67").await);
+}
+
+#[tokio::test]
+async fn a_tenant_neither_reports_nor_lifts_what_another_tenant_did_on_the_same_host() {
+    let mut world = World::new("sim/test");
+    let theirs = world.block(ATTACKER).await;
+    world.forget();
+    world.journal.put_anothers(theirs.id);
+    assert!(world.engine.orphans(Id::from_bits(77)).await.unwrap().is_empty(), "it is no orphan of this tenant");
+    world.engine.reobserve().await.unwrap();
+    assert!(world.journal.entries().iter().all(|entry| entry.kind != "target.orphaned"));
+    let ours = world.block(ATTACKER).await;
+    assert_eq!((ours.state, ours.changed), (ActionState::Verified, false));
+    let undone = world.undo(&ours).await.unwrap();
+    assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
+    assert!(!world.reaches(ATTACKER).await, "the other tenant's block stays");
+}
