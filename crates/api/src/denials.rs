@@ -116,7 +116,7 @@ async fn write(app: &App, counted: BTreeMap<Key, Count>) -> Result<(), Problem> 
     outcome
 }
 
-async fn write_of(app: &App, tenant: TenantId, denials: Counted) -> Result<(), Problem> {
+async fn write_of(app: &App, tenant: TenantId, denials: Vec<(Key, Count)>) -> Result<(), Problem> {
     let mut tx = app.store.job(tenant, Job::Server)?.begin().await?;
     for (key, count) in denials {
         let actor = Actor { id: key.actor.0, name: key.actor.1 };

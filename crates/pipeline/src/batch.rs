@@ -1,6 +1,6 @@
 //! One batch of events through normaliser and rules: bytes in, findings out. Blocking work over values.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use shieldops_detect::{EventRef, Indicators, Rule, Worker};
 use shieldops_ingest::{Problem, normalise_checked};
@@ -12,6 +12,7 @@ use crate::{
     correlation::Correlation,
     enabled::TenantRules,
     fields::Fields,
+    fit::fit,
     indicators::{self, Sightings},
     peers::Peers,
     silent::Silent,
@@ -33,6 +34,7 @@ pub(crate) struct Workers {
 
 /// What one batch gave.
 pub(crate) struct Outcome {
+    /// Those that were taken: all, or the first of them where they make more than one transaction is to write.
     pub(crate) events: Vec<Event>,
     pub(crate) findings: Vec<Finding>,
     /// Events that were stored and not understood.
@@ -47,12 +49,13 @@ pub(crate) struct Outcome {
     pub(crate) rules: Arc<TenantRules>,
 }
 
-/// Without `indicators` while they are not loaded.
+/// Without `indicators` while they are not loaded. Matches of one fingerprint within `window` are one alert.
 pub(crate) fn run(
-    events: Vec<Event>,
+    mut events: Vec<Event>,
     rules: Arc<TenantRules>,
     indicators: Option<&Indicators>,
     workers: &mut Workers,
+    window: Duration,
 ) -> Outcome {
     let read = |event: &Event| {
         let (mut normalised, problem) = normalise_checked(event);
@@ -61,36 +64,50 @@ pub(crate) fn run(
     };
     // Most of the work of a batch.
     let read = in_parts(&events, WORTH_A_CORE, |part| part.iter().map(read).collect());
-    let (mut seen, mut problems) = (Vec::with_capacity(events.len()), Vec::new());
-    for (event, (normalised, problem)) in events.iter().zip(read) {
-        problems.extend(problem.map(|problem| (event.clone(), problem)));
-        seen.push(normalised);
+    let (mut seen, mut problems): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    let matches = Judge { events: &events, seen: &seen, rules: &rules }.by_rules(workers);
+    let look = |events: &[Event], seen: &[Normalised]| {
+        indicators.map(|indicators| indicators::sightings(events, seen, indicators)).unwrap_or_default()
+    };
+    let mut sightings = look(&events, &seen);
+    // Nothing is told of an event before it is known that it is taken: what correlations saw cannot be unseen.
+    let found = matches.iter().filter_map(|one| one.finding.as_ref()).chain(&sightings.findings);
+    let taken = fit(&events, found, window);
+    if taken < events.len() {
+        events.truncate(taken);
+        seen.truncate(taken);
+        problems.truncate(taken);
+        sightings = look(&events, &seen);
     }
     workers.fields.look(&events, &seen);
     workers.peers.look(&events, &seen);
-    workers.correlation.begin(&rules.correlations);
-    let mut found =
-        Found { events: &events, seen: &seen, rules: &rules, findings: Vec::new(), silent: Silent::default() };
-    found.by_rules(workers);
-    workers.correlation.settle();
-    let Found { mut findings, silent, .. } = found;
-    let mut sightings =
-        indicators.map(|indicators| indicators::sightings(&events, &seen, indicators)).unwrap_or_default();
+    let (mut findings, silent) = tell(matches, (&events, &seen), &rules, &mut workers.correlation);
     findings.append(&mut sightings.findings);
+    let problems = events.iter().zip(problems).filter_map(|(event, problem)| Some((event.clone(), problem?))).collect();
     Outcome { events, findings, problems, silent, sightings, looked_up: indicators.is_some(), rules }
 }
 
-/// What the rules find in a batch.
-struct Found<'a> {
-    events: &'a [Event],
-    seen: &'a [Normalised],
-    rules: &'a TenantRules,
-    findings: Vec<Finding>,
-    silent: Silent,
+/// A match of a rule on the event at `place`.
+struct Match<'r> {
+    place: usize,
+    rule: &'r Rule,
+    shadow: bool,
+    /// An exception takes it out.
+    excepted: bool,
+    /// What becomes an alert of it.
+    finding: Option<Finding>,
 }
 
-impl Found<'_> {
-    fn by_rules(&mut self, workers: &mut Workers) {
+/// What the rules find in a batch.
+struct Judge<'e, 'r> {
+    events: &'e [Event],
+    seen: &'e [Normalised],
+    rules: &'r TenantRules,
+}
+
+impl<'r> Judge<'_, 'r> {
+    /// Those of everybody's rules in the order of the events, then those of the tenant's own.
+    fn by_rules(&self, workers: &mut Workers) -> Vec<Match<'r>> {
         let (seen, rules) = (self.seen, self.rules);
         let mut bytes = Vec::with_capacity(seen.iter().map(|normalised| normalised.flat.len() + 1).sum());
         let mut refs = Vec::with_capacity(seen.len());
@@ -100,40 +117,64 @@ impl Found<'_> {
             refs.push(EventRef { line: start..bytes.len(), source: &normalised.log_source });
             bytes.push(b'\n');
         }
-        let correlation = &mut workers.correlation;
-        rules.book.set.scan(&mut workers.base, &refs, &bytes, &mut |index, rule| {
-            if rules.runs(rule.index) {
-                self.matched(index, rule, rules.is_shadow(rule.index), correlation);
+        let mut matches = Vec::new();
+        let all = rules.book.set.rules();
+        rules.book.set.scan(&mut workers.base, &refs, &bytes, &mut |place, rule| {
+            if let Some(rule) = all.get(rule.index).filter(|rule| rules.runs(rule.index)) {
+                matches.extend(self.judge(place, rule, rules.is_shadow(rule.index)));
             }
         });
         if let Some(own) = &rules.own {
-            own.set.scan(&mut workers.own, &refs, &bytes, &mut |index, rule| {
-                self.matched(index, rule, own.is_shadow(&rule.id), correlation);
+            let all = own.set.rules();
+            own.set.scan(&mut workers.own, &refs, &bytes, &mut |place, rule| {
+                matches.extend(all.get(rule.index).and_then(|rule| self.judge(place, rule, own.is_shadow(&rule.id))));
             });
         }
+        matches
     }
 
-    fn matched(&mut self, index: usize, rule: &Rule, shadow: bool, correlation: &mut Correlation) {
-        let (Some(event), Some(normalised)) = (self.events.get(index), self.seen.get(index)) else { return };
+    fn judge(&self, place: usize, rule: &'r Rule, shadow: bool) -> Option<Match<'r>> {
+        let (event, normalised) = (self.events.get(place)?, self.seen.get(place)?);
         let line = normalised.flat.as_bytes();
-        if self.rules.excepted(rule, event.window_time(), &normalised.log_source, line) {
-            self.silent.excepted(rule, event);
-            return;
+        let excepted = self.rules.excepted(rule, event.window_time(), &normalised.log_source, line);
+        let alerts = !excepted && !shadow && !is_silent(self.rules, rule);
+        let facts = if alerts { self.rules.facts(&rule.id) } else { None };
+        let finding = facts.map(|facts| Finding::new(facts, event, normalised));
+        Some(Match { place, rule, shadow, excepted, finding })
+    }
+}
+
+/// Whether a rule only works for correlations.
+fn is_silent(rules: &TenantRules, rule: &Rule) -> bool {
+    rules.correlated().position(&rule.id).is_some_and(|place| rules.correlation_set().is_silent(place))
+}
+
+/// Tells correlations of the matches on these events; gives what becomes alerts, and what does not.
+fn tell(
+    matches: Vec<Match<'_>>,
+    (events, seen): (&[Event], &[Normalised]),
+    rules: &TenantRules,
+    correlation: &mut Correlation,
+) -> (Vec<Finding>, Silent) {
+    let (mut findings, mut silent) = (Vec::new(), Silent::default());
+    correlation.begin(&rules.correlations);
+    for Match { place, rule, shadow, excepted, finding } in matches {
+        let (Some(event), Some(normalised)) = (events.get(place), seen.get(place)) else { continue };
+        if excepted {
+            silent.excepted(rule, event);
+            continue;
         }
         // What a correlation in shadow has brought along works for it alone.
-        let is_below = self.rules.own.as_ref().is_some_and(|own| own.is_below(&rule.id));
-        let (set, place) = (self.rules.correlated(), self.rules.correlated().position(&rule.id));
-        if let Some(place) = place.filter(|_| !shadow || is_below) {
-            correlation.observe(set, place, index, (event, normalised));
+        let is_below = rules.own.as_ref().is_some_and(|own| own.is_below(&rule.id));
+        let set = rules.correlated();
+        if let Some(at) = set.position(&rule.id).filter(|_| !shadow || is_below) {
+            correlation.observe(set, at, place, (event, normalised));
         }
-        let is_silent = place.is_some_and(|place| self.rules.correlation_set().is_silent(place));
-        if shadow && !(is_below && is_silent) {
-            self.silent.shadow(rule, event);
-        } else if !shadow
-            && !is_silent
-            && let Some(facts) = self.rules.facts(&rule.id)
-        {
-            self.findings.push(Finding::new(facts, event, normalised));
+        if shadow && !(is_below && is_silent(rules, rule)) {
+            silent.shadow(rule, event);
         }
+        findings.extend(finding);
     }
+    correlation.settle();
+    (findings, silent)
 }

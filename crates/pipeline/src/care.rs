@@ -43,6 +43,12 @@ impl Care {
         Next::Again
     }
 
+    /// So many events are what one transaction takes of such: the next read little more at once.
+    pub(crate) fn fits(&mut self, events: usize) {
+        self.take = events.max(1);
+        self.succeeded();
+    }
+
     /// A batch went through, or its event was given up: read on, twice as much each time.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
@@ -79,6 +85,18 @@ mod tests {
             assert_eq!(given_up, [poison], "{events}");
             assert!(steps < 80, "{events} {poison}: {steps}");
         }
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_is_not_read_again_and_again() {
+        let (mut care, mut place, mut read) = (Care::default(), 0, 0);
+        while place < 10_000 {
+            let batch = care.take().min(10_000 - place);
+            read += batch;
+            place += batch.min(100);
+            if batch > 100 { care.fits(100) } else { care.succeeded() }
+        }
+        assert!(read < 30_001, "{read}");
     }
 
     #[test]

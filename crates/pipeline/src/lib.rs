@@ -21,6 +21,7 @@ mod enabled;
 mod error;
 mod fields;
 mod growing;
+mod fit;
 mod housekeeping;
 mod incidents;
 mod investigator;

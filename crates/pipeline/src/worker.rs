@@ -37,13 +37,26 @@ struct Hands {
     enabled: Enabled,
     /// It has waited for the first tables of indicators.
     waited: bool,
+    /// Events of the last batch that were taken, when not all were.
+    fitted: Option<usize>,
 }
 
 /// Events read at once, and the place behind them.
 struct Batch {
     events: Vec<Event>,
+    /// The place of each event.
+    places: Vec<Offset>,
     damaged: Vec<Frame>,
     next: Offset,
+}
+
+impl Batch {
+    /// Leaves all but the first so many events for the next batch.
+    fn keep(&mut self, events: usize) {
+        let Some(next) = self.places.get(events).copied() else { return };
+        self.next = next;
+        self.damaged.retain(|frame| frame.offset <= next);
+    }
 }
 
 pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, stop: CancellationToken) {
@@ -57,7 +70,10 @@ pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, sto
         match stepped.map_err(stopped).and_then(|result| result) {
             Ok(used) => {
                 hands = used;
-                care.succeeded();
+                match hands.fitted.take() {
+                    Some(events) => care.fits(events),
+                    None => care.succeeded(),
+                }
             }
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "a batch failed and will be tried again");
@@ -144,17 +160,22 @@ async fn step(
     let indicators = indicators::for_batch(pipeline, tenant, first).await?;
     hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
     let log = Arc::clone(bus);
-    let bytes = pipeline.settings.batch_bytes;
+    let (bytes, window) = (pipeline.settings.batch_bytes, pipeline.settings.dedupe_window);
     let workers = hands.workers;
-    let work = move || -> Result<(Outcome, Vec<Frame>, Offset, Workers)> {
+    let work = move || -> Result<(Outcome, Batch, Workers)> {
         let mut workers = workers;
-        let batch = read(&log, tenant, place, bytes, take)?;
-        Ok((batch::run(batch.events, rules, indicators.as_ref(), &mut workers), batch.damaged, batch.next, workers))
+        let mut batch = read(&log, tenant, place, bytes, take)?;
+        let events = std::mem::take(&mut batch.events);
+        let outcome = batch::run(events, rules, indicators.as_ref(), &mut workers, window);
+        batch.keep(outcome.events.len());
+        Ok((outcome, batch, workers))
     };
-    let (outcome, damaged, next, workers) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
+    let (outcome, batch, workers) = tokio::task::spawn_blocking(work).await.map_err(stopped)??;
     hands.workers = workers;
-    commit(pipeline, bus, &mut hands, (&outcome, &damaged, next), tenant).await?;
-    bus.set_processed(tenant, next);
+    let taken = outcome.events.len();
+    hands.fitted = (taken < batch.places.len()).then_some(taken);
+    commit(pipeline, bus, &mut hands, (&outcome, &batch), tenant).await?;
+    bus.set_processed(tenant, batch.next);
     Ok(hands)
 }
 
@@ -203,7 +224,7 @@ pub(crate) async fn place(pipeline: &Pipeline, tenant: TenantId) -> Result<Offse
 
 /// Reads on, at most `take` events of at most about `bytes`.
 fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize, take: usize) -> Result<Batch> {
-    let mut batch = Batch { events: Vec::new(), damaged: Vec::new(), next: from };
+    let mut batch = Batch { events: Vec::new(), places: Vec::new(), damaged: Vec::new(), next: from };
     for mut frame in bus.read(tenant, from, bytes)? {
         let room = take.saturating_sub(batch.events.len());
         if room == 0 {
@@ -214,11 +235,13 @@ fn read(bus: &Bus, tenant: TenantId, from: Offset, bytes: usize, take: usize) ->
             batch.damaged.push(frame);
             continue;
         }
-        let left = frame.events.len().saturating_sub(room);
+        // An event's place is its number: the rest of a frame is read from within it.
+        let before = |events: usize| Offset(frame.next.0.saturating_sub(u64::try_from(events).unwrap_or(0)));
+        let all = frame.events.len();
+        batch.next = before(all.saturating_sub(room));
+        batch.places.extend((0..all.min(room)).map(|place| before(all.saturating_sub(place))));
         frame.events.truncate(room);
         batch.events.append(&mut frame.events);
-        // An event's place is its number: the rest of a frame is read from within it.
-        batch.next = Offset(frame.next.0.saturating_sub(u64::try_from(left).unwrap_or(0)));
     }
     Ok(batch)
 }
@@ -227,7 +250,7 @@ async fn commit(
     pipeline: &Pipeline,
     bus: &Arc<Bus>,
     hands: &mut Hands,
-    (outcome, damaged, next): (&Outcome, &[Frame], Offset),
+    (outcome, Batch { damaged, next, .. }): (&Outcome, &Batch),
     tenant: TenantId,
 ) -> Result<()> {
     let now = pipeline.store.clock().now();
@@ -293,3 +316,6 @@ fn letter(event: &Event, stage: &str, code: &str, detail: String, now: Timestamp
         event_id: Some(event.id),
     }
 }
+
+#[cfg(test)]
+mod tests;
