@@ -85,7 +85,10 @@ mod tests {
         assert_eq!(too_often(ActionState::UndoFailed, of(5, 1)), None, "tried again, it is the same undo");
         assert!(too_often(ActionState::Undoing, of(5, 2)).is_some());
         assert_eq!(too_often(ActionState::Verified, of(4, 3)), None, "too few to tell");
-        assert!(too_often(ActionState::Verified, of(20, 4)).is_some() && too_often(ActionState::Verified, of(20, 3)).is_none());
+        assert!(
+            too_often(ActionState::Verified, of(20, 4)).is_some()
+                && too_often(ActionState::Verified, of(20, 3)).is_none()
+        );
     }
 
     #[test]

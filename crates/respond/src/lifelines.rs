@@ -77,7 +77,8 @@ impl Lifeline {
 
 async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
     let asked = tokio::time::timeout(RESOLVED_WITHIN, tokio::net::lookup_host((host.trim_end_matches('.'), 0))).await;
-    let found = asked.map_err(|_elapsed| "the resolver takes too long".to_owned())?.map_err(|error| error.to_string())?;
+    let found =
+        asked.map_err(|_elapsed| "the resolver takes too long".to_owned())?.map_err(|error| error.to_string())?;
     Ok(found.take(MAX_ADDRESSES).map(|socket| socket.ip()).collect())
 }
 
@@ -93,6 +94,9 @@ mod tests {
         let has = |kind, value: &str| entries.iter().any(|entry| entry.kind == kind && entry.value == value);
         assert!(has(ProtectedKind::Domain, "localhost"), "{entries:?}");
         assert!(has(ProtectedKind::Address, "127.0.0.1") || has(ProtectedKind::Address, "::1"), "{entries:?}");
-        assert!(has(ProtectedKind::Address, "203.0.113.7") && has(ProtectedKind::Address, "2001:db8::1"), "{entries:?}");
+        assert!(
+            has(ProtectedKind::Address, "203.0.113.7") && has(ProtectedKind::Address, "2001:db8::1"),
+            "{entries:?}"
+        );
     }
 }

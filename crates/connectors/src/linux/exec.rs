@@ -227,7 +227,9 @@ mod tests {
     #[test]
     fn who_was_waited_for_is_told_for_how_long() {
         assert_ne!(TIMEOUT, FAR_TIMEOUT);
-        assert!(late(FAR_TIMEOUT).to_string().contains("within 20 s") && late(TIMEOUT).to_string().contains("within 10 s"));
+        assert!(
+            late(FAR_TIMEOUT).to_string().contains("within 20 s") && late(TIMEOUT).to_string().contains("within 10 s")
+        );
     }
 
     #[tokio::test]

@@ -308,7 +308,8 @@ mod tests {
     #[test]
     fn an_address_is_found_however_it_is_written() {
         let set = |name: &str, kind: &str, values: &[&str]| {
-            let elements: Vec<Value> = values.iter().map(|value| json!({"elem": {"val": value, "comment": "m:act_1"}})).collect();
+            let elements: Vec<Value> =
+                values.iter().map(|value| json!({"elem": {"val": value, "comment": "m:act_1"}})).collect();
             json!({"set": {"family": FAMILY, "name": name, "type": kind, "elem": elements}})
         };
         let listing = json!({"nftables": [{"metainfo": {}}, set("blocked_v6", "ipv6_addr", &["::192.0.2.1"]), set("v6_120", "ipv6_addr", &["::192.0.2.0"])]});
@@ -319,10 +320,15 @@ mod tests {
         assert!(ranges::find(&table, "::c000:200/120".parse().unwrap()).is_some());
         assert!(addresses::find(&table, "::c000:202".parse().unwrap()).is_none());
         let layout = |marker| addresses::layout(marker);
-        let only = Table { sets: BTreeMap::from([("blocked_v6".to_owned(), table.sets["blocked_v6"].clone())]), ..table };
+        let only =
+            Table { sets: BTreeMap::from([("blocked_v6".to_owned(), table.sets["blocked_v6"].clone())]), ..table };
         assert!(only.foreign(&layout("m"), "m").is_empty());
         let batch = addresses::unblock("m", &only, "::c000:201".parse().unwrap());
-        assert_eq!(batch["nftables"][0]["delete"]["table"]["name"], addresses::TABLE, "its last element goes with the table");
+        assert_eq!(
+            batch["nftables"][0]["delete"]["table"]["name"],
+            addresses::TABLE,
+            "its last element goes with the table"
+        );
     }
 
     #[test]

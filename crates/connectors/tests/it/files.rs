@@ -90,7 +90,10 @@ async fn another_file_or_link_that_was_slipped_in_after_the_plan_is_left_alone()
         let plan = world.try_plan(QUARANTINE, json!({"path": "/home/d/x"})).await.unwrap();
         world.sh(swap);
         let action = world.carry_out(plan).await;
-        assert!(matches!(action.state, ActionState::Aborted | ActionState::Planned | ActionState::Skipped), "{swap}: {action:?}");
+        assert!(
+            matches!(action.state, ActionState::Aborted | ActionState::Planned | ActionState::Skipped),
+            "{swap}: {action:?}"
+        );
         assert!(!world.sh_of("ls -d /home/.shieldops-vault /.shieldops-vault /etc/.shieldops-vault").0, "{swap}");
     }
     assert_eq!(world.sh("cat /etc/x"), "precious");
@@ -120,7 +123,10 @@ async fn without_which_nothing_starts_again_is_never_moved() {
     assert!(libraries.contains("libc.so") || libraries.contains("ld-"), "{libraries}");
     for path in libraries.lines().map(str::to_owned).chain([real("setpriv"), real("nft"), real("sh")]) {
         let codes = world.denied(QUARANTINE, json!({"path": path})).await;
-        assert!(codes.contains(&"essential_file".to_owned()) || codes.contains(&"needed_to_run".to_owned()), "{path}: {codes:?}");
+        assert!(
+            codes.contains(&"essential_file".to_owned()) || codes.contains(&"needed_to_run".to_owned()),
+            "{path}: {codes:?}"
+        );
     }
     // A library that nothing of that needs is a file like any other, wherever it lies.
     world.sh("cp $(readlink -f /lib/*/libc.so.6) /usr/lib/evil.so.1 2>/dev/null || echo x > /usr/lib/evil.so.1");

@@ -112,7 +112,9 @@ async fn no_comment_option_or_spelling_keeps_a_removed_key_in_force() {
         "echo \"ED25519 ${k#* }\"",
         "printf 'environment=\"A=caf\\351\" %s\\n' \"$k\"",
     ] {
-        world.sh(&format!("k=$(cut -d' ' -f1,2 /keys/one.pub); {line} > {file}; chown mallory: {file}; chmod 600 {file}"));
+        world.sh(&format!(
+            "k=$(cut -d' ' -f1,2 /keys/one.pub); {line} > {file}; chown mallory: {file}; chmod 600 {file}"
+        ));
         if !logs_in(&world, "one") {
             eprintln!("SKIPPED: this sshd does not take {line}");
             continue;
@@ -178,6 +180,9 @@ async fn a_process_that_takes_a_protected_name_protects_no_session() {
     world.sh("useradd -m -u 4321 mallory; cp /bin/sleep /usr/sbin/mongod");
     let login = "(echo 4321 > /proc/self/loginuid; setsid sh -c 'printf auditd > /proc/$$/comm; while :; do sleep 600; done' >/dev/null & setsid /usr/sbin/mongod 601 >/dev/null & cat /proc/self/sessionid) </dev/null 2>/dev/null | head -1; true";
     let session: u32 = world.sh(login).parse().unwrap();
+    // Until then they are other programs: `setsid`, and a shell that is still to take its name.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while !world.sh_of("pgrep -x auditd && pgrep -x mongod").0 && std::time::Instant::now() < deadline {}
     let action = world.act(SESSIONS, json!({"user": "mallory", "session": session})).await;
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
     let lives = "for p in $(pgrep -x auditd); do grep -q '^State:.[^ZX]' /proc/$p/status && exit 0; done; exit 1";

@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use shieldops_model::{
-    Action, ActionState, Clock as _, Id, Plan, PlanState, ProposedAction, Target, TenantId, Timestamp,
+    Action, ActionState, Clock as _, Confirmation, ConfirmedWith, Id, Plan, PlanState, ProposedAction, Target,
+    TenantId, Timestamp,
 };
-use shieldops_policy::{Class, Requester, RequesterKind};
+use shieldops_policy::Class;
 use tokio_util::task::TaskTracker;
 
 use super::{ProveOptions, claims_undo};
@@ -85,15 +86,54 @@ pub(super) async fn case(with: &ProveOptions, capability: &Arc<dyn AnyCapability
         let params = proving.stage(target, &mut draw).await?;
         let before = proving.snapshot(target).await?;
         let sequence = Sequence::draw(&mut draw);
-        let touched = Box::pin(world.play(proving, sequence, params, &mut draw)).await?;
+        let end = Box::pin(world.play(proving, sequence, params, &mut draw)).await?;
         let after = proving.snapshot(target).await?;
-        Ok::<_, Stop>((touched.unwrap_or(before), after, sequence))
+        let wanted = match end {
+            Wanted::AsBefore => before,
+            Wanted::So(picture) => picture,
+            Wanted::Theirs => Box::pin(theirs(proving, target, seed, &after)).await?,
+        };
+        Ok::<_, Stop>((wanted, after, sequence))
     };
     match Box::pin(done).await {
         Ok((wanted, after, _)) if wanted == after => Case::Proved,
         Ok((wanted, after, sequence)) => Case::Residue(format!("{sequence:?}: {}", difference(&wanted, &after))),
         Err(Stop::Denied) => Case::Denied,
         Err(Stop::Failed(why)) => Case::Failed(why),
+    }
+}
+
+/// What the stand-in must look like at the end.
+enum Wanted {
+    AsBefore,
+    So(Value),
+    /// Somebody else's change, without ours.
+    Theirs,
+}
+
+/// The same state once more, with somebody else's change and without any action: what an undo that nobody was asked about
+/// again must have left. Files that both changed are written by the undo, so their time is its own.
+async fn theirs(proving: &dyn Proving, target: &Target, seed: u64, after: &Value) -> Result<Value, Stop> {
+    let mut draw = Draw::new(seed);
+    let params = proving.stage(target, &mut draw).await?;
+    Sequence::draw(&mut draw);
+    proving.disturb(target, &params, &mut draw).await?;
+    let wanted = proving.snapshot(target).await?;
+    Ok(if untimed(&wanted) == untimed(after) { after.clone() } else { wanted })
+}
+
+/// A picture without the times of its files.
+fn untimed(picture: &Value) -> Value {
+    match picture {
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), untimed(value))).collect(),
+        Value::Array(items) => items.iter().map(untimed).collect(),
+        Value::String(line) => match line.split_once(" at ") {
+            Some((head, tail)) if line.starts_with("file ") => {
+                format!("{head} {}", tail.split_once(' ').unwrap_or_default().1).into()
+            }
+            _ => picture.clone(),
+        },
+        other => other.clone(),
     }
 }
 
@@ -124,14 +164,14 @@ impl From<crate::JournalError> for Stop {
 }
 
 impl World<'_> {
-    /// Plays the sequence; what the stand-in must look like at its end, where that is not as before.
+    /// Plays the sequence; what the stand-in must look like at its end.
     async fn play(
         &self,
         proving: &dyn Proving,
         sequence: Sequence,
         params: Value,
         draw: &mut Draw,
-    ) -> Result<Option<Value>, Stop> {
+    ) -> Result<Wanted, Stop> {
         let class = self.capability.describe().class;
         let crash = match sequence {
             Sequence::CrashInApply(point) => CrashPoints::give_up_at(point),
@@ -139,10 +179,10 @@ impl World<'_> {
         };
         let action = self.applied(crash, params.clone()).await?;
         if class == Class::ReadOnly {
-            return Ok(None);
+            return Ok(Wanted::AsBefore);
         }
         if !claims_undo(class) {
-            return self.stays(proving, &action).await.map(Some);
+            return self.stays(proving, &action).await.map(Wanted::So);
         }
         match sequence {
             Sequence::SecondOwner => {
@@ -158,7 +198,7 @@ impl World<'_> {
                 self.undone(CrashPoints::none(), &action).await?;
             }
         }
-        Ok(None)
+        Ok(Wanted::AsBefore)
     }
 
     fn engine(&self, crash: CrashPoints) -> Arc<Engine> {
@@ -215,22 +255,8 @@ impl World<'_> {
     }
 
     fn request(&self, params: Value) -> PlanRequest {
-        PlanRequest {
-            title: "Proof".to_owned(),
-            why: "it is proved".to_owned(),
-            actions: vec![ProposedAction {
-                capability: self.capability.describe().name.to_owned(),
-                target: self.target.reference(),
-                params,
-            }],
-            requester: Requester { id: person(1).user.to_string(), kind: RequesterKind::User },
-            requester_addr: person(1).client_addr,
-            incident_id: None,
-            not_checkable: Vec::new(),
-            demo: false,
-            confidence: None,
-            freeze_override: None,
-        }
+        let (capability, target) = (self.capability.describe().name.to_owned(), self.target.reference());
+        PlanRequest::of_person(&person(1), "Proof", "it is proved", vec![ProposedAction { capability, target, params }])
     }
 
     async fn undone(&self, crash: CrashPoints, action: &Action) -> Result<(), Stop> {
@@ -272,27 +298,23 @@ impl World<'_> {
         if now.state == ActionState::Expired { Ok(()) } else { Err(told("expiry", &now)) }
     }
 
-    /// An undo over somebody else's change does not touch it.
-    async fn foreign(&self, proving: &dyn Proving, action: &Action, draw: &mut Draw) -> Result<Option<Value>, Stop> {
+    /// An undo over somebody else's change does not touch it: either it asks again and nothing is done, or theirs stays.
+    async fn foreign(&self, proving: &dyn Proving, action: &Action, draw: &mut Draw) -> Result<Wanted, Stop> {
         proving.disturb(self.target, &action.params, draw).await?;
         let changed = proving.snapshot(self.target).await?;
         let engine = self.engine(CrashPoints::none());
         let asked = engine.undo(action.id, &person(1), "it was proved").await;
         self.settled(&engine).await?;
-        let asked = match asked {
-            Ok(_) => Ok(self.read(action).await?),
-            Err(error) => Err(error),
-        };
         match asked {
-            // What is there is what the undo would restore, or the change did not concern the effect: then it goes.
-            Ok(done) if done.state == ActionState::Undone => {
-                if done.detail.as_deref() == Some("the effect was already gone") {
-                    Ok(Some(changed))
-                } else {
-                    Err(Stop::Denied)
-                }
+            Ok(_) if self.read(action).await?.state == ActionState::Undone => {
+                let gone = self.read(action).await?.detail.as_deref() == Some("the effect was already gone");
+                Ok(if gone { Wanted::So(changed) } else { Wanted::Theirs })
             }
-            Ok(_) | Err(_) => Ok(Some(changed)),
+            // It was refused because of what somebody else made of it, or it waits: nothing was done.
+            Ok(_) | Err(Error::Denied(_) | Error::Invalid(_) | Error::Refused(_) | Error::State { .. }) => {
+                Ok(Wanted::So(changed))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -309,7 +331,9 @@ impl World<'_> {
 /// As many people as the plan needs.
 async fn approve(engine: &Arc<Engine>, plan: &Plan) -> Result<(), Stop> {
     for number in 0..plan.decision.approvals_needed {
-        engine.approve(plan.id, &plan.hash, &person(10 + u128::from(number))).await?;
+        let confirmed = Some(Confirmation::new(ConfirmedWith::Totp, plan.created_at));
+        let approver = Person { confirmed, ..person(10 + u128::from(number)) };
+        engine.approve(plan.id, &plan.hash, &approver).await?;
     }
     if plan.decision.approvals_needed == 0 {
         engine.execute(plan.id, &person(1)).await?;
@@ -322,7 +346,7 @@ fn person(number: u128) -> Person {
         user: Id::from_bits(number),
         name: format!("person {number}"),
         client_addr: Some("192.0.2.250".to_owned()),
-        strong: true,
+        confirmed: None,
     }
 }
 

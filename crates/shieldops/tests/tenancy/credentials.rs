@@ -101,6 +101,30 @@ fn what_is_said_of_a_clients_address_counts_only_from_a_declared_proxy() {
 }
 
 #[test]
+fn behind_a_proxy_that_nobody_declared_no_address_is_blocked_and_where_people_work_none_is() {
+    let forged = [("x-forwarded-for", "203.0.113.5")];
+    let (behind, proxies) = (("SHIELDOPS_BEHIND_PROXY", "true"), "SHIELDOPS_TRUSTED_PROXIES");
+    for (env, known) in [(&[][..], false), (&[behind, (proxies, "127.0.0.1")][..], true)] {
+        let site = Site::start(env);
+        let login = json!({"name": "admin", "password": PASSWORD});
+        let reply = Caller::nobody(site.url()).call_with("POST", "/api/v1/session", &forged, Some(&login));
+        let session = Caller::session(site.url(), &reply);
+        let host = json!({"kind": "linux_host", "name": "sim/web", "environment": "staging"});
+        session.call_with("POST", "/api/v1/targets", &forged, Some(&host)).ok();
+        let denies = |address: &str| {
+            let target = json!({"kind": "linux_host", "name": "sim/web"});
+            let action = json!({"capability": "linux.block_ip", "target": target, "params": {"address": address}});
+            let plan = json!({"title": "Block it", "why": "it attacks", "actions": [action]});
+            session.call_with("POST", "/api/v1/plans", &forged, Some(&plan)).json()["decision"]["denies"].to_string()
+        };
+        assert_eq!(denies("198.51.100.9").contains("operator_unknown"), !known, "{env:?}");
+        if known {
+            assert!(denies("203.0.113.5").contains("works from there"), "{}", denies("203.0.113.5"));
+        }
+    }
+}
+
+#[test]
 fn a_session_changes_nothing_without_its_own_value_and_ends_when_it_is_revoked() {
     let site = Site::start(&[]);
     let org = site.tenant("web", "Web", None);

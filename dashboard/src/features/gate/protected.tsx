@@ -17,7 +17,7 @@ const KINDS: { id: ProtectedEntry['kind']; hint: string }[] = [
   { id: 'address', hint: '203.0.113.7' },
   { id: 'range', hint: '203.0.113.0/24' },
   { id: 'user', hint: 'root' },
-  { id: 'process', hint: 'The name of an executable, for example nginx' },
+  { id: 'process', hint: 'The path of an executable, for example /usr/sbin/nginx; a bare name counts in any folder' },
   { id: 'path', hint: 'A file or folder, and everything below it' },
   { id: 'domain', hint: 'idp.example.com, and everything below it' },
   { id: 'target', hint: 'The name or id of a registered target' },

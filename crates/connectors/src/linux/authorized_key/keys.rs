@@ -209,7 +209,10 @@ mod tests {
         // As it is sent: `ssh-keygen -lf` shows the digest of just these bytes.
         let sent = [field(b"ssh-rsa"), field(&[1, 0, 1]), field(&[0, 0x80, 7])].concat();
         assert_eq!(plain, format!("{PREFIX}{}", LENIENT.encode(Sha256::digest(sent))));
-        assert_ne!(fingerprint(line(b"other", [&[0, 1], &[1]]).as_bytes()), fingerprint(line(b"other", [&[1], &[1]]).as_bytes()));
+        assert_ne!(
+            fingerprint(line(b"other", [&[0, 1], &[1]]).as_bytes()),
+            fingerprint(line(b"other", [&[1], &[1]]).as_bytes())
+        );
     }
 
     #[test]

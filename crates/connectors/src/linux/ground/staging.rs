@@ -50,7 +50,14 @@ pub(crate) struct Thing {
 impl Thing {
     pub(crate) fn file(path: &str, text: impl AsRef<[u8]>, mode: u32, owner: u32, mtime_s: u64) -> Self {
         let mtime_ns = i64::try_from(mtime_s).unwrap_or_default().saturating_mul(1_000_000_000);
-        Self { path: path.to_owned(), text: Some(Bytes(text.as_ref().to_vec())), mode, uid: owner, gid: owner, mtime_ns }
+        Self {
+            path: path.to_owned(),
+            text: Some(Bytes(text.as_ref().to_vec())),
+            mode,
+            uid: owner,
+            gid: owner,
+            mtime_ns,
+        }
     }
 
     pub(crate) fn folder(path: &str, mode: u32, owner: u32) -> Self {

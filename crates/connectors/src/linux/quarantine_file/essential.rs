@@ -25,12 +25,35 @@ const FOLDERS: [&str; 7] =
 
 /// Programs that an undo, an expiry or a rescue starts with, and those by which a person gets in to help.
 const PROGRAMS: [&str; 18] = [
-    "bash", "busybox", "dash", "getent", "ip", "login", "mount", "nft", "nsenter", "setpriv", "sh", "sshd", "sshd-auth",
-    "sshd-session", "su", "sudo", "systemctl", "timeout",
+    "bash",
+    "busybox",
+    "dash",
+    "getent",
+    "ip",
+    "login",
+    "mount",
+    "nft",
+    "nsenter",
+    "setpriv",
+    "sh",
+    "sshd",
+    "sshd-auth",
+    "sshd-session",
+    "su",
+    "sudo",
+    "systemctl",
+    "timeout",
 ];
 const PROGRAM_FOLDERS: [&str; 9] = [
-    "/bin", "/sbin", "/usr/bin", "/usr/lib/openssh", "/usr/libexec", "/usr/libexec/openssh", "/usr/local/bin",
-    "/usr/local/sbin", "/usr/sbin",
+    "/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/lib/openssh",
+    "/usr/libexec",
+    "/usr/libexec/openssh",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/sbin",
 ];
 /// Whose libraries are needed as well.
 const LINKED: [&str; 5] = ["nft", "setpriv", "sh", "sshd", "sudo"];
