@@ -16,8 +16,9 @@ pub enum ActionState {
     /// Could not be read back: neither in force nor not.
     Unverified,
     Failed,
+    /// Its turn never came: an action before it did not succeed, or its plan ended without a run. Nothing was done.
     Skipped,
-    /// The state drifted before apply: nothing was done.
+    /// Its turn came and it was not begun: the state drifted, or it was not permitted. Nothing was done.
     Aborted,
     Drifted,
     /// Its time is over and its undo was verified.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Action, ApprovalId, IncidentId, PlanId, RiskTerm, Timestamp, UserId};
+use crate::{Action, ActionState, ApprovalId, IncidentId, PlanId, RiskTerm, Timestamp, UserId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -149,4 +149,44 @@ pub struct Plan {
     pub expires_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: i64,
+}
+
+impl Plan {
+    /// Denied by a freeze and by nothing else: while it lasts, a broken glass may still let it go.
+    pub fn only_frozen(&self) -> bool {
+        let denies = &self.decision.denies;
+        self.state == PlanState::Denied
+            && !denies.is_empty()
+            && denies.iter().all(|deny| deny.code == "change_freeze")
+    }
+
+    /// Why what it has not begun will not begin, in words. `None` while it may, and for a plan that ran.
+    pub fn over(&self) -> Option<String> {
+        let reason = self.rejected_reason.as_deref();
+        let because = |text: &str| reason.map_or_else(|| text.to_owned(), |reason| format!("{text}: {reason}"));
+        match self.state {
+            PlanState::Rejected if self.not_before.is_some() => Some(because("somebody stopped the plan while it waited")),
+            PlanState::Rejected => Some(because("the plan was rejected")),
+            PlanState::Expired => Some(because("the plan expired before it began")),
+            PlanState::Superseded => Some(because("the plan was superseded")),
+            PlanState::Denied if self.only_frozen() => None,
+            PlanState::Denied => {
+                let denies = self.decision.denies.iter().map(|deny| format!("{}: {}", deny.code, deny.detail));
+                Some(format!("policy denied the plan: {}", denies.collect::<Vec<_>>().join("; ")))
+            }
+            PlanState::Proposed | PlanState::Approved | PlanState::Executing | PlanState::Executed => None,
+        }
+    }
+
+    /// Ends what never began; the actions that this changed, as they are now.
+    pub fn skip_planned(&mut self, why: &str, now: Timestamp) -> Vec<Action> {
+        let planned = self.actions.iter_mut().filter(|action| action.state == ActionState::Planned);
+        let ended = planned.map(|action| {
+            action.state = ActionState::Skipped;
+            action.detail = Some(why.to_owned());
+            action.updated_at = now;
+            action.clone()
+        });
+        ended.collect()
+    }
 }

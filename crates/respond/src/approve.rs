@@ -99,13 +99,14 @@ impl Engine {
         }
         plan.state = PlanState::Rejected;
         plan.rejected_reason = Some(reason.to_owned());
+        let writes = self.undo_not_done(&plan).await?;
         let what = entry(
             "plan.rejected",
             &person.user.to_string(),
             &plan,
             json!({"hash": plan.hash, "reason": reason, "veto": waits}),
         );
-        self.save_plan(&mut plan, Vec::new(), what).await?;
+        self.save_plan(&mut plan, writes, what).await?;
         Ok(plan)
     }
 
@@ -202,12 +203,16 @@ impl Engine {
         if plan.hash != hash {
             return Err(Error::HashMismatch { actual: plan.hash });
         }
-        let frozen = plan.state == PlanState::Denied;
-        if door(&plan) == Door::Undo || !(plan.state == PlanState::Proposed || frozen) {
+        if plan.state == PlanState::Denied && !plan.only_frozen() {
+            return Err(Error::Denied(plan.decision.denies));
+        }
+        if door(&plan) == Door::Undo || !matches!(plan.state, PlanState::Proposed | PlanState::Denied) {
             return Err(Error::State { what: "the plan", state: word(&plan.state) });
         }
         if plan.expires_at <= self.now() {
-            self.expire_plan(&mut plan).await?;
+            if plan.state == PlanState::Proposed {
+                self.expire_plan(&mut plan).await?;
+            }
             return Err(Error::Expired);
         }
         if !person.strong {
@@ -240,8 +245,9 @@ impl Engine {
 
     pub(crate) async fn expire_plan(&self, plan: &mut Plan) -> Result<(), Error> {
         plan.state = PlanState::Expired;
+        let writes = self.undo_not_done(plan).await?;
         let what = entry("plan.expired", "system:expiry", plan, json!({"hash": plan.hash}));
-        self.save_plan(plan, Vec::new(), what).await
+        self.save_plan(plan, writes, what).await
     }
 
     pub(crate) fn start(self: &Arc<Self>, id: PlanId) {

@@ -230,12 +230,17 @@ impl Engine {
         Write::Step(Step { action, at: self.now(), kind: kind.to_owned(), detail })
     }
 
-    /// Writes the plan's row and advances the copy in hand.
+    /// Writes the plan's row and advances the copy in hand. A plan that ends without a run ends its actions with it.
     pub(crate) async fn save_plan(&self, plan: &mut Plan, mut writes: Vec<Write>, entry: Entry) -> Result<(), Error> {
         plan.updated_at = self.now();
+        let ended = match plan.over() {
+            Some(why) => self.end_actions(plan, &why, &mut writes),
+            None => Vec::new(),
+        };
         writes.push(Write::UpdatePlan(Box::new(plan.clone())));
         self.commit(writes, entry).await?;
         plan.version += 1;
+        plan.actions.iter_mut().filter(|action| ended.contains(&action.id)).for_each(|action| action.version += 1);
         Ok(())
     }
 

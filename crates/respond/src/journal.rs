@@ -113,6 +113,9 @@ pub trait Journal: Send + Sync + 'static {
     async fn action(&self, id: ActionId) -> Result<Option<Action>, JournalError>;
     /// Oldest first.
     async fn plans_in(&self, states: &[PlanState]) -> Result<Vec<Plan>, JournalError>;
+    /// Plans that ended without a run and have actions that were never begun, oldest first, some hundred at most. One that
+    /// policy denied is among them when its time is over: until then a broken glass may let it go.
+    async fn left_planned(&self, now: Timestamp) -> Result<Vec<Plan>, JournalError>;
     /// Oldest first.
     async fn actions_in(&self, states: &[ActionState]) -> Result<Vec<Action>, JournalError>;
     /// The newest plan that was made for this proposal.

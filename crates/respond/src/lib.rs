@@ -8,6 +8,7 @@ mod autonomy;
 mod capability;
 mod crash;
 mod diff;
+mod ended;
 mod engine;
 mod error;
 mod escalation;

@@ -207,6 +207,17 @@ impl Journal for MemoryJournal {
             .collect())
     }
 
+    async fn left_planned(&self, now: Timestamp) -> Stored<Vec<Plan>> {
+        let tables = self.lock();
+        let over = |plan: &Plan| match plan.state {
+            PlanState::Rejected | PlanState::Expired | PlanState::Superseded => true,
+            PlanState::Denied => plan.expires_at <= now,
+            _ => false,
+        };
+        let plans = tables.plans.values().filter(|(plan, _)| over(plan)).map(|(plan, _)| tables.full_plan(plan));
+        Ok(plans.filter(|plan| plan.actions.iter().any(|action| action.state == ActionState::Planned)).collect())
+    }
+
     async fn actions_in(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
         let tables = self.lock();
         Ok(tables

@@ -137,6 +137,12 @@ impl Engine {
         plan.risk = plan.decision.risk;
         plan.state = if plan.decision.allow { PlanState::Proposed } else { PlanState::Denied };
         plan.hash = plan_hash(&plan, &rows(ready))?;
+        let (over, now) = (plan.over(), self.now());
+        for action in &mut plan.actions {
+            action.state = if over.is_some() { ActionState::Skipped } else { ActionState::Planned };
+            action.detail = over.clone();
+            action.updated_at = now;
+        }
         Ok(plan)
     }
 

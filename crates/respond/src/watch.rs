@@ -83,6 +83,7 @@ impl Engine {
                 }
             }
         }
+        self.end_left_behind().await?;
         self.start_due().await?;
         self.settle_due().await?;
         let mut states = LIVE.to_vec();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use shieldops_model::{Action, IncidentId, Plan, PlanId, PlanState, Timestamp, id};
+use shieldops_model::{Action, ActionState, IncidentId, Plan, PlanId, PlanState, Timestamp, id};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -142,6 +142,26 @@ pub async fn in_state(access: &mut impl Access, state: PlanState) -> Result<Vec<
         .bind(word(&state))
         .fetch_all(access.conn())
         .await?;
+    all(access, &rows).await
+}
+
+/// Plans that ended without a run and have actions that were never begun, oldest first, at most 200; a denied one when
+/// its time is over.
+pub async fn left_planned(access: &mut impl Access, now: Timestamp) -> Result<Vec<Plan>> {
+    let tenant = access.t();
+    let rows = sqlx::query(
+        "SELECT id, body FROM plans WHERE tenant_id=$1 AND id IN (SELECT plan_id FROM actions WHERE tenant_id=$1 AND state=$2) \
+         AND (state IN ($3,$4,$5) OR (state=$6 AND expires_at<=$7)) ORDER BY id LIMIT 200",
+    )
+    .bind(tenant)
+    .bind(word(&ActionState::Planned))
+    .bind(word(&PlanState::Rejected))
+    .bind(word(&PlanState::Expired))
+    .bind(word(&PlanState::Superseded))
+    .bind(word(&PlanState::Denied))
+    .bind(now.as_micros())
+    .fetch_all(access.conn())
+    .await?;
     all(access, &rows).await
 }
 

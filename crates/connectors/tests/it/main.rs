@@ -8,6 +8,7 @@
 )]
 
 mod crash;
+mod ended;
 mod engine;
 mod evidence;
 mod files;

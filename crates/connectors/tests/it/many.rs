@@ -14,13 +14,13 @@ use shieldops_seal::DataKey;
 
 use crate::support::{ATTACKER, World, person, unlimited};
 
-fn proposal(address: &str, confidence: f64) -> ProposedPlan {
+pub(crate) fn proposal(address: &str, confidence: f64) -> ProposedPlan {
     let request = crate::support::request_on("sim/test", json!({"address": address}));
     ProposedPlan { title: request.title, why: request.why, confidence, actions: request.actions }
 }
 
 /// Automation may act, and a grant covers it.
-fn acting(level: u8, world: &World) -> Surroundings {
+pub(crate) fn acting(level: u8, world: &World) -> Surroundings {
     let mut around = unlimited();
     around.autonomy.tenant = Some(level);
     around.address_source = AddressSource::Authenticated;
@@ -36,7 +36,7 @@ fn acting(level: u8, world: &World) -> Surroundings {
     around
 }
 
-async fn automated(world: &World, address: &str) -> shieldops_model::Plan {
+pub(crate) async fn automated(world: &World, address: &str) -> shieldops_model::Plan {
     let made = world.engine.propose_revision(Id::from_bits(5), &[proposal(address, 0.95)], false).await.unwrap();
     let plan = made.into_iter().next().unwrap().unwrap();
     world.idle().await;
@@ -90,6 +90,11 @@ async fn a_veto_window_is_waited_out_and_a_no_in_it_ends_the_plan() {
     world.idle().await;
     assert!(!world.reaches(ATTACKER).await, "nobody said no");
     assert!(world.reaches("203.0.113.67").await, "somebody said no");
+    let ended = world.action(&other.actions[0]).await;
+    assert_eq!(
+        (ended.state, ended.detail.as_deref()),
+        (ActionState::Skipped, Some("somebody stopped the plan while it waited: no"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,6 +70,10 @@ impl Journal for StoreJournal {
         Ok(found)
     }
 
+    async fn left_planned(&self, now: Timestamp) -> Stored<Vec<Plan>> {
+        Ok(plans::left_planned(&mut self.read().await?, now).await?)
+    }
+
     async fn actions_in(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
         Ok(actions::in_states(&mut self.read().await?, states).await?)
     }

@@ -1,9 +1,9 @@
 //! A change freeze: it holds what changes, never what contains, and a person who may approve sets it aside with a reason.
 
 use serde_json::json;
-use shieldops_model::{Environment, Override, PlanState};
+use shieldops_model::{ActionState, Environment, Override, PlanState};
 use shieldops_policy::{Freeze, GateSettings};
-use shieldops_respond::{Person, PlanRequest};
+use shieldops_respond::{Error, Journal as _, PLAN_LIFE, Person, PlanRequest};
 
 use crate::switch::{CHANGE, CONTAIN, START, World, codes, person, request};
 
@@ -16,8 +16,8 @@ fn frozen() -> World {
 }
 
 fn told(reason: &str) -> Override {
-    let Person { user: by, name, client_addr, .. } = person(9);
-    Override { by, name, reason: reason.to_owned(), at: START, client_addr }
+    let Person { user: by, name, client_addr, confirmed } = person(9);
+    Override { by, name, reason: reason.to_owned(), at: START, client_addr, confirmed }
 }
 
 #[tokio::test]
@@ -74,4 +74,34 @@ async fn an_override_is_of_one_plan_and_the_next_one_is_frozen_again() {
     let again = again.unwrap();
     assert_eq!((again.state, codes(&again)), (PlanState::Denied, vec!["change_freeze"]));
     assert_eq!(again.freeze_override, None);
+}
+
+#[tokio::test]
+async fn what_a_freeze_alone_holds_may_begin_by_a_broken_glass_while_it_lasts_and_is_skipped_after_that() {
+    let world = frozen();
+    let held = world.planned(CHANGE, None).await;
+    assert_eq!((held.state, held.actions[0].state), (PlanState::Denied, ActionState::Planned));
+    world.engine.expire_due().await.unwrap();
+    assert_eq!(world.action(&held.actions[0]).await.state, ActionState::Planned);
+    let other = world.planned(CHANGE, None).await;
+    world.engine.break_glass(other.id, &other.hash, &person(1), "the outage is worse").await.unwrap();
+    assert_eq!((world.ended(&other).await.state, world.is_on()), (PlanState::Executed, true));
+    world.clock.advance(PLAN_LIFE);
+    let late = world.engine.break_glass(held.id, &held.hash, &person(1), "the outage is worse").await;
+    assert_eq!(late.unwrap_err(), Error::Expired);
+    world.engine.expire_due().await.unwrap();
+    let action = world.action(&held.actions[0]).await;
+    let why = "a freeze held the plan until its time was over";
+    assert_eq!((action.state, action.detail.as_deref()), (ActionState::Skipped, Some(why)));
+    assert_eq!(world.journal.plan(held.id).await.unwrap().unwrap().state, PlanState::Denied, "it was denied");
+}
+
+#[tokio::test]
+async fn what_more_than_a_freeze_denies_no_broken_glass_lets_go_and_its_action_is_over() {
+    let world = frozen();
+    let denied = world.planned(CHANGE, Some("127.0.0.0/30")).await;
+    assert_eq!(codes(&denied), ["change_freeze", "loopback_address"]);
+    assert_eq!(denied.actions[0].state, ActionState::Skipped);
+    let refused = world.engine.break_glass(denied.id, &denied.hash, &person(1), "the outage is worse").await;
+    assert!(matches!(refused, Err(Error::Denied(_))), "{refused:?}");
 }

@@ -25,7 +25,7 @@ const ORPHAN_COLUMNS: &[&str] =
 /// Targets that are looked through.
 const TARGETS: usize = 10_000;
 const ACTION_COLUMNS: &[&str] =
-    &["/id", "/state", "/capability", "/target/name", "/simulated", "/plan_id", "/updated_at"];
+    &["/id", "/state", "/capability", "/target/name", "/simulated", "/plan_id", "/updated_at", "/detail"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ActionCommand {

@@ -4,7 +4,7 @@
 use serde_json::json;
 use shieldops_model::{Plan, PlanId, PlanState, TargetId, Timestamp};
 
-use crate::{Result, Tx, plans};
+use crate::{Result, Tx, actions, plans};
 
 /// Ends the open plans with an action on this target: a proposed one is superseded, an approved one expires.
 pub async fn plans_on(tx: &mut Tx, target: TargetId, why: &str, now: Timestamp) -> Result<Vec<PlanId>> {
@@ -27,5 +27,12 @@ async fn end(tx: &mut Tx, plan: &mut Plan, to: PlanState, why: &str, now: Timest
     plan.rejected_reason = Some(why.to_owned());
     plan.updated_at = now;
     plans::update(tx, plan).await?;
+    if let Some(why) = plan.over() {
+        for mut action in plan.skip_planned(&why, now) {
+            let detail = json!({"state": action.state, "detail": action.detail});
+            actions::journal(tx, action.id, "outcome", &detail, now).await?;
+            actions::update(tx, &mut action).await?;
+        }
+    }
     tx.record(kind, &[&plan.id], json!({"reason": why}))
 }

@@ -25,6 +25,7 @@ const GROUPS: { id: string; label: string; states: ActionState[] }[] = [
     states: ['unverified', 'failed', 'drifted', 'undo_failed', 'aborted'],
   },
   { id: 'gone', label: 'Taken back or over', states: ['undone', 'expired'] },
+  { id: 'never', label: 'Never begun', states: ['skipped'] },
 ]
 const STATES = Object.keys(ACTION_STATE) as ActionState[]
 /** A group, or one state. */
@@ -160,7 +161,7 @@ function Rows({ rows, chosen }: { rows: Action[]; chosen: string | undefined }) 
             )}
           >
             <Td>
-              <Chip tone={state.tone} title={state.means}>
+              <Chip tone={state.tone} title={action.detail ?? state.means}>
                 {state.label}
               </Chip>
             </Td>
@@ -181,7 +182,13 @@ function Rows({ rows, chosen }: { rows: Action[]; chosen: string | undefined }) 
             </Td>
             <Td className="font-mono text-fg-3">{short(action.plan_id)}</Td>
             <Td className="whitespace-nowrap text-fg-2">
-              {action.applied_at ? <Ago at={action.applied_at} suffix /> : 'not begun'}
+              {action.applied_at ? (
+                <Ago at={action.applied_at} suffix />
+              ) : action.state === 'planned' ? (
+                'not begun'
+              ) : (
+                'never begun'
+              )}
             </Td>
             <Td className="whitespace-nowrap text-fg-2">
               {action.expires_at && action.state === 'verified' ? <Until at={action.expires_at} /> : ''}
