@@ -174,6 +174,21 @@ test_autonomy_does_not_bind_people_undo_or_reading if {
 	needed(trusted(reading, at(2))) == 0
 }
 
+refused := {"actions": {"act_01h455vb4pex5vsknk084sn02q": {"address_source": "authenticated", "asks_again_before": "2026-11-21T12:00:00.000001Z"}}}
+
+test_what_a_person_said_no_to_needs_an_approval_whatever_the_level_and_the_grant if {
+	needed(trusted(in_staging, object.union(at(4), refused))) == 1
+	because := approvals.because with input as trusted(in_staging, object.union(at(4), refused))
+	testing.codes(because) == {"refused_by_person"}
+	needed(trusted(block, object.union(object.union(at(4), granted), refused))) == 1
+	window := approvals.veto_window_s with input as trusted(in_staging, object.union(at(3), refused))
+	window == null
+}
+
+test_what_a_person_said_no_to_another_person_may_plan if {
+	needed(testing.by_person(trusted(in_staging, object.union(at(4), refused)))) == 0
+}
+
 # Break-glass.
 
 glass(by) := {"break_glass": {"by": by, "reason": "the pager is on fire"}}

@@ -38,6 +38,12 @@ bounds contains {"level": 2, "code": "confidence_not_high", "detail": "the findi
 	not input.situation.confidence >= input.situation.numbers.confidence.high
 }
 
+bounds contains {"level": 2, "code": "refused_by_person", "detail": sprintf("a person said no to this on target %s; automation asks again before %s", [action.target.name, before])} if {
+	some action in data.shieldops.plan.changing
+	before := input.situation.actions[action.id].asks_again_before
+	input.now < before
+}
+
 bounds contains {"level": 2, "code": "untrusted_address", "detail": sprintf("an address for target %s comes from a sender that nobody checked", [action.target.name])} if {
 	some action in data.shieldops.plan.changing
 	action.reach != []

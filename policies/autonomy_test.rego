@@ -52,6 +52,27 @@ test_a_finding_that_is_not_sure_needs_a_person if {
 	why(testing.when(set_to({"tenant": 4}), {"confidence": 0.849})) == {"confidence_not_high"}
 }
 
+refused_until(time) := testing.when(set_to({"tenant": 4}), {"actions": {"act_01h455vb4pex5vsknk084sn02q": {"address_source": "authenticated", "asks_again_before": time}}})
+
+test_what_a_person_said_no_to_needs_a_person_again if {
+	level(refused_until("2026-11-21T12:00:00.000001Z")) == 2
+	because := autonomy.because with input as refused_until("2026-11-21T12:00:00.000001Z")
+	because == {{
+		"code": "refused_by_person",
+		"detail": "a person said no to this on target twin/demo; automation asks again before 2026-11-21T12:00:00.000001Z",
+	}}
+}
+
+test_when_the_time_is_over_a_no_binds_no_more if {
+	level(refused_until("2026-11-21T12:00:00.000000Z")) == 4
+	level(refused_until(null)) == 4
+}
+
+test_a_no_to_what_another_plan_does_binds_nothing if {
+	other := {"act_01h455vb4pex5vsknk084sn02r": {"asks_again_before": "2026-11-22T12:00:00.000000Z"}}
+	level(testing.when(set_to({"tenant": 4}), {"actions": object.union(other, {"act_01h455vb4pex5vsknk084sn02q": {"address_source": "authenticated"}})})) == 4
+}
+
 from(source) := testing.when(set_to({"tenant": 4}), {"actions": {"act_01h455vb4pex5vsknk084sn02q": {"address_source": source}}})
 
 test_an_address_that_nobody_vouches_for_needs_a_person if {

@@ -150,6 +150,8 @@ pub struct ActionHistory {
     pub restarts_last_hour: u32,
     /// A person undid the same effect: automation may not do it again before this.
     pub not_again_before: Option<Timestamp>,
+    /// A person rejected or vetoed the same effect: automation asks again before this.
+    pub asks_again_before: Option<Timestamp>,
     pub address_source: AddressSource,
 }
 

@@ -284,6 +284,14 @@ impl Journal for MemoryJournal {
         around.uses.extend(tables.uses.iter().filter(|one| one.at > now.minus(HOUR)).cloned());
         let keys = plan.actions.iter().filter_map(|action| tables.undone.get_key_value(&action.state_key));
         around.undone.extend(keys.map(|(key, at)| (key.clone(), *at)));
+        let refused = tables.plans.values().filter(|(plan, _)| plan.state == PlanState::Rejected && plan.undo_of.is_none());
+        for (refused, _) in refused {
+            let same = |key: &String| refused.actions.iter().any(|action| action.state_key == *key);
+            for key in plan.actions.iter().map(|action| &action.state_key).filter(|key| same(key)) {
+                let at = around.refused.entry(key.clone()).or_insert(refused.updated_at);
+                *at = refused.updated_at.max(*at);
+            }
+        }
         Ok(around)
     }
 

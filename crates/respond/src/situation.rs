@@ -26,6 +26,8 @@ pub struct Surroundings {
     pub uses: Vec<Use>,
     /// When a person last undid each of the plan's states.
     pub undone: BTreeMap<String, Timestamp>,
+    /// When a person last rejected or vetoed a plan of each of these states.
+    pub refused: BTreeMap<String, Timestamp>,
     /// Of the plan's incident.
     pub severity: Option<Severity>,
     pub incident_open: bool,
@@ -120,6 +122,7 @@ fn history(around: &Surroundings, plan: &Plan, input: &ActionInput, state_key: &
     ActionHistory {
         restarts_last_hour: u32::try_from(restarts).unwrap_or(u32::MAX),
         not_again_before: around.undone.get(state_key).map(|at| at.plus(pause)),
+        asks_again_before: around.refused.get(state_key).map(|at| at.plus(pause)),
         address_source: if by_person { AddressSource::Person } else { around.address_source },
     }
 }

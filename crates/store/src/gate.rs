@@ -9,6 +9,7 @@ pub mod grants;
 pub mod inputs;
 pub mod outcomes;
 pub mod policies;
+pub mod refused;
 pub mod replays;
 pub mod settings;
 pub mod undone;

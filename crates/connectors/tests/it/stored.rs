@@ -4,10 +4,18 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::json;
 use shieldops_connectors::linux::{Linux, LinuxOptions};
-use shieldops_model::{ActionState, Clock, Plan, SystemClock};
-use shieldops_policy::Policy;
-use shieldops_respond::{CrashPoints, Engine, EngineOptions, Registry, StoreJournal};
-use shieldops_store::{Job, Options, Store, actions, plans, targets};
+use shieldops_model::{
+    ActionState, Alert, AlertId, Attack, Clock, Event, IncidentId, Plan, PlanState, SystemClock, TimeQuality, id,
+};
+use shieldops_policy::{AddressSource, Policy};
+use shieldops_respond::{
+    CrashPoints, Engine, EngineOptions, Journal as _, PLAN_LIFE, PlanRequest, Registry, StoreJournal,
+};
+use shieldops_store::{
+    Job, Options, Store, TenantScope, actions, alerts, cited,
+    gate::{refused, void},
+    plans, targets,
+};
 use tokio_util::task::TaskTracker;
 
 use crate::support::{ATTACKER, person, request_on, target};
@@ -96,5 +104,111 @@ async fn a_lost_process_is_recovered_from_the_database_at_every_point() {
         let mut reader = store.job(store.first().await.unwrap().id, Job::Cli).unwrap().read().await.unwrap();
         assert_eq!(plans::get(&mut reader, lost.id).await.unwrap().hash, lost.hash);
         assert_eq!(actions::owners(&mut reader, &plan.actions[0].state_key).await.unwrap().len(), 1, "{point}");
+    }
+}
+
+async fn how_it_ended(scope: &TenantScope, plan: &Plan) -> (ActionState, String) {
+    let action = actions::get(&mut scope.read().await.unwrap(), plan.actions[0].id).await.unwrap();
+    (action.state, action.detail.unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_ends_without_a_run_ends_its_stored_actions_and_a_no_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    register(&store).await;
+    let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
+    let scope = store.job(store.first().await.unwrap().id, Job::Cli).unwrap();
+    let propose = || async { engine.propose(request_on("sim/test", json!({"address": ATTACKER}))).await.unwrap() };
+    let skipped = |why: &str| (ActionState::Skipped, why.to_owned());
+
+    let (plan, now) = (propose().await, SystemClock.now());
+    let keys = [plan.actions[0].state_key.clone(), "another".to_owned()];
+    let (before, later) = (now.minus(Duration::from_mins(1)), now.plus(Duration::from_mins(1)));
+    assert!(refused::since(&mut scope.read().await.unwrap(), &keys, before, PLAN_LIFE).await.unwrap().is_empty());
+    engine.reject(plan.id, "ours", &person(1)).await.unwrap();
+    assert_eq!(how_it_ended(&scope, &plan).await, skipped("the plan was rejected: ours"));
+    let mut reader = scope.read().await.unwrap();
+    let known = refused::since(&mut reader, &keys, before, PLAN_LIFE).await.unwrap();
+    assert_eq!(known.into_keys().collect::<Vec<_>>(), [keys[0].clone()]);
+    assert!(refused::since(&mut reader, &keys, later, PLAN_LIFE).await.unwrap().is_empty(), "its time is over");
+
+    let plan = propose().await;
+    let mut tx = scope.begin().await.unwrap();
+    void::plans_on(&mut tx, target("sim/test").id, "the target was lowered", SystemClock.now()).await.unwrap();
+    tx.commit(SystemClock.now()).await.unwrap();
+    assert_eq!(how_it_ended(&scope, &plan).await, skipped("the plan was superseded: the target was lowered"));
+
+    // As an earlier version left it.
+    let plan = propose().await;
+    let mut tx = scope.begin().await.unwrap();
+    let mut old = Plan { state: PlanState::Expired, ..plan.clone() };
+    plans::update(&mut tx, &mut old).await.unwrap();
+    tx.record("plan.expired", &[&old.id], json!({})).unwrap();
+    tx.commit(SystemClock.now()).await.unwrap();
+    assert_eq!(how_it_ended(&scope, &plan).await.0, ActionState::Planned);
+    engine.expire_due().await.unwrap();
+    assert_eq!(how_it_ended(&scope, &plan).await, skipped("the plan expired before it began"));
+}
+
+/// An alert of an incident on one event that came so.
+async fn alerted(scope: &TenantScope, format: &str, unchecked: bool) -> IncidentId {
+    let now = SystemClock.now();
+    let (incident, event) = (id::mint(now, &mut rand::rng()), id::mint(now, &mut rand::rng()));
+    let event = Event {
+        id: event,
+        tenant: scope.tenant(),
+        source: "nginx".to_owned(),
+        format: format.to_owned(),
+        time: now,
+        ingested_at: now,
+        time_quality: TimeQuality::Good,
+        demo: false,
+        unchecked,
+        raw: b"203.0.113.66 - - [22/Nov/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 1".to_vec().into(),
+    };
+    let mut alert = json!({
+        "id": id::mint::<id::AlertKind>(now, &mut rand::rng()), "rule_id": "r", "rule_title": "t", "rule_version": "0", "severity": "high",
+        "status": "new", "fingerprint": "00".repeat(32), "window_start": now, "first_seen": now, "last_seen": now, "count": 1,
+        "entities": [], "attack": Attack::default(), "event_ids": [event.id], "incident_id": incident, "risk_score": 50,
+    });
+    let rest = json!({"risk_terms": [], "demo": false, "superseded": false, "created_at": now, "updated_at": now, "version": 1,
+        "verdict": null, "verdict_reason": null, "assignee": null});
+    alert.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    let alert: Alert = serde_json::from_value(alert).unwrap();
+    let mut tx = scope.begin().await.unwrap();
+    cited::keep(&mut tx, &event).await.unwrap();
+    alerts::insert(&mut tx, &Alert { fingerprint: hash_of(alert.id), ..alert.clone() }).await.unwrap();
+    tx.record("alert.created", &[&alert.id], json!({})).unwrap();
+    tx.commit(now).await.unwrap();
+    incident
+}
+
+/// Any 32 bytes that are its own.
+fn hash_of(id: AlertId) -> String {
+    let text: String = id.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    text.repeat(2).chars().take(64).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_open_listener_took_is_untrusted_whatever_it_looks_like() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    register(&store).await;
+    let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
+    let scope = store.job(store.first().await.unwrap().id, Job::Response).unwrap();
+    let journal = StoreJournal::new(scope.clone(), true);
+    for (format, unchecked, source) in [
+        ("access/1", true, AddressSource::Untrusted),
+        ("json/1", true, AddressSource::Untrusted),
+        ("syslog/1", false, AddressSource::Untrusted),
+        ("access/1", false, AddressSource::Authenticated),
+        ("json/1", false, AddressSource::Authenticated),
+    ] {
+        let incident = alerted(&scope, format, unchecked).await;
+        let request = PlanRequest { incident_id: Some(incident), ..request_on("sim/test", json!({"address": ATTACKER})) };
+        let plan = engine.propose(request).await.unwrap();
+        let around = journal.surroundings(&plan, SystemClock.now()).await.unwrap();
+        assert_eq!(around.address_source, source, "{format}, unchecked {unchecked}");
     }
 }

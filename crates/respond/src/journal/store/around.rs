@@ -10,7 +10,7 @@ use shieldops_store::{
     incidents,
 };
 
-use crate::{JournalError, Surroundings};
+use crate::{JournalError, PLAN_LIFE, Surroundings};
 
 /// Events of an incident that are looked at.
 const EVENTS: usize = 500;
@@ -29,11 +29,13 @@ pub(super) async fn read(
     let keys: Vec<String> = plan.actions.iter().map(|action| action.state_key.clone()).collect();
     let pause = std::time::Duration::from_secs(u64::from(settings.numbers.no_redo_s));
     let undone = gate::undone::since(&mut reader, &keys, now.minus(pause)).await?;
+    let refused = gate::refused::since(&mut reader, &keys, now.minus(pause), PLAN_LIFE).await?;
     let (severity, incident_open) = incident(&mut reader, plan).await?;
     let address_source = address_source(&mut reader, open_syslog, plan).await?;
     let autonomy = autonomy(&known);
     let grants = known.grants.into_iter().map(grant).collect();
-    Ok(Surroundings { settings, autonomy, grants, uses: known.uses, undone, severity, incident_open, address_source })
+    let uses = known.uses;
+    Ok(Surroundings { settings, autonomy, grants, uses, undone, refused, severity, incident_open, address_source })
 }
 
 /// Settings that cannot be read are no settings: the evaluation fails, and so denies.
