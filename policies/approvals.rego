@@ -45,6 +45,12 @@ reasons contains {"approvals": 1, "code": reason.code, "detail": reason.detail} 
 	some reason in data.shieldops.autonomy.because
 }
 
+# Whatever the environment: it may open any other.
+reasons contains {"approvals": 1, "code": "reads_secrets", "detail": sprintf("it reads what lets in whoever has it: %s", [concat(", ", data.shieldops.secrets.read)])} if {
+	input.entry == "action"
+	data.shieldops.secrets.read != set()
+}
+
 reasons contains {"approvals": 1, "code": "release", "detail": "this lets go what contains an open incident, and its plan was critical"} if {
 	input.entry == "undo"
 	data.shieldops.undo.second_person

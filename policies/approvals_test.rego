@@ -50,6 +50,19 @@ test_reading_needs_none if {
 	because == set()
 }
 
+reads(files) := object.union(asked("read_only", 1, "staging", "low"), {"actions": [object.union(asked("read_only", 1, "staging", "low").actions[0], {"params": {"files": files}})]})
+
+test_reading_what_lets_somebody_in_needs_one if {
+	needed(reads(["/var/log/auth.log"])) == 0
+	needed(reads(["/etc/shadow", "/root/.ssh/id_rsa", "/etc/passwd"])) == 1
+	because := approvals.because with input as reads(["/etc/shadow", "/root/.ssh/id_rsa", "/etc/passwd"])
+	because == {{"code": "reads_secrets", "detail": "it reads what lets in whoever has it: /etc/shadow, /root/.ssh/id_rsa"}}
+	undo := object.union(reads(["/etc/shadow"]), {"entry": "undo"})
+	needed(undo) == 0
+	told := approvals.notify with input as reads(["/etc/shadow"])
+	told == {"approvers"}
+}
+
 test_a_mixed_plan_needs_what_its_gravest_action_needs if {
 	staging := testing.action_of(object.union(testing.capability, {"base_risk": 2}), testing.in_environment("staging"), ["203.0.113.66/32"])
 	needed(testing.by_person(testing.plan([staging]))) == 0
