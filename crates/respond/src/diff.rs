@@ -13,24 +13,33 @@ pub(crate) fn diff(from: &Value, to: &Value) -> Vec<DiffLine> {
 /// Lines that are told of a difference; the rest is counted.
 const TOLD: usize = 8;
 
-/// How a state differs from the one that was wanted, in the words of a diff: `blocked: false, was true`.
-pub(crate) fn told(wanted: &Value, there: &Value) -> String {
-    let lines = diff(wanted, there);
-    let mut told: Vec<String> = lines.iter().take(TOLD).map(line).collect();
+/// How a state differs from the one that was there, in the words of a diff: `blocked: false, was true`.
+pub(crate) fn told(before: &Value, there: &Value) -> String {
+    in_words(before, there, "was")
+}
+
+/// How a state differs from the one that it should be: `blocked: false, want true`.
+pub(crate) fn wanting(wanted: &Value, there: &Value) -> String {
+    in_words(wanted, there, "want")
+}
+
+fn in_words(other: &Value, there: &Value, verb: &str) -> String {
+    let lines = diff(other, there);
+    let mut told: Vec<String> = lines.iter().take(TOLD).map(|one| line(one, verb)).collect();
     if lines.len() > TOLD {
         told.push(format!("and {} more", lines.len() - TOLD));
     }
     if told.is_empty() { "it reads the same and is not the same".to_owned() } else { told.join("; ") }
 }
 
-fn line(line: &DiffLine) -> String {
+fn line(line: &DiffLine, verb: &str) -> String {
     let side = |side: Option<&str>| match side {
         None | Some("null") => "none".to_owned(),
         Some("") => "empty".to_owned(),
         Some(text) => text.to_owned(),
     };
     let path = if line.path.is_empty() { "now" } else { line.path.as_str() };
-    format!("{path}: {}, was {}", side(line.after.as_deref()), side(line.before.as_deref()))
+    format!("{path}: {}, {verb} {}", side(line.after.as_deref()), side(line.before.as_deref()))
 }
 
 fn walk(path: String, before: Option<&Value>, after: Option<&Value>, lines: &mut Vec<DiffLine>) {
@@ -89,6 +98,7 @@ mod tests {
         let there = json!({"address": "203.0.113.9", "blocked": false, "remaining_s": null});
         assert_eq!(told(&wanted, &there), "blocked: false, was true; remaining_s: none, was 60");
         assert_eq!(told(&json!(true), &json!(false)), "now: false, was true");
+        assert_eq!(wanting(&wanted, &there), "blocked: false, want true; remaining_s: none, want 60");
         let many: serde_json::Map<String, Value> = (0..10).map(|n| (format!("rule{n}"), json!(n))).collect();
         let long = told(&many.into(), &json!({}));
         assert!(long.ends_with("rule7: none, was 7; and 2 more"), "{long}");

@@ -17,7 +17,7 @@ use shieldops_seal::DataKey;
 
 use crate::{
     AnyCapability, Child, Collected, Engine, Entry, Error, Fault, Registry, Site, Watch,
-    diff::told,
+    diff::{told, wanting},
     engine::{Ready, action_entry},
     run::kind_of,
 };
@@ -425,6 +425,6 @@ async fn try_back(
         return Ok((Rescued::Undone, None));
     }
     let said = said.err().map(|fault| format!(": {fault}")).unwrap_or_default();
-    let now = told(&inverse.restore, &there);
+    let now = wanting(&inverse.restore, &there);
     Ok((Rescued::Failed, Some(format!("the target is not as it was ({now}){said}"))))
 }

@@ -11,6 +11,7 @@ use shieldops_policy::{Entry as Door, Evaluation, Facts, Stage};
 
 use crate::{
     Engine, Error, Fault, Write,
+    diff::wanting,
     engine::{Ready, action_entry, door, entry, operators, removes_orphan},
     guard,
     plan::{plan_hash, rows, word},
@@ -346,7 +347,7 @@ pub(crate) fn conclude(ready: &Ready, action: &Action, seen: Seen, fault: Option
         },
         Seen::Not(there) => End {
             state: ActionState::Failed,
-            detail: Some(format!("the target is in neither state, but {there}{said}")),
+            detail: Some(format!("the target is in neither state ({}){said}", wanting(&action.to, &there))),
             side: "other",
         },
     })

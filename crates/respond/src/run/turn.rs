@@ -9,6 +9,7 @@ use shieldops_policy::{Class, Evaluation, Grant, Permit};
 use super::{End, Seen, children::Children, conclude, unsafe_now};
 use crate::{
     Change, Engine, Error, Fault, Site, Write,
+    diff::told,
     engine::{Ready, action_entry, span},
 };
 
@@ -56,7 +57,8 @@ impl Engine {
         }
         let as_planned = action.adopts.is_none() && ready.capability.same(&there.state, &action.from)?;
         if !in_force && !as_planned {
-            let detail = format!("the state changed since the plan, nothing was done: now {}", there.state);
+            let now = told(&action.from, &there.state);
+            let detail = format!("the state changed since the plan, nothing was done: {now}");
             return self.abort(turn, action, detail).await;
         }
         if action.undo_of.is_none() && !action.proofs.iter().any(|proof| proof.moment == "before") {
