@@ -65,6 +65,11 @@ impl Engine {
     /// What became of the actions that were begun: done, neither done nor not, or not done and so planned as before.
     pub(crate) async fn reckon(&self, plan: &Plan, ready: &[Ready]) -> Result<Plan, Error> {
         for (action, ready) in plan.actions.iter().zip(ready) {
+            // The process was lost between the outcome and the proof of it.
+            let proved = action.undo_of.is_some() || action.proofs.iter().any(|proof| proof.moment == "after");
+            if action.state == ActionState::Verified && !proved {
+                self.prove_after(&mut action.clone(), ready).await?;
+            }
             if !matches!(action.state, ActionState::Running | ActionState::Settling) {
                 continue;
             }

@@ -10,7 +10,7 @@ use shieldops_model::{Action, ActionState, Plan, PlanId, PlanState, Proof, Reaso
 use shieldops_policy::{Entry as Door, Evaluation, Facts, Stage};
 
 use crate::{
-    Engine, Error, Fault, Write,
+    Engine, Error, Fault, ProbeResult, Write,
     diff::wanting,
     engine::{Ready, action_entry, door, entry, operators, removes_orphan},
     guard,
@@ -244,10 +244,16 @@ impl Engine {
         Ok(action.state)
     }
 
-    /// A dropped packet shows by silence, which takes its time: the action is verified before it and proved after it.
-    async fn prove_after(&self, action: &mut Action, ready: &Ready) -> Result<(), Error> {
+    /// A dropped packet shows by silence, which takes its time: the action is verified before it and proved after it. Where
+    /// something was tried before and nobody can try it any more, the proof says that.
+    pub(crate) async fn prove_after(&self, action: &mut Action, ready: &Ready) -> Result<(), Error> {
         let known = action.proofs.len();
         self.prove(action, ready, "after").await;
+        if action.proofs.len() == known && known > 0 {
+            let detail = "nobody is there any more to try what was tried before".to_owned();
+            let (moment, result) = ("after".to_owned(), ProbeResult::Unknown.as_str().to_owned());
+            action.proofs.push(Proof { moment, at: self.now(), result, detail });
+        }
         let Some(proof) = action.proofs.get(known) else { return Ok(()) };
         let what = action_entry("action.proved", "system:executor", action, json!({"proof": proof}));
         self.save_action(action, Vec::new(), what).await

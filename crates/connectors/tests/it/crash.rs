@@ -25,6 +25,8 @@ async fn block_with_crash_at(world: &mut World, point: &str) {
     assert_eq!(action.state, ActionState::Verified, "{point}: {:?}", action.detail);
     assert!(!world.reaches(ATTACKER).await, "{point}: not in force");
     assert_eq!(action.owners.len(), 1, "{point}");
+    let tried: Vec<_> = action.proofs.iter().map(|proof| (proof.moment.as_str(), proof.result.as_str())).collect();
+    assert_eq!(tried, [("before", "reachable"), ("after", "refused")], "{point}: recovery proves as any run does");
     let undone = world.undo(action).await.unwrap();
     assert_eq!(undone.state, ActionState::Undone, "{point}: {:?}", undone.detail);
     assert!(world.reaches(ATTACKER).await, "{point}");

@@ -81,6 +81,9 @@ export function ActionBlock({ action }: { action: Action }) {
         </Suspense>
       )}
       <Proofs proofs={action.proofs} undo={!!action.undo_of} />
+      {action.proofs.length === 0 && inForce(action) && !reads && (
+        <p className="text-xs text-fg-2">Read back from the target; nobody was there to try the effect itself.</p>
+      )}
       {canUndo(action, can) && (
         <Btn size="sm" onClick={() => setAsking(true)}>
           <Undo2 size={13} aria-hidden="true" />
