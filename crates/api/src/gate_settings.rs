@@ -13,11 +13,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Code, Reason, Timestamp};
-use shieldops_policy::GateSettings;
+use shieldops_policy::{GateSettings, ProtectedEntry, ProtectedKind};
 use shieldops_store::{
     Access, Page, StoreError,
     gate::settings::{self, Activated, Version},
-    people,
+    people, targets,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -152,12 +152,36 @@ pub(crate) struct GateSettingsText {
     reason: String,
 }
 
-/// Everything that is wrong with settings, at once.
-async fn check(access: &mut impl Access, settings: &GateSettings) -> Result<(), Problem> {
+/// Entries that protect a target and name none that there is: they protect nothing, and nobody would see it. One that is in
+/// force already may stay when its target is gone.
+async fn unknown_targets(
+    access: &mut impl Access,
+    settings: &GateSettings,
+    live: &GateSettings,
+) -> Result<Vec<Reason>, Problem> {
+    let new = |entry: &ProtectedEntry| entry.kind == ProtectedKind::Target && !live.protected.contains(entry);
+    if !settings.protected.iter().any(new) {
+        return Ok(Vec::new());
+    }
+    let known = targets::all(access).await?;
+    let names = |entry: &ProtectedEntry| {
+        known.iter().any(|target| target.name == entry.value || target.id.to_string() == entry.value)
+    };
+    let wrong = settings.protected.iter().enumerate().filter(|(_, entry)| new(entry) && !names(entry));
+    let told = wrong.map(|(place, entry)| Reason {
+        code: format!("protected.{place}.value"),
+        detail: format!("no target `{}` is registered: want the name or the id of one", entry.value),
+    });
+    Ok(told.collect())
+}
+
+/// Everything that is wrong with settings, at once, besides `known`.
+async fn check(access: &mut impl Access, settings: &GateSettings, known: Vec<Reason>) -> Result<(), Problem> {
     let mut errors: Vec<Reason> = match settings.check() {
         Ok(()) => Vec::new(),
         Err(errors) => errors.into_iter().map(|error| Reason { code: error.path, detail: error.why }).collect(),
     };
+    errors.extend(known);
     let members = people::users(access).await?;
     for (place, team) in settings.teams.iter().enumerate() {
         for (number, member) in team.members.iter().enumerate() {
@@ -185,9 +209,10 @@ pub(crate) async fn draft(
     reason(&body.reason)?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
-    let (live, ..) = in_force(&mut tx).await?;
+    let (live, now_in_force, _) = in_force(&mut tx).await?;
     seen.check(live)?;
-    check(&mut tx, &body.settings).await?;
+    let unknown = unknown_targets(&mut tx, &body.settings, &now_in_force).await?;
+    check(&mut tx, &body.settings, unknown).await?;
     let document = document(&body.settings)?;
     let version = settings::write(&mut tx, (&document, None), &body.reason, Some(live), now).await?;
     let detail = whole(&mut tx, version, live).await?;
@@ -278,7 +303,7 @@ pub(crate) async fn activate(
         let detail = "you wrote this version, and it does more than tighten: another person must activate it";
         return Err(Problem::new(Code::SECOND_PERSON_REQUIRED, detail));
     }
-    check(&mut tx, &after).await?;
+    check(&mut tx, &after, Vec::new()).await?;
     let version = settings::activate(&mut tx, number, tightens, &body.reason, now).await?;
     let detail = whole(&mut tx, version, number).await?;
     tx.commit(now).await?;
@@ -316,7 +341,7 @@ pub(crate) async fn rollback(
     let (live, ..) = in_force(&mut tx).await?;
     seen.check(live)?;
     let earlier = of_number(&mut tx, body.version).await?;
-    check(&mut tx, &earlier).await?;
+    check(&mut tx, &earlier, Vec::new()).await?;
     let restores = Some(body.version);
     let version = settings::write(&mut tx, (&document(&earlier)?, restores), &body.reason, Some(live), now).await?;
     let detail = whole(&mut tx, version, live).await?;

@@ -80,6 +80,34 @@ fn settings_that_are_wrong_or_were_overtaken_are_refused_with_every_mistake() {
     key.call("PUT", SETTINGS, Some(&restarts(1))).refused(403, "forbidden");
 }
 
+fn protecting(target: &Value) -> Value {
+    let entry = json!({"kind": "target", "value": target, "why": "a customer's"});
+    json!({"settings": {"protected": [entry]}, "reason": "a try"})
+}
+
+#[test]
+fn an_entry_that_protects_no_target_that_there_is_is_refused_and_one_in_force_may_outlive_its_target() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let (admin, second) = (&org.admin, org.member("bea", "admin"));
+    let refused = admin.call("PUT", SETTINGS, Some(&protecting(&json!("sim/no-such"))));
+    refused.refused(400, "invalid_request");
+    let error = refused.json()["errors"][0].clone();
+    assert_eq!(error["code"], "protected.0.value", "{error}");
+    assert!(text(&error["detail"]).contains("no target `sim/no-such` is registered"), "{error}");
+    let target =
+        admin.post("/api/v1/targets", &json!({"kind": "linux_host", "name": "sim/till", "environment": "staging"}));
+    for named in [&target["id"], &target["name"]] {
+        let (number, _) = drafted(admin, &protecting(named));
+        activate(&second, number).ok();
+    }
+    admin.call("DELETE", &format!("/api/v1/targets/{}", text(&target["id"])), None);
+    assert!(admin.items("/api/v1/targets").iter().all(|known| known["name"] != target["name"]));
+    let (_, made) = drafted(admin, &protecting(&target["name"]));
+    assert_eq!(made["settings"]["protected"][0]["value"], "sim/till", "what is in force may stay");
+    admin.call("PUT", SETTINGS, Some(&protecting(&target["id"]))).refused(400, "invalid_request");
+}
+
 fn level(who: &Caller, capability: &str, environment: &str) -> i64 {
     let autonomy = who.get(AUTONOMY);
     let found = autonomy["effective"]
