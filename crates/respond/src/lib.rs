@@ -49,7 +49,7 @@ pub use proposals::proposal_key;
 pub use prove::{NOT_RESIDUE, ProofRow, ProveOptions, Verdict, prove, stand_in};
 pub use proving::{Draw, Proving};
 pub use registry::{Registry, RegistryError};
-pub use rescue::{Offline, RescueFolder, RescueLine, Rescued};
+pub use rescue::{Foreseen, Offline, RescueFolder, RescueLine, Rescued};
 pub use shieldops_policy::{Class, Dependant, Facts, Permit, Purpose, Requester, RequesterKind};
 pub use situation::Surroundings;
 pub use undo::{By, MAX_UNDONE, Person, Prospect, UndoItem, UndoReport, UndoScope};

@@ -20,10 +20,12 @@ use crate::{
     diff::{told, wanting},
     engine::{Ready, action_entry},
     run::kind_of,
+    undo::Prospect,
 };
 
 const FOLDER: &str = "rescue";
 const JOURNAL: &str = "journal";
+const NO_CAPABILITY: &str = "this build has no such capability";
 /// The largest record or journal that is read, in bytes.
 const MAX_RECORD: u64 = 4 * 1024 * 1024;
 const MAX_JOURNAL: u64 = 64 * 1024 * 1024;
@@ -70,6 +72,17 @@ pub struct RescueLine {
     /// What they said of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What a rescue would make of one record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Foreseen {
+    pub action: String,
+    pub capability: String,
+    pub target: String,
+    /// `undo`, `nothing` where it is as before already, `cannot` where somebody changed it since, `unknown`.
+    pub prospect: Prospect,
+    pub detail: Option<String>,
 }
 
 impl std::fmt::Debug for RescueFolder {
@@ -315,6 +328,33 @@ impl Offline {
         Self { reason: Some(reason.to_owned()), ..self }
     }
 
+    /// What taking everything back would come to, newest first, from what the targets say now. Touches nothing.
+    pub async fn foresee(&self, registry: &Registry) -> Vec<Foreseen> {
+        let mut seen = Vec::with_capacity(self.records.len() + self.unreadable.len());
+        for record in &self.records {
+            let inverse = record.rescue.inverse();
+            let (prospect, detail) = match registry.find(&inverse.capability) {
+                None => (Prospect::Unknown, Some(NO_CAPABILITY.to_owned())),
+                Some(capability) => match compare(capability.as_ref(), inverse).await {
+                    Ok(None) => (Prospect::Undo, None),
+                    Ok(Some((Rescued::Already, why))) => (Prospect::Nothing, Some(why)),
+                    Ok(Some((_, why))) => (Prospect::Cannot, Some(why)),
+                    Err(fault) => (Prospect::Unknown, Some(fault.to_string())),
+                },
+            };
+            let (capability, target) = (inverse.capability.clone(), inverse.target.name.clone());
+            seen.push(Foreseen { action: record.name.clone(), capability, target, prospect, detail });
+        }
+        seen.extend(self.unreadable.iter().map(|(action, _, why)| Foreseen {
+            action: action.clone(),
+            capability: String::new(),
+            target: String::new(),
+            prospect: Prospect::Unknown,
+            detail: Some(why.clone()),
+        }));
+        seen
+    }
+
     /// Takes everything back, newest first. Each outcome is in the journal before the next is tried; records of what
     /// was taken back go when the next start accounted for them.
     pub async fn undo_all(
@@ -395,12 +435,38 @@ impl Watch for Alone {
 
 async fn take_back(registry: &Registry, rescue: Rescue, now: Timestamp) -> (Rescued, Option<String>) {
     let Some(capability) = registry.find(&rescue.inverse().capability).map(Arc::clone) else {
-        return (Rescued::Unknown, Some("this build has no such capability".to_owned()));
+        return (Rescued::Unknown, Some(NO_CAPABILITY.to_owned()));
     };
     match try_back(capability.as_ref(), rescue, now).await {
         Ok(outcome) => outcome,
         Err(fault) => (Rescued::Unknown, Some(fault.to_string())),
     }
+}
+
+/// Why a record's effect is not to be taken back; `None` where the target is as the action left it.
+async fn compare(capability: &dyn AnyCapability, inverse: &Inverse) -> Result<Option<(Rescued, String)>, Fault> {
+    let there = capability.observe(&inverse.target, &inverse.params).await?.state;
+    if capability.holds(&there, &inverse.restore)? {
+        return Ok(Some((Rescued::Already, "it was as before already".to_owned())));
+    }
+    if !as_left(capability, &there, inverse)? {
+        let now = told(&inverse.left, &there);
+        return Ok(Some((Rescued::Drifted, format!("somebody changed it since, so it was left alone: {now}"))));
+    }
+    Ok(None)
+}
+
+/// Whether the target is as the action left it. For how long the effect lasts is not compared: that changes with its other
+/// owners, and the record does not.
+fn as_left(capability: &dyn AnyCapability, there: &Value, inverse: &Inverse) -> Result<bool, Fault> {
+    let timed = capability.hold(&inverse.left, Some(LASTING))?;
+    let untimed = capability.hold(&inverse.left, None)?;
+    for left in [&inverse.left, &timed, &untimed] {
+        if capability.same(there, left)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn try_back(
@@ -410,13 +476,8 @@ async fn try_back(
 ) -> Result<(Rescued, Option<String>), Fault> {
     let (permit, inverse) = rescue.permit(rand::random());
     let target: &Target = &inverse.target;
-    let there = capability.observe(target, &inverse.params).await?.state;
-    if capability.holds(&there, &inverse.restore)? {
-        return Ok((Rescued::Already, Some("it was as before already".to_owned())));
-    }
-    if !capability.same(&there, &inverse.left)? {
-        let now = told(&inverse.left, &there);
-        return Ok((Rescued::Drifted, Some(format!("somebody changed it since, so it was left alone: {now}"))));
+    if let Some((outcome, why)) = compare(capability, &inverse).await? {
+        return Ok((outcome, Some(why)));
     }
     let site = Site { target, now, watch: &Alone };
     let said = capability.apply(site, &inverse.left, &inverse.restore, permit).await;

@@ -74,6 +74,15 @@ fn rescued(server: &Server) -> (i32, Vec<Value>) {
     (ran.code, said["items"].as_array().unwrap().clone())
 }
 
+/// What a rescue would come to, record by record.
+fn foreseen(server: &Server) -> Vec<String> {
+    let ran =
+        server.cli(&["action", "undo", "--all", "--preview", "--data-dir", server.data_dir(), "--output", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    said["items"].as_array().unwrap().iter().map(|item| item["prospect"].as_str().unwrap().to_owned()).collect()
+}
+
 fn outcomes(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect()
 }
@@ -152,12 +161,17 @@ fn a_rescue_of_a_simulated_host_says_what_it_did_and_a_second_one_does_nothing()
     assert!(simulated().contains(ATTACKER));
     server.kill();
     let away = Away::take(server.data_dir());
+    assert_eq!(foreseen(&server), ["undo"]);
+    let simulated = || fs::read_to_string(Path::new(server.data_dir()).join("sim/web.json")).unwrap();
+    assert!(simulated().contains(ATTACKER), "a preview touches nothing");
+    assert!(!Path::new(server.data_dir()).join("rescue/journal").exists(), "and writes nothing");
     let (code, lines) = rescued(&server);
     assert_eq!((code, outcomes(&lines), &lines[0]["reason"]), (0, vec!["undone"], &json!("a fire")), "{lines:?}");
     let simulated = fs::read_to_string(Path::new(server.data_dir()).join("sim/web.json")).unwrap();
     assert!(!simulated.contains(ATTACKER), "{simulated}");
     let (code, lines) = rescued(&server);
     assert_eq!((code, outcomes(&lines)), (0, vec!["already"]), "{lines:?}");
+    assert_eq!(foreseen(&server), ["nothing"]);
     away.give_back(server.data_dir());
     server.restart(&[]);
     until(WAIT, || {

@@ -77,6 +77,7 @@ fn an_undo_says_whose_only_with_the_time_and_takes_one_scope() {
         "shieldops action undo --since 1h --by automation --preview",
         "shieldops action undo act_1 --preview",
         "shieldops action undo --all --data-dir d --reason fire",
+        "shieldops action undo --all --data-dir d --preview",
     ] {
         assert!(parses(line), "{line}");
     }
@@ -87,7 +88,6 @@ fn an_undo_says_whose_only_with_the_time_and_takes_one_scope() {
         "shieldops action undo --by automation",
         "shieldops action undo --since 1h",
         "shieldops action undo --all --since 1h --by automation",
-        "shieldops action undo --all --preview",
     ] {
         assert!(!parses(line), "{line}");
     }

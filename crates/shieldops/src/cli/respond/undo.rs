@@ -42,7 +42,7 @@ pub(in crate::cli) struct UndoArgs {
     #[command(flatten)]
     place: PlaceArgs,
     /// Say what would be undone and what cannot be; touch nothing.
-    #[arg(long, conflicts_with = "all")]
+    #[arg(long)]
     preview: bool,
     /// Why. It stands in the ledger.
     #[arg(long, default_value = "asked on the command line")]
@@ -78,7 +78,7 @@ pub(super) fn undo(args: &UndoArgs) -> Outcome {
     match &args.id {
         Some(id) if args.preview => foresee(args, id),
         Some(id) => one(args, id),
-        None if args.all => rescue::rescue(&args.place, &args.reason, args.server.output),
+        None if args.all => rescue::rescue(&args.place, (args.preview, &args.reason), args.server.output),
         None => many(args),
     }
 }
