@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Outcome,
-    see::{PageArgs, ReasonArgs, ShowArgs, heading, list, print},
+    see::{PageArgs, ReasonArgs, ShowArgs, heading, list, print, print_list},
     settings::{change, flatten, read},
 };
 use crate::{
@@ -130,10 +130,7 @@ pub(super) fn run(command: &GateCommand) -> Outcome {
             let made = Client::new(&args.server)?.post_over(PATH, &format!("{PATH}/rollback"), &body)?;
             whole(&made, args.server.output)
         }
-        GateCommand::Changes(args) => {
-            let columns = ["/id", "/state", "/kind", "/subject", "/by_name", "/reason", "/expires_at"];
-            list(&args.page, CHANGES, &[("active", args.pending.then_some("true"))], &columns)
-        }
+        GateCommand::Changes(args) => changes(args),
         GateCommand::Change(args) => {
             let change = Client::new(&args.server)?.get(&format!("{CHANGES}/{}", args.id))?;
             print(&change, args.server.output, CHANGE)
@@ -144,6 +141,25 @@ pub(super) fn run(command: &GateCommand) -> Outcome {
             let change = Client::new(&args.server)?.post(&path, &json!({"reason": args.reason}))?;
             print(&change, args.server.output, CHANGE)
         }
+    }
+}
+
+fn changes(args: &ChangesArgs) -> Outcome {
+    let filters = [("active", args.pending.then_some("true"))];
+    let mut page = Client::new(&args.page.server)?.list(CHANGES, &filters, args.page.limit)?;
+    if args.page.server.output == Output::Table
+        && let Some(items) = page["items"].as_array_mut()
+    {
+        items.iter_mut().for_each(name_subject);
+    }
+    let columns = ["/id", "/state", "/kind", "/subject", "/subject_name", "/by_name", "/reason", "/expires_at"];
+    print_list(&page, args.page.server.output, &columns)
+}
+
+/// A change of a target's row is about an id: its name stands in what it changes.
+fn name_subject(change: &mut Value) {
+    if change["kind"] == "target" {
+        change["subject_name"] = change["before"]["name"].clone();
     }
 }
 
@@ -248,6 +264,18 @@ fn diff(args: &DiffArgs) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_of_a_target_names_it() {
+        let target =
+            json!({"kind": "target", "subject": "tgt_1", "before": {"name": "web-1"}, "after": {"name": "web-1"}});
+        let autonomy = json!({"kind": "autonomy", "subject": "tenant", "before": {"name": 1}, "after": {}});
+        let named = |mut change: Value| {
+            name_subject(&mut change);
+            change["subject_name"].clone()
+        };
+        assert_eq!((named(target), named(autonomy)), (json!("web-1"), Value::Null));
+    }
 
     #[test]
     fn what_is_null_has_its_built_in_value_again() {
