@@ -10,7 +10,7 @@ use shieldops_model::{
 use shieldops_policy::{Entry as Door, Requester, RequesterKind, Stage, canonical};
 
 use crate::{
-    Engine, Error, Write,
+    Engine, Error, Person, Write,
     diff::diff,
     engine::{Ready, door, entry, span},
     proposal_key,
@@ -38,6 +38,24 @@ pub struct PlanRequest {
     pub confidence: Option<f64>,
     /// A person who sets a freeze aside, should one deny the plan. It still needs its approvals.
     pub freeze_override: Option<Override>,
+}
+
+impl PlanRequest {
+    /// What a person asks for, of no incident and with nothing set aside.
+    pub fn of_person(person: &Person, title: &str, why: &str, actions: Vec<ProposedAction>) -> Self {
+        Self {
+            title: title.to_owned(),
+            why: why.to_owned(),
+            actions,
+            requester: Requester { id: person.user.to_string(), kind: RequesterKind::User },
+            requester_addr: person.client_addr.clone(),
+            incident_id: None,
+            not_checkable: Vec::new(),
+            demo: false,
+            confidence: None,
+            freeze_override: None,
+        }
+    }
 }
 
 /// SHA-256, hex, over everything an approver sees: the plan, its actions, its decision, and the rows of its targets.

@@ -7,14 +7,13 @@ use sqlx::{Row as _, any::AnyRow};
 use utoipa::ToSchema;
 
 use crate::{
-    Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{open, seal},
-    alerts::id_of,
+    Access, Page, PageRequest, Result, Tx,
     jobs::JobState,
-    rows::{bytes, time},
+    reports::{Reported, Reports},
+    rows::bytes,
 };
 
-const TABLE: &str = "backtests";
+const REPORTS: Reports = Reports("backtests");
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Backtest {
@@ -106,13 +105,8 @@ pub struct Unchecked {
     pub detail: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Body {
-    report: Option<Report>,
-}
-
 pub async fn insert(tx: &mut Tx, test: &Backtest) -> Result<()> {
-    let body = seal(tx, TABLE, &test.id.to_bytes(), &Body { report: test.report.clone() })?;
+    let body = REPORTS.sealed(tx, test.id, test.report.as_ref())?;
     sqlx::query(
         "INSERT INTO backtests (tenant_id, id, rule_id, hash, since, until, state, at, actor, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
     )
@@ -134,17 +128,7 @@ pub async fn insert(tx: &mut Tx, test: &Backtest) -> Result<()> {
 
 /// Notes the end of a backtest that runs.
 pub async fn finish(tx: &mut Tx, test: &Backtest) -> Result<()> {
-    let body = seal(tx, TABLE, &test.id.to_bytes(), &Body { report: test.report.clone() })?;
-    let done = sqlx::query("UPDATE backtests SET state=$3, body=$4 WHERE tenant_id=$1 AND id=$2 AND state='running'")
-        .bind(tx.t())
-        .bind(bytes(test.id))
-        .bind(test.state.as_str())
-        .bind(body)
-        .execute(tx.conn())
-        .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
+    REPORTS.finish(tx, test.id, test.state, test.report.as_ref()).await?;
     tx.announce("rule", &test.rule_id);
     Ok(())
 }
@@ -191,30 +175,11 @@ pub async fn proof(access: &mut impl Access, rule_id: &str, version: &str) -> Re
 
 /// Says of backtests whose job is over that they are too: their process ended in the middle.
 pub async fn give_up(tx: &mut Tx) -> Result<()> {
-    sqlx::query(
-        "UPDATE backtests SET state='failed' WHERE tenant_id=$1 AND state='running' AND NOT EXISTS \
-         (SELECT 1 FROM jobs j WHERE j.tenant_id=backtests.tenant_id AND j.id=backtests.id AND j.state='running')",
-    )
-    .bind(tx.t())
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    REPORTS.give_up(tx).await
 }
 
 fn read(access: &impl Access, row: &AnyRow) -> Result<Backtest> {
-    let id: JobId = id_of(row, "id")?;
-    let sealed: Vec<u8> = row.try_get("body")?;
-    let Body { report } = open(access, TABLE, &id.to_bytes(), &sealed)?;
-    let state: String = row.try_get("state")?;
-    Ok(Backtest {
-        id,
-        rule_id: row.try_get("rule_id")?,
-        version: row.try_get("hash")?,
-        from: time(row, "since")?,
-        to: time(row, "until")?,
-        state: JobState::of(&state),
-        at: time(row, "at")?,
-        by: row.try_get("actor")?,
-        report,
-    })
+    let Reported { id, from, to, state, at, by, report } = REPORTS.read(access, row)?;
+    let (rule_id, version) = (row.try_get("rule_id")?, row.try_get("hash")?);
+    Ok(Backtest { id, rule_id, version, from, to, state, at, by, report })
 }

@@ -93,11 +93,7 @@ pub async fn keep(tx: &mut Tx, action: ActionId, new: &New, at: Timestamp) -> Re
 
 /// The pieces of an action in the order in which they were read; the cursor is a number.
 pub async fn list(access: &mut impl Access, action: ActionId, page: &PageRequest) -> Result<Page<Piece>> {
-    let above = match &page.cursor {
-        None => 0,
-        Some(cursor) => cursor.parse::<i64>().map_err(|_nan| StoreError::InvalidCursor)?,
-    };
-    let tenant = access.t();
+    let (tenant, above) = (access.t(), page.number()?.unwrap_or(0));
     let rows = sqlx::query(
         "SELECT number, at, size, sha256, head FROM collected WHERE tenant_id=$1 AND action_id=$2 AND number>$3 ORDER BY number LIMIT $4",
     )

@@ -62,6 +62,7 @@ mod open;
 mod page;
 mod principal;
 mod relocate;
+mod reports;
 mod rows;
 mod scope;
 mod status;

@@ -36,6 +36,16 @@ impl PageRequest {
         }
     }
 
+    /// The number below which this page begins, for a list by a number, newest first.
+    pub(crate) fn below_number(&self) -> Result<i64> {
+        Ok(self.number()?.unwrap_or(i64::MAX))
+    }
+
+    /// The number that the page before ended with.
+    pub(crate) fn number(&self) -> Result<Option<i64>> {
+        self.cursor.as_ref().map(|cursor| cursor.parse().map_err(|_nan| StoreError::InvalidCursor)).transpose()
+    }
+
     /// Where this page begins, for a list by id: the comparison, the id as stored, and the order.
     pub(crate) fn edge<K: Kind>(&self, oldest_first: bool) -> Result<(&'static str, Vec<u8>, &'static str)> {
         match (oldest_first, &self.cursor) {

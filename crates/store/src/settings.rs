@@ -48,11 +48,7 @@ pub async fn of_version(access: &mut impl Access, version: i64) -> Result<Option
 
 /// Every version, newest first; the cursor is a version.
 pub async fn versions(access: &mut impl Access, page: &PageRequest) -> Result<Page<Versioned<TenantSettings>>> {
-    let below = match &page.cursor {
-        None => i64::MAX,
-        Some(cursor) => cursor.parse::<i64>().map_err(|_nan| StoreError::InvalidCursor)?,
-    };
-    let tenant = access.t();
+    let (tenant, below) = (access.t(), page.below_number()?);
     let rows =
         sqlx::query("SELECT * FROM tenant_settings WHERE tenant_id=$1 AND version<$2 ORDER BY version DESC LIMIT $3")
             .bind(tenant)

@@ -16,7 +16,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use shieldops_connectors::linux::{Attached, Linux, LinuxOptions};
 use shieldops_model::{Action, ActionState, Clock, Plan, PlanState, ProposedAction, SystemClock, Timestamp, UserId};
-use shieldops_policy::{Policy, Requester, RequesterKind};
+use shieldops_policy::Policy;
 use shieldops_respond::{
     CrashPoints, Engine, EngineOptions, Journal as _, Person, PlanRequest, Registry, RescueFolder, StoreJournal,
     stand_in,
@@ -255,18 +255,8 @@ impl Life<'_> {
     fn request(&self) -> anyhow::Result<PlanRequest> {
         let params: Value = serde_json::from_str(&self.args.params).context("--params: want JSON")?;
         let (capability, target) = (self.args.capability.clone(), stand_in(&self.args.target()).reference());
-        Ok(PlanRequest {
-            title: "Proof".to_owned(),
-            why: "it is proved".to_owned(),
-            actions: vec![ProposedAction { capability, target, params }],
-            requester: Requester { id: person(1).user.to_string(), kind: RequesterKind::User },
-            requester_addr: person(1).client_addr,
-            incident_id: None,
-            not_checkable: Vec::new(),
-            demo: false,
-            confidence: None,
-            freeze_override: None,
-        })
+        let actions = vec![ProposedAction { capability, target, params }];
+        Ok(PlanRequest::of_person(&person(1), "Proof", "it is proved", actions))
     }
 }
 

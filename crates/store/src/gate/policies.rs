@@ -171,11 +171,7 @@ pub async fn content(access: &mut impl Access, number: i64) -> Result<Option<Con
 
 /// Every version, newest first; the cursor is a number.
 pub async fn versions(access: &mut impl Access, page: &PageRequest) -> Result<Page<Version>> {
-    let below = match &page.cursor {
-        None => i64::MAX,
-        Some(cursor) => cursor.parse::<i64>().map_err(|_nan| StoreError::InvalidCursor)?,
-    };
-    let tenant = access.t();
+    let (tenant, below) = (access.t(), page.below_number()?);
     let rows = sqlx::query(
         "SELECT number, at, actor, hash, body FROM policy_versions WHERE tenant_id=$1 AND number<$2 ORDER BY number DESC LIMIT $3",
     )

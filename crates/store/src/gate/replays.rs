@@ -1,20 +1,18 @@
 //! Replays: what other policies would have decided of questions that were kept. A job does the work; its beginning and end have
 //! entries, and the report, which `policy` gives its meaning, is what became of it.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shieldops_model::{JobId, Timestamp, id};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
-    Access, Page, PageRequest, Result, StoreError, Tx,
-    access::{open, seal},
-    alerts::id_of,
+    Access, Page, PageRequest, Result, Tx,
     jobs::JobState,
-    rows::{bytes, time},
+    reports::{Reported, Reports},
+    rows::bytes,
 };
 
-const TABLE: &str = "policy_replays";
+const REPORTS: Reports = Reports("policy_replays");
 /// Replays of a tenant that are kept.
 const KEPT: i64 = 200;
 
@@ -35,13 +33,8 @@ pub struct Replay {
     pub report: Option<Value>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Body {
-    report: Option<Value>,
-}
-
 pub async fn insert(tx: &mut Tx, replay: &Replay) -> Result<()> {
-    let body = seal(tx, TABLE, &replay.id.to_bytes(), &Body { report: replay.report.clone() })?;
+    let body = REPORTS.sealed(tx, replay.id, replay.report.as_ref())?;
     sqlx::query(
         "INSERT INTO policy_replays (tenant_id, id, number, hash, since, until, state, at, actor, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
     )
@@ -74,18 +67,7 @@ pub async fn insert(tx: &mut Tx, replay: &Replay) -> Result<()> {
 /// # Errors
 /// `Conflict` when it has ended already.
 pub async fn finish(tx: &mut Tx, replay: &Replay) -> Result<()> {
-    let body = seal(tx, TABLE, &replay.id.to_bytes(), &Body { report: replay.report.clone() })?;
-    let done =
-        sqlx::query("UPDATE policy_replays SET state=$3, body=$4 WHERE tenant_id=$1 AND id=$2 AND state='running'")
-            .bind(tx.t())
-            .bind(bytes(replay.id))
-            .bind(replay.state.as_str())
-            .bind(body)
-            .execute(tx.conn())
-            .await?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::Conflict);
-    }
+    REPORTS.finish(tx, replay.id, replay.state, replay.report.as_ref()).await?;
     tx.announce("automation", "automation");
     Ok(())
 }
@@ -124,30 +106,11 @@ pub async fn proof(access: &mut impl Access, policy_hash: &str) -> Result<Option
 
 /// Says of replays whose job is over that they are too: their process ended in the middle.
 pub async fn give_up(tx: &mut Tx) -> Result<()> {
-    sqlx::query(
-        "UPDATE policy_replays SET state='failed' WHERE tenant_id=$1 AND state='running' AND NOT EXISTS \
-         (SELECT 1 FROM jobs j WHERE j.tenant_id=policy_replays.tenant_id AND j.id=policy_replays.id AND j.state='running')",
-    )
-    .bind(tx.t())
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    REPORTS.give_up(tx).await
 }
 
 fn read(access: &impl Access, row: &AnyRow) -> Result<Replay> {
-    let id: JobId = id_of(row, "id")?;
-    let sealed: Vec<u8> = row.try_get("body")?;
-    let Body { report } = open(access, TABLE, &id.to_bytes(), &sealed)?;
-    let state: String = row.try_get("state")?;
-    Ok(Replay {
-        id,
-        number: row.try_get("number")?,
-        policy_hash: row.try_get("hash")?,
-        from: time(row, "since")?,
-        to: time(row, "until")?,
-        state: JobState::of(&state),
-        at: time(row, "at")?,
-        by: row.try_get("actor")?,
-        report,
-    })
+    let Reported { id, from, to, state, at, by, report } = REPORTS.read(access, row)?;
+    let (number, policy_hash) = (row.try_get("number")?, row.try_get("hash")?);
+    Ok(Replay { id, number, policy_hash, from, to, state, at, by, report })
 }

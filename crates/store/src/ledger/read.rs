@@ -37,11 +37,7 @@ pub struct Filter {
 
 /// One page, newest first; the cursor is a sequence number.
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Entry>> {
-    let below = match &page.cursor {
-        None => i64::MAX,
-        Some(cursor) => cursor.parse::<i64>().map_err(|_nan| StoreError::InvalidCursor)?,
-    };
-    let tenant = access.t();
+    let (tenant, below) = (access.t(), page.below_number()?);
     let rows = sqlx::query(
         "SELECT leaf, hash FROM ledger_entries e WHERE tenant_id=$1 AND seq<$2 AND ($4 IS NULL OR substr(kind,1,length($4))=$4) \
          AND ($5 IS NULL OR EXISTS (SELECT 1 FROM ledger_subjects s WHERE s.tenant_id=e.tenant_id AND s.subject=$5 AND s.seq=e.seq)) \
