@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_hours(24 * 366);
 pub(crate) struct NewException {
     /// One Sigma filter, at most 64 KiB. An event that it takes out raises no alert.
     filter: String,
-    /// Who answers for it.
+    /// Who answers for it: a person, a team or a ticket, in free text that is not looked up. Who made it is `by`.
     owner: String,
     reason: String,
     /// Events from this time on are not excepted; at most a year from now.

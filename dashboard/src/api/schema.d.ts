@@ -6036,7 +6036,7 @@ export interface components {
             expires_at: components["schemas"]["Timestamp"];
             /** @description One Sigma filter, at most 64 KiB. An event that it takes out raises no alert. */
             filter: string;
-            /** @description Who answers for it. */
+            /** @description Who answers for it: a person, a team or a ticket, in free text that is not looked up. Who made it is `by`. */
             owner: string;
             reason: string;
         };
