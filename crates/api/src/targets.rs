@@ -107,6 +107,7 @@ pub(crate) async fn create(
     };
     let mut tx = caller.scope.begin().await?;
     targets::insert(&mut tx, &target).await?;
+    as_high_as_it_stood(&mut tx, &target).await?;
     tx.record("target.created", &[&target.id], &target)?;
     tx.commit(now).await?;
     Ok((StatusCode::CREATED, Json(target)))
@@ -222,6 +223,10 @@ pub(crate) async fn update(
         tx.commit(now).await?;
         return Ok((StatusCode::ACCEPTED, Json(change)).into_response());
     }
+    if moves {
+        targets::remember(&mut tx, &before, now).await?;
+        as_high_as_it_stood(&mut tx, &target).await?;
+    }
     targets::update(&mut tx, &mut target).await?;
     tx.record("target.updated", &[&id], json!({"before": before, "after": target}))?;
     tx.commit(now).await?;
@@ -257,13 +262,20 @@ fn moved(before: &Target, after: &Target) -> bool {
     host(before) != host(after)
 }
 
-/// Whether less would hold back what is done to the target. Labels say whose it is and which grants cover it: any other
-/// label may let somebody in.
 fn lowers(before: &Target, after: &Target) -> bool {
-    after.environment < before.environment
-        || after.criticality < before.criticality
-        || (before.protected && !after.protected)
-        || after.labels != before.labels
+    before.standing().is_above(after)
+}
+
+/// Lowering takes two people, so one person may not have it by registering the same host a second time, by removing its
+/// target and registering it again, or by turning another target to it.
+async fn as_high_as_it_stood(tx: &mut Tx, target: &Target) -> Result<(), Problem> {
+    let stood = targets::same_host(tx, target).await?;
+    let Some(higher) = stood.iter().find(|standing| standing.is_above(target)) else { return Ok(()) };
+    let detail = format!(
+        "this host stands, or stood last, as {}, by its name, address or host key: give it that; to lower it then takes two people",
+        json!(higher)
+    );
+    Err(Problem::new(Code::CONFLICT, detail))
 }
 
 /// The change that a second person is asked for, who reads why.
@@ -348,9 +360,10 @@ pub(crate) async fn remove(
     if actions::any_on_target(&mut tx, id, &BEGUN).await? || actions::any_owner_on(&mut tx, id).await? {
         return Err(Problem::new(Code::CONFLICT, "actions on this target are live: undo them first"));
     }
-    targets::remove(&mut tx, id).await?;
+    let now = caller.scope.store().clock().now();
+    targets::remove(&mut tx, &target, now).await?;
     tx.record("target.removed", &[&id], &target)?;
-    tx.commit(caller.scope.store().clock().now()).await?;
+    tx.commit(now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

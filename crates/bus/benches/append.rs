@@ -45,6 +45,7 @@ fn batch(events: usize) -> Vec<NewEvent> {
         time: SystemClock.now(),
         time_quality: TimeQuality::Good,
         demo: false,
+        unchecked: false,
         raw,
     };
     vec![event; events]

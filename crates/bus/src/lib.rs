@@ -9,7 +9,14 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::as_conversions))]
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -72,6 +79,8 @@ pub struct NewEvent {
     pub time: Timestamp,
     pub time_quality: TimeQuality,
     pub demo: bool,
+    /// Nobody checked who sent it.
+    pub unchecked: bool,
     pub raw: Bytes,
 }
 
@@ -131,7 +140,7 @@ pub struct Damage {
 }
 
 /// What to search: all conditions hold together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Query {
     /// `Event::window_time` at or after this.
     pub from: Option<Timestamp>,
@@ -146,12 +155,29 @@ pub struct Query {
     pub limit: usize,
     /// Events to look at.
     pub max_events: u64,
+    /// Bytes of such events.
+    pub max_bytes: u64,
+    /// Ends it earlier.
+    pub stop: Stop,
 }
 
 impl Default for Query {
     fn default() -> Self {
-        let (limit, max_events) = (100, 1_000_000);
-        Self { from: None, to: None, after: None, before: None, newest_first: true, limit, max_events }
+        let (limit, max_events, max_bytes, stop) = (100, 1_000_000, u64::MAX, Stop::default());
+        Self { from: None, to: None, after: None, before: None, newest_first: true, limit, max_events, max_bytes, stop }
+    }
+}
+
+/// What ends a search before its end: a time, or somebody who no longer waits for it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    pub at: Option<Instant>,
+    pub now: Arc<AtomicBool>,
+}
+
+impl Stop {
+    pub fn is_due(&self) -> bool {
+        self.now.load(Ordering::Relaxed) || self.at.is_some_and(|at| Instant::now() >= at)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The payload of a frame in the clear: the events' envelopes and their untouched bytes.
 //!
 //! Version u8, names: count u16, each length u16 and text; then per event: id 16, source u16, format u16, window time's
-//! source (event time) i64, time quality u8, flags u8 (1 demo), raw length u32, raw.
+//! source (event time) i64, time quality u8, flags u8 (1 demo, 2 unchecked), raw length u32, raw.
 
 use bytes::Bytes;
 use shieldops_model::{Event, EventId, TenantId, TimeQuality, Timestamp};
@@ -13,6 +13,7 @@ use crate::{
 
 const VERSION: u8 = 1;
 const DEMO: u8 = 1;
+const UNCHECKED: u8 = 2;
 /// Bytes of an event beside its raw bytes.
 pub(crate) const ENVELOPE: usize = 16 + 2 + 2 + 8 + 1 + 1 + 4;
 
@@ -30,7 +31,7 @@ pub(crate) fn encode(events: &[(EventId, NewEvent)]) -> Vec<u8> {
         }
         body.put_time(event.time);
         body.put_u8(quality_code(event.time_quality));
-        body.put_u8(if event.demo { DEMO } else { 0 });
+        body.put_u8(if event.demo { DEMO } else { 0 } | if event.unchecked { UNCHECKED } else { 0 });
         body.put_u32(len32(event.raw.len()));
         body.put(&event.raw);
     }
@@ -64,11 +65,12 @@ pub(crate) fn decode(tenant: TenantId, ingested_at: Timestamp, count: u32, paylo
         let format = *names.get(usize::from(reader.u16()?))?;
         let time = reader.time()?;
         let time_quality = quality(reader.u8()?)?;
-        let demo = reader.u8()? & DEMO != 0;
+        let flags = reader.u8()?;
+        let (demo, unchecked) = (flags & DEMO != 0, flags & UNCHECKED != 0);
         let len = size32(reader.u32()?);
         let raw = buffer.slice_ref(reader.bytes(len)?);
         let (source, format) = (source.to_owned(), format.to_owned());
-        events.push(Event { id, tenant, source, format, time, ingested_at, time_quality, demo, raw });
+        events.push(Event { id, tenant, source, format, time, ingested_at, time_quality, demo, unchecked, raw });
     }
     (reader.remaining() == 0).then_some(events)
 }

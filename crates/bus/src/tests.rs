@@ -84,7 +84,8 @@ fn keys_of(event: &Event) -> Vec<u64> {
 
 fn event(raw: impl Into<Bytes>) -> NewEvent {
     let (source, format) = ("sshd".to_owned(), "syslog/1".to_owned());
-    NewEvent { source, format, time: START, time_quality: TimeQuality::Good, demo: false, raw: raw.into() }
+    let time_quality = TimeQuality::Good;
+    NewEvent { source, format, time: START, time_quality, demo: false, unchecked: false, raw: raw.into() }
 }
 
 fn text(text: &str) -> NewEvent {

@@ -47,6 +47,8 @@ pub struct Event {
     pub time_quality: TimeQuality,
     /// A demonstration's event: labelled so on every surface.
     pub demo: bool,
+    /// It came by a listener that asks nobody who they are (syslog): whoever reaches the port may have made it up.
+    pub unchecked: bool,
     /// The bytes as they came.
     pub raw: bytes::Bytes,
 }

@@ -78,4 +78,35 @@ impl Target {
     pub fn reference(&self) -> TargetRef {
         TargetRef { kind: self.kind.as_str().to_owned(), name: self.name.clone() }
     }
+
+    pub fn standing(&self) -> Standing {
+        Standing {
+            name: self.name.clone(),
+            environment: self.environment,
+            criticality: self.criticality,
+            labels: self.labels.clone(),
+            protected: self.protected,
+        }
+    }
+}
+
+/// What of a target's row holds back what is done to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub name: String,
+    pub environment: Environment,
+    pub criticality: Criticality,
+    pub labels: BTreeMap<String, String>,
+    pub protected: bool,
+}
+
+impl Standing {
+    /// Whether less would hold back what is done to this row. Labels say whose it is and which grants cover it: any other
+    /// label may let somebody in.
+    pub fn is_above(&self, row: &Target) -> bool {
+        self.environment > row.environment
+            || self.criticality > row.criticality
+            || (self.protected && !row.protected)
+            || self.labels != row.labels
+    }
 }

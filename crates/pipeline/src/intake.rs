@@ -92,7 +92,8 @@ impl Intake {
         let received = self.store.clock().now();
         let prepared = prepare(&body, Hints::default(), received, &self.limits);
         let answer = Answer { accepted: prepared.accepted_lines, rejected: prepared.rejected, errors: Vec::new() };
-        let events = prepared.events.into_iter().map(|event| new_event(event, true)).collect();
+        let demonstration = Stamp { demo: true, unchecked: false };
+        let events = prepared.events.into_iter().map(|event| new_event(event, demonstration)).collect();
         let appended = self.append(tenant, events, Some((producer.0.to_owned(), producer.1))).await?;
         Ok(if appended.duplicate { Answer::default() } else { answer })
     }
@@ -100,7 +101,7 @@ impl Intake {
     /// Takes what another protocol's parser prepared.
     pub async fn take(&self, tenant: TenantId, prepared: Prepared, demo: bool, received: Timestamp) -> Result<Answer> {
         self.bus()?;
-        self.take_marked(tenant, prepared, (demo, received), None).await
+        self.take_marked(tenant, prepared, (Stamp { demo, unchecked: false }, received), None).await
     }
 
     /// The same under a producer's number; a repeated number stores nothing.
@@ -108,13 +109,13 @@ impl Intake {
         &self,
         tenant: TenantId,
         prepared: Prepared,
-        (demo, received): (bool, Timestamp),
+        (stamp, received): (Stamp, Timestamp),
         mark: Option<(String, u64)>,
     ) -> Result<Answer> {
         if prepared.overflow {
             return Err(PipelineError::TooManyEvents { limit: self.limits.events });
         }
-        let events: Vec<NewEvent> = prepared.events.into_iter().map(|event| new_event(event, demo)).collect();
+        let events: Vec<NewEvent> = prepared.events.into_iter().map(|event| new_event(event, stamp)).collect();
         let stores = !events.is_empty();
         if stores && self.append(tenant, events, mark).await?.duplicate {
             return Ok(Answer::default());
@@ -182,13 +183,22 @@ fn reserve(disk_bytes: u64) -> u64 {
     RESERVE_BYTES.min(disk_bytes / 8)
 }
 
-fn new_event(event: shieldops_ingest::PreparedEvent, demo: bool) -> NewEvent {
+/// What an event does not say of itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stamp {
+    demo: bool,
+    /// Nobody checked who sent it.
+    unchecked: bool,
+}
+
+fn new_event(event: shieldops_ingest::PreparedEvent, stamp: Stamp) -> NewEvent {
     NewEvent {
         source: event.source,
         format: event.format.to_owned(),
         time: event.time,
         time_quality: event.time_quality,
-        demo,
+        demo: stamp.demo,
+        unchecked: stamp.unchecked,
         raw: event.raw,
     }
 }
@@ -209,9 +219,12 @@ fn letter(error: &LineError, at: Timestamp) -> dead_letters::DeadLetter {
 }
 
 /// The sink that listeners and tailers push into.
+#[derive(Clone)]
 pub struct TenantSink {
     pub intake: Intake,
     pub tenant: TenantId,
+    /// Whoever reaches it may push into it.
+    pub unchecked: bool,
 }
 
 #[async_trait::async_trait]
@@ -226,7 +239,8 @@ impl Sink for TenantSink {
         let received = self.intake.store.clock().now();
         let taken = async {
             let prepared = self.intake.prepare(bytes, hint, Some("text/plain"), received).await?;
-            self.intake.take_marked(self.tenant, prepared, (false, received), mark).await
+            let stamp = Stamp { demo: false, unchecked: self.unchecked };
+            self.intake.take_marked(self.tenant, prepared, (stamp, received), mark).await
         };
         match taken.await {
             Ok(_answer) => Ok(()),

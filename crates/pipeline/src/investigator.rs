@@ -12,7 +12,10 @@ use shieldops_store::{
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Pipeline, PipelineError, Result};
+use crate::{
+    Pipeline, PipelineError, Result,
+    events::{Stored, stored},
+};
 
 const RETRY: Duration = Duration::from_secs(1);
 /// Events looked at for one entity.
@@ -111,7 +114,15 @@ async fn case_file(
     let sources = bookkeeping::sources(&mut reader).await?.into_iter().map(|source| source.source).collect();
     drop(reader);
     let (bus, tenant, around, cites) = (Arc::clone(bus), scope.tenant(), incident.clone(), cites(&alerts));
-    let (events, searched) = blocking(move || gather(&bus, tenant, &around, &cites)).await??;
+    let Gathered { mut events, mut searched, gone, damaged } =
+        blocking(move || gather(&bus, tenant, &around, &cites)).await??;
+    // Copies were kept of what alerts cite.
+    let gone = gone.into_iter().take(MAX_EVENTS.saturating_sub(events.len())).collect::<Vec<_>>();
+    for event in cited::all(&mut scope.read().await?, &gone).await? {
+        events.insert(event.id, event);
+    }
+    let lost = damaged.iter().filter(|id| !events.contains_key(id)).count();
+    searched.unreadable = searched.unreadable.max(u64::try_from(lost).unwrap_or(u64::MAX));
     let case_events = events.values().map(|event| CaseEvent::new(event, &normalise(event), &alerts)).collect();
     let intel_configured = pipeline.indicators.of(tenant).is_some_and(|indicators| !indicators.is_empty());
     let revision = incident.revision + 1;
@@ -134,7 +145,7 @@ fn cites(alerts: &[Alert]) -> Vec<EventId> {
 }
 
 async fn live_blocks(access: &mut impl Access) -> Result<Vec<LiveBlock>> {
-    let live = actions::in_states(
+    let live = actions::owning(
         access,
         &[ActionState::Verified, ActionState::Settling, ActionState::Unverified, ActionState::Drifted],
     )
@@ -146,26 +157,36 @@ async fn live_blocks(access: &mut impl Access) -> Result<Vec<LiveBlock>> {
     Ok(live.iter().filter(|action| action.capability == "linux.block_ip").filter_map(block).collect())
 }
 
-/// The cited events and those around each entity, by id.
-fn gather(
-    bus: &Bus,
-    tenant: TenantId,
-    incident: &Incident,
-    cites: &[EventId],
-) -> Result<(BTreeMap<EventId, Event>, Searched)> {
+/// What the log has of a case.
+struct Gathered {
+    events: BTreeMap<EventId, Event>,
+    searched: Searched,
+    /// Cited events that it has no more, the damaged ones among them.
+    gone: Vec<EventId>,
+    damaged: Vec<EventId>,
+}
+
+/// The cited events and those around each entity, by id. One that cannot be read costs no other.
+fn gather(bus: &Bus, tenant: TenantId, incident: &Incident, cites: &[EventId]) -> Result<Gathered> {
     let (from, to) = window(incident);
-    let mut events = BTreeMap::new();
+    let (mut events, mut gone, mut damaged) = (BTreeMap::new(), Vec::new(), Vec::new());
     for id in cites {
-        if let Some(event) = bus.get(tenant, *id)? {
-            events.insert(*id, event);
+        match stored(bus, tenant, *id)? {
+            Stored::Event(event) => drop(events.insert(*id, event)),
+            Stored::Gone => gone.push(*id),
+            Stored::Damaged => {
+                gone.push(*id);
+                damaged.push(*id);
+            }
         }
     }
-    let (mut looked, mut complete) = (0, true);
+    let (mut looked, mut complete, mut unreadable) = (0, true, 0);
     for entity in pull(incident) {
         let query = Query { from: Some(from), to: Some(to), limit: PER_ENTITY, max_events: LOOK, ..Query::default() };
         let page = bus.find_by_key(tenant, entity.key(), &query, &mut |_event| true)?;
         looked += page.looked.events;
         complete &= page.looked.complete && page.next.is_none();
+        unreadable = page.looked.damaged_events.max(unreadable);
         for event in page.events {
             if events.len() < MAX_EVENTS {
                 events.insert(event.id, event);
@@ -175,7 +196,8 @@ fn gather(
         }
     }
     let oldest_kept = bus.stats(tenant).oldest.map(shieldops_model::Id::time);
-    Ok((events, Searched { from, to, events: looked, complete, oldest_kept }))
+    let searched = Searched { from, to, events: looked, complete, oldest_kept, unreadable };
+    Ok(Gathered { events, searched, gone, damaged })
 }
 
 async fn write(
@@ -215,3 +237,6 @@ fn cited_by(revision: &Investigation) -> std::collections::BTreeSet<EventId> {
     let edges = revision.graph.edges.iter().flat_map(|edge| edge.event_ids.iter().copied());
     evidence.chain(timeline).chain(stages).chain(tree).chain(edges).collect()
 }
+
+#[cfg(test)]
+mod tests;

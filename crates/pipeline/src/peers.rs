@@ -83,6 +83,7 @@ mod tests {
             ingested_at: arrived,
             time_quality: TimeQuality::Good,
             demo: false,
+            unchecked: false,
             raw: bytes::Bytes::new(),
         };
         let named =

@@ -55,6 +55,7 @@ mod tests {
             ingested_at,
             time_quality,
             demo: false,
+            unchecked: false,
             raw: bytes::Bytes::new(),
         }
     }

@@ -47,7 +47,7 @@ impl Engine {
         if plan.requester == person.user.to_string() {
             return Err(Error::OwnPlan);
         }
-        if plan.decision.obligations.strong_session && !person.strong {
+        if plan.decision.obligations.strong_session && !person.is_strong(self.now()) {
             return Err(Error::StrongSession);
         }
         self.spare_voter(&plan, person)?;
@@ -57,12 +57,13 @@ impl Engine {
             user_name: person.name.clone(),
             at: self.now(),
             client_addr: person.client_addr.clone(),
+            confirmed: person.confirmed,
             plan_hash: hash.to_owned(),
         });
         if plan.approvals.len() >= usize::from(plan.decision.approvals_needed) {
             self.accept(&mut plan);
         }
-        let payload = json!({"hash": hash, "by": person.name, "client_addr": person.client_addr, "strong": person.strong,
+        let payload = json!({"hash": hash, "by": person.name, "client_addr": person.client_addr, "confirmed": person.confirmed,
             "approvals": plan.approvals.len(), "needed": plan.decision.approvals_needed, "not_before": plan.not_before});
         let what = entry("plan.approved", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
@@ -104,7 +105,7 @@ impl Engine {
             "plan.rejected",
             &person.user.to_string(),
             &plan,
-            json!({"hash": plan.hash, "reason": reason, "veto": waits}),
+            json!({"hash": plan.hash, "reason": reason, "veto": waits, "confirmed": person.confirmed}),
         );
         self.save_plan(&mut plan, writes, what).await?;
         Ok(plan)
@@ -215,7 +216,7 @@ impl Engine {
             }
             return Err(Error::Expired);
         }
-        if !person.strong {
+        if !person.is_strong(self.now()) {
             return Err(Error::StrongSession);
         }
         self.spare_voter(&plan, person)?;
@@ -226,6 +227,7 @@ impl Engine {
             reason: reason.to_owned(),
             at: self.now(),
             client_addr: person.client_addr.clone(),
+            confirmed: person.confirmed,
         });
         let ready = self.look_at_all(&plan).await?;
         let decision = self.evaluate(&plan, &ready, Stage::Plan, false).await?.into_decision();
@@ -237,7 +239,7 @@ impl Engine {
         plan.hash = plan_hash(&plan, &rows(&ready))?;
         plan.state = PlanState::Approved;
         let payload = json!({"hash": plan.hash, "replaces": before, "reason": reason, "by": person.name,
-            "client_addr": person.client_addr, "strong": person.strong, "decision": plan.decision});
+            "client_addr": person.client_addr, "confirmed": person.confirmed, "decision": plan.decision});
         let what = entry("plan.break_glass", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)

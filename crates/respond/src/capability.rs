@@ -194,6 +194,11 @@ pub trait Capability: Send + Sync + 'static {
         observed == wanted
     }
 
+    /// Whether an apply from this state could have ended here without coming to its end: such a state is our own.
+    fn half_way(&self, _there: &Self::State, _from: &Self::State) -> bool {
+        false
+    }
+
     /// How long after it was accepted the effect begins, where reading back cannot tell: that time is waited out before
     /// an action is called verified. `None`: what is read back is in force.
     fn takes_effect_after(&self) -> Option<Duration> {
@@ -267,6 +272,7 @@ pub trait AnyCapability: Send + Sync {
     fn holds(&self, observed: &Value, wanted: &Value) -> Result<bool, Fault>;
     /// Equal, counters and remaining time aside.
     fn same(&self, a: &Value, b: &Value) -> Result<bool, Fault>;
+    fn half_way(&self, there: &Value, from: &Value) -> Result<bool, Fault>;
     fn takes_effect_after(&self) -> Option<Duration>;
     fn not_checkable(&self, params: &Value) -> Result<Vec<String>, Fault>;
     async fn probe(&self, target: &Target, params: &Value) -> Option<Probe>;
@@ -365,6 +371,10 @@ impl<C: Capability> AnyCapability for Typed<C> {
 
     fn same(&self, a: &Value, b: &Value) -> Result<bool, Fault> {
         Ok(state::<C::State>(a)? == state::<C::State>(b)?)
+    }
+
+    fn half_way(&self, there: &Value, from: &Value) -> Result<bool, Fault> {
+        Ok(self.inner.half_way(&state(there)?, &state(from)?))
     }
 
     fn takes_effect_after(&self) -> Option<Duration> {

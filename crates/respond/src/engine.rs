@@ -1,7 +1,7 @@
 //! The engine of one tenant: what it holds, and the small steps that its operations share.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -21,7 +21,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     AnyCapability, Automation, Change, CrashPoints, Entry, Error, Finding, Journal, Observed, Registry, RescueFolder,
-    Step, Write, policies::Policies, settle::Settling, waits::Waits,
+    Step, Write,
+    lanes::{Lanes, Tries},
+    policies::Policies,
+    settle::Settling,
+    waits::Waits,
 };
 
 /// What an engine is made of.
@@ -57,12 +61,17 @@ pub struct Engine {
     targets: Mutex<HashMap<TargetId, Arc<tokio::sync::Mutex<()>>>>,
     /// Votes and state changes of plans, one at a time.
     pub(crate) votes: tokio::sync::Mutex<()>,
+    /// Runs begin one at a time, from the count of what was begun to their own start.
+    pub(crate) starts: tokio::sync::Mutex<()>,
     pub(crate) ended: Notify,
     /// Orphans of each target that were already reported.
     pub(crate) told: Mutex<HashMap<TargetId, HashSet<String>>>,
     pub(crate) waits: Waits,
     pub(crate) policies: Policies,
     pub(crate) settling: Settling,
+    pub(crate) lanes: Lanes,
+    /// Plans whose runs were cut off, and when they were last taken up.
+    pub(crate) taken_up: Tries<PlanId>,
 }
 
 /// One action, resolved against the world: its capability, its target's row, and what was just read.
@@ -82,11 +91,14 @@ impl Engine {
             with,
             targets: Mutex::default(),
             votes: tokio::sync::Mutex::default(),
+            starts: tokio::sync::Mutex::default(),
             ended: Notify::new(),
             told: Mutex::default(),
             waits: Waits::default(),
             policies: Policies::default(),
             settling: Settling::default(),
+            lanes: Lanes::default(),
+            taken_up: Tries::default(),
         })
     }
 
@@ -133,6 +145,13 @@ impl Engine {
             held.push(lock.lock_owned().await);
         }
         held
+    }
+
+    /// The same where nobody is at any of them; `None` where somebody is.
+    pub(crate) fn try_hold(&self, targets: impl IntoIterator<Item = TargetId>) -> Option<Vec<OwnedMutexGuard<()>>> {
+        let ids: BTreeSet<TargetId> = targets.into_iter().collect();
+        let mut locks = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.into_iter().map(|id| Arc::clone(locks.entry(id).or_default()).try_lock_owned().ok()).collect()
     }
 
     /// Reads the target now.

@@ -30,7 +30,7 @@ pub enum Error {
     #[error("a requester cannot approve its own plan")]
     OwnPlan,
     #[error(
-        "this wants a passkey or a code that is at most five minutes old, in a browser session: a critical plan, or breaking the glass"
+        "this wants a passkey or a code of an authenticator app that is at most five minutes old, in a browser session; a recovery code does not count: a critical plan, or breaking the glass"
     )]
     StrongSession,
     #[error("{what} is {state}")]

@@ -3,8 +3,29 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use shieldops_model::{Reason, Target};
-use shieldops_policy::{Class, Facts};
+use shieldops_model::{Plan, Reason, Target};
+use shieldops_policy::{Class, Entry as Door, Facts};
+
+use crate::{
+    Engine, Error,
+    engine::{Ready, address, door, operators},
+};
+
+impl Engine {
+    /// The executor's own look at what may never be touched. An undo takes away, and is not held back by it.
+    pub(crate) async fn unsafe_now(&self, plan: &Plan, ready: &Ready, facts: &Facts) -> Result<Option<String>, Error> {
+        if door(plan) == Door::Undo {
+            return Ok(None);
+        }
+        let class = ready.capability.describe().class;
+        // Somebody may have signed in since policy was asked.
+        let lifelines = self.with.journal.lifelines(self.now()).await?;
+        let mut addresses = operators(plan).0;
+        addresses.extend(lifelines.iter().filter_map(|entry| address(&entry.value)));
+        let reasons = protected(&ready.target, class, &ready.reach, facts, &addresses);
+        Ok(reasons.first().map(|reason| format!("{}: {}", reason.code, reason.detail)))
+    }
+}
 
 /// Why this must not run, whatever policy said.
 pub(crate) fn protected(

@@ -12,7 +12,7 @@ use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
-use shieldops_policy::GateSettings;
+use shieldops_policy::{GateSettings, ProtectedEntry};
 pub use shieldops_store::{
     facts::Automation,
     gate::{autonomy::Lowered, inputs::Asked, outcomes::Outcomes, policies::InForce, uses::Use},
@@ -116,8 +116,22 @@ pub trait Journal: Send + Sync + 'static {
     /// Plans that ended without a run and have actions that were never begun, oldest first, some hundred at most. One that
     /// policy denied is among them when its time is over: until then a broken glass may let it go.
     async fn left_planned(&self, now: Timestamp) -> Result<Vec<Plan>, JournalError>;
-    /// Oldest first.
-    async fn actions_in(&self, states: &[ActionState]) -> Result<Vec<Action>, JournalError>;
+    /// Proposed plans whose time is over, oldest first, a thousand at most.
+    async fn overdue(&self, now: Timestamp) -> Result<Vec<Plan>, JournalError>;
+    /// The plans that undo something of this one and wait or run, oldest first.
+    async fn open_undos(&self, of: PlanId) -> Result<Vec<Plan>, JournalError>;
+    /// Actions that own a state and stand in one of these states, oldest first: all of them.
+    async fn owning(&self, states: &[ActionState]) -> Result<Vec<Action>, JournalError>;
+    /// Actions that own a state whose time is over, whatever became of them, oldest first: all of them.
+    async fn due(&self, now: Timestamp) -> Result<Vec<Action>, JournalError>;
+    /// Actions in these states that changed at `from` or later, in the order of their last change, a thousand at most; the
+    /// next page begins behind the last of this one.
+    async fn changed_since(
+        &self,
+        states: &[ActionState],
+        from: Timestamp,
+        behind: Option<(Timestamp, ActionId)>,
+    ) -> Result<Vec<Action>, JournalError>;
     /// The newest plan that was made for this proposal.
     async fn plan_for(&self, incident: IncidentId, proposal: &str) -> Result<Option<Plan>, JournalError>;
     async fn plans_of(&self, incident: IncidentId) -> Result<Vec<Plan>, JournalError>;
@@ -131,6 +145,10 @@ pub trait Journal: Send + Sync + 'static {
     async fn automation(&self) -> Result<Automation, JournalError>;
     /// The Sigma ids of the rules whose alerts are in this incident.
     async fn rules_of(&self, incident: IncidentId) -> Result<Vec<String>, JournalError>;
+    /// Whether an action is of another tenant of this installation: what carries its mark is somebody else's.
+    async fn is_anothers(&self, action: ActionId) -> Result<bool, JournalError>;
+    /// What no action may cut off: what the server lives by, and where people work who are signed in.
+    async fn lifelines(&self, now: Timestamp) -> Result<Vec<ProtectedEntry>, JournalError>;
     /// What an evaluation of this plan needs besides the plan.
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Result<Surroundings, JournalError>;
     /// The gate's settings in force.

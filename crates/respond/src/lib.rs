@@ -15,6 +15,8 @@ mod escalation;
 mod evidence;
 mod guard;
 mod journal;
+mod lifelines;
+mod lanes;
 pub mod memory;
 mod orphans;
 mod plan;
@@ -43,6 +45,7 @@ pub use error::Error;
 pub use journal::{
     Asked, Automation, Change, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, StoreJournal, Use, Write,
 };
+pub use lifelines::{Lifeline, Lifelines};
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;

@@ -1,7 +1,7 @@
 //! A journal in memory: for the proof of capabilities and for tests, where a lost process is a dropped engine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -13,7 +13,7 @@ use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
-use shieldops_policy::GateSettings;
+use shieldops_policy::{GateSettings, ProtectedEntry};
 
 use crate::{
     Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, Surroundings,
@@ -21,6 +21,8 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_hours(1);
+/// Actions of one page: few, so that tests see more than one.
+const PAGE: usize = 3;
 
 type Stored<T> = Result<T, JournalError>;
 
@@ -35,6 +37,8 @@ struct Tables {
     automation: Automation,
     rules: BTreeMap<IncidentId, Vec<String>>,
     around: Surroundings,
+    lifelines: Vec<ProtectedEntry>,
+    anothers: BTreeSet<ActionId>,
     asked: Vec<Asked>,
     /// The tenant's own policies: version, hash and files.
     policies: Option<(InForce, Vec<(String, String)>)>,
@@ -47,6 +51,8 @@ struct Tables {
     peers: BTreeMap<IpAddr, Timestamp>,
     /// Automation is halted together with the first entry of this kind.
     halt_with: Option<&'static str>,
+    /// The first commit with an entry of this kind fails.
+    fail_with: Option<&'static str>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +73,11 @@ impl MemoryJournal {
         self.lock().halt_with = Some(kind);
     }
 
+    /// The database fails just when an entry of this kind is written, once.
+    pub fn fail_with(&self, kind: &'static str) {
+        self.lock().fail_with = Some(kind);
+    }
+
     /// The ledger entries so far.
     pub fn entries(&self) -> Vec<Entry> {
         self.lock().entries.clone()
@@ -75,6 +86,16 @@ impl MemoryJournal {
     /// The plans that undo actions of this one.
     pub fn plans_of_undo(&self, plan: PlanId) -> Vec<PlanId> {
         self.lock().plans.values().filter(|(undo, _)| undo.undo_of == Some(plan)).map(|(undo, _)| undo.id).collect()
+    }
+
+    /// This action is another tenant's.
+    pub fn put_anothers(&self, action: ActionId) {
+        self.lock().anothers.insert(action);
+    }
+
+    /// What no action may cut off from now on.
+    pub fn put_lifelines(&self, entries: Vec<ProtectedEntry>) {
+        self.lock().lifelines = entries;
     }
 
     /// What every evaluation sees around its plan.
@@ -167,6 +188,22 @@ impl Tables {
         self.owners.iter().filter(|((key, _), _)| key == state_key).map(|(_, owner)| owner.clone()).collect()
     }
 
+    fn plans_where(&self, wanted: impl Fn(&Plan) -> bool) -> Vec<Plan> {
+        self.plans.values().filter(|(plan, _)| wanted(plan)).map(|(plan, _)| self.full_plan(plan)).collect()
+    }
+
+    fn owning(&self, wanted: impl Fn(&Owner, &Action) -> bool) -> Vec<Action> {
+        let mut found: Vec<Action> = self
+            .owners
+            .values()
+            .filter_map(|owner| Some((owner, self.actions.get(&owner.action_id)?)))
+            .filter(|(owner, action)| wanted(owner, action))
+            .map(|(_, action)| self.full_action(action))
+            .collect();
+        found.sort_by_key(|action| action.id);
+        found
+    }
+
     fn full_action(&self, action: &Action) -> Action {
         Action { owners: self.owners_of(&action.state_key), ..action.clone() }
     }
@@ -218,14 +255,38 @@ impl Journal for MemoryJournal {
         Ok(plans.filter(|plan| plan.actions.iter().any(|action| action.state == ActionState::Planned)).collect())
     }
 
-    async fn actions_in(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
+    async fn overdue(&self, now: Timestamp) -> Stored<Vec<Plan>> {
+        Ok(self.lock().plans_where(|plan| plan.state == PlanState::Proposed && plan.expires_at <= now))
+    }
+
+    async fn open_undos(&self, of: PlanId) -> Stored<Vec<Plan>> {
+        let open = [PlanState::Proposed, PlanState::Approved, PlanState::Executing];
+        Ok(self.lock().plans_where(|plan| plan.undo_of == Some(of) && open.contains(&plan.state)))
+    }
+
+    async fn owning(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
+        Ok(self.lock().owning(|_owner, action| states.contains(&action.state)))
+    }
+
+    async fn due(&self, now: Timestamp) -> Stored<Vec<Action>> {
+        Ok(self.lock().owning(|owner, _action| owner.expires_at.is_some_and(|time| time <= now)))
+    }
+
+    async fn changed_since(
+        &self,
+        states: &[ActionState],
+        from: Timestamp,
+        behind: Option<(Timestamp, ActionId)>,
+    ) -> Stored<Vec<Action>> {
         let tables = self.lock();
-        Ok(tables
-            .actions
-            .values()
-            .filter(|action| states.contains(&action.state))
-            .map(|action| tables.full_action(action))
-            .collect())
+        let wanted = |action: &&Action| {
+            let place = Some((action.updated_at, action.id));
+            states.contains(&action.state) && action.updated_at >= from && place > behind
+        };
+        let mut found: Vec<Action> = tables.actions.values().filter(wanted).map(|action| tables.full_action(action)).collect();
+        found.sort_by_key(|action| (action.updated_at, action.id));
+        found.truncate(PAGE);
+        Ok(found)
     }
 
     async fn plan_for(&self, incident: IncidentId, proposal: &str) -> Stored<Option<Plan>> {
@@ -276,6 +337,14 @@ impl Journal for MemoryJournal {
 
     async fn rules_of(&self, incident: IncidentId) -> Stored<Vec<String>> {
         Ok(self.lock().rules.get(&incident).cloned().unwrap_or_default())
+    }
+
+    async fn is_anothers(&self, action: ActionId) -> Stored<bool> {
+        Ok(self.lock().anothers.contains(&action))
+    }
+
+    async fn lifelines(&self, _now: Timestamp) -> Stored<Vec<ProtectedEntry>> {
+        Ok(self.lock().lifelines.clone())
     }
 
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {
@@ -348,6 +417,10 @@ impl Journal for MemoryJournal {
 
     async fn commit(&self, change: Change) -> Stored<()> {
         let mut tables = self.lock();
+        if change.entry.as_ref().is_some_and(|entry| Some(entry.kind) == tables.fail_with) {
+            tables.fail_with = None;
+            return Err(JournalError::Failed("the database is away".to_owned()));
+        }
         let mut next = tables.clone();
         if change.entry.is_none() && change.writes.iter().any(|write| !matches!(write, Write::Step(_))) {
             return Err(JournalError::Failed("a change without its entry".to_owned()));

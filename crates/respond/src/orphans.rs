@@ -195,7 +195,9 @@ impl Engine {
             }
             for mark in capability.marks(target).await? {
                 let key = capability.key(&mark.params)?;
-                if !self.with.journal.owners(&state_key(target.id, described.name, &key)).await?.is_empty() {
+                if !self.with.journal.owners(&state_key(target.id, described.name, &key)).await?.is_empty()
+                    || self.with.journal.is_anothers(mark.action).await?
+                {
                     continue;
                 }
                 let lasts = capability.lasts(&mark.params)?;
@@ -217,13 +219,16 @@ impl Engine {
         Ok(found)
     }
 
-    /// The mark on the effect that these parameters are about.
+    /// The mark on the effect that these parameters are about. Another tenant's is no mark of ours.
     pub(crate) async fn mark_on(&self, ready: &Ready, params: &Value) -> Result<Option<Mark<Value>>, Fault> {
         let key = ready.capability.key(params)?;
         for mark in ready.capability.marks(&ready.target).await? {
-            if ready.capability.key(&mark.params)? == key {
-                return Ok(Some(mark));
+            if ready.capability.key(&mark.params)? != key {
+                continue;
             }
+            let anothers = self.with.journal.is_anothers(mark.action).await;
+            let theirs = anothers.map_err(|error| Fault::Unavailable(format!("whose its mark is: {error}")))?;
+            return Ok((!theirs).then_some(mark));
         }
         Ok(None)
     }

@@ -1,15 +1,18 @@
 //! After a lost process: the journal tells what was begun, and observing tells on which side of it the target is.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::json;
-use shieldops_model::{Action, ActionState, Plan, PlanState};
+use shieldops_model::{Action, ActionState, Plan, PlanId, PlanState};
 
 use crate::{
     Child, Engine, Error,
     engine::{Ready, action_entry},
-    run::{Seen, conclude, reads},
+    run::{Seen, conclude, last_sign, reads},
 };
+
+/// A run of which nothing was written for so long, and whose targets nobody holds, was cut off: no step of one takes longer.
+pub(crate) const SILENT: Duration = Duration::from_mins(2);
 
 impl Engine {
     /// Once at start, before anything else runs: ends what children an earlier process left, goes on with every run
@@ -31,10 +34,45 @@ impl Engine {
         Ok(())
     }
 
+    /// Runs that ended early while the process lived, by a fault of the database: they go on where nobody gave a sign of
+    /// life for a time. What is halted is only observed, where something was begun.
+    pub(crate) async fn take_up(self: &Arc<Self>) -> Result<(), Error> {
+        let boot = self.with.clock.boot();
+        for plan in self.with.journal.plans_in(&[PlanState::Approved, PlanState::Executing]).await? {
+            let silent = self.now().since(last_sign(&plan)) >= SILENT && self.taken_up.may(&plan.id, boot);
+            let waits = self.still_settles(&plan) || (plan.state == PlanState::Approved && plan.not_before.is_some());
+            if !silent || waits {
+                continue;
+            }
+            let begun = plan.actions.iter().any(|action| action.state == ActionState::Running);
+            if !begun && self.held(&plan).await? {
+                continue;
+            }
+            let Some(held) = self.try_hold(plan.actions.iter().map(|action| action.target_id)) else { continue };
+            self.taken_up.tried(plan.id, boot);
+            let engine = Arc::clone(self);
+            self.with.tracker.spawn(async move {
+                if let Err(error) = Box::pin(engine.go_on(plan.id)).await {
+                    tracing::error!(plan.id = %plan.id, %error, "a run that was cut off could not go on");
+                }
+                drop(held);
+                engine.ended.notify_waiters();
+            });
+        }
+        Ok(())
+    }
+
     async fn recover_run(&self, plan: Plan) -> Result<(), Error> {
         // Whoever holds the targets is a run of this process: it needs no recovery, and its children are its own.
         let _held = self.hold_targets(plan.actions.iter().map(|action| action.target_id)).await;
-        let plan = self.get_plan(plan.id).await?;
+        self.go_on(plan.id).await?;
+        self.ended.notify_waiters();
+        Ok(())
+    }
+
+    /// The targets are held.
+    async fn go_on(&self, id: PlanId) -> Result<(), Error> {
+        let plan = self.get_plan(id).await?;
         if plan.state == PlanState::Executing {
             for action in plan
                 .actions
@@ -43,10 +81,8 @@ impl Engine {
             {
                 self.end_children(action).await?;
             }
-            self.run_held(plan.id).await?;
         }
-        self.ended.notify_waiters();
-        Ok(())
+        self.run_held(id).await.map(|_| ())
     }
 
     /// A child that was journaled and not seen to end may still be at work.
@@ -79,19 +115,34 @@ impl Engine {
             // What was read back and only had to begin was done: whoever took it away since, it is not done again.
             let waited = action.state == ActionState::Settling && ready.capability.takes_effect_after().is_some();
             let untouched = !waited && matches!(&seen, Seen::Not(there) if ready.capability.same(there, &action.from)?);
-            // An armed effect that is in force is joined by the run that goes on, which disarms it.
-            let armed = matches!(&seen, Seen::InForce)
-                && action.undo_of.is_none()
-                && ready.capability.reverts_after(&ready.target, &action.params)?.is_some();
+            let in_force = matches!(&seen, Seen::InForce);
+            // What is armed and in force stays begun: the run that goes on makes it stay, or leaves it to the target's timer.
+            if in_force && self.is_armed(&action, ready).await? {
+                continue;
+            }
+            let takes = ready.capability.takes_effect_after().filter(|_| in_force && action.state == ActionState::Running);
             // What only reads leaves no trace that says how far it came: it reads again.
-            if untouched || armed || reads(ready) {
+            if untouched || reads(ready) {
                 self.back_to_planned(&mut action).await?;
+            } else if let Some(takes) = takes {
+                // When the target took it nobody knows: the wait begins now.
+                self.begin_settling(&mut action, takes).await?;
             } else {
                 let end = conclude(ready, &action, seen, None)?;
                 self.outcome(plan, &mut action, ready, end).await?;
             }
         }
         self.get_plan(plan.id).await
+    }
+
+    /// Whether the target may still take the effect back by itself: nothing says that it was disarmed.
+    async fn is_armed(&self, action: &Action, ready: &Ready) -> Result<bool, Error> {
+        if action.undo_of.is_some() || ready.capability.reverts_after(&ready.target, &action.params)?.is_none() {
+            return Ok(false);
+        }
+        let steps = self.with.journal.steps(action.id).await?;
+        let last = steps.iter().rev().find(|step| matches!(step.kind.as_str(), "revert_armed" | "disarmed"));
+        Ok(last.is_none_or(|step| step.kind != "disarmed"))
     }
 
     async fn back_to_planned(&self, action: &mut Action) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ use crate::{
 };
 
 const FOLDER: &str = "rescue";
+/// Any time at all: states with a timer are compared without what is left of it.
+const LASTING: Duration = Duration::from_hours(24);
 const JOURNAL: &str = "journal";
 const NO_CAPABILITY: &str = "this build has no such capability";
 /// The largest record or journal that is read, in bytes.
@@ -240,6 +243,11 @@ impl Engine {
         if matches!(action.state, ActionState::Undone | ActionState::Expired) {
             return Ok(());
         }
+        let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "reason": line.reason, "at": line.at});
+        // Its record was written and the process lost before it began: there was nothing of it to take back.
+        if action.applied_at.is_none() {
+            return self.commit(Vec::new(), action_entry("action.rescued", "system:rescue", &action, payload)).await;
+        }
         let detail = format!("taken back by {} at {} with the server stopped", line.by, line.at);
         let mut writes = Vec::new();
         match line.outcome {
@@ -258,7 +266,6 @@ impl Engine {
             }
         }
         writes.push(self.step(action.id, kind_of(action.state), json!({"rescue": line})));
-        let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "reason": line.reason, "at": line.at});
         let what = action_entry("action.rescued", "system:rescue", &action, payload);
         self.save_action(&mut action, writes, what).await?;
         if action.state == ActionState::Undone {

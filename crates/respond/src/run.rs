@@ -1,22 +1,23 @@
 //! The executor: intent journaled, drift checked, permitted, applied, and verified by observing again.
 
 mod children;
+mod resume;
 mod turn;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shieldops_model::{Action, ActionState, Plan, PlanId, PlanState, Proof, Reason, Target};
-use shieldops_policy::{Entry as Door, Evaluation, Facts, Stage};
+use shieldops_policy::{Entry as Door, Evaluation, Stage};
 
 use crate::{
     Engine, Error, Fault, ProbeResult, Write,
     diff::wanting,
-    engine::{Ready, action_entry, door, entry, operators, removes_orphan},
-    guard,
+    engine::{Ready, action_entry, door, entry, removes_orphan},
     plan::{plan_hash, rows, word},
 };
 use turn::Turn;
+pub(crate) use resume::last_sign;
 pub(crate) use turn::reads;
 
 /// What reading back said.
@@ -49,7 +50,7 @@ impl Engine {
 
     /// The same, with what was read a moment ago while the targets were held: that is not read again.
     pub(crate) async fn run_seen(&self, id: PlanId, seen: Option<Vec<Ready>>) -> Result<Plan, Error> {
-        let mut plan = self.get_plan(id).await?;
+        let plan = self.get_plan(id).await?;
         let resumed = plan.state == PlanState::Executing;
         if !matches!(plan.state, PlanState::Approved | PlanState::Executing) {
             return Ok(plan);
@@ -67,60 +68,68 @@ impl Engine {
             Ok(ready) => ready,
             Err(error) => return self.give_up(plan, &error).await,
         };
-        if resumed {
-            plan = self.reckon(&plan, &ready).await?;
-            if plan.actions.iter().all(|action| action.state != ActionState::Planned) {
-                return self.end_run(id).await;
-            }
+        if resumed { self.go_on_with(plan, &ready).await } else { self.begin(plan, &ready).await }
+    }
+
+    /// Begins a run, if policy still says so.
+    async fn begin(&self, mut plan: Plan, ready: &[Ready]) -> Result<Plan, Error> {
+        let drifted = self.undo_drifted(&plan, ready).await?;
+        // What was begun is counted and one more begun in one step: of many that come together none goes past a cap.
+        let counting = self.starts.lock().await;
+        let evaluation = self.evaluate(&plan, ready, Stage::Run, drifted).await?;
+        if Self::wants_more(&plan, ready, evaluation.decision())? {
+            return self.ask_for_more(plan, ready).await;
         }
-        let drifted = self.undo_drifted(&plan, &ready).await?;
-        let evaluation = self.evaluate(&plan, &ready, Stage::Run, drifted).await?;
-        if resumed && self.held(&plan).await? {
-            return self.pause(plan).await;
-        }
-        if !resumed && Self::wants_more(&plan, &ready, evaluation.decision())? {
-            return self.ask_for_more(plan, &ready).await;
-        }
-        if let Some(reasons) = Self::refusal(&plan, &ready, &evaluation)? {
+        if let Some(reasons) = Self::refusal(&plan, ready, &evaluation)? {
             // Halted between the two looks: it waits, as any run that had not begun.
             return if self.held(&plan).await? { Ok(plan) } else { self.deny(plan, reasons).await };
         }
-        if !resumed {
-            self.crash("before_run_started")?;
-            plan.state = PlanState::Executing;
-            let mut steps: Vec<Write> = plan
-                .actions
-                .iter()
-                .map(|action| self.step(action.id, "run_started", json!({"plan": plan.id})))
-                .collect();
-            for (place, ready) in ready.iter().enumerate() {
-                steps.extend(self.use_of(&plan, place, ready).await?.map(|begun| Write::Use(Box::new(begun))));
-            }
-            let payload = json!({"hash": plan.hash, "decision": evaluation.decision()});
-            let what = entry("run.started", "system:executor", &plan, payload);
-            self.save_plan(&mut plan, steps, what).await?;
-            self.crash("after_run_started")?;
+        self.crash("before_run_started")?;
+        plan.state = PlanState::Executing;
+        let mut steps: Vec<Write> =
+            plan.actions.iter().map(|action| self.step(action.id, "run_started", json!({"plan": plan.id}))).collect();
+        for (place, ready) in ready.iter().enumerate() {
+            steps.extend(self.use_of(&plan, place, ready).await?.map(|begun| Write::Use(Box::new(begun))));
         }
+        steps.extend(self.now_undoing(&plan).await?);
+        let payload = json!({"hash": plan.hash, "decision": evaluation.decision()});
+        let what = entry("run.started", "system:executor", &plan, payload);
+        self.save_plan(&mut plan, steps, what).await?;
+        drop(counting);
+        self.crash("after_run_started")?;
+        self.act_in_turn(&plan, ready, &evaluation, true).await
+    }
+
+    /// The actions that were not begun, one after the other, until one does not succeed.
+    async fn act_in_turn(
+        &self,
+        plan: &Plan,
+        ready: &[Ready],
+        evaluation: &Evaluation,
+        fresh: bool,
+    ) -> Result<Plan, Error> {
         let mut stopped = false;
-        for place in 0..plan.actions.len() {
-            let (Some(action), Some(ready)) = (plan.actions.get(place).cloned(), ready.get(place)) else { break };
-            if action.state == ActionState::Planned && !stopped && self.held(&plan).await? {
-                return self.pause(self.get_plan(id).await?).await;
+        for (place, (action, ready)) in plan.actions.iter().cloned().zip(ready).enumerate() {
+            if action.state == ActionState::Planned && !stopped && self.held(plan).await? {
+                return self.pause(self.get_plan(plan.id).await?).await;
             }
             // What was read before the run is fresh for its first action; later ones look again.
-            let turn = Turn { plan: &plan, ready, evaluation: &evaluation, fresh: place == 0 && !resumed };
-            let state =
-                if stopped { self.skip(&plan, action, ready).await? } else { self.take_turn(&turn, action).await? };
+            let turn = Turn { plan, ready, evaluation, fresh: place == 0 && fresh };
+            let state = if stopped {
+                self.skip(plan, action, ready).await?
+            } else {
+                Box::pin(self.take_turn(&turn, action)).await?
+            };
             if state == ActionState::Settling {
-                return self.get_plan(id).await;
+                return self.get_plan(plan.id).await;
             }
             stopped |= state != ActionState::Verified;
         }
-        self.end_run(id).await
+        self.end_run(plan.id).await
     }
 
     /// Whether the halt holds this run: no new intent but those of undo and expiry.
-    async fn held(&self, plan: &Plan) -> Result<bool, Error> {
+    pub(crate) async fn held(&self, plan: &Plan) -> Result<bool, Error> {
         Ok(door(plan) == Door::Action && self.halted().await?)
     }
 
@@ -324,16 +333,6 @@ impl Engine {
         self.crash("after_run_ended")?;
         Ok(plan)
     }
-}
-
-/// The executor's own look at what may never be touched. An undo takes away, and is not held back by it.
-fn unsafe_now(plan: &Plan, ready: &Ready, facts: &Facts) -> Option<String> {
-    if door(plan) == Door::Undo {
-        return None;
-    }
-    let class = ready.capability.describe().class;
-    let reasons = guard::protected(&ready.target, class, &ready.reach, facts, &operators(plan).0);
-    reasons.first().map(|reason| format!("{}: {}", reason.code, reason.detail))
 }
 
 /// What reading back and the target's own answer come to. Reading back wins.

@@ -6,7 +6,7 @@ mod many;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use shieldops_model::{Action, ActionId, ActionState, Owner, Plan, PlanId, PlanState, UserId};
+use shieldops_model::{Action, ActionId, ActionState, Confirmation, Owner, Plan, PlanId, PlanState, Timestamp, UserId};
 use shieldops_policy::{Requester, RequesterKind};
 
 use crate::{
@@ -28,8 +28,16 @@ pub struct Person {
     pub name: String,
     /// Its loss would cut this person off: a plan that reaches it is refused.
     pub client_addr: Option<String>,
-    /// A browser session whose passkey or code is at most five minutes old.
-    pub strong: bool,
+    /// The last proof that their browser session was given; a token gives none.
+    pub confirmed: Option<Confirmation>,
+}
+
+impl Person {
+    /// Whether they may answer for what is critical: by a passkey or a code of an authenticator app, at most five minutes
+    /// old.
+    pub fn is_strong(&self, now: Timestamp) -> bool {
+        self.confirmed.is_some_and(|confirmed| confirmed.is_strong(now))
+    }
 }
 
 /// Undo for whom, and why.
@@ -60,12 +68,13 @@ impl Engine {
             ActionState::Undone | ActionState::Expired => return Ok(original),
             // Nobody holds the target but we: a run that should be at it has ended early, and goes on.
             ActionState::Undoing => {
-                let begun = self.open_undo(id).await?.filter(|plan| plan.state != PlanState::Proposed);
+                let begun = self.open_undo(&original).await?.filter(|plan| plan.state != PlanState::Proposed);
                 if let Some(plan) = begun {
                     self.run_held(plan.id).await?;
+                    self.ended.notify_waiters();
+                    return self.get_action(id).await;
                 }
-                self.ended.notify_waiters();
-                return self.get_action(id).await;
+                // No undo runs: it is asked for as after one that failed.
             }
             ActionState::Planned | ActionState::Running | ActionState::Skipped | ActionState::Aborted => {
                 return Err(state_error(&original));
@@ -91,25 +100,29 @@ impl Engine {
         let target = self.get_target(original.target_id).await?;
         let ready = self.look(&original.capability, target, &original.params).await?;
         let (to, drifted) = self.way_back(&original, &ready).await?;
-        if let Some(mut plan) = self.open_undo(original.id).await? {
-            if drifted || plan.state != PlanState::Proposed {
-                return Ok(None);
-            }
-            plan.state = PlanState::Superseded;
-            let what = entry("plan.superseded", &wish.requester.id, &plan, json!({"hash": plan.hash}));
-            self.save_plan(&mut plan, Vec::new(), what).await?;
+        let open = self.open_undo(&original).await?;
+        if open.as_ref().is_some_and(|plan| drifted || plan.state != PlanState::Proposed) {
+            return Ok(None);
         }
         let why = if drifted { format!("{} (the state changed since the action)", wish.why) } else { wish.why.clone() };
         let plan = self.draw_up_undo(&original, &ready, to, drifted, &Wish { why, ..wish.clone() }).await?;
+        if let Some(mut open) = open {
+            // It waits for somebody, and so would this one.
+            if plan.decision.approvals_needed > 0 {
+                return Ok(None);
+            }
+            open.state = PlanState::Superseded;
+            let what = entry("plan.superseded", &wish.requester.id, &open, json!({"hash": open.hash, "by": plan.id}));
+            self.save_plan(&mut open, Vec::new(), what).await?;
+        }
         Ok(self.insert_undo(plan, original, drifted, &wish).await?.map(|run| (run, ready)))
     }
 
     /// The undo of this action that waits or runs.
-    async fn open_undo(&self, original: ActionId) -> Result<Option<Plan>, Error> {
-        let open =
-            self.with.journal.plans_in(&[PlanState::Proposed, PlanState::Approved, PlanState::Executing]).await?;
-        let undoes = |plan: &Plan| plan.actions.iter().any(|action| action.undo_of == Some(original));
-        Ok(open.into_iter().find(|plan| plan.undo_of.is_some() && undoes(plan)))
+    async fn open_undo(&self, original: &Action) -> Result<Option<Plan>, Error> {
+        let open = self.with.journal.open_undos(original.plan_id).await?;
+        let undoes = |plan: &Plan| plan.actions.iter().any(|action| action.undo_of == Some(original.id));
+        Ok(open.into_iter().find(undoes))
     }
 
     /// The state to restore, and whether somebody changed the target since the action.
@@ -132,7 +145,10 @@ impl Engine {
         let baseline = self.with.journal.baseline(&original.state_key).await?;
         let to = baseline.unwrap_or_else(|| original.from.clone());
         // A failed or unverified action may have left either side: neither is anybody else's change.
-        let ours = as_left || ready.capability.holds(there, &to)? || ready.capability.same(there, &original.from)?;
+        let told = matches!(original.state, ActionState::Verified | ActionState::Drifted);
+        let half_way = !told && ready.capability.half_way(there, &original.from)?;
+        let ours =
+            as_left || half_way || ready.capability.holds(there, &to)? || ready.capability.same(there, &original.from)?;
         Ok((to, !ours))
     }
 
@@ -191,15 +207,19 @@ impl Engine {
         if covered {
             plan.state = PlanState::Approved;
         }
-        original.state = if drifted { ActionState::Drifted } else { ActionState::Undoing };
+        // While it waits for somebody the effect is there, watched, and as it was; it is undoing when the undo runs.
         if covered {
             original.state = ActionState::Undoing;
-        } else {
-            original.detail =
-                Some(format!("somebody changed the state since: the undo waits for approval of {}", plan.id));
+        } else if drifted {
+            original.state = ActionState::Drifted;
+        }
+        if !covered {
+            let since = if drifted { "somebody changed the state since: " } else { "" };
+            original.detail = Some(format!("{since}the undo waits for approval of {}", plan.id));
         }
         let payload = json!({"undo_plan": plan.id, "hash": plan.hash, "why": wish.why, "covered": covered, "decision": plan.decision});
-        let what = action_entry(kind_of(original.state), &wish.requester.id, &original, payload);
+        let kind = if covered || drifted { kind_of(original.state) } else { "action.undo_asked" };
+        let what = action_entry(kind, &wish.requester.id, &original, payload);
         let id = plan.id;
         let mut writes = vec![Write::InsertPlan { plan: Box::new(plan), proposal: None }];
         if wish.requester.kind == RequesterKind::User {
@@ -209,6 +229,20 @@ impl Engine {
         }
         self.save_action(&mut original, writes, what).await?;
         Ok(covered.then_some(id))
+    }
+
+    /// The actions that an undo undoes, as its run begins.
+    pub(crate) async fn now_undoing(&self, plan: &Plan) -> Result<Vec<Write>, Error> {
+        let mut writes = Vec::new();
+        for id in plan.actions.iter().filter_map(|action| action.undo_of).filter(|_| !removes_orphan(plan)) {
+            let mut original = self.get_action(id).await?;
+            if original.state != ActionState::Undoing {
+                original.state = ActionState::Undoing;
+                original.updated_at = self.now();
+                writes.push(Write::UpdateAction(Box::new(original)));
+            }
+        }
+        Ok(writes)
     }
 
     /// For an undo's run: whether the state is still none that the action left.

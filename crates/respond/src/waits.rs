@@ -89,8 +89,9 @@ impl Engine {
 
     /// Votes that are too old for a run to begin on.
     pub(crate) async fn votes_are_void(&self, plan: &Plan) -> Result<bool, Error> {
-        let Some(last) = plan.approvals.iter().map(|approval| approval.at).max() else { return Ok(false) };
-        if plan.decision.approvals_needed == 0 {
+        let broken = plan.break_glass.as_ref().map(|told| told.at);
+        let Some(last) = plan.approvals.iter().map(|approval| approval.at).chain(broken).max() else { return Ok(false) };
+        if plan.decision.approvals_needed == 0 && broken.is_none() {
             return Ok(false);
         }
         let around = self.with.journal.surroundings(plan, self.now()).await?;
@@ -123,8 +124,14 @@ impl Engine {
         self.get_plan(plan.id).await
     }
 
-    /// The plan stands as it was proposed, without its votes.
+    /// The plan stands as it was proposed, without its votes. A glass is broken for a moment: such a plan ends.
     pub(crate) async fn ask_again(&self, mut plan: Plan) -> Result<Plan, Error> {
+        if plan.break_glass.is_some() {
+            let why = "no run began in time after the glass was broken";
+            plan.rejected_reason = Some(why.to_owned());
+            self.expire_plan(&mut plan).await?;
+            return Ok(plan);
+        }
         let votes = std::mem::take(&mut plan.approvals);
         plan.state = PlanState::Proposed;
         plan.not_before = None;

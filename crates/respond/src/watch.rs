@@ -1,11 +1,12 @@
-//! Watching what was done: plans and effects end on time, and live effects are observed again.
+//! Watching what was done: what is due, every second, and whether live effects are still there, every minute.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::json;
-use shieldops_model::{Action, ActionId, ActionState, PlanState, TargetId};
-use shieldops_policy::{Requester, RequesterKind};
+use shieldops_model::{Action, ActionId, ActionState, PlanState, Target, TargetId};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -13,13 +14,18 @@ use crate::{
     diff::told,
     engine::{action_entry, span},
     run::kind_of,
-    undo::{EXPIRY, Wish},
 };
 
-const EXPIRY_STEP: Duration = Duration::from_secs(1);
+const TIME_STEP: Duration = Duration::from_secs(1);
 const OBSERVE_STEP: Duration = Duration::from_mins(1);
-/// Between two tries to undo what is over its time.
-const EXPIRY_RETRY: Duration = Duration::from_mins(1);
+/// Targets that are looked at together.
+const TARGETS_AT_ONCE: usize = 16;
+/// A target that could not be read after so long is asked nothing else in the same look.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a look waits for whoever is at the target.
+const HOLD: Duration = Duration::from_secs(5);
+/// How long a look searches one target for what nobody owns, whoever is at it included.
+const ORPHANS: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,115 +55,164 @@ enum Still {
     Unreadable(String),
 }
 
+/// What is known of one target in one look at all of them.
+enum Reached {
+    /// It may answer.
+    Maybe,
+    /// It was waited for in vain: nothing else is asked of it this time.
+    Away(String),
+}
+
+type Look<'a> = Pin<Box<dyn Future<Output = Result<Vec<Finding>, Error>> + Send + 'a>>;
+
 impl Engine {
-    /// Expires every second and observes every minute, until told to stop.
+    /// Keeps the time every second and observes every minute, until told to stop. Neither waits for the other, and no target
+    /// for another.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let mut expiry = tokio::time::interval(EXPIRY_STEP);
-        let mut observe = tokio::time::interval(OBSERVE_STEP);
+        let (time, looks) = (Box::pin(self.keep_time(&stop)), Box::pin(self.keep_looking(&stop)));
+        tokio::join!(time, looks);
+        self.lanes.ended().await;
+    }
+
+    async fn keep_time(self: &Arc<Self>, stop: &CancellationToken) {
+        let mut step = tokio::time::interval(TIME_STEP);
+        step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let result = tokio::select! {
-                () = stop.cancelled() => return,
-                _ = expiry.tick() => self.expire_due().await,
-                _ = observe.tick() => self.reobserve().await.map(|_| ()),
-            };
-            if let Err(error) = result {
-                tracing::error!(%error, "watching live actions");
+            tokio::select! { biased; () = stop.cancelled() => return, _ = step.tick() => {} }
+            if let Err(error) = self.keep_books().await {
+                tracing::error!(%error, "what is due could not be looked through");
+            }
+            if let Err(error) = self.open_lanes(stop).await {
+                tracing::error!(%error, "effects whose time is over could not be found");
             }
         }
     }
 
-    /// Ends plans that nobody approved in time, and undoes effects whose own time is over.
+    async fn keep_looking(&self, stop: &CancellationToken) {
+        let mut step = tokio::time::interval(OBSERVE_STEP);
+        step.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! { biased; () = stop.cancelled() => return, _ = step.tick() => {} }
+            // A look that is cut off changed nothing.
+            let looked = tokio::select! { biased; () = stop.cancelled() => return, looked = self.reobserve() => looked };
+            if let Err(error) = looked {
+                tracing::error!(%error, "live actions could not all be observed");
+            }
+        }
+    }
+
+    /// All that is due now: plans that nobody approved in time end, what waits begins, what settles is concluded, runs that
+    /// were cut off go on, and effects whose own time is over are undone. Returns when all that is through.
     pub async fn expire_due(self: &Arc<Self>) -> Result<(), Error> {
-        // On the heap: an undo is a long way down.
-        Box::pin(self.expire_each()).await
+        Box::pin(self.keep_books()).await?;
+        for lane in self.open_lanes(&CancellationToken::new()).await? {
+            lane.await.map_err(|error| Error::Internal(error.to_string()))??;
+        }
+        Ok(())
     }
 
-    async fn expire_each(self: &Arc<Self>) -> Result<(), Error> {
-        let now = self.now();
-        for plan in self.with.journal.plans_in(&[PlanState::Proposed]).await? {
-            if plan.expires_at <= now {
-                let _one_at_a_time = self.votes.lock().await;
-                let mut plan = self.get_plan(plan.id).await?;
-                if plan.state == PlanState::Proposed {
-                    self.expire_plan(&mut plan).await?;
-                }
-            }
-        }
-        self.end_left_behind().await?;
-        self.start_due().await?;
-        self.settle_due().await?;
-        let mut states = LIVE.to_vec();
-        states.extend([ActionState::Undoing, ActionState::UndoFailed]);
-        for action in self.with.journal.actions_in(&states).await? {
-            let due = action.expires_at.is_some_and(|time| time <= now)
-                && action.undo_of.is_none()
-                && action.class != "irreversible";
-            let tried = matches!(
-                action.state,
-                ActionState::Undoing | ActionState::UndoFailed | ActionState::Drifted | ActionState::Unverified
-            );
-            if !due || (tried && action.updated_at.plus(EXPIRY_RETRY) > now) {
-                continue;
-            }
-            let requester = Requester { id: EXPIRY.to_owned(), kind: RequesterKind::System };
-            let wish = Wish { requester, addr: None, why: "its time is over".to_owned() };
-            if let Err(error) = self.undo_as(action.id, wish).await {
-                self.expiry_failed(action.id, &error).await?;
+    /// What takes no target to know. One part that fails keeps no other.
+    async fn keep_books(self: &Arc<Self>) -> Result<(), Error> {
+        let parts = [
+            self.expire_plans().await,
+            self.end_left_behind().await,
+            self.start_due().await,
+            self.settle_due().await,
+            self.take_up().await,
+        ];
+        parts.into_iter().collect()
+    }
+
+    async fn expire_plans(&self) -> Result<(), Error> {
+        for plan in self.with.journal.overdue(self.now()).await? {
+            let _one_at_a_time = self.votes.lock().await;
+            let mut plan = self.get_plan(plan.id).await?;
+            if plan.state == PlanState::Proposed {
+                self.expire_plan(&mut plan).await?;
             }
         }
         Ok(())
     }
 
-    async fn expiry_failed(&self, id: ActionId, error: &Error) -> Result<(), Error> {
-        if let Error::Crashed(name) = error {
-            return Err(Error::Crashed(name));
-        }
-        let mut action = self.get_action(id).await?;
-        action.state = ActionState::UndoFailed;
-        action.detail = Some(format!("its time is over and it could not be undone: {error}"));
-        let what = action_entry("action.undo_failed", EXPIRY, &action, json!({"detail": action.detail}));
-        self.save_action(&mut action, Vec::new(), what).await
-    }
-
-    /// Observes every live effect again, and looks for marked effects that nobody owns.
+    /// Observes every live effect again, and looks for marked effects that nobody owns: at many targets at once, and at one
+    /// that lets us wait in vain once only.
     pub async fn reobserve(&self) -> Result<Vec<Finding>, Error> {
-        let mut findings = Vec::new();
-        for action in self.with.journal.actions_in(LIVE).await? {
-            // What is done for good, and what only read, has no state of ours to lose.
-            let lives = !matches!(action.class.as_str(), "irreversible" | "read_only");
-            if action.undo_of.is_none() && lives {
-                findings.extend(self.observe_again(action.id, action.target_id).await?);
-            }
+        let mut on: BTreeMap<TargetId, (Option<Target>, Vec<ActionId>)> = BTreeMap::new();
+        for action in self.with.journal.owning(LIVE).await? {
+            on.entry(action.target_id).or_default().1.push(action.id);
         }
         for target in self.with.journal.targets().await? {
-            findings.extend(self.new_orphans(&target).await?);
+            let of = on.entry(target.id).or_default();
+            of.0 = Some(target);
         }
-        if let Some(queue) = &self.with.findings {
-            for finding in &findings {
-                if queue.try_send(finding.clone()).is_err() {
-                    tracing::warn!(target.id = %finding.target_id, "the queue of findings is full");
-                }
+        let looks = on.into_iter().map(|(id, (row, actions))| -> Look<'_> { Box::pin(self.look_around(id, row, actions)) });
+        let mut looks = stream::iter(looks).buffer_unordered(TARGETS_AT_ONCE);
+        let (mut findings, mut failed) = (Vec::new(), None);
+        while let Some(look) = looks.next().await {
+            match look {
+                Ok(found) => self.hand_on(found, &mut findings),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(findings)
+        failed.map_or(Ok(findings), Err)
     }
 
-    async fn observe_again(&self, id: ActionId, target: TargetId) -> Result<Option<Finding>, Error> {
-        let _held = self.hold_targets([target]).await;
+    fn hand_on(&self, found: Vec<Finding>, all: &mut Vec<Finding>) {
+        for finding in found {
+            if let Some(queue) = &self.with.findings
+                && queue.try_send(finding.clone()).is_err()
+            {
+                tracing::warn!(target.id = %finding.target_id, "the queue of findings is full");
+            }
+            all.push(finding);
+        }
+    }
+
+    /// The live effects of one target, and what nobody owns there.
+    async fn look_around(
+        &self,
+        id: TargetId,
+        row: Option<Target>,
+        actions: Vec<ActionId>,
+    ) -> Result<Vec<Finding>, Error> {
+        let (mut found, mut reached) = (Vec::new(), Reached::Maybe);
+        for action in actions {
+            // Who is at it reads it by itself.
+            let Ok(_held) = tokio::time::timeout(HOLD, self.hold_targets([id])).await else { return Ok(found) };
+            found.extend(self.observe_again(action, &mut reached).await?);
+        }
+        if let (Some(target), Reached::Maybe) = (row, reached)
+            && let Ok(orphans) = tokio::time::timeout(ORPHANS, self.new_orphans(&target)).await
+        {
+            found.extend(orphans?);
+        }
+        Ok(found)
+    }
+
+    /// The target is held.
+    async fn observe_again(&self, id: ActionId, reached: &mut Reached) -> Result<Option<Finding>, Error> {
         let mut action = self.get_action(id).await?;
         // What settles is read when it should be in force.
         if !LIVE.contains(&action.state) || action.state == ActionState::Settling {
             return Ok(None);
         }
-        let (state, detail) = match self.see(&action).await {
-            Ok(Still::InForce) => (ActionState::Verified, None),
-            Ok(Still::Not(now)) => (ActionState::Drifted, Some(format!("somebody changed it: {now}"))),
-            Ok(Still::Unreadable(why)) => (ActionState::Unverified, Some(format!("could not be read: {why}"))),
-            Err(error) => (ActionState::Unverified, Some(format!("could not be read: {error}"))),
+        let began = Instant::now();
+        let still = match reached {
+            Reached::Away(why) => Still::Unreadable(why.clone()),
+            Reached::Maybe => self.see(&action).await?,
+        };
+        if let (Still::Unreadable(why), true) = (&still, began.elapsed() >= PATIENCE) {
+            *reached = Reached::Away(why.clone());
+        }
+        let (state, detail) = match still {
+            Still::InForce => (ActionState::Verified, None),
+            Still::Not(now) => (ActionState::Drifted, Some(format!("somebody changed it: {now}"))),
+            Still::Unreadable(why) => (ActionState::Unverified, Some(format!("could not be read: {why}"))),
         };
         if state == action.state {
             return Ok(None);
         }
+        let target_id = action.target_id;
         action.state = state;
         action.detail.clone_from(&detail);
         let mut writes = vec![self.step(action.id, "observed", json!({"state": state, "detail": detail}))];
@@ -170,14 +225,18 @@ impl Engine {
             ActionState::Unverified => FindingKind::Unverified,
             _ => return Ok(None),
         };
-        Ok(Some(Finding { kind, target_id: target, action_id: id, detail: detail.unwrap_or_default() }))
+        Ok(Some(Finding { kind, target_id, action_id: id, detail: detail.unwrap_or_default() }))
     }
 
     async fn see(&self, action: &Action) -> Result<Still, Error> {
-        let target = self.get_target(action.target_id).await?;
-        let ready = match self.look(&action.capability, target, &action.params).await {
+        let looked = match self.get_target(action.target_id).await {
+            Ok(target) => self.look(&action.capability, target, &action.params).await,
+            Err(error) => Err(error),
+        };
+        let ready = match looked {
             Ok(ready) => ready,
             Err(Error::Refused(why)) => return Ok(Still::Not(why)),
+            Err(Error::Journal(error)) => return Err(error.into()),
             Err(error) => return Ok(Still::Unreadable(error.to_string())),
         };
         let owners = self.with.journal.owners(&action.state_key).await?;
@@ -189,6 +248,6 @@ impl Engine {
     }
 }
 
-/// States in which the effect should be there.
+/// States of an owner in which its effect should be there.
 const LIVE: &[ActionState] =
     &[ActionState::Settling, ActionState::Verified, ActionState::Unverified, ActionState::Drifted];

@@ -65,7 +65,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
             settings.data_dir.display()
         );
     }
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let (presence, tasks, stop) = (Presence::begin(&store).await?, TaskTracker::new(), CancellationToken::new());
     let bus = settings.roles.owns_bus().then(|| open_bus(&settings, &store)).transpose()?;
     let pipeline = pipeline(&settings, &store, bus).await?;
     let intake = pipeline.intake(settings.ingest.limits());
@@ -83,6 +83,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         pipeline: pipeline.clone(),
         registry,
         open_syslog: settings.ingest.syslog.any(),
+        lifelines: Arc::new(response::lifelines(&settings)),
         roles: settings.roles.clone(),
         crash_at: settings.crash_at.clone(),
         outbound: Arc::clone(&outbound),
@@ -98,7 +99,13 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&tenants).follow());
     tasks.spawn(chores::run(store.clone(), stop.clone()));
     if settings.roles.has(Role::Ingest) {
-        sources::start(&settings, TenantSink { intake: intake.clone(), tenant: tenant.id }, &tasks, &stop).await?;
+        sources::start(
+            &settings,
+            TenantSink { intake: intake.clone(), tenant: tenant.id, unchecked: false },
+            &tasks,
+            &stop,
+        )
+        .await?;
     }
     let (listener, scheme) = listener(tcp, &settings)?;
     // Heard from here on: whoever reads `ready` may send one.
@@ -118,7 +125,29 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         () = last_requests(&stop) => tracing::warn!("requests that did not end are cut off"),
     }
     stop.cancel();
-    drain(&pipeline, &tasks, &tenants, &linux).await
+    drain(&pipeline, &tasks, &tenants, (presence, &linux)).await
+}
+
+/// Says that this process lives, until its work has ended.
+struct Presence {
+    task: TaskTracker,
+    gone: CancellationToken,
+}
+
+impl Presence {
+    async fn begin(store: &Store) -> anyhow::Result<Self> {
+        store.come().await?;
+        let presence = Self { task: TaskTracker::new(), gone: CancellationToken::new() };
+        let (store, gone) = (store.clone(), presence.gone.clone());
+        presence.task.spawn(async move { store.stay(&gone).await });
+        Ok(presence)
+    }
+
+    async fn end(self) {
+        self.gone.cancel();
+        self.task.close();
+        self.task.wait().await;
+    }
 }
 
 fn app(
@@ -288,13 +317,19 @@ async fn signalled([mut term, mut interrupt]: [Signal; 2], stop: CancellationTok
 }
 
 /// Ends the workers, seals the log, and closes the state.
-async fn drain(pipeline: &Pipeline, tasks: &TaskTracker, tenants: &Tenants, linux: &Arc<Linux>) -> anyhow::Result<()> {
+async fn drain(
+    pipeline: &Pipeline,
+    tasks: &TaskTracker,
+    tenants: &Tenants,
+    (presence, linux): (Presence, &Arc<Linux>),
+) -> anyhow::Result<()> {
     tasks.close();
     let all = async { tokio::join!(tasks.wait(), tenants.ended()) };
     if tokio::time::timeout(LAST_TASKS, all).await.is_err() {
         tracing::warn!("some work did not end; the log is sealed without it");
     }
     let work = async {
+        presence.end().await;
         if let Ok(bus) = pipeline.bus().cloned() {
             tokio::task::spawn_blocking(move || bus.drain()).await.context("draining the event log")??;
         }

@@ -15,6 +15,8 @@ use crate::{
 const TABLE: &str = "actions";
 const JOURNAL: &str = "action_journal";
 const BASELINES: &str = "baselines";
+/// Actions that are read by one query.
+pub const READ_AT_ONCE: usize = 1_000;
 
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -132,20 +134,75 @@ pub(crate) async fn of_plans(access: &mut impl Access, plans: &[PlanId]) -> Resu
     all(access, &rows).await
 }
 
-/// Actions in any of these states, oldest first.
-pub async fn in_states(access: &mut impl Access, states: &[ActionState]) -> Result<Vec<Action>> {
-    let mut found = Vec::new();
-    for state in states {
-        let tenant = access.t();
-        let rows = sqlx::query("SELECT id, body FROM actions WHERE tenant_id=$1 AND state=$2 ORDER BY id LIMIT 10000")
+/// The actions that own a state and stand in one of these states, oldest first. All of them: what lives is bounded by the
+/// rates, and however long the history is, it is not read.
+pub async fn owning(access: &mut impl Access, states: &[ActionState]) -> Result<Vec<Action>> {
+    let tenant = access.t();
+    let rows = sqlx::query("SELECT DISTINCT action_id FROM owners WHERE tenant_id=$1 ORDER BY action_id")
+        .bind(tenant)
+        .fetch_all(access.conn())
+        .await?;
+    let ids = rows.iter().map(|row| id_of(row, "action_id")).collect::<Result<Vec<ActionId>>>()?;
+    let states: BTreeSet<String> = states.iter().map(word).collect();
+    let mut found = of_ids(access, &ids).await?;
+    found.retain(|action| states.contains(&word(&action.state)));
+    Ok(found)
+}
+
+/// The actions that own a state whose time is over, whatever became of them, oldest first. All of them.
+pub async fn due(access: &mut impl Access, now: Timestamp) -> Result<Vec<Action>> {
+    let tenant = access.t();
+    let rows =
+        sqlx::query("SELECT DISTINCT action_id FROM owners WHERE tenant_id=$1 AND expires_at<=$2 ORDER BY action_id")
             .bind(tenant)
-            .bind(word(state))
+            .bind(now.as_micros())
             .fetch_all(access.conn())
             .await?;
+    let ids = rows.iter().map(|row| id_of(row, "action_id")).collect::<Result<Vec<ActionId>>>()?;
+    of_ids(access, &ids).await
+}
+
+/// The actions of these ids that are there, in the order of their ids.
+async fn of_ids(access: &mut impl Access, ids: &[ActionId]) -> Result<Vec<Action>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for some in ids.chunks(READ_AT_ONCE) {
+        let (tenant, some) = (access.t(), some.iter().map(|id| hex::encode(id.to_bytes())).collect::<Vec<_>>());
+        let rows = sqlx::query(
+            "SELECT id, body FROM actions WHERE tenant_id=$1 AND id IN (SELECT unhex(value) FROM json_each($2)) ORDER BY id",
+        )
+        .bind(tenant)
+        .bind(serde_json::to_string(&some).map_err(StoreError::damaged)?)
+        .fetch_all(access.conn())
+        .await?;
         found.extend(all(access, &rows).await?);
     }
-    found.sort_by_key(|action| action.id);
     Ok(found)
+}
+
+/// Actions in these states that changed at `from` or later, in the order of their last change, at most 1,000. The next page
+/// begins behind the last of this one.
+pub async fn changed_since(
+    access: &mut impl Access,
+    states: &[ActionState],
+    from: Timestamp,
+    behind: Option<(Timestamp, ActionId)>,
+) -> Result<Vec<Action>> {
+    let tenant = access.t();
+    let states: Vec<String> = states.iter().map(word).collect();
+    let (at, id) = behind.map_or((i64::MIN, vec![0; 16]), |(at, id)| (at.as_micros(), id.to_bytes().to_vec()));
+    let rows = sqlx::query(
+        "SELECT id, body FROM actions WHERE tenant_id=$1 AND updated_at>=$2 AND (updated_at>$3 OR (updated_at=$3 AND id>$4)) \
+         AND state IN (SELECT value FROM json_each($5)) ORDER BY updated_at, id LIMIT $6",
+    )
+    .bind(tenant)
+    .bind(from.as_micros())
+    .bind(at)
+    .bind(id)
+    .bind(serde_json::to_string(&states).map_err(StoreError::damaged)?)
+    .bind(i64::try_from(READ_AT_ONCE).unwrap_or(i64::MAX))
+    .fetch_all(access.conn())
+    .await?;
+    all(access, &rows).await
 }
 
 pub async fn list(access: &mut impl Access, filter: &Filter, page: &PageRequest) -> Result<Page<Action>> {

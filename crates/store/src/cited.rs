@@ -1,7 +1,7 @@
 //! Copies of cited events, size-capped, so that citations outlive the retention of the bus.
 
 use serde::{Deserialize, Serialize};
-use shieldops_model::{Event, EventId, TimeQuality, Timestamp};
+use shieldops_model::{Event, EventId, TenantId, TimeQuality, Timestamp};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -21,7 +21,27 @@ struct Copy {
     ingested_at: Timestamp,
     time_quality: TimeQuality,
     demo: bool,
+    /// Absent on copies from before it was known.
+    #[serde(default)]
+    unchecked: bool,
     raw: Vec<u8>,
+}
+
+impl Copy {
+    fn event(self, tenant: TenantId, id: EventId) -> Event {
+        Event {
+            id,
+            tenant,
+            source: self.source,
+            format: self.format,
+            time: self.time,
+            ingested_at: self.ingested_at,
+            time_quality: self.time_quality,
+            demo: self.demo,
+            unchecked: self.unchecked,
+            raw: self.raw.into(),
+        }
+    }
 }
 
 /// Copies an event; one that is kept already is left alone.
@@ -34,6 +54,7 @@ pub async fn keep(tx: &mut Tx, event: &Event) -> Result<()> {
         ingested_at: event.ingested_at,
         time_quality: event.time_quality,
         demo: event.demo,
+        unchecked: event.unchecked,
         raw: event.raw.iter().take(MAX_BYTES).copied().collect(),
     };
     let body = seal(tx, TABLE, &row, &copy)?;
@@ -59,33 +80,61 @@ pub async fn find(access: &mut impl Access, id: EventId) -> Result<Option<Event>
     let Some(row) = row else { return Ok(None) };
     let body: Vec<u8> = row.try_get("body")?;
     let copy: Copy = open(access, TABLE, &id.to_bytes(), &body)?;
-    Ok(Some(Event {
-        id,
-        tenant: access.tenant(),
-        source: copy.source,
-        format: copy.format,
-        time: copy.time,
-        ingested_at: copy.ingested_at,
-        time_quality: copy.time_quality,
-        demo: copy.demo,
-        raw: copy.raw.into(),
-    }))
+    Ok(Some(copy.event(access.tenant(), id)))
 }
 
-/// The formats of these events; fewer than were asked for where some are not kept.
-pub async fn formats(access: &mut impl Access, events: &[EventId]) -> Result<Vec<String>> {
-    let tenant = access.t();
+/// Copies read with one statement.
+const TOGETHER: usize = 200;
+
+/// Copies of these events; fewer than were asked for where some are not kept.
+pub async fn all(access: &mut impl Access, events: &[EventId]) -> Result<Vec<Event>> {
+    let mut found = Vec::new();
+    for events in events.chunks(TOGETHER) {
+        let (tenant, owner) = (access.t(), access.tenant());
+        let rows = sqlx::query(
+            "SELECT event_id, body FROM cited_events WHERE tenant_id=$1 AND event_id IN (SELECT unhex(value) FROM json_each($2))",
+        )
+        .bind(tenant)
+        .bind(hexes(events)?)
+        .fetch_all(access.conn())
+        .await?;
+        for row in &rows {
+            let (id, body): (Vec<u8>, Vec<u8>) = (row.try_get("event_id")?, row.try_get("body")?);
+            let copy = open::<Copy>(access, TABLE, &id, &body)?;
+            let id = EventId::from_bytes(id.try_into().map_err(|_long| StoreError::damaged("cited_events: event_id"))?);
+            found.push(copy.event(owner, id));
+        }
+    }
+    Ok(found)
+}
+
+fn hexes(events: &[EventId]) -> Result<String> {
     let ids: Vec<String> = events.iter().map(|event| hex::encode(event.to_bytes())).collect();
+    serde_json::to_string(&ids).map_err(StoreError::damaged)
+}
+
+/// How an event came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    pub format: String,
+    /// By a listener that asks nobody who they are.
+    pub unchecked: bool,
+}
+
+/// How these events came; fewer than were asked for where some are not kept.
+pub async fn ways(access: &mut impl Access, events: &[EventId]) -> Result<Vec<Way>> {
+    let tenant = access.t();
     let rows = sqlx::query(
         "SELECT event_id, body FROM cited_events WHERE tenant_id=$1 AND event_id IN (SELECT unhex(value) FROM json_each($2))",
     )
     .bind(tenant)
-    .bind(serde_json::to_string(&ids).map_err(StoreError::damaged)?)
+    .bind(hexes(events)?)
     .fetch_all(access.conn())
     .await?;
-    let format = |row: &AnyRow| -> Result<String> {
+    let way = |row: &AnyRow| -> Result<Way> {
         let (id, body): (Vec<u8>, Vec<u8>) = (row.try_get("event_id")?, row.try_get("body")?);
-        Ok(open::<Copy>(access, TABLE, &id, &body)?.format)
+        let Copy { format, unchecked, .. } = open(access, TABLE, &id, &body)?;
+        Ok(Way { format, unchecked })
     };
-    rows.iter().map(format).collect()
+    rows.iter().map(way).collect()
 }

@@ -12,6 +12,8 @@ use crate::{
 };
 
 const TABLE: &str = "plans";
+/// Plans that are read by one query.
+const READ_AT_ONCE: i64 = 1_000;
 
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -134,14 +136,38 @@ pub async fn count_in_state(access: &mut impl Access, state: PlanState) -> Resul
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Plans in a state, oldest first: what recovery and expiry walk.
+/// Plans in a state, oldest first, all of them: what recovery walks.
 pub async fn in_state(access: &mut impl Access, state: PlanState) -> Result<Vec<Plan>> {
+    let mut found: Vec<Plan> = Vec::new();
+    loop {
+        let (tenant, behind) = (access.t(), found.last().map_or_else(|| vec![0; 16], |plan| plan.id.to_bytes().to_vec()));
+        let rows =
+            sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state=$2 AND id>$3 ORDER BY id LIMIT $4")
+                .bind(tenant)
+                .bind(word(&state))
+                .bind(behind)
+                .bind(READ_AT_ONCE)
+                .fetch_all(access.conn())
+                .await?;
+        found.extend(all(access, &rows).await?);
+        if i64::try_from(rows.len()).unwrap_or(i64::MAX) < READ_AT_ONCE {
+            return Ok(found);
+        }
+    }
+}
+
+/// The plans that undo something of this one and wait or run, oldest first.
+pub async fn open_undos(access: &mut impl Access, of: PlanId) -> Result<Vec<Plan>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state=$2 ORDER BY id LIMIT 1000")
-        .bind(tenant)
-        .bind(word(&state))
-        .fetch_all(access.conn())
-        .await?;
+    let rows =
+        sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state IN ($2,$3,$4) AND undo_of=$5 ORDER BY id")
+            .bind(tenant)
+            .bind(word(&PlanState::Proposed))
+            .bind(word(&PlanState::Approved))
+            .bind(word(&PlanState::Executing))
+            .bind(of.to_bytes().to_vec())
+            .fetch_all(access.conn())
+            .await?;
     all(access, &rows).await
 }
 
@@ -165,18 +191,17 @@ pub async fn left_planned(access: &mut impl Access, now: Timestamp) -> Result<Ve
     all(access, &rows).await
 }
 
-/// Proposed and approved plans whose time is over, oldest first, at most 1,000.
+/// Proposed plans whose time is over, oldest first, at most 1,000: they end, and the next look has the rest.
 pub async fn overdue(access: &mut impl Access, now: Timestamp) -> Result<Vec<Plan>> {
     let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT id, body FROM plans WHERE tenant_id=$1 AND state IN ($2,$3) AND expires_at<=$4 ORDER BY id LIMIT 1000",
-    )
-    .bind(tenant)
-    .bind(word(&PlanState::Proposed))
-    .bind(word(&PlanState::Approved))
-    .bind(now.as_micros())
-    .fetch_all(access.conn())
-    .await?;
+    let rows =
+        sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state=$2 AND expires_at<=$3 ORDER BY id LIMIT $4")
+            .bind(tenant)
+            .bind(word(&PlanState::Proposed))
+            .bind(now.as_micros())
+            .bind(READ_AT_ONCE)
+            .fetch_all(access.conn())
+            .await?;
     all(access, &rows).await
 }
 

@@ -1,6 +1,9 @@
-//! Registered targets.
+//! Registered targets, and how high those stood that are gone.
 
-use shieldops_model::{Target, TargetId, id, ssh::Keyed, target::TargetRef};
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+use shieldops_model::{Standing, Target, TargetId, Timestamp, id, ssh::Keyed, target::TargetRef};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -9,6 +12,7 @@ use crate::{
 };
 
 const TABLE: &str = "targets";
+const FORMER: &str = "former_targets";
 
 pub async fn insert(tx: &mut Tx, target: &Target) -> Result<()> {
     let row = target.id.to_bytes();
@@ -51,17 +55,78 @@ pub async fn update(tx: &mut Tx, target: &mut Target) -> Result<()> {
     Ok(())
 }
 
-pub async fn remove(tx: &mut Tx, id: TargetId) -> Result<()> {
+/// Removes a target; how high it stood is remembered.
+pub async fn remove(tx: &mut Tx, target: &Target, now: Timestamp) -> Result<()> {
     let done = sqlx::query("DELETE FROM targets WHERE tenant_id=$1 AND id=$2")
         .bind(tx.t())
-        .bind(id.to_bytes().to_vec())
+        .bind(target.id.to_bytes().to_vec())
         .execute(tx.conn())
         .await?;
     if done.rows_affected() == 0 {
         return Err(StoreError::NotFound);
     }
-    tx.touched("target", id, 0);
+    remember(tx, target, now).await?;
+    tx.touched("target", target.id, 0);
     Ok(())
+}
+
+/// By what a host is known again: the name of its target, its address and its key. Hashes: addresses rest sealed.
+fn tokens(target: &Target) -> BTreeSet<String> {
+    let mut known = vec![format!("name {} {}", target.kind.as_str(), target.name)];
+    if let Some(ssh) = &target.ssh {
+        let address = ssh.address.parse::<std::net::IpAddr>().map(|at| at.to_canonical().to_string());
+        let address = address.unwrap_or_else(|_name| ssh.address.trim_end_matches('.').to_lowercase());
+        known.push(format!("address {address}"));
+        // The key alone: whatever stands behind it is a comment.
+        let key: Vec<&str> = ssh.host_key.split_ascii_whitespace().take(2).collect();
+        known.push(format!("key {}", key.join(" ")));
+    }
+    known.into_iter().map(|text| hex::encode(Sha256::digest(text))).collect()
+}
+
+/// Remembers how high a target stands as what it is, in the place of what was remembered of such a one before.
+pub async fn remember(tx: &mut Tx, target: &Target, now: Timestamp) -> Result<()> {
+    let standing = target.standing();
+    for token in tokens(target) {
+        let body = seal(tx, FORMER, token.as_bytes(), &standing)?;
+        sqlx::query(
+            "INSERT INTO former_targets (tenant_id, token, at, body) VALUES ($1,$2,$3,$4) \
+             ON CONFLICT (tenant_id, token) DO UPDATE SET at=excluded.at, body=excluded.body",
+        )
+        .bind(tx.t())
+        .bind(&token)
+        .bind(now.as_micros())
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
+
+/// How high other targets stand that are the same host as this one, by name, address or key. Where there is none, how high
+/// the last one stood that was.
+pub async fn same_host(access: &mut impl Access, target: &Target) -> Result<Vec<Standing>> {
+    let mine = tokens(target);
+    let (mut left, mut found) = (mine.clone(), Vec::new());
+    for other in all(access).await?.into_iter().filter(|other| other.id != target.id) {
+        let known = tokens(&other);
+        if known.is_disjoint(&mine) {
+            continue;
+        }
+        left.retain(|token| !known.contains(token));
+        found.push(other.standing());
+    }
+    for token in left {
+        let tenant = access.t();
+        let body: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT body FROM former_targets WHERE tenant_id=$1 AND token=$2")
+                .bind(tenant)
+                .bind(&token)
+                .fetch_optional(access.conn())
+                .await?;
+        found.extend(body.map(|body| open::<Standing>(access, FORMER, token.as_bytes(), &body)).transpose()?);
+    }
+    Ok(found)
 }
 
 pub async fn find(access: &mut impl Access, id: TargetId) -> Result<Option<Target>> {
@@ -102,10 +167,10 @@ pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<T
     Ok(page.page(items?, |target| target.id.to_string()))
 }
 
-/// Every target, for an investigation and for policy; at most 10,000.
+/// Every target, for an investigation and for policy: registered by people, one by one.
 pub async fn all(access: &mut impl Access) -> Result<Vec<Target>> {
     let tenant = access.t();
-    let rows = sqlx::query("SELECT id, body FROM targets WHERE tenant_id=$1 ORDER BY id LIMIT 10000")
+    let rows = sqlx::query("SELECT id, body FROM targets WHERE tenant_id=$1 ORDER BY id")
         .bind(tenant)
         .fetch_all(access.conn())
         .await?;

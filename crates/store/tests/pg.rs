@@ -20,10 +20,14 @@ mod factors;
 mod gate;
 #[path = "it/indicators.rs"]
 mod indicators;
+#[path = "it/jobs.rs"]
+mod jobs;
 #[path = "it/leases.rs"]
 mod leases;
 #[path = "it/lists.rs"]
 mod lists;
+#[path = "it/living.rs"]
+mod living;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/machines.rs"]

@@ -65,7 +65,7 @@ async fn on_protected(
     entries: &[ProtectedEntry],
 ) -> Result<Vec<(Action, ProtectedEntry)>, Problem> {
     let mut found = Vec::new();
-    let live = actions::in_states(access, &THERE).await?;
+    let live = actions::owning(access, &THERE).await?;
     for action in live.into_iter().filter(|action| action.undo_of.is_none() && action.class == "reversible") {
         let reach = reach(registry, &action);
         if let Some(entry) = entries.iter().find(|entry| touches(&action, &reach, entry)) {

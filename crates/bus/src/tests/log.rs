@@ -9,7 +9,7 @@ use crate::Error;
 fn what_was_appended_is_read_back_as_it_was() {
     let world = World::new();
     let bus = world.open();
-    let first = NewEvent { demo: true, time_quality: TimeQuality::Missing, ..text("one") };
+    let first = NewEvent { demo: true, unchecked: true, time_quality: TimeQuality::Missing, ..text("one") };
     let second = NewEvent {
         source: "nginx".into(),
         format: "access/1".into(),
@@ -29,6 +29,7 @@ fn what_was_appended_is_read_back_as_it_was() {
             time: event.time,
             time_quality: event.time_quality,
             demo: event.demo,
+            unchecked: event.unchecked,
             raw: event.raw.clone(),
         };
         assert_eq!((read, event.ingested_at, event.tenant), (new, START, tenant()));

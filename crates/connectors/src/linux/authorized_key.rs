@@ -281,6 +281,10 @@ impl Capability for RemoveAuthorizedKey {
         observed.lines.hold(&wanted.lines)
     }
 
+    fn half_way(&self, there: &State, from: &State) -> bool {
+        there.lines.between(&from.lines)
+    }
+
     fn not_checkable(&self, params: &Params) -> Vec<String> {
         vec![
             format!("sessions of {} that are up, whichever key they came in by", params.user),

@@ -258,6 +258,10 @@ impl Capability for DisableCronEntry {
         observed.lines.hold(&wanted.lines)
     }
 
+    fn half_way(&self, there: &State, from: &State) -> bool {
+        there.lines.between(&from.lines)
+    }
+
     fn takes_effect_after(&self) -> Option<Duration> {
         Some(Duration::from_millis(SETTLE_MS))
     }

@@ -87,6 +87,16 @@ impl Lines {
         !self.copies.iter().any(|copy| copy.enabled)
     }
 
+    /// Whether these are lines of `from`, each in force or not: a change of several files that ended half-way.
+    pub(super) fn between(&self, from: &Self) -> bool {
+        let names = |lines: &Self| {
+            let mut names: Vec<_> = lines.copies.iter().map(|copy| (copy.path.clone(), copy.line_sha256.clone())).collect();
+            names.sort();
+            names
+        };
+        names(self) == names(from)
+    }
+
     /// The same with every line in force, or none.
     pub(super) fn all(&self, enabled: bool) -> Self {
         let copies = self.copies.iter().map(|copy| Copy { enabled, ..copy.clone() }).collect();
@@ -174,6 +184,8 @@ impl Job for Set {
             return refused("the lines changed since they were read: nothing was done");
         }
         let marker = on.with().marker.clone();
+        let mut ready = Vec::new();
+        // Every file is judged before the first is written: what cannot be done as a whole is not begun.
         for place in &self.places {
             let Some(file) = on.read(&place.path, place.who, MAX_TEXT)? else { continue };
             let bytes = rewritten(&file.bytes, &self.which, &marker, &self.action, |line| {
@@ -183,10 +195,13 @@ impl Job for Set {
                 continue;
             }
             check(&place.path, &file.seen)?;
+            ready.push((place, file.seen, bytes));
+        }
+        for (place, seen, bytes) in ready {
             let sha256 = ground::sha256(&bytes);
             let before = self.to.files.iter().find(|whole| whole.path == place.path && whole.sha256 == sha256);
-            let making = Making::like(&file.seen, before.map(|whole| whole.mtime_ns));
-            on.write(&place.path, place.who, Some(&file.seen), &bytes, making)?;
+            let making = Making::like(&seen, before.map(|whole| whole.mtime_ns));
+            on.write(&place.path, place.who, Some(&seen), &bytes, making)?;
         }
         Ok(())
     }

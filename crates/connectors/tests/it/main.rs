@@ -8,11 +8,13 @@
 )]
 
 mod crash;
+mod cut_off;
 mod ended;
 mod engine;
 mod evidence;
 mod files;
 mod gate;
+mod guarded;
 mod hosts;
 mod live;
 mod many;
@@ -28,3 +30,4 @@ mod sshd;
 mod stored;
 mod support;
 mod users;
+mod waiting;

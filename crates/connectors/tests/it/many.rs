@@ -143,7 +143,7 @@ async fn what_a_person_took_back_automation_does_not_do_again() {
 async fn break_glass_replaces_approvals_and_nothing_else() {
     let world = World::new("sim/test");
     let plan = world.propose(json!({"address": ATTACKER})).await;
-    let weak = shieldops_respond::Person { strong: false, ..person(1) };
+    let weak = shieldops_respond::Person { confirmed: None, ..person(1) };
     assert!(matches!(
         world.engine.break_glass(plan.id, &plan.hash, &weak, "it burns").await,
         Err(Error::StrongSession)
@@ -193,6 +193,29 @@ async fn a_rescue_needs_the_records_and_the_keys_only_and_leaves_what_others_cha
     assert_eq!(rescued, 2, "written down once each");
     let left = Offline::read(world.folder.path(), |_| Ok(key.clone())).unwrap();
     assert!(left.is_empty(), "no record is left");
+}
+
+/// One wants a block for good and one for a day; who wanted it for good lets go: the effect is timed now, and nobody but
+/// its owners changed it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rescue_takes_back_an_effect_whose_owners_changed_how_long_it_lasts() {
+    let world = World::new("sim/test");
+    let key = DataKey::generate(&mut rand::rng());
+    let engine = rescuing(&world, &key);
+    let mut done = Vec::new();
+    for params in [json!({"address": ATTACKER}), json!({"address": ATTACKER, "expires_in_s": 86_400})] {
+        let plan = engine.propose(world.request(params)).await.unwrap();
+        engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+        world.idle().await;
+        done.push(world.action(&plan.actions[0]).await);
+    }
+    assert_eq!(engine.undo(done[0].id, &person(2), "no longer").await.unwrap().state, ActionState::Undone);
+    assert!(!world.reaches(ATTACKER).await, "the other one wants it for a day");
+    let registry = Registry::new(shieldops_connectors::capabilities(Arc::clone(&world.linux))).unwrap();
+    let found = Offline::read(world.folder.path(), |_| Ok(key.clone())).unwrap();
+    let lines = found.undo_all(&registry, "uid 0", || world.clock.now()).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.outcome).collect::<Vec<_>>(), [Rescued::Undone], "{lines:?}");
+    assert!(world.reaches(ATTACKER).await);
 }
 
 fn rescuing(world: &World, key: &DataKey) -> Arc<Engine> {

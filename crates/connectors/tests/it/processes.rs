@@ -58,6 +58,27 @@ async fn another_process_of_the_same_number_is_never_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_runs_another_program_since_the_plan_is_not_taken_for_gone() {
+    let Some(world) = World::rooted().await else { return };
+    let said = world
+        .sh("setsid sh -c 'while ! test -e /home/go; do sleep 0.1; done; exec sleep 600' >/dev/null 2>&1 & echo $!");
+    let runs = |program: &str| {
+        let is = format!("grep -qx {program} /proc/{said}/comm");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while !world.sh_of(&is).0 && std::time::Instant::now() < deadline {}
+        assert!(world.sh_of(&is).0, "it does not run {program}");
+    };
+    runs("sh");
+    let pid: u32 = said.parse().unwrap();
+    let plan = world.try_plan(KILL, json!({"pid": pid})).await.unwrap();
+    world.sh("touch /home/go");
+    runs("sleep");
+    let action = world.carry_out(plan).await;
+    assert_eq!(action.state, ActionState::Aborted, "{:?}", action.detail);
+    assert!(world.lives(pid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_starts_it_again_is_shown() {
     let Some(world) = World::rooted().await else { return };
     world.sh("cp /bin/sleep /home/again; printf 'while true; do /home/again 600; done' > /home/loop; setsid sh /home/loop >/dev/null 2>&1 &");

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use shieldops_connectors::linux::{Linux, LinuxOptions, TwinOptions};
 use shieldops_model::{
-    Action, Criticality, Environment, FixedClock, Id, Plan, PlanState, ProposedAction, Target, TargetKind, TargetRef,
-    Timestamp,
+    Action, Confirmation, ConfirmedWith, Criticality, Environment, FixedClock, Id, Plan, PlanState, ProposedAction, Target,
+    TargetKind, TargetRef, Timestamp,
 };
 use shieldops_policy::Policy;
 use shieldops_respond::{
@@ -53,7 +53,8 @@ pub(crate) fn person(n: u128) -> Person {
         user: Id::from_bits(n),
         name: format!("person {n}"),
         client_addr: Some("192.0.2.7".to_owned()),
-        strong: true,
+        // No clock of these tests outlives it.
+        confirmed: Some(Confirmation::new(ConfirmedWith::Passkey, Timestamp::from_secs(4_000_000_000))),
     }
 }
 
@@ -110,6 +111,13 @@ impl World {
         let tracker = TaskTracker::new();
         let engine = engine(&linux, &journal, &clock, CrashPoints::none(), &tracker);
         Self { folder, clock, linux, journal, engine, target: name.to_owned(), tracker }
+    }
+
+    /// One more target beside the first.
+    pub(crate) fn another(&self, number: u128) -> String {
+        let name = format!("sim/another-{number}");
+        self.journal.put_target(Target { id: Id::from_bits(1_000 + number), ..target(&name) });
+        name
     }
 
     pub(crate) fn tracker(&self) -> TaskTracker {

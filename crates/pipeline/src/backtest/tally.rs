@@ -246,6 +246,7 @@ mod tests {
             ingested_at: time,
             time_quality: TimeQuality::Good,
             demo: false,
+            unchecked: false,
             raw: bytes::Bytes::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 mod around;
 
-use std::{fmt::Display, net::IpAddr};
+use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -10,13 +10,13 @@ use serde_json::Value;
 use shieldops_model::{
     Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
 };
-use shieldops_policy::GateSettings;
+use shieldops_policy::{GateSettings, ProtectedEntry};
 use shieldops_store::{
-    Actor, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox, peers,
+    Actor, Job, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox, peers,
     people, plans, targets,
 };
 
-use crate::{Outcomes, Surroundings};
+use crate::{Lifelines, Outcomes, Surroundings};
 
 use super::{Automation, Change, Entry, InForce, Journal, JournalError, Step, Write, notices};
 
@@ -26,6 +26,7 @@ pub struct StoreJournal {
     scope: TenantScope,
     /// Syslog is taken from senders that prove nothing.
     open_syslog: bool,
+    server: Arc<Lifelines>,
 }
 
 impl From<StoreError> for JournalError {
@@ -42,7 +43,13 @@ type Stored<T> = Result<T, JournalError>;
 
 impl StoreJournal {
     pub fn new(scope: TenantScope, open_syslog: bool) -> Self {
-        Self { scope, open_syslog }
+        Self { scope, open_syslog, server: Arc::default() }
+    }
+
+    /// With what the server lives by.
+    #[must_use]
+    pub fn living_by(self, server: Arc<Lifelines>) -> Self {
+        Self { server, ..self }
     }
 
     async fn read(&self) -> Stored<Reader> {
@@ -74,8 +81,29 @@ impl Journal for StoreJournal {
         Ok(plans::left_planned(&mut self.read().await?, now).await?)
     }
 
-    async fn actions_in(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
-        Ok(actions::in_states(&mut self.read().await?, states).await?)
+    async fn overdue(&self, now: Timestamp) -> Stored<Vec<Plan>> {
+        Ok(plans::overdue(&mut self.read().await?, now).await?)
+    }
+
+    async fn open_undos(&self, of: PlanId) -> Stored<Vec<Plan>> {
+        Ok(plans::open_undos(&mut self.read().await?, of).await?)
+    }
+
+    async fn owning(&self, states: &[ActionState]) -> Stored<Vec<Action>> {
+        Ok(actions::owning(&mut self.read().await?, states).await?)
+    }
+
+    async fn due(&self, now: Timestamp) -> Stored<Vec<Action>> {
+        Ok(actions::due(&mut self.read().await?, now).await?)
+    }
+
+    async fn changed_since(
+        &self,
+        states: &[ActionState],
+        from: Timestamp,
+        behind: Option<(Timestamp, ActionId)>,
+    ) -> Stored<Vec<Action>> {
+        Ok(actions::changed_since(&mut self.read().await?, states, from, behind).await?)
     }
 
     async fn plan_for(&self, incident: IncidentId, proposal: &str) -> Stored<Option<Plan>> {
@@ -127,6 +155,24 @@ impl Journal for StoreJournal {
 
     async fn rules_of(&self, incident: IncidentId) -> Stored<Vec<String>> {
         Ok(alerts::rules_in(&mut self.read().await?, incident).await?)
+    }
+
+    async fn is_anothers(&self, action: ActionId) -> Stored<bool> {
+        if actions::find(&mut self.read().await?, action).await?.is_some() {
+            return Ok(false);
+        }
+        let store = self.scope.store();
+        for tenant in store.tenants().await?.into_iter().filter(|tenant| tenant.id != self.scope.tenant()) {
+            let theirs = store.job(tenant.id, Job::Response)?;
+            if actions::find(&mut theirs.read().await?, action).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn lifelines(&self, now: Timestamp) -> Stored<Vec<ProtectedEntry>> {
+        around::lifelines(&self.scope, &self.server, now).await
     }
 
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shieldops_model::{Action, ActionState, Owner, Plan};
 use shieldops_policy::{Class, Evaluation, Grant, Permit};
 
-use super::{End, Seen, children::Children, conclude, unsafe_now};
+use super::{End, Seen, children::Children, conclude};
 use crate::{
     Change, Engine, Error, Fault, Site, Write,
     diff::told,
@@ -41,7 +41,7 @@ impl Engine {
             Ok(observed) => observed,
             Err(fault) => return self.abort(turn, action, unread(&fault)).await,
         };
-        if let Some(why) = unsafe_now(turn.plan, ready, &there.facts) {
+        if let Some(why) = self.unsafe_now(turn.plan, ready, &there.facts).await? {
             return self.abort(turn, action, why).await;
         }
         let before = match self.before_owners(&action, ready, &there.state).await? {
@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// An effect that could cut our own way stays only when it is verified over that way and then disarmed.
-    async fn secure(&self, turn: &Turn<'_>, action: &Action, wanted: &Value, end: End) -> Result<End, Error> {
+    pub(super) async fn secure(&self, turn: &Turn<'_>, action: &Action, wanted: &Value, end: End) -> Result<End, Error> {
         let ready = turn.ready;
         if action.undo_of.is_some() || ready.capability.reverts_after(&ready.target, &action.params)?.is_none() {
             return Ok(end);
@@ -208,12 +208,16 @@ impl Engine {
     }
 
     /// From here on the action wants the effect, until its own time is over; an adopted one, until the effect's.
+    /// What is done for good leaves no state to want.
     fn own(&self, action: &mut Action, ready: &Ready, before: &Value) -> Result<Vec<Write>, Error> {
         if action.applied_at.is_none() {
             action.applied_at = Some(self.now());
             if action.adopts.is_none() {
                 action.expires_at = ready.capability.lasts(&action.params)?.map(|span| self.now().plus(span));
             }
+        }
+        if ready.capability.describe().class != Class::Reversible {
+            return Ok(Vec::new());
         }
         let owner = Owner { action_id: action.id, expires_at: action.expires_at };
         Ok(vec![
@@ -293,7 +297,7 @@ pub(crate) fn reads(ready: &Ready) -> bool {
 }
 
 /// The effect is there and will not stay: the target's own timer takes it back.
-fn reverting(why: &str) -> End {
+pub(super) fn reverting(why: &str) -> End {
     let detail = format!("the effect could not be made to stay and the target takes it back by itself: {why}");
     End { state: ActionState::Unverified, detail: Some(detail), side: "to" }
 }

@@ -29,7 +29,7 @@ impl Engine {
         let row = self.get_action(id).await?.target_id;
         let _held = self.hold_targets([row]).await;
         let original = self.get_action(id).await?;
-        if let Some(plan) = self.open_undo(id).await? {
+        if let Some(plan) = self.open_undo(&original).await? {
             return Ok(Some(plan.id));
         }
         if !stands(&original) {

@@ -1,7 +1,7 @@
 //! Undo of many: a whole plan, or everything that a rule, a person or automation did in a time. Newest first, and what
 //! cannot be undone is named before anything is touched.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use serde_json::json;
@@ -90,6 +90,7 @@ pub struct UndoReport {
 
 /// States in which something may be left to undo.
 const BEGUN: &[ActionState] = &[
+    ActionState::Running,
     ActionState::Settling,
     ActionState::Verified,
     ActionState::Unverified,
@@ -184,11 +185,7 @@ impl Engine {
             UndoScope::Plan(id) => self.get_plan(*id).await?.actions,
             UndoScope::Time { by, from, to } => self.of_time(by, *from, *to).await?,
         };
-        found.retain(|action| action.applied_at.is_some() && action.undo_of.is_none());
-        if found.len() > MAX_UNDONE {
-            let why = format!("{} actions are in scope, more than {MAX_UNDONE}: choose a shorter time", found.len());
-            return Err(Error::Invalid(why));
-        }
+        found.retain(begun);
         found.reverse();
         found.sort_by_key(|action| std::cmp::Reverse(action.applied_at));
         Ok(found)
@@ -198,22 +195,29 @@ impl Engine {
         if from >= to {
             return Err(Error::Invalid("from: want a time before `to`".to_owned()));
         }
-        let mut begun = self.with.journal.actions_in(BEGUN).await?;
-        begun.retain(|action| action.applied_at.is_some_and(|at| at >= from && at < to));
-        begun.sort_by_key(|action| action.id);
-        let mut known: Option<Plan> = None;
-        let mut found = Vec::new();
-        for action in begun {
-            let plan = match known.take().filter(|plan| plan.id == action.plan_id) {
-                Some(plan) => plan,
-                None => self.get_plan(action.plan_id).await?,
-            };
-            if self.is_by(&plan, by).await? {
-                found.push(action);
+        let (mut known, mut found): (Option<Plan>, BTreeMap<ActionId, Action>) = (None, BTreeMap::new());
+        let mut behind = None;
+        loop {
+            // Whatever was begun from then on has changed since then: the history before is not read.
+            let page = self.with.journal.changed_since(BEGUN, from, behind).await?;
+            let Some(last) = page.last() else { return Ok(found.into_values().collect()) };
+            behind = Some((last.updated_at, last.id));
+            let within = |action: &Action| action.applied_at.is_some_and(|at| at >= from && at < to);
+            for action in page.into_iter().filter(|action| begun(action) && within(action)) {
+                let plan = match known.take().filter(|plan| plan.id == action.plan_id) {
+                    Some(plan) => plan,
+                    None => self.get_plan(action.plan_id).await?,
+                };
+                if self.is_by(&plan, by).await? {
+                    found.insert(action.id, action);
+                }
+                known = Some(plan);
             }
-            known = Some(plan);
+            if found.len() > MAX_UNDONE {
+                let why = format!("more than {MAX_UNDONE} actions are in scope: choose a shorter time");
+                return Err(Error::Invalid(why));
+            }
         }
-        Ok(found)
     }
 
     async fn is_by(&self, plan: &Plan, by: &By) -> Result<bool, Error> {
@@ -232,7 +236,11 @@ impl Engine {
             ActionState::Undone | ActionState::Expired => {
                 return Ok((Prospect::Nothing, Some(format!("it is {} already", word(&action.state)))));
             }
-            ActionState::Planned | ActionState::Running | ActionState::Skipped | ActionState::Aborted => {
+            ActionState::Running => {
+                let why = "it is being done now: its undo waits for its plan to end; halt automation so that nothing follows";
+                return Ok((Prospect::Unknown, Some(why.to_owned())));
+            }
+            ActionState::Planned | ActionState::Skipped | ActionState::Aborted => {
                 return Ok((Prospect::Nothing, Some(format!("it is {}: nothing was done", word(&action.state)))));
             }
             _ => {}
@@ -261,6 +269,10 @@ impl Engine {
         let why = (others > 0).then(|| format!("{others} other live actions want the effect: it stays in force"));
         Ok((Prospect::Undo, why))
     }
+}
+
+fn begun(action: &Action) -> bool {
+    action.applied_at.is_some() && action.undo_of.is_none()
 }
 
 fn report(preview: bool, items: Vec<UndoItem>) -> UndoReport {

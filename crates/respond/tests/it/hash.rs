@@ -13,7 +13,8 @@ type Changed<T> = (&'static str, fn(&mut T));
 
 fn told() -> Override {
     let person = person(9);
-    Override { by: person.user, name: person.name, reason: "it burns".to_owned(), at: START, client_addr: None }
+    let (by, confirmed) = (person.user, person.confirmed);
+    Override { by, name: person.name, reason: "it burns".to_owned(), at: START, client_addr: None, confirmed }
 }
 
 /// Each changes one thing of what an approver sees of an action.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod away;
+mod foreign;
 mod freeze;
 mod hash;
 mod lifting;

@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shieldops_model::{Action, ControlPath, Environment, FixedClock, Id, Plan, ProposedAction, Target, Timestamp};
+use shieldops_model::{
+    Action, Confirmation, ConfirmedWith, ControlPath, Environment, FixedClock, Id, Plan, ProposedAction, Target, Timestamp,
+};
 use shieldops_policy::{Facts, GateSettings, Policy};
 use shieldops_respond::{
     Capability, Class, CrashPoints, Dependant, Description, Engine, EngineOptions, Fault, Journal as _, Observed,
@@ -159,7 +161,8 @@ pub(crate) fn person(n: u128) -> Person {
         user: Id::from_bits(n),
         name: format!("person {n}"),
         client_addr: Some("192.0.2.7".to_owned()),
-        strong: true,
+        // No clock of these tests outlives it.
+        confirmed: Some(Confirmation::new(ConfirmedWith::Passkey, Timestamp::from_secs(4_000_000_000))),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) async fn start(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let clock = Arc::clone(sink.intake.store.clock());
+    // A listener takes lines from anybody; files and the journal are this host's own.
+    let listened: Arc<dyn Sink> = Arc::new(TenantSink { unchecked: true, ..sink.clone() });
     let sink: Arc<dyn Sink> = Arc::new(sink);
     let places: Arc<dyn Checkpoints> = Arc::new(Places::open(settings.data_dir.join("places.json"))?);
     let syslog = &settings.ingest.syslog;
@@ -37,7 +39,7 @@ pub(crate) async fn start(
         let config =
             SyslogConfig { udp: syslog.udp, tcp: syslog.tcp, tls, hint: None, limits: SyslogLimits::default() };
         let listener = SyslogListener::bind(config, clock).await.context("cannot listen for syslog")?;
-        tasks.spawn(listener.run(Arc::clone(&sink), stop.clone()));
+        tasks.spawn(listener.run(listened, stop.clone()));
     }
     for file in &settings.ingest.files {
         let tail = Tail::new(vec![file.path.clone()], file.source.clone(), Arc::clone(&places));

@@ -223,8 +223,64 @@ fn a_target_is_lowered_by_two_people_and_plans_for_it_end() {
     org.admin.call("PATCH", &path, Some(&json!({"criticality": "low"}))).refused(400, "invalid_request");
     let lower = json!({"criticality": "low", "reason": "nobody uses it"});
     let overtaken = org.admin.call("PATCH", &path, Some(&lower)).json();
+    assert_eq!(overtaken.get("replaces"), None, "{overtaken}");
     org.admin.call("PATCH", &path, Some(&json!({"owner": "ann"}))).ok();
     confirm(&second, &overtaken).refused(409, "conflict");
+}
+
+#[test]
+fn to_remove_a_target_or_register_its_host_again_is_no_way_around_the_second_person() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let mallory = org.member("mallory", "operator");
+    let row = |environment: &str, protected: bool| {
+        json!({"kind": "linux_host", "name": "sim/till", "environment": environment, "criticality": "high",
+            "labels": {"role": "till"}, "protected": protected})
+    };
+    let made = org.admin.post("/api/v1/targets", &row("production", true));
+    let path = format!("/api/v1/targets/{}", text(&made["id"]));
+    assert_eq!(mallory.call("DELETE", &path, None).status, 204, "nobody can act on it any more");
+    for lower in [row("staging", true), row("production", false)] {
+        let refused = mallory.call("POST", "/api/v1/targets", Some(&lower));
+        refused.refused(409, "conflict");
+        assert!(refused.text.contains("takes two people") && refused.text.contains("production"), "{}", refused.text);
+    }
+    let mut other_labels = row("production", true);
+    other_labels["labels"] = json!({"role": "web"});
+    mallory.call("POST", "/api/v1/targets", Some(&other_labels)).refused(409, "conflict");
+    let again = mallory.post("/api/v1/targets", &row("production", true));
+    let path = format!("/api/v1/targets/{}", text(&again["id"]));
+    let lower = json!({"environment": "development", "protected": false, "reason": "it is a toy now"});
+    let asked = mallory.call("PATCH", &path, Some(&lower));
+    assert_eq!((asked.status, confirm(&org.admin, &asked.json()).status), (202, 200), "{}", asked.text);
+    assert_eq!(mallory.call("DELETE", &path, None).status, 204);
+    assert_eq!(mallory.call("POST", "/api/v1/targets", Some(&row("development", false))).status, 201, "two agreed to it");
+}
+
+#[test]
+fn a_second_request_to_lower_a_target_says_which_one_it_withdraws_and_so_does_that_one() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let second = org.member("bea", "operator");
+    target(&org, "sim/web", "production");
+    let path = format!("/api/v1/targets/{}", text(&org.admin.items("/api/v1/targets")[0]["id"]));
+    let ask = |who: &Caller, body: Value| {
+        let asked = who.call("PATCH", &path, Some(&body));
+        assert_eq!(asked.status, 202, "{}", asked.text);
+        asked.json()
+    };
+    let first = ask(&org.admin, json!({"environment": "staging", "reason": "it moved"}));
+    let newer = ask(&second, json!({"environment": "development", "reason": "it is a playground"}));
+    assert_eq!(newer["replaces"], first["id"], "{newer}");
+    let shown = org.admin.get(&format!("{CHANGES}/{}", text(&first["id"])));
+    assert_eq!((&shown["state"], &shown["replaced_by"]), (&json!("withdrawn"), &newer["id"]), "{shown}");
+    let refused = confirm(&second, &first);
+    refused.refused(409, "conflict");
+    assert!(refused.text.contains(&text(&newer["id"])), "{}", refused.text);
+    let entries = org.admin.items("/api/v1/ledger?kind=gate_change.withdrawn");
+    assert_eq!(entries[0]["payload"]["replaced_by"], newer["id"], "{entries:?}");
+    assert_eq!(confirm(&org.admin, &newer).status, 200);
+    assert_eq!(org.admin.items("/api/v1/targets")[0]["environment"], "development");
 }
 
 #[test]

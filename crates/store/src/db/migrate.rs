@@ -53,6 +53,9 @@ pub(crate) const STEPS: &[Step] = &[
     step!(19, "tenant_policies", "0019_tenant_policies.sql"),
     step!(20, "alert_reads", "0020_alert_reads.sql"),
     step!(21, "by_grant", "0021_by_grant.sql"),
+    step!(22, "confirmed_with", "0022_confirmed_with.sql"),
+    step!(23, "what_lives", "0023_what_lives.sql"),
+    step!(24, "alert_windows", "0024_alert_windows.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

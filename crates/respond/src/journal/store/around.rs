@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use shieldops_model::{EventId, IncidentStatus, Plan, Severity, Timestamp};
-use shieldops_policy::{AddressSource, Autonomy, GateSettings, Lowered, StandingGrant};
+use shieldops_policy::{
+    AddressSource, Autonomy, GateSettings, Lowered, ProtectedEntry, ProtectedKind, StandingGrant,
+};
 use shieldops_store::{
     Reader, StoreError, TenantScope, alerts, cited,
     gate::{self, Gate},
     incidents,
 };
 
-use crate::{JournalError, PLAN_LIFE, Surroundings};
+use crate::{JournalError, Lifelines, PLAN_LIFE, Surroundings};
 
 /// Events of an incident that are looked at.
 const EVENTS: usize = 500;
-/// Formats whose sender a listener does not check.
-const OPEN_FORMATS: [&str; 3] = ["syslog", "cef", "leef"];
+/// The format of a line that came by a listener and looks like nothing else.
+const OPEN_FORMAT: &str = "syslog";
 
 pub(super) async fn read(
     scope: &TenantScope,
@@ -36,6 +38,26 @@ pub(super) async fn read(
     let grants = known.grants.into_iter().map(grant).collect();
     let uses = known.uses;
     Ok(Surroundings { settings, autonomy, grants, uses, undone, refused, severity, incident_open, address_source })
+}
+
+/// A session that was used within this time has somebody at it.
+const AT_WORK: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// What the server lives by, and the addresses from which this tenant's people work now.
+pub(super) async fn lifelines(
+    scope: &TenantScope,
+    server: &Lifelines,
+    now: Timestamp,
+) -> Result<Vec<ProtectedEntry>, JournalError> {
+    let mut found = server.entries().await;
+    let addresses = scope.store().addresses_in_use(scope.tenant(), now.minus(AT_WORK), now).await?;
+    let addresses: BTreeSet<_> = addresses.iter().filter_map(|text| crate::engine::address(text)).collect();
+    found.extend(addresses.into_iter().map(|address| ProtectedEntry {
+        kind: ProtectedKind::Address,
+        value: address.to_string(),
+        why: "somebody who is signed in works from there".to_owned(),
+    }));
+    Ok(found)
 }
 
 /// Settings that cannot be read are no settings: the evaluation fails, and so denies.
@@ -89,7 +111,8 @@ async fn incident(reader: &mut Reader, plan: &Plan) -> Result<(Option<Severity>,
     }
 }
 
-/// Whose word the addresses are: of a sender that nobody checked where any of the incident's events came as plain syslog.
+/// Whose word the addresses are: of a sender that nobody checked where any of the incident's events came by an open listener,
+/// whatever it looks like. Events of before that was known go by their format.
 async fn address_source(reader: &mut Reader, open_syslog: bool, plan: &Plan) -> Result<AddressSource, StoreError> {
     let Some(id) = plan.incident_id else { return Ok(AddressSource::Untrusted) };
     if !open_syslog {
@@ -102,8 +125,8 @@ async fn address_source(reader: &mut Reader, open_syslog: bool, plan: &Plan) -> 
         return Ok(AddressSource::Untrusted);
     }
     let events: Vec<EventId> = events.into_iter().collect();
-    let formats = cited::formats(reader, &events).await?;
-    let checked = |format: &String| !OPEN_FORMATS.iter().any(|known| format.starts_with(known));
-    let all_known = formats.len() == events.len();
-    Ok(if all_known && formats.iter().all(checked) { AddressSource::Authenticated } else { AddressSource::Untrusted })
+    let ways = cited::ways(reader, &events).await?;
+    let checked = |way: &cited::Way| !way.unchecked && !way.format.starts_with(OPEN_FORMAT);
+    let all_known = ways.len() == events.len();
+    Ok(if all_known && ways.iter().all(checked) { AddressSource::Authenticated } else { AddressSource::Untrusted })
 }

@@ -1,0 +1,98 @@
+//! An undo that waits for a second person: until it runs, the action is as it was, is watched, and ends on time.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shieldops_model::{Action, ActionState, Plan, PlanState, Risk};
+use shieldops_respond::{Change, Entry, Journal as _, PLAN_LIFE, Write};
+
+use crate::support::{ATTACKER, World, person, unlimited};
+
+/// A block of ten minutes by a plan that was critical, for an incident that is open: who lets go needs a second person.
+async fn contained() -> (World, Action) {
+    let world = World::new("sim/test");
+    let action = world.done(json!({"address": ATTACKER, "expires_in_s": 600})).await;
+    let mut around = unlimited();
+    around.incident_open = true;
+    world.journal.put_surroundings(around);
+    let plan = Plan { risk: Risk::Critical, ..world.journal.plan(action.plan_id).await.unwrap().unwrap() };
+    let kind = "plan.proposed";
+    let entry = Entry { kind, subjects: Vec::new(), actor: "system:test".to_owned(), payload: json!({}) };
+    let writes = vec![Write::UpdatePlan(Box::new(plan))];
+    world.journal.commit(Change { at: action.updated_at, writes, entry: Some(entry) }).await.unwrap();
+    (world, action)
+}
+
+async fn asked(world: &World, action: &Action) -> Plan {
+    let after = world.engine.undo(action.id, &person(2), "a false alarm").await.unwrap();
+    assert_eq!((after.state, after.owners.len()), (ActionState::Verified, 1), "{:?}", after.detail);
+    let open = world.journal.open_undos(action.plan_id).await.unwrap();
+    assert_eq!(after.detail.unwrap(), format!("the undo waits for approval of {}", open[0].id));
+    assert!(!world.reaches(ATTACKER).await);
+    open[0].clone()
+}
+
+/// Somebody takes the block away by hand.
+fn lift_by_hand(world: &World) {
+    let file = world.folder.path().join("sim/test.json");
+    let mut host: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    host["table"]["sets"]["blocked_v4"]["elements"].as_object_mut().unwrap().clear();
+    std::fs::write(&file, host.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn an_undo_that_is_rejected_leaves_the_action_as_it_was_watched_and_undoable() {
+    let (world, action) = contained().await;
+    let undo = asked(&world, &action).await;
+    assert_eq!(asked(&world, &action).await.id, undo.id, "to ask again asks nobody again");
+    world.engine.reject(undo.id, "it is none", &person(3)).await.unwrap();
+    let after = world.action(&action).await;
+    let said = "its undo was not done: the plan was rejected: it is none";
+    assert_eq!((after.state, after.detail.as_deref()), (ActionState::Verified, Some(said)));
+    let again = asked(&world, &action).await;
+    lift_by_hand(&world);
+    world.engine.reobserve().await.unwrap();
+    assert_eq!(world.action(&action).await.state, ActionState::Drifted, "it is watched while its undo waits");
+    world.engine.approve(again.id, &again.hash, &person(3)).await.unwrap();
+    world.idle().await;
+    assert_eq!(world.action(&action).await.state, ActionState::Undone);
+}
+
+#[tokio::test]
+async fn an_undo_that_nobody_answers_ends_and_another_may_be_asked_for() {
+    let (world, action) = contained().await;
+    let permanent = world.block(ATTACKER).await;
+    let undo = asked(&world, &permanent).await;
+    world.clock.advance(PLAN_LIFE);
+    world.engine.expire_due().await.unwrap();
+    assert_eq!(world.journal.plan(undo.id).await.unwrap().unwrap().state, PlanState::Expired);
+    assert_eq!(world.action(&action).await.state, ActionState::Expired);
+    let after = world.action(&permanent).await;
+    assert_eq!((after.state, after.owners.len()), (ActionState::Verified, 1), "{:?}", after.detail);
+    assert!(!world.reaches(ATTACKER).await);
+}
+
+#[tokio::test]
+async fn the_time_of_an_action_ends_it_while_its_undo_waits_for_somebody() {
+    let (world, action) = contained().await;
+    let undo = asked(&world, &action).await;
+    world.clock.advance(Duration::from_mins(10));
+    world.engine.expire_due().await.unwrap();
+    assert_eq!(world.action(&action).await.state, ActionState::Expired);
+    assert_eq!(world.journal.plan(undo.id).await.unwrap().unwrap().state, PlanState::Superseded);
+    assert!(world.reaches(ATTACKER).await);
+}
+
+/// As an earlier version left it: called undoing, and nobody at it.
+#[tokio::test]
+async fn an_action_that_was_left_undoing_is_undone_when_it_is_asked_for() {
+    let world = World::new("sim/test");
+    let action = world.block(ATTACKER).await;
+    let left = Action { state: ActionState::Undoing, ..world.action(&action).await };
+    let kind = "action.undoing";
+    let entry = Entry { kind, subjects: Vec::new(), actor: "system:test".to_owned(), payload: json!({}) };
+    let writes = vec![Write::UpdateAction(Box::new(left))];
+    world.journal.commit(Change { at: action.updated_at, writes, entry: Some(entry) }).await.unwrap();
+    assert_eq!(world.undo(&action).await.unwrap().state, ActionState::Undone);
+    assert!(world.reaches(ATTACKER).await);
+}
