@@ -18,14 +18,15 @@ pub(crate) fn text(root: &Node, key: &str) -> String {
     root.get(key).and_then(|entry| entry.value.text()).unwrap_or_default().trim().to_owned()
 }
 
-/// The texts of a list, or a text alone.
+/// The texts of a list, as many as a list may have, or a text alone.
 pub(crate) fn texts(root: &Node, key: &str) -> Vec<String> {
     let Some(entry) = root.get(key) else { return Vec::new() };
     let nodes = match &entry.value.kind {
         Kind::List(nodes) => nodes.as_slice(),
         Kind::Scalar { .. } | Kind::Map(_) => std::slice::from_ref(&entry.value),
     };
-    nodes.iter().filter_map(Node::text).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    let nodes = nodes.iter().take(bounds::MAX_ENTRIES);
+    nodes.filter_map(Node::text).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
 }
 
 pub(crate) fn title(root: &Node, report: &mut Report) -> String {

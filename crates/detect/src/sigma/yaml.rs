@@ -101,7 +101,7 @@ pub(crate) fn documents(text: &str, report: &mut Report) -> Vec<Document> {
         }
         let Some(own) = text.get(chunk.span.clone()) else { continue };
         let errors = report.errors();
-        match Builder::new(chunk.first_line, report).run(own) {
+        match Builder::new(chunk.first_line, own, report).run(own) {
             Ok(_) if report.errors() > errors => {}
             Ok(roots) => documents.extend(roots.into_iter().map(|root| Document { root, span: chunk.span.clone() })),
             Err(problem) => report.error(problem.at, problem.code, problem.message, problem.fix),
@@ -154,6 +154,8 @@ struct Builder<'r> {
     report: &'r mut Report,
     /// Added to the parser's own line, which counts from 1.
     line_offset: usize,
+    /// Where lines begin, in characters; empty where the parser counts lines as everybody does.
+    starts: Vec<usize>,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
@@ -161,9 +163,9 @@ struct Builder<'r> {
 }
 
 impl<'r> Builder<'r> {
-    fn new(first_line: usize, report: &'r mut Report) -> Self {
-        let line_offset = first_line.saturating_sub(1);
-        Self { report, line_offset, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, roots: Vec::new() }
+    fn new(first_line: usize, text: &str, report: &'r mut Report) -> Self {
+        let (line_offset, starts) = (first_line.saturating_sub(1), starts(text));
+        Self { report, line_offset, starts, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, roots: Vec::new() }
     }
 
     fn run(mut self, text: &str) -> Result<Vec<Node>, Problem> {
@@ -189,6 +191,11 @@ impl<'r> Builder<'r> {
     }
 
     fn place(&self, marker: Marker) -> Place {
+        let behind = self.starts.partition_point(|start| *start <= marker.index());
+        if let Some(start) = behind.checked_sub(1).and_then(|line| self.starts.get(line)) {
+            let column = marker.index().saturating_sub(*start).saturating_add(1);
+            return Place { line: behind.saturating_add(self.line_offset), column };
+        }
         Place { line: marker.line().saturating_add(self.line_offset), column: marker.col().saturating_add(1) }
     }
 
@@ -280,6 +287,16 @@ impl<'r> Builder<'r> {
         }
         Ok(())
     }
+}
+
+/// Where lines begin in a text with a carriage return alone, which ends a line in YAML and nowhere else.
+fn starts(text: &str) -> Vec<usize> {
+    let alone = text.match_indices('\r').any(|(at, _)| text.as_bytes().get(at.saturating_add(1)) != Some(&b'\n'));
+    if !alone {
+        return Vec::new();
+    }
+    let ends = text.chars().enumerate().filter(|(_, char)| *char == '\n').map(|(at, _)| at.saturating_add(1));
+    std::iter::once(0).chain(ends).collect()
 }
 
 fn is_string_tag(tag: &Tag) -> bool {

@@ -93,6 +93,18 @@ fn what_is_wrong_is_named_with_its_place_and_what_to_do() {
 }
 
 #[test]
+fn a_carriage_return_alone_moves_no_place() {
+    let text = rule_text("sel: {f|contain: a}\ncondition: sel");
+    for (from, to) in [("id: r\n", "id: r\r\r\r\n"), ("id: r\n", "id: r\r\n"), ("id: r\n", "id: r\n")] {
+        let (_, found) = parse(&text.replacen(from, to, 1), "r.yml");
+        let said: Vec<_> = found.iter().map(|said| (said.code, said.line, said.column)).collect();
+        assert_eq!(said, [("unknown-modifier", 6, 11)], "{to:?}");
+    }
+    let (_, found) = parse(&text.replace('\n', "\r"), "r.yml");
+    assert!(found.iter().all(|said| said.line == 1), "{found:?}");
+}
+
+#[test]
 fn a_tab_as_indentation_is_named_with_its_line() {
     let (rules, found) =
         parse("title: T\nlogsource: {category: test}\ndetection:\n\tsel: {a: 1}\n\tcondition: sel\n", "r.yml");

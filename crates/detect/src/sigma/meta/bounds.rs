@@ -20,7 +20,7 @@ const TEXTS: [(&str, usize); 9] = [
 /// Lists of texts, or texts alone.
 const LISTS: [&str; 4] = ["references", "falsepositives", "tags", "related"];
 /// Entries of a list, and characters of each.
-const MAX_ENTRIES: usize = 500;
+pub(super) const MAX_ENTRIES: usize = 500;
 const MAX_ENTRY_CHARS: usize = 4_096;
 /// Characters of product, category or service.
 const MAX_SOURCE_CHARS: usize = 128;
