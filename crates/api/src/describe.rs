@@ -134,8 +134,8 @@ fn finish(method: &Method, path: &str, operation: &mut Operation) {
         parameters.push(header("Idempotency-Key", about, true, r#"^([!#-~]{1,128}|"[!#-~]{1,128}")$"#).into());
     }
     if wants_match(method, path) {
-        let about = "The ETag of what was read, or `*`.";
-        parameters.push(header("If-Match", about, true, "^(\\*|\"[0-9]{1,18}\")$").into());
+        let about = "The ETag of what was read, several with commas between, or `*`.";
+        parameters.push(header("If-Match", about, true, r#"^(\*|"[0-9]{1,18}"(, ?"[0-9]{1,18}"){0,15})$"#).into());
     }
     refusals(operation);
 }

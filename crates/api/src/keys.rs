@@ -95,7 +95,9 @@ pub(crate) async fn update(
     Body(body): Body<KeyBody>,
 ) -> Result<Tagged<ApiKey>, Problem> {
     caller.recent()?;
-    let expected = version(&caller, id, &seen).await?;
+    routes::check(&body.routes)?;
+    let expected = version(&caller, id).await?;
+    seen.check(expected)?;
     let key = identity::update(&caller.scope, &caller.rights, id, body.into(), expected).await?;
     Ok(Tagged(key.version, key))
 }
@@ -131,13 +133,13 @@ pub(crate) async fn revoke(
     PathId(id): PathId<id::ApiKeyKind>,
 ) -> Result<StatusCode, Problem> {
     caller.recent()?;
-    identity::revoke(&caller.scope, &caller.rights, id, seen.expected()).await?;
+    let expected = seen.expected(version(&caller, id).await?)?;
+    identity::revoke(&caller.scope, &caller.rights, id, expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn version(caller: &Caller, id: KeyId, seen: &IfMatch) -> Result<i64, Problem> {
+async fn version(caller: &Caller, id: KeyId) -> Result<i64, Problem> {
     let now = caller.now();
     let key = api_keys::find(&mut caller.scope.read().await?, id, now).await?.ok_or_else(Problem::not_found)?;
-    seen.check(key.version)?;
     Ok(key.version)
 }

@@ -101,10 +101,10 @@ pub(crate) async fn update(
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     let before = stored::current(&mut tx).await?;
-    seen.check(before.version)?;
+    let expected = seen.expected(before.version)?;
     let webhook = body.webhook.map(|hook| webhook(&app, hook, before.value.webhook)).transpose()?;
     let wanted = NotificationSettings { email: body.email, webhook };
-    let settings = stored::put(&mut tx, &wanted, seen.expected(), now).await?;
+    let settings = stored::put(&mut tx, &wanted, expected, now).await?;
     let people = people::users(&mut tx).await?;
     tx.commit(now).await?;
     Ok(view(&app, &people, settings))

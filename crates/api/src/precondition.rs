@@ -11,6 +11,9 @@ use shieldops_model::Code;
 
 use crate::Problem;
 
+/// Tags of one request.
+const TAGS: usize = 64;
+
 /// The versions that the caller saw. Extracting it refuses a request that says none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IfMatch {
@@ -21,18 +24,19 @@ pub(crate) struct IfMatch {
 impl IfMatch {
     /// Refuses the change of an object that is no longer as it was seen.
     pub(crate) fn check(&self, version: i64) -> Result<(), Problem> {
+        self.expected(version).map(|_expected| ())
+    }
+
+    /// The same, with the version that the store is to expect then; `*` expects none.
+    pub(crate) fn expected(&self, version: i64) -> Result<Option<i64>, Problem> {
         match &self.seen {
-            Some(seen) if !seen.contains(&version) => Err(Problem::new(
+            None => Ok(None),
+            Some(seen) if seen.contains(&version) => Ok(Some(version)),
+            Some(_) => Err(Problem::new(
                 Code::PRECONDITION_FAILED,
                 format!("it has version {version} now; read it again and send that ETag"),
             )),
-            _ => Ok(()),
         }
-    }
-
-    /// The one version that the store is to expect; `*` expects none.
-    pub(crate) fn expected(&self) -> Option<i64> {
-        self.seen.as_ref().and_then(|seen| seen.first().copied())
     }
 }
 
@@ -40,26 +44,45 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let mut sent = parts.headers.get_all(header::IF_MATCH).iter();
-        let Some(value) = sent.next() else {
+        // Several lines are one list. Source: RFC 9110 section 5.3.
+        let lines: Vec<&str> =
+            parts.headers.get_all(header::IF_MATCH).iter().map(|line| line.to_str().unwrap_or("?")).collect();
+        if lines.is_empty() {
             return Err(Problem::new(Code::PRECONDITION_REQUIRED, Code::PRECONDITION_REQUIRED.help));
-        };
-        if sent.next().is_some() {
-            return Err(Problem::invalid("two If-Match headers"));
         }
-        parse(value.to_str().unwrap_or_default())
-            .ok_or_else(|| Problem::invalid("If-Match is `*` or an ETag as it was given: a version in quotation marks"))
+        parse(&lines.join(",")).ok_or_else(|| {
+            Problem::invalid(format!(
+                "If-Match is `*`, or at most {TAGS} ETags as they were given, a version in quotation marks, with commas between"
+            ))
+        })
     }
 }
 
+/// A list of tags in their syntax. One that is no version of ours, or weak, matches nothing; it is no mistake.
 fn parse(text: &str) -> Option<IfMatch> {
-    let text = text.trim();
-    if text == "*" {
+    let mut rest = text.trim();
+    if rest == "*" {
         return Some(IfMatch { seen: None });
     }
-    let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok();
-    let seen: Option<Vec<i64>> = text.split(',').map(version).collect();
-    seen.filter(|seen| seen.len() <= 16).map(|seen| IfMatch { seen: Some(seen) })
+    let (mut seen, mut tags) = (Vec::new(), 0_usize);
+    loop {
+        // Members of a list may be empty. Source: RFC 9110 section 5.6.1.2.
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            break;
+        }
+        let (weak, opaque) = rest.strip_prefix("W/").map_or((false, rest), |strong| (true, strong));
+        let (tag, behind) = opaque.strip_prefix('"')?.split_once('"')?;
+        let behind = behind.trim_start_matches([' ', '\t']);
+        if !tag.bytes().all(|byte| byte == b'!' || (b'#'..=b'~').contains(&byte))
+            || !(behind.is_empty() || behind.starts_with(','))
+        {
+            return None;
+        }
+        seen.extend(tag.parse::<i64>().ok().filter(|version| !weak && version.to_string() == tag));
+        (rest, tags) = (behind, tags.saturating_add(1));
+    }
+    (1..=TAGS).contains(&tags).then_some(IfMatch { seen: Some(seen) })
 }
 
 /// An object with its version as `ETag`.
@@ -80,18 +103,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_matches_the_tag_it_was_given_as_and_no_other() {
+    fn a_version_matches_any_tag_of_the_list_and_no_other() {
         let seen = parse("\"3\"").unwrap();
-        assert!(seen.check(3).is_ok());
+        assert_eq!(seen.expected(3).unwrap(), Some(3));
         assert_eq!(seen.check(4).unwrap_err().status, 412);
-        assert_eq!(seen.expected(), Some(3));
-        assert!(parse("\"1\", \"4\"").unwrap().check(4).is_ok());
-        assert!(parse("*").unwrap().check(99).is_ok());
+        for list in ["\"7\", \"2\"", "\"7\",\"2\"", ", \"2\" ,,\"7\",", "\"x,y\" , \"2\"", "W/\"7\", \"2\""] {
+            assert_eq!(parse(list).unwrap().expected(2).unwrap(), Some(2), "{list}");
+        }
+        assert_eq!(parse("*").unwrap().expected(99).unwrap(), None);
     }
 
     #[test]
-    fn what_is_no_tag_of_ours_is_refused() {
-        for text in ["", "3", "W/\"3\"", "\"3", "\"three\"", "\"3\",", &"\"3\",".repeat(20)] {
+    fn a_tag_that_is_weak_or_not_ours_matches_nothing() {
+        for list in ["W/\"3\"", "\"three\"", "\"03\"", "\"+3\"", "\"\"", "\"3 , 3\"".replace(' ', "").as_str()] {
+            assert_eq!(parse(list).unwrap().check(3).unwrap_err().status, 412, "{list}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_tags_is_refused() {
+        for text in [
+            "",
+            " , ",
+            "3",
+            "\"3",
+            "\"3\" \"4\"",
+            "\"3\", 4",
+            "w/\"3\"",
+            "*, \"3\"",
+            "\"3\", *",
+            "\"a b\"",
+            &"\"3\",".repeat(65),
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

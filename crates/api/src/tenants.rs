@@ -145,7 +145,7 @@ pub(crate) async fn update(
 ) -> Result<Tagged<Tenant>, Problem> {
     checked(body.slug.as_deref(), body.name.as_deref())?;
     let tenant = by_slug(&app, &slug).await?;
-    seen.check(tenant.version)?;
+    let expected = seen.expected(tenant.version)?;
     if let Some(name) = &body.name {
         distinct(&app, name, Some(tenant.id)).await?;
     }
@@ -157,7 +157,7 @@ pub(crate) async fn update(
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
     let patch = TenantPatch { slug: body.slug, name: body.name, parent };
-    let tenant = tenants::update(&mut tx, tenant.id, &patch, seen.expected(), now).await?;
+    let tenant = tenants::update(&mut tx, tenant.id, &patch, expected, now).await?;
     tx.commit(now).await?;
     tell(&app, now).await;
     Ok(Tagged(tenant.version, tenant))
@@ -265,7 +265,7 @@ pub(crate) async fn remove(
 ) -> Result<Json<Deletion>, Problem> {
     caller.recent()?;
     let tenant = by_slug(&app, &slug).await?;
-    seen.check(tenant.version)?;
+    let expected = seen.expected(tenant.version)?;
     if app.store.tenants().await?.len() == 1 {
         return Err(Problem::new(
             Code::CONFLICT,
@@ -294,7 +294,7 @@ pub(crate) async fn remove(
     let deadline = Some(now.plus(grace));
     let schedule = TenantChange::ScheduleDeletion;
     let tenant =
-        tenants::change_state(&mut tx, tenant.id, schedule, &params.reason, deadline, seen.expected(), now).await?;
+        tenants::change_state(&mut tx, tenant.id, schedule, &params.reason, deadline, expected, now).await?;
     tx.commit(now).await?;
     tell(&app, now).await;
     Ok(Json(Deletion { tenant, undone, cannot_be_undone }))

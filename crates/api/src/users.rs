@@ -84,7 +84,8 @@ pub(crate) async fn update(
     Body(patch): Body<UserPatch>,
 ) -> Result<Tagged<User>, Problem> {
     caller.recent()?;
-    let change = Change { role: patch.role, disabled: patch.disabled, expected: seen.expected() };
+    let known = people::user(&mut caller.scope.read().await?, id).await?.ok_or_else(Problem::not_found)?;
+    let change = Change { role: patch.role, disabled: patch.disabled, expected: seen.expected(known.version)? };
     let user = identity::set_membership(&caller.scope, &caller.rights, id, change).await?;
     Ok(Tagged(user.version, user))
 }
