@@ -1,5 +1,7 @@
 //! API keys: credentials of machines, which belong to the tenant and to nobody's account.
 
+mod routes;
+
 use std::time::Duration;
 
 use axum::{Json, http::StatusCode, response::Response};
@@ -40,7 +42,8 @@ pub(crate) struct KeyBody {
     name: String,
     /// What it may do: `alert.read`, …; never more than its maker.
     permissions: Vec<String>,
-    /// `GET /api/v1/alerts/**`: `*` is one part of a path, a last `**` the rest; empty for every route.
+    /// `GET /api/v1/alerts/**`: `*` is one part of a path, a last `**` the rest; empty for every route. One that matches no
+    /// route of the server is refused.
     #[serde(default)]
     routes: Vec<String>,
     /// Addresses and CIDR ranges that it may be used from; empty for anywhere.
@@ -80,6 +83,7 @@ pub(crate) struct CreatedKey {
     responses((status = 201, body = CreatedKey), (status = 400, body = Problem), (status = 403, body = Problem)))]
 pub(crate) async fn create(caller: Caller, Body(body): Body<KeyBody>) -> Result<Response, Problem> {
     caller.recent()?;
+    routes::check(&body.routes)?;
     let (about, secret) = identity::create(&caller.scope, &caller.rights, body.into()).await?;
     let created = CreatedKey { about, key: secret.expose().to_owned(), older_until: None };
     Ok(shown_once(&["key"], (StatusCode::CREATED, Json(created))))
