@@ -229,16 +229,16 @@ pub fn all(rights: &Rights) -> Vec<Decision> {
 
 /// Whether somebody who is signed in may be answered at all, on routes that take no permission.
 pub fn signed_in(rights: &Rights) -> Result<(), IdentityError> {
-    let locked = match rights.state {
-        TenantState::Deleting | TenantState::Deleted => "tenant being deleted",
-        TenantState::Locked => "tenant locked",
+    let why = match rights.state {
+        TenantState::Deleting | TenantState::Deleted => "tenant is being deleted",
+        TenantState::Locked => "tenant is locked",
         TenantState::Active | TenantState::Suspended => return Ok(()),
     };
     // Who locked it must be able to unlock it.
     if rights.operator {
         return Ok(());
     }
-    decision(Permission::EventRead, Err(Code::TENANT_LOCKED), locked.to_owned(), None).check()
+    Err(IdentityError::TenantClosed(why))
 }
 
 /// Whether a key may be used from this address and for this route. `path` is the request's own.

@@ -41,6 +41,8 @@ pub enum IdentityError {
     RouteNotAllowed,
     #[error("every tenant you belong to is locked")]
     TenantLocked,
+    #[error("nobody is answered here: the {0}")]
+    TenantClosed(&'static str),
     #[error("a name has 1 to {NAME_BYTES} bytes: letters and digits, and ._-@+ between them")]
     InvalidName,
     #[error("a label has 1 to 128 bytes, without control characters or signs that cannot be seen")]
@@ -83,7 +85,7 @@ impl IdentityError {
             Self::SeparationOfDuty(..) => Code::SEPARATION_OF_DUTY,
             Self::AddressNotAllowed => Code::ADDRESS_NOT_ALLOWED,
             Self::RouteNotAllowed => Code::ROUTE_NOT_ALLOWED,
-            Self::TenantLocked => Code::TENANT_LOCKED,
+            Self::TenantLocked | Self::TenantClosed(_) => Code::TENANT_LOCKED,
             Self::Conflict(_) | Self::PasskeysUnavailable => Code::CONFLICT,
             Self::InvalidName
             | Self::InvalidLabel

@@ -88,7 +88,11 @@ fn the_state_of_a_tenant_takes_away_and_the_answer_names_it() {
     }
     assert!(authorise(&Rights::of_host().in_state(Locked), Permission::TenantWrite, None).allowed);
     assert!(signed_in(&Rights::of_host().in_state(Locked)).is_ok());
-    assert!(signed_in(&Rights::built_in("admin").in_state(Locked)).is_err());
+    for (state, why) in [(Locked, "the tenant is locked"), (Deleting, "the tenant is being deleted")] {
+        let refused = signed_in(&Rights::built_in("admin").in_state(state)).unwrap_err();
+        assert_eq!(refused.code(), Code::TENANT_LOCKED);
+        assert!(refused.to_string().ends_with(why), "of no permission, which nobody asked for: {refused}");
+    }
 }
 
 #[test]
