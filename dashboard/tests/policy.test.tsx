@@ -22,6 +22,12 @@ describe('the policy of a tenant', () => {
     expect(sent?.body).toMatchObject({ session_hours: null, limits: { interactive_per_s: 20 } })
   })
 
+  it('names who holds both of a pair already', async () => {
+    await openApp(PATH)
+    const held = await screen.findByRole('list', { name: 'Held together already' })
+    expect(held).toHaveTextContent('The key ci-of-old holds plan.create and plan.approve already')
+  })
+
   it('takes a pair of duties once, and never one permission twice', async () => {
     const user = userEvent.setup()
     const { calls } = await openApp(PATH)

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use shieldops_identity::permission::{self, Permission};
+use shieldops_identity::{
+    duties::{self, HeldTogether},
+    permission::{self, Permission},
+};
 use shieldops_model::{
     Reason, RoleId, Timestamp,
     tenant::{SettingsBase, TenantSettings},
 };
 use shieldops_store::{
-    Tx, roles,
+    Access, Tx, roles,
     settings::{self, Versioned},
 };
 use utoipa::ToSchema;
@@ -35,18 +38,30 @@ pub(crate) struct SettingsView {
     base: SettingsBase,
     /// What holds.
     effective: SettingsBase,
+    /// Who holds both of a pair of `separation_of_duty` already, as far as the caller may see members and keys: what was
+    /// given before the pair was set stays until somebody changes it.
+    held_together: Vec<HeldTogether>,
 }
 
-fn view(base: &SettingsBase, version: Versioned<TenantSettings>) -> Tagged<SettingsView> {
+async fn view(
+    access: &mut impl Access,
+    caller: &Caller,
+    base: &SettingsBase,
+    version: Versioned<TenantSettings>,
+) -> Result<Tagged<SettingsView>, Problem> {
     let Versioned { version, at, by, value } = version;
+    let reads = caller.rights.permissions();
+    let held_together = duties::held_together(access, &value.separation_of_duty, reads, caller.now()).await?;
     let effective = value.effective(base);
-    Tagged(version, SettingsView { version, at, by, own: value, base: base.clone(), effective })
+    Ok(Tagged(version, SettingsView { version, at, by, own: value, base: base.clone(), effective, held_together }))
 }
 
 /// The settings in force.
 #[utoipa::path(get, path = "/api/v1/settings", operation_id = "get_settings", tag = "settings", responses((status = 200, body = SettingsView)))]
 pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Tagged<SettingsView>, Problem> {
-    Ok(view(&app.base, settings::current(&mut caller.scope.read().await?).await?))
+    let mut reader = caller.scope.read().await?;
+    let current = settings::current(&mut reader).await?;
+    view(&mut reader, &caller, &app.base, current).await
 }
 
 /// Replaces the tenant's own settings; what is absent is inherited.
@@ -61,11 +76,12 @@ pub(crate) async fn update(
     caller.recent()?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
-    seen.check(settings::current(&mut tx).await?.version)?;
+    let expected = seen.expected(settings::current(&mut tx).await?.version)?;
     check(&mut tx, &app.base, &body).await?;
-    let version = settings::put(&mut tx, &body, &app.base, seen.expected(), now).await?;
+    let version = settings::put(&mut tx, &body, &app.base, expected, now).await?;
+    let shown = view(&mut tx, &caller, &app.base, version).await?;
     tx.commit(now).await?;
-    Ok(view(&app.base, version))
+    Ok(shown)
 }
 
 /// Whether settings may apply now: what an earlier version says may have been allowed then, and name a role that is gone.
@@ -109,10 +125,11 @@ pub(crate) async fn rollback(
     caller.recent()?;
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
-    seen.check(settings::current(&mut tx).await?.version)?;
+    let expected = seen.expected(settings::current(&mut tx).await?.version)?;
     let earlier = settings::of_version(&mut tx, body.version).await?.ok_or_else(Problem::not_found)?;
     check(&mut tx, &app.base, &earlier.value).await?;
-    let version = settings::rollback(&mut tx, body.version, &app.base, seen.expected(), now).await?;
+    let version = settings::rollback(&mut tx, body.version, &app.base, expected, now).await?;
+    let shown = view(&mut tx, &caller, &app.base, version).await?;
     tx.commit(now).await?;
-    Ok(view(&app.base, version))
+    Ok(shown)
 }

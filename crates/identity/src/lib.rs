@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod boot;
 pub mod bounds;
 pub mod decide;
+pub mod duties;
 pub mod factors;
 pub mod grants;
 pub mod names;

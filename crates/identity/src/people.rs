@@ -8,7 +8,7 @@ use shieldops_store::{
 };
 
 use crate::{
-    Door, IdentityError, Origin, bounds,
+    Door, IdentityError, Origin,
     decide::{self, Rights},
     door::scope_of,
     hash_password, names, password,
@@ -201,21 +201,4 @@ pub async fn remove_factors(
     factors::remove_all(&mut tx, user).await?;
     tx.commit(now).await?;
     Ok(())
-}
-
-/// Whether the settings' pairs would be held by a member already: what a change of the settings shows before it applies.
-pub async fn held_together(scope: &TenantScope, pairs: &[[String; 2]]) -> Result<Vec<User>, IdentityError> {
-    let mut access = scope.read().await?;
-    let mut found = Vec::new();
-    for user in people::users(&mut access).await? {
-        let held = match roles::find(&mut access, &user.role).await {
-            Ok(given) => bounds::separate(pairs, given.holds).is_err(),
-            Err(IdentityError::UnknownRole(_)) => false,
-            Err(other) => return Err(other),
-        };
-        if held {
-            found.push(user);
-        }
-    }
-    Ok(found)
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use shieldops_identity::{
-    CredentialKind, IdentityError, Permission, Rights,
+    CredentialKind, IdentityError, Permission, Permissions, Rights,
     api_keys::{self, NewKey},
-    authorise, create_token,
+    authorise, create_token, duties,
     grants::{self, LONGEST_GRANT, NewGrant},
     people::{self, Change},
     roles::{self, NewRole},
@@ -125,8 +125,21 @@ async fn permissions_that_are_held_apart_are_not_given_to_one_person() {
     let boss = boss(&world).await;
     let eve = world.person("eve", "viewer").await;
     let pair = [["plan.create".to_owned(), "plan.approve".to_owned()]];
-    let would = people::held_together(&boss.scope, &pair).await.unwrap();
-    assert_eq!(would.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["boss"]);
+    let (old, _) = api_keys::create(&boss.scope, &boss.rights, key(&["plan.create", "plan.approve"])).await.unwrap();
+    api_keys::create(&boss.scope, &boss.rights, key(&["plan.create"])).await.unwrap();
+    let (gone, _) = api_keys::create(&boss.scope, &boss.rights, key(&["plan.create", "plan.approve"])).await.unwrap();
+    api_keys::revoke(&boss.scope, &boss.rights, gone.id, None).await.unwrap();
+    let mut reader = boss.scope.read().await.unwrap();
+    let all = boss.rights.permissions();
+    let held = duties::held_together(&mut reader, &pair, all, world.now()).await.unwrap();
+    let chief = boss.principal.user.unwrap().to_string();
+    assert_eq!(held.iter().map(|one| one.id.clone()).collect::<Vec<_>>(), [chief.clone(), old.id.to_string()]);
+    assert!(held.iter().all(|one| one.pair == pair[0]));
+    let people = Permissions::of(&[Permission::UserRead]);
+    let held = duties::held_together(&mut reader, &pair, people, world.now()).await.unwrap();
+    assert_eq!(held.into_iter().map(|one| one.id).collect::<Vec<_>>(), [chief], "keys are for who may read keys");
+    assert!(duties::held_together(&mut reader, &[], all, world.now()).await.unwrap().is_empty());
+    drop(reader);
     let mut tx = boss.scope.begin().await.unwrap();
     let wanted = TenantSettings { separation_of_duty: pair.to_vec(), ..TenantSettings::default() };
     settings::put(&mut tx, &wanted, &world.base, None, world.now()).await.unwrap();

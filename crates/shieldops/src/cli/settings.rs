@@ -73,6 +73,11 @@ fn show(answer: &Value, output: Output) -> Outcome {
         output::table(&["setting", "value"], &own)?;
         output::line("\nin force")?;
         output::table(&["setting", "value"], &effective)?;
+        for held in answer["held_together"].as_array().into_iter().flatten() {
+            let [kind, name, one, other] = ["/kind", "/name", "/pair/0", "/pair/1"]
+                .map(|at| output::text(held.pointer(at).unwrap_or(&Value::Null)));
+            output::foreign_line(&format!("the {kind} {name} holds {one} and {other} already"))?;
+        }
     }
     Ok(std::process::ExitCode::SUCCESS)
 }

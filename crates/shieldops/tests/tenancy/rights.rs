@@ -138,6 +138,9 @@ fn separated_duties_are_not_held_together() {
     let rule = json!({"separation_of_duty": [["plan.create", "plan.approve"]]});
     let put = org.admin.call("PUT", "/api/v1/settings", Some(&rule));
     if put.status == 200 {
+        let held = put.json()["held_together"].clone();
+        assert_eq!((&held[0]["kind"], &held[1]), (&json!("member"), &Value::Null), "{held}");
+        assert_eq!(org.admin.get("/api/v1/settings")["held_together"], held);
         org.admin
             .call("POST", "/api/v1/invitations", Some(&json!({"name": "al", "role": "operator"})))
             .refused(409, "separation_of_duty");

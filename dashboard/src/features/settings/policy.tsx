@@ -70,6 +70,7 @@ function Form({ view }: { view: SettingsView }) {
               permissions={permissions}
               onChange={separation_of_duty => change({ separation_of_duty })}
             />
+            <HeldTogether held={view.held_together} />
           </div>
         </fieldset>
         <div className="flex items-center gap-2 border-t border-line px-3 py-2">
@@ -83,6 +84,20 @@ function Form({ view }: { view: SettingsView }) {
         </div>
       </form>
     </Card>
+  )
+}
+
+/** Who had both of a pair before it was set: nothing takes them away but a change of role or key. */
+function HeldTogether({ held }: { held: SettingsView['held_together'] }) {
+  if (!held.length) return null
+  return (
+    <ul aria-label="Held together already" className="mt-2 flex flex-col gap-1 text-xs text-medium">
+      {held.map(({ kind, id, name, pair }) => (
+        <li key={id}>
+          The {kind} <b className="font-medium">{name}</b> holds {pair.join(' and ')} already
+        </li>
+      ))}
+    </ul>
   )
 }
 
