@@ -51,6 +51,12 @@ reasons contains {"approvals": 1, "code": "reads_secrets", "detail": sprintf("it
 	data.shieldops.secrets.read != set()
 }
 
+# What somebody made of the state since is theirs: wherever it is, it is not overwritten unasked, by no time that is over either.
+reasons contains {"approvals": 1, "code": "changed_since", "detail": "the state is not what an approved action left"} if {
+	input.entry == "undo"
+	asked
+}
+
 reasons contains {"approvals": 1, "code": "release", "detail": "this lets go what contains an open incident, and its plan was critical"} if {
 	input.entry == "undo"
 	data.shieldops.undo.second_person
@@ -88,10 +94,16 @@ because contains {"code": "first_approval", "detail": "the approval of what is u
 	data.shieldops.plan.changing != []
 }
 
-# A vote on a critical plan needs a session that has just proved itself.
+# A vote on a critical plan needs a session that has just proved itself, and so does one that lets go what such a plan
+# contained.
 strong_session if {
 	asked
 	data.shieldops.risk.level == "critical"
+}
+
+else if {
+	input.entry == "undo"
+	data.shieldops.undo.second_person
 }
 
 else := false

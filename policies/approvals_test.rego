@@ -96,7 +96,19 @@ test_an_undo_of_a_drifted_state_asks_again if {
 	undo := object.union(asked("reversible", 1, "production", "medium"), {"entry": "undo", "drifted": true})
 	needed(undo) == 1
 	because := approvals.because with input as undo
-	testing.codes(because) == {"production_above_low"}
+	testing.codes(because) == {"changed_since", "production_above_low"}
+}
+
+test_an_undo_of_a_drifted_state_asks_again_in_any_environment if {
+	every environment in ["development", "staging"] {
+		undo := object.union(asked("reversible", 1, environment, "low"), {"entry": "undo", "drifted": true})
+		needed(undo) == 1
+		because := approvals.because with input as undo
+		because == {{"code": "changed_since", "detail": "the state is not what an approved action left"}}
+		needed(object.union(testing.plan(undo.actions), {"entry": "undo", "drifted": true})) == 1
+		needed(object.union(undo, {"drifted": false})) == 0
+		needed(object.union(asked("read_only", 1, environment, "low"), {"entry": "undo", "drifted": true})) == 0
+	}
 }
 
 test_drift_matters_to_undo_alone if {
@@ -112,14 +124,20 @@ test_letting_go_what_a_critical_plan_contained_needs_a_second_person if {
 	needed(release(true)) == 1
 	because := approvals.because with input as release(true)
 	testing.codes(because) == {"first_approval", "release"}
+	strong := approvals.strong_session with input as release(true)
+	strong == true
 }
 
 test_letting_go_what_another_plan_contained_does_not if {
 	needed(release(false)) == 0
+	strong := approvals.strong_session with input as release(false)
+	strong == false
 }
 
 test_a_release_binds_an_undo_alone if {
 	needed(object.union(release(true), {"entry": "action"})) == 1
+	strong := approvals.strong_session with input as object.union(release(true), {"entry": "action"})
+	strong == false
 	because := approvals.because with input as object.union(release(true), {"entry": "action"})
 	not "release" in testing.codes(because)
 }
@@ -182,7 +200,9 @@ test_a_standing_grant_replaces_nothing_for_a_person if {
 
 test_autonomy_does_not_bind_people_undo_or_reading if {
 	needed(testing.by_person(trusted(in_staging, at(2)))) == 0
-	needed(object.union(trusted(in_staging, at(2)), {"entry": "undo", "drifted": true})) == 0
+	needed(object.union(trusted(in_staging, at(2)), {"entry": "undo", "drifted": false})) == 0
+	because := approvals.because with input as object.union(trusted(in_staging, at(2)), {"entry": "undo", "drifted": true})
+	testing.codes(because) == {"changed_since"}
 	reading := testing.plan([testing.action_of(testing.class("read_only"), testing.in_environment("staging"), [])])
 	needed(trusted(reading, at(2))) == 0
 }

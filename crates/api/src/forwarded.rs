@@ -66,7 +66,9 @@ mod tests {
     fn behind_a_proxy_that_nobody_declared_the_client_is_not_known() {
         let trusted: [IpNet; 1] = ["10.0.0.0/8".parse().unwrap()];
         let none = HeaderMap::new();
-        let seen = |peer: &str, headers, behind, trusted| undeclared(headers, peer.parse().unwrap(), behind, trusted);
+        fn seen(peer: &str, headers: &HeaderMap, behind: bool, trusted: &[IpNet]) -> bool {
+            undeclared(headers, peer.parse().unwrap(), behind, trusted)
+        }
         assert!(!seen("203.0.113.9", &none, false, &[]), "a client at the door");
         assert!(seen("203.0.113.9", &none, true, &[]), "everybody comes from the proxy");
         assert!(!seen("10.1.2.3", &none, true, &trusted) && !seen("::ffff:10.1.2.3", &none, true, &trusted));

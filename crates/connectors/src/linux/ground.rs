@@ -133,6 +133,13 @@ pub struct Identity {
     pub exe_inode: u64,
 }
 
+impl Identity {
+    /// Whatever program it runs by now: a process may take another at any time.
+    pub(super) fn is_same_process(&self, other: &Self) -> bool {
+        (&self.boot_id, self.pid, self.start_ticks) == (&other.boot_id, other.pid, other.start_ticks)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
     pub(super) identity: Identity,

@@ -279,8 +279,10 @@ impl Capability for KillProcess {
     }
 
     fn holds(&self, observed: &State, wanted: &State) -> bool {
-        // Somebody else may have the number by now.
-        observed == wanted || (!wanted.runs && wanted.identity.is_some() && observed.identity != wanted.identity)
+        // Somebody else may have the number by now. One that runs another program since is still the same process.
+        let meant = |there: &Identity| wanted.identity.as_ref().is_some_and(|wanted| wanted.is_same_process(there));
+        let gone = wanted.identity.is_some() && !observed.identity.as_ref().is_some_and(meant);
+        observed == wanted || (!wanted.runs && gone)
     }
 
     fn not_checkable(&self, params: &Params) -> Vec<String> {

@@ -6,11 +6,13 @@ use anyhow::Context as _;
 use shieldops_model::{Alert, AlertId, AlertStatus, Attack, Code, IncidentId, Severity, TenantId, Timestamp, id};
 use shieldops_policy::Policy;
 use shieldops_respond::{
-    CrashPoints, Engine, EngineOptions, Finding, FindingKind, Registry, RescueFolder, StoreJournal,
+    CrashPoints, Engine, EngineOptions, Finding, FindingKind, Lifeline, Lifelines, Registry, RescueFolder, StoreJournal,
 };
 use shieldops_store::{Job, Store, TenantScope, alerts, incidents, investigations};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::config::{DatabaseUrl, Settings};
 
 /// Findings that wait to become alerts.
 const FINDINGS: usize = 256;
@@ -23,25 +25,34 @@ pub(crate) fn scope(store: &Store, tenant: TenantId) -> anyhow::Result<TenantSco
     Ok(store.job(tenant, Job::Response)?)
 }
 
+/// What this server cannot do without: no action of any tenant may cut it off.
+pub(crate) fn lifelines(settings: &Settings) -> Lifelines {
+    let database = settings.database.as_ref().and_then(DatabaseUrl::host);
+    let database = database.map(|host| Lifeline { host, what: "the database of this server" });
+    let mail = settings.smtp.as_ref().map(|smtp| smtp.host.clone());
+    let mail = mail.map(|host| Lifeline { host, what: "the mail server of this server" });
+    Lifelines::new(database.into_iter().chain(mail).collect())
+}
+
 /// Makes the engine of a tenant, with the capabilities there are and whether syslog is taken from anybody, and turns what it
 /// finds into alerts.
 pub(crate) fn start(
     store: &Store,
     tenant: TenantId,
-    with: (Arc<Registry>, bool),
+    with: (Arc<Registry>, bool, Arc<Lifelines>),
     crash: CrashPoints,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<Arc<Engine>> {
     let scope = scope(store, tenant)?;
-    let (registry, open_syslog) = with;
+    let (registry, open_syslog, lifelines) = with;
     let (findings, found) = mpsc::channel(FINDINGS);
     let key = store.keys().data_key(tenant)?;
     let rescue = RescueFolder::new(store.data_dir(), store.installation().to_owned(), key)
         .context("the folder of rescue records cannot be made")?;
     let engine = Engine::new(EngineOptions {
         tenant,
-        journal: Arc::new(StoreJournal::new(scope.clone(), open_syslog)),
+        journal: Arc::new(StoreJournal::new(scope.clone(), open_syslog).living_by(lifelines)),
         registry,
         policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
         clock: Arc::clone(store.clock()),

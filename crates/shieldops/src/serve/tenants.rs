@@ -10,7 +10,7 @@ use std::{
 use shieldops_api::NoEngine;
 use shieldops_model::{TenantId, TenantState};
 use shieldops_pipeline::Pipeline;
-use shieldops_respond::{CrashPoints, Engine, Registry};
+use shieldops_respond::{CrashPoints, Engine, Lifelines, Registry};
 use shieldops_store::{Change, Store, TenantScope, people::Tenant, shred};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -31,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     /// Syslog is taken from senders that prove nothing.
     pub(crate) open_syslog: bool,
+    /// What this server itself lives by.
+    pub(crate) lifelines: Arc<Lifelines>,
     pub(crate) roles: Roles,
     pub(crate) crash_at: Option<String>,
     pub(crate) outbound: Arc<Outbound>,
@@ -69,9 +71,9 @@ impl Tenants {
         loop {
             tokio::select! {
                 // A time of grace may be over at once.
-                () = changed(&mut changes) => self.shred().await,
+                () = changed(&mut changes) => self.clear().await,
                 () = tokio::time::sleep(EVERY) => {}
-                _ = shredding.tick() => self.shred().await,
+                _ = shredding.tick() => self.clear().await,
                 () = self.with.stop.cancelled() => return,
             }
             if let Err(error) = self.reconcile().await {
@@ -94,12 +96,44 @@ impl Tenants {
         Ok(())
     }
 
-    /// Ends tenants whose time of grace is over: their work, then their events, key and rows. The process that holds the log
-    /// does it.
-    async fn shred(&self) {
-        if !self.with.roles.owns_bus() {
-            return;
+    /// Ends tenants whose time of grace is over, and what is left in this data directory of any that is gone.
+    async fn clear(&self) {
+        if self.with.roles.owns_bus() {
+            self.shred().await;
         }
+        if let Err(error) = self.forget_simulated().await {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "simulated targets of a deleted tenant are left and will be tried again"
+            );
+        }
+    }
+
+    /// Deletes the state of simulated targets whose tenant is gone: a tenant chose the names of its files.
+    async fn forget_simulated(&self) -> anyhow::Result<()> {
+        let folder = self.with.store.data_dir().join("sim");
+        let mut found = Vec::new();
+        let mut entries = match tokio::fs::read_dir(&folder).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        while let Some(entry) = entries.next_entry().await? {
+            let tenant: Option<TenantId> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            found.extend(tenant.map(|tenant| (tenant, entry.path())));
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        // Read after the folder: a tenant is there before its targets are.
+        let known = self.with.store.tenants().await?;
+        for (_, path) in found.iter().filter(|(of, _)| known.iter().all(|tenant| tenant.id != *of)) {
+            tokio::fs::remove_dir_all(path).await?;
+        }
+        Ok(())
+    }
+
+    /// Their work, then their events, key and rows. The process that holds the log does it.
+    async fn shred(&self) {
         let (store, now) = (&self.with.store, self.with.store.clock().now());
         let due = store.due_for_shredding(now).await.unwrap_or_else(|error| {
             tracing::error!(%error, "tenants to be deleted could not be read and will be tried again");
@@ -179,7 +213,7 @@ impl Tenants {
             return Ok(Arc::clone(engine));
         }
         let crash = self.with.crash_at.clone().map_or_else(CrashPoints::none, CrashPoints::abort_at);
-        let with = (Arc::clone(&self.with.registry), self.with.open_syslog);
+        let with = (Arc::clone(&self.with.registry), self.with.open_syslog, Arc::clone(&self.with.lifelines));
         let engine = response::start(&self.with.store, tenant, with, crash, &running.tasks, &running.stop)?;
         running.engine = Some(Arc::clone(&engine));
         Ok(engine)
