@@ -29,7 +29,7 @@ const keys = (sent: Sent[]) => sent.map(s => s.headers.get('idempotency-key'))
 const hooks = {
   signedOut: vi.fn(),
   renew: vi.fn(async () => 'fresh'),
-  prove: vi.fn(async () => true),
+  prove: vi.fn(async (_critical: boolean) => true),
   tenantChanged: vi.fn(),
 }
 
@@ -200,6 +200,16 @@ describe('proving again who one is', () => {
     server(refused(403, 'reauthentication_required'))
     await expect(post('/keys', {})).rejects.toThrow('reauthentication_required')
     expect(hooks.prove).toHaveBeenCalledTimes(2)
+  })
+
+  it('asks for a passkey or a code where something critical is refused', async () => {
+    const sent = server(refused(403, 'strong_session_required'), { status: 200, body: { state: 'executed' } })
+    expect(await post('/plans/pln_1/approve', { hash: 'h' })).toEqual({ state: 'executed' })
+    expect(hooks.prove.mock.calls).toEqual([[true]])
+    expect(sent).toHaveLength(2)
+    server(refused(403, 'reauthentication_required'), { status: 201, body: {} })
+    await post('/keys', {})
+    expect(hooks.prove.mock.calls).toEqual([[true], [false]])
   })
 
   it('leaves the request undone when the person would not', async () => {

@@ -165,6 +165,57 @@ describe('the page of a plan', () => {
     expect(plan.getByText('confidence 72 %')).toBeVisible()
   })
 
+  it('says who approved it and who broke the glass, when, and what they were confirmed with', async () => {
+    const world = makeWorld()
+    const plan = first(world)
+    const at = ahead(-60)
+    const confirmed = { with: 'totp' as const, at: ahead(-120) }
+    plan.approvals = [
+      { id: 'apr_1', user: 'usr_2', user_name: 'Lars Jensen', at, confirmed, plan_hash: plan.hash },
+      { id: 'apr_2', user: 'usr_3', user_name: 'Nia Abara', at, plan_hash: plan.hash },
+    ]
+    plan.break_glass = { by: ME, name: 'Mira Okafor', reason: 'it burns', at, confirmed: { with: 'passkey', at } }
+    await openPlan(world)
+    const shown = await card()
+    const by = (name: string) => shown.getByText(new RegExp(`Approved by ${name}`)).textContent
+    expect(by('Lars Jensen')).toMatch(/ ago, confirmed with a code of an authenticator app .* ago$/)
+    expect(by('Nia Abara')).not.toMatch(/confirmed/)
+    expect(shown.getByText(/The approvals were set aside/)).toHaveTextContent(/confirmed with a passkey .*: it burns/)
+  })
+
+  it('asks for a code, and for no recovery code, where a vote is critical', async () => {
+    const user = userEvent.setup()
+    const world = makeWorld()
+    world.tenancy.factors = { totp: true, passkeys: 0, recovery_codes_left: 3 }
+    let proved: unknown = null
+    const { calls } = await openPlan(world, call => {
+      if (call.path.endsWith('/me/reauthenticate')) proved = call.body
+      if (call.path.endsWith('/approve') && !proved)
+        return { status: 403, body: { title: 'Stronger', status: 403, code: 'strong_session_required', detail: 'no' } }
+      return undefined
+    })
+    await user.click((await card()).getByRole('button', { name: /^Approve/ }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'Confirm who you are' }))
+    expect(await dialog.findByText(/A recovery code does not count/)).toBeVisible()
+    expect(dialog.queryByText(/Use a recovery code/)).not.toBeInTheDocument()
+    await user.type(await dialog.findByLabelText('Code of your authenticator app'), '123456')
+    await user.click(dialog.getByRole('button', { name: 'Confirm' }))
+    await waitFor(() => expect(calls.filter(c => c.path.endsWith('/approve'))).toHaveLength(2))
+    expect(proved).toEqual({ code: '123456' })
+  })
+
+  it('says what to add where one has neither passkey nor app', async () => {
+    const user = userEvent.setup()
+    const world = makeWorld()
+    world.tenancy.factors = { totp: false, passkeys: 0, recovery_codes_left: 0 }
+    const refusal = { title: 'Stronger', status: 403, code: 'strong_session_required', detail: 'want a passkey' }
+    await openPlan(world, call => (call.path.endsWith('/approve') ? { status: 403, body: refusal } : undefined))
+    await user.click((await card()).getByRole('button', { name: /^Approve/ }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'Confirm who you are' }))
+    expect(await dialog.findByText(/add one in Settings, under Account/)).toBeVisible()
+    expect(dialog.queryByLabelText('Password')).not.toBeInTheDocument()
+  })
+
   it('counts down to a run that nobody stopped, and a veto stops it with a reason', async () => {
     const user = userEvent.setup()
     const world = makeWorld()
@@ -353,11 +404,14 @@ describe('the inbox of approvals', () => {
       approvals_needed: 2,
       obligations: { notify: [], veto_window_s: null, strong_session: true, because: [] },
     })
-    plan.approvals = [{ id: 'apr_1', user: 'usr_2', user_name: 'Lars Jensen', at: ahead(-60), plan_hash: plan.hash }]
+    const confirmed = { with: 'passkey' as const, at: ahead(-120) }
+    plan.approvals = [
+      { id: 'apr_1', user: 'usr_2', user_name: 'Lars Jensen', at: ahead(-60), confirmed, plan_hash: plan.hash },
+    ]
     await openApp('/t/northwind/approvals', world)
     const request = within(await screen.findByRole('region', { name: 'Request for approval' }))
     expect(request.getByText('1 of 2 approvals')).toBeVisible()
-    expect(request.getByText(/Lars Jensen said yes/)).toBeVisible()
+    expect(request.getByText(/Lars Jensen said yes/)).toHaveTextContent(/ ago, confirmed with a passkey .* ago/)
     expect(request.getByText(/The approvers were told/)).toBeVisible()
     expect(request.getByText(/The administrators are told in/)).toBeVisible()
     expect(request.getByText(/Your vote needs a passkey or a code/)).toBeVisible()

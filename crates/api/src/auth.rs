@@ -52,8 +52,8 @@ impl Caller {
     /// The person who acts; machines are refused where a person must answer for it.
     pub(crate) fn person(&self) -> Result<Person, Problem> {
         let user = self.user()?;
-        let strong = self.principal.kind == PrincipalKind::Session && self.principal.strong && self.recent().is_ok();
-        Ok(Person { user, name: self.principal.user_name.clone(), client_addr: self.client_addr.clone(), strong })
+        let (name, confirmed) = (self.principal.user_name.clone(), self.principal.confirmed);
+        Ok(Person { user, name, client_addr: self.client_addr.clone(), confirmed })
     }
 
     pub(crate) fn user(&self) -> Result<UserId, Problem> {
@@ -358,7 +358,8 @@ async fn principal(
         None => sessions::authenticate(&app.store, text, wanted).await?.map(|principal| (principal, None)),
     };
     Ok(found.map(|(principal, ahead)| {
-        let weak = principal.kind == PrincipalKind::Session && !principal.strong;
+        let proved = principal.confirmed.is_some_and(|confirmed| confirmed.with.is_second_factor());
+        let weak = principal.kind == PrincipalKind::Session && !proved;
         let due = principal.second_factor_due || (app.base.require_second_factor && weak);
         (Principal { second_factor_due: due, ..principal }, ahead)
     }))

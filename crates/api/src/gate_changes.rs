@@ -110,11 +110,12 @@ pub(crate) async fn withdraw(
 }
 
 fn waits(change: &Change) -> Result<(), Problem> {
-    let how = match change.state {
-        State::Pending => return Ok(()),
-        State::Confirmed => "it was confirmed already",
-        State::Withdrawn => "it was withdrawn",
-        State::Expired => "nobody confirmed it in time: ask again",
+    let how = match (change.state, change.replaced_by) {
+        (State::Pending, _) => return Ok(()),
+        (State::Confirmed, _) => "it was confirmed already".to_owned(),
+        (State::Withdrawn, Some(newer)) => format!("it was withdrawn: a newer request, {newer}, took its place"),
+        (State::Withdrawn, None) => "it was withdrawn".to_owned(),
+        (State::Expired, _) => "nobody confirmed it in time: ask again".to_owned(),
     };
     Err(Problem::new(Code::CONFLICT, how))
 }

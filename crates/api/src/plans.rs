@@ -8,7 +8,7 @@ use serde_json::Value;
 use shieldops_identity::permission::{self, Permission};
 use shieldops_model::{Code, IncidentId, Override, Plan, PlanId, PlanState, ProposedAction, id};
 use shieldops_policy::{Explanation, Requester, RequesterKind};
-use shieldops_respond::{Engine, PlanRequest};
+use shieldops_respond::{Engine, Person, PlanRequest};
 use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
 use utoipa::{IntoParams, ToSchema};
 
@@ -109,8 +109,8 @@ fn setting_aside(caller: &Caller, reason: Option<String>) -> Result<Option<Overr
         let detail = format!("the role `{}` may not set a freeze aside", caller.principal.role);
         return Err(Problem::new(Code::FORBIDDEN, detail));
     }
-    let person = caller.person()?;
-    Ok(Some(Override { by: person.user, name: person.name, reason, at: caller.now(), client_addr: person.client_addr }))
+    let Person { user: by, name, client_addr, confirmed } = caller.person()?;
+    Ok(Some(Override { by, name, reason, at: caller.now(), client_addr, confirmed }))
 }
 
 /// Plans actions against the live state of their targets. Nothing is changed.

@@ -14,7 +14,7 @@ use shieldops_identity::{
     passkeys, people,
     sessions::{self, Challenge, Method, SignIn, SignedIn},
 };
-use shieldops_model::{Code, SessionId, TenantId, Timestamp, tenant::TenantState};
+use shieldops_model::{Code, Confirmation, SessionId, TenantId, Timestamp, tenant::TenantState};
 use utoipa::ToSchema;
 
 use crate::{
@@ -218,10 +218,10 @@ pub(crate) struct Me {
     /// This session, for a person's browser.
     session_id: Option<SessionId>,
     session_expires_at: Option<Timestamp>,
-    /// Whether the session was opened with a second factor.
-    strong: bool,
-    /// When one last proved who one is; credentials change within five minutes of it.
-    verified_at: Option<Timestamp>,
+    /// How and when one last proved to this session who one is, at sign-in or again since. Credentials change within five
+    /// minutes of it, and for a vote on a critical plan it is a passkey or a code of an authenticator app. Absent for tokens
+    /// and keys.
+    confirmed: Option<Confirmation>,
     /// Whether passkeys work here (they need a `public_url` that is no bare address).
     passkeys: bool,
 }
@@ -289,8 +289,7 @@ pub(crate) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Js
         version: app.settings.version,
         session_id: caller.principal.session,
         session_expires_at: caller.principal.expires_at,
-        strong: caller.principal.strong,
-        verified_at: caller.principal.verified_at,
+        confirmed: caller.principal.confirmed,
         passkeys: app.passkeys.is_some(),
     }))
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{SessionId, TenantId, UserId, id};
+use shieldops_model::{ConfirmedWith, SessionId, TenantId, UserId, id};
 use shieldops_store::{
     Job, Store, StoreError, TenantScope, factors,
     people::{self, Keep, NewCredential, Person, User},
@@ -109,7 +109,7 @@ pub async fn claim(door: &Door<'_>, link: &str, given: String, from: &Origin) ->
     people::set_password(&mut tx, user.id, &password_hash, Keep { tokens: true, ..Keep::default() }, now).await?;
     tx.record("admin_link.spent", &[&user.id], serde_json::json!({"client_addr": from.addr}))?;
     tx.commit(now).await?;
-    sessions::open(door, &tenant, &person, from, false).await
+    sessions::open(door, &tenant, &person, from, ConfirmedWith::Password).await
 }
 
 /// Sets a person's password in the data directory itself: for an administrator whom nobody else can reset. Every session

@@ -5,7 +5,7 @@
 //! to be found among them.
 
 use serde::Serialize;
-use shieldops_model::{Code, Environment, TenantState, Timestamp};
+use shieldops_model::{Code, Environment, FRESH, TenantState, Timestamp};
 use shieldops_store::{KeyFacts, Principal, PrincipalKind, RoleRef, TenantScope, roles};
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a confirmation of who one is holds.
-pub const RECENT: std::time::Duration = std::time::Duration::from_mins(5);
+pub const RECENT: std::time::Duration = FRESH;
 
 /// What a caller may do, made once a request.
 #[derive(Debug, Clone)]
@@ -255,7 +255,7 @@ pub fn check_key(key: &KeyFacts, method: &str, path: &str, client: Option<&str>)
 /// Refuses a session whose person last proved who they are more than five minutes ago. Tokens and keys pass: they are
 /// credentials without a session, and what they may do is their own.
 pub fn require_recent(principal: &Principal, now: Timestamp) -> Result<(), IdentityError> {
-    let recent = principal.verified_at.is_some_and(|at| now.since(at) <= RECENT);
+    let recent = principal.confirmed.is_some_and(|confirmed| confirmed.is_fresh(now));
     if principal.kind != PrincipalKind::Session || recent {
         Ok(())
     } else {

@@ -2,7 +2,7 @@
 //! confirmed lately.
 
 use serde::Serialize;
-use shieldops_model::{PasskeyId, SessionId, TenantId, UserId, id};
+use shieldops_model::{Confirmation, ConfirmedWith, PasskeyId, SessionId, TenantId, UserId, id};
 use shieldops_store::{
     Principal, Store, StoreError, TenantScope, Tx,
     factors::{self, Factor, FactorKind},
@@ -111,21 +111,28 @@ pub async fn confirm_totp(
         last_used_at: None,
         last_step: Some(step),
     };
-    add(scope, &person, session, &factor).await
+    add(scope, principal, (&person, session), &factor).await
 }
 
-/// Adds a factor; the session counts as opened with one from now on. Answers fresh recovery codes where it is the first.
+/// Adds a factor, which has just shown that it works: the session is confirmed with it. Answers fresh recovery codes where it is the first.
 pub(crate) async fn add(
     scope: &TenantScope,
-    person: &Person,
-    session: SessionId,
+    principal: &Principal,
+    (person, session): (&Person, SessionId),
     factor: &Factor,
 ) -> Result<Vec<String>, IdentityError> {
     let (store, now) = (scope.store(), scope.store().clock().now());
     let first = !status(store, person.id).await?.any();
+    let with = match factor.kind {
+        FactorKind::Totp => ConfirmedWith::Totp,
+        FactorKind::Passkey => ConfirmedWith::Passkey,
+    };
     let mut tx = scope.begin().await?;
     factors::add(&mut tx, person.id, factor).await?;
-    sessions::set_verified(&mut tx, session, now, true).await?;
+    sessions::set_confirmed(&mut tx, session, Confirmation::new(with, now)).await?;
+    // Whoever reads it sees that a recovery code, or a password alone, brought a second factor.
+    let body = serde_json::json!({"confirmed_with": with, "before": principal.confirmed, "factor": factor.id});
+    tx.record("session.verified", &[&session, &person.id], body)?;
     let codes = if first { make_codes(&mut tx, person.id).await? } else { Vec::new() };
     tx.commit(now).await?;
     Ok(codes)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{InvitationId, TenantState, UserId, id};
+use shieldops_model::{ConfirmedWith, InvitationId, TenantState, UserId, id};
 use shieldops_store::{
     Page, PageRequest, Principal, RoleRef, Store, StoreError, TenantScope,
     invitations::{self, Invitation, InvitationKind},
@@ -114,7 +114,7 @@ pub async fn accept(door: &Door<'_>, link: &str, given: String, from: &Origin) -
     tx.record("user.created", &[&user.id, &invitation.id], body)?;
     tx.commit(now).await?;
     let person = door.store.get_person(user.id).await?.ok_or(StoreError::NotFound)?;
-    sessions::open(door, &tenant, &person, from, false).await
+    sessions::open(door, &tenant, &person, from, ConfirmedWith::Password).await
 }
 
 /// Accepts an invitation as the person who is signed in. Answers the tenant's slug.

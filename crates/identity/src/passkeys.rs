@@ -3,7 +3,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use shieldops_model::{PasskeyId, UserId, id};
+use shieldops_model::{ConfirmedWith, PasskeyId, UserId, id};
 use shieldops_store::{
     Principal, Store, StoreError, TenantScope,
     factors::{self, Factor, FactorKind},
@@ -84,7 +84,7 @@ pub async fn sign_in(
 ) -> Result<SignedIn, IdentityError> {
     let person = verify(door, ticket, credential).await?;
     let tenant = sessions::home(door.store, &person).await?;
-    sessions::open(door, &tenant, &person, from, true).await
+    sessions::open(door, &tenant, &person, from, ConfirmedWith::Passkey).await
 }
 
 /// Whose passkey answered.
@@ -178,7 +178,7 @@ pub async fn finish_registration(
         last_used_at: None,
         last_step: None,
     };
-    let codes = add(scope, &person, session, &factor).await?;
+    let codes = add(scope, principal, (&person, session), &factor).await?;
     Ok((factor, codes))
 }
 

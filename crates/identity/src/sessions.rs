@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use shieldops_model::{SessionId, TenantState, Timestamp, UserId, id};
+use shieldops_model::{Confirmation, ConfirmedWith, SessionId, TenantState, Timestamp, UserId, id};
 use shieldops_store::{
     Ahead, Authenticated, Principal, PrincipalKind, Store, StoreError, TenantScope,
     people::{self, NewCredential, Person, Tenant},
@@ -66,6 +66,18 @@ pub enum Proof {
     },
 }
 
+impl Proof {
+    /// What it is, for as long as it counts.
+    const fn with(&self) -> ConfirmedWith {
+        match self {
+            Self::Password(_) => ConfirmedWith::Password,
+            Self::Code(_) => ConfirmedWith::Totp,
+            Self::RecoveryCode(_) => ConfirmedWith::RecoveryCode,
+            Self::Passkey { .. } => ConfirmedWith::Passkey,
+        }
+    }
+}
+
 /// Whom a bearer or cookie text stands for, now, in the tenant that the request names or else the credential's own.
 ///
 /// # Errors
@@ -112,7 +124,7 @@ pub async fn sign_in(door: &Door<'_>, name: &str, given: String, from: &Origin) 
     door.backoff.succeeded(&name, from.addr(), now);
     let methods = methods(door, person.id).await?;
     if methods.is_empty() {
-        return Ok(SignIn::Done(open(door, &tenant, &person, from, false).await?));
+        return Ok(SignIn::Done(open(door, &tenant, &person, from, ConfirmedWith::Password).await?));
     }
     let (ticket, expires_at) = tickets::open(door.store, Ticket::SecondFactor, Some(person.id), Vec::new()).await?;
     Ok(SignIn::SecondFactor(Challenge { ticket, methods, expires_at }))
@@ -146,13 +158,14 @@ pub async fn second_factor(
     let person = door.store.get_person(person).await?.filter(|person| !person.disabled);
     let person = person.ok_or(IdentityError::TicketSpent)?;
     let tenant = home(door.store, &person).await?;
-    if matches!(proof, Proof::Password(_)) {
+    let with = proof.with();
+    if !with.is_second_factor() {
         return Err(IdentityError::SecondFactorRequired);
     }
     prove(door, &tenant, &person, proof, from).await?;
     // Of two that answer one ticket at once, one gets in.
     tickets::spend(door.store, Ticket::SecondFactor, ticket).await?;
-    open(door, &tenant, &person, from, true).await
+    open(door, &tenant, &person, from, with).await
 }
 
 /// Confirms who the person behind a session is; it holds for five minutes.
@@ -168,8 +181,8 @@ pub async fn reauthenticate(
 ) -> Result<Timestamp, IdentityError> {
     let (user, session) = of_session(principal)?;
     let person = door.store.get_person(user).await?.ok_or(StoreError::NotFound)?;
-    let strong = !matches!(proof, Proof::Password(_));
-    if !strong && !methods(door, user).await?.is_empty() {
+    let with = proof.with();
+    if !with.is_second_factor() && !methods(door, user).await?.is_empty() {
         return Err(IdentityError::SecondFactorRequired);
     }
     let tenant = door.store.get_tenant(principal.home).await?;
@@ -177,8 +190,8 @@ pub async fn reauthenticate(
     let now = door.store.clock().now();
     let mut tx = scope.begin().await?;
     // A password proves it only where there is no second factor, or none any more.
-    sessions::set_verified(&mut tx, session, now, strong).await?;
-    let body = serde_json::json!({"client_addr": from.addr, "second_factor": strong});
+    sessions::set_confirmed(&mut tx, session, Confirmation::new(with, now)).await?;
+    let body = serde_json::json!({"client_addr": from.addr, "confirmed_with": with});
     tx.record("session.verified", &[&session, &user], body)?;
     tx.commit(now).await?;
     Ok(now.plus(RECENT))
@@ -248,7 +261,7 @@ pub(crate) async fn open(
     tenant: &Tenant,
     person: &Person,
     from: &Origin,
-    strong: bool,
+    with: ConfirmedWith,
 ) -> Result<SignedIn, IdentityError> {
     let now = door.store.clock().now();
     let scope = crate::door::scope_of(door.store, tenant.id, person)?;
@@ -262,15 +275,14 @@ pub(crate) async fn open(
         client_addr: from.addr.clone(),
         user_agent: from.agent(),
         expires_at: Some(expires_at),
-        strong,
-        verified_at: Some(now),
+        confirmed: Some(Confirmation::new(with, now)),
         idle: Some(Duration::from_mins(door.base.session_idle_minutes.into())),
     };
     let mut tx = scope.begin().await?;
     people::create_session(&mut tx, session, &credential, now).await?;
     people::signed_in(&mut tx, person.id, now).await?;
     let body =
-        serde_json::json!({"client_addr": from.addr, "user_agent": credential.user_agent, "second_factor": strong});
+        serde_json::json!({"client_addr": from.addr, "user_agent": credential.user_agent, "confirmed_with": with});
     tx.record("session.opened", &[&session, &person.id], body)?;
     tx.commit(now).await?;
     Ok(SignedIn { session, user: person.id, secret, expires_at, tenant: tenant.slug.clone() })

@@ -50,7 +50,7 @@ codes! {
     IDEMPOTENCY_KEY_REQUIRED 400 "idempotency_key_required" "This request needs an Idempotency-Key" "Send a header `Idempotency-Key` with a fresh random value (1 to 128 printable characters); repeat the same value to repeat the request safely.";
     INVALID_LINK 400 "invalid_link" "The link is not valid" "It was used, withdrawn or is too old; ask whoever made it for a new one.";
     SECOND_FACTOR_REQUIRED 401 "second_factor_required" "A second factor is needed" "Send a code, a recovery code or a passkey answer with the `ticket` to `/api/v1/session/second-factor` within five minutes.";
-    STRONG_SESSION_REQUIRED 403 "strong_session_required" "A critical plan, or breaking the glass, wants a stronger proof of who you are" "Sign in in a browser with a passkey or a one-time code and confirm it again within the last five minutes; tokens and keys cannot do this.";
+    STRONG_SESSION_REQUIRED 403 "strong_session_required" "A critical plan, or breaking the glass, wants a stronger proof of who you are" "Confirm who you are in a browser session with a passkey or a code of an authenticator app: it counts for five minutes. A recovery code, a token or a key does not.";
     REAUTHENTICATION_REQUIRED 403 "reauthentication_required" "Confirm who you are first" "Send your password, a code or a passkey answer to `/api/v1/me/reauthenticate`; it holds for five minutes.";
     SECOND_FACTOR_NEEDED_HERE 403 "second_factor_needed_here" "This tenant takes no sign-in without a second factor" "Add an authenticator app or a passkey under Account, then sign in again.";
     TENANT_SUSPENDED 403 "tenant_suspended" "The tenant is suspended" "It can be read, and events are still taken; the operator of the installation can resume it.";

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Action, ActionState, ApprovalId, IncidentId, PlanId, RiskTerm, Timestamp, UserId};
+use crate::{Action, ActionState, ApprovalId, Confirmation, IncidentId, PlanId, RiskTerm, Timestamp, UserId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -57,7 +57,7 @@ pub struct Obligations {
     /// It waits this long after its last approval, and anybody who may approve may stop it, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub veto_window_s: Option<u64>,
-    /// A vote counts only from a browser session that proved itself by a second factor in the last 5 minutes.
+    /// A vote counts only from a browser session that gave a passkey or a code of an authenticator app in the last 5 minutes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub strong_session: bool,
     /// Why approvals and the above are asked for, or are not.
@@ -85,6 +85,9 @@ pub struct Approval {
     pub at: Timestamp,
     /// The approver's own address, which no plan may cut off.
     pub client_addr: Option<String>,
+    /// The last proof that their session was given before. A token gives none, and a vote of an older release did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmation>,
     /// The hash that was approved.
     pub plan_hash: String,
 }
@@ -99,6 +102,9 @@ pub struct Override {
     /// Their own address, which no plan may cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_addr: Option<String>,
+    /// The last proof that their session was given before; a token gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmation>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

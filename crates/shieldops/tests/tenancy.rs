@@ -10,6 +10,8 @@
 
 #[path = "support/clock.rs"]
 mod clock;
+#[path = "tenancy/confirmed.rs"]
+mod confirmed;
 #[path = "tenancy/credentials.rs"]
 mod credentials;
 #[path = "tenancy/detection.rs"]

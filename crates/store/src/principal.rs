@@ -7,7 +7,9 @@ mod known;
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
-use shieldops_model::{GrantId, Id, KeyId, RoleId, SessionId, TenantId, TenantState, Timestamp, TokenId, UserId, id};
+use shieldops_model::{
+    Confirmation, GrantId, Id, KeyId, RoleId, SessionId, TenantId, TenantState, Timestamp, TokenId, UserId, id,
+};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     alerts::id_of,
     db::{Ahead, Whose, flag},
     rows::{bytes, json, optional_id, optional_time},
-    sessions::idle_holds,
+    sessions::{confirmation, idle_holds},
 };
 
 use self::known::Asked;
@@ -106,7 +108,6 @@ pub struct Bound {
 
 /// An authenticated caller and the tenant that this request is about.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "facts of a row, none of which follows from another")]
 pub struct Principal {
     pub kind: PrincipalKind,
     pub tenant: TenantId,
@@ -129,14 +130,12 @@ pub struct Principal {
     pub token: Option<TokenId>,
     /// The default source of an ingest token.
     pub source: Option<String>,
-    /// The session was opened with a second factor or a passkey.
-    pub strong: bool,
-    /// The last time that the person proved who they are.
-    pub verified_at: Option<Timestamp>,
+    /// How and when the person last proved to this session who they are; absent for tokens and keys.
+    pub confirmed: Option<Confirmation>,
     pub expires_at: Option<Timestamp>,
     /// Runs the installation: may make tenants.
     pub operator: bool,
-    /// The tenant asks for a second factor, and this session was opened without one, or this token was made elsewhere.
+    /// The tenant asks for a second factor, and this session was confirmed without one, or this token was made elsewhere.
     pub second_factor_due: bool,
     /// The last note of use is older than a minute.
     pub use_due: bool,
@@ -187,7 +186,7 @@ impl Authenticated {
 macro_rules! lookup {
     ($tenant:literal) => {
         concat!(
-            "SELECT p.kind, p.id, p.principal, p.tenant AS home, p.label, p.source, p.facts, p.strong, p.verified_at, p.expires_at, \
+            "SELECT p.kind, p.id, p.principal, p.tenant AS home, p.label, p.source, p.facts, p.confirmed_with, p.verified_at, p.expires_at, \
              p.last_used_at, p.by_grant, u.name AS user_name, t.tenant, t.slug, t.state, t.second_factor, m.role, m.last_used_at AS member_used_at, \
              g.id AS grant_id, g.role AS grant_role, g.expires_at AS grant_expires_at, \
              CASE WHEN EXISTS (SELECT 1 FROM memberships o WHERE o.principal=p.principal AND o.tenant=$4 AND o.disabled_at IS NULL) THEN 1 ELSE 0 END AS operator \
@@ -330,7 +329,7 @@ fn principal(row: &AnyRow, found: Found, now: Timestamp) -> Result<Principal> {
     let machine = is_machine(kind);
     let id: Id<id::SessionKind> = id_of(row, "id")?;
     let state: String = row.try_get("state")?;
-    let strong = flag(row, "strong")?;
+    let confirmed = if kind == PrincipalKind::Session { confirmation(row)? } else { None };
     let is_token = matches!(kind, PrincipalKind::Personal | PrincipalKind::Ingest);
     Ok(Principal {
         kind,
@@ -347,13 +346,12 @@ fn principal(row: &AnyRow, found: Found, now: Timestamp) -> Result<Principal> {
         session: (kind == PrincipalKind::Session).then_some(id),
         token: is_token.then(|| TokenId::from_bits(id.bits())),
         source: row.try_get("source")?,
-        strong,
-        verified_at: optional_time(row, "verified_at")?,
+        confirmed,
         expires_at: optional_time(row, "expires_at")?,
         operator: !machine && flag(row, "operator")?,
         second_factor_due: flag(row, "second_factor")?
             && match kind {
-                PrincipalKind::Session => !strong,
+                PrincipalKind::Session => !confirmed.is_some_and(|confirmed| confirmed.with.is_second_factor()),
                 // Made in another tenant, which may ask for none.
                 PrincipalKind::Personal => tenant != home,
                 PrincipalKind::Ingest | PrincipalKind::Key => false,

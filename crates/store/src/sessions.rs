@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use shieldops_model::{SessionId, Timestamp, UserId};
+use shieldops_model::{Confirmation, ConfirmedWith, SessionId, Timestamp, UserId};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Access, Result, Store, StoreError, Tx,
     alerts::id_of,
-    db::{Whose, clean, flag},
+    db::{Whose, clean},
     rows::{bytes, optional_time, time},
 };
 
@@ -22,10 +22,8 @@ pub struct NewCredential {
     pub client_addr: Option<String>,
     pub user_agent: Option<String>,
     pub expires_at: Option<Timestamp>,
-    /// A session opened with a second factor or a passkey.
-    pub strong: bool,
-    /// When the person proved who they are.
-    pub verified_at: Option<Timestamp>,
+    /// How and when the person proved who they are.
+    pub confirmed: Option<Confirmation>,
     /// It ends when it is not used for so long, where no tenant of its person says otherwise; precise to the minute.
     pub idle: Option<Duration>,
 }
@@ -37,8 +35,8 @@ pub struct Session {
     pub user_name: String,
     pub client_addr: Option<String>,
     pub user_agent: Option<String>,
-    /// Opened with a second factor or a passkey.
-    pub strong: bool,
+    /// The last proof that it was given of who the person is: at sign-in, or again since.
+    pub confirmed: Option<Confirmation>,
     /// The tenant it was opened in.
     pub tenant_slug: String,
     pub created_at: Timestamp,
@@ -67,7 +65,7 @@ pub(crate) async fn index(tx: &mut Tx, row: Indexed<'_>, credential: &NewCredent
     let expires_at = if bound.is_some() { tx.scope.ends(credential.expires_at) } else { credential.expires_at };
     let idle = credential.idle.map(|idle| i64::try_from(idle.as_micros()).unwrap_or(i64::MAX));
     sqlx::query(
-        "INSERT INTO principal_index (hash, kind, id, principal, tenant, label, source, facts, client_addr, user_agent, strong, \
+        "INSERT INTO principal_index (hash, kind, id, principal, tenant, label, source, facts, client_addr, user_agent, confirmed_with, \
          verified_at, idle_us, created_at, expires_at, by_grant) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
     )
     .bind(credential.hash.to_vec())
@@ -80,8 +78,8 @@ pub(crate) async fn index(tx: &mut Tx, row: Indexed<'_>, credential: &NewCredent
     .bind(row.facts)
     .bind(&credential.client_addr)
     .bind(credential.user_agent.as_deref().map(|agent| clean(agent).into_owned()))
-    .bind(i64::from(credential.strong))
-    .bind(credential.verified_at.map(Timestamp::as_micros))
+    .bind(credential.confirmed.map(|confirmed| confirmed.with.as_str()))
+    .bind(credential.confirmed.map(|confirmed| confirmed.at.as_micros()))
     .bind(idle)
     .bind(now.as_micros())
     .bind(expires_at.map(Timestamp::as_micros))
@@ -154,15 +152,15 @@ pub async fn end_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, now: Ti
     Ok(done.rows_affected())
 }
 
-/// The person of an open session proved again who they are; `strong`: with a second factor or a passkey. The last proof counts:
-/// a password alone takes the strength of an older one away.
-pub async fn set_verified(tx: &mut Tx, id: SessionId, at: Timestamp, strong: bool) -> Result<()> {
+/// The person of an open session proved again who they are. The last proof counts, and no older one: a password alone takes
+/// the strength of a second factor away.
+pub async fn set_confirmed(tx: &mut Tx, id: SessionId, confirmed: Confirmation) -> Result<()> {
     let done = sqlx::query(
-        "UPDATE principal_index SET verified_at=$2, strong=$3 WHERE id=$1 AND kind='session' AND revoked_at IS NULL",
+        "UPDATE principal_index SET confirmed_with=$2, verified_at=$3 WHERE id=$1 AND kind='session' AND revoked_at IS NULL",
     )
     .bind(bytes(id))
-    .bind(at.as_micros())
-    .bind(i64::from(strong))
+    .bind(confirmed.with.as_str())
+    .bind(confirmed.at.as_micros())
     .execute(tx.conn())
     .await?;
     ended(tx, id, done.rows_affected())
@@ -182,7 +180,7 @@ pub(crate) use idle_holds;
 macro_rules! open_sessions {
     ($of:literal) => {
         concat!(
-            "SELECT p.id, p.principal, u.name, p.client_addr, p.user_agent, p.strong, t.slug, p.created_at, p.expires_at, p.last_used_at \
+            "SELECT p.id, p.principal, u.name, p.client_addr, p.user_agent, p.confirmed_with, p.verified_at, t.slug, p.created_at, p.expires_at, p.last_used_at \
              FROM principal_index p JOIN users u ON u.id=p.principal JOIN tenants t ON t.tenant=p.tenant \
              WHERE p.kind='session' AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) \
              AND ", idle_holds!(), " AND ", $of, " ORDER BY p.id DESC LIMIT 1000"
@@ -223,10 +221,18 @@ fn read(row: &AnyRow) -> Result<Session> {
         user_name: row.try_get("name")?,
         client_addr: row.try_get("client_addr")?,
         user_agent: row.try_get("user_agent")?,
-        strong: flag(row, "strong")?,
+        confirmed: confirmation(row)?,
         tenant_slug: row.try_get("slug")?,
         created_at: time(row, "created_at")?,
         expires_at: optional_time(row, "expires_at")?,
         last_used_at: optional_time(row, "last_used_at")?,
     })
+}
+
+/// Absent for tokens and keys, and for a session of before there were confirmations.
+pub(crate) fn confirmation(row: &AnyRow) -> Result<Option<Confirmation>> {
+    let (with, at): (Option<String>, _) = (row.try_get("confirmed_with")?, optional_time(row, "verified_at")?);
+    let Some((with, at)) = with.zip(at) else { return Ok(None) };
+    let with = ConfirmedWith::parse(&with).ok_or_else(|| StoreError::damaged("what a session was confirmed with"))?;
+    Ok(Some(Confirmation::new(with, at)))
 }

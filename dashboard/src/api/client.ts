@@ -43,8 +43,8 @@ type Hooks = {
   signedOut: () => void
   /** A fresh CSRF token, when the server no longer takes ours. */
   renew: () => Promise<string>
-  /** Asks the person to prove who they are; false when they would not. */
-  prove: () => Promise<boolean>
+  /** Asks the person to prove who they are, with a passkey or a code where it is for something critical; false when they would not. */
+  prove: (critical: boolean) => Promise<boolean>
   /** The tenant was suspended, locked or left while the page was open. */
   tenantChanged: () => void
 }
@@ -116,6 +116,8 @@ const SHORT_WAIT_S = 3
 const MOST_WAITS = 4
 /** Codes after which nothing of the request was done and the same request may come again soon. */
 const WAITS = new Set(['rate_limited', 'queue_full', 'back_pressure', 'idempotency_in_flight'])
+/** Codes that a fresh proof of who one is takes away. */
+const PROOFS = new Set(['reauthentication_required', 'strong_session_required'])
 const TENANT_CODES = new Set(['tenant_suspended', 'tenant_locked'])
 
 type Tries = { waits: number; renewed: boolean; proved: boolean }
@@ -127,9 +129,9 @@ async function again(error: ApiError, tries: Tries): Promise<boolean> {
     csrf = await hooks.renew()
     return true
   }
-  if (error.code === 'reauthentication_required' && !tries.proved) {
+  if (error.code && PROOFS.has(error.code) && !tries.proved) {
     tries.proved = true
-    return hooks.prove()
+    return hooks.prove(error.code === 'strong_session_required')
   }
   const wait = error.retryAfter
   if (!wait || !WAITS.has(error.code ?? '') || wait > SHORT_WAIT_S || tries.waits >= MOST_WAITS) return false

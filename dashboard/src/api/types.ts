@@ -71,6 +71,8 @@ export type Roles = S['Roles']
 export type ApiKey = S['ApiKey']
 export type CreatedKey = ApiKey & Partial<Pick<S['CreatedKey'], 'key' | 'older_until'>>
 export type Session = Item<'List_Session'>
+/** How and when somebody proved who they are. */
+export type Confirmation = S['Confirmation']
 /** The other tenant is named while the grant holds. */
 export type Grant = Item<'List_GrantView'>
 export type FactorStatus = S['FactorStatus']

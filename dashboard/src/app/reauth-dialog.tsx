@@ -14,6 +14,19 @@ import { queryClient } from './query-client'
 import { asking } from './reauth'
 import { passkeyProof } from './session'
 
+const CRITICAL =
+  'This takes a passkey or a code of an authenticator app, given in the last five minutes. A recovery code does not count.'
+
+/** Nothing that one has would do. */
+const NoDevice = ({ onClose }: { onClose: () => void }) => (
+  <div className="flex flex-col gap-3">
+    <p className="text-sm">You have neither: add one in Settings, under Account, then come back.</p>
+    <Btn className="self-end" onClick={onClose}>
+      Close
+    </Btn>
+  </div>
+)
+
 export default function ReauthDialog() {
   const open = asking.use(a => a)
   const factors = useQuery({ ...factorsQuery, enabled: open !== null })
@@ -24,10 +37,25 @@ export default function ReauthDialog() {
       front
       onClose={() => open.settle(false)}
       title="Confirm who you are"
-      note="Credentials change only within five minutes of this. What you began goes on afterwards."
+      note={
+        open.critical
+          ? CRITICAL
+          : 'Credentials change only within five minutes of this. What you began goes on afterwards.'
+      }
     >
       <Loaded query={factors} what="Your second factors">
-        {status => <Prove status={status} onDone={() => open.settle(true)} onCancel={() => open.settle(false)} />}
+        {status =>
+          open.critical && !status.totp && !status.passkeys ? (
+            <NoDevice onClose={() => open.settle(false)} />
+          ) : (
+            <Prove
+              status={status}
+              critical={open.critical}
+              onDone={() => open.settle(true)}
+              onCancel={() => open.settle(false)}
+            />
+          )
+        }
       </Loaded>
     </Modal>
   )
@@ -40,12 +68,16 @@ const LABEL: Record<With, string> = {
   recovery_code: 'Recovery code',
 }
 
-function Prove({ status, onDone, onCancel }: { status: FactorStatus; onDone: () => void; onCancel: () => void }) {
+type ProveProps = { status: FactorStatus; critical: boolean; onDone: () => void; onCancel: () => void }
+
+function Prove({ status, critical, onDone, onCancel }: ProveProps) {
   const strong = status.totp || status.passkeys > 0
   const [how, setHow] = useState<With>(strong ? (status.totp ? 'code' : 'recovery_code') : 'password')
   const [text, setText] = useState('')
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
+  // Where only a passkey will do there is nothing to type.
+  const typed = !critical || status.totp
   const run = async (proof: () => Promise<object>) => {
     setBusy(true)
     setError(null)
@@ -70,21 +102,23 @@ function Prove({ status, onDone, onCancel }: { status: FactorStatus; onDone: () 
           Use a passkey
         </Btn>
       )}
-      <Field label={LABEL[how]}>
-        <input
-          key={how}
-          // biome-ignore lint/a11y/noAutofocus: the dialog has one field
-          autoFocus
-          required
-          className={`${inputClass} h-9 w-full`}
-          type={how === 'password' ? 'password' : 'text'}
-          inputMode={how === 'code' ? 'numeric' : undefined}
-          autoComplete={how === 'password' ? 'current-password' : how === 'code' ? 'one-time-code' : 'off'}
-          value={text}
-          onChange={e => setText(e.target.value)}
-        />
-      </Field>
-      {strong && status.totp && (
+      {typed && (
+        <Field label={LABEL[how]}>
+          <input
+            key={how}
+            // biome-ignore lint/a11y/noAutofocus: the dialog has one field
+            autoFocus
+            required
+            className={`${inputClass} h-9 w-full`}
+            type={how === 'password' ? 'password' : 'text'}
+            inputMode={how === 'code' ? 'numeric' : undefined}
+            autoComplete={how === 'password' ? 'current-password' : how === 'code' ? 'one-time-code' : 'off'}
+            value={text}
+            onChange={e => setText(e.target.value)}
+          />
+        </Field>
+      )}
+      {strong && status.totp && !critical && (
         <Btn
           v="ghost"
           size="sm"
@@ -100,9 +134,11 @@ function Prove({ status, onDone, onCancel }: { status: FactorStatus; onDone: () 
       <InlineError error={error} />
       <div className="flex justify-end gap-2">
         <Btn onClick={onCancel}>Cancel</Btn>
-        <Btn type="submit" v={status.passkeys > 0 ? 'default' : 'primary'} disabled={busy || !text.trim()}>
-          {busy ? 'Checking…' : 'Confirm'}
-        </Btn>
+        {typed && (
+          <Btn type="submit" v={status.passkeys > 0 ? 'default' : 'primary'} disabled={busy || !text.trim()}>
+            {busy ? 'Checking…' : 'Confirm'}
+          </Btn>
+        )}
       </div>
     </form>
   )

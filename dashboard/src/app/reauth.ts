@@ -1,13 +1,19 @@
 /** Whoever changes a credential proves first who they are. Requests that wait for it share one dialog. */
 import { store } from './store'
 
-type Asking = { settle: (proved: boolean) => void; answer: Promise<boolean> } | null
+type Asking = {
+  /** A passkey or a code of an app alone will do. */
+  critical: boolean
+  settle: (proved: boolean) => void
+  answer: Promise<boolean>
+} | null
 export const asking = store<Asking>(null)
 
 /** Asks the person; false when they would not. */
-export function prove(): Promise<boolean> {
+export async function prove(critical: boolean): Promise<boolean> {
   const open = asking.get()
-  if (open) return open.answer
+  // What is asked already may be too little: then it is asked again, once that is answered.
+  if (open) return (await open.answer) && (open.critical || !critical || prove(critical))
   let resolve: (proved: boolean) => void = () => {}
   const answer = new Promise<boolean>(done => {
     resolve = done
@@ -16,6 +22,6 @@ export function prove(): Promise<boolean> {
     asking.set(null)
     resolve(proved)
   }
-  asking.set({ settle, answer })
+  asking.set({ critical, settle, answer })
   return answer
 }

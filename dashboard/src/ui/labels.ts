@@ -1,5 +1,5 @@
 /** What states, verdicts and kinds are called, and what they mean. */
-import type { ActionState, AlertStatus, EntityKind, IncidentStatus, Phase, PlanState, Verdict } from '@/api/types'
+import type { ActionState, AlertStatus, Confirmation, EntityKind, IncidentStatus, Phase, PlanState, Verdict } from '@/api/types'
 import { words } from './format'
 
 export const VERDICTS: { id: Verdict; label: string; hint: string }[] = [
@@ -67,4 +67,13 @@ export const ENTITY_KIND: Record<EntityKind, string> = {
   domain: 'Domain',
   url: 'URL',
   hash: 'Hash',
+}
+
+/** What somebody proved with who they are. */
+export const CONFIRMED_WITH: Record<Confirmation['with'], string> = {
+  password: 'a password',
+  totp: 'a code of an authenticator app',
+  passkey: 'a passkey',
+  recovery_code: 'a recovery code',
+  second_factor: 'a second factor',
 }

@@ -343,7 +343,7 @@ describe.skipIf(!REAL)('credentials', () => {
     await page.getByRole('list', { name: 'Passkeys' }).getByText('Test key').waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
-    await page.getByText('signed in with a second factor').waitFor()
+    await page.getByText('confirmed with a passkey').waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     // The password alone is not enough any more, and the passkey serves as second factor too.
     await page.getByLabel('Name', { exact: true }).fill(alpha.admin)
@@ -351,7 +351,7 @@ describe.skipIf(!REAL)('credentials', () => {
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()
     await page.getByRole('heading', { name: 'One more step' }).waitFor()
     await page.getByRole('button', { name: 'Use a passkey' }).click()
-    await page.getByText('signed in with a second factor').waitFor()
+    await page.getByText('confirmed with a passkey').waitFor()
     await page.close()
   })
 })

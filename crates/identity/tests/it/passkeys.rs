@@ -5,7 +5,7 @@ use shieldops_identity::{
     passkeys::{self, begin, begin_registration, finish_registration},
     sessions::{self, Method},
 };
-use shieldops_model::UserId;
+use shieldops_model::{Confirmation, ConfirmedWith, UserId};
 
 use crate::{
     authenticator::Device,
@@ -31,7 +31,8 @@ async fn sign_in(world: &World, device: &mut Device) -> Result<UserId, IdentityE
     assert!(begun.options.get("mediation").is_none());
     let answer = device.sign(&begun.options);
     let signed_in = passkeys::sign_in(&world.door(), begun.ticket.expose(), answer, &from(HOME)).await?;
-    assert!(world.authenticate(signed_in.secret.expose()).await.unwrap().strong);
+    let known = world.authenticate(signed_in.secret.expose()).await.unwrap();
+    assert_eq!(known.confirmed, Some(Confirmation::new(ConfirmedWith::Passkey, world.now())));
     Ok(signed_in.user)
 }
 
@@ -75,6 +76,9 @@ async fn a_passkey_is_a_second_factor_and_a_confirmation() {
     let answer = Proof::Passkey { ticket: begun.ticket.expose().to_owned(), credential: device.sign(&begun.options) };
     let until = sessions::reauthenticate(&world.door(), &at.scope, &at.principal, answer, &from(HOME)).await.unwrap();
     assert!(until > world.now());
+    let known = world.store.sessions_of(at.principal.user.unwrap(), world.now()).await.unwrap();
+    let own = known.iter().find(|one| Some(one.id) == at.principal.session).unwrap();
+    assert_eq!(own.confirmed, Some(Confirmation::new(ConfirmedWith::Passkey, world.now())));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use shieldops_identity::{
     IdentityError, Permission, Proof, SignIn, SignedIn, decide, factors,
     sessions::{self, Challenge, Method, second_factor},
 };
-use shieldops_model::{Code, tenant::TenantSettings};
-use shieldops_store::settings;
+use shieldops_model::{Code, Confirmation, ConfirmedWith, tenant::TenantSettings};
+use shieldops_store::{PageRequest, ledger, settings};
 use totp_rs::{Algorithm, Secret, TOTP};
 
 use crate::world::{At, HOME, PASSWORD, World, from, may, world};
@@ -51,6 +51,11 @@ async fn answer(world: &World, ticket: &str, proof: Proof) -> Result<SignedIn, I
     second_factor(&world.door(), ticket, proof, &from(HOME)).await
 }
 
+/// How and when somebody last proved who they are, as their next request says.
+async fn confirmed(world: &World, signed_in: &SignedIn) -> Confirmation {
+    world.authenticate(signed_in.secret.expose()).await.unwrap().confirmed.unwrap()
+}
+
 #[tokio::test]
 async fn a_person_with_an_app_signs_in_with_a_code_of_it() {
     let world = world().await;
@@ -67,7 +72,7 @@ async fn a_person_with_an_app_signs_in_with_a_code_of_it() {
     assert!(matches!(wrong, Err(IdentityError::SecondFactorRequired)));
     let code = app.code(&world);
     let signed_in = answer(&world, ticket, Proof::Code(code.clone())).await.unwrap();
-    assert!(world.authenticate(signed_in.secret.expose()).await.unwrap().strong);
+    assert_eq!(confirmed(&world, &signed_in).await, Confirmation::new(ConfirmedWith::Totp, world.now()));
     let again = answer(&world, ticket, Proof::Code(code.clone())).await;
     assert!(matches!(again, Err(IdentityError::TicketSpent)));
     // A code that somebody saw opens no second session.
@@ -92,6 +97,46 @@ async fn a_recovery_code_opens_once() {
     }
     assert_eq!(factors::status(&world.store, ada).await.unwrap().recovery_codes_left, 9);
     world.verified().await;
+}
+
+#[tokio::test]
+async fn a_session_is_as_good_as_its_last_proof_and_the_ledger_says_what_that_was() {
+    let world = world().await;
+    world.person("ada", "analyst").await;
+    let first = world.sign_in("ada", PASSWORD, HOME).await.unwrap();
+    assert_eq!(confirmed(&world, &first).await.with, ConfirmedWith::Password);
+    let ada = world.at(first.secret.expose(), None).await;
+    let (app, codes) = set_up(&world, &ada).await;
+    assert_eq!(confirmed(&world, &first).await.with, ConfirmedWith::Totp, "an app shows itself when it is added");
+
+    let challenge = challenged(&world, "ada").await;
+    let recovered = answer(&world, challenge.ticket.expose(), Proof::RecoveryCode(codes[0].clone())).await.unwrap();
+    let opened = world.now();
+    assert_eq!(confirmed(&world, &recovered).await, Confirmation::new(ConfirmedWith::RecoveryCode, opened));
+    assert!(
+        !confirmed(&world, &recovered).await.is_strong(opened),
+        "it opens a session, and is no fresh second factor"
+    );
+    let at = world.at(recovered.secret.expose(), None).await;
+    let (door, origin) = (world.door(), from(HOME));
+    let prove = async |proof| sessions::reauthenticate(&door, &at.scope, &at.principal, proof, &origin).await.unwrap();
+    world.clock.advance(Duration::from_mins(1));
+    prove(Proof::Code(app.code(&world))).await;
+    assert_eq!(confirmed(&world, &recovered).await, Confirmation::new(ConfirmedWith::Totp, world.now()));
+    prove(Proof::RecoveryCode(codes[1].clone())).await;
+    assert!(!confirmed(&world, &recovered).await.is_strong(world.now()), "the last proof counts");
+
+    let said = said(&world, &["session.opened", "session.verified"]).await;
+    let said: Vec<_> = said.iter().map(|entry| entry.payload["confirmed_with"].as_str().unwrap()).collect();
+    assert_eq!(said, ["password", "totp", "recovery_code", "totp", "recovery_code"]);
+}
+
+/// Entries of these kinds, oldest first.
+async fn said(world: &World, kinds: &[&str]) -> Vec<ledger::Entry> {
+    let page = PageRequest { limit: Some(200), cursor: None };
+    let mut access = world.scope().await.read().await.unwrap();
+    let found = ledger::list(&mut access, &ledger::Filter::default(), &page).await.unwrap().items;
+    found.into_iter().rev().filter(|entry| kinds.contains(&entry.kind.as_str())).collect()
 }
 
 #[tokio::test]
@@ -178,7 +223,7 @@ async fn second_factors_change_only_after_a_recent_confirmation_with_one() {
     // In the session that the app once opened, a password alone is no fresh second factor.
     let proof = Proof::Password(PASSWORD.into());
     sessions::reauthenticate(&door, &ada.scope, &ada.principal, proof, &origin).await.unwrap();
-    assert!(!world.at(fresh.secret.expose(), None).await.principal.strong);
+    assert_eq!(confirmed(&world, &fresh).await, Confirmation::new(ConfirmedWith::Password, world.now()));
     world.verified().await;
 }
 

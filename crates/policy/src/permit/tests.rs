@@ -76,6 +76,7 @@ fn approval(by: UserId, hash: &str) -> Approval {
         user_name: "ada".to_owned(),
         at: Timestamp::from_secs(99),
         client_addr: Some("192.0.2.7".to_owned()),
+        confirmed: None,
         plan_hash: hash.to_owned(),
     }
 }

@@ -18,8 +18,21 @@ use crate::{
 const PATH: &str = "/api/v1/gate-settings";
 const CHANGES: &str = "/api/v1/gate-changes";
 const VERSION: &[&str] = &["number", "state", "tightens", "at", "by_name", "reason", "base", "restores"];
-const CHANGE: &[&str] =
-    &["id", "kind", "subject", "state", "at", "expires_at", "by_name", "reason", "before", "after", "ended_by_name"];
+const CHANGE: &[&str] = &[
+    "id",
+    "kind",
+    "subject",
+    "state",
+    "at",
+    "expires_at",
+    "by_name",
+    "reason",
+    "before",
+    "after",
+    "ended_by_name",
+    "replaces",
+    "replaced_by",
+];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GateCommand {
@@ -173,6 +186,9 @@ pub(super) fn confirm(args: &ShowArgs) -> Outcome {
 pub(super) fn waits(change: &Value, output: Output) -> Outcome {
     print(change, output, CHANGE)?;
     if output == Output::Table {
+        if let Some(earlier) = change["replaces"].as_str() {
+            output::foreign_line(&format!("it takes the place of {earlier}, which is withdrawn"))?;
+        }
         let id = output::text(&change["id"]);
         output::foreign_line(&format!("it waits for another person: `shieldops gate confirm {id}`"))?;
     }

@@ -126,6 +126,8 @@ fn show(server: &ServerArgs) -> Outcome {
         ("role", "/user/role"),
         ("tenant", "/tenant/slug"),
         ("operator", "/operator"),
+        ("confirmed", "/confirmed/with"),
+        ("confirmed at", "/confirmed/at"),
         ("version", "/version"),
     ];
     for (name, pointer) in rows {

@@ -67,8 +67,16 @@ pub(super) struct GrantArgs {
 pub(super) fn run(command: &SessionCommand) -> Outcome {
     match command {
         SessionCommand::List(args) => {
-            let columns =
-                ["/id", "/user_name", "/client_addr", "/strong", "/created_at", "/last_used_at", "/expires_at"];
+            let columns = [
+                "/id",
+                "/user_name",
+                "/client_addr",
+                "/confirmed/with",
+                "/confirmed/at",
+                "/created_at",
+                "/last_used_at",
+                "/expires_at",
+            ];
             list(&args.page, SESSIONS, &[("all", args.all.then_some("true"))], &columns)
         }
         SessionCommand::Revoke(args) => {

@@ -145,7 +145,12 @@ pub(super) fn run(command: &TargetCommand) -> Outcome {
             }
             let client = Client::new(&args.server)?;
             let path = part(PATH, &named(&client, PATH, "tgt", &args.target)?);
-            print(&client.patch(&path, &body.into())?, args.server.output, MEMBERS)
+            let answer = client.patch(&path, &body.into())?;
+            // A change that waits has a state; a target has none.
+            if answer["state"] == "pending" {
+                return super::gate::waits(&answer, args.server.output);
+            }
+            print(&answer, args.server.output, MEMBERS)
         }
         TargetCommand::Remove(args) => {
             let client = Client::new(&args.server)?;

@@ -15,7 +15,10 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use shieldops_connectors::linux::{Attached, Linux, LinuxOptions};
-use shieldops_model::{Action, ActionState, Clock, Plan, PlanState, ProposedAction, SystemClock, Timestamp, UserId};
+use shieldops_model::{
+    Action, ActionState, Clock, Confirmation, ConfirmedWith, Plan, PlanState, ProposedAction, SystemClock, Timestamp,
+    UserId,
+};
 use shieldops_policy::Policy;
 use shieldops_respond::{
     CrashPoints, Engine, EngineOptions, Journal as _, Person, PlanRequest, Registry, RescueFolder, StoreJournal,
@@ -204,7 +207,8 @@ impl Life<'_> {
         };
         if plan.state == PlanState::Proposed {
             for number in 1..=u128::from(plan.decision.approvals_needed) {
-                engine.approve(plan.id, &plan.hash, &person(number + 1)).await?;
+                let confirmed = Some(Confirmation::new(ConfirmedWith::Totp, SystemClock.now()));
+                engine.approve(plan.id, &plan.hash, &Person { confirmed, ..person(number + 1) }).await?;
             }
             if plan.decision.approvals_needed == 0 {
                 engine.execute(plan.id, &person(1)).await?;
@@ -262,5 +266,5 @@ impl Life<'_> {
 
 fn person(number: u128) -> Person {
     let (name, client_addr) = (format!("person {number}"), Some("192.0.2.250".to_owned()));
-    Person { user: UserId::from_bits(number), name, client_addr, strong: true }
+    Person { user: UserId::from_bits(number), name, client_addr, confirmed: None }
 }

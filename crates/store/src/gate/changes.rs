@@ -71,6 +71,12 @@ pub struct Change {
     pub ended_by: Option<String>,
     pub ended_by_name: Option<String>,
     pub ended_at: Option<Timestamp>,
+    /// The request of the same subject whose place it took when it was asked for: that one is withdrawn by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<GateChangeId>,
+    /// The newer request that took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<GateChangeId>,
     pub version: i64,
 }
 
@@ -93,16 +99,24 @@ struct Body {
     ended_by: Option<String>,
     ended_by_name: Option<String>,
     ended_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<GateChangeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaced_by: Option<GateChangeId>,
 }
 
-/// Asks for a change. One of the same subject that waits is withdrawn: the newest holds.
+/// Asks for a change. One of the same subject that waits is withdrawn: the newest holds, and both say so.
 ///
 /// # Errors
 /// `TooMany` when as many wait as may.
 pub async fn ask(tx: &mut Tx, new: New, now: Timestamp) -> Result<Change> {
+    let (id, mut replaces) = (id::mint(now, &mut rand::rng()), None);
     for mut earlier in pending_of(tx, new.kind, &new.subject, now).await? {
+        earlier.replaced_by = Some(id);
         end(tx, &mut earlier, State::Withdrawn, now).await?;
-        tx.record("gate_change.withdrawn", &[&earlier.id], json!({"kind": earlier.kind, "superseded": true}))?;
+        let body = json!({"kind": earlier.kind, "subject": earlier.subject, "author": earlier.by, "replaced_by": id});
+        tx.record("gate_change.withdrawn", &[&earlier.id], body)?;
+        replaces = Some(earlier.id);
     }
     let waiting: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM gate_changes WHERE tenant_id=$1 AND state='pending' AND expires_at>$2",
@@ -130,10 +144,13 @@ pub async fn ask(tx: &mut Tx, new: New, now: Timestamp) -> Result<Change> {
         ended_by: None,
         ended_by_name: None,
         ended_at: None,
+        replaces,
+        replaced_by: None,
         version: 1,
     };
     insert(tx, &change).await?;
-    let entry = json!({"kind": change.kind, "subject": change.subject, "reason": change.reason, "before": change.before, "after": change.after});
+    let entry = json!({"kind": change.kind, "subject": change.subject, "reason": change.reason, "before": change.before,
+        "after": change.after, "replaces": change.replaces});
     tx.record("gate_change.asked", &[&change.id], entry)?;
     Ok(change)
 }
@@ -256,6 +273,8 @@ fn sealed(tx: &Tx, change: &Change) -> Result<Vec<u8>> {
         ended_by: change.ended_by.clone(),
         ended_by_name: change.ended_by_name.clone(),
         ended_at: change.ended_at,
+        replaces: change.replaces,
+        replaced_by: change.replaced_by,
     };
     seal(tx, TABLE, &change.id.to_bytes(), &body)
 }
@@ -281,6 +300,8 @@ fn read(access: &impl Access, row: &AnyRow, now: Timestamp) -> Result<Change> {
         ended_by: body.ended_by,
         ended_by_name: body.ended_by_name,
         ended_at: body.ended_at,
+        replaces: body.replaces,
+        replaced_by: body.replaced_by,
         version: row.try_get("version")?,
     })
 }

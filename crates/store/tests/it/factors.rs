@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{Clock as _, UserId};
+use shieldops_model::{Clock as _, Confirmation, ConfirmedWith, UserId};
 use shieldops_store::{
     Ceremony, StoreError, TenantScope,
     factors::{self, Factor, FactorKind},
@@ -177,15 +177,65 @@ async fn a_session_that_is_verified_again_says_when_and_how() {
     let ada = person(&world, &scope, "ada", "viewer").await;
     let id = session(&world, &scope, ada, 1).await;
     let found = principal(&world, 1, None).await;
-    assert!(!found.strong && found.verified_at.is_none());
-    let now = world.clock.now();
-    for (strong, wanted) in [(false, false), (true, true), (false, false)] {
+    assert!(found.confirmed.is_none());
+    // The last proof counts, whatever the one before it was: a password after a passkey is a password.
+    for with in ConfirmedWith::ALL.into_iter().rev() {
+        let now = world.clock.now();
+        let confirmed = Confirmation::new(with, now);
         let mut tx = scope.begin().await.unwrap();
-        sessions::set_verified(&mut tx, id, now, strong).await.unwrap();
+        sessions::set_confirmed(&mut tx, id, confirmed).await.unwrap();
         tx.record("session.verified", &[&id], ()).unwrap();
         tx.commit(now).await.unwrap();
-        let found = principal(&world, 1, None).await;
-        assert_eq!((found.verified_at, found.strong), (Some(now), wanted));
+        assert_eq!(principal(&world, 1, None).await.confirmed, Some(confirmed));
+        let listed = world.store.sessions_of(ada, now).await.unwrap();
+        assert_eq!((listed.len(), listed[0].confirmed), (1, Some(confirmed)));
+        world.clock.advance(Duration::from_secs(7));
+    }
+}
+
+/// The index as the release before 22 had it, which knew of a session only whether it had been given a second factor.
+const BEFORE: &str = "ALTER TABLE principal_index ADD COLUMN strong INTEGER NOT NULL DEFAULT 0; \
+    UPDATE principal_index SET strong=1 WHERE confirmed_with='recovery_code'; \
+    ALTER TABLE principal_index DROP COLUMN confirmed_with; DELETE FROM _sqlx_migrations WHERE version=22; ";
+
+#[tokio::test]
+async fn sessions_of_a_release_that_kept_no_method_work_on_and_vote_on_nothing_critical() {
+    let Some(world) = world().await else { return };
+    let (scope, at) = (world.scope(), world.clock.now());
+    let ada = person(&world, &scope, "ada", "viewer").await;
+    for (hash, with) in [(1, Some(ConfirmedWith::Password)), (2, Some(ConfirmedWith::RecoveryCode)), (3, None)] {
+        let confirmed = with.map(|with| Confirmation::new(with, at));
+        let credential = NewCredential { hash: [hash; 32], user: Some(ada), confirmed, ..NewCredential::default() };
+        session_of(&world, &scope, credential).await;
+    }
+    let stopped = world.stop().await;
+    let (gone, there) = if crate::POSTGRES {
+        (
+            "DROP TRIGGER authority_of_principals ON principal_index; ",
+            "CREATE CONSTRAINT TRIGGER authority_of_principals AFTER DELETE OR UPDATE OF strong, verified_at ON principal_index \
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION authority_moves()",
+        )
+    } else {
+        (
+            "DROP TRIGGER authority_of_principals; ",
+            "CREATE TRIGGER authority_of_principals AFTER UPDATE OF strong, verified_at ON principal_index \
+             BEGIN INSERT INTO authority VALUES (1,1) ON CONFLICT (one) DO UPDATE SET epoch=epoch+1; END",
+        )
+    };
+    stopped.sql(&format!("{gone}{BEFORE}{there}")).await;
+    let world = stopped.start().await;
+    let kept = [Some(ConfirmedWith::Password), Some(ConfirmedWith::SecondFactor), None];
+    for (hash, with) in (1..).zip(kept) {
+        let found = principal(&world, hash, None).await;
+        assert_eq!(found.confirmed, with.map(|with| Confirmation::new(with, at)));
+        assert!(!found.confirmed.is_some_and(|confirmed| confirmed.is_strong(at)));
+        // The epoch moves with it as before: what is remembered of the session is read again.
+        let fresh = Confirmation::new(ConfirmedWith::Passkey, at);
+        let mut tx = world.scope().begin().await.unwrap();
+        sessions::set_confirmed(&mut tx, found.session.unwrap(), fresh).await.unwrap();
+        tx.record("session.verified", &[&ada], ()).unwrap();
+        tx.commit(at).await.unwrap();
+        assert_eq!(principal(&world, hash, None).await.confirmed, Some(fresh));
     }
 }
 

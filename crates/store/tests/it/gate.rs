@@ -117,6 +117,7 @@ async fn a_change_waits_for_another_person_until_its_time_is_over() {
     let mut reader = world.scope().read().await.unwrap();
     let known = changes::find(&mut reader, earlier.id, now).await.unwrap().unwrap();
     assert_eq!(known.state, State::Withdrawn, "the newest wish holds");
+    assert_eq!((earlier.replaces, known.replaced_by, later.replaces), (None, Some(later.id), Some(earlier.id)));
     let waiting = changes::list(&mut reader, true, &PageRequest::default(), now).await.unwrap().items;
     assert_eq!(waiting.iter().map(|one| one.id).collect::<Vec<_>>(), [later.id]);
     let after = now.plus(changes::WAITS);

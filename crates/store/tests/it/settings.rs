@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{Clock as _, JobId, SettingsBase, TenantSettings};
+use shieldops_model::{Clock as _, Confirmation, ConfirmedWith, JobId, SettingsBase, TenantSettings};
 use shieldops_store::{
     PageRequest, StoreError,
     idempotency::{self, Answer, Begun, Claim},
@@ -68,8 +68,9 @@ async fn settings_hold_for_open_sessions_at_once() {
     let Some(world) = world().await else { return };
     let scope = world.scope();
     let ada = person(&world, &scope, "ada", "viewer").await;
-    for (hash, strong) in [(1, false), (2, true)] {
-        let credential = NewCredential { hash: [hash; 32], user: Some(ada), strong, ..NewCredential::default() };
+    for (hash, with) in [(1, ConfirmedWith::Password), (2, ConfirmedWith::RecoveryCode)] {
+        let confirmed = Some(Confirmation::new(with, world.clock.now()));
+        let credential = NewCredential { hash: [hash; 32], user: Some(ada), confirmed, ..NewCredential::default() };
         session_of(&world, &scope, credential).await;
     }
     assert!(!principal(&world, 1, None).await.second_factor_due);

@@ -11,7 +11,7 @@ import { useNames } from '@/app/names'
 import { useSearchParams, useSetSearch } from '@/app/search'
 import { useStableRows } from '@/app/stable-rows'
 import { useList } from '@/app/use-list'
-import { Unanswered } from '@/features/plans/owed'
+import { ConfirmedWith, Unanswered } from '@/features/plans/owed'
 import { RISK_TONE } from '@/features/plans/parts'
 import { PlanCard } from '@/features/plans/plan-card'
 import { Ago, absolute, Chip, cn, Empty, Loaded, Marks, short, Until, useNow } from '@/ui'
@@ -141,6 +141,7 @@ function Facts({ request }: { request: ApprovalRequest }) {
             <Check size={13} className="mt-0.5 shrink-0 text-ok" aria-hidden="true" />
             <span>
               {vote.user_name} said yes, <Ago at={vote.at} suffix />
+              <ConfirmedWith confirmed={vote.confirmed} />
             </span>
           </li>
         ))}
@@ -150,7 +151,7 @@ function Facts({ request }: { request: ApprovalRequest }) {
         {request.strong_session && (
           <li className="flex gap-1.5">
             <KeyRound size={13} className="mt-0.5 shrink-0 text-fg-3" aria-hidden="true" />
-            <span>Your vote needs a passkey or a code of the last five minutes; you are asked for it.</span>
+            <span>Your vote needs a passkey or a code of an authenticator app; you are asked for it.</span>
           </li>
         )}
       </ul>

@@ -57,6 +57,7 @@ function Item({ change }: { change: GateChange }) {
         <span className="min-w-0 flex-1 basis-48 text-fg-2">
           {change.by_name}, <Ago at={change.at} suffix />
           {change.reason && `: ${change.reason}`}
+          {change.replaces && ' (it took the place of an earlier request)'}
         </span>
         <span className="text-fg-3">
           <Until at={change.expires_at} />

@@ -2,8 +2,8 @@
 import { BellRing, Hourglass, KeyRound, OctagonAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Override } from '@/api/response-types'
-import type { Plan } from '@/api/types'
-import { Ago, absolute, Btn, Chip, cap, countdown, Until, useNow } from '@/ui'
+import type { Confirmation, Plan } from '@/api/types'
+import { Ago, absolute, Btn, Chip, CONFIRMED_WITH, cap, countdown, Until, useNow } from '@/ui'
 
 type LineProps = { icon: typeof BellRing; tone?: string; children: ReactNode }
 const Line = ({ icon: Icon, tone = 'text-fg-3', children }: LineProps) => (
@@ -12,6 +12,16 @@ const Line = ({ icon: Icon, tone = 'text-fg-3', children }: LineProps) => (
     <span className="min-w-0">{children}</span>
   </li>
 )
+
+type ConfirmedProps = { confirmed?: Confirmation | null }
+
+/** What the session of whoever said it had proved before; a token proves nothing. */
+export const ConfirmedWith = ({ confirmed }: ConfirmedProps) =>
+  confirmed ? (
+    <>
+      , confirmed with {CONFIRMED_WITH[confirmed.with]} <Ago at={confirmed.at} suffix />
+    </>
+  ) : null
 
 /** The obligations of an allowed plan, each with its reasons. */
 export function Owed({ plan }: { plan: Plan }) {
@@ -25,7 +35,8 @@ export function Owed({ plan }: { plan: Plan }) {
     <ul className="space-y-1 text-xs text-fg-2" aria-label="What policy asks for">
       {overrides.map(([what, by]) => (
         <Line key={what} icon={OctagonAlert} tone="text-critical">
-          {what} by {by.name}, <Ago at={by.at} suffix />: {by.reason}
+          {what} by {by.name}, <Ago at={by.at} suffix />
+          <ConfirmedWith confirmed={by.confirmed} />: {by.reason}
         </Line>
       ))}
       {!!owed?.notify.length && <Line icon={BellRing}>Told of it: {owed.notify.join(', ')}.</Line>}
@@ -36,7 +47,8 @@ export function Owed({ plan }: { plan: Plan }) {
       )}
       {owed?.strong_session && (
         <Line icon={KeyRound}>
-          A vote counts only from a session that gave a passkey or a code in the last five minutes.
+          A vote counts only from a session that gave a passkey or a code of an authenticator app in the last five
+          minutes.
         </Line>
       )}
       {owed?.because.map(reason => (

@@ -2,6 +2,7 @@
 import { CircleCheck, CircleHelp, CircleX, TriangleAlert, Undo2 } from 'lucide-react'
 import type { Action, Plan, Proof, RiskLevel } from '@/api/types'
 import { ACTION_STATE, Ago, Chip, cap, clockSeconds, cn, countdown, fmt, Marks, Until, words } from '@/ui'
+import { ConfirmedWith } from './owed'
 
 export const RISK_TONE: Record<RiskLevel, string> = { low: 'ok', medium: 'medium', high: 'high', critical: 'critical' }
 
@@ -139,6 +140,7 @@ export function DecisionLines({ plan }: { plan: Plan }) {
           <CircleCheck size={13} className="mt-0.5 shrink-0 text-ok" aria-hidden="true" />
           <span>
             Approved by {a.user_name}, <Ago at={a.at} suffix />
+            <ConfirmedWith confirmed={a.confirmed} />
           </span>
         </li>
       ))}

@@ -6,7 +6,20 @@ import { factorsQuery, myPermissionsQuery } from '@/api/queries'
 import { useUser } from '@/app/session'
 import { useSubmit } from '@/app/submit'
 import { toast } from '@/app/toast'
-import { Btn, Card, Chip, Field, InlineError, inputClass, Loaded, Until, words } from '@/ui'
+import {
+  Ago,
+  absolute,
+  Btn,
+  Card,
+  Chip,
+  CONFIRMED_WITH,
+  Field,
+  InlineError,
+  inputClass,
+  Loaded,
+  Until,
+  words,
+} from '@/ui'
 import { RecoveryCodes, TotpSection } from './factors'
 import { roleName, useRoles } from './names'
 import { Passkeys } from './passkeys'
@@ -33,7 +46,7 @@ export function Account() {
 }
 
 function Who() {
-  const { user, tenant, strong, operator } = useUser()
+  const { user, tenant, confirmed, operator } = useUser()
   const { items } = useRoles()
   return (
     <Card body="flex flex-wrap items-center gap-x-6 gap-y-2 p-3 text-xs">
@@ -41,9 +54,11 @@ function Who() {
       <Fact name="Tenant">{tenant.name}</Fact>
       <Fact name="Role">{roleName(user.role, items)}</Fact>
       {operator && <Chip tone="accent">operator of the installation</Chip>}
-      <Chip tone={strong ? 'ok' : 'neutral'}>
-        {strong ? 'signed in with a second factor' : 'signed in with a password only'}
-      </Chip>
+      {confirmed && (
+        <Chip tone={confirmed.with === 'password' ? 'neutral' : 'ok'} title={absolute(confirmed.at)}>
+          confirmed with {CONFIRMED_WITH[confirmed.with]} <Ago at={confirmed.at} suffix />
+        </Chip>
+      )}
     </Card>
   )
 }

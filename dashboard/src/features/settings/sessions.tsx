@@ -8,7 +8,7 @@ import { useSearchParams, useSetSearch } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
 import { acted } from '@/app/submit'
 import { useList } from '@/app/use-list'
-import { Ago, Btn, Card, Chip, Empty, Loaded, Until } from '@/ui'
+import { Ago, absolute, Btn, Card, Chip, CONFIRMED_WITH, Empty, Loaded, Until } from '@/ui'
 import { Acts, LoadMore, Table, Td, Tr } from '@/ui/table'
 
 const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
@@ -74,7 +74,14 @@ function Row({ session }: { session: Session }) {
       <Td>
         <span className="flex items-center gap-2 font-medium">
           {session.user_name}
-          {session.strong && <Chip tone="ok">second factor</Chip>}
+          {session.confirmed && (
+            <Chip
+              tone={session.confirmed.with === 'password' ? 'neutral' : 'ok'}
+              title={`Confirmed at ${absolute(session.confirmed.at)}`}
+            >
+              {CONFIRMED_WITH[session.confirmed.with]}
+            </Chip>
+          )}
           {session.tenant_slug !== tenant.slug && <Chip tone="neutral">{session.tenant_slug}</Chip>}
         </span>
       </Td>

@@ -64,7 +64,10 @@ export default function TargetDialog({ target, onClose }: { target: Target | nul
       : post<unknown>('/targets', { kind: 'linux_host', name: form.name.trim(), ...body })
   }
   const done = (answer: unknown) => {
-    if (waits(answer)) toast({ text: 'It waits for a second person; until then nothing changes.', tone: 'ok' })
+    if (waits(answer)) {
+      const instead = answer.replaces ? ' The request before it for this target is withdrawn.' : ''
+      toast({ text: `It waits for a second person; until then nothing changes.${instead}`, tone: 'ok' })
+    }
     onClose()
   }
   return (

@@ -73,7 +73,7 @@ fn decided(plan: &Value) -> Vec<String> {
     lines.extend(approvals(plan));
     for (what, by) in [("break glass", &plan["break_glass"]), ("freeze set aside", &plan["freeze_override"])] {
         if by.is_object() {
-            lines.push(named(what, &output::row(by, &["/name", "/at", "/reason"]).join("  ")));
+            lines.push(named(what, &format!("{}  {}", said(by, "/name"), output::text(&by["reason"]))));
         }
     }
     lines.extend(owed(&decision["obligations"]));
@@ -88,7 +88,7 @@ fn approvals(plan: &Value) -> Vec<String> {
     let needed = plan["decision"]["approvals_needed"].as_u64().unwrap_or_default();
     let mut lines = vec![named("approvals", &format!("{} given, {needed} needed", given.len()))];
     for one in given {
-        lines.push(named("", &output::row(one, &["/user_name", "/at"]).join("  ")));
+        lines.push(named("", &said(one, "/user_name")));
     }
     if needed > 0 && !list(&plan["approvers"]).is_empty() {
         lines.push(named("may approve", &output::text(&plan["approvers"])));
@@ -96,11 +96,27 @@ fn approvals(plan: &Value) -> Vec<String> {
     lines
 }
 
+/// Who said it, when, and what their session had proved before; a token proves nothing, and older votes did not keep it.
+fn said(by: &Value, name: &str) -> String {
+    let told = output::row(by, &[name, "/at"]).join("  ");
+    let given = &by["confirmed"];
+    let with = match given["with"].as_str() {
+        None => return told,
+        Some("password") => "a password",
+        Some("totp") => "a code of an authenticator app",
+        Some("passkey") => "a passkey",
+        Some("recovery_code") => "a recovery code",
+        Some(_) => "a second factor",
+    };
+    format!("{told}  confirmed with {with} at {}", output::text(&given["at"]))
+}
+
 /// What must happen before and beside it, and why.
 fn owed(obligations: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     if obligations["strong_session"] == true {
-        let told = "a vote counts only from a browser session that gave a passkey or a code in the last 5 minutes";
+        let told =
+            "a vote counts only from a browser session that gave a passkey or a code of an app in the last 5 minutes";
         lines.push(named("owed", told));
     }
     if let Some(seconds) = obligations["veto_window_s"].as_u64() {
@@ -215,7 +231,10 @@ mod tests {
                     "because": [{"code": "critical_risk", "detail": "the risk is critical"}],
                 },
             },
-            "approvals": [{"user_name": "bea", "at": "2026-01-02T03:04:05Z"}],
+            "approvals": [
+                {"user_name": "bea", "at": "2026-01-02T03:04:05Z", "confirmed": {"with": "totp", "at": "2026-01-02T03:03:00Z"}},
+                {"user_name": "dan", "at": "2026-01-02T03:04:06Z"},
+            ],
             "freeze_override": {"name": "cid", "at": "2026-01-02T03:00:00Z", "reason": "it burns"},
         })
     }
@@ -225,8 +244,9 @@ mod tests {
         let told = decided(&plan()).join("\n");
         for line in [
             "                   +20 environment: production",
-            "approvals          1 given, 2 needed",
-            "                   bea  2026-01-02T03:04:05Z",
+            "approvals          2 given, 2 needed",
+            "bea  2026-01-02T03:04:05Z  confirmed with a code of an authenticator app at 2026-01-02T03:03:00Z\n",
+            "dan  2026-01-02T03:04:06Z\n",
             "may approve        bea, cid",
             "freeze set aside   cid  2026-01-02T03:00:00Z  it burns",
             "owed               a vote counts only from a browser session that gave a passkey",
