@@ -37,6 +37,7 @@ mod tests;
 mod verify;
 mod walk;
 mod witness;
+mod words;
 
 pub(crate) use bytes::escape;
 pub use scan::EngineStats;

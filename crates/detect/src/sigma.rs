@@ -35,7 +35,7 @@ mod parse;
 pub(crate) mod pattern;
 mod prepare;
 mod refer;
-mod route;
+pub(crate) mod route;
 pub(crate) mod rule;
 pub(crate) mod scalar;
 pub(crate) mod steps;

@@ -54,18 +54,31 @@ pub fn check_samples_with(
     matches: &[Sample<'_>],
     misses: &[Sample<'_>],
 ) -> SampleReport {
+    check_samples_while(rule, options, (matches, misses), &|| true).unwrap_or_default()
+}
+
+/// The same as long as `go_on` says so, which is asked before each sample; nothing when it did not.
+pub fn check_samples_while(
+    rule: &Rule,
+    options: &CompileOptions,
+    (matches, misses): (&[Sample<'_>], &[Sample<'_>]),
+    go_on: &dyn Fn() -> bool,
+) -> Option<SampleReport> {
     let options = CompileOptions { allow_sourceless: true, ..options.clone() };
     let (set, _) = RuleSet::compile(vec![rule.clone()], &options);
     let mut report = SampleReport::default();
     for (expected, samples) in [(true, matches), (false, misses)] {
         for (index, sample) in samples.iter().enumerate() {
+            if !go_on() {
+                return None;
+            }
             let result = check(&set, rule, sample, index.saturating_add(1), expected);
             let count = if result.ok { &mut report.passed } else { &mut report.failed };
             *count = count.saturating_add(1);
             report.results.push(result);
         }
     }
-    report
+    Some(report)
 }
 
 /// A sample that does not say what it is comes from a source of the name that the rule gives.

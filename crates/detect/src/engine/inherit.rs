@@ -41,6 +41,10 @@ pub(super) fn sources(engine: &Engine, set: &RuleSet, before: &RuleSet) -> (Hash
     let mut remade = Vec::new();
     let mut sources = HashMap::new();
     for (log_source, source) in before.engine.known_sources() {
+        // One that rules name now, or name no more, is another from here on.
+        if !engine.is_told_apart(&log_source) {
+            continue;
+        }
         let source = change.source(engine, &log_source, &source, &mut remade);
         sources.insert(log_source, source);
     }

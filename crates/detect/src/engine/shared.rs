@@ -18,6 +18,7 @@ use super::{
     program::{PredId, Program},
     sample::Samples,
     shard::{EventId, Recipe, Shard},
+    words::Words,
 };
 use crate::sigma::{
     compile::{Route, RuleSet},
@@ -32,7 +33,9 @@ pub(crate) struct Engine {
     pub(crate) program: Arc<Program>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) event_id: Option<(usize, Key)>,
+    /// By what rules can tell of a log source.
     sources: Mutex<HashMap<LogSource, Arc<Source>>>,
+    words: Words,
     /// Counts shards made again: workers take them up.
     pub(crate) version: AtomicU64,
     /// Counts how often everything was forgotten.
@@ -49,6 +52,7 @@ impl Default for Engine {
             keys: Arc::new(Keys::new()),
             event_id: None,
             sources: Mutex::default(),
+            words: Words::default(),
             version: AtomicU64::new(1),
             era: AtomicU64::new(1),
             rebuilt: AtomicUsize::new(0),
@@ -74,7 +78,7 @@ pub(crate) struct Cell {
     pub(crate) samples: Mutex<Samples>,
 }
 
-/// Log sources that are remembered; hostile input could name any number.
+/// Log sources that are remembered: far more than rules tell apart.
 const MAX_SOURCES: usize = 4_096;
 /// Event ids of one log source with shards of their own.
 const MAX_NAMED: usize = 2_048;
@@ -95,7 +99,8 @@ impl Engine {
             None => Arc::new(keys_of(set, before)),
         };
         let event_id = set.field_id(EVENT_ID).and_then(|field| Some((field, keys.get(EVENT_ID)?)));
-        let mut engine = Self { program: Arc::new(program), keys, event_id, ..Self::default() };
+        let words = Words::of(set);
+        let mut engine = Self { program: Arc::new(program), keys, event_id, words, ..Self::default() };
         if let Some(before) = before {
             let (sources, shared) = inherit::sources(&engine, set, before);
             (engine.sources, engine.shared) = (Mutex::new(sources), shared);
@@ -107,17 +112,23 @@ impl Engine {
         lock(&self.sources).iter().map(|(log_source, source)| (log_source.clone(), Arc::clone(source))).collect()
     }
 
+    /// Whether the log source still stands for all that nothing tells apart from it.
+    pub(super) fn is_told_apart(&self, log_source: &LogSource) -> bool {
+        self.words.told_apart(log_source) == *log_source
+    }
+
     /// What is shared for a log source.
     pub(crate) fn source(&self, set: &RuleSet, log_source: &LogSource) -> Arc<Source> {
+        let log_source = self.words.told_apart(log_source);
         let mut sources = lock(&self.sources);
-        if let Some(source) = sources.get(log_source) {
+        if let Some(source) = sources.get(&log_source) {
             return Arc::clone(source);
         }
-        let route = Arc::new(set.route(log_source));
+        let route = Arc::new(set.route(&log_source));
         let named = self.named(set, &route);
         let source = Arc::new(Source { route, named, cells: Mutex::default() });
         if sources.len() < MAX_SOURCES {
-            sources.insert(log_source.clone(), Arc::clone(&source));
+            sources.insert(log_source, Arc::clone(&source));
         }
         source
     }

@@ -57,6 +57,12 @@ impl FieldMap {
         self
     }
 
+    /// Every product, category and service that names of fields hang on.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        let words = self.aliases.iter().flat_map(|alias| [&alias.product, &alias.category, &alias.service]);
+        words.flatten().map(String::as_str)
+    }
+
     /// Every name that an event may use instead of a rule's.
     pub(crate) fn all_names(&self) -> impl Iterator<Item = &str> {
         self.aliases.iter().flat_map(|alias| alias.to.iter().map(String::as_str))

@@ -23,6 +23,11 @@ const AUTH: [&str; 12] = [
 /// Linux services that do not come by syslog: rules for `service: syslog` do not see them.
 const NOT_SYSLOG: [&str; 4] = ["auditd", "sysmon", "osquery", "falco"];
 
+/// The words that are looked for as they are written.
+pub(crate) fn words() -> impl Iterator<Item = &'static str> {
+    AUTH.into_iter().chain(NOT_SYSLOG).chain(["linux", "auth", "syslog", "ldap", "ldap_debug"])
+}
+
 /// Whether a rule for `rule` sees events of `event`. What the rule does not name is open; `groups`: whether the services
 /// that log to a service belong to it.
 pub(crate) fn sees(rule: &RuleSource, event: &LogSource, groups: bool) -> bool {

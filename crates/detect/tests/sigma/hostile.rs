@@ -230,6 +230,38 @@ fn lists_that_refer_to_lists_are_compared_in_far_less_than_every_pair() {
 }
 
 #[test]
+fn values_that_almost_stand_everywhere_take_no_longer_than_the_event_is_long() {
+    let time = |detection: &str, value: &str| {
+        let (rules, found) = parse(&rule_text(detection), "r.yml");
+        assert!(rules.len() == 1, "{found:?}");
+        let (set, _) = RuleSet::compile(rules, &CompileOptions::default());
+        let event = format!("{{\"f\":\"{}\"}}", value.repeat(256 * 1_024 / value.len()));
+        let began = Instant::now();
+        assert_eq!(marks(&set, &source("/test/"), &[event.as_bytes()]), ".", "{detection:.60}");
+        began.elapsed()
+    };
+    // What is looked for step by step is looked for 64 characters at a time.
+    let event = "a".repeat(256 * 1_024);
+    let began = Instant::now();
+    for _ in 0..128 {
+        assert_eq!(std::hint::black_box(&event).bytes().filter(|byte| *byte == b'b').count(), 0);
+    }
+    let read = began.elapsed();
+    let (a, dashes) = ("a".repeat(8_100), " -a".repeat(160));
+    for (line, value) in [
+        (format!("f|contains: '{a}?b'"), "a"),
+        (format!("f|contains: '?{a}b'"), "a"),
+        (format!("f|contains: '{a}b'"), "a"),
+        (format!("f|contains|cased: '{a}b'"), "a"),
+        (format!("f|contains|cased: '{a}B'"), "a"),
+        (format!("f|windash|contains: '{dashes}b'"), " -a"),
+    ] {
+        let took = time(&format!("sel: {{{line}}}\ncondition: sel"), value);
+        assert!(took < read * 5, "{line:.30}: {took:?}, and {read:?} to read the event 128 times");
+    }
+}
+
+#[test]
 fn ten_megabytes_of_yaml_are_refused_before_they_are_read() {
     let start = Instant::now();
     let text = rule_text(&format!("sel: {{f: '{}'}}\ncondition: sel", "x".repeat(10 * 1_024 * 1_024)));
