@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use shieldops_model::{Confirmation, ConfirmedWith, SessionId, Timestamp, UserId};
+use shieldops_model::{Confirmation, ConfirmedWith, SessionId, TenantId, Timestamp, UserId};
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
@@ -202,6 +202,22 @@ pub async fn list(access: &mut impl Access, user: Option<UserId>, now: Timestamp
 }
 
 impl Store {
+    /// From where the members of a tenant used open sessions since a time, whichever tenant these were opened in; at most 1,000.
+    pub async fn addresses_in_use(&self, tenant: TenantId, since: Timestamp, now: Timestamp) -> Result<Vec<String>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
+        let rows = sqlx::query(concat!(
+            "SELECT DISTINCT p.client_addr FROM principal_index p WHERE p.kind='session' AND p.revoked_at IS NULL AND p.client_addr IS NOT NULL \
+             AND (p.expires_at IS NULL OR p.expires_at>$2) AND ", idle_holds!(), " AND COALESCE(p.last_used_at, p.created_at)>=$3 \
+             AND (p.tenant=$1 OR EXISTS (SELECT 1 FROM memberships m WHERE m.principal=p.principal AND m.tenant=$1 AND m.disabled_at IS NULL)) LIMIT 1000"
+        ))
+        .bind(bytes(tenant))
+        .bind(now.as_micros())
+        .bind(since.as_micros())
+        .fetch_all(reading.conn())
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get("client_addr")?)).collect()
+    }
+
     /// The open sessions of a person, in whatever tenant they were opened.
     pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
         let mut reading = self.db().read(Whose::Installation).await?;
