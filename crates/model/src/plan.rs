@@ -161,9 +161,7 @@ impl Plan {
     /// Denied by a freeze and by nothing else: while it lasts, a broken glass may still let it go.
     pub fn only_frozen(&self) -> bool {
         let denies = &self.decision.denies;
-        self.state == PlanState::Denied
-            && !denies.is_empty()
-            && denies.iter().all(|deny| deny.code == "change_freeze")
+        self.state == PlanState::Denied && !denies.is_empty() && denies.iter().all(|deny| deny.code == "change_freeze")
     }
 
     /// Why what it has not begun will not begin, in words. `None` while it may, and for a plan that ran.
@@ -171,7 +169,9 @@ impl Plan {
         let reason = self.rejected_reason.as_deref();
         let because = |text: &str| reason.map_or_else(|| text.to_owned(), |reason| format!("{text}: {reason}"));
         match self.state {
-            PlanState::Rejected if self.not_before.is_some() => Some(because("somebody stopped the plan while it waited")),
+            PlanState::Rejected if self.not_before.is_some() => {
+                Some(because("somebody stopped the plan while it waited"))
+            }
             PlanState::Rejected => Some(because("the plan was rejected")),
             PlanState::Expired => Some(because("the plan expired before it began")),
             PlanState::Superseded => Some(because("the plan was superseded")),

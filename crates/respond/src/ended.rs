@@ -44,7 +44,8 @@ impl Engine {
             let mut original = self.get_action(id).await?;
             let waits = original.detail.as_ref().is_some_and(|detail| detail.contains(&plan.id.to_string()));
             if waits && plan.state != PlanState::Superseded {
-                let since = if original.state == ActionState::Drifted { "somebody changed the state since; " } else { "" };
+                let since =
+                    if original.state == ActionState::Drifted { "somebody changed the state since; " } else { "" };
                 original.detail = Some(format!("{since}its undo was not done: {why}"));
                 // An earlier version called it undoing while it waited: how it is, the next look says.
                 if original.state == ActionState::Undoing {

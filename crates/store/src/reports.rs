@@ -49,7 +49,8 @@ impl Reports {
         report: Option<&R>,
     ) -> Result<()> {
         let body = self.sealed(tx, id, report)?;
-        let update = format!("UPDATE {} SET state=$3, body=$4 WHERE tenant_id=$1 AND id=$2 AND state='running'", self.0);
+        let update =
+            format!("UPDATE {} SET state=$3, body=$4 WHERE tenant_id=$1 AND id=$2 AND state='running'", self.0);
         let done = sqlx::query(AssertSqlSafe(update))
             .bind(tx.t())
             .bind(bytes(id))

@@ -15,7 +15,9 @@ fn invariant_01_a_deny_is_not_executed_and_its_reasons_are_in_answer_and_ledger(
     assert!(approved.is_err(), "{approved:?}");
     assert!(server.post(&path(&plan, "execute"), &bea, &json!({})).is_err());
     let actions = server.get(&format!("/api/v1/actions?plan_id={}", plan["id"].as_str().unwrap()), &ann).unwrap();
-    let over = |action: &Value| action["state"] == "skipped" && action["detail"].as_str().unwrap().contains("protected_target");
+    let over = |action: &Value| {
+        action["state"] == "skipped" && action["detail"].as_str().unwrap().contains("protected_target")
+    };
     assert!(actions["items"].as_array().unwrap().iter().all(over), "a list does not say that it may begin: {actions}");
     let entries = server.get("/api/v1/ledger?kind=plan.denied", &ann).unwrap();
     assert!(entries["items"].to_string().contains("protected_target"), "{entries}");
