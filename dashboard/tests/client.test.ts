@@ -46,6 +46,20 @@ afterEach(() => {
   history.replaceState(null, '', '/')
 })
 
+describe('a page that nobody looks at', () => {
+  it('says so with what it reads, so that its session can go idle, until somebody is there again', async () => {
+    const sent = server({ status: 200, body: {} })
+    dispatchEvent(new Event('keydown'))
+    await get('/alerts')
+    vi.useFakeTimers({ now: Date.now() + 61_000, toFake: ['Date'] })
+    await get('/alerts')
+    await post('/plans', {})
+    dispatchEvent(new Event('pointermove'))
+    await get('/alerts')
+    expect(sent.map(s => s.headers.get('shieldops-unattended'))).toEqual([null, '1', null, null])
+  })
+})
+
 describe('the tenant', () => {
   it('is the one in the address, on every request', async () => {
     const sent = server({ status: 200, body: {} })

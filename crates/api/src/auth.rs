@@ -32,10 +32,10 @@ pub(crate) const COOKIE: &str = "__Host-session";
 pub(crate) const CSRF_HEADER: &str = "shieldops-csrf";
 /// Names the tenant that a request is about.
 pub(crate) const TENANT_HEADER: &str = "shieldops-tenant";
+/// Sent with what a page reads by itself while nobody is before it: it keeps no session from going idle.
+const UNATTENDED_HEADER: &str = "shieldops-unattended";
 /// Characters of a user agent that are kept with a session.
 const AGENT: usize = 256;
-/// Bytes that a body of events without a length is taken for.
-const UNKNOWN_BYTES: f64 = 65_536.0;
 
 /// An authorised caller.
 #[derive(Clone)]
@@ -54,6 +54,11 @@ impl Caller {
         let user = self.user()?;
         let (name, confirmed) = (self.principal.user_name.clone(), self.principal.confirmed);
         Ok(Person { user, name, client_addr: self.client_addr.clone(), confirmed })
+    }
+
+    /// Whose quota its requests are taken from.
+    pub(crate) fn payer(&self) -> Payer {
+        Payer::Principal(self.principal.tenant, self.scope.actor().id.clone())
     }
 
     pub(crate) fn user(&self) -> Result<UserId, Problem> {
@@ -281,14 +286,11 @@ fn allowed(app: &App, caller: &Caller, needs: Access) -> Result<TenantScope, Pro
 async fn admit(app: &App, caller: &Caller, request: &Parts, path: &str) -> Result<Option<Standing>, Problem> {
     let Some(lane) = limits::lane(&request.method, path) else { return Ok(None) };
     let units = match lane {
-        Lane::Ingest => {
-            let length = request.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-            length.and_then(|length| length.parse().ok()).unwrap_or(UNKNOWN_BYTES)
-        }
+        Lane::Ingest => limits::declared_bytes(&request.headers),
         Lane::Interactive | Lane::Batch => 1.0,
     };
-    let payer = Payer::Principal(caller.principal.tenant, caller.scope.actor().id.clone());
     let own_per_s = caller.principal.key.as_ref().and_then(|key| key.rate_per_s);
+    let payer = caller.payer();
     app.limits.admit(&caller.scope, lane, payer, own_per_s, units).await
 }
 
@@ -301,8 +303,8 @@ async fn identify(app: &App, request: &mut Parts, path: &str, client_addr: Optio
     let unauthenticated = || Problem::new(Code::UNAUTHENTICATED, Code::UNAUTHENTICATED.help);
     let (text, from_cookie) = credential(&request.headers)?.ok_or_else(unauthenticated)?;
     let wanted = wanted_tenant(request, path)?;
-    let reads = reads_soon(&request.method, path);
-    let (principal, ahead) = principal(app, &text, wanted.as_deref(), reads).await?.ok_or_else(unauthenticated)?;
+    let look = Look::of(request, path);
+    let (principal, ahead) = principal(app, &text, wanted.as_deref(), look).await?.ok_or_else(unauthenticated)?;
     request.extensions.insert(Known(principal.tenant, principal.actor()));
     let (headers, method) = (&request.headers, &request.method);
     // A session belongs in a cookie, a token in a header: neither works in the other's place.
@@ -325,7 +327,11 @@ async fn identify(app: &App, request: &mut Parts, path: &str, client_addr: Optio
         Some(ahead) => scope.with_ahead(ahead),
         None => scope,
     };
-    Ok(Caller { principal, scope, rights, client_addr, csrf })
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let (behind, trusted) = (app.settings.behind_proxy, &app.settings.trusted_proxies);
+    let unknown = peer.is_none_or(|peer| forwarded::undeclared(&request.headers, peer, behind, trusted));
+    // What is the address of somebody else's proxy protects nobody's way in: then it is not known.
+    Ok(Caller { principal, scope, rights, client_addr: client_addr.filter(|_| !unknown), csrf })
 }
 
 /// Refuses a NUL, which no database takes for text, and nothing here is named with: such a path is of nothing.
@@ -339,9 +345,24 @@ fn readable(uri: &Uri) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether the handler is about to read, and be done soon.
-fn reads_soon(method: &Method, path: &str) -> bool {
-    matches!(*method, Method::GET | Method::HEAD) && limits::lane(method, path) == Some(Lane::Interactive)
+/// How a credential is looked up.
+#[derive(Clone, Copy)]
+struct Look {
+    /// The handler is about to read, and be done soon.
+    reads: bool,
+    /// Somebody uses it: a session that nobody uses goes idle.
+    used: bool,
+}
+
+impl Look {
+    /// A page that reads anew by itself, with nobody before it, says so.
+    fn of(request: &Parts, path: &str) -> Self {
+        let reading = matches!(request.method, Method::GET | Method::HEAD);
+        Self {
+            reads: reading && limits::lane(&request.method, path) == Some(Lane::Interactive),
+            used: !(reading && request.headers.contains_key(UNATTENDED_HEADER)),
+        }
+    }
 }
 
 /// Whom a credential stands for, with a reading for what only reads. A second factor that the configuration asks for is asked for in every tenant; what a
@@ -350,12 +371,13 @@ async fn principal(
     app: &App,
     text: &str,
     wanted: Option<&str>,
-    reads: bool,
+    look: Look,
 ) -> Result<Option<(Principal, Option<Ahead>)>, Problem> {
-    let known = if reads { sessions::authenticate_ahead(&app.store, text, wanted).await } else { None };
+    let known = if look.reads { sessions::authenticate_ahead(&app.store, text, wanted).await } else { None };
     let found = match known {
         Some((principal, ahead)) => Some((principal, Some(ahead))),
-        None => sessions::authenticate(&app.store, text, wanted).await?.map(|principal| (principal, None)),
+        None if look.used => sessions::authenticate(&app.store, text, wanted).await?.map(|principal| (principal, None)),
+        None => sessions::look_up(&app.store, text, wanted).await?.map(|principal| (principal, None)),
     };
     Ok(found.map(|(principal, ahead)| {
         let proved = principal.confirmed.is_some_and(|confirmed| confirmed.with.is_second_factor());
@@ -430,7 +452,8 @@ fn socket_token(headers: &HeaderMap) -> Option<String> {
 /// Whom the credential in these headers stands for now, in the same tenant, and what it may do.
 pub(crate) async fn again(app: &App, headers: &HeaderMap, tenant: &str) -> Option<(Principal, Rights)> {
     let (text, _) = credential(headers).ok()??;
-    let (principal, _) = principal(app, &text, Some(tenant), false).await.ok()??;
+    let look = Look { reads: false, used: false };
+    let (principal, _) = principal(app, &text, Some(tenant), look).await.ok()??;
     let scope = app.store.scope(&principal).ok()?;
     let rights = Rights::load(&scope, &principal).await.ok()?;
     Some((principal, rights))

@@ -13,8 +13,9 @@ use crate::{App, Problem};
 
 /// How often minutes that are over are written.
 const EVERY: Duration = Duration::from_secs(10);
-/// Kinds of denials counted apart; what comes beyond is counted together.
-const KINDS: usize = 500;
+/// Kinds of denials of one ledger that are counted apart; what comes beyond is counted together. Each has its own, so that no
+/// tenant's refusals, nor those of nobody, hide another's.
+const KINDS: usize = 200;
 /// Client addresses named in one entry.
 const CLIENTS: usize = 20;
 
@@ -43,8 +44,11 @@ struct Count {
 
 #[derive(Debug, Default)]
 pub struct Denials {
-    counted: Mutex<BTreeMap<Key, Count>>,
+    counted: Mutex<BTreeMap<TenantId, Counted>>,
 }
+
+/// Of one ledger.
+type Counted = BTreeMap<Key, Count>;
 
 /// Who was refused what.
 pub(crate) struct Denial {
@@ -55,7 +59,7 @@ pub(crate) struct Denial {
 }
 
 impl Denials {
-    fn counted(&self) -> MutexGuard<'_, BTreeMap<Key, Count>> {
+    fn counted(&self) -> MutexGuard<'_, BTreeMap<TenantId, Counted>> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,7 +70,8 @@ impl Denials {
         };
         let minute = now.as_secs().div_euclid(60);
         let mut key = Key { minute, tenant, actor, route: denial.route, code: denial.code };
-        let mut counted = self.counted();
+        let mut ledgers = self.counted();
+        let counted = ledgers.entry(key.ledger()).or_default();
         if counted.len() >= KINDS && !counted.contains_key(&key) {
             "others".clone_into(&mut key.route);
             key.actor = ("others".to_owned(), "others".to_owned());
@@ -78,12 +83,20 @@ impl Denials {
         }
     }
 
-    /// What was counted before this minute.
-    fn over(&self, minute: i64) -> BTreeMap<Key, Count> {
-        let mut counted = self.counted();
-        let (over, going_on) = std::mem::take(&mut *counted).into_iter().partition(|(key, _)| key.minute < minute);
-        *counted = going_on;
-        over
+    /// What was counted before this minute, by ledger.
+    fn over(&self, minute: i64) -> BTreeMap<TenantId, Counted> {
+        let mut ledgers = self.counted();
+        let mut all = BTreeMap::new();
+        for (tenant, counted) in &mut *ledgers {
+            let (over, going_on): (Counted, Counted) =
+                std::mem::take(counted).into_iter().partition(|(key, _)| key.minute < minute);
+            *counted = going_on;
+            if !over.is_empty() {
+                all.insert(*tenant, over);
+            }
+        }
+        ledgers.retain(|_, counted| !counted.is_empty());
+        all
     }
 
     /// Writes each minute when it is over, and all that is left at the end.
@@ -101,13 +114,9 @@ impl Denials {
     }
 }
 
-async fn write(app: &App, counted: BTreeMap<Key, Count>) -> Result<(), Problem> {
-    let mut tenants: BTreeMap<TenantId, Vec<(Key, Count)>> = BTreeMap::new();
-    for (key, count) in counted {
-        tenants.entry(key.ledger()).or_default().push((key, count));
-    }
+async fn write(app: &App, over: BTreeMap<TenantId, Counted>) -> Result<(), Problem> {
     let mut outcome = Ok(());
-    for (tenant, denials) in tenants {
+    for (tenant, denials) in over {
         // One that is gone by now, or cannot be written to, takes nothing away from the others.
         if let Err(problem) = write_of(app, tenant, denials).await {
             outcome = Err(problem);
@@ -116,7 +125,7 @@ async fn write(app: &App, counted: BTreeMap<Key, Count>) -> Result<(), Problem> 
     outcome
 }
 
-async fn write_of(app: &App, tenant: TenantId, denials: Vec<(Key, Count)>) -> Result<(), Problem> {
+async fn write_of(app: &App, tenant: TenantId, denials: Counted) -> Result<(), Problem> {
     let mut tx = app.store.job(tenant, Job::Server)?.begin().await?;
     for (key, count) in denials {
         let actor = Actor { id: key.actor.0, name: key.actor.1 };
@@ -144,7 +153,7 @@ mod tests {
             denials.note(denial(&format!("GET /{at}"), "192.0.2.1"), now);
         }
         assert!(denials.over(10).is_empty(), "the minute goes on");
-        let over = denials.over(11);
+        let over = denials.over(11).remove(&TenantId::INSTALLATION).unwrap();
         assert!(over.len() <= KINDS + 1, "{}", over.len());
         assert_eq!(over.values().map(|count| count.times).sum::<u64>(), 20_000, "none is forgotten");
         assert!(over.values().all(|count| count.clients.len() <= CLIENTS));
@@ -158,8 +167,24 @@ mod tests {
         let ada = Actor { id: "usr_ada".to_owned(), name: "ada".to_owned() };
         denials.note(denial("POST /api/v1/session", "192.0.2.1"), now);
         denials.note(Denial { who: Some((tenant, ada)), ..denial("GET /api/v1/keys", "192.0.2.1") }, now);
-        let ledgers: Vec<_> =
-            denials.over(i64::MAX).into_keys().map(|key| (key.actor.0.clone(), key.ledger())).collect();
-        assert_eq!(ledgers, [("anonymous".to_owned(), TenantId::INSTALLATION), ("usr_ada".to_owned(), tenant)]);
+        let over = denials.over(i64::MAX);
+        let actor = |of: &TenantId| over[of].keys().map(|key| key.actor.0.as_str()).collect::<Vec<_>>();
+        assert_eq!((actor(&TenantId::INSTALLATION), actor(&tenant)), (vec!["anonymous"], vec!["usr_ada"]));
+    }
+
+    #[test]
+    fn a_flood_of_refusals_hides_no_other_tenant_s() {
+        let denials = Denials::default();
+        let (loud, calm, now) = (TenantId::from_bits(7), TenantId::from_bits(8), Timestamp::from_secs(0));
+        let of = |tenant, name: &str| Some((tenant, Actor { id: name.to_owned(), name: name.to_owned() }));
+        for at in 0..2 * KINDS {
+            let route = format!("GET /{at}");
+            denials.note(denial(&route, "192.0.2.1"), now);
+            denials.note(Denial { who: of(loud, "usr_eve"), ..denial(&route, "192.0.2.1") }, now);
+        }
+        denials.note(Denial { who: of(calm, "key_ci"), ..denial("GET /api/v1/alerts", "198.51.100.9") }, now);
+        let told = denials.over(i64::MAX).remove(&calm).unwrap();
+        let told: Vec<_> = told.into_keys().map(|key| (key.actor.0, key.route)).collect();
+        assert_eq!(told, [("key_ci".to_owned(), "GET /api/v1/alerts".to_owned())]);
     }
 }

@@ -21,7 +21,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     App, Problem,
     auth::Caller,
-    bodies::{self, beside},
+    bodies::{self, Taken, beside},
+    limits,
     page::Params,
 };
 
@@ -75,12 +76,20 @@ pub(crate) async fn events(
     body: Body,
 ) -> Result<Json<IntakeAnswer>, Problem> {
     let source = source(params.source, &caller)?;
-    let taken = bodies::take(&app, &headers, body).await?;
+    let taken = take(&app, &caller, &headers, body).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let answer =
         app.intake.accept(caller.principal.tenant, taken.bytes.clone(), source.as_deref(), content_type, false).await?;
     app.metrics.took(answer.accepted, answer.rejected);
     Ok(Json(answer.into()))
+}
+
+/// Reads and unpacks a body, and counts it as what it came to.
+async fn take(app: &App, caller: &Caller, headers: &HeaderMap, body: Body) -> Result<Taken, Problem> {
+    let taken = bodies::take(app, headers, body).await?;
+    let bytes = f64::from(u32::try_from(taken.bytes.len()).unwrap_or(u32::MAX));
+    app.limits.owe(&caller.scope, caller.payer(), bytes - limits::declared_bytes(headers)).await?;
+    Ok(taken)
 }
 
 /// The source of the request, else the token's own.
@@ -167,7 +176,7 @@ async fn hec_answer(
     endpoint: hec::Endpoint,
 ) -> Result<Option<Answer>, Problem> {
     let source = source(params.source, caller)?;
-    let taken = bodies::take(app, headers, body).await?;
+    let taken = take(app, caller, headers, body).await?;
     let body = &taken.bytes;
     if body.trim_ascii().is_empty() {
         return Ok(None);
@@ -212,7 +221,7 @@ async fn bulk_take(
 ) -> Result<Response, Problem> {
     let index = index.map(|index| name("index", index)).transpose()?;
     let source = source(given, caller)?;
-    let taken = bodies::take(app, headers, body).await?;
+    let taken = take(app, caller, headers, body).await?;
     let body = &taken.bytes;
     let received = app.store.clock().now();
     let (index, source) = (index.as_deref(), source.as_deref());

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use axum::{
     Json,
+    body::Body,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
@@ -15,12 +16,12 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shieldops_model::{Code, Timestamp};
 use shieldops_store::{
-    PageRequest,
+    PageRequest, StoreError,
     ledger::{self, Entry, Uncovered},
 };
 use utoipa::{IntoParams, ToSchema};
 
-use self::turns::Turns;
+use self::turns::{Turn, Turns};
 use crate::{
     App, List, Problem,
     auth::Caller,
@@ -200,37 +201,44 @@ pub(crate) async fn export(caller: Caller, Params(params): Params<ExportParams>)
     if format == ExportFormat::Proof && asks.iter().any(|asked| asked.is_some()) {
         return Err(Problem::invalid("a proof is of the whole ledger: ask with `format=ndjson` or `format=csv`"));
     }
-    let _turn = TURNS.take(caller.scope.tenant()).await?;
+    let turn = TURNS.take(caller.scope.tenant()).await?;
     let now = caller.scope.store().clock().now();
     if EXPORTS.first(&caller.scope.actor().id, &format!("{} ledger {format:?}", caller.scope.tenant()), now) {
         let mut tx = caller.scope.begin().await?;
         tx.record("ledger.exported", &[], serde_json::json!({"format": format}))?;
         tx.commit(now).await?;
     }
-    let lines = match format {
-        ExportFormat::Proof => ledger::export(&caller.scope).await?,
+    let body = match format {
+        ExportFormat::Proof => proof(ledger::export(&caller.scope).await?, turn.let_others()),
         ExportFormat::Ndjson => {
-            let line = |entry: &Entry| serde_json::to_string(entry).unwrap_or_default();
-            entries(&caller, &filter, params.actor.as_deref()).await?.iter().map(line).collect()
+            let line = |entry: &Entry| serde_json::to_string(entry).unwrap_or_default() + "\n";
+            let found = entries(&caller, &filter, params.actor.as_deref()).await?;
+            Body::from(found.iter().map(line).collect::<String>())
         }
         ExportFormat::Csv => {
             let found = entries(&caller, &filter, params.actor.as_deref()).await?;
-            std::iter::once(table::HEAD.to_owned()).chain(found.iter().map(table::row)).collect()
+            let rows = std::iter::once(table::HEAD.to_owned()).chain(found.iter().map(table::row));
+            Body::from(rows.map(|row| row + "\r\n").collect::<String>())
         }
     };
-    Ok(file(format, &lines))
+    Ok(file(format, body))
 }
 
-fn file(format: ExportFormat, lines: &[String]) -> Response {
-    let (kind, named, end) = match format {
-        ExportFormat::Proof => ("application/x-ndjson", "attachment; filename=\"ledger.ndjson\"", "\n"),
-        ExportFormat::Ndjson => ("application/x-ndjson", "attachment; filename=\"audit.ndjson\"", "\n"),
-        ExportFormat::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"audit.csv\"", "\r\n"),
+/// Lines as the reader takes them. One that is broken off lacks entries of the size that its first line says.
+fn proof(export: ledger::Export, turn: Turn) -> Body {
+    let parts = futures_util::stream::try_unfold((export, turn), async |(mut export, turn)| {
+        let lines = export.next().await?;
+        Ok::<_, StoreError>(lines.map(|lines| (lines.join("\n") + "\n", (export, turn))))
+    });
+    Body::from_stream(parts)
+}
+
+fn file(format: ExportFormat, body: Body) -> Response {
+    let (kind, named) = match format {
+        ExportFormat::Proof => ("application/x-ndjson", "attachment; filename=\"ledger.ndjson\""),
+        ExportFormat::Ndjson => ("application/x-ndjson", "attachment; filename=\"audit.ndjson\""),
+        ExportFormat::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"audit.csv\""),
     };
-    let mut body = lines.join(end);
-    if !lines.is_empty() {
-        body.push_str(end);
-    }
     ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, named)], body).into_response()
 }
 

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use shieldops_model::{Code, TenantId, tenant::SettingsBase};
 use shieldops_store::{TenantScope, settings};
 use tokio::sync::Semaphore;
@@ -30,6 +30,10 @@ use crate::Problem;
 const TENANT: f64 = 10.0;
 /// What a request is counted as that may cost the hash of a password.
 pub(crate) const DEAR: f64 = 4.0;
+/// What a body of unknown length is counted as until it was read.
+const UNKNOWN_BYTES: f64 = 65_536.0;
+/// What a request of events is counted as at least: the smallest one is work, too.
+const LEAST_BYTES: f64 = 4_096.0;
 /// A burst is what comes in so many seconds, where nothing else is said.
 const BURST: f64 = 4.0;
 /// How long a tenant's own rates are good for.
@@ -60,7 +64,7 @@ fn quota_of(rates: &SettingsBase, lane: Lane) -> Quota {
 pub(crate) enum Payer {
     /// The id of a user, a key or a token.
     Principal(TenantId, String),
-    /// Nobody is known yet: the client's address.
+    /// Nobody is known yet: the client's address, of IPv6 its network of 64 bits.
     Address(String),
     Tenant(TenantId),
 }
@@ -112,13 +116,26 @@ impl Limits {
         Ok(Some(standing))
     }
 
+    /// Takes what a body of events turned out to be beyond what was [admitted](Self::admit): it came packed, or said no length.
+    pub(crate) async fn owe(&self, scope: &TenantScope, payer: Payer, units: f64) -> Result<(), Problem> {
+        let Some(base) = &self.rates else { return Ok(()) };
+        if units <= 0.0 {
+            return Ok(());
+        }
+        let rates = self.rates_of(scope, base).await?;
+        let (quota, now) = (quota_of(&rates, Lane::Ingest), self.start.elapsed());
+        self.stamps.owe((payer, Lane::Ingest), quota, now, units);
+        self.stamps.owe((Payer::Tenant(scope.tenant()), Lane::Ingest), quota.times(TENANT), now, units);
+        Ok(())
+    }
+
     /// Takes a request of so many `units` from the quota of an address that nobody is known behind.
     ///
     /// # Errors
     /// `rate_limited` with the wait.
     pub(crate) fn stranger(&self, address: Option<&str>, units: f64) -> Result<Option<Standing>, Problem> {
         let Some(base) = &self.rates else { return Ok(None) };
-        let payer = Payer::Address(address.unwrap_or("unknown").to_owned());
+        let payer = Payer::Address(shieldops_identity::origin(address));
         self.take((Lane::Interactive, quota_of(base, Lane::Interactive)), payer, units).map(Some)
     }
 
@@ -178,6 +195,12 @@ fn quota(rates: &SettingsBase, lane: Lane, own_per_s: Option<u32>) -> Quota {
         Some(per_s) if lane != Lane::Ingest => Quota::new(per_s, per_s * BURST),
         _ => quota_of(rates, lane),
     }
+}
+
+/// What a body of events is counted as before it is read: its length, as its sender says. Any request costs something.
+pub(crate) fn declared_bytes(headers: &HeaderMap) -> f64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(UNKNOWN_BYTES).max(LEAST_BYTES)
 }
 
 fn limited(lane: Lane, who: &str, wait: Duration) -> Problem {
@@ -288,6 +311,15 @@ mod tests {
         assert_eq!(headers["ratelimit"], "\"interactive\";r=199;t=1");
         let off = Limits::new(None);
         assert!((0..1_000).all(|_| off.stranger(Some("192.0.2.1"), DEAR).unwrap().is_none()));
+    }
+
+    #[test]
+    fn a_network_of_one_subscriber_is_one_stranger() {
+        let limits = limits();
+        let asked = |at: u32| limits.stranger(Some(&format!("2001:db8::{at:x}")), 1.0);
+        let admitted = (0..300).filter(|at| asked(*at).is_ok()).count();
+        assert!((200..230).contains(&admitted), "{admitted}");
+        assert!(limits.stranger(Some("2001:db8:0:1::1"), 1.0).is_ok(), "another network");
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,6 +60,20 @@ async fn maker(tx: &mut Tx, now: Timestamp) -> Result<Option<ApiKey>, IdentityEr
     }
 }
 
+/// The end of the key that asks, where it is a key that does. `what` works from anywhere, for any route and as often as it
+/// likes: a key that is limited in that makes none.
+///
+/// # Errors
+/// `WiderThanOwn`.
+pub(crate) async fn unlimited(tx: &mut Tx, what: &str, now: Timestamp) -> Result<Option<Timestamp>, IdentityError> {
+    let Some(key) = maker(tx, now).await? else { return Ok(None) };
+    if key.routes.is_empty() && key.addresses.is_empty() && key.rate_per_s.is_none() {
+        return Ok(key.expires_at);
+    }
+    let beyond = format!("{what}, which knows no routes, addresses and rate as the key itself does");
+    Err(IdentityError::WiderThanOwn(beyond))
+}
+
 /// What limits a key beside its permissions.
 struct Reach<'a> {
     routes: &'a [String],

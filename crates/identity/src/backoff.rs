@@ -108,7 +108,8 @@ fn make_room(keys: &mut HashMap<Key, Failures>) {
 }
 
 /// Where a client is: its address, of IPv6 the network of 64 bits, since all of that is one subscriber's.
-fn origin(client: Option<&str>) -> String {
+#[must_use]
+pub fn origin(client: Option<&str>) -> String {
     let Some(text) = client else { return String::new() };
     let address = text.parse::<IpAddr>().or_else(|_bare| text.parse::<SocketAddr>().map(|with_port| with_port.ip()));
     match address.map(|address| address.to_canonical()) {

@@ -33,7 +33,7 @@ mod tickets;
 mod tokens;
 mod totp;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, origin};
 pub use boot::{ADMIN_LINK_FOR, admin_link, ensure_admin};
 pub use decide::{Decision, Rights, authorise};
 pub use door::{Door, Origin};

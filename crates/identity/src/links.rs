@@ -12,7 +12,7 @@ use shieldops_store::{
 };
 
 use crate::{
-    CredentialKind, Door, IdentityError, Origin, Secret,
+    CredentialKind, Door, IdentityError, Origin, Secret, api_keys,
     decide::Rights,
     door::scope_of,
     hash_password, makers, password,
@@ -36,6 +36,9 @@ pub async fn invite(
 ) -> Result<(Invitation, Secret), IdentityError> {
     let now = scope.store().clock().now();
     let mut tx = scope.begin().await?;
+    if api_keys::unlimited(&mut tx, "a person", now).await?.is_some() {
+        return Err(IdentityError::WiderThanOwn("a person, who stays when the key itself has ended".to_owned()));
+    }
     let name = fresh_name(&mut tx, name).await?;
     let by_operator = rights.is_operator() && ROLES.contains(&role);
     let giver = if by_operator { &Rights::of_host() } else { rights };
@@ -109,7 +112,6 @@ pub async fn accept(door: &Door<'_>, link: &str, given: String, from: &Origin) -
         return Err(IdentityError::InvalidLink);
     }
     people::create_user(&mut tx, &user, Some(&password_hash)).await?;
-    let actor = Actor { id: user.id.to_string(), name: user.name.clone() };
     let body = serde_json::json!({"name": user.name, "role": user.role, "invitation": invitation.id});
     tx.record("user.created", &[&user.id, &invitation.id], body)?;
     tx.commit(now).await?;

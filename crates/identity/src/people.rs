@@ -178,6 +178,11 @@ pub(crate) async fn may_reset(
     if rights.is_operator() {
         return Ok(known);
     }
+    // The link or the missing factor would be a way in after the grant's end, as somebody else.
+    if principal.via_grant.is_some() {
+        let why = "who is here by a grant changes nobody's credentials: an administrator of the tenant or the operator of the installation can do it";
+        return Err(IdentityError::Conflict(why.to_owned()));
+    }
     not_above(&mut access, rights, &known.role).await?;
     let memberships = store.memberships_of(user, store.clock().now()).await?;
     let elsewhere = memberships.iter().any(|one| one.via_grant.is_none() && one.tenant.id != scope.tenant());

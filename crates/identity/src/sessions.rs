@@ -45,6 +45,7 @@ pub struct Challenge {
     pub expires_at: Timestamp,
 }
 
+/// What a half-done sign-in can be finished with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -78,24 +79,33 @@ impl Proof {
     }
 }
 
-/// Whom a bearer or cookie text stands for, now, in the tenant that the request names or else the credential's own.
+/// Whom a bearer or cookie text stands for, now, in the tenant that the request names or else the credential's own; and
+/// notes that it was used.
 ///
 /// # Errors
 /// `Store(NotFound)` for a tenant that is not there or not theirs: the same for both.
 pub async fn authenticate(store: &Store, text: &str, wanted: Option<&str>) -> Result<Option<Principal>, IdentityError> {
+    let found = look_up(store, text, wanted).await?;
+    if let (Some(principal), Some((_, hash))) = (&found, secret::hash(text)) {
+        // A note of use: no reason to turn somebody away.
+        drop(store.used(&hash, principal, store.clock().now()).await);
+    }
+    Ok(found)
+}
+
+/// The same where nobody uses it: a session that is only looked at ends when it has been idle long enough.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn look_up(store: &Store, text: &str, wanted: Option<&str>) -> Result<Option<Principal>, IdentityError> {
     let Some((kind, hash)) = secret::hash(text) else { return Ok(None) };
     if !kind.opens() {
         return Ok(None);
     }
-    let now = store.clock().now();
-    match store.authenticate(&hash, wanted, now).await? {
+    match store.authenticate(&hash, wanted, store.clock().now()).await? {
         Authenticated::Refused => Ok(None),
         Authenticated::NoSuchTenant => Err(StoreError::NotFound.into()),
-        Authenticated::As(principal) => {
-            // A note of use: no reason to turn somebody away.
-            drop(store.used(&hash, &principal, now).await);
-            Ok(Some(*principal))
-        }
+        Authenticated::As(principal) => Ok(Some(*principal)),
     }
 }
 
@@ -281,8 +291,7 @@ pub(crate) async fn open(
     let mut tx = scope.begin().await?;
     people::create_session(&mut tx, session, &credential, now).await?;
     people::signed_in(&mut tx, person.id, now).await?;
-    let body =
-        serde_json::json!({"client_addr": from.addr, "user_agent": credential.user_agent, "confirmed_with": with});
+    let body = serde_json::json!({"client_addr": from.addr, "user_agent": credential.user_agent, "confirmed_with": with});
     tx.record("session.opened", &[&session, &person.id], body)?;
     tx.commit(now).await?;
     Ok(SignedIn { session, user: person.id, secret, expires_at, tenant: tenant.slug.clone() })

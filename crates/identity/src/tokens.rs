@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use shieldops_model::{TokenId, UserId, id, tenant::SettingsBase};
+use shieldops_model::{Timestamp, TokenId, UserId, id, tenant::SettingsBase};
 use shieldops_store::{
-    TenantScope,
+    TenantScope, Tx,
     people::{self, NewCredential, Token},
 };
 
-use crate::{CredentialKind, IdentityError, Secret, names};
+use crate::{CredentialKind, IdentityError, Secret, api_keys, names};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -46,7 +46,8 @@ pub async fn create_token(
         (CredentialKind::Personal, None) => Some(now.plus(lasting(&SettingsBase::default(), None)?)),
         (_, None) => None,
     };
-    let expires_at = if user.is_none() { scope.ends(expires_at) } else { expires_at };
+    let mut tx = scope.begin().await?;
+    let expires_at = if user.is_none() { within_maker(&mut tx, expires_at, now).await? } else { expires_at };
     let token = Token {
         id,
         kind: kind.as_str().to_owned(),
@@ -59,10 +60,20 @@ pub async fn create_token(
         revoked_at: None,
     };
     let credential = NewCredential { hash: secret.hash, user, expires_at, ..NewCredential::default() };
-    let mut tx = scope.begin().await?;
     people::create_token(&mut tx, &token, &credential).await?;
     let body = serde_json::json!({"kind": token.kind, "name": token.name, "user": user, "expires_at": expires_at});
     tx.record("token.created", &[&token.id], body)?;
     tx.commit(now).await?;
     Ok((token, secret))
+}
+
+/// The end of an ingest token: no later than that of the grant or the key that it is made through.
+async fn within_maker(
+    tx: &mut Tx,
+    wanted: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, IdentityError> {
+    let keys_end = api_keys::unlimited(tx, "an ingest token", now).await?;
+    let ends = tx.scope().ends(wanted);
+    Ok([ends, keys_end].into_iter().flatten().min())
 }

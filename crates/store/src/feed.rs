@@ -21,6 +21,8 @@ const TOGETHER: Duration = Duration::from_millis(50);
 /// A commit may be seen this long after one with a larger number.
 const LATE: i64 = 10_000;
 const KEEP: Duration = Duration::from_mins(5);
+/// Changes are read so many at a time.
+const PAGE: usize = 2_000;
 const TRIM: Duration = Duration::from_mins(1);
 /// Kinds of objects that are told of; a database that names more is not ours.
 const MAX_KINDS: usize = 256;
@@ -107,20 +109,30 @@ impl Feed {
     }
 
     async fn poll(&self, seen: &mut Seen) -> Result<()> {
-        let rows = sqlx::query(
-            "SELECT id, tenant, kind, subject, version, seq FROM changes WHERE id>$1 AND node<>$2 ORDER BY id LIMIT 10000",
-        )
-        .bind(seen.low())
-        .bind(&self.node)
-        .fetch_all(&self.readers)
-        .await?;
-        for row in &rows {
-            if seen.is_new(row.try_get("id")?) {
-                // No receiver is no error: nobody watches.
-                drop(self.live.send(change(row)?));
+        let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM changes").fetch_one(&self.readers).await?;
+        seen.reach(last);
+        let mut after = seen.low();
+        loop {
+            let rows = self.page(after).await?;
+            for row in &rows {
+                after = row.try_get("id")?;
+                if seen.is_new(after) {
+                    // No receiver is no error: nobody watches.
+                    drop(self.live.send(change(row)?));
+                }
+            }
+            if rows.len() < PAGE {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    async fn page(&self, after: i64) -> Result<Vec<AnyRow>> {
+        let query = sqlx::query(
+            "SELECT id, tenant, kind, subject, version, seq FROM changes WHERE id>$1 AND node<>$2 ORDER BY id LIMIT $3",
+        );
+        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        Ok(query.bind(after).bind(&self.node).bind(limit).fetch_all(&self.readers).await?)
     }
 
     async fn trim(&self) {
@@ -147,6 +159,14 @@ struct Seen {
 impl Seen {
     fn low(&self) -> i64 {
         self.late.last().map_or(self.from, |last| self.from.max(last.saturating_sub(LATE)))
+    }
+
+    /// The list ends at this number now. After a crash of the database it is empty and counts from 1 again: an unlogged table.
+    fn reach(&mut self, last: Option<i64>) {
+        let known = self.late.last().copied().unwrap_or(self.from);
+        if last.unwrap_or(0) < known {
+            *self = Self { from: 0, late: BTreeSet::new() };
+        }
     }
 
     fn is_new(&mut self, id: i64) -> bool {
@@ -197,5 +217,18 @@ mod tests {
         assert!(seen.is_new(LATE + 100));
         assert_eq!(seen.low(), 100);
         assert!(seen.late.len() <= 2, "what cannot come any more is forgotten");
+    }
+
+    #[test]
+    fn a_list_that_begins_anew_is_read_anew() {
+        let mut seen = Seen { from: 5, late: BTreeSet::new() };
+        assert!(seen.is_new(9));
+        seen.reach(Some(9));
+        assert!(!seen.is_new(9), "the same list");
+        seen.reach(Some(7));
+        assert_eq!(seen.low(), 0);
+        assert!(seen.is_new(7) && seen.is_new(9));
+        seen.reach(None);
+        assert!(seen.is_new(1));
     }
 }

@@ -17,7 +17,7 @@ use shieldops_model::TenantId;
 
 pub(crate) use checkpoint::catch_up;
 use checkpoint::{Known, Locked};
-pub use export::export;
+pub use export::{Export, export};
 pub use read::{ByActor, Entry, Filter, Trace, by_actor, list, of_subject, since};
 pub use verify::{DirectoryReport, Uncovered, verify_database, verify_directory};
 

@@ -2,6 +2,7 @@
  * One way to the API: same origin, session cookie, CSRF header on every change, the tenant of the address, problem+json as
  * `ApiError`. A POST carries an `Idempotency-Key` and a change the version that its maker saw.
  */
+import { unattended } from './attended'
 import { forgetIntent, intentKey, randomKey } from './intent'
 import { tenantSlug } from './tenant'
 import type { Problem } from './types'
@@ -89,6 +90,7 @@ function headersFor(method: Method, options: Options, key: string | undefined, a
   if (version !== undefined) headers['if-match'] = version === '*' ? '*' : `"${version}"`
   if (later) headers.prefer = 'respond-async'
   if (key) headers['idempotency-key'] = key
+  if (method === 'GET' && unattended()) headers['shieldops-unattended'] = '1'
   if (method !== 'GET' && csrf) headers['shieldops-csrf'] = csrf
   return headers
 }

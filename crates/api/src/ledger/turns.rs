@@ -33,8 +33,16 @@ struct Line {
 
 /// Held as long as the work lasts.
 pub(super) struct Turn {
-    _held: [OwnedSemaphorePermit; 3],
+    _all: Option<OwnedSemaphorePermit>,
+    _own: [OwnedSemaphorePermit; 2],
     _line: Arc<Line>,
+}
+
+impl Turn {
+    /// Lets other tenants go on: what comes is as slow as its reader. The tenant's own turn stays taken.
+    pub(super) fn let_others(self) -> Self {
+        Self { _all: None, ..self }
+    }
 }
 
 impl Turns {
@@ -63,7 +71,7 @@ impl Turns {
         };
         let taken = tokio::time::timeout(PATIENCE, turns).await;
         let (own, any) = taken.ok().flatten().ok_or_else(full)?;
-        Ok(Turn { _held: [any, own, place], _line: line })
+        Ok(Turn { _all: Some(any), _own: [own, place], _line: line })
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     hash::{BuildHasher as _, Hash, RandomState},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -43,6 +44,11 @@ impl Quota {
     /// Units of a full burst.
     pub(crate) fn burst(self) -> u64 {
         whole(self.burst)
+    }
+
+    /// Takes `units` that were used already, whether or not they are there.
+    fn owe(self, rest: Duration, now: Duration, units: f64) -> Duration {
+        rest.max(now).saturating_add(self.time_of(units))
     }
 
     /// How long an empty key takes to have its whole burst again.
@@ -107,16 +113,32 @@ impl<K: Hash + Eq> Stamps<K> {
     /// # Errors
     /// How long to wait.
     pub(crate) fn take(&self, key: K, quota: Quota, now: Duration, units: f64) -> Result<Room, Duration> {
+        self.stamp(key, now, |rest| quota.take(rest, now, units))
+    }
+
+    /// Takes `units` that the key used already: what it asks for next pays for them.
+    pub(crate) fn owe(&self, key: K, quota: Quota, now: Duration, units: f64) {
+        let owed: Result<(), Infallible> = self.stamp(key, now, |rest| Ok((quota.owe(rest, now, units), ())));
+        let Ok(()) = owed;
+    }
+
+    fn stamp<T, E>(
+        &self,
+        key: K,
+        now: Duration,
+        next: impl FnOnce(Duration) -> Result<(Duration, T), E>,
+    ) -> Result<T, E> {
         let place = usize::try_from(self.hasher.hash_one(&key)).unwrap_or_default() % SHARDS;
-        let Some(shard) = self.shards.get(place) else { return Err(Duration::MAX) };
+        let [first, ..] = &self.shards;
+        let shard = self.shards.get(place).unwrap_or(first);
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         let rest = shard.get(&key).copied().unwrap_or_default();
-        let (next, room) = quota.take(rest, now, units)?;
+        let (next, told) = next(rest)?;
         if shard.len() >= KEYS_A_SHARD && !shard.contains_key(&key) {
             make_room(&mut shard, now);
         }
         shard.insert(key, next);
-        Ok(room)
+        Ok(told)
     }
 }
 
@@ -159,6 +181,16 @@ mod tests {
         assert_eq!(stamps.take("ada", quota, s(9), 100.0).unwrap(), Room { remaining: 0, reset: s(10) });
         assert_eq!(stamps.take("ada", quota, s(9), 1.0), Err(Duration::from_millis(8_100)));
         assert!(stamps.take("ada", quota, s(19), 100.0).is_ok());
+    }
+
+    #[test]
+    fn what_was_used_already_is_paid_for_by_what_comes_next() {
+        let (stamps, quota) = (Stamps::default(), Quota::new(10.0, 20.0));
+        assert!(stamps.take("ada", quota, s(9), 1.0).is_ok());
+        stamps.owe("ada", quota, s(9), 99.0);
+        assert_eq!(stamps.take("ada", quota, s(9), 1.0), Err(Duration::from_millis(8_100)));
+        assert!(stamps.take("bob", quota, s(9), 1.0).is_ok());
+        assert!(stamps.take("ada", quota, s(18), 1.0).is_ok());
     }
 
     #[test]

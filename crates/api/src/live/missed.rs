@@ -100,6 +100,11 @@ fn topic(id: &str) -> Option<&'static str> {
         "tgt" => "target",
         "tok" => "token",
         "usr" => "user",
+        "rol" => "role",
+        "key" => "key",
+        "ivt" => "invitation",
+        "gnt" => "grant",
+        "job" => "job",
         _ => return None,
     })
 }
@@ -109,6 +114,9 @@ fn whole(kind: &str) -> Option<(&'static str, &'static str)> {
     let is = |beginning: &str| kind.starts_with(beginning);
     if ["rules.", "rule.", "exception.", "value_list.", "pipeline."].into_iter().any(is) {
         return Some(("rule", "all"));
+    }
+    if is("settings.") {
+        return Some(("settings", "settings"));
     }
     let gate = ["automation.", "autonomy.", "gate_settings.", "gate_change.", "policy.", "standing_grant."];
     gate.into_iter().any(is).then_some(("automation", "automation"))
@@ -163,12 +171,31 @@ mod tests {
             entry(6, "alert.judged", &["alt_1"]),
             entry(7, "automation.halted", &[]),
             entry(8, "export.made", &["not_an_object_of_any_list"]),
+            entry(9, "key.rotated", &["key_1"]),
+            entry(10, "settings.changed", &["tnt_1"]),
+            entry(11, "invitation.spent", &["ivt_1", "usr_1"]),
+            entry(12, "role.updated", &["rol_1"]),
+            entry(13, "grant.revoked", &["gnt_1"]),
+            entry(14, "job.finished", &["job_1"]),
         ];
         let told: Vec<String> =
             touched(&entries).into_iter().map(|((kind, id), seq)| format!("{kind} {id} {seq}")).collect();
         assert_eq!(
             told,
-            ["alert alt_1 6", "alert alt_2 4", "automation automation 7", "incident inc_1 5", "investigation inc_1 5"]
+            [
+                "alert alt_1 6",
+                "alert alt_2 4",
+                "automation automation 7",
+                "grant gnt_1 13",
+                "incident inc_1 5",
+                "invitation ivt_1 11",
+                "investigation inc_1 5",
+                "job job_1 14",
+                "key key_1 9",
+                "role rol_1 12",
+                "settings settings 10",
+                "user usr_1 11",
+            ]
         );
     }
 

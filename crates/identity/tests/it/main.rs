@@ -7,6 +7,7 @@ mod authenticator;
 mod ending;
 mod first;
 mod giving;
+mod made;
 mod members;
 mod passkeys;
 mod recorded;

@@ -6,9 +6,18 @@ use shieldops_model::Clock as _;
 use shieldops_store::{Job, StoreError, ledger, targets};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{open, target, world};
+use crate::support::{World, open, target, world};
 
 const TTL: Duration = Duration::from_secs(15);
+
+async fn exported(world: &World) -> Vec<String> {
+    let mut export = ledger::export(&world.scope()).await.unwrap();
+    let mut lines = Vec::new();
+    while let Some(part) = export.next().await.unwrap() {
+        lines.extend(part);
+    }
+    lines
+}
 
 #[tokio::test]
 async fn one_of_two_stores_holds_a_lease_until_its_time_is_over() {
@@ -60,7 +69,7 @@ async fn a_stale_holder_commits_nothing_and_a_holder_leaves_its_epoch_in_the_led
     let mut tx = other.job(world.tenant, Job::Cli).unwrap().fenced(&next).begin().await.unwrap();
     tx.record("some.thing", &[], ()).unwrap();
     tx.commit(world.clock.now()).await.unwrap();
-    let lines = ledger::export(&world.scope()).await.unwrap();
+    let lines = exported(&world).await;
     let lines = lines.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let epochs: Vec<_> =
         lines.filter_map(|line| line.pointer("/payload/epoch").and_then(serde_json::Value::as_i64)).collect();
@@ -81,7 +90,7 @@ async fn a_server_takes_over_at_once_from_an_earlier_process_of_its_directory_an
         stop.cancel();
     };
     server.while_leased("expiry", &stop, work).await;
-    let lines = ledger::export(&world.scope()).await.unwrap();
+    let lines = exported(&world).await;
     let wanted = format!("\"epoch\":{}", dead.epoch() + 1);
     assert!(lines.iter().any(|line| line.contains(&wanted)), "{lines:?}");
     assert!(world.store.lease("expiry", TTL).await.unwrap().is_some(), "it was given back");
