@@ -113,7 +113,10 @@ impl Engine {
         let boot = self.with.clock.boot();
         let mut due: BTreeMap<TargetId, Vec<ActionId>> = BTreeMap::new();
         for action in self.with.journal.due(self.now()).await? {
-            if is_over(&action) && self.lanes.tries.may(&action.id, boot) && self.lanes.away.may(&action.target_id, boot) {
+            if is_over(&action)
+                && self.lanes.tries.may(&action.id, boot)
+                && self.lanes.away.may(&action.target_id, boot)
+            {
                 due.entry(action.target_id).or_default().push(action.id);
             }
         }

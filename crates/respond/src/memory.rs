@@ -283,7 +283,8 @@ impl Journal for MemoryJournal {
             let place = Some((action.updated_at, action.id));
             states.contains(&action.state) && action.updated_at >= from && place > behind
         };
-        let mut found: Vec<Action> = tables.actions.values().filter(wanted).map(|action| tables.full_action(action)).collect();
+        let mut found: Vec<Action> =
+            tables.actions.values().filter(wanted).map(|action| tables.full_action(action)).collect();
         found.sort_by_key(|action| (action.updated_at, action.id));
         found.truncate(PAGE);
         Ok(found)
@@ -353,7 +354,8 @@ impl Journal for MemoryJournal {
         around.uses.extend(tables.uses.iter().filter(|one| one.at > now.minus(HOUR)).cloned());
         let keys = plan.actions.iter().filter_map(|action| tables.undone.get_key_value(&action.state_key));
         around.undone.extend(keys.map(|(key, at)| (key.clone(), *at)));
-        let refused = tables.plans.values().filter(|(plan, _)| plan.state == PlanState::Rejected && plan.undo_of.is_none());
+        let refused =
+            tables.plans.values().filter(|(plan, _)| plan.state == PlanState::Rejected && plan.undo_of.is_none());
         for (refused, _) in refused {
             let same = |key: &String| refused.actions.iter().any(|action| action.state_key == *key);
             for key in plan.actions.iter().map(|action| &action.state_key).filter(|key| same(key)) {

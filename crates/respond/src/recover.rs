@@ -120,7 +120,8 @@ impl Engine {
             if in_force && self.is_armed(&action, ready).await? {
                 continue;
             }
-            let takes = ready.capability.takes_effect_after().filter(|_| in_force && action.state == ActionState::Running);
+            let takes =
+                ready.capability.takes_effect_after().filter(|_| in_force && action.state == ActionState::Running);
             // What only reads leaves no trace that says how far it came: it reads again.
             if untouched || reads(ready) {
                 self.back_to_planned(&mut action).await?;

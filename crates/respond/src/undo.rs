@@ -147,8 +147,10 @@ impl Engine {
         // A failed or unverified action may have left either side: neither is anybody else's change.
         let told = matches!(original.state, ActionState::Verified | ActionState::Drifted);
         let half_way = !told && ready.capability.half_way(there, &original.from)?;
-        let ours =
-            as_left || half_way || ready.capability.holds(there, &to)? || ready.capability.same(there, &original.from)?;
+        let ours = as_left
+            || half_way
+            || ready.capability.holds(there, &to)?
+            || ready.capability.same(there, &original.from)?;
         Ok((to, !ours))
     }
 

@@ -90,7 +90,9 @@ impl Engine {
     /// Votes that are too old for a run to begin on.
     pub(crate) async fn votes_are_void(&self, plan: &Plan) -> Result<bool, Error> {
         let broken = plan.break_glass.as_ref().map(|told| told.at);
-        let Some(last) = plan.approvals.iter().map(|approval| approval.at).chain(broken).max() else { return Ok(false) };
+        let Some(last) = plan.approvals.iter().map(|approval| approval.at).chain(broken).max() else {
+            return Ok(false);
+        };
         if plan.decision.approvals_needed == 0 && broken.is_none() {
             return Ok(false);
         }

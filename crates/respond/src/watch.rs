@@ -94,7 +94,8 @@ impl Engine {
         loop {
             tokio::select! { biased; () = stop.cancelled() => return, _ = step.tick() => {} }
             // A look that is cut off changed nothing.
-            let looked = tokio::select! { biased; () = stop.cancelled() => return, looked = self.reobserve() => looked };
+            let looked =
+                tokio::select! { biased; () = stop.cancelled() => return, looked = self.reobserve() => looked };
             if let Err(error) = looked {
                 tracing::error!(%error, "live actions could not all be observed");
             }
@@ -145,7 +146,8 @@ impl Engine {
             let of = on.entry(target.id).or_default();
             of.0 = Some(target);
         }
-        let looks = on.into_iter().map(|(id, (row, actions))| -> Look<'_> { Box::pin(self.look_around(id, row, actions)) });
+        let looks =
+            on.into_iter().map(|(id, (row, actions))| -> Look<'_> { Box::pin(self.look_around(id, row, actions)) });
         let mut looks = stream::iter(looks).buffer_unordered(TARGETS_AT_ONCE);
         let (mut findings, mut failed) = (Vec::new(), None);
         while let Some(look) = looks.next().await {

@@ -140,7 +140,8 @@ pub async fn count_in_state(access: &mut impl Access, state: PlanState) -> Resul
 pub async fn in_state(access: &mut impl Access, state: PlanState) -> Result<Vec<Plan>> {
     let mut found: Vec<Plan> = Vec::new();
     loop {
-        let (tenant, behind) = (access.t(), found.last().map_or_else(|| vec![0; 16], |plan| plan.id.to_bytes().to_vec()));
+        let (tenant, behind) =
+            (access.t(), found.last().map_or_else(|| vec![0; 16], |plan| plan.id.to_bytes().to_vec()));
         let rows =
             sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state=$2 AND id>$3 ORDER BY id LIMIT $4")
                 .bind(tenant)
@@ -194,14 +195,15 @@ pub async fn left_planned(access: &mut impl Access, now: Timestamp) -> Result<Ve
 /// Proposed plans whose time is over, oldest first, at most 1,000: they end, and the next look has the rest.
 pub async fn overdue(access: &mut impl Access, now: Timestamp) -> Result<Vec<Plan>> {
     let tenant = access.t();
-    let rows =
-        sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state=$2 AND expires_at<=$3 ORDER BY id LIMIT $4")
-            .bind(tenant)
-            .bind(word(&PlanState::Proposed))
-            .bind(now.as_micros())
-            .bind(READ_AT_ONCE)
-            .fetch_all(access.conn())
-            .await?;
+    let rows = sqlx::query(
+        "SELECT id, body FROM plans WHERE tenant_id=$1 AND state=$2 AND expires_at<=$3 ORDER BY id LIMIT $4",
+    )
+    .bind(tenant)
+    .bind(word(&PlanState::Proposed))
+    .bind(now.as_micros())
+    .bind(READ_AT_ONCE)
+    .fetch_all(access.conn())
+    .await?;
     all(access, &rows).await
 }
 

@@ -68,7 +68,9 @@ async fn what_was_begun_is_looked_at_while_halted_and_the_rest_waits() {
 
 #[tokio::test]
 async fn votes_that_are_void_carry_no_rest_of_a_run() {
-    for (later, last) in [(Duration::from_mins(10), ActionState::Verified), (Duration::from_hours(20), ActionState::Aborted)] {
+    for (later, last) in
+        [(Duration::from_mins(10), ActionState::Verified), (Duration::from_hours(20), ActionState::Aborted)]
+    {
         let world = World::new("sim/test");
         world.journal.halt_with("action.verified");
         let plan = two_blocks(&world).await;
@@ -76,7 +78,12 @@ async fn votes_that_are_void_carry_no_rest_of_a_run() {
         world.engine.resume(&person(1), "it is over").await.unwrap();
         world.idle().await;
         let after = read(&world, &plan).await;
-        assert_eq!(states(&after), (PlanState::Executed, vec![ActionState::Verified, last]), "{:?}", after.actions[1].detail);
+        assert_eq!(
+            states(&after),
+            (PlanState::Executed, vec![ActionState::Verified, last]),
+            "{:?}",
+            after.actions[1].detail
+        );
         assert_eq!(world.reaches(OTHER).await, last == ActionState::Aborted);
     }
 }
@@ -114,7 +121,8 @@ async fn an_isolation_that_was_begun_keeps_its_owner_when_a_halt_meets_its_recov
 
 async fn running(world: &World, action: &Action) {
     let row = Action { state: ActionState::Running, ..world.action(action).await };
-    let entry = Entry { kind: "action.intent", subjects: Vec::new(), actor: "system:test".to_owned(), payload: json!({}) };
+    let entry =
+        Entry { kind: "action.intent", subjects: Vec::new(), actor: "system:test".to_owned(), payload: json!({}) };
     let writes = vec![Write::UpdateAction(Box::new(row))];
     world.journal.commit(Change { at: action.updated_at, writes, entry: Some(entry) }).await.unwrap();
 }

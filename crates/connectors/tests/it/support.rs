@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use shieldops_connectors::linux::{Linux, LinuxOptions, TwinOptions};
 use shieldops_model::{
-    Action, Confirmation, ConfirmedWith, Criticality, Environment, FixedClock, Id, Plan, PlanState, ProposedAction, Target,
-    TargetKind, TargetRef, Timestamp,
+    Action, Confirmation, ConfirmedWith, Criticality, Environment, FixedClock, Id, Plan, PlanState, ProposedAction,
+    Target, TargetKind, TargetRef, Timestamp,
 };
 use shieldops_policy::Policy;
 use shieldops_respond::{

@@ -20,7 +20,8 @@ impl Engine {
         if self.still_settles(&plan) {
             return Ok(plan);
         }
-        let open = |plan: &Plan, states: &[ActionState]| plan.actions.iter().any(|action| states.contains(&action.state));
+        let open =
+            |plan: &Plan, states: &[ActionState]| plan.actions.iter().any(|action| states.contains(&action.state));
         if !open(&plan, &[ActionState::Planned, ActionState::Running]) {
             return self.end_run(plan.id).await;
         }

@@ -111,7 +111,13 @@ impl Engine {
     }
 
     /// An effect that could cut our own way stays only when it is verified over that way and then disarmed.
-    pub(super) async fn secure(&self, turn: &Turn<'_>, action: &Action, wanted: &Value, end: End) -> Result<End, Error> {
+    pub(super) async fn secure(
+        &self,
+        turn: &Turn<'_>,
+        action: &Action,
+        wanted: &Value,
+        end: End,
+    ) -> Result<End, Error> {
         let ready = turn.ready;
         if action.undo_of.is_some() || ready.capability.reverts_after(&ready.target, &action.params)?.is_none() {
             return Ok(end);

@@ -237,7 +237,8 @@ impl Engine {
                 return Ok((Prospect::Nothing, Some(format!("it is {} already", word(&action.state)))));
             }
             ActionState::Running => {
-                let why = "it is being done now: its undo waits for its plan to end; halt automation so that nothing follows";
+                let why =
+                    "it is being done now: its undo waits for its plan to end; halt automation so that nothing follows";
                 return Ok((Prospect::Unknown, Some(why.to_owned())));
             }
             ActionState::Planned | ActionState::Skipped | ActionState::Aborted => {

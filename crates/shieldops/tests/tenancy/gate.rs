@@ -254,7 +254,11 @@ fn to_remove_a_target_or_register_its_host_again_is_no_way_around_the_second_per
     let asked = mallory.call("PATCH", &path, Some(&lower));
     assert_eq!((asked.status, confirm(&org.admin, &asked.json()).status), (202, 200), "{}", asked.text);
     assert_eq!(mallory.call("DELETE", &path, None).status, 204);
-    assert_eq!(mallory.call("POST", "/api/v1/targets", Some(&row("development", false))).status, 201, "two agreed to it");
+    assert_eq!(
+        mallory.call("POST", "/api/v1/targets", Some(&row("development", false))).status,
+        201,
+        "two agreed to it"
+    );
 }
 
 #[test]

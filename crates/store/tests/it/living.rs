@@ -55,7 +55,9 @@ async fn stored(world: &World, plan: &Plan, until: Option<Timestamp>) {
 /// Finished actions of long ago that own nothing. Their bodies cannot be opened: whoever reads one fails.
 async fn history(world: &World) {
     let tenant = hex::encode(world.tenant.to_bytes());
-    let row = |number: usize| format!("(X'{tenant}',X'{number:032x}',X'00',0,'linux.block_ip',X'00','verified','k{number}',0,1,1,X'00')");
+    let row = |number: usize| {
+        format!("(X'{tenant}',X'{number:032x}',X'00',0,'linux.block_ip',X'00','verified','k{number}',0,1,1,X'00')")
+    };
     let rows: Vec<String> = (1..=HISTORY).map(row).collect();
     for some in rows.chunks(500) {
         let columns = "tenant_id, id, plan_id, place, capability, target_id, state, state_key, simulated, updated_at, version, body";
