@@ -5,8 +5,7 @@
 #[allow(dead_code, reason = "the tests of passkeys themselves use all of it")]
 mod authenticator;
 
-use std::time::SystemTime;
-
+use shieldops_model::{Clock as _, SystemClock};
 use totp_rs::{Algorithm, Secret, TOTP};
 
 use self::authenticator::Device;
@@ -33,7 +32,7 @@ impl App {
 
     /// What it shows on a server whose clock is so far ahead.
     fn code(&self, ahead_s: u32) -> String {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let now = u64::try_from(SystemClock.now().as_secs()).unwrap();
         self.0.generate(now + u64::from(ahead_s))
     }
 }
@@ -136,8 +135,10 @@ fn told(admin: &Caller) {
     let opened: Vec<_> = opened.iter().rev().map(|entry| text(&entry["payload"]["confirmed_with"])).collect();
     assert_eq!(opened, ["password", "password", "password", "recovery_code", "passkey"]);
     let sessions = admin.items("/api/v1/sessions?all=true");
-    let of =
-        |name: &str| sessions.iter().filter(|one| one["user_name"] == name).map(|one| text(&one["confirmed"]["with"]));
-    assert_eq!(of("bea").collect::<Vec<_>>(), ["recovery_code", "totp"]);
-    assert_eq!(of("cid").collect::<Vec<_>>(), ["passkey", "passkey"], "a passkey shows itself when it is made");
+    let of = |name: &str| -> Vec<String> {
+        let own = sessions.iter().filter(|one| one["user_name"] == name);
+        own.map(|one| text(&one["confirmed"]["with"])).collect()
+    };
+    assert_eq!(of("bea"), ["recovery_code", "totp"]);
+    assert_eq!(of("cid"), ["passkey", "passkey"], "a passkey shows itself when it is made");
 }
