@@ -302,7 +302,9 @@ impl Bus {
     pub fn sealed_segments(&self, tenant: TenantId, after: Option<SegmentId>) -> Vec<SealedSegment> {
         let Some(partition) = self.find(tenant) else { return Vec::new() };
         let (log, place) = (partition.log(), partition.place);
-        let sealed = log.segments.iter().filter(|segment| segment.state == State::Sealed && Some(segment.id) > after);
+        // Up to the first that is not: whoever goes on behind the last of these passes none over.
+        let later = log.segments.iter().filter(|segment| Some(segment.id) > after);
+        let sealed = later.take_while(|segment| segment.state == State::Sealed);
         sealed.map(|segment| segment.summary(&partition.dir, place.tenant, place.partition)).collect()
     }
 
@@ -362,12 +364,21 @@ impl Bus {
     /// Deletes processed, sealed segments: those older than the retention, then the oldest of who holds more than its share
     /// until `max_bytes` hold. Says what was deleted of whom.
     pub fn apply_retention(&self, now: Timestamp) -> Result<BTreeMap<TenantId, Deleted>> {
+        self.apply_retention_where(now, &|_, _| true)
+    }
+
+    /// The same of segments that `may` go: whoever accounts for them has done so.
+    pub fn apply_retention_where(
+        &self,
+        now: Timestamp,
+        may: &dyn Fn(TenantId, SegmentId) -> bool,
+    ) -> Result<BTreeMap<TenantId, Deleted>> {
         let mut told = lock(&self.retention);
         let shut: Vec<TenantId> = lock(&self.shut).keys().copied().collect();
         for tenant in shut {
             self.open_tenant(tenant)?;
         }
-        retention::apply(&self.partitions(), now, &mut told)
+        retention::apply(&self.partitions(), now, may, &mut told)
     }
 
     pub fn stats(&self, tenant: TenantId) -> Stats {

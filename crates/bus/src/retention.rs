@@ -61,10 +61,14 @@ impl Retired {
     }
 }
 
-impl Log {
-    /// The oldest segment when it is sealed and all of it is processed.
-    fn deletable(&self) -> Option<&Segment> {
-        self.segments.front().filter(|segment| segment.state == State::Sealed && segment.end <= self.processed)
+/// Whether a tenant's segment may go that is sealed and processed.
+pub(crate) type May<'a> = &'a dyn Fn(TenantId, SegmentId) -> bool;
+
+impl Partition {
+    /// The oldest segment when it is sealed, all of it is processed, and it may go.
+    fn deletable(&self, log: &Log, may: May<'_>) -> Option<Segment> {
+        let ready = |segment: &&Segment| segment.state == State::Sealed && segment.end <= log.processed;
+        log.segments.front().filter(ready).filter(|segment| may(self.place.tenant, segment.id)).cloned()
     }
 }
 
@@ -74,13 +78,14 @@ impl Log {
 pub(crate) fn apply(
     partitions: &[std::sync::Arc<Partition>],
     now: Timestamp,
+    may: May<'_>,
     told: &mut bool,
 ) -> Result<BTreeMap<TenantId, Deleted>> {
     let mut deleted = BTreeMap::new();
     for partition in partitions {
         let oldest = now.minus(partition.context.limits.retention);
-        while let Some(id) = aged(partition, oldest) {
-            delete(partition, id, &mut deleted)?;
+        while let Some(id) = aged(partition, oldest, may) {
+            delete(partition, id, may, &mut deleted)?;
         }
     }
     loop {
@@ -96,7 +101,7 @@ pub(crate) fn apply(
         let share = share::of_each(max_bytes, sizes.clone());
         let mut over: Vec<_> = partitions.iter().zip(sizes).filter(|(_, bytes)| *bytes > share).collect();
         over.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-        let oldest = |partition: &Partition| partition.log().deletable().map(|segment| segment.id);
+        let oldest = |partition: &Partition| partition.deletable(&partition.log(), may).map(|segment| segment.id);
         let Some((partition, id)) = over.iter().find_map(|(partition, _)| Some((*partition, oldest(partition)?)))
         else {
             if let Some((largest, bytes)) = over.first().filter(|_| !std::mem::replace(told, true)) {
@@ -104,21 +109,22 @@ pub(crate) fn apply(
             }
             return Ok(deleted);
         };
-        delete(partition, id, &mut deleted)?;
+        delete(partition, id, may, &mut deleted)?;
     }
 }
 
-fn aged(partition: &Partition, oldest: Timestamp) -> Option<SegmentId> {
-    partition.log().deletable().filter(|segment| segment.last_ingested_at < oldest).map(|segment| segment.id)
+fn aged(partition: &Partition, oldest: Timestamp, may: May<'_>) -> Option<SegmentId> {
+    let segment = partition.deletable(&partition.log(), may);
+    segment.filter(|segment| segment.last_ingested_at < oldest).map(|segment| segment.id)
 }
 
 /// Says first that the segment is gone, then removes it: an interruption is finished at the next open.
-fn delete(partition: &Partition, id: SegmentId, deleted: &mut BTreeMap<TenantId, Deleted>) -> Result<()> {
+fn delete(partition: &Partition, id: SegmentId, may: May<'_>, deleted: &mut BTreeMap<TenantId, Deleted>) -> Result<()> {
     let disk = partition.context.disk.as_ref();
     let (mut retired, segment) = {
         let log = partition.log();
-        let Some(segment) = log.deletable().filter(|segment| segment.id == id) else { return Ok(()) };
-        (log.retired.clone(), segment.clone())
+        let Some(segment) = partition.deletable(&log, may).filter(|segment| segment.id == id) else { return Ok(()) };
+        (log.retired.clone(), segment)
     };
     retired.take(&segment);
     let bytes = serde_json::to_vec(&retired).unwrap_or_default();

@@ -24,7 +24,7 @@ pub(crate) fn search(partition: &Partition, key: Option<u64>, query: &Query, fil
     if query.newest_first {
         segments.reverse();
     }
-    let mut search = Search { partition, key, query, filter, page: Page::default(), stopped: false };
+    let mut search = Search { partition, key, query, filter, page: Page::default(), bytes: 0, stopped: false };
     for segment in &segments {
         search.segment(segment)?;
         if search.stopped {
@@ -44,6 +44,8 @@ struct Search<'a> {
     query: &'a Query,
     filter: Filter<'a>,
     page: Page,
+    /// Of the events looked at.
+    bytes: u64,
     stopped: bool,
 }
 
@@ -59,7 +61,7 @@ impl Search<'_> {
     fn segment(&mut self, segment: &Segment) -> Result<()> {
         self.damage(segment);
         if !within_times(self.query, segment.earliest, segment.latest) {
-            self.looked_at(segment.first, segment.last);
+            self.passed(segment.first, segment.last);
             return Ok(());
         }
         let hits = match self.key {
@@ -71,11 +73,15 @@ impl Search<'_> {
             chunks.reverse();
         }
         for chunk in chunks {
+            if self.query.stop.is_due() {
+                self.stopped = true;
+                return Ok(());
+            }
             let in_ids = within_ids(self.query, chunk.first, segment.last) && self.query.after < Some(chunk.last);
             if in_ids && is_hit(hits.as_ref(), segment, chunk.offset, chunk.extent.end) {
                 self.chunk(segment, &chunk, hits.as_ref())?;
             } else if in_ids {
-                self.looked_at(chunk.first, chunk.last);
+                self.passed(chunk.first, chunk.last);
             }
             if self.stopped {
                 return Ok(());
@@ -98,10 +104,11 @@ impl Search<'_> {
             if !within_ids(self.query, event.id, event.id) {
                 continue;
             }
-            if self.page.events.len() >= self.query.limit || self.page.looked.events >= self.query.max_events {
+            if self.has_enough() {
                 self.stopped = true;
                 return Ok(());
             }
+            self.bytes = self.bytes.saturating_add(len64(event.raw.len()));
             self.looked_at(event.id, event.id);
             self.page.next = Some(event.id);
             self.page.looked.events = self.page.looked.events.saturating_add(1);
@@ -111,8 +118,24 @@ impl Search<'_> {
                 self.page.events.push(event);
             }
         }
-        self.looked_at(chunk.first, chunk.first);
+        self.passed(chunk.first, chunk.first);
         Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        let (page, query) = (&self.page, self.query);
+        page.events.len() >= query.limit
+            || page.looked.events >= query.max_events
+            || self.bytes >= query.max_bytes
+            || query.stop.is_due()
+    }
+
+    /// Nothing is left to look at from `first` to `last`: newest first, whoever is stopped goes on before them.
+    fn passed(&mut self, first: EventId, last: EventId) {
+        self.looked_at(first, last);
+        if self.query.newest_first {
+            self.page.next = Some(self.page.next.map_or(first, |next| next.min(first)));
+        }
     }
 
     fn has_key(&self, segment: &Segment, hits: Option<&Hits>, offset: u64, event: &Event) -> bool {

@@ -37,6 +37,19 @@ fn unprocessed_or_unsealed_events_are_never_deleted() {
 }
 
 #[test]
+fn what_may_not_go_stays_and_nothing_behind_it_goes() {
+    let world = World::with(Limits { segment_bytes: 3_500, ..small() });
+    let bus = filled(&world, 20);
+    bus.set_processed(tenant(), Offset(20));
+    let later = START.plus(Duration::from_hours(24 * 365));
+    let second = bus.sealed_segments(tenant(), None)[1].id;
+    assert!(bus.apply_retention_where(later, &|_, _| false).unwrap().is_empty());
+    let deleted = bus.apply_retention_where(later, &|_, segment| segment < second).unwrap();
+    assert_eq!(deleted[&tenant()].segments, 1);
+    assert_eq!(bus.sealed_segments(tenant(), None)[0].id, second);
+}
+
+#[test]
 fn only_what_is_older_than_the_retention_is_deleted() {
     let world = World::with(small());
     let bus = filled(&world, 10);

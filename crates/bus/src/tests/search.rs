@@ -65,6 +65,30 @@ fn a_search_stops_at_its_budget_and_says_how_far_it_looked() {
 }
 
 #[test]
+fn a_search_stops_at_bytes_and_when_it_is_told_to_and_goes_on_where_it_was() {
+    let world = World::with(limits());
+    let bus = filled(&world);
+    let one = all(&bus)[0].events[0].raw.len() as u64;
+    let query = Query { max_bytes: 10 * one, limit: 1000, ..Query::default() };
+    let page = bus.scan(tenant(), &query, &mut |_| true).unwrap();
+    assert!(!page.looked.complete && (9..=11).contains(&page.events.len()), "{}", page.events.len());
+    let query = Query { limit: 1000, ..Query::default() };
+    let mut seen = 0;
+    let mut told = |_: &shieldops_model::Event| {
+        seen += 1;
+        query.stop.now.store(seen == 20, std::sync::atomic::Ordering::Relaxed);
+        true
+    };
+    let page = bus.scan(tenant(), &query, &mut told).unwrap();
+    assert_eq!((page.events.len(), page.looked.events, page.looked.complete), (20, 20, false));
+    let rest = Query { before: page.next, limit: 1000, ..Query::default() };
+    assert_eq!(bus.scan(tenant(), &rest, &mut |_| true).unwrap().events.len(), 280);
+    let late = crate::Stop { at: Some(std::time::Instant::now()), ..crate::Stop::default() };
+    let page = bus.scan(tenant(), &Query { stop: late, ..Query::default() }, &mut |_| true).unwrap();
+    assert_eq!((page.events.len(), page.looked.events, page.looked.complete), (0, 0, false));
+}
+
+#[test]
 fn a_key_is_found_in_sealed_and_active_segments_and_after_a_reopening() {
     let world = World::with(limits());
     let bus = filled(&world);
