@@ -1,6 +1,8 @@
 //! Work that is larger than a request: how far it is, and what became of each item. Beginning and end
 //! queue their own entries; progress is bookkeeping, since each item's change has an entry of its own.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shieldops_model::{JobId, Timestamp, id};
@@ -8,13 +10,17 @@ use sqlx::{Row as _, any::AnyRow};
 use utoipa::ToSchema;
 
 use crate::{
-    Access, Page, PageRequest, Result, StoreError, Tx,
+    Access, Page, PageRequest, Result, StoreError, TenantScope, Tx,
     access::{open, seal},
     alerts::id_of,
     rows::{bytes, small, time},
 };
 
 const TABLE: &str = "jobs";
+/// A job of which nothing was heard for so long does not run any more, though its process may live,
+const SILENT: Duration = Duration::from_hours(1);
+/// and one that names no process: it was begun by an earlier version.
+const SILENT_OF_NOBODY: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +100,9 @@ impl BulkJob {
 struct Body {
     #[serde(default)]
     subject: Option<String>,
+    /// The process that runs it.
+    #[serde(default)]
+    holder: Option<String>,
     results: Vec<ItemResult>,
 }
 
@@ -159,7 +168,8 @@ async fn write(tx: &mut Tx, job: &BulkJob) -> Result<()> {
 }
 
 fn sealed(tx: &Tx, job: &BulkJob) -> Result<Vec<u8>> {
-    seal(tx, TABLE, &job.id.to_bytes(), &Body { subject: job.subject.clone(), results: job.results.clone() })
+    let holder = Some(tx.scope.store.holder().to_owned());
+    seal(tx, TABLE, &job.id.to_bytes(), &Body { subject: job.subject.clone(), holder, results: job.results.clone() })
 }
 
 pub async fn find(access: &mut impl Access, id: JobId) -> Result<Option<BulkJob>> {
@@ -184,19 +194,43 @@ pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<B
 
 /// Jobs that run, or that a process which ended left running; at most 100.
 pub async fn running(access: &mut impl Access) -> Result<Vec<BulkJob>> {
+    Ok(held(access).await?.into_iter().map(|(job, _holder)| job).collect())
+}
+
+/// Of the running jobs, those that nobody runs: their process is none of the living, or nothing was heard of them for long.
+pub async fn abandoned(scope: &TenantScope) -> Result<Vec<BulkJob>> {
+    let held = held(&mut scope.read().await?).await?;
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Asked after the jobs were read: whoever began one of them had come before.
+    let (living, now) = (scope.store().living().await?, scope.store().clock().now());
+    let silent = |job: &BulkJob, holder: Option<&String>| match holder {
+        Some(holder) if living.contains(holder) => now.since(job.updated_at) > SILENT,
+        Some(_dead) => true,
+        None => now.since(job.updated_at) > SILENT_OF_NOBODY,
+    };
+    Ok(held.into_iter().filter(|(job, holder)| silent(job, holder.as_ref())).map(|(job, _holder)| job).collect())
+}
+
+async fn held(access: &mut impl Access) -> Result<Vec<(BulkJob, Option<String>)>> {
     let tenant = access.t();
     let rows =
         sqlx::query("SELECT * FROM jobs WHERE tenant_id=$1 AND state='running' ORDER BY id LIMIT 100").bind(tenant);
     let rows = rows.fetch_all(access.conn()).await?;
-    rows.iter().map(|row| read(access, row)).collect()
+    rows.iter().map(|row| read_held(access, row)).collect()
 }
 
 fn read(access: &impl Access, row: &AnyRow) -> Result<BulkJob> {
+    read_held(access, row).map(|(job, _holder)| job)
+}
+
+fn read_held(access: &impl Access, row: &AnyRow) -> Result<(BulkJob, Option<String>)> {
     let sealed: Vec<u8> = row.try_get("body")?;
     let mut job = head(row)?;
-    let Body { subject, results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
+    let Body { subject, holder, results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
     (job.subject, job.results) = (subject, results);
-    Ok(job)
+    Ok((job, holder))
 }
 
 fn head(row: &AnyRow) -> Result<BulkJob> {

@@ -3,7 +3,7 @@
 //! The epoch grows with every new holder. A transaction that is fenced by a lease is not committed once the lease has
 //! another holder, however late the old one notices.
 
-use std::{pin::pin, time::Duration};
+use std::{collections::BTreeSet, pin::pin, time::Duration};
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::time::Instant;
@@ -128,11 +128,9 @@ impl Store {
         W: Fn(CancellationToken) -> F,
         F: Future<Output = ()>,
     {
-        // An earlier process of this data directory is gone: only one server has its lock.
-        let gone = |holder: &str| holder.rsplit_once('-').is_some_and(|(node, _)| node == self.node());
         let (ttl, renew) = pace(self.db().kind());
         while !stop.is_cancelled() {
-            match self.take(name, ttl, gone).await {
+            match self.take(name, ttl, |holder| self.is_of_here(holder)).await {
                 Ok(Some(lease)) => self.hold(&lease, stop, &work).await,
                 Ok(None) => {}
                 Err(error) => tracing::warn!(
@@ -178,6 +176,42 @@ impl Store {
                 Err(_unreachable) => return,
             }
         }
+    }
+}
+
+/// What a server's own lease is called, before its node's name.
+const SERVER: &str = "server/";
+
+impl Store {
+    /// For a server, before it begins anything: from now on the others know that this process lives, and that the earlier
+    /// one of its data directory does not. It is said again by [`Store::stay`].
+    pub async fn come(&self) -> Result<()> {
+        let (ttl, _renew) = pace(self.db().kind());
+        let name = format!("{SERVER}{}", self.node());
+        self.take(&name, ttl, |holder| self.is_of_here(holder)).await.map(|_lease| ())
+    }
+
+    /// Says so until `stop`, and then that it is gone.
+    pub async fn stay(&self, stop: &CancellationToken) {
+        let name = format!("{SERVER}{}", self.node());
+        self.while_leased(&name, stop, |ends| async move { ends.cancelled().await }).await;
+    }
+
+    /// The servers that live, this process among them: what another began goes on, or nobody does it any more.
+    pub async fn living(&self) -> Result<BTreeSet<String>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
+        let living: Vec<String> =
+            sqlx::query_scalar("SELECT holder FROM leases WHERE name LIKE $1 AND expires_at>$2 ORDER BY 1 LIMIT 10000")
+                .bind(format!("{SERVER}%"))
+                .bind(self.clock().now().as_micros())
+                .fetch_all(reading.conn())
+                .await?;
+        Ok(living.into_iter().chain([self.holder().to_owned()]).collect())
+    }
+
+    /// Whether a holder is of this data directory. Of its servers only this one is not gone: it has the directory's lock.
+    fn is_of_here(&self, holder: &str) -> bool {
+        holder.rsplit_once('-').is_some_and(|(node, _)| node == self.node())
     }
 }
 

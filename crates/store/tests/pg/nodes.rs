@@ -3,7 +3,12 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use shieldops_model::{Clock as _, FixedClock};
-use shieldops_store::{Job, Options, Store, ledger::verify_database, targets};
+use shieldops_store::{
+    Job, Options, Store,
+    jobs::{self, BulkJob},
+    ledger::verify_database,
+    targets,
+};
 
 use crate::{
     database::Server,
@@ -44,6 +49,30 @@ async fn many_that_open_a_new_database_at_once_agree() {
         agreed.push(one.await.unwrap());
     }
     assert!(agreed.windows(2).all(|pair| pair[0] == pair[1]), "{agreed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn jobs_of_a_node_are_its_own_until_it_was_not_heard_of_for_half_a_minute() {
+    let Some(server) = Server::new().await else { return };
+    let (one_dir, other_dir, keys, clock) = (directory(), directory(), directory(), FixedClock::at(now()));
+    let one = node(&server, one_dir.path(), keys.path(), &clock).await;
+    let other = node(&server, other_dir.path(), keys.path(), &clock).await;
+    one.come().await.unwrap();
+    other.come().await.unwrap();
+    let tenant = one.first().await.unwrap().id;
+    let scope = one.job(tenant, Job::Server).unwrap();
+    let id = shieldops_model::id::mint(now(), &mut rand::rng());
+    let job = BulkJob::begun(id, "alerts.update", 2, "usr_x", now());
+    let mut tx = scope.begin().await.unwrap();
+    jobs::create(&mut tx, &job).await.unwrap();
+    tx.commit(clock.now()).await.unwrap();
+    let there = other.job(tenant, Job::Server).unwrap();
+    clock.advance(Duration::from_secs(29));
+    assert_eq!(jobs::abandoned(&there).await.unwrap(), []);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(jobs::abandoned(&there).await.unwrap(), [job], "its lease is over");
+    one.close().await;
+    other.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
