@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shieldops_model::{AlertId, AlertStatus, Code, JobId, UserId, Verdict, id};
 use shieldops_store::{
-    StoreError, TenantScope,
+    StoreError, TenantScope, Tx,
     jobs::{self, BulkJob, ItemResult, JobState},
 };
 use utoipa::ToSchema;
@@ -22,8 +22,8 @@ use crate::{App, Problem, auth::Caller, page::Body};
 /// Alerts in one request, and in one job.
 const AT_ONCE: usize = 1_000;
 const IN_A_JOB: usize = 10_000;
-/// Alerts of a job that are changed in one transaction.
-const STEP: usize = 500;
+/// Alerts that are changed in one transaction: on SQLite everybody else's writes wait for it.
+const STEP: usize = 100;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,15 +43,8 @@ pub(crate) struct Bulk {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BulkAnswer {
-    results: Vec<BulkResult>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct BulkResult {
-    id: AlertId,
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
+    /// One for each id, in their order: as those of a job.
+    results: Vec<ItemResult>,
 }
 
 impl Bulk {
@@ -65,6 +58,9 @@ impl Bulk {
                 self.ids.len()
             );
             return Err(Problem::new(Code::TOO_MANY_ITEMS, detail));
+        }
+        if self.status.is_none() && matches!((self.assignee, self.verdict), (Patch::Keep, Patch::Keep)) {
+            return Err(Problem::invalid("there is nothing to change: give `status`, `assignee` or `verdict`"));
         }
         let judged: Option<Judged> = match (self.verdict, &self.reason) {
             (Patch::Keep, _) => None,
@@ -102,14 +98,43 @@ pub(crate) async fn update(
         return begin(&app, caller.scope, body).await;
     }
     let (ids, wanted) = body.split(AT_ONCE)?;
-    let mut tx = caller.scope.begin().await?;
+    let mut results = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(STEP) {
+        match at_once(&caller.scope, ids, &wanted).await {
+            Ok(done) => results.extend(done),
+            // What went before it stays done, and is said.
+            Err(error) if !results.is_empty() => {
+                let failed = Problem::from(error);
+                results.extend(ids.iter().map(|id| result(*id, Some(&failed))));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Json(BulkAnswer { results }).into_response())
+}
+
+async fn at_once(scope: &TenantScope, ids: &[AlertId], wanted: &Change) -> Result<Vec<ItemResult>, StoreError> {
+    let mut tx = scope.begin().await?;
+    let results = change_all(&mut tx, ids, wanted).await;
+    tx.commit(scope.store().clock().now()).await?;
+    Ok(results)
+}
+
+async fn change_all(tx: &mut Tx, ids: &[AlertId], wanted: &Change) -> Vec<ItemResult> {
     let mut results = Vec::with_capacity(ids.len());
     for id in ids {
-        let code = change(&mut tx, id, &wanted).await.err().map(|problem| problem.code);
-        results.push(BulkResult { id, ok: code.is_none(), code });
+        results.push(result(*id, change(tx, *id, wanted).await.err().as_ref()));
     }
-    tx.commit(caller.now()).await?;
-    Ok(Json(BulkAnswer { results }).into_response())
+    results
+}
+
+fn result(id: AlertId, refused: Option<&Problem>) -> ItemResult {
+    ItemResult {
+        id: id.to_string(),
+        status: refused.map_or(200, |problem| problem.status),
+        code: refused.map(|problem| problem.code.clone()),
+        detail: refused.map(|problem| problem.detail.clone()),
+    }
 }
 
 async fn begin(app: &Arc<App>, scope: TenantScope, body: Bulk) -> Result<Response, Problem> {
@@ -147,14 +172,10 @@ async fn run(app: Arc<App>, scope: TenantScope, mut job: BulkJob, (ids, wanted):
 
 async fn step(scope: &TenantScope, job: &mut BulkJob, ids: &[AlertId], wanted: &Change) -> Result<(), StoreError> {
     let mut tx = scope.begin().await?;
-    for id in ids {
-        let refused = change(&mut tx, *id, wanted).await.err();
-        job.done += 1;
-        job.failed += u32::from(refused.is_some());
-        let status = refused.as_ref().map_or(200, |problem| problem.status);
-        let (code, detail) = refused.map(|problem| (problem.code, problem.detail)).unzip();
-        job.results.push(ItemResult { id: id.to_string(), status, code, detail });
-    }
+    let results = change_all(&mut tx, ids, wanted).await;
+    job.done += u32::try_from(results.len()).unwrap_or(u32::MAX);
+    job.failed += u32::try_from(results.iter().filter(|one| one.code.is_some()).count()).unwrap_or(u32::MAX);
+    job.results.extend(results);
     job.updated_at = scope.store().clock().now();
     jobs::progress(&mut tx, job).await?;
     tx.commit(job.updated_at).await

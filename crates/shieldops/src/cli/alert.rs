@@ -220,15 +220,14 @@ fn bulk(args: &BulkArgs) -> Outcome {
         return done(&job, args.server.output, &format!("goes on as a job: shieldops job show {id}"));
     }
     let answer = client.post(&path, &body)?;
-    if args.server.output == Output::Json {
-        output::json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let results: Vec<_> = answer["results"].as_array().cloned().unwrap_or_default();
-    let columns = ["/id", "/ok", "/code", "/detail"];
+    let columns = ["/id", "/status", "/code", "/detail"];
     let rows: Vec<_> = results.iter().map(|result| output::row(result, &columns)).collect();
-    output::table(&["id", "ok", "code", "detail"], &rows)?;
-    let failed = results.iter().any(|result| result["ok"] == false);
+    match args.server.output {
+        Output::Json => output::json(&answer)?,
+        Output::Table => output::table(&["id", "status", "code", "detail"], &rows)?,
+    }
+    let failed = results.iter().any(|result| !result["code"].is_null());
     Ok(if failed { output::REFUSED.into() } else { ExitCode::SUCCESS })
 }
 

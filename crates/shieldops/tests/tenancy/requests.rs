@@ -223,3 +223,76 @@ fn smuggled_and_doubled_headers_reach_nobody() {
     let answer = spoken(site.url(), request.as_bytes());
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
 }
+
+#[test]
+fn many_alerts_are_told_in_one_shape_at_once_and_as_a_job() {
+    const PATH: &str = "/api/v1/alerts/bulk";
+    let site = Site::start(&[]);
+    let org = site.tenant("many", "Many", None);
+    org.shipper("edge").send_lines(&attack("web", 7));
+    let alert = until(WAIT, || org.admin.items("/api/v1/alerts").into_iter().next());
+    let body = json!({"ids": [alert["id"], "alt_01h455vb4pex5vsknk084sn02q"], "status": "in_progress"});
+    let at_once = org.admin.post(PATH, &body)["results"].clone();
+    assert_eq!(at_once[0], json!({"id": alert["id"], "status": 200, "code": null, "detail": null}));
+    assert_eq!((&at_once[1]["status"], &at_once[1]["code"]), (&json!(404), &json!("not_found")));
+    let later = |body: &Value| {
+        let key = server::fresh_key();
+        org.admin.call_with("POST", PATH, &[(KEY, &key), ("prefer", "respond-async")], Some(body))
+    };
+    let begun = later(&body);
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    let job = format!("/api/v1/jobs/{}", text(&begun.json()["id"]));
+    let done = until(WAIT, || Some(org.admin.get(&job)).filter(|job| job["state"] == "done"));
+    assert_eq!(done["results"], at_once, "one shape");
+    let version = org.admin.get(&format!("/api/v1/alerts/{}", text(&alert["id"])))["version"].clone();
+    for nothing in [json!({"ids": [alert["id"]]}), json!({"ids": [alert["id"]], "reason": "because"})] {
+        org.admin.call("POST", PATH, Some(&nothing)).refused(400, "invalid_request");
+        later(&nothing).refused(400, "invalid_request");
+    }
+    let after = org.admin.get(&format!("/api/v1/alerts/{}", text(&alert["id"])));
+    assert_eq!(after["version"], version, "nothing was changed");
+}
+
+#[test]
+fn any_version_of_a_list_may_be_the_one_that_is_there() {
+    let site = Site::start(&[]);
+    let org = site.tenant("tags", "Tags", None);
+    let made = org.admin.post("/api/v1/roles", &role("night"));
+    let path = format!("/api/v1/roles/{}", text(&made["id"]));
+    let put = |tags: &[&str]| {
+        let headers: Vec<_> = tags.iter().map(|tag| ("if-match", *tag)).collect();
+        org.admin.call_with("PUT", &path, &headers, Some(&role("night")))
+    };
+    put(&["\"7\", \"1\""]).ok();
+    put(&["\"7\"", "\"2\""]).ok();
+    put(&["W/\"3\""]).refused(412, "precondition_failed");
+    put(&["3"]).refused(400, "invalid_request");
+    // Those that the store itself compares.
+    let user = text(&org.member("tia", "viewer").get("/api/v1/me")["user"]["id"]);
+    let user = format!("/api/v1/users/{user}");
+    let version = org.admin.get(&user)["version"].clone();
+    let change =
+        |tags: &str| org.admin.call_with("PATCH", &user, &[("if-match", tags)], Some(&json!({"disabled": true})));
+    change("\"0\"").refused(412, "precondition_failed");
+    change(&format!("\"0\", \"{version}\"")).ok();
+    let settings = json!({"session_idle_minutes": 30});
+    org.admin.call_with("PUT", "/api/v1/settings", &[("if-match", "\"9\", \"0\"")], Some(&settings)).ok();
+}
+
+#[test]
+fn a_job_whose_process_was_killed_has_failed_as_soon_as_the_next_one_serves() {
+    let mut site = Site::start(&[]);
+    let org = site.tenant("killed", "Killed", None);
+    let ids = vec!["alt_01h455vb4pex5vsknk084sn02q"; 10_000];
+    let headers = [(KEY, "once"), ("prefer", "respond-async")];
+    let body = json!({"ids": ids, "status": "in_progress"});
+    let begun = org.admin.call_with("POST", "/api/v1/alerts/bulk", &headers, Some(&body));
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    site.server.kill();
+    site.server.restart_with(&[], &[("SHIELDOPS_LIMITS__ENABLED", "false")]);
+    let (job, admin) = (format!("/api/v1/jobs/{}", text(&begun.json()["id"])), org.admin.at(site.url()));
+    let ended = until(WAIT, || Some(admin.get(&job)).filter(|job| job["state"] != "running"));
+    assert_eq!(ended["state"], "failed", "{}", ended["done"]);
+    let told = admin.items("/api/v1/ledger?kind=job.finished");
+    assert_eq!(told[0]["actor"], "system:server", "{}", told[0]);
+}

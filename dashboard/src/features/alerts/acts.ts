@@ -50,7 +50,7 @@ export async function bulk(alerts: Alert[], change: Change): Promise<number> {
     for (let at = 0; at < alerts.length; at += BATCH) {
       const batch = alerts.slice(at, at + BATCH).map(a => a.id)
       const { results } = await post<BulkResult>('/alerts/bulk', { ids: batch, ...change })
-      for (const r of results) if (!r.ok) failed.add(r.id)
+      for (const r of results) if (r.code) failed.add(r.id)
     }
     restore(failed)
     return failed.size
