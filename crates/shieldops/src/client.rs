@@ -358,6 +358,11 @@ pub(crate) fn id(text: &str) -> Result<String, String> {
     }
 }
 
+/// The name of a tenant in addresses.
+pub(crate) fn slug(text: &str) -> Result<String, String> {
+    shieldops_model::tenant::check_slug(text).map(|()| text.to_owned()).map_err(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -387,6 +392,14 @@ mod tests {
         let failure = client.get("/api/v1/me").unwrap_err();
         assert_eq!(failure.code, 2);
         assert!(failure.what.contains("127.0.0.1:1"), "{}", failure.what);
+    }
+
+    #[test]
+    fn what_is_no_slug_is_told_what_one_is() {
+        assert_eq!(slug("acme-2").unwrap(), "acme-2");
+        for text in ["ac me", "Acme", "", "../me", "tnt_01h455vb4pex5vsknk084sn02q"] {
+            assert!(slug(text).unwrap_err().contains("a slug has"), "{text}");
+        }
     }
 
     #[test]

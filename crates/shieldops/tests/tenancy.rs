@@ -38,6 +38,8 @@ mod rules;
 mod server;
 #[path = "support/site.rs"]
 mod site;
+#[path = "tenancy/typed.rs"]
+mod typed;
 #[path = "tenancy/watermarks.rs"]
 mod watermarks;
 

@@ -98,13 +98,10 @@ impl Store {
     /// # Errors
     /// `InUse` while a server runs, `Unsuitable` when there is nothing to copy or the target is not empty.
     pub async fn copy_to(data_dir: &Path, url: &str) -> Result<Copied> {
+        // The lock is a file in the directory: one that is no installation is left as it is.
+        is_sqlite(data_dir)?;
         let _no_server = Self::lock(data_dir)?;
-        if !is_here(data_dir) {
-            return Err(unsuitable(match elsewhere(data_dir)? {
-                Some(place) => format!("the installation in {} was moved to {place} before", data_dir.display()),
-                None => format!("{} holds no {DATABASE}", data_dir.display()),
-            }));
-        }
+        is_sqlite(data_dir)?;
         let to = postgres::shown(url)?;
         let source = Database::sqlite(data_dir).await?;
         // Held to the end: no command line beside it writes what would not be copied.
@@ -124,6 +121,16 @@ impl Store {
         step_aside(data_dir, source).await?;
         Ok(Copied { to, rows, ledger })
     }
+}
+
+fn is_sqlite(data_dir: &Path) -> Result<()> {
+    if is_here(data_dir) {
+        return Ok(());
+    }
+    Err(unsuitable(match elsewhere(data_dir)? {
+        Some(place) => format!("the installation in {} was moved to {place} before", data_dir.display()),
+        None => format!("{} holds no {DATABASE}", data_dir.display()),
+    }))
 }
 
 fn unsuitable(detail: String) -> StoreError {

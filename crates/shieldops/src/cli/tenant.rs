@@ -2,13 +2,14 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use shieldops_model::Code;
 
 use super::{
     Outcome,
-    see::{PageArgs, done, heading, list, part, print, secret},
+    see::{PageArgs, done, heading, part, print, print_list, secret},
 };
 use crate::{
-    client::{Client, ServerArgs, id, query},
+    client::{Client, Connection, ServerArgs, query, slug},
     output::{self, Failure, Output},
     profile::Profiles,
 };
@@ -16,6 +17,9 @@ use crate::{
 const PATH: &str = "/api/v1/tenants";
 const MEMBERS: &[&str] =
     &["slug", "name", "id", "state", "parent", "demo", "created_at", "state_changed_at", "delete_after"];
+const COLUMNS: [&str; 6] = ["/slug", "/name", "/state", "/parent", "/created_at", "/delete_after"];
+/// Tenants that are looked through for a parent's slug.
+const TENANTS: usize = 10_000;
 const USAGE: &[&str] = &[
     "from",
     "to",
@@ -52,13 +56,13 @@ pub(super) enum TenantCommand {
     Unlock(StateArgs),
     /// Delete it after its time of grace: then its key is destroyed and nothing brings it back.
     Delete(DeleteArgs),
-    /// Keep it after all.
+    /// Keep it after all. It is suspended then, until `shieldops tenant resume`.
     CancelDeletion(StateArgs),
     /// Invite somebody into a tenant: how its first administrator comes in. Prints the link, which is shown this once.
     Invite(InviteArgs),
     /// What it uses.
     Usage(UsageArgs),
-    /// Work in this tenant from now on, with the profile that is in use.
+    /// Work in this tenant from now on, with the profile that is in use. The server is asked whether you may.
     Use(UseArgs),
 }
 
@@ -75,7 +79,7 @@ pub(super) struct ListArgs {
 pub(super) struct SlugArgs {
     #[command(flatten)]
     server: ServerArgs,
-    #[arg(value_parser = id)]
+    #[arg(value_parser = slug)]
     slug: String,
 }
 
@@ -84,13 +88,13 @@ pub(super) struct CreateArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// Its name in addresses: small letters, digits and -.
-    #[arg(value_parser = id)]
+    #[arg(value_parser = slug)]
     slug: String,
     /// What people call it [default: the slug].
     #[arg(long)]
     name: Option<String>,
     /// The tenant that may be given access to it.
-    #[arg(long, value_name = "SLUG", value_parser = id)]
+    #[arg(long, value_name = "SLUG", value_parser = slug)]
     parent: Option<String>,
 }
 
@@ -98,16 +102,16 @@ pub(super) struct CreateArgs {
 pub(super) struct RenameArgs {
     #[command(flatten)]
     server: ServerArgs,
-    #[arg(value_parser = id)]
+    #[arg(value_parser = slug)]
     slug: String,
     /// What people call it.
     #[arg(long)]
     name: Option<String>,
     /// Another slug; links with the old one end.
-    #[arg(long, value_name = "SLUG", value_parser = id)]
+    #[arg(long, value_name = "SLUG", value_parser = slug)]
     slug_to: Option<String>,
     /// The tenant that may be given access to it.
-    #[arg(long, value_name = "SLUG", value_parser = id, conflicts_with = "no_parent")]
+    #[arg(long, value_name = "SLUG", value_parser = slug, conflicts_with = "no_parent")]
     parent: Option<String>,
     /// It stands alone from now on.
     #[arg(long)]
@@ -118,7 +122,7 @@ pub(super) struct RenameArgs {
 pub(super) struct StateArgs {
     #[command(flatten)]
     server: ServerArgs,
-    #[arg(value_parser = id)]
+    #[arg(value_parser = slug)]
     slug: String,
     /// Why. It stands in the ledger.
     #[arg(long)]
@@ -141,7 +145,7 @@ pub(super) struct DeleteArgs {
 pub(super) struct InviteArgs {
     #[command(flatten)]
     server: ServerArgs,
-    #[arg(value_parser = id)]
+    #[arg(value_parser = slug)]
     slug: String,
     /// Login name or e-mail address.
     name: String,
@@ -154,7 +158,7 @@ pub(super) struct InviteArgs {
 pub(super) struct UsageArgs {
     #[command(flatten)]
     server: ServerArgs,
-    #[arg(value_parser = id)]
+    #[arg(value_parser = slug)]
     slug: String,
     #[command(flatten)]
     range: Range,
@@ -180,7 +184,7 @@ struct Range {
 
 #[derive(Debug, Args)]
 pub(super) struct UseArgs {
-    #[arg(value_parser = id)]
+    #[arg(value_parser = slug)]
     slug: String,
     /// The profile [default: the one that is in use].
     #[arg(long, value_name = "NAME", env = "SHIELDOPS_PROFILE")]
@@ -190,11 +194,14 @@ pub(super) struct UseArgs {
 pub(super) fn run(command: &TenantCommand) -> Outcome {
     match command {
         TenantCommand::List(args) => {
-            let columns = ["/slug", "/name", "/state", "/parent", "/created_at", "/delete_after"];
-            list(&args.page, PATH, &[("state", args.state.as_deref())], &columns)
+            let client = Client::new(&args.page.server)?;
+            let page = client.list(PATH, &[("state", args.state.as_deref())], args.page.limit)?;
+            let page = shown(&client, page, args.page.server.output)?;
+            print_list(&page, args.page.server.output, &COLUMNS)
         }
         TenantCommand::Show(args) => {
-            print(&Client::new(&args.server)?.get(&part(PATH, &args.slug))?, args.server.output, MEMBERS)
+            let client = Client::new(&args.server)?;
+            show(&client, client.get(&part(PATH, &args.slug))?, args.server.output)
         }
         TenantCommand::Create(args) => {
             let name = args.name.as_ref().unwrap_or(&args.slug);
@@ -202,7 +209,8 @@ pub(super) fn run(command: &TenantCommand) -> Outcome {
             if let Some(parent) = &args.parent {
                 body["parent"] = parent.clone().into();
             }
-            print(&Client::new(&args.server)?.post(PATH, &body)?, args.server.output, MEMBERS)
+            let client = Client::new(&args.server)?;
+            show(&client, client.post(PATH, &body)?, args.server.output)
         }
         TenantCommand::Rename(args) => rename(args),
         TenantCommand::Suspend(args) => change(args, "suspend"),
@@ -244,14 +252,35 @@ fn rename(args: &RenameArgs) -> Outcome {
     if body.is_empty() {
         return Err(Failure::unusable("nothing to change").fix("give --name, --slug-to, --parent or --no-parent"));
     }
-    let tenant = Client::new(&args.server)?.patch(&part(PATH, &args.slug), &body.into())?;
-    print(&tenant, args.server.output, MEMBERS)
+    let client = Client::new(&args.server)?;
+    show(&client, client.patch(&part(PATH, &args.slug), &body.into())?, args.server.output)
 }
 
 fn change(args: &StateArgs, verb: &str) -> Outcome {
     let path = format!("{}/{verb}", part(PATH, &args.slug));
-    let tenant = Client::new(&args.server)?.post(&path, &json!({"reason": args.reason}))?;
-    print(&tenant, args.server.output, MEMBERS)
+    let client = Client::new(&args.server)?;
+    show(&client, client.post(&path, &json!({"reason": args.reason}))?, args.server.output)
+}
+
+fn show(client: &Client, tenant: Value, output: Output) -> Outcome {
+    let page = shown(client, json!({"items": [tenant]}), output)?;
+    print(&page["items"][0], output, MEMBERS)
+}
+
+/// Tenants as people read them: a parent by its slug, which is what every command takes.
+fn shown(client: &Client, mut page: Value, output: Output) -> Result<Value, Failure> {
+    let mut tenants: Vec<&mut Value> = page["items"].as_array_mut().into_iter().flatten().collect();
+    if output == Output::Json || tenants.iter().all(|tenant| tenant["parent"].is_null()) {
+        return Ok(page);
+    }
+    let all = client.list(PATH, &[], TENANTS)?;
+    for tenant in &mut tenants {
+        let parent = all["items"].as_array().into_iter().flatten().find(|other| other["id"] == tenant["parent"]);
+        if let Some(parent) = parent {
+            tenant["parent"] = parent["slug"].clone();
+        }
+    }
+    Ok(page)
 }
 
 /// What the caller's own tenant uses.
@@ -286,9 +315,23 @@ fn remember(args: &UseArgs) -> Outcome {
         );
     };
     let name = name.to_owned();
+    let asks = ServerArgs { profile: Some(name.clone()), tenant: Some(args.slug.clone()), ..ServerArgs::default() };
+    let connection = Connection::resolve(&asks, &profiles)?;
+    if connection.token.is_some() {
+        Client::connect(&connection)?.get("/api/v1/me").map_err(|failure| elsewhere(failure, &args.slug))?;
+    }
     if let Some(profile) = profiles.all.get_mut(&name) {
         profile.tenant = Some(args.slug.clone());
     }
     profiles.save()?;
     done(&Value::Null, Output::Table, &format!("the profile {name} works in {}", args.slug))
+}
+
+/// What is not found is the tenant: a person learns no more of one that is not theirs.
+fn elsewhere(failure: Failure, slug: &str) -> Failure {
+    if !failure.what.contains(Code::NOT_FOUND.name) {
+        return failure;
+    }
+    Failure::refused(format!("the profile stays as it is: `{slug}` is no tenant, or you are no member of it"))
+        .fix("`shieldops me` names those that you are a member of")
 }

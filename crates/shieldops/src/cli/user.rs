@@ -7,16 +7,19 @@ use super::{
     Outcome,
     local::{self, ResetArgs, UserArgs},
     me,
-    see::{PageArgs, ShowArgs, done, list, named, part, print, secret},
+    see::{PageArgs, ShowArgs, done, list, named, part, print, print_list, secret},
 };
 use crate::{
     ask,
     client::{Client, Connection, ServerArgs},
+    output::Output,
     profile::Profiles,
 };
 
 const PATH: &str = "/api/v1/users";
 const INVITATIONS: &str = "/api/v1/invitations";
+/// Roles that are looked through for their names.
+const ROLES: usize = 1_000;
 const MEMBERS: &[&str] =
     &["id", "name", "display", "role", "disabled", "has_password", "second_factor", "last_sign_in_at"];
 
@@ -101,12 +104,15 @@ pub(super) struct AcceptArgs {
 
 pub(super) fn run(command: &UserCommand) -> Outcome {
     match command {
-        UserCommand::List(page) => {
-            list(page, PATH, &[], &["/id", "/name", "/role", "/disabled", "/second_factor", "/last_sign_in_at"])
+        UserCommand::List(args) => {
+            let client = Client::new(&args.server)?;
+            let page = with_roles(&client, client.list(PATH, &[], args.limit)?, args.server.output);
+            let columns = ["/id", "/name", "/role", "/disabled", "/second_factor", "/last_sign_in_at"];
+            print_list(&page, args.server.output, &columns)
         }
         UserCommand::Show(args) => {
             let client = Client::new(&args.server)?;
-            print(&client.get(&at(&client, &args.person)?)?, args.server.output, MEMBERS)
+            show(&client, client.get(&at(&client, &args.person)?)?, args.server.output)
         }
         UserCommand::Create(args) => create(args),
         UserCommand::Invite(args) => {
@@ -119,7 +125,7 @@ pub(super) fn run(command: &UserCommand) -> Outcome {
             let client = Client::new(&args.server)?;
             let body = json!({"role": role(&client, &args.role)?});
             let user = client.patch(&at(&client, &args.person)?, &body)?;
-            print(&user, args.server.output, MEMBERS)
+            show(&client, user, args.server.output)
         }
         UserCommand::Disable(args) => set_disabled(args, true),
         UserCommand::Enable(args) => set_disabled(args, false),
@@ -161,13 +167,35 @@ fn create(args: &UserArgs) -> Outcome {
     let client = Client::connect(&connection)?;
     let password = ask::secret("password")?;
     let body = json!({"name": args.name, "role": role(&client, &args.role)?, "password": password});
-    print(&client.post(PATH, &body)?, args.place.server.output, MEMBERS)
+    show(&client, client.post(PATH, &body)?, args.place.server.output)
+}
+
+fn show(client: &Client, user: Value, output: Output) -> Outcome {
+    let page = with_roles(client, json!({"items": [user]}), output);
+    print(&page["items"][0], output, MEMBERS)
+}
+
+/// Members as people read them: a role of the tenant's own by its name. Who may not read roles sees its id.
+fn with_roles(client: &Client, mut page: Value, output: Output) -> Value {
+    let mut users: Vec<&mut Value> = page["items"].as_array_mut().into_iter().flatten().collect();
+    let own = |user: &&mut Value| user["role"].as_str().is_some_and(|role| role.starts_with("rol_"));
+    if output == Output::Json || !users.iter().any(own) {
+        return page;
+    }
+    let roles = client.list("/api/v1/roles", &[], ROLES).unwrap_or_default();
+    for user in &mut users {
+        let role = roles["items"].as_array().into_iter().flatten().find(|role| role["id"] == user["role"]);
+        if let Some(role) = role {
+            user["role"] = role["name"].clone();
+        }
+    }
+    page
 }
 
 fn set_disabled(args: &WhoArgs, disabled: bool) -> Outcome {
     let client = Client::new(&args.server)?;
     let user = client.patch(&at(&client, &args.person)?, &json!({"disabled": disabled}))?;
-    print(&user, args.server.output, MEMBERS)
+    show(&client, user, args.server.output)
 }
 
 pub(super) fn invitation(command: &InvitationCommand) -> Outcome {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::id;
+use super::slug;
 use crate::{
     output::{Failure, Output},
     profile::Profiles,
@@ -25,7 +25,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "NAME", env = "SHIELDOPS_PROFILE", help_heading = "Connection")]
     pub(crate) profile: Option<String>,
     /// The tenant to work in, where you belong to several.
-    #[arg(long, value_name = "SLUG", env = "SHIELDOPS_TENANT", value_parser = id, help_heading = "Connection")]
+    #[arg(long, value_name = "SLUG", env = "SHIELDOPS_TENANT", value_parser = slug, help_heading = "Connection")]
     pub(crate) tenant: Option<String>,
     /// A PEM file with the certificate to trust, for a self-signed server: tls/cert.pem of its data directory.
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
