@@ -9,6 +9,7 @@ mod fields;
 mod params;
 mod read;
 mod run;
+mod size;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -6,8 +6,9 @@ use super::{
     Applied, Step,
     draft::{self, Line, Now, Part, Value},
     fields::Renaming,
+    size::{MAX_BYTES, MAX_LINES, MAX_LOOKED_AT, MAX_VALUES, Size},
     text,
-    transformation::{Added, Chosen, Transformation},
+    transformation::{Added, Transformation},
     values,
 };
 use crate::{
@@ -20,15 +21,6 @@ use crate::{
         scalar::Scalar,
     },
 };
-
-/// Lines that pipelines may make of one rule.
-pub(super) const MAX_LINES: usize = 5_000;
-/// Values that pipelines may make of one rule.
-pub(super) const MAX_VALUES: usize = 200_000;
-/// Bytes of all values and field names that pipelines may make of one rule.
-pub(super) const MAX_BYTES: usize = 8 * 1_024 * 1_024;
-/// Lines and values that all steps together may look at in one rule.
-const MAX_LOOKED_AT: usize = 20_000_000;
 
 /// What conditions look at.
 pub(super) struct Context<'r> {
@@ -68,41 +60,6 @@ pub(super) struct Run<'r> {
     /// What the step that runs may still make.
     room: Size,
     looked_at: usize,
-}
-
-/// How much there is of a rule.
-#[derive(Debug, Clone, Copy, Default)]
-struct Size {
-    lines: usize,
-    values: usize,
-    bytes: usize,
-}
-
-impl Size {
-    const MOST: Self = Self { lines: MAX_LINES, values: MAX_VALUES, bytes: MAX_BYTES };
-
-    fn of(line: &Line) -> Self {
-        let texts = line.values.iter().map(|value| value.now.bytes()).fold(0, usize::saturating_add);
-        let name = line.field.as_ref().map_or(0, String::len);
-        Self { lines: 1, values: line.values.len(), bytes: texts.saturating_add(name) }
-    }
-
-    /// The line `times` over.
-    fn times(self, times: usize) -> Self {
-        Self {
-            lines: self.lines.saturating_mul(times),
-            values: self.values.saturating_mul(times),
-            bytes: self.bytes.saturating_mul(times),
-        }
-    }
-
-    fn without(self, other: Self) -> Option<Self> {
-        Some(Self {
-            lines: self.lines.checked_sub(other.lines)?,
-            values: self.values.checked_sub(other.values)?,
-            bytes: self.bytes.checked_sub(other.bytes)?,
-        })
-    }
 }
 
 impl<'r> Run<'r> {
@@ -314,24 +271,15 @@ impl<'r> Run<'r> {
                 done
             }
             Transformation::WildcardPlaceholders(chosen) => {
-                self.placeholders(line, chosen, &|_| Some(vec!["*".to_owned()]))
+                values::each(line, |value| values::filled(value, chosen, &|_| Some(vec!["*".to_owned()])))
             }
+            // What has no values waits for the lists of the set, which tell when they have none either.
             Transformation::ValuePlaceholders(chosen) => {
                 let vars = self.vars;
-                self.placeholders(line, chosen, &|name| vars.get(name).cloned())
+                values::each(line, |value| values::filled(value, chosen, &|name| vars.get(name).cloned()))
             }
             _ => (line, false),
         }
-    }
-
-    fn placeholders(
-        &mut self,
-        line: Line,
-        chosen: &Chosen,
-        list: &impl Fn(&str) -> Option<Vec<String>>,
-    ) -> (Line, bool) {
-        // What has no values waits for the lists of the set, which tell when they have none either.
-        values::each(line, |value| values::filled(value, chosen, list))
     }
 
     fn rename(&mut self, renaming: &Renaming, step: &Step) {

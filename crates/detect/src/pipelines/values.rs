@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     draft::{Line, Now, Part, Value},
-    run::{MAX_BYTES, MAX_LINES, MAX_VALUES},
+    size::{MAX_BYTES, MAX_LINES, MAX_VALUES},
     text,
     transformation::Chosen,
 };

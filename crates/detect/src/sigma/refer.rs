@@ -35,7 +35,7 @@ fn anywhere(values: &[&str], others: &[&str]) -> bool {
     let others = Starts::of(others.iter().map(|other| other.as_bytes().to_vec()).collect());
     let bytes = values.iter().map(|value| value.len()).fold(0, usize::saturating_add);
     if bytes.saturating_mul(others.sorted.len()) <= MAX_SEARCHED {
-        let finders: Vec<memmem::Finder<'_>> = others.sorted.iter().map(|other| memmem::Finder::new(other)).collect();
+        let finders: Vec<memmem::Finder<'_>> = others.sorted.iter().map(memmem::Finder::new).collect();
         return values.iter().any(|value| finders.iter().any(|finder| finder.find(value.as_bytes()).is_some()));
     }
     let stands = |value: &str| (0..=value.len()).any(|at| others.begin(value.as_bytes().get(at..).unwrap_or_default()));
