@@ -137,6 +137,8 @@ pub struct Searched {
     pub complete: bool,
     /// The oldest event that is still kept.
     pub oldest_kept: Option<Timestamp>,
+    /// Stored events, cited or in the stretches searched, whose bytes cannot be read any more.
+    pub unreadable: u64,
 }
 
 /// What time to search for an incident's events: an hour before it to half an hour after.

@@ -76,6 +76,14 @@ fn search(facts: &Facts<'_>, gaps: &mut Vec<NotChecked>) {
             ),
         ));
     }
+    if searched.unreadable > 0 {
+        let events =
+            number(usize::try_from(searched.unreadable).unwrap_or(usize::MAX), "stored event", "stored events");
+        gaps.push(gap(
+            format!("{events} that cannot be read"),
+            "their bytes on disk are damaged: what they say counts for nothing here",
+        ));
+    }
     if let Some(oldest) = searched.oldest_kept.filter(|oldest| *oldest > searched.from) {
         gaps.push(gap(format!("Events before {}", second(oldest)), "none older are kept: retention or first intake"));
     }

@@ -202,6 +202,7 @@ impl Builder {
                 events: 2_000,
                 complete: true,
                 oldest_kept: None,
+                unreadable: 0,
             },
             sources: ["auditd", "nginx", "sshd"].map(str::to_owned).to_vec(),
             intel_configured: false,

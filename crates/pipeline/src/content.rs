@@ -84,7 +84,7 @@ impl RuleEntry {
 
     /// Whether a correlation finds each of these stories; nothing for a rule that is none. Blocking.
     pub fn finds(&self, stories: &[Vec<String>]) -> Option<Vec<bool>> {
-        self.case.as_ref().map(|case| case.finds(stories))
+        self.case.as_ref()?.finds(stories, &shieldops_bus::Stop::default())
     }
 }
 

@@ -10,12 +10,18 @@ use shieldops_store::{
     coverage::{self, Minute, RuleSet},
 };
 
-use crate::{Result, batch::Outcome, enabled::TenantRules};
+use crate::{Result, batch::Outcome, enabled::TenantRules, seen::Counts};
 
 /// The source of events that cannot be read: nobody knows theirs.
 const UNREADABLE: &str = "unreadable";
+/// The source that stands for a log that is not the one detection looked at: what the old one had left is not known.
+const REPLACED: &str = "log replaced";
 /// Days for which the log is kept are looked at again in one of so many commits.
 const PRUNE_ONE_IN: u64 = 4_096;
+/// Sources and minutes of one batch. A sender chooses the times: of a batch with more, what is older than an hour is noted
+/// with the beginning of its hour.
+const MOST: usize = 1_000;
+const HOUR: i64 = 60;
 
 #[derive(Clone, Default)]
 struct Minutes<'a> {
@@ -23,9 +29,33 @@ struct Minutes<'a> {
 }
 
 impl<'a> Minutes<'a> {
-    fn add(&mut self, event: &'a Event, late: bool) {
+    fn of(events: &'a [Event], counts: &'a Counts, now: Timestamp) -> Self {
+        let late: BTreeSet<EventId> = counts.late.iter().copied().collect();
+        let mut minutes = Self::default();
+        for event in events {
+            minutes.add(counts.name(&event.source), event, late.contains(&event.id));
+        }
+        minutes.bounded(now.as_secs().div_euclid(60))
+    }
+
+    fn bounded(self, now: i64) -> Self {
+        if self.counts.len() <= MOST {
+            return self;
+        }
+        let mut bounded = Self::default();
+        for ((source, minute), (events, late)) in self.counts {
+            let old = minute < now.saturating_sub(HOUR);
+            let minute = if old { minute.saturating_sub(minute.rem_euclid(HOUR)) } else { minute };
+            let (all, behind) = bounded.counts.entry((source, minute)).or_default();
+            *all = all.saturating_add(events);
+            *behind = behind.saturating_add(late);
+        }
+        bounded
+    }
+
+    fn add(&mut self, source: &'a str, event: &Event, late: bool) {
         let minute = event.window_time().as_secs().div_euclid(60);
-        let (events, behind) = self.counts.entry((event.source.as_str(), minute)).or_default();
+        let (events, behind) = self.counts.entry((source, minute)).or_default();
         *events = events.saturating_add(1);
         *behind = behind.saturating_add(u64::from(late));
     }
@@ -43,16 +73,12 @@ impl<'a> Minutes<'a> {
     }
 }
 
-/// The events of a batch on which the rules ran; `late` came behind the watermark.
-pub(crate) async fn evaluated(tx: &mut Tx, outcome: &Outcome, late: Vec<EventId>, now: Timestamp) -> Result<()> {
+/// The events of a batch on which the rules ran.
+pub(crate) async fn evaluated(tx: &mut Tx, outcome: &Outcome, counts: &Counts, now: Timestamp) -> Result<()> {
     if outcome.events.is_empty() {
         return Ok(());
     }
-    let late: BTreeSet<EventId> = late.into_iter().collect();
-    let mut minutes = Minutes::default();
-    for event in &outcome.events {
-        minutes.add(event, late.contains(&event.id));
-    }
+    let minutes = Minutes::of(&outcome.events, counts, now);
     if !outcome.looked_up {
         coverage::add(tx, &minutes.clone().rows(coverage::INDICATORS, true)).await?;
     }
@@ -77,12 +103,8 @@ async fn keep(tx: &mut Tx, rules: &TenantRules, now: Timestamp) -> Result<()> {
 }
 
 /// Events on which no rule was run.
-pub(crate) async fn skipped(tx: &mut Tx, events: &[Event]) -> Result<()> {
-    let mut minutes = Minutes::default();
-    for event in events {
-        minutes.add(event, false);
-    }
-    Ok(coverage::add(tx, &minutes.rows("", true)).await?)
+pub(crate) async fn skipped(tx: &mut Tx, events: &[Event], counts: &Counts, now: Timestamp) -> Result<()> {
+    Ok(coverage::add(tx, &Minutes::of(events, counts, now).rows("", true)).await?)
 }
 
 /// Stretches of the log that cannot be read stand at the time at which that was seen.
@@ -91,8 +113,35 @@ pub(crate) async fn unreadable(tx: &mut Tx, damaged: &[Frame], now: Timestamp) -
     if lost == 0 {
         return Ok(());
     }
+    unseen(tx, UNREADABLE, lost, now).await
+}
+
+/// The log is not the one that detection looked at; `lost` events that it never saw are known to be gone.
+pub(crate) async fn moved(tx: &mut Tx, lost: Option<u64>, now: Timestamp) -> Result<()> {
+    unseen(tx, REPLACED, lost.unwrap_or(0), now).await
+}
+
+async fn unseen(tx: &mut Tx, source: &str, skipped: u64, now: Timestamp) -> Result<()> {
     let minute = Timestamp::from_secs(now.as_secs().div_euclid(60).saturating_mul(60));
-    let row =
-        Minute { source: UNREADABLE.to_owned(), minute, rules: String::new(), evaluated: 0, late: 0, skipped: lost };
+    let row = Minute { source: source.to_owned(), minute, rules: String::new(), evaluated: 0, late: 0, skipped };
     Ok(coverage::add(tx, &[row]).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_very_many_minutes_has_its_older_ones_by_the_hour() {
+        let (now, week) = (30_000_000_i64, 7 * 24 * 60);
+        let all =
+            |minutes: std::ops::Range<i64>| Minutes { counts: minutes.map(|minute| (("a", minute), (2, 1))).collect() };
+        let few = all(now - 900..now).bounded(now);
+        assert_eq!(few.counts.len(), 900, "as they are");
+        let many = all(now - week..now).bounded(now);
+        assert!(many.counts.len() <= 7 * 24 + 1 + 60, "{}", many.counts.len());
+        let (events, late) = many.counts.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        assert_eq!((events, late), (2 * week as u64, week as u64));
+        assert_eq!(many.counts.get(&("a", now - 60)), Some(&(2, 1)), "the last hour by minutes");
+    }
 }

@@ -14,6 +14,9 @@ pub enum PipelineError {
     /// Nothing of the body was stored.
     #[error("a body holds at most {limit} events")]
     TooManyEvents { limit: usize },
+    /// Others of the same tenant are at such work, or too many tenants are.
+    #[error("work of this kind is under way already: wait for it")]
+    Busy,
     /// The blocking pool is gone: the process is ending.
     #[error("the worker was stopped")]
     Stopped,

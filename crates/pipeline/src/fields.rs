@@ -22,6 +22,8 @@ const SOURCES: usize = 1_000;
 const LOG_SOURCES: usize = 64;
 const NAMES: usize = 2_000;
 const NAME_CHARS: usize = 256;
+/// Sources that are written in one commit; the others have their turn in the next ones.
+const TOGETHER: usize = 32;
 const EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
@@ -57,13 +59,17 @@ impl Fields {
         if self.new.is_empty() || self.written.is_some_and(|at| at.elapsed() < EVERY) {
             return Ok(());
         }
-        for (source, new) in &self.new {
-            let mut stored = coverage::fields_of(tx, source).await?.unwrap_or_default();
-            merge(&mut stored, new);
-            coverage::keep_fields(tx, source, &stored, now).await?;
+        let some: Vec<String> = self.new.keys().take(TOGETHER).cloned().collect();
+        for source in some {
+            let mut stored = coverage::fields_of(tx, &source).await?.unwrap_or_default();
+            if let Some(new) = self.new.remove(&source) {
+                merge(&mut stored, &new);
+            }
+            coverage::keep_fields(tx, &source, &stored, now).await?;
         }
-        self.new.clear();
-        self.written = Some(Instant::now());
+        if self.new.is_empty() {
+            self.written = Some(Instant::now());
+        }
         Ok(())
     }
 }

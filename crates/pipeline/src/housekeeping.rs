@@ -1,6 +1,6 @@
 //! Slow chores: ledger entries for each tenant's sealed segments, and retention over the whole log.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Deleted, Offset};
 use shieldops_model::{SegmentId, TenantId};
@@ -35,7 +35,10 @@ pub(crate) async fn retention(pipeline: Pipeline, bus: Arc<Bus>, stop: Cancellat
 
 async fn retire(pipeline: &Pipeline, bus: &Arc<Bus>) -> Result<()> {
     let (now, log) = (pipeline.store.clock().now(), Arc::clone(bus));
-    let deleted = tokio::task::spawn_blocking(move || log.apply_retention(now))
+    let recorded = recorded(pipeline, bus).await;
+    // What stands in no entry yet is kept: of what is deleted, the ledger must be able to say what it was.
+    let may = move |tenant, segment| recorded.get(&tenant).is_some_and(|last| segment <= *last);
+    let deleted = tokio::task::spawn_blocking(move || log.apply_retention_where(now, &may))
         .await
         .map_err(|_ended| PipelineError::Stopped)??;
     for (tenant, deleted) in deleted {
@@ -44,6 +47,23 @@ async fn retire(pipeline: &Pipeline, bus: &Arc<Bus>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The last segment of each tenant that stands in its ledger.
+async fn recorded(pipeline: &Pipeline, bus: &Bus) -> HashMap<TenantId, SegmentId> {
+    let last = async |tenant: TenantId| -> Result<Option<SegmentId>> {
+        Ok(facts::find(&mut pipeline.store.job(tenant, Job::Pipeline)?.read().await?, LAST_SEGMENT).await?)
+    };
+    let mut recorded = HashMap::new();
+    for tenant in bus.tenants() {
+        match last(tenant).await {
+            Ok(segment) => recorded.extend(segment.map(|segment| (tenant, segment))),
+            Err(error) => {
+                tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "which segments are recorded cannot be read, and none is deleted");
+            }
+        }
+    }
+    recorded
 }
 
 async fn retired(pipeline: &Pipeline, tenant: TenantId, deleted: &Deleted) -> Result<()> {
@@ -71,4 +91,26 @@ pub(crate) async fn record_segments(pipeline: &Pipeline, bus: &Bus, tenant: Tena
         tx.commit(now).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn what_stands_in_no_entry_is_not_deleted() {
+        let world = World::new().await;
+        world.sign_in(0..3).await;
+        let (pipeline, bus, tenant) = (&world.pipeline, &world.bus, world.tenant);
+        bus.seal(tenant).unwrap();
+        bus.set_processed(tenant, bus.end(tenant));
+        world.clock.advance(Duration::from_hours(24 * 30));
+        retire(pipeline, bus).await.unwrap();
+        assert_eq!((world.events().len(), world.entries("segments.retired").await), (3, 0));
+        record_segments(pipeline, bus, tenant).await.unwrap();
+        retire(pipeline, bus).await.unwrap();
+        assert_eq!((world.events().len(), world.entries("segments.retired").await), (0, 1));
+        assert_eq!(world.entries("segment.sealed").await, 1);
+    }
 }

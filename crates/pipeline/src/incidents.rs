@@ -82,10 +82,9 @@ async fn fold(
     now: Timestamp,
 ) -> Result<Vec<Folded>> {
     let (tenant, findings) = (tx.scope().tenant(), batch.findings);
-    let Some((since, _until)) = triage::reach(findings, settings.dedupe_window) else { return Ok(Vec::new()) };
     let mut open = Vec::new();
-    for key in triage::keys(tenant, findings) {
-        open.extend(alerts::of_fingerprint(tx, key.fingerprint, since).await?);
+    for span in triage::spans(tenant, findings, settings.dedupe_window) {
+        open.extend(alerts::of_fingerprint(tx, span.key.fingerprint, (span.after, span.before)).await?);
     }
     let counted: BTreeMap<AlertId, u64> = open.iter().map(|alert| (alert.id, alert.count)).collect();
     let by_id: BTreeMap<EventId, &Event> = batch.events.iter().map(|event| (event.id, event)).collect();
@@ -142,9 +141,12 @@ async fn correlate(
     now: Timestamp,
 ) -> Result<Touched> {
     let mut touched = Touched::new();
-    let Some(first) = changed.iter().map(|folded| folded.alert.first_seen).min() else { return Ok(touched) };
-    let known = incidents::candidates(tx, first.minus(triage::GAP)).await?;
-    let mut summaries: Vec<IncidentSummary> = known.iter().map(IncidentSummary::from).collect();
+    let alone = changed.iter().map(|folded| &folded.alert).filter(|alert| alert.incident_id.is_none());
+    let mut known = BTreeMap::new();
+    for time in triage::times(alone.map(|alert| (alert.first_seen, alert.last_seen)), triage::GAP) {
+        known.extend(incidents::candidates(tx, time).await?.into_iter().map(|incident| (incident.id, incident)));
+    }
+    let mut summaries: Vec<IncidentSummary> = known.values().map(IncidentSummary::from).collect();
     for Folded { alert, matches } in changed {
         if let Some(incident) = alert.incident_id {
             let touch = touched.entry(incident).or_default();

@@ -9,6 +9,7 @@ pub mod events;
 pub mod indicators;
 pub mod intake;
 pub mod samples;
+pub mod turns;
 
 mod arrivals;
 mod batch;
@@ -20,14 +21,17 @@ mod covered;
 mod enabled;
 mod error;
 mod fields;
-mod growing;
 mod fit;
+mod growing;
 mod housekeeping;
 mod incidents;
 mod investigator;
 mod peers;
+mod place;
 mod seen;
 mod silent;
+#[cfg(test)]
+mod testing;
 mod throttle;
 mod watermark;
 mod worker;

@@ -2,9 +2,10 @@
 
 pub mod stories;
 
+use shieldops_bus::Stop;
 use shieldops_detect::{
     CompileOptions, Rule,
-    testing::{Sample, SampleReport, check_samples_with},
+    testing::{Sample, SampleReport, check_samples_while},
 };
 use shieldops_ingest::{normalise_parts, recognise};
 use shieldops_model::Normalised;
@@ -22,11 +23,21 @@ pub fn check(rule: &Rule, matches: &[String], misses: &[String]) -> SampleReport
 
 /// The same as a tenant compiles the rule. Blocking.
 pub fn check_with(rule: &Rule, options: &CompileOptions, matches: &[String], misses: &[String]) -> SampleReport {
+    check_until(rule, options, (matches, misses), &Stop::default()).unwrap_or_default()
+}
+
+/// The same; nothing when it had to stop between two samples. Blocking.
+pub fn check_until(
+    rule: &Rule,
+    options: &CompileOptions,
+    (matches, misses): (&[String], &[String]),
+    stop: &Stop,
+) -> Option<SampleReport> {
     let normalised = |lines: &[String]| -> Vec<Normalised> { lines.iter().map(|line| seen(line)).collect() };
     let (hits, near) = (normalised(matches), normalised(misses));
     let hits: Vec<Sample<'_>> = hits.iter().map(sample).collect();
     let near: Vec<Sample<'_>> = near.iter().map(sample).collect();
-    check_samples_with(rule, options, &hits, &near)
+    check_samples_while(rule, options, (&hits, &near), &|| !stop.is_due())
 }
 
 fn sample(seen: &Normalised) -> Sample<'_> {

@@ -1,6 +1,6 @@
 //! Counts of a batch, per source and per minute, and how far event time has come by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shieldops_model::{Event, EventId, Timestamp};
 use shieldops_store::{
@@ -14,25 +14,47 @@ use crate::{
     worker::CONSUMER,
 };
 
-/// Counts the events; gives those that came behind their source's watermark.
-pub(crate) async fn count(tx: &mut Tx, events: &[Event], now: Timestamp) -> Result<Vec<EventId>> {
-    let mut behind = Vec::new();
-    if events.is_empty() {
-        return Ok(behind);
+/// What the count of a batch says of its events.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Those that came behind their source's watermark.
+    pub(crate) late: Vec<EventId>,
+    /// The name that each source is counted under: senders choose names, and only so many are kept apart.
+    names: BTreeMap<String, String>,
+}
+
+impl Counts {
+    pub(crate) fn name<'a>(&'a self, source: &'a str) -> &'a str {
+        self.names.get(source).map_or(source, String::as_str)
     }
-    let mut sources: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
-    for event in events {
-        sources.entry(&event.source).or_default().push(event);
+}
+
+/// Counts the events.
+pub(crate) async fn count(tx: &mut Tx, events: &[Event], now: Timestamp) -> Result<Counts> {
+    let mut counts = Counts::default();
+    if events.is_empty() {
+        return Ok(counts);
     }
     bookkeeping::keep_watermark(tx, CONSUMER, now.minus(SILENT_AFTER)).await?;
-    for (source, events) in sources {
-        let counted = bookkeeping::counted(tx, source).await?;
-        if let Some(seen) = seen(counted, &events, now, &mut behind) {
-            bookkeeping::source_seen(tx, &seen).await?;
-        }
+    let sources: BTreeSet<&str> = events.iter().map(|event| event.source.as_str()).collect();
+    let sources: Vec<&str> = sources.into_iter().collect();
+    let counted = bookkeeping::counted(tx, &sources).await?;
+    let names = sources.iter().zip(&counted).map(|(source, one)| ((*source).to_owned(), one.source.clone()));
+    counts.names = names.collect();
+    let mut known: BTreeMap<String, Counted> = BTreeMap::new();
+    for one in counted {
+        known.entry(one.source.clone()).or_insert(one);
     }
+    let mut by_name: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        by_name.entry(counts.names.get(&event.source).map_or(&event.source, |name| name)).or_default().push(event);
+    }
+    let rows =
+        by_name.into_iter().filter_map(|(name, events)| seen(known.remove(name)?, &events, now, &mut counts.late));
+    let rows: Vec<Seen> = rows.collect();
+    bookkeeping::sources_seen(tx, &rows).await?;
     bookkeeping::minute_seen(tx, now, u64::try_from(events.len()).unwrap_or(0)).await?;
-    Ok(behind)
+    Ok(counts)
 }
 
 /// What a tenant's watermark is now.

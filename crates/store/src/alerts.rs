@@ -187,18 +187,39 @@ pub async fn find_by_key(access: &mut impl Access, key: &AlertKey) -> Result<Opt
     row.map(|row| read(access, &row)).transpose()
 }
 
-/// Alerts of a fingerprint whose window began at or after `since`, oldest first.
-pub async fn of_fingerprint(access: &mut impl Access, fingerprint: [u8; 32], since: Timestamp) -> Result<Vec<Alert>> {
+/// Alerts read with one statement.
+const AT_ONCE: i64 = 200;
+
+/// Alerts of a fingerprint whose windows began between the two times, oldest first: all of them.
+pub async fn of_fingerprint(
+    access: &mut impl Access,
+    fingerprint: [u8; 32],
+    (after, before): (Timestamp, Timestamp),
+) -> Result<Vec<Alert>> {
     let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT id, body FROM alerts WHERE tenant_id=$1 AND fingerprint=$2 AND last_seen>=$3 ORDER BY window_start, id LIMIT 100",
-    )
-    .bind(tenant)
-    .bind(fingerprint.to_vec())
-    .bind(since.as_micros())
-    .fetch_all(access.conn())
-    .await?;
-    rows.iter().map(|row| read(access, row)).collect()
+    let mut found: Vec<Alert> = Vec::new();
+    loop {
+        let (start, id) = found.last().map_or((after, [u8::MAX; 16]), |last| (last.window_start, last.id.to_bytes()));
+        let rows = sqlx::query(
+            "SELECT id, body FROM alerts WHERE tenant_id=$1 AND fingerprint=$2 AND window_start>=$3 AND (window_start>$3 OR id>$4) \
+             AND window_start<$5 ORDER BY window_start, id LIMIT $6",
+        )
+        .bind(tenant.clone())
+        .bind(fingerprint.to_vec())
+        .bind(start.as_micros())
+        .bind(id.to_vec())
+        .bind(before.as_micros())
+        .bind(AT_ONCE)
+        .fetch_all(access.conn())
+        .await?;
+        let is_last = rows.len() < usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
+        for row in &rows {
+            found.push(read(access, row)?);
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
 }
 
 /// The alerts of an incident, oldest first. Of more than 1,000, the gravest and among them the first.

@@ -29,9 +29,11 @@
 //! | `policy_replays` | the job's beginning and end have entries |
 //! | `authority` | moves with changes that have entries |
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use serde::Serialize;
 use shieldops_model::Timestamp;
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
     Access, Result, Tx,
@@ -111,35 +113,61 @@ pub struct Counted {
     pub watermark: Option<Timestamp>,
 }
 
-/// What is known of a source before a batch.
-pub async fn counted(tx: &mut Tx, source: &str) -> Result<Counted> {
-    let own = index_text(source);
-    if let Some(watermark) = source_watermark(tx, &own).await? {
-        return Ok(Counted { source: own.into_owned(), watermark });
+/// Rows and names in one statement.
+const TOGETHER: usize = 400;
+
+/// What is known of the sources of a batch before it, in their order. Those that count as `OTHER` share what is known of it.
+pub async fn counted(tx: &mut Tx, sources: &[&str]) -> Result<Vec<Counted>> {
+    let own: Vec<Cow<'_, str>> = sources.iter().map(|source| index_text(source)).collect();
+    let mut known = watermarks(tx, &own).await?;
+    let other = known.get(OTHER).copied().flatten();
+    let mut room = if own.iter().all(|name| known.contains_key(&**name)) { 0 } else { room(tx).await? };
+    let mut counted = Vec::with_capacity(own.len());
+    for name in own {
+        let watermark = match known.get(&*name) {
+            Some(watermark) => *watermark,
+            None if room > 0 => {
+                room -= 1;
+                known.insert(name.clone().into_owned(), None);
+                None
+            }
+            None => {
+                counted.push(Counted { source: OTHER.to_owned(), watermark: other });
+                continue;
+            }
+        };
+        counted.push(Counted { source: name.into_owned(), watermark });
     }
-    let source = counted_as(tx, &own).await?.to_owned();
-    let watermark = source_watermark(tx, &source).await?.flatten();
-    Ok(Counted { source, watermark })
+    Ok(counted)
 }
 
-/// Nothing for a source without a row.
-async fn source_watermark(tx: &mut Tx, source: &str) -> Result<Option<Option<Timestamp>>> {
-    let row = sqlx::query("SELECT watermark_at FROM source_stats WHERE tenant_id=$1 AND source=$2")
-        .bind(tx.t())
-        .bind(source)
-        .fetch_optional(tx.conn())
-        .await?;
-    row.map(|row| optional_time(&row, "watermark_at")).transpose()
+/// The watermarks of those sources that have a row, and of `OTHER`.
+async fn watermarks(tx: &mut Tx, sources: &[Cow<'_, str>]) -> Result<BTreeMap<String, Option<Timestamp>>> {
+    let mut known = BTreeMap::new();
+    for some in sources.chunks(TOGETHER) {
+        let places: Vec<String> = (0..some.len()).map(|at| format!("${}", at + 3)).collect();
+        // The text has nothing in it but places.
+        let text = AssertSqlSafe(format!(
+            "SELECT source, watermark_at FROM source_stats WHERE tenant_id=$1 AND source IN ($2,{})",
+            places.join(",")
+        ));
+        let select = sqlx::query(text).bind(tx.t()).bind(OTHER);
+        let select = some.iter().fold(select, |select, source| select.bind(source.clone().into_owned()));
+        for row in select.fetch_all(tx.conn()).await? {
+            known.insert(row.try_get("source")?, optional_time(&row, "watermark_at")?);
+        }
+    }
+    Ok(known)
 }
 
-/// The name under which events of a source are counted that has no row.
-async fn counted_as<'a>(tx: &mut Tx, source: &'a str) -> Result<&'a str> {
+/// How many sources more are counted by their own names.
+async fn room(tx: &mut Tx) -> Result<i64> {
     let names: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM source_stats WHERE tenant_id=$1 AND source<>$2")
         .bind(tx.t())
         .bind(OTHER)
         .fetch_one(tx.conn())
         .await?;
-    Ok(if names < SOURCES { source } else { OTHER })
+    Ok(SOURCES - names)
 }
 
 /// What a batch holds of a source.
@@ -156,26 +184,36 @@ pub struct Seen {
     pub now: Timestamp,
 }
 
-/// Adds what a batch holds to a source.
-pub async fn source_seen(tx: &mut Tx, seen: &Seen) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us, watermark_at, late, seen_at) \
-         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) \
-         ON CONFLICT (tenant_id, source) DO UPDATE SET events=source_stats.events+excluded.events, last_event_at=excluded.last_event_at, \
-         last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us, watermark_at=excluded.watermark_at, \
-         late=source_stats.late+excluded.late, seen_at=excluded.seen_at",
-    )
-    .bind(tx.t())
-    .bind(&seen.counted.source)
-    .bind(i64::try_from(seen.events).unwrap_or(i64::MAX))
-    .bind(seen.event_at.as_micros())
-    .bind(seen.ingested_at.as_micros())
-    .bind(seen.ingested_at.as_micros().saturating_sub(seen.event_at.as_micros()))
-    .bind(seen.counted.watermark.map(Timestamp::as_micros))
-    .bind(i64::try_from(seen.late).unwrap_or(i64::MAX))
-    .bind(seen.now.as_micros())
-    .execute(tx.conn())
-    .await?;
+/// Adds what a batch holds to its sources, each of which stands once.
+pub async fn sources_seen(tx: &mut Tx, seen: &[Seen]) -> Result<()> {
+    for some in seen.chunks(TOGETHER) {
+        let row = |at: usize| {
+            let places: Vec<String> = (0..8).map(|place| format!("${}", 8 * at + place + 2)).collect();
+            format!("($1,{})", places.join(","))
+        };
+        let rows: Vec<String> = (0..some.len()).map(row).collect();
+        // The text has nothing in it but places.
+        let text = AssertSqlSafe(format!(
+            "INSERT INTO source_stats (tenant_id, source, events, last_event_at, last_ingested_at, skew_us, watermark_at, late, seen_at) \
+             VALUES {} \
+             ON CONFLICT (tenant_id, source) DO UPDATE SET events=source_stats.events+excluded.events, last_event_at=excluded.last_event_at, \
+             last_ingested_at=excluded.last_ingested_at, skew_us=excluded.skew_us, watermark_at=excluded.watermark_at, \
+             late=source_stats.late+excluded.late, seen_at=excluded.seen_at",
+            rows.join(",")
+        ));
+        let insert = some.iter().fold(sqlx::query(text).bind(tx.t()), |insert, seen| {
+            insert
+                .bind(seen.counted.source.clone())
+                .bind(i64::try_from(seen.events).unwrap_or(i64::MAX))
+                .bind(seen.event_at.as_micros())
+                .bind(seen.ingested_at.as_micros())
+                .bind(seen.ingested_at.as_micros().saturating_sub(seen.event_at.as_micros()))
+                .bind(seen.counted.watermark.map(Timestamp::as_micros))
+                .bind(i64::try_from(seen.late).unwrap_or(i64::MAX))
+                .bind(seen.now.as_micros())
+        });
+        insert.execute(tx.conn()).await?;
+    }
     Ok(())
 }
 
@@ -218,8 +256,12 @@ pub async fn watermark(access: &mut impl Access, consumer: &str, active: Timesta
     Ok(common.max(kept.flatten()).map(Timestamp::from_micros))
 }
 
+/// How far behind the source that is furthest a source may be and still hold the others up, in microseconds.
+pub const HOLDS_WITHIN_US: i64 = 15 * 60 * 1_000_000;
+
 /// How far the event time of those sources has come that sent since `active`; a source without a watermark of its own is at
-/// `floor`. When none sent, nothing is on its way that is older than `floor`. Before the first event there is none.
+/// `floor`. One that is far behind the furthest of all sources, with an old clock or catching up, counts as silent: what it
+/// sends is late. When none sent, nothing is on its way that is older than `floor`. Before the first event there is none.
 pub async fn active_watermark(
     access: &mut impl Access,
     active: Timestamp,
@@ -227,12 +269,15 @@ pub async fn active_watermark(
 ) -> Result<Option<Timestamp>> {
     let tenant = access.t();
     let row = sqlx::query(
-        "SELECT count(*) AS sources, min(CASE WHEN seen_at>$2 THEN COALESCE(watermark_at, $3) END) AS least \
-         FROM source_stats WHERE tenant_id=$1",
+        "SELECT count(*) AS sources, min(CASE WHEN seen_at>$2 AND COALESCE(watermark_at, $3)>=COALESCE(furthest, $3)-$4 \
+         THEN COALESCE(watermark_at, $3) END) AS least \
+         FROM source_stats, (SELECT max(watermark_at) AS furthest FROM source_stats WHERE tenant_id=$1) AS all_sources \
+         WHERE tenant_id=$1",
     )
     .bind(tenant)
     .bind(active.as_micros())
     .bind(floor.as_micros())
+    .bind(HOLDS_WITHIN_US)
     .fetch_one(access.conn())
     .await?;
     let (sources, least): (i64, Option<i64>) = (row.try_get("sources")?, row.try_get("least")?);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use shieldops_model::{LogSource, Timestamp};
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 use utoipa::ToSchema;
 
 use crate::{
@@ -63,23 +63,40 @@ pub struct Differs {
     pub version: Option<String>,
 }
 
+/// Minutes in one statement.
+const TOGETHER: usize = 400;
+
+/// Adds to minutes, several in one statement.
 pub async fn add(tx: &mut Tx, minutes: &[Minute]) -> Result<()> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut rows: BTreeMap<(String, i64, &str), [u64; 3]> = BTreeMap::new();
     for one in minutes {
-        sqlx::query(
-            "INSERT INTO coverage_minutes (tenant_id, source, minute, rules, evaluated, late, skipped) VALUES ($1,$2,$3,$4,$5,$6,$7) \
+        let key = (index_text(&one.source).into_owned(), one.minute.as_secs().div_euclid(60), one.rules.as_str());
+        let counts = rows.entry(key).or_default();
+        for (count, more) in counts.iter_mut().zip([one.evaluated, one.late, one.skipped]) {
+            *count = count.saturating_add(more);
+        }
+    }
+    let rows: Vec<_> = rows.into_iter().collect();
+    for some in rows.chunks(TOGETHER) {
+        let row = |at: usize| {
+            let places: Vec<String> = (0..6).map(|place| format!("${}", 6 * at + place + 2)).collect();
+            format!("($1,{})", places.join(","))
+        };
+        let values: Vec<String> = (0..some.len()).map(row).collect();
+        // The text has nothing in it but places.
+        let text = AssertSqlSafe(format!(
+            "INSERT INTO coverage_minutes (tenant_id, source, minute, rules, evaluated, late, skipped) VALUES {} \
              ON CONFLICT (tenant_id, source, minute, rules) DO UPDATE SET evaluated=coverage_minutes.evaluated+excluded.evaluated, \
              late=coverage_minutes.late+excluded.late, skipped=coverage_minutes.skipped+excluded.skipped",
-        )
-        .bind(tx.t())
-        .bind(index_text(&one.source).into_owned())
-        .bind(one.minute.as_secs().div_euclid(60))
-        .bind(&one.rules)
-        .bind(number(one.evaluated))
-        .bind(number(one.late))
-        .bind(number(one.skipped))
-        .execute(tx.conn())
-        .await?;
+            values.join(",")
+        ));
+        let insert = sqlx::query(text).bind(tx.t());
+        let insert = some.iter().fold(insert, |insert, ((source, minute, rules), [evaluated, late, skipped])| {
+            let insert = insert.bind(source.clone()).bind(*minute).bind((*rules).to_owned());
+            insert.bind(number(*evaluated)).bind(number(*late)).bind(number(*skipped))
+        });
+        insert.execute(tx.conn()).await?;
     }
     Ok(())
 }

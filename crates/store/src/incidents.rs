@@ -179,15 +179,16 @@ pub async fn next_due(access: &mut impl Access) -> Result<Option<Timestamp>> {
     Ok(due.map(Timestamp::from_micros))
 }
 
-/// Open incidents seen at or after `since`: what an alert may join. The 500 seen last, oldest first.
-pub async fn candidates(access: &mut impl Access, since: Timestamp) -> Result<Vec<Incident>> {
+/// Open incidents of a time: what an alert of it may join. The 500 seen last, oldest first.
+pub async fn candidates(access: &mut impl Access, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Incident>> {
     let tenant = access.t();
     let rows = sqlx::query(
-        "SELECT id, body FROM incidents WHERE tenant_id=$1 AND last_seen>=$2 AND merged_into IS NULL \
+        "SELECT id, body FROM incidents WHERE tenant_id=$1 AND last_seen>=$2 AND first_seen<=$3 AND merged_into IS NULL \
          AND status NOT IN ('resolved','closed') ORDER BY last_seen DESC, id DESC LIMIT 500",
     )
     .bind(tenant)
-    .bind(since.as_micros())
+    .bind(from.as_micros())
+    .bind(to.as_micros())
     .fetch_all(access.conn())
     .await?;
     let mut found = rows.iter().map(|row| read(access, row)).collect::<Result<Vec<Incident>>>()?;

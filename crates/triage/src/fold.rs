@@ -41,16 +41,40 @@ pub struct AlertChange {
     pub added: Vec<EventId>,
 }
 
-/// The keys of the findings, sorted and distinct: load the alerts of these.
-pub fn keys(tenant: TenantId, findings: &[Finding]) -> Vec<FoldKey> {
-    findings.iter().map(|finding| key_of(tenant, finding)).collect::<BTreeSet<_>>().into_iter().collect()
+/// Alerts that findings may fold into: those of a key whose windows begin between the two times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    pub key: FoldKey,
+    pub after: Timestamp,
+    pub before: Timestamp,
 }
 
-/// The time range that findings can touch: alerts with `last_seen` from the first and `first_seen` to the second.
-pub fn reach(findings: &[Finding], window: Duration) -> Option<(Timestamp, Timestamp)> {
-    let first = findings.iter().map(|finding| finding.window_time).min()?;
-    let last = findings.iter().map(|finding| finding.window_time).max()?;
-    Some((first.minus(window), last.plus(window)))
+/// What alerts to load for the findings, sorted. A key has a span for each time at which it was found: what lies between an
+/// old finding and a new one is none of theirs.
+pub fn spans(tenant: TenantId, findings: &[Finding], window: Duration) -> Vec<Span> {
+    let mut found: BTreeMap<FoldKey, Vec<Timestamp>> = BTreeMap::new();
+    for finding in findings {
+        found.entry(key_of(tenant, finding)).or_default().push(finding.window_time);
+    }
+    let of_key = |(key, found): (FoldKey, Vec<Timestamp>)| {
+        let spans = times(found.into_iter().map(|time| (time, time)), window);
+        spans.into_iter().map(move |(after, before)| Span { key: key.clone(), after, before }).collect::<Vec<_>>()
+    };
+    found.into_iter().flat_map(of_key).collect()
+}
+
+/// Times widened by `reach` on either side and joined where they then meet, oldest first.
+pub fn times(of: impl Iterator<Item = (Timestamp, Timestamp)>, reach: Duration) -> Vec<(Timestamp, Timestamp)> {
+    let mut wide: Vec<_> = of.map(|(from, to)| (from.minus(reach), to.plus(reach))).collect();
+    wide.sort_unstable();
+    let mut joined: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for (from, to) in wide {
+        match joined.last_mut().filter(|(_, until)| from <= *until) {
+            Some((_, until)) => *until = (*until).max(to),
+            None => joined.push((from, to)),
+        }
+    }
+    joined
 }
 
 /// The unique key of an alert; `None` when its fingerprint is not 32 bytes of hex.
@@ -65,7 +89,7 @@ pub fn key(tenant: TenantId, alert: &Alert) -> Option<AlertKey> {
     })
 }
 
-/// Folds findings into alerts. `open` are the alerts of [`keys`] in any status: a closed alert still takes the matches of
+/// Folds findings into alerts. `open` are the alerts of [`spans`] in any status: a closed alert still takes the matches of
 /// its window, so that nothing starts anew. The order of `findings` and `open` does not matter. Changes come out in the
 /// order of window start, rule and fingerprint, one for an alert.
 pub fn fold(

@@ -18,7 +18,7 @@ mod story;
 pub use correlate::{Correlation, GAP, IncidentSummary, correlate};
 pub use finding::{Finding, GroupKey, RuleFacts};
 pub use fingerprint::fingerprint;
-pub use fold::{AlertChange, FoldKey, MAX_EVENT_IDS, WINDOW, fold, key, keys, reach};
+pub use fold::{AlertChange, FoldKey, MAX_EVENT_IDS, Span, WINDOW, fold, key, spans, times};
 pub use merge::{MergeError, Merged, merge};
 pub use raise::{Raised, raise};
 pub use rollup::{Growth, Rollup, open, refresh, rollup};

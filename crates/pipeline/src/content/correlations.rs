@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use shieldops_bus::Stop;
 use shieldops_detect::{CompileOptions, CompiledCorrelation, Correlation, CorrelationSet, Diagnostic, Documents, Rule};
 use shieldops_triage::RuleFacts;
 
@@ -103,10 +104,10 @@ impl Case {
         (right, told.len().saturating_sub(right))
     }
 
-    /// Whether a story is found. Blocking.
-    pub fn finds(&self, stories: &[Vec<String>]) -> Vec<bool> {
+    /// Which stories are found; nothing when it had to stop between two of them. Blocking.
+    pub fn finds(&self, stories: &[Vec<String>], stop: &Stop) -> Option<Vec<bool>> {
         let all = self.told();
-        stories.iter().map(|story| all.finds(&self.id, story)).collect()
+        stories.iter().map(|story| (!stop.is_due()).then(|| all.finds(&self.id, story))).collect()
     }
 
     fn told(&self) -> Stories {

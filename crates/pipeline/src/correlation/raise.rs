@@ -15,6 +15,7 @@ use shieldops_triage::{self as triage, Raised};
 use crate::{
     PipelineError, Result,
     enabled::TenantRules,
+    events::{self, Stored},
     incidents::{Folded, Found},
     throttle::Throttle,
 };
@@ -88,10 +89,21 @@ impl<'a> Evidence<'a> {
         let elsewhere: Vec<EventId> = elsewhere.take(self.reads).collect();
         self.reads = self.reads.saturating_sub(elsewhere.len());
         let Some(log) = self.log.filter(|_| !elsewhere.is_empty()).map(Arc::clone) else { return Ok(found) };
-        let read = move || elsewhere.into_iter().filter_map(|id| log.get(tenant, id).transpose()).collect();
-        let read: std::result::Result<Vec<Event>, shieldops_bus::Error> =
-            tokio::task::spawn_blocking(read).await.map_err(|_ended| PipelineError::Stopped)?;
-        found.extend(read?);
+        let read = move || -> Result<Vec<Event>> {
+            let mut events = Vec::new();
+            for id in elsewhere {
+                match events::stored(&log, tenant, id)? {
+                    Stored::Event(event) => events.push(event),
+                    Stored::Gone => {}
+                    // The alert names it all the same, and the investigation says that it could not be read.
+                    Stored::Damaged => {
+                        tracing::error!(tenant.id = %tenant, event.id = %id, "an event of a correlation cannot be read");
+                    }
+                }
+            }
+            Ok(events)
+        };
+        found.extend(tokio::task::spawn_blocking(read).await.map_err(|_ended| PipelineError::Stopped)??);
         Ok(found)
     }
 }
@@ -137,4 +149,21 @@ pub(crate) async fn fold(
         changed.push(Folded { matches: alert.count.saturating_sub(before), alert });
     }
     throttle.finish(tx, changed, now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn one_damaged_event_costs_a_correlation_no_other() {
+        let world = World::new().await;
+        world.sign_in(0..3).await;
+        let ids: Vec<EventId> = world.events().iter().map(|event| event.id).collect();
+        world.damage();
+        let mut evidence = Evidence::new(&[], Some(&world.bus));
+        let found: Vec<EventId> = evidence.of(world.tenant, &ids).await.unwrap().iter().map(|event| event.id).collect();
+        assert_eq!(found, ids[1..]);
+    }
 }

@@ -116,8 +116,8 @@ impl World {
     }
 
     async fn incidents(&self) -> Vec<Incident> {
-        let from = Timestamp::from_secs(START - 60);
-        incidents::candidates(&mut self.scope.read().await.unwrap(), from).await.unwrap()
+        let times = (Timestamp::from_secs(START - 60), Timestamp::from_secs(START + 1_000_000));
+        incidents::candidates(&mut self.scope.read().await.unwrap(), times).await.unwrap()
     }
 
     async fn alerts(&self, incident: IncidentId) -> Vec<Alert> {
@@ -159,6 +159,48 @@ async fn the_worst_of_a_flood_is_seen_though_it_comes_last_and_the_worker_began_
     assert_eq!((incident.severity, incident.alert_count), (Severity::Critical, 1_211));
     let level = incident.risk_terms.iter().find(|term| term.name == "level").unwrap();
     assert_eq!(level.why, "the highest rule level is critical", "its alert is at hand still");
+}
+
+#[tokio::test]
+async fn an_old_event_in_a_batch_opens_no_second_alert_for_what_goes_on() {
+    let mut world = World::new().await;
+    let busy = world.guess(Severity::Low, "203.0.113.66");
+    for _ in 0..150 {
+        world.clock.advance(Duration::from_mins(5));
+        world.events += 1;
+        let (event_id, window_time) = (EventId::from_bits(world.events), world.clock.now());
+        world.batch(&[Finding { event_id, window_time, ..busy.clone() }]).await;
+    }
+    world.clock.advance(Duration::from_secs(10));
+    let old = Finding {
+        window_time: world.clock.now().minus(Duration::from_hours(13)),
+        ..world.guess(Severity::Low, "203.0.113.9")
+    };
+    let live = Finding { window_time: world.clock.now(), event_id: EventId::from_bits(7_777), ..busy.clone() };
+    world.batch(&[live, old]).await;
+    let fingerprint = shieldops_triage::fingerprint(world.scope.tenant(), &busy.rule.id, &busy.grouping);
+    let times = (Timestamp::from_secs(START), world.clock.now().plus(Duration::from_hours(1)));
+    let found = alerts::of_fingerprint(&mut world.scope.read().await.unwrap(), fingerprint, times).await.unwrap();
+    assert_eq!((found.len(), found.last().unwrap().count), (150, 2));
+}
+
+#[tokio::test]
+async fn a_late_alert_joins_its_incident_though_many_were_opened_since() {
+    let mut world = World::new().await;
+    let early = world.guess(Severity::Medium, "203.0.113.66");
+    world.batch(&[early]).await;
+    world.clock.advance(Duration::from_hours(24));
+    let later: Vec<Finding> =
+        (0..510_u32).map(|n| world.guess(Severity::Medium, &format!("198.18.{}.{}", n / 250, n % 250))).collect();
+    for part in later.chunks(100) {
+        world.batch(part).await;
+    }
+    let late =
+        Finding { window_time: Timestamp::from_secs(START + 60), ..world.guess(Severity::Medium, "203.0.113.66") };
+    world.batch(&[late]).await;
+    let times = (Timestamp::from_secs(START - 60), Timestamp::from_secs(START + 600));
+    let found = incidents::candidates(&mut world.scope.read().await.unwrap(), times).await.unwrap();
+    assert_eq!(found.iter().map(|incident| incident.alert_count).collect::<Vec<_>>(), [2]);
 }
 
 #[tokio::test]

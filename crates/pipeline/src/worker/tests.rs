@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use shieldops_bus::{Keys, Parts};
 use shieldops_model::{Clock, FixedClock};
 use shieldops_seal::{Purpose, SealKey};
-use shieldops_store::{Options, Store, alerts, rule_states::State};
+use shieldops_store::{Options, Store, alerts, bookkeeping, rule_states::State};
 
 use super::*;
 use crate::{Content, Settings, content::BuiltIn};
@@ -90,7 +90,7 @@ async fn a_flood_of_alerts_is_written_in_pieces_and_every_event_is_taken_once() 
     world.flood().await;
     let (mut hands, mut care, stop) = (Hands::default(), Care::default(), CancellationToken::new());
     let mut written = vec![0];
-    while world.bus.end(world.tenant) > place(&world.pipeline, world.tenant).await.unwrap() {
+    while world.bus.end(world.tenant) > place::of(&world.pipeline, world.tenant).await.unwrap().at {
         hands = step(&world.pipeline, &world.bus, world.tenant, hands, care.take(), &stop).await.unwrap();
         hands.fitted.take().into_iter().for_each(|events| care.fits(events));
         written.push(world.alerts().await);

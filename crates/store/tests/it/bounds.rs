@@ -6,6 +6,7 @@ use shieldops_model::{Clock as _, Timestamp, id};
 use shieldops_store::{
     PageRequest, TenantScope, Tx,
     bookkeeping::{self, Counted, OTHER, SOURCES, Seen},
+    coverage::{self, Minute, Window},
     dead_letters::{self, BYTES, DROPPED, DeadLetter, Keep},
 };
 
@@ -64,10 +65,10 @@ async fn dead_letters_stay_within_their_number() {
 /// A batch of one source.
 async fn seen(tx: &mut Tx, source: &str, events: u64, watermark: Option<Timestamp>) {
     let now = tx.scope().store().clock().now();
-    let counted = bookkeeping::counted(tx, source).await.unwrap();
+    let counted = bookkeeping::counted(tx, &[source]).await.unwrap().remove(0);
     let counted = Counted { watermark: watermark.or(counted.watermark), ..counted };
     let seen = Seen { counted, events, late: 1, event_at: now, ingested_at: now, now };
-    bookkeeping::source_seen(tx, &seen).await.unwrap();
+    bookkeeping::sources_seen(tx, &[seen]).await.unwrap();
 }
 
 #[tokio::test]
@@ -100,6 +101,75 @@ async fn a_source_holds_the_watermark_back_until_it_is_silent_and_never_takes_it
     let sources = bookkeeping::sources(&mut world.scope().read().await.unwrap()).await.unwrap();
     let slow_one = sources.iter().find(|stats| stats.source == "slow").unwrap();
     assert_eq!((slow_one.watermark, slow_one.late), (Some(slow), 2));
+}
+
+#[tokio::test]
+async fn a_source_with_an_old_clock_holds_nothing_up() {
+    let Some(world) = world().await else { return };
+    let at = |minutes: u64| world.clock.now().minus(Duration::from_mins(minutes));
+    let common = async || {
+        let mut reader = world.scope().read().await.unwrap();
+        bookkeeping::active_watermark(&mut reader, at(1), at(1)).await.unwrap()
+    };
+    let batch = async |source: &str, watermark: Option<Timestamp>| {
+        let mut tx = world.scope().begin().await.unwrap();
+        seen(&mut tx, source, 1, watermark).await;
+        tx.commit(world.clock.now()).await.unwrap();
+    };
+    assert_eq!(common().await, None, "nothing has come");
+    batch("catches-up", Some(at(60 * 24))).await;
+    batch("with-it", Some(at(60 * 24 - 10))).await;
+    assert_eq!(common().await, Some(at(60 * 24)), "all are behind, and keep together");
+    batch("live", Some(at(2))).await;
+    assert_eq!(common().await, Some(at(2)), "the others are late");
+    batch("near", Some(at(16))).await;
+    assert_eq!(common().await, Some(at(16)), "and this one is not");
+    batch("without-time", None).await;
+    assert_eq!(common().await, Some(at(16)));
+    world.clock.advance(Duration::from_mins(2));
+    batch("old", Some(at(60 * 24 * 6))).await;
+    assert_eq!(common().await, Some(at(1)), "alone with silent ones it holds nothing up either");
+}
+
+#[tokio::test]
+async fn many_sources_of_one_batch_are_counted_together_within_the_limit() {
+    let Some(world) = world().await else { return };
+    let names: Vec<String> = (0..SOURCES + 200).map(|number| format!("source-{number:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut tx = world.scope().begin().await.unwrap();
+    let now = world.clock.now();
+    for _ in 0..2 {
+        let counted = bookkeeping::counted(&mut tx, &names).await.unwrap();
+        let others = counted.iter().filter(|one| one.source == OTHER).count();
+        assert_eq!((counted.len(), others, counted[0].source.as_str()), (names.len(), 200, "source-0000"));
+        let row = |counted: Counted| Seen { counted, events: 1, late: 0, event_at: now, ingested_at: now, now };
+        let rows: Vec<Seen> = counted.into_iter().take(usize::try_from(SOURCES).unwrap() + 1).map(row).collect();
+        bookkeeping::sources_seen(&mut tx, &rows).await.unwrap();
+    }
+    let minute = |at: i64, source: &str| Minute {
+        source: source.to_owned(),
+        minute: Timestamp::from_secs(at * 60),
+        rules: "set".to_owned(),
+        evaluated: 1,
+        late: 0,
+        skipped: 2,
+    };
+    let (cut, shorter) = ("x".repeat(2_000), "x".repeat(1_500));
+    let minutes: Vec<Minute> =
+        (0..1_000).map(|at| minute(at, "a")).chain([minute(5, &cut), minute(5, &shorter)]).collect();
+    for _ in 0..2 {
+        coverage::add(&mut tx, &minutes).await.unwrap();
+    }
+    tx.commit(now).await.unwrap();
+    let mut reader = world.scope().read().await.unwrap();
+    let sources = bookkeeping::sources(&mut reader).await.unwrap();
+    assert_eq!((sources.len(), sources.iter().map(|stats| stats.events).sum::<u64>()), (1_001, 2_002));
+    let window =
+        Window { source: None, from: Timestamp::from_secs(0), to: Timestamp::from_secs(90_000), limit: 10_000 };
+    let kept = coverage::minutes(&mut reader, &window).await.unwrap();
+    let counts = |rows: &[&Minute]| rows.iter().map(|row| (row.evaluated, row.skipped)).collect::<Vec<_>>();
+    let cut: Vec<&Minute> = kept.iter().filter(|row| row.source != "a").collect();
+    assert_eq!((kept.len(), counts(&cut), counts(&[&kept[0]])), (1_001, vec![(4, 8)], vec![(2, 4)]));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Invariant 10: the scope of one tenant neither reads nor changes another's rows.
 
-use shieldops_model::{Clock as _, id};
+use shieldops_model::{Clock as _, Timestamp, id};
 use shieldops_store::{
     PageRequest, StoreError, TenantScope, alerts, cited, dead_letters, facts, incidents, investigations, ledger, notes,
     people, plans, targets,

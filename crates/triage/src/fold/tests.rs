@@ -129,8 +129,24 @@ fn the_key_of_an_alert_is_the_key_under_which_it_is_found() {
     let held = run(&[batch.to_vec()]);
     let [alert] = held.as_slice() else { panic!("one alert") };
     let found = key(TENANT, alert).unwrap();
-    assert_eq!(keys(TENANT, &batch), [FoldKey { rule_id: found.rule_id, fingerprint: found.fingerprint }]);
-    assert_eq!(reach(&batch, WINDOW), Some((Timestamp::from_secs(-200), Timestamp::from_secs(400))));
+    let key = FoldKey { rule_id: found.rule_id, fingerprint: found.fingerprint };
+    let (after, before) = (Timestamp::from_secs(-200), Timestamp::from_secs(400));
+    assert_eq!(super::spans(TENANT, &batch, WINDOW), [Span { key, after, before }]);
+}
+
+#[test]
+fn an_old_finding_asks_for_the_alerts_of_its_time_and_not_for_all_since() {
+    let (old, live, other) =
+        (finding(1, 1_000, "203.0.113.1"), finding(2, 90_000, "203.0.113.1"), finding(3, 90_100, "203.0.113.2"));
+    let asked = super::spans(TENANT, &[live.clone(), other, old, finding(4, 90_300, "203.0.113.1")], WINDOW);
+    let mut of_the_first: Vec<(i64, i64)> = asked
+        .iter()
+        .filter(|span| span.key == key_of(TENANT, &live))
+        .map(|span| (span.after.as_secs(), span.before.as_secs()))
+        .collect();
+    of_the_first.sort_unstable();
+    assert_eq!(of_the_first, [(700, 1_300), (89_700, 90_600)]);
+    assert_eq!(asked.len(), 3);
 }
 
 /// Findings of a few attackers within `span` seconds.
