@@ -3767,7 +3767,8 @@ export interface components {
             verdict?: components["schemas"]["Verdict"] | null;
         };
         BulkAnswer: {
-            results: components["schemas"]["BulkResult"][];
+            /** @description One for each id, in their order: as those of a job. */
+            results: components["schemas"]["ItemResult"][];
         };
         BulkJob: {
             by: string;
@@ -3789,11 +3790,6 @@ export interface components {
             /** Format: int32 */
             total: number;
             updated_at: components["schemas"]["Timestamp"];
-        };
-        BulkResult: {
-            code?: string | null;
-            id: components["schemas"]["Id_alt"];
-            ok: boolean;
         };
         Bundle: {
             /** @description Those that name this rule; at most 100. */
@@ -4445,6 +4441,15 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
+        /** @description A member or key that holds both of a pair. */
+        HeldTogether: {
+            /** @description `usr_…` or `key_…`. */
+            id: string;
+            kind: components["schemas"]["HolderKind"];
+            name: string;
+            /** @description The first such pair. */
+            pair: string[];
+        };
         /** @description A sighting as it is kept. */
         Hit: components["schemas"]["Sighting"] & {
             alert_id?: components["schemas"]["Id_alt"] | null;
@@ -4453,6 +4458,8 @@ export interface components {
             first_seen: components["schemas"]["Timestamp"];
             last_seen: components["schemas"]["Timestamp"];
         };
+        /** @enum {string} */
+        HolderKind: "member" | "key";
         Http: {
             /** @default null */
             method: string | null;
@@ -4795,7 +4802,10 @@ export interface components {
              * @description Requests a second, instead of the tenant's limit for one principal.
              */
             rate_per_s?: number | null;
-            /** @description `GET /api/v1/alerts/**`: `*` is one part of a path, a last `**` the rest; empty for every route. */
+            /**
+             * @description `GET /api/v1/alerts/**`: `*` is one part of a path, a last `**` the rest; empty for every route. One that matches no
+             *     route of the server is refused.
+             */
             routes?: string[];
         };
         /** @description Incidents of the window that nobody judged to be a false alarm. */
@@ -7333,6 +7343,11 @@ export interface components {
             by: string;
             /** @description What holds. */
             effective: components["schemas"]["SettingsBase"];
+            /**
+             * @description Who holds both of a pair of `separation_of_duty` already, as far as the caller may see members and keys: what was
+             *     given before the pair was set stays until somebody changes it.
+             */
+            held_together: components["schemas"]["HeldTogether"][];
             /** @description What the tenant says itself. */
             own: components["schemas"]["TenantSettings"];
             /**
@@ -8391,7 +8406,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -8684,7 +8699,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path?: never;
@@ -9345,7 +9360,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -9406,7 +9421,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -9717,7 +9732,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path?: never;
@@ -9876,7 +9891,7 @@ export interface operations {
                 "Shieldops-Tenant"?: string;
                 /** @description A fresh random value; the same value repeats the request safely for a day. */
                 "Idempotency-Key": string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path?: never;
@@ -10201,7 +10216,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -10350,7 +10365,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -10985,7 +11000,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -11046,7 +11061,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -11572,7 +11587,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -11849,7 +11864,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -11934,7 +11949,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -12449,7 +12464,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -12773,7 +12788,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path?: never;
@@ -12927,7 +12942,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path?: never;
@@ -13301,7 +13316,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -13377,7 +13392,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -13447,7 +13462,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -14792,7 +14807,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -14886,7 +14901,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -15237,7 +15252,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -15313,7 +15328,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -15824,7 +15839,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -16362,7 +16377,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -16446,7 +16461,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path?: never;
@@ -16522,7 +16537,7 @@ export interface operations {
                 "Shieldops-Tenant"?: string;
                 /** @description A fresh random value; the same value repeats the request safely for a day. */
                 "Idempotency-Key": string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path?: never;
@@ -16746,7 +16761,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -16918,7 +16933,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -16997,7 +17012,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -17425,7 +17440,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -17515,7 +17530,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -18215,7 +18230,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -18514,7 +18529,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -18584,7 +18599,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -18669,7 +18684,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -18911,7 +18926,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
@@ -18978,7 +18993,7 @@ export interface operations {
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
                 "Shieldops-Tenant"?: string;
-                /** @description The ETag of what was read, or `*`. */
+                /** @description The ETag of what was read, several with commas between, or `*`. */
                 "If-Match": string;
             };
             path: {
