@@ -57,7 +57,18 @@ fn here(file: &Path, event: &str) -> Result<Value, Failure> {
     let first = said.iter().map(ToString::to_string).next().unwrap_or_default();
     let rule = own.filter(|own| own.correlation.is_none()).map(|own| own.rule);
     let rule: Rule = rule.ok_or_else(|| Failure::unusable(format!("{}: no rule", file.display())).why(first))?;
-    let seen = samples::seen(read(Path::new(event))?.trim());
+    Ok(answer(&rule, read(Path::new(event))?.trim()))
+}
+
+/// The same for texts; `None` for what is no rule, or one of several events.
+pub(super) fn why(rule: &str, event: &str) -> Option<Value> {
+    let (own, _) = Neighbours::nobody().rule(rule);
+    own.filter(|own| own.correlation.is_none()).map(|own| answer(&own.rule, event))
+}
+
+/// As the server answers.
+fn answer(rule: &Rule, event: &str) -> Value {
+    let seen = samples::seen(event);
     let why = rule.why(&seen.log_source, seen.flat.as_bytes());
     let summary = match &why {
         Why { readable: false, .. } => "The event cannot be read as one object with fields.",
@@ -70,11 +81,11 @@ fn here(file: &Path, event: &str) -> Result<Value, Failure> {
         .iter()
         .map(|one| json!({"name": one.name, "matched": one.matched, "items": one.lines}))
         .collect();
-    Ok(json!({"matched": why.matched, "summary": summary, "condition_holds": why.condition, "selections": selections,
-        "log_source": {"matches": why.log_source, "rule": rule.log_source, "event": seen.log_source}, "event": seen.flat}))
+    json!({"matched": why.matched, "summary": summary, "condition_holds": why.condition, "selections": selections,
+        "log_source": {"matches": why.log_source, "rule": rule.log_source, "event": seen.log_source}, "event": seen.flat})
 }
 
-fn show(answer: &Value) -> Result<(), Failure> {
+pub(super) fn show(answer: &Value) -> Result<(), Failure> {
     output::foreign_line(&output::text(&answer["summary"]))?;
     let source = &answer["log_source"];
     if source["matches"] == false {

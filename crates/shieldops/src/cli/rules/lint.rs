@@ -183,6 +183,8 @@ fn shown(said: &Diagnostic, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shieldops_detect::Pipeline;
+
     use super::*;
 
     fn file(text: &str) -> File {
@@ -229,10 +231,25 @@ mod tests {
     }
 
     #[test]
+    fn a_placeholder_that_a_pipeline_has_values_for_is_not_told() {
+        let text = "title: T\nid: 0ede835e-f44f-40a5-b586-661d2763ac4c\nlevel: low\nlogsource: {product: linux}\ndetection:\n  sel: {user|expand: '%Admins%'}\n  condition: sel\n";
+        let alone = examined(text, false);
+        assert_eq!(alone.diagnostics.iter().map(|said| said.code).collect::<Vec<_>>(), ["unresolved-placeholder"]);
+        assert!(alone.diagnostics[0].message.contains("`%Admins%`"), "{}", alone.diagnostics[0].message);
+        let (pipeline, _) = Pipeline::parse("name: p\nvars: {Admins: [ann]}\ntransformations: []\n", "p.yml");
+        let options = CompileOptions { pipelines: vec![pipeline.unwrap()], ..CompileOptions::default() };
+        let with = examine(&[file(text)], &options, Vec::new(), Context::default(), false);
+        assert!(with.diagnostics.is_empty(), "{:?}", with.diagnostics);
+    }
+
+    #[test]
     fn what_is_only_worth_knowing_is_told_when_asked_for() {
         let text =
             "title: T\nid: r\nlevel: low\nlogsource: {product: linux}\ndetection:\n  kw: [evil]\n  condition: kw\n";
         assert!(examined(text, false).diagnostics.is_empty());
-        assert_eq!(examined(text, true).diagnostics.iter().map(|said| said.code).collect::<Vec<_>>(), ["medium-rule"]);
+        assert_eq!(
+            examined(text, true).diagnostics.iter().map(|said| said.code).collect::<Vec<_>>(),
+            ["id-no-uuid", "medium-rule"]
+        );
     }
 }

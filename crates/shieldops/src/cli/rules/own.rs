@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use shieldops_pipeline::content::stories;
 
-use super::{MEMBERS, PATH, read};
+use super::{MEMBERS, PATH, explain, read};
 use crate::{
     cli::{
         Outcome,
@@ -150,10 +150,44 @@ pub(super) fn check(args: &WrittenArgs) -> Outcome {
         said(&answer["diagnostics"])?;
         let tests = &answer["tests"];
         let (passed, failed) = (output::text(&tests["passed"]), output::text(&tests["failed"]));
+        wrong_samples(&read(&args.file)?, &tests["results"])?;
         output::foreign_line(&format!("{}: {passed} samples right, {failed} wrong", output::text(&answer["title"])))?;
     }
     let wrong = answer["rule_id"].is_null() || answer["tests"]["failed"].as_u64() > Some(0);
     Ok(if wrong { REFUSED.into() } else { ExitCode::SUCCESS })
+}
+
+/// Each sample that does not come out as it should, and why.
+fn wrong_samples(rule: &str, results: &Value) -> Result<(), Failure> {
+    for (name, number, result) in numbered(results) {
+        if result["ok"] == true {
+            continue;
+        }
+        let event = output::text(&result["event"]);
+        let verdict = if result["matched"] == true { "matches, and should not" } else { "does not match, and should" };
+        let shown: String = event.chars().take(SHOWN).collect();
+        let more = if shown.len() < event.len() { " ..." } else { "" };
+        output::foreign_line(&format!("{name} sample {number} {verdict}: {shown}{more}"))?;
+        // What lists and pipelines of the tenant make of the rule is not known here: then nothing is said.
+        if let Some(why) = explain::why(rule, &event).filter(|why| why["matched"] == result["matched"]) {
+            explain::show(&why)?;
+        }
+    }
+    Ok(())
+}
+
+/// Characters of an event that are shown.
+const SHOWN: usize = 300;
+
+/// The results of samples, each with its list and its number in that, from 1.
+fn numbered(results: &Value) -> impl Iterator<Item = (&str, usize, &Value)> {
+    let (mut matches, mut misses) = (0_usize, 0_usize);
+    results.as_array().into_iter().flatten().map(move |result| {
+        let name = result["expected"].as_str().unwrap_or_default();
+        let count = if name == "match" { &mut matches } else { &mut misses };
+        *count += 1;
+        (name, *count, result)
+    })
 }
 
 /// Diagnostics, one a line.
@@ -325,4 +359,24 @@ fn reported(report: &Value, form: Output) -> Result<(), Failure> {
         output::foreign_line(&format!("not checked: {}", output::text(&gap["detail"])))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_numbered_within_their_list() {
+        let results = json!([{"expected": "match"}, {"expected": "match"}, {"expected": "miss"}]);
+        let found: Vec<(&str, usize)> = numbered(&results).map(|(name, number, _)| (name, number)).collect();
+        assert_eq!(found, [("match", 1), ("match", 2), ("miss", 1)]);
+    }
+
+    #[test]
+    fn a_sample_that_is_wrong_is_explained_as_the_rule_sees_it() {
+        let rule = "title: T\nid: r\nlevel: low\nlogsource: {product: acme}\ndetection:\n  sel: {act: boom}\n  condition: sel\n";
+        let why = explain::why(rule, r#"{"act":"boom"}"#).unwrap();
+        assert_eq!((&why["matched"], &why["log_source"]["matches"]), (&json!(false), &json!(false)));
+        assert!(explain::why("no rule", "{}").is_none());
+    }
 }
