@@ -146,6 +146,10 @@ impl From<PipelineError> for Problem {
             }
             PipelineError::Bus(ref cause) => Self::internal(Code::STORAGE, cause),
             PipelineError::TooManyEvents { .. } => Self::new(Code::TOO_MANY_ITEMS, error.to_string()),
+            PipelineError::Busy => {
+                let seconds = shieldops_pipeline::turns::PATIENCE.as_secs();
+                Self { retry_after_s: Some(seconds), ..Self::new(Code::QUEUE_FULL, error.to_string()) }
+            }
             PipelineError::NoLog => Self::new(Code::NOT_AN_INGEST_NODE, error.to_string()),
             PipelineError::Stopped | PipelineError::Panicked => Self::new(Code::INTERNAL, error.to_string()),
         }

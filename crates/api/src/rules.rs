@@ -10,6 +10,7 @@ pub(crate) mod proof;
 pub(crate) mod raised;
 pub(crate) mod switch;
 pub(crate) mod throttle;
+pub(crate) mod trying;
 pub(crate) mod versions;
 pub(crate) mod view;
 pub(crate) mod write;
@@ -21,6 +22,7 @@ use axum::{
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
+use shieldops_bus::Stop;
 use shieldops_detect::{CompileOptions, Rule, testing::SampleResult};
 use shieldops_model::{Code, Severity};
 use shieldops_pipeline::{Neighbours, OwnRule, samples};
@@ -34,6 +36,7 @@ use crate::{
     page::{Body, Filter, ListQuery},
     precondition::Tagged,
 };
+use trying::trying;
 use view::{DiagnosticView, RuleDetail, RuleView, Subject, Tenant};
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -217,43 +220,49 @@ pub(crate) async fn test(
         return Err(Problem::invalid("`events` holds objects"));
     }
     let subject = view::find(&mut caller.scope.read().await?, &app.pipeline.content, &id).await?;
-    Ok(Json(blocking(move || tried(&subject, body.events.as_deref())).await?))
+    let work = move |stop: &Stop| tried(&subject, body.events.as_deref(), stop);
+    Ok(Json(trying(caller.scope.tenant(), work).await?))
 }
 
-fn tried(subject: &Subject, events: Option<&[serde_json::Value]>) -> TestAnswer {
+fn tried(subject: &Subject, events: Option<&[serde_json::Value]>, stop: &Stop) -> Option<TestAnswer> {
     let (rule, options) = (&subject.rule, &subject.options);
     match (&subject.case, events) {
-        (Some(case), Some(events)) => correlation::tried(case, events),
-        (Some(case), None) => correlation::test(case, &subject.matches, &subject.misses),
+        (Some(case), Some(events)) => correlation::tried(case, events, stop),
+        (Some(case), None) => correlation::test(case, &subject.matches, &subject.misses, stop),
         (None, Some(events)) => {
             let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
-            TestAnswer::tried(rule, options, &lines)
+            TestAnswer::tried(rule, options, &lines, stop)
         }
-        (None, None) => TestAnswer::of(rule, options, &subject.matches, &subject.misses),
+        (None, None) => TestAnswer::of(rule, options, (&subject.matches, &subject.misses), stop),
     }
 }
 
 impl TestAnswer {
     /// Events that nobody said anything of.
-    fn tried(rule: &Rule, options: &CompileOptions, lines: &[String]) -> Self {
-        let results = results(rule, options, lines, &[]);
+    fn tried(rule: &Rule, options: &CompileOptions, lines: &[String], stop: &Stop) -> Option<Self> {
+        let results = results(rule, options, (lines, &[]), stop)?;
         let results = results.into_iter().map(|result| TestResult { expected: None, ok: true, ..result }).collect();
-        Self { results, passed: 0, failed: 0 }
+        Some(Self { results, passed: 0, failed: 0 })
     }
 
-    /// Samples. Blocking.
-    pub(crate) fn of(rule: &Rule, options: &CompileOptions, matches: &[String], misses: &[String]) -> Self {
-        let results = results(rule, options, matches, misses);
+    /// Samples; nothing when it had to stop. Blocking.
+    fn of(rule: &Rule, options: &CompileOptions, samples: (&[String], &[String]), stop: &Stop) -> Option<Self> {
+        let results = results(rule, options, samples, stop)?;
         let passed = results.iter().filter(|result| result.ok).count();
-        Self { failed: results.len() - passed, passed, results }
+        Some(Self { failed: results.len() - passed, passed, results })
     }
 
-    /// What a tenant wrote. A correlation that cannot be used finds nothing. Blocking.
-    pub(crate) fn of_own(own: &OwnRule, neighbours: &Neighbours, (matches, misses): (&[String], &[String])) -> Self {
+    /// What a tenant wrote; nothing when it had to stop. A correlation that cannot be used finds nothing. Blocking.
+    pub(crate) fn of_own(
+        own: &OwnRule,
+        neighbours: &Neighbours,
+        samples: (&[String], &[String]),
+        stop: &Stop,
+    ) -> Option<Self> {
         match own.correlation.as_ref().map(|correlation| correlation.case.as_ref()) {
-            Some(Some(case)) => correlation::test(case, matches, misses),
-            Some(None) => Self::none(),
-            None => Self::of(&own.rule, neighbours.options(), matches, misses),
+            Some(Some(case)) => correlation::test(case, samples.0, samples.1, stop),
+            Some(None) => Some(Self::none()),
+            None => Self::of(&own.rule, neighbours.options(), samples, stop),
         }
     }
 
@@ -262,7 +271,12 @@ impl TestAnswer {
     }
 }
 
-fn results(rule: &Rule, options: &CompileOptions, matches: &[String], misses: &[String]) -> Vec<TestResult> {
+fn results(
+    rule: &Rule,
+    options: &CompileOptions,
+    (matches, misses): (&[String], &[String]),
+    stop: &Stop,
+) -> Option<Vec<TestResult>> {
     let mut lines = matches.iter().chain(misses);
     let result = |result: SampleResult| TestResult {
         event: lines.next().cloned().unwrap_or_default(),
@@ -271,7 +285,8 @@ fn results(rule: &Rule, options: &CompileOptions, matches: &[String], misses: &[
         ok: result.ok,
         fields: result.fields.into_iter().map(FieldMatch::from).collect(),
     };
-    samples::check_with(rule, options, matches, misses).results.into_iter().map(result).collect()
+    let report = samples::check_until(rule, options, (matches, misses), stop)?;
+    Some(report.results.into_iter().map(result).collect())
 }
 
 #[derive(Serialize, ToSchema)]

@@ -263,12 +263,12 @@ mod tests {
             let needle = needle.unwrap();
             for tier in Tier::all() {
                 let took = time(&mut || assert_eq!(needle.find_as(padded.view(), 0, |_| true, tier), None));
-                assert!(took < once * 60, "{tier:?}: {took:?}, to read it once {once:?}");
+                assert!(took < once * 200, "{tier:?}: {took:?}, to read it once {once:?}");
             }
         }
         let long = Needle::new(&vec![b'a'; 20_000], u32::from).unwrap();
         let took = time(&mut || assert_eq!(long.find(padded.view(), 0, |place| place > 600_000), Some(600_001)));
-        assert!(took < once * 60, "{took:?}, to read it once {once:?}");
+        assert!(took < once * 200, "{took:?}, to read it once {once:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use shieldops_bus::Stop;
 use shieldops_detect::Correlation;
 use shieldops_model::Normalised;
 use shieldops_pipeline::{Case, CorrelationEntry, OwnCorrelation, RuleBook, story_lines};
@@ -69,22 +70,22 @@ pub(crate) fn fields(book: &RuleBook, entry: &CorrelationEntry, seen: &Normalise
     Vec::new()
 }
 
-/// Tries a correlation on stories that it must find and stories that it must not. Blocking.
-pub(crate) fn test(case: &Case, matches: &[String], misses: &[String]) -> TestAnswer {
+/// Tries a correlation on stories that it must find and stories that it must not; nothing when it had to stop. Blocking.
+pub(crate) fn test(case: &Case, matches: &[String], misses: &[String], stop: &Stop) -> Option<TestAnswer> {
     let mut results = Vec::new();
     for (expected, samples) in [(true, matches), (false, misses)] {
-        let found = case.finds(&story_lines(samples));
+        let found = case.finds(&story_lines(samples), stop)?;
         results.extend(samples.iter().zip(found).map(|(story, matched)| result(story, Some(expected), matched)));
     }
     let passed = results.iter().filter(|result| result.ok).count();
-    TestAnswer { failed: results.len().saturating_sub(passed), passed, results }
+    Some(TestAnswer { failed: results.len().saturating_sub(passed), passed, results })
 }
 
-/// Tries a correlation on these events as one story. Blocking.
-pub(crate) fn tried(case: &Case, events: &[serde_json::Value]) -> TestAnswer {
+/// Tries a correlation on these events as one story; nothing when it had to stop. Blocking.
+pub(crate) fn tried(case: &Case, events: &[serde_json::Value], stop: &Stop) -> Option<TestAnswer> {
     let story: Vec<String> = events.iter().map(ToString::to_string).collect();
-    let found = case.finds(std::slice::from_ref(&story)).first().copied().unwrap_or(false);
-    TestAnswer { results: vec![result(&story.join("\n"), None, found)], passed: 0, failed: 0 }
+    let found = case.finds(std::slice::from_ref(&story), stop)?.first().copied().unwrap_or(false);
+    Some(TestAnswer { results: vec![result(&story.join("\n"), None, found)], passed: 0, failed: 0 })
 }
 
 fn result(story: &str, expected: Option<bool>, matched: bool) -> TestResult {

@@ -9,6 +9,7 @@ use axum::{
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
+use shieldops_bus::Stop;
 use shieldops_detect::{RuleSource, Why, WhySelection};
 use shieldops_identity::Permission;
 use shieldops_ingest::normalise;
@@ -23,6 +24,7 @@ use utoipa::ToSchema;
 
 use super::{
     blocking,
+    trying::trying,
     view::{self, Subject},
 };
 use crate::{App, Problem, auth::Caller, page::Body};
@@ -124,10 +126,11 @@ pub(crate) async fn explain(
     let (mut seen, at) = (seen, at);
     book.fit(&mut seen.log_source);
     if let Some(case) = subject.case.clone() {
-        let correlated = move || correlated::answer(&subject, &case, seen, state);
-        return Ok(Json(blocking(correlated).await?));
+        let correlated = move |stop: &Stop| correlated::answer((&subject, &case), seen, state, stop);
+        return Ok(Json(trying(caller.scope.tenant(), correlated).await?));
     }
-    Ok(Json(blocking(move || answer(&subject, seen, at, (state, &held))).await?))
+    let work = move |_: &Stop| Some(answer(&subject, seen, at, (state, &held)));
+    Ok(Json(trying(caller.scope.tenant(), work).await?))
 }
 
 async fn event(app: &App, caller: &Caller, body: ExplainBody) -> Result<(Normalised, Timestamp), Problem> {

@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
+use shieldops_bus::Stop;
 use shieldops_model::Timestamp;
 use shieldops_pipeline::Neighbours;
 use shieldops_store::{
@@ -18,6 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     TestAnswer, blocking,
     diff::{DiffLine, lines, unified},
+    trying::trying,
 };
 use crate::{
     App, List, Problem,
@@ -99,15 +101,18 @@ pub(crate) async fn show(
     let version = versions::find(&mut reader, &id, number).await?.ok_or_else(Problem::not_found)?;
     let neighbours = Neighbours::read(&mut reader, &app.pipeline.content).await?;
     drop(reader);
-    let shown = move || {
+    let shown = move |stop: &Stop| {
         let written = &version.written;
         let samples = (written.matches.as_slice(), written.misses.as_slice());
-        let tests = neighbours.rule(&written.text).0.map(|own| TestAnswer::of_own(&own, &neighbours, samples));
+        let tests = match neighbours.rule(&written.text).0 {
+            Some(own) => TestAnswer::of_own(&own, &neighbours, samples, stop)?,
+            None => TestAnswer::none(),
+        };
         let view = VersionView::new(&row, &version);
         let (text, matches, miss) = (version.written.text, version.written.matches, version.written.misses);
-        VersionDetail { version: view, text, matches, miss, tests: tests.unwrap_or_else(TestAnswer::none) }
+        Some(VersionDetail { version: view, text, matches, miss, tests })
     };
-    Ok(Json(blocking(shown).await?))
+    Ok(Json(trying(caller.scope.tenant(), shown).await?))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use shieldops_bus::Stop;
 use shieldops_detect::{Diagnostic, DiagnosticSeverity, Rule};
 use shieldops_model::{Code, Reason};
 use shieldops_pipeline::{Content, Neighbours};
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::{
     TestAnswer, blocking, detail,
+    trying::trying,
     view::{DiagnosticView, RuleDetail},
 };
 use crate::{
@@ -123,20 +125,23 @@ pub(crate) async fn check(
 ) -> Result<Json<CheckAnswer>, Problem> {
     body.bounded()?;
     let neighbours = Neighbours::read(&mut caller.scope.read().await?, &app.pipeline.content).await?;
-    let checked = move || {
+    let checked = move |stop: &Stop| {
         let (own, said) = neighbours.rule(&body.text);
         let own = own.filter(|own| own.usable);
-        let tests = own.as_ref().map(|own| TestAnswer::of_own(own, &neighbours, (&body.matches, &body.miss)));
+        let tests = match &own {
+            Some(own) => TestAnswer::of_own(own, &neighbours, (&body.matches, &body.miss), stop)?,
+            None => TestAnswer::none(),
+        };
         let rule = own.map(|own| own.rule);
-        CheckAnswer {
+        Some(CheckAnswer {
             rule_id: rule.as_ref().map(|rule| rule.id.clone()),
             title: rule.as_ref().map(|rule| rule.title.clone()),
             version: rule.map(|rule| rule.version),
             diagnostics: said.iter().take(SAID).map(DiagnosticView::from).collect(),
-            tests: tests.unwrap_or_else(TestAnswer::none),
-        }
+            tests,
+        })
     };
-    Ok(Json(blocking(checked).await?))
+    Ok(Json(trying(caller.scope.tenant(), checked).await?))
 }
 
 /// Makes a rule of the tenant, as a draft. With the id of a rule that everybody has, it is to stand in for that one.

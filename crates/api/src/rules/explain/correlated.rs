@@ -1,5 +1,6 @@
 //! What one event is to a correlation: which of its rules find it, and in which group it counts.
 
+use shieldops_bus::Stop;
 use shieldops_detect::{CorrelationCondition, RuleSet, RuleSource};
 use shieldops_model::Normalised;
 use shieldops_pipeline::Case;
@@ -11,13 +12,21 @@ use crate::rules::view::Subject;
 /// Rules that are asked.
 const RULES: usize = 100;
 
-/// Each of its rules stands as a selection. Blocking.
-pub(super) fn answer(subject: &Subject, case: &Case, seen: Normalised, state: RuleState) -> Explanation {
+/// Each of its rules stands as a selection; nothing when it had to stop. Blocking.
+pub(super) fn answer(
+    (subject, case): (&Subject, &Case),
+    seen: Normalised,
+    state: RuleState,
+    stop: &Stop,
+) -> Option<Explanation> {
     let line = seen.flat.as_bytes();
     let mut selections = Vec::new();
     let mut sees: Option<RuleSource> = None;
     let mut left_out = case.rules().len().saturating_sub(RULES);
     for rule in case.rules().iter().take(RULES) {
+        if stop.is_due() {
+            return None;
+        }
         let why = rule.why_with(case.options(), &seen.log_source, line);
         if why.log_source {
             sees.get_or_insert_with(|| rule.log_source.clone());
@@ -28,9 +37,9 @@ pub(super) fn answer(subject: &Subject, case: &Case, seen: Normalised, state: Ru
         selections.push(Asked { name: rule.title.clone(), matched: why.matched, items });
     }
     let matched = selections.iter().any(|one| one.matched);
-    let alone = case.finds(&[vec![seen.flat.clone()]]).first().copied().unwrap_or(false);
+    let alone = case.finds(&[vec![seen.flat.clone()]], stop)?.first().copied().unwrap_or(false);
     let rule = sees.clone().unwrap_or_else(|| subject.rule.log_source.clone());
-    Explanation {
+    Some(Explanation {
         matched,
         summary: summary(subject, case, &selections, (&seen, alone)),
         log_source: LogSources { matches: sees.is_some(), rule, event: seen.log_source.clone() },
@@ -40,7 +49,7 @@ pub(super) fn answer(subject: &Subject, case: &Case, seen: Normalised, state: Ru
         excepted_by: None,
         left_out,
         event: seen.flat,
-    }
+    })
 }
 
 fn summary(subject: &Subject, case: &Case, asked: &[Asked], (seen, alone): (&Normalised, bool)) -> String {
