@@ -127,14 +127,19 @@ impl Engine {
             }
             // What was never tried comes first: one that fails each time holds up no other.
             actions.sort_by_key(|id| self.lanes.tries.last(id));
-            let (engine, stop) = (Arc::clone(self), stop.clone());
             // On the heap: an undo is a long way down.
-            opened.push(self.lanes.tasks.spawn(Box::pin(async move { engine.drive(target, actions, &stop).await })));
+            let lane = Box::pin(Arc::clone(self).drive(target, actions, stop.clone()));
+            opened.push(self.lanes.tasks.spawn(lane));
         }
         Ok(opened)
     }
 
-    async fn drive(&self, target: TargetId, actions: Vec<ActionId>, stop: &CancellationToken) -> Result<(), Error> {
+    async fn drive(
+        self: Arc<Self>,
+        target: TargetId,
+        actions: Vec<ActionId>,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
         let _busy = Busy(&self.lanes, target);
         let Ok(_room) = self.lanes.room.acquire().await else { return Ok(()) };
         for id in actions {

@@ -16,8 +16,8 @@ use crate::{
     engine::{Ready, action_entry, door, entry, removes_orphan},
     plan::{plan_hash, rows, word},
 };
-use turn::Turn;
 pub(crate) use resume::last_sign;
+use turn::Turn;
 pub(crate) use turn::reads;
 
 /// What reading back said.
@@ -68,7 +68,8 @@ impl Engine {
             Ok(ready) => ready,
             Err(error) => return self.give_up(plan, &error).await,
         };
-        if resumed { self.go_on_with(plan, &ready).await } else { self.begin(plan, &ready).await }
+        // On the heap: a run is a long way down.
+        if resumed { Box::pin(self.go_on_with(plan, &ready)).await } else { Box::pin(self.begin(plan, &ready)).await }
     }
 
     /// Begins a run, if policy still says so.
