@@ -158,7 +158,7 @@ impl Engine {
         let (over, now) = (plan.over(), self.now());
         for action in &mut plan.actions {
             action.state = if over.is_some() { ActionState::Skipped } else { ActionState::Planned };
-            action.detail = over.clone();
+            action.detail.clone_from(&over);
             action.updated_at = now;
         }
         Ok(plan)

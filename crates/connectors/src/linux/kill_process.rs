@@ -280,8 +280,8 @@ impl Capability for KillProcess {
 
     fn holds(&self, observed: &State, wanted: &State) -> bool {
         // Somebody else may have the number by now. One that runs another program since is still the same process.
-        let meant = |there: &Identity| wanted.identity.as_ref().is_some_and(|wanted| wanted.is_same_process(there));
-        let gone = wanted.identity.is_some() && !observed.identity.as_ref().is_some_and(meant);
+        let other = |wanted: &Identity| observed.identity.as_ref().is_none_or(|there| !wanted.is_same_process(there));
+        let gone = wanted.identity.as_ref().is_some_and(other);
         observed == wanted || (!wanted.runs && gone)
     }
 

@@ -68,7 +68,7 @@ fn fields(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
 /// A key whose numbers are written with zeros before them is the same key: sshd takes them away, and so do we.
 fn plain(bytes: Vec<u8>) -> Vec<u8> {
     let Some(fields) = fields(&bytes) else { return bytes };
-    if !fields.first().is_some_and(|kind| matches!(*kind, b"ssh-rsa" | b"ssh-dss")) {
+    if fields.first().is_none_or(|kind| !matches!(*kind, b"ssh-rsa" | b"ssh-dss")) {
         return bytes;
     }
     let mut made = Vec::with_capacity(bytes.len());
