@@ -90,7 +90,8 @@ impl Lines {
     /// Whether these are lines of `from`, each in force or not: a change of several files that ended half-way.
     pub(super) fn between(&self, from: &Self) -> bool {
         let names = |lines: &Self| {
-            let mut names: Vec<_> = lines.copies.iter().map(|copy| (copy.path.clone(), copy.line_sha256.clone())).collect();
+            let mut names: Vec<_> =
+                lines.copies.iter().map(|copy| (copy.path.clone(), copy.line_sha256.clone())).collect();
             names.sort();
             names
         };
@@ -257,7 +258,7 @@ mod tests {
     fn a_line_that_is_no_text_or_is_long_goes_out_of_force_too_and_comes_back() {
         let key: &[u8] = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0FYBq9xJ7n";
         let which = Which::Key(keys::fingerprint(key).unwrap());
-        for comment in [&b" caf\xe9"[..], &[b' '; 40_000], b"\0\xff", b" plain"] {
+        for comment in [&b" caf\xe9"[..], &b" ".repeat(40_000)[..], b"\0\xff", b" plain"] {
             let text = [b"# first\n", key, comment, b"\nlast"].concat();
             let gone = rewritten(&text, &which, MARKER, "act_1", |_| Some(false));
             assert!(!gone.split(|byte| *byte == b'\n').any(|line| which.is(line)), "{comment:?}");

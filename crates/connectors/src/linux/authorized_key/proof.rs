@@ -48,7 +48,7 @@ impl Proving for RemoveAuthorizedKey {
         ];
         for path in FILES {
             if draw.below(4) > 0 {
-                make.push(Thing::file(path, &text(draw), 0o600, USER, 1_600_000_000 + draw.below(9_999)));
+                make.push(Thing::file(path, text(draw), 0o600, USER, 1_600_000_000 + draw.below(9_999)));
             }
         }
         // There is at least one to be removed.

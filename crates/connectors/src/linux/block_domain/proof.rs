@@ -22,7 +22,7 @@ fn file(draw: &mut Draw, mtime_s: u64) -> Thing {
     let lines: Vec<&str> = (0..draw.below(6)).filter_map(|_| draw.pick(&LINES).copied()).collect();
     let end = if draw.below(4) == 0 { "" } else { "\n" };
     let mode = if draw.coin() { 0o644 } else { 0o600 };
-    Thing::file("/etc/hosts", &format!("{}{end}", lines.join("\n")), mode, 0, mtime_s)
+    Thing::file("/etc/hosts", format!("{}{end}", lines.join("\n")), mode, 0, mtime_s)
 }
 
 #[async_trait]

@@ -19,7 +19,7 @@ fn file(draw: &mut Draw, last: &str) -> Thing {
         format!("{user}:{password}:{}:0:99999:7::{day}:", 19_000 + draw.below(900))
     });
     let lines: Vec<String> = std::iter::once("root:*:19700:0:99999:7:::".to_owned()).chain(lines).collect();
-    Thing::file("/etc/shadow", &format!("{}{last}", lines.join("\n")), 0o640, 0, 1_600_000_000 + draw.below(9_999))
+    Thing::file("/etc/shadow", format!("{}{last}", lines.join("\n")), 0o640, 0, 1_600_000_000 + draw.below(9_999))
 }
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl Proving for DisableUser {
         let user = staged::text(params, "user");
         let line = format!("{user}:$6$another:20000:0:99999:7::{}:\n", draw.below(99_999) + 2);
         let make =
-            vec![Thing::file("/etc/shadow", &format!("root:*:19700:0:99999:7:::\n{line}"), 0o640, 0, 1_650_000_000)];
+            vec![Thing::file("/etc/shadow", format!("root:*:19700:0:99999:7:::\n{line}"), 0o640, 0, 1_650_000_000)];
         self.linux.stage(target, &[], make).await
     }
 }
