@@ -63,14 +63,13 @@ impl Engine {
                 continue;
             }
             let mut action = action.clone();
-            let end = match against {
-                Some(why) => reverting(why),
-                None => {
-                    let wanted = self.wanted(&action, ready).await?;
-                    let turn = Turn { plan, ready, evaluation, fresh: false };
-                    let end = End { state: ActionState::Verified, detail: None, side: "to" };
-                    self.secure(&turn, &action, &wanted, end).await?
-                }
+            let end = if let Some(why) = against {
+                reverting(why)
+            } else {
+                let wanted = self.wanted(&action, ready).await?;
+                let turn = Turn { plan, ready, evaluation, fresh: false };
+                let end = End { state: ActionState::Verified, detail: None, side: "to" };
+                self.secure(&turn, &action, &wanted, end).await?
             };
             self.outcome(plan, &mut action, ready, end).await?;
         }
