@@ -110,13 +110,12 @@ fn behind_a_proxy_that_nobody_declared_no_address_is_blocked_and_where_people_wo
         let reply = Caller::nobody(site.url()).call_with("POST", "/api/v1/session", &forged, Some(&login));
         let session = Caller::session(site.url(), &reply);
         let host = json!({"kind": "linux_host", "name": "sim/web", "environment": "staging"});
-        let once = |key| [forged[0], ("idempotency-key", key)];
-        session.call_with("POST", "/api/v1/targets", &once("target"), Some(&host)).ok();
+        session.call_with("POST", "/api/v1/targets", &[forged[0], ("idempotency-key", "target")], Some(&host)).ok();
         let denies = |address: &str| {
             let target = json!({"kind": "linux_host", "name": "sim/web"});
             let action = json!({"capability": "linux.block_ip", "target": target, "params": {"address": address}});
             let plan = json!({"title": "Block it", "why": "it attacks", "actions": [action]});
-            session.call_with("POST", "/api/v1/plans", &once(address), Some(&plan)).json()["decision"]["denies"]
+            session.call_with("POST", "/api/v1/plans", &[forged[0], ("idempotency-key", address)], Some(&plan)).json()["decision"]["denies"]
                 .to_string()
         };
         assert_eq!(denies("198.51.100.9").contains("operator_unknown"), !known, "{env:?}");
