@@ -293,8 +293,7 @@ pub(crate) async fn remove(
     }
     let deadline = Some(now.plus(grace));
     let schedule = TenantChange::ScheduleDeletion;
-    let tenant =
-        tenants::change_state(&mut tx, tenant.id, schedule, &params.reason, deadline, expected, now).await?;
+    let tenant = tenants::change_state(&mut tx, tenant.id, schedule, &params.reason, deadline, expected, now).await?;
     tx.commit(now).await?;
     tell(&app, now).await;
     Ok(Json(Deletion { tenant, undone, cannot_be_undone }))

@@ -48,7 +48,7 @@ async fn admin_of(store: &Store, tenant: TenantId, job: Job) -> Result<User, Ide
     if let Some((user, _)) = store.find_login(tenant, permission::ADMIN).await? {
         return Ok(user);
     }
-    let scope = store.job(tenant, Job::Cli)?;
+    let scope = store.job(tenant, job)?;
     match create(&scope, &Rights::of_host(), permission::ADMIN, permission::ADMIN, None).await {
         Ok(user) => Ok(user),
         // Another process was quicker.

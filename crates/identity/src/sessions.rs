@@ -291,7 +291,8 @@ pub(crate) async fn open(
     let mut tx = scope.begin().await?;
     people::create_session(&mut tx, session, &credential, now).await?;
     people::signed_in(&mut tx, person.id, now).await?;
-    let body = serde_json::json!({"client_addr": from.addr, "user_agent": credential.user_agent, "confirmed_with": with});
+    let body =
+        serde_json::json!({"client_addr": from.addr, "user_agent": credential.user_agent, "confirmed_with": with});
     tx.record("session.opened", &[&session, &person.id], body)?;
     tx.commit(now).await?;
     Ok(SignedIn { session, user: person.id, secret, expires_at, tenant: tenant.slug.clone() })

@@ -141,7 +141,8 @@ mod tests {
         let many = all(now - week..now).bounded(now);
         assert!(many.counts.len() <= 7 * 24 + 1 + 60, "{}", many.counts.len());
         let (events, late) = many.counts.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        assert_eq!((events, late), (2 * week as u64, week as u64));
+        let week = week.cast_unsigned();
+        assert_eq!((events, late), (2 * week, week));
         assert_eq!(many.counts.get(&("a", now - 60)), Some(&(2, 1)), "the last hour by minutes");
     }
 }

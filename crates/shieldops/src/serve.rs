@@ -59,12 +59,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Store::open(&settings.store(demo), Arc::clone(&clock)).await?;
     let tenant = store.first().await?;
-    if demo && !tenant.demo {
-        bail!(
-            "--demo: {} holds a real tenant; the demonstration wants a data directory of its own",
-            settings.data_dir.display()
-        );
-    }
+    check_demo(demo, &tenant, &settings)?;
     let (presence, tasks, stop) = (Presence::begin(&store).await?, TaskTracker::new(), CancellationToken::new());
     let bus = settings.roles.owns_bus().then(|| open_bus(&settings, &store)).transpose()?;
     let pipeline = pipeline(&settings, &store, bus).await?;
@@ -126,6 +121,15 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     }
     stop.cancel();
     drain(&pipeline, &tasks, &tenants, (presence, &linux)).await
+}
+
+/// Nothing recorded goes among what is real.
+fn check_demo(demo: bool, tenant: &Tenant, settings: &Settings) -> anyhow::Result<()> {
+    if demo && !tenant.demo {
+        let dir = settings.data_dir.display();
+        bail!("--demo: {dir} holds a real tenant; the demonstration wants a data directory of its own");
+    }
+    Ok(())
 }
 
 /// Says that this process lives, until its work has ended.

@@ -26,10 +26,10 @@ mod jobs;
 mod leases;
 #[path = "it/lists.rs"]
 mod lists;
-#[path = "it/living.rs"]
-mod living;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/living.rs"]
+mod living;
 #[path = "it/machines.rs"]
 mod machines;
 #[path = "it/members.rs"]

@@ -256,8 +256,7 @@ mod tests {
         let mut padded = Padded::new();
         padded.fill(|bytes| bytes.resize(LINE, b'a'));
         let bytes = padded.view().bytes();
-        let once =
-            time(&mut || assert_eq!(std::hint::black_box(bytes).iter().filter(|byte| **byte == b'b').count(), 0));
+        let once = time(&mut || assert!(std::hint::black_box(bytes).iter().all(|byte| *byte != b'b')));
         let almost = [vec![b'a'; 20_000], vec![b'b']].concat();
         for needle in [Needle::new(&almost, u32::from), Needle::cased(&almost, u32::from)] {
             let needle = needle.unwrap();

@@ -3640,6 +3640,7 @@ export interface components {
             at: components["schemas"]["Timestamp"];
             /** @description The approver's own address, which no plan may cut off. */
             client_addr?: string | null;
+            confirmed?: components["schemas"]["Confirmation"] | null;
             id: components["schemas"]["Id_apr"];
             /** @description The hash that was approved. */
             plan_hash: string;
@@ -3821,6 +3822,16 @@ export interface components {
             /** @description The fragment of the admin link. */
             secret: string;
         };
+        /** @description The last proof that a session was given. */
+        Confirmation: {
+            at: components["schemas"]["Timestamp"];
+            with: components["schemas"]["ConfirmedWith"];
+        };
+        /**
+         * @description What somebody proved with who they are.
+         * @enum {string}
+         */
+        ConfirmedWith: "password" | "totp" | "passkey" | "recovery_code" | "second_factor";
         /** @description How the server reaches the target, and whether the action could cut that way. Computed, never taken from a caller. */
         ControlPath: {
             /** @description The effect could cut the way that its own verify and undo need. */
@@ -4237,6 +4248,8 @@ export interface components {
             id: components["schemas"]["Id_gch"];
             kind: components["schemas"]["GateChangeKind"];
             reason: string;
+            replaced_by?: components["schemas"]["Id_gch"] | null;
+            replaces?: components["schemas"]["Id_gch"] | null;
             state: components["schemas"]["GateChangeState"];
             /** @description What would change: the id of a target, or the environment and capability. */
             subject: string;
@@ -5179,6 +5192,8 @@ export interface components {
                 id: components["schemas"]["Id_gch"];
                 kind: components["schemas"]["GateChangeKind"];
                 reason: string;
+                replaced_by?: components["schemas"]["Id_gch"] | null;
+                replaces?: components["schemas"]["Id_gch"] | null;
                 state: components["schemas"]["GateChangeState"];
                 /** @description What would change: the id of a target, or the environment and capability. */
                 subject: string;
@@ -5681,12 +5696,11 @@ export interface components {
         List_Session: {
             items: {
                 client_addr?: string | null;
+                confirmed?: components["schemas"]["Confirmation"] | null;
                 created_at: components["schemas"]["Timestamp"];
                 expires_at?: components["schemas"]["Timestamp"] | null;
                 id: components["schemas"]["Id_ses"];
                 last_used_at?: components["schemas"]["Timestamp"] | null;
-                /** @description Opened with a second factor or a passkey. */
-                strong: boolean;
                 /** @description The tenant it was opened in. */
                 tenant_slug: string;
                 user_agent?: string | null;
@@ -5962,6 +5976,7 @@ export interface components {
             totals: components["schemas"]["Totals"];
         };
         Me: {
+            confirmed?: components["schemas"]["Confirmation"] | null;
             /** @description Send it as `Shieldops-Csrf` with every change; absent for tokens, which need none. */
             csrf?: string | null;
             /** @description The environments that one's custom role is limited to; absent for all. */
@@ -5973,14 +5988,11 @@ export interface components {
             permissions: string[];
             session_expires_at?: components["schemas"]["Timestamp"] | null;
             session_id?: components["schemas"]["Id_ses"] | null;
-            /** @description Whether the session was opened with a second factor. */
-            strong: boolean;
             /** @description The tenant that this request is about. */
             tenant: components["schemas"]["MeTenant"];
             /** @description Every tenant that one may name in `Shieldops-Tenant`, the last used first. */
             tenants: components["schemas"]["MeMembership"][];
             user: components["schemas"]["MeUser"];
-            verified_at?: components["schemas"]["Timestamp"] | null;
             version: string;
         };
         MeMembership: {
@@ -6009,7 +6021,10 @@ export interface components {
             into: components["schemas"]["Id_inc"];
             reason: string;
         };
-        /** @enum {string} */
+        /**
+         * @description What a half-done sign-in can be finished with.
+         * @enum {string}
+         */
         Method: "totp" | "passkey" | "recovery_code";
         Minute: {
             at: components["schemas"]["Timestamp"];
@@ -6303,7 +6318,7 @@ export interface components {
              */
             notify: string[];
             /**
-             * @description A vote counts only from a browser session that proved itself by a second factor in the last 5 minutes.
+             * @description A vote counts only from a browser session that gave a passkey or a code of an authenticator app in the last 5 minutes.
              * @default false
              */
             strong_session: boolean;
@@ -6398,6 +6413,7 @@ export interface components {
             by: components["schemas"]["Id_usr"];
             /** @description Their own address, which no plan may cut off. */
             client_addr?: string | null;
+            confirmed?: components["schemas"]["Confirmation"] | null;
             name: string;
             reason: string;
         };

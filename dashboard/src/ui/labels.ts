@@ -1,5 +1,14 @@
 /** What states, verdicts and kinds are called, and what they mean. */
-import type { ActionState, AlertStatus, Confirmation, EntityKind, IncidentStatus, Phase, PlanState, Verdict } from '@/api/types'
+import type {
+  ActionState,
+  AlertStatus,
+  Confirmation,
+  EntityKind,
+  IncidentStatus,
+  Phase,
+  PlanState,
+  Verdict,
+} from '@/api/types'
 import { words } from './format'
 
 export const VERDICTS: { id: Verdict; label: string; hint: string }[] = [

@@ -99,7 +99,8 @@ fn matched(on: &dyn Ground) -> Option<String> {
     let by_client = |line: &str| {
         let line = line.trim().to_ascii_lowercase();
         let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
-        let criteria = ["address", "host", "invalid-user", "localaddress", "localnetwork", "localport", "rdomain", "version"];
+        let criteria =
+            ["address", "host", "invalid-user", "localaddress", "localnetwork", "localport", "rdomain", "version"];
         words.next() == Some("match") && words.any(|word| criteria.contains(&word))
     };
     let found = paths.into_iter().find(|path| {

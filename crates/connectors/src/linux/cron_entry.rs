@@ -183,7 +183,8 @@ impl Job for Marks {
             places.extend(paths.filter(|path| check_crontab(path).is_ok()).map(|path| place(&path)));
         }
         // An entry is named as text: what is none was never ours.
-        let text = |(path, action, line): (String, String, Vec<u8>)| Some((path, action, String::from_utf8(line).ok()?));
+        let text =
+            |(path, action, line): (String, String, Vec<u8>)| Some((path, action, String::from_utf8(line).ok()?));
         Ok(lines::marked(on, &places).into_iter().filter_map(text).collect())
     }
 }

@@ -186,8 +186,7 @@ async fn alerted(scope: &TenantScope, format: &str, unchecked: bool) -> Incident
 
 /// Any 32 bytes that are its own.
 fn hash_of(id: AlertId) -> String {
-    let text: String = id.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    text.repeat(2).chars().take(64).collect()
+    hex::encode(id.to_bytes()).repeat(2).chars().take(64).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -173,9 +173,9 @@ fn what_a_rule_says_about_itself_is_bounded() {
 #[test]
 fn conditions_documents_and_aliases_do_not_multiply() {
     let many = vec!["1 of s*"; 20_000].join(", ");
-    let selections: String = (0..2_000).map(|number| format!("s{number}: {{f: e{number}}}\n")).collect();
+    let selections = (0..2_000).map(|number| format!("s{number}: {{f: e{number}}}\n")).collect::<Vec<_>>().concat();
     assert_eq!(refused(&format!("{selections}condition: [{many}]")), "condition-too-long");
-    let values: String = (0..20_000).map(|number| format!("      - value{number}\n")).collect();
+    let values = (0..20_000).map(|number| format!("      - value{number}\n")).collect::<Vec<_>>().concat();
     let global = format!(
         "action: global\ntitle: g\nlevel: low\nlogsource: {{product: linux}}\ndetection:\n  s:\n    f|contains:\n{values}  condition: s\n"
     );
@@ -224,7 +224,7 @@ fn lists_that_refer_to_lists_are_compared_in_far_less_than_every_pair() {
         let rule = format!("sel: {{f|{modifiers}: g}}\ncondition: sel");
         assert_eq!(check(&rule, &[&wide, &long]), "..", "{modifiers}");
     }
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
     let wide = format!("{{\"f\":[{}],\"g\":[{},\"a59999\"]}}", list("a"), list("b"));
     assert_eq!(check("sel: {f|fieldref: g}\ncondition: sel", &[&wide]), "x");
 }

@@ -12,8 +12,8 @@ use shieldops_model::{
 };
 use shieldops_policy::{GateSettings, ProtectedEntry};
 use shieldops_store::{
-    Actor, Job, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox, peers,
-    people, plans, targets,
+    Actor, Job, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox,
+    peers, people, plans, targets,
 };
 
 use crate::{Lifelines, Outcomes, Surroundings};

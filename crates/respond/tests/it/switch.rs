@@ -14,7 +14,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shieldops_model::{
-    Action, Confirmation, ConfirmedWith, ControlPath, Environment, FixedClock, Id, Plan, ProposedAction, Target, Timestamp,
+    Action, Confirmation, ConfirmedWith, ControlPath, Environment, FixedClock, Id, Plan, ProposedAction, Target,
+    Timestamp,
 };
 use shieldops_policy::{Facts, GateSettings, Policy};
 use shieldops_respond::{

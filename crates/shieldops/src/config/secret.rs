@@ -23,8 +23,7 @@ impl DatabaseUrl {
     pub(crate) fn host(&self) -> Option<String> {
         let (_, rest) = self.0.split_once("://")?;
         let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-        let named =
-            parameters.split('&').filter_map(|it| it.strip_prefix("hostaddr=").or(it.strip_prefix("host="))).next();
+        let named = parameters.split('&').find_map(|it| it.strip_prefix("hostaddr=").or(it.strip_prefix("host=")));
         let server = before.split('/').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
         let host = match server.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),

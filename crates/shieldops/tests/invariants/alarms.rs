@@ -17,8 +17,7 @@ struct Strong {
 }
 
 impl Strong {
-    /// Gives a person an authenticator app, and signs in again with one of the recovery codes: no code is used twice, and
-    /// nothing waits for the next.
+    /// Gives a person an authenticator app, whose first code is the proof.
     fn of(server: &Server, name: &str) -> Self {
         let login = json!({"name": name, "password": PASSWORD}).to_string();
         let first = Self::with(server, server.cookie("/api/v1/session", &login).unwrap());

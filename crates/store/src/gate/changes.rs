@@ -130,7 +130,7 @@ pub async fn ask(tx: &mut Tx, new: New, now: Timestamp) -> Result<Change> {
     }
     let actor = tx.scope().actor().clone();
     let change = Change {
-        id: id::mint(now, &mut rand::rng()),
+        id,
         kind: new.kind,
         subject: new.subject,
         state: State::Pending,

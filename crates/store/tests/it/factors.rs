@@ -6,13 +6,15 @@ use shieldops_model::{Clock as _, Confirmation, ConfirmedWith, UserId};
 use shieldops_store::{
     Ceremony, StoreError, TenantScope,
     factors::{self, Factor, FactorKind},
-    memberships, sessions,
+    memberships,
+    people::NewCredential,
+    sessions,
 };
 
 use crate::{
     principals::principal,
     support::{World, world},
-    tenancy::{fresh, kinds, person, session, tenant},
+    tenancy::{fresh, kinds, person, session, session_of, tenant},
 };
 
 fn factor(world: &World, kind: FactorKind, body: &str) -> Factor {
@@ -237,6 +239,7 @@ async fn sessions_of_a_release_that_kept_no_method_work_on_and_vote_on_nothing_c
         tx.commit(at).await.unwrap();
         assert_eq!(principal(&world, hash, None).await.confirmed, Some(fresh));
     }
+    assert!(world.verify(&[]).await.ok);
 }
 
 #[tokio::test]

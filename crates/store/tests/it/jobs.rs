@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{Clock as _, JobId, id};
+use shieldops_model::{JobId, id};
 use shieldops_store::{Job, TenantScope, jobs, jobs::BulkJob};
 
 use crate::support::{open, world};

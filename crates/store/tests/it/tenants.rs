@@ -35,7 +35,12 @@ async fn invariant_10_a_scope_reads_and_changes_nothing_of_another_tenant() {
     assert!(alerts::list(&mut reader, &alerts::Filter::default(), &page).await.unwrap().items.is_empty());
     assert!(alerts::find(&mut reader, alert.id).await.unwrap().is_none());
     assert!(alerts::of_incident(&mut reader, incident.id).await.unwrap().is_empty());
-    assert!(alerts::of_fingerprint(&mut reader, [1; 32], (Timestamp::from_secs(0), world.clock.now())).await.unwrap().is_empty());
+    assert!(
+        alerts::of_fingerprint(&mut reader, [1; 32], (Timestamp::from_secs(0), world.clock.now()))
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(incidents::list(&mut reader, &incidents::Filter::default(), &page).await.unwrap().items.is_empty());
     assert!(incidents::find(&mut reader, incident.id).await.unwrap().is_none());
     assert!(incidents::due(&mut reader, world.clock.now()).await.unwrap().is_empty());

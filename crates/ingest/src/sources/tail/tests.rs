@@ -1,6 +1,6 @@
 //! Rotation as it happens: the writer goes on in the old file for a while, or much was rotated while nobody looked.
 
-use std::{collections::HashMap, fs, io::Write as _, sync::Mutex, time::SystemTime};
+use std::{collections::HashMap, fs, io::Write as _, sync::Mutex};
 
 use async_trait::async_trait;
 
@@ -9,7 +9,7 @@ use crate::sources::SinkError;
 
 #[derive(Default)]
 struct Lines {
-    lines: Mutex<Vec<String>>,
+    taken: Mutex<Vec<String>>,
     marks: Mutex<HashMap<String, u64>>,
     places: Mutex<HashMap<String, String>>,
 }
@@ -23,7 +23,7 @@ impl Sink for Lines {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        self.lines.lock().unwrap().extend(text.lines().map(str::to_owned));
+        self.taken.lock().unwrap().extend(text.lines().map(str::to_owned));
         Ok(())
     }
 
@@ -66,14 +66,15 @@ impl World {
     /// Rotates as of so many minutes ago.
     fn rotate(&self, to: &str, minutes: u64) {
         let (from, to) = (self.dir.path().join("a.log"), self.dir.path().join(to));
-        let when = SystemTime::now().checked_sub(Duration::from_secs(60 * minutes)).unwrap();
+        let now = fs::metadata(&from).unwrap().modified().unwrap();
+        let when = now.checked_sub(Duration::from_secs(60 * minutes)).unwrap();
         fs::File::options().append(true).open(&from).unwrap().set_modified(when).unwrap();
         fs::rename(from, to).unwrap();
     }
 
     async fn look(&mut self) -> Vec<String> {
         self.tail.follow(&mut self.file, &*self.lines, &CancellationToken::new()).await.unwrap();
-        self.lines.lines.lock().unwrap().clone()
+        self.lines.taken.lock().unwrap().clone()
     }
 
     fn restart(&mut self) {

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use shieldops_model::{EventId, IncidentStatus, Plan, Severity, Timestamp};
-use shieldops_policy::{
-    AddressSource, Autonomy, GateSettings, Lowered, ProtectedEntry, ProtectedKind, StandingGrant,
-};
+use shieldops_policy::{AddressSource, Autonomy, GateSettings, Lowered, ProtectedEntry, ProtectedKind, StandingGrant};
 use shieldops_store::{
     Reader, StoreError, TenantScope, alerts, cited,
     gate::{self, Gate},

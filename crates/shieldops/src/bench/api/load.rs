@@ -174,12 +174,7 @@ pub(super) fn flood(
     Ok(sender()?.block_on(asking(server, connections, stop, shot)))
 }
 
-async fn asking(
-    server: &str,
-    connections: u32,
-    stop: &AtomicBool,
-    shot: &impl Fn(u32) -> Shot,
-) -> BTreeMap<u16, u32> {
+async fn asking(server: &str, connections: u32, stop: &AtomicBool, shot: &impl Fn(u32) -> Shot) -> BTreeMap<u16, u32> {
     let (next, all) = (Cell::new(0_u32), RefCell::new(BTreeMap::new()));
     let work = async || {
         let mut line = Line::to(server);
