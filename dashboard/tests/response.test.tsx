@@ -214,6 +214,7 @@ describe('the page of a plan', () => {
     const dialog = within(await screen.findByRole('dialog', { name: 'Confirm who you are' }))
     expect(await dialog.findByText(/add one in Settings, under Account/)).toBeVisible()
     expect(dialog.queryByLabelText('Password')).not.toBeInTheDocument()
+    await user.click(dialog.getByRole('button', { name: 'Close' }))
   })
 
   it('counts down to a run that nobody stopped, and a veto stops it with a reason', async () => {
