@@ -8,6 +8,7 @@ use shieldops_identity::{
     create_token,
     grants::{self, NewGrant},
     people::{self, invite, reset_link},
+    roles::{self, NewRole},
 };
 
 use crate::world::{HOME, PASSWORD, world};
@@ -29,6 +30,8 @@ async fn a_limited_key_makes_no_token_and_no_person_that_outlive_or_outreach_it(
     world.person("boss", "admin").await;
     let boss = world.as_person("boss").await;
     let until = world.now().plus(Duration::from_hours(1));
+    let reads = NewRole { name: "reads".into(), permissions: vec!["alert.read".into()], environments: None };
+    let reads = roles::create(&boss.scope, &boss.rights, reads).await.unwrap().id.to_string();
     let free = || key(&["key.write", "user.write", "alert.read"]);
     let limited = [
         NewKey { addresses: vec!["10.0.0.0/8".to_owned()], ..free() },
@@ -40,7 +43,7 @@ async fn a_limited_key_makes_no_token_and_no_person_that_outlive_or_outreach_it(
         let held = world.at(secret.expose(), None).await;
         let token = create_token(&held.scope, CredentialKind::Ingest, "web", None, None, None).await;
         assert!(matches!(token, Err(IdentityError::WiderThanOwn(_))), "{wanted:?}");
-        let invited = invite(&held.scope, &held.rights, "eve", "viewer").await;
+        let invited = invite(&held.scope, &held.rights, "eve", &reads).await;
         assert!(matches!(invited, Err(IdentityError::WiderThanOwn(_))), "{wanted:?}");
     }
     let ends = NewKey { expires_at: Some(until), ..free() };
@@ -48,12 +51,12 @@ async fn a_limited_key_makes_no_token_and_no_person_that_outlive_or_outreach_it(
     let held = world.at(secret.expose(), None).await;
     let (token, _) = create_token(&held.scope, CredentialKind::Ingest, "web", None, None, None).await.unwrap();
     assert_eq!(token.expires_at, Some(until));
-    let invited = invite(&held.scope, &held.rights, "eve", "viewer").await;
+    let invited = invite(&held.scope, &held.rights, "eve", &reads).await;
     assert!(matches!(invited, Err(IdentityError::WiderThanOwn(_))), "a person stays");
     let (_, secret) = api_keys::create(&boss.scope, &boss.rights, free()).await.unwrap();
     let held = world.at(secret.expose(), None).await;
     assert!(create_token(&held.scope, CredentialKind::Ingest, "web", None, None, None).await.is_ok());
-    assert!(invite(&held.scope, &held.rights, "eve", "viewer").await.is_ok());
+    assert!(invite(&held.scope, &held.rights, "eve", &reads).await.is_ok());
 }
 
 #[tokio::test]
@@ -61,7 +64,7 @@ async fn nobody_s_credentials_are_reset_through_a_grant() {
     let world = world().await;
     let parent = world.store.first().await.unwrap();
     let child = world.tenant("child", Some(parent.id)).await;
-    let eve = world.person_of(child.id, "eve", "viewer").await;
+    let eve = world.person_of(child.id, "eve", &reads).await;
     world.person_of(child.id, "owner", "admin").await;
     world.person("msp", "admin").await;
     let owner = world.as_person("owner").await;
