@@ -64,7 +64,7 @@ async fn nobody_s_credentials_are_reset_through_a_grant() {
     let world = world().await;
     let parent = world.store.first().await.unwrap();
     let child = world.tenant("child", Some(parent.id)).await;
-    let eve = world.person_of(child.id, "eve", &reads).await;
+    let eve = world.person_of(child.id, "eve", "viewer").await;
     world.person_of(child.id, "owner", "admin").await;
     world.person("msp", "admin").await;
     let owner = world.as_person("owner").await;
