@@ -225,5 +225,8 @@ def filter_failure(context, failure, case, response):
     # The answer of an earlier request with this key: nothing was looked at again.
     if failure.code == "ST201" and "idempotency-replayed" in response.headers:
         return False
+    # Refused for its version before its body was read.
+    if failure.code == "ST201" and response.status_code == 412:
+        return False
     # It was made right here after it had been generated as wrong.
     return not (failure.code == "ST201" and case.id in PREPARED)

@@ -19,6 +19,7 @@ pub(crate) use checkpoint::catch_up;
 use checkpoint::{Known, Locked};
 pub use export::{Export, export};
 pub use read::{ByActor, Entry, Filter, Trace, by_actor, list, of_subject, since};
+pub(crate) use verify::verify_log;
 pub use verify::{DirectoryReport, Uncovered, verify_database, verify_directory};
 
 use crate::{Result, Store, StoreError};

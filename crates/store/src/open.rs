@@ -20,7 +20,7 @@ use crate::{
     feed::Feed,
     here::OpenHere,
     keys::write_new,
-    ledger::{Chains, DirectoryReport, blocking, io, verify_database, verify_directory},
+    ledger::{Chains, DirectoryReport, blocking, io, verify_database, verify_directory, verify_log},
     principal::Known,
     relocate,
 };
@@ -137,6 +137,11 @@ impl Store {
             None => verify_directory(&self.inner.dir, &[]).await,
             Some(url) => verify_database(&self.inner.dir, url, &[]).await,
         }
+    }
+
+    /// Verifies the log of one tenant, as [`Self::verify`] does all of them.
+    pub async fn verify_log(&self, tenant: TenantId) -> Result<DirectoryReport> {
+        verify_log(&self.inner.dir, self.inner.url.as_deref(), tenant).await
     }
 
     pub fn data_dir(&self) -> &Path {

@@ -41,35 +41,52 @@ pub struct Uncovered {
     pub why: String,
 }
 
+/// What is proved: every log, or one; and the checkpoints kept elsewhere that must be met, as notes.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    only: Option<TenantId>,
+    outside: &'a [String],
+}
+
 /// Verifies every log of a data directory. `outside` are checkpoints kept elsewhere, as notes.
 ///
 /// # Errors
 /// When the directory cannot be read at all: that is neither sound nor tampered.
 pub async fn verify_directory(dir: &Path, outside: &[String]) -> Result<DirectoryReport> {
-    if here::is_open_here(dir) { in_place(dir, outside).await } else { on_a_copy(dir, outside).await }
+    let asked = Asked { only: None, outside };
+    if here::is_open_here(dir) { in_place(dir, asked).await } else { on_a_copy(dir, asked).await }
+}
+
+/// Verifies the log of one tenant beside a running server: the cost is of that log, however many others there are.
+pub(crate) async fn verify_log(dir: &Path, url: Option<&str>, tenant: TenantId) -> Result<DirectoryReport> {
+    let asked = Asked { only: Some(tenant), outside: &[] };
+    match url {
+        None => in_place(dir, asked).await,
+        Some(url) => in_database(dir, url, asked).await,
+    }
 }
 
 /// Through a connection of its own, whose empty cache reads what is on disk, and in one snapshot.
-async fn in_place(dir: &Path, outside: &[String]) -> Result<DirectoryReport> {
-    let before = files(dir, None).await?;
+async fn in_place(dir: &Path, asked: Asked<'_>) -> Result<DirectoryReport> {
+    let before = files(dir, asked.only, None).await?;
     let mut db = sqlite::beside(&dir.join("state.db"), "ro").await?;
     sqlx::query("BEGIN").execute(&mut db).await?;
     // The snapshot is of the first read.
     sqlx::query("SELECT count(*) FROM tenants").fetch_one(&mut db).await?;
-    let files = files(dir, Some(before)).await?;
-    let result = verify(&mut db, &files, outside).await;
+    let files = files(dir, asked.only, Some(before)).await?;
+    let result = verify(&mut db, &files, asked).await;
     db.close().await?;
     result
 }
 
 /// A copy, because SQLite writes beside a database that it opens.
-async fn on_a_copy(dir: &Path, outside: &[String]) -> Result<DirectoryReport> {
-    let before = files(dir, None).await?;
+async fn on_a_copy(dir: &Path, asked: Asked<'_>) -> Result<DirectoryReport> {
+    let before = files(dir, asked.only, None).await?;
     let from = dir.to_owned();
     let copy = blocking(move || Copy::of(&from)).await?;
-    let files = files(dir, Some(before)).await?;
+    let files = files(dir, asked.only, Some(before)).await?;
     let mut db = sqlite::beside(&copy.database(), "rw").await?;
-    let result = verify(&mut db, &files, outside).await;
+    let result = verify(&mut db, &files, asked).await;
     db.close().await?;
     result
 }
@@ -79,30 +96,39 @@ async fn on_a_copy(dir: &Path, outside: &[String]) -> Result<DirectoryReport> {
 /// # Errors
 /// When the database cannot be reached or read: that is neither sound nor tampered.
 pub async fn verify_database(dir: &Path, url: &str, outside: &[String]) -> Result<DirectoryReport> {
-    let before = files(dir, None).await?;
+    in_database(dir, url, Asked { only: None, outside }).await
+}
+
+async fn in_database(dir: &Path, url: &str, asked: Asked<'_>) -> Result<DirectoryReport> {
+    let before = files(dir, asked.only, None).await?;
     let mut db = postgres::beside(url).await?;
     sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut db).await?;
     // The snapshot is of the first read.
     sqlx::query("SELECT count(*) FROM tenants").fetch_one(&mut db).await?;
-    let files = files(dir, Some(before)).await?;
-    let result = verify(&mut db, &files, outside).await;
+    let files = files(dir, asked.only, Some(before)).await?;
+    let result = verify(&mut db, &files, asked).await;
     db.close().await?;
     result
 }
 
-async fn files(dir: &Path, before: Option<Files>) -> Result<Files> {
+async fn files(dir: &Path, only: Option<TenantId>, before: Option<Files>) -> Result<Files> {
     let dir = dir.join("checkpoints");
-    blocking(move || Files::read(&dir, before.unwrap_or_default())).await
+    blocking(move || Files::read(&dir, only, before.unwrap_or_default())).await
 }
 
-async fn verify(db: &mut AnyConnection, files: &Files, outside: &[String]) -> Result<DirectoryReport> {
+async fn verify(db: &mut AnyConnection, files: &Files, asked: Asked<'_>) -> Result<DirectoryReport> {
     let installation: Option<String> =
         sqlx::query_scalar("SELECT id FROM installation").fetch_optional(&mut *db).await?;
     let installation = installation.unwrap_or_default();
     let nodes = nodes(db).await?;
+    let outside = asked.outside;
     let mut logs = Vec::new();
     let mut names = Vec::new();
-    for tenant in tenants(db, files).await? {
+    let tenants = match asked.only {
+        Some(tenant) => vec![tenant.to_bytes().to_vec()],
+        None => tenants(db, files).await?,
+    };
+    for tenant in tenants {
         let Ok(bytes) = <[u8; 16]>::try_from(tenant.as_slice()) else {
             logs.push(broken(&hex::encode(tenant), "rows of the ledger name a tenant that cannot be"));
             continue;
@@ -181,6 +207,8 @@ mod tests {
     use super::*;
     use crate::{Job, Options, Store};
 
+    const EVERYTHING: Asked<'_> = Asked { only: None, outside: &[] };
+
     /// As another process does it, which has no connection of its own to the database.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
@@ -199,13 +227,13 @@ mod tests {
         });
         let mut proofs = 0;
         while !writer.is_finished() {
-            let report = on_a_copy(dir.path(), &[]).await.unwrap();
+            let report = on_a_copy(dir.path(), EVERYTHING).await.unwrap();
             assert!(report.ok, "{report:?}");
             proofs += 1;
         }
         writer.await.unwrap();
         assert!(proofs > 0);
-        assert_eq!(on_a_copy(dir.path(), &[]).await.unwrap().logs[0].entries, 40);
+        assert_eq!(on_a_copy(dir.path(), EVERYTHING).await.unwrap().logs[0].entries, 40);
         store.close().await;
     }
 }

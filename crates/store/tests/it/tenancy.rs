@@ -94,6 +94,23 @@ async fn a_tenant_has_a_key_and_a_ledger_of_its_own_and_both_ledgers_say_that_it
 }
 
 #[tokio::test]
+async fn the_proof_of_one_log_is_of_that_log_alone() {
+    let Some(world) = world().await else { return };
+    let (acme, other) = (tenant(&world, "acme", None).await, tenant(&world, "other", None).await);
+    world.store.deliver_notices(world.clock.now()).await.unwrap();
+    let logs_of = async |scope: &TenantScope| world.store.verify_log(scope.tenant()).await.unwrap().logs;
+    world
+        .sql(&format!("DELETE FROM ledger_entries WHERE tenant_id=X'{}'", hex::encode(other.tenant().to_bytes())))
+        .await;
+    let sound = logs_of(&acme).await;
+    assert!(sound.len() == 1 && sound[0].ok && sound[0].entries == 1, "{sound:?}");
+    assert_eq!(sound[0].tenant, acme.tenant().to_string());
+    let damaged = logs_of(&other).await;
+    assert!(damaged.len() == 1 && !damaged[0].ok, "{damaged:?}");
+    assert!(!world.store.verify().await.unwrap().ok);
+}
+
+#[tokio::test]
 async fn a_notice_that_a_crash_left_behind_is_delivered_later() {
     let Some(world) = world().await else { return };
     let acme = tenant(&world, "acme", None).await;

@@ -33,7 +33,8 @@ pub(super) struct OneFile {
 }
 
 impl Files {
-    pub(super) fn read(dir: &Path, mut before: Self) -> Result<Self> {
+    /// Of all logs, or of `only` one.
+    pub(super) fn read(dir: &Path, only: Option<TenantId>, mut before: Self) -> Result<Self> {
         let names = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(before),
@@ -42,6 +43,9 @@ impl Files {
         for name in names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
             let (tenant, node) = name.split_once('.').unwrap_or((&name, ""));
             let Ok(tenant) = tenant.parse() else { continue };
+            if only.is_some_and(|only| only != tenant) {
+                continue;
+            }
             if node != "vkey" && !node.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 // One that is just being written.
                 continue;
