@@ -70,6 +70,8 @@ pub trait Tenants: Send + Sync {
 pub enum NoEngine {
     /// This process does not have the role `respond`.
     NotHere,
+    /// It has, and another one that has it responds for this tenant.
+    Elsewhere,
     /// There is no such tenant, or it is shredded.
     Unknown,
 }
@@ -98,6 +100,10 @@ impl From<NoEngine> for Problem {
     fn from(why: NoEngine) -> Self {
         match why {
             NoEngine::NotHere => Self::new(Code::ROLE_NOT_HERE, "this process has no role respond"),
+            NoEngine::Elsewhere => Self::new(
+                Code::ROLE_NOT_HERE,
+                "another process responds for this tenant; this one stands by until that one is gone",
+            ),
             NoEngine::Unknown => Self::not_found(),
         }
     }

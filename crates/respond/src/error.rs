@@ -62,6 +62,7 @@ impl Error {
             Self::OwnPlan => Code::REQUESTER_CANNOT_APPROVE,
             Self::Refused(_) | Self::State { .. } | Self::Journal(JournalError::Conflict) => Code::CONFLICT,
             Self::Halted => Code::AUTOMATION_HALTED,
+            Self::Journal(JournalError::Elsewhere) => Code::ROLE_NOT_HERE,
             Self::Journal(JournalError::Failed(_)) => Code::STORAGE,
             Self::Crashed(_) | Self::Internal(_) => Code::INTERNAL,
         }

@@ -26,6 +26,9 @@ pub enum JournalError {
     /// The row changed since it was read.
     #[error("the object changed meanwhile")]
     Conflict,
+    /// A step of a run, in a process that may not reach the tenant's targets.
+    #[error("another process responds for this tenant now")]
+    Elsewhere,
     #[error("{0}")]
     Failed(String),
 }
@@ -103,6 +106,13 @@ pub struct Change {
     pub at: Timestamp,
     pub writes: Vec<Write>,
     pub entry: Option<Entry>,
+}
+
+impl Change {
+    /// Whether it tells of something that was begun, seen or changed at a target.
+    fn is_of_a_run(&self) -> bool {
+        self.writes.iter().any(|write| matches!(write, Write::Step(step) if step.kind != "outcome"))
+    }
 }
 
 /// The memory of one tenant's engine. Reads see every commit that returned.

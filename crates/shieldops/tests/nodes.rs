@@ -40,11 +40,16 @@ struct Nodes {
 
 impl Nodes {
     fn start() -> Option<Self> {
+        Self::start_with("ingest,detect,respond")
+    }
+
+    /// The third node has these roles.
+    fn start_with(roles: &str) -> Option<Self> {
         let database = Database::new()?;
         let keys = tempfile::tempdir().unwrap();
         let env = environment(&database, &keys);
         let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let worker = Server::start_with(&["--roles", "ingest,detect,respond"], &env);
+        let worker = Server::start_with(&["--roles", roles], &env);
         let one = Site::start_with(&["--roles", "api"], &env);
         let two = Server::start_with(&["--roles", "api"], &env);
         let org = one.tenant("spread", "Spread", None);
@@ -213,6 +218,35 @@ fn work_moves_to_another_node_when_its_own_is_killed() {
     assert_ne!(first, second);
 }
 
+#[test]
+fn of_two_processes_that_respond_one_acts_for_a_tenant_and_the_other_can_halt_and_takes_over() {
+    let Some(mut nodes) = Nodes::start() else { return };
+    let env = environment(&nodes.database, &nodes.keys);
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (admin, second) = (nodes.org.admin.clone(), nodes.org.member("bea", "admin"));
+    admin.post("/api/v1/targets", &json!({"kind": "linux_host", "name": "sim/calm"}));
+    let stand_by = Server::start_with(&["--roles", "api,respond"], &env);
+    let there = admin.at(stand_by.url());
+    let action = json!({"capability": "linux.block_ip", "target": {"kind": "linux_host", "name": "sim/calm"}, "params": {"address": "203.0.113.9"}});
+    let plan = json!({"actions": [action]});
+    let refused =
+        until(WAIT, || Some(there.call("POST", "/api/v1/plans", Some(&plan))).filter(|got| got.status == 421));
+    refused.refused(421, "role_not_here");
+    assert!(refused.text.contains("stands by"), "{}", refused.text);
+    there.post("/api/v1/automation/halt", &json!({"reason": "in doubt"}));
+    nodes.worker.kill();
+    let made = until(Duration::from_secs(90), || {
+        Some(there.call("POST", "/api/v1/plans", Some(&plan))).filter(|got| got.status < 300)
+    });
+    there.post("/api/v1/automation/resume", &json!({"reason": "all is well"}));
+    let made = made.json();
+    let voted = json!({"hash": made["hash"]});
+    let plan = format!("/api/v1/plans/{}", text(&made["id"]));
+    second.at(stand_by.url()).post(&format!("{plan}/approve"), &voted);
+    let done = until(WAIT, || Some(there.get(&plan)).filter(|plan| plan["state"] == "executed"));
+    assert_eq!(done["actions"][0]["state"], "verified", "{done}");
+}
+
 /// A policy that denies every plan, with its test, put in force by two people at `here`.
 fn forbid_all(here: &Caller, second: &Caller) {
     let policy = "package tenant.calm\n\ndeny contains \"not today\" if input.entry == \"action\"\n";
@@ -230,7 +264,7 @@ fn forbid_all(here: &Caller, second: &Caller) {
 
 #[test]
 fn policies_put_in_force_on_one_node_decide_on_the_others_at_once_and_after_a_crash() {
-    let Some(nodes) = Nodes::start() else { return };
+    let Some(nodes) = Nodes::start_with("ingest,detect") else { return };
     let env = environment(&nodes.database, &nodes.keys);
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let roles = ["--roles", "api,respond"];

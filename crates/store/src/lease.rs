@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, pin::pin, time::Duration};
 
 use sqlx::{AnyConnection, Row as _};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,6 +25,9 @@ const fn pace(kind: Kind) -> (Duration, Duration) {
 
 /// Until a lease that another holds is asked for again.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How long one waits for the first answer to who holds a lease.
+const ASKING: Duration = Duration::from_secs(5);
 
 tokio::task_local! {
     static HELD: Lease;
@@ -57,6 +60,44 @@ impl Lease {
             .execute(conn)
             .await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+/// What a process knows of the lease of some work: for what is part of that work and is done elsewhere in the process.
+#[derive(Debug, Clone)]
+pub struct Duty(watch::Sender<Known>);
+
+#[derive(Debug, Clone)]
+enum Known {
+    NotAsked,
+    Own(Lease),
+    Anothers,
+}
+
+impl Default for Duty {
+    fn default() -> Self {
+        Self(watch::Sender::new(Known::NotAsked))
+    }
+}
+
+impl Duty {
+    /// The lease, when this process holds it. Waits where the process has just begun and asked nobody yet.
+    pub async fn lease(&self) -> Option<Lease> {
+        let mut known = self.0.subscribe();
+        let asked = known.wait_for(|known| !matches!(known, Known::NotAsked));
+        match &*tokio::time::timeout(ASKING, asked).await.ok()?.ok()? {
+            Known::Own(lease) => Some(lease.clone()),
+            Known::NotAsked | Known::Anothers => None,
+        }
+    }
+
+    /// Another process was seen to do the work.
+    pub fn is_anothers(&self) -> bool {
+        matches!(*self.0.borrow(), Known::Anothers)
+    }
+
+    fn learn(&self, known: Known) {
+        self.0.send_replace(known);
     }
 }
 
@@ -128,11 +169,24 @@ impl Store {
         W: Fn(CancellationToken) -> F,
         F: Future<Output = ()>,
     {
+        self.on_duty(&Duty::default(), name, stop, work).await;
+    }
+
+    /// The same, and `duty` says whose the lease is. At the end this process keeps it there: what is not ended yet may
+    /// still be written, until another process holds it.
+    pub async fn on_duty<W, F>(&self, duty: &Duty, name: &str, stop: &CancellationToken, work: W)
+    where
+        W: Fn(CancellationToken) -> F,
+        F: Future<Output = ()>,
+    {
         let (ttl, renew) = pace(self.db().kind());
         while !stop.is_cancelled() {
             match self.take(name, ttl, |holder| self.is_of_here(holder)).await {
-                Ok(Some(lease)) => self.hold(&lease, stop, &work).await,
-                Ok(None) => {}
+                Ok(Some(lease)) => {
+                    duty.learn(Known::Own(lease.clone()));
+                    self.hold(&lease, stop, &work).await;
+                }
+                Ok(None) => duty.learn(Known::Anothers),
                 Err(error) => tracing::warn!(
                     lease = name,
                     error = &error as &dyn std::error::Error,

@@ -74,7 +74,7 @@ pub use changes::Change;
 pub use db::Ahead;
 pub use error::{Result, StoreError};
 pub use keys::Keys;
-pub use lease::{Lease, fenced};
+pub use lease::{Duty, Lease, fenced};
 pub use open::{Options, ServeLock, Store};
 pub use page::{Page, PageRequest};
 pub use principal::{Authenticated, Bound, KeyFacts, Principal, PrincipalKind, RoleRef};

@@ -12,11 +12,11 @@ use shieldops_respond::{
     CrashPoints, Engine, EngineOptions, Journal as _, PLAN_LIFE, PlanRequest, Registry, StoreJournal,
 };
 use shieldops_store::{
-    Job, Options, Store, TenantScope, actions, alerts, cited,
+    Duty, Job, Options, Store, TenantScope, actions, alerts, cited,
     gate::{refused, void},
     plans, targets,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::support::{ATTACKER, person, request_on, target};
 
@@ -28,9 +28,17 @@ async fn open(folder: &Path) -> Store {
 
 /// What a process has in memory: it is lost with it.
 async fn begin(store: &Store, folder: &Path, crash: CrashPoints, tracker: &TaskTracker) -> Arc<Engine> {
+    let scope = store.job(store.first().await.unwrap().id, Job::Response).unwrap();
+    begin_with(StoreJournal::new(scope.clone(), false), (&scope, folder), crash, tracker)
+}
+
+fn begin_with(
+    journal: StoreJournal,
+    (scope, folder): (&TenantScope, &Path),
+    crash: CrashPoints,
+    tracker: &TaskTracker,
+) -> Arc<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let tenant = store.first().await.unwrap().id;
-    let scope = store.job(tenant, Job::Response).unwrap();
     let linux = Linux::new(LinuxOptions {
         data_dir: folder.to_owned(),
         installation: "test".to_owned(),
@@ -38,8 +46,8 @@ async fn begin(store: &Store, folder: &Path, crash: CrashPoints, tracker: &TaskT
     })
     .unwrap();
     Engine::new(EngineOptions {
-        tenant,
-        journal: Arc::new(StoreJournal::new(scope, false)),
+        tenant: scope.tenant(),
+        journal: Arc::new(journal),
         registry: Arc::new(Registry::new(shieldops_connectors::capabilities(linux)).unwrap()),
         policy: Arc::new(Policy::built_in().unwrap()),
         clock,
@@ -105,6 +113,32 @@ async fn a_lost_process_is_recovered_from_the_database_at_every_point() {
         assert_eq!(plans::get(&mut reader, lost.id).await.unwrap().hash, lost.hash);
         assert_eq!(actions::owners(&mut reader, &plan.actions[0].state_key).await.unwrap().len(), 1, "{point}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_whose_duty_went_to_another_begins_nothing_and_the_other_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (open(folder.path()).await, open(folder.path()).await);
+    register(&old).await;
+    let name = "response.watch/test";
+    let begin_on = async |store: &Store| {
+        let (duty, stop) = (Duty::default(), CancellationToken::new());
+        store.on_duty(&duty, name, &stop, |_| async { stop.cancel() }).await;
+        let scope = store.job(store.first().await.unwrap().id, Job::Response).unwrap();
+        let journal = StoreJournal::new(scope.clone(), false).on_duty(duty);
+        begin_with(journal, (&scope, folder.path()), CrashPoints::none(), &TaskTracker::new())
+    };
+    let before = begin_on(&old).await;
+    assert_eq!(approved(&before, Duration::from_secs(10)).await.actions[0].state, ActionState::Verified);
+    let after = begin_on(&new).await;
+    let left = approved(&before, Duration::from_secs(1)).await;
+    assert_eq!((left.state, left.actions[0].state), (PlanState::Approved, ActionState::Planned));
+    let scope = old.job(old.first().await.unwrap().id, Job::Cli).unwrap();
+    let steps = actions::journal_of(&mut scope.read().await.unwrap(), left.actions[0].id).await.unwrap();
+    assert!(steps.is_empty(), "without an intent there is no effect: {steps:?}");
+    after.recover().await.unwrap();
+    let done = after.wait(left.id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(done.actions[0].state, ActionState::Verified);
 }
 
 async fn how_it_ended(scope: &TenantScope, plan: &Plan) -> (ActionState, String) {

@@ -12,8 +12,8 @@ use shieldops_model::{
 };
 use shieldops_policy::{GateSettings, ProtectedEntry};
 use shieldops_store::{
-    Actor, Job, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate, outbox,
-    peers, people, plans, targets,
+    Actor, Duty, Job, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate,
+    outbox, peers, people, plans, targets,
 };
 
 use crate::{Lifelines, Outcomes, Surroundings};
@@ -27,12 +27,16 @@ pub struct StoreJournal {
     /// Syslog is taken from senders that prove nothing.
     open_syslog: bool,
     server: Arc<Lifelines>,
+    /// Whose it is to reach the tenant's targets; without it, this process'.
+    duty: Option<Duty>,
 }
 
 impl From<StoreError> for JournalError {
     fn from(error: StoreError) -> Self {
-        if matches!(error, StoreError::Conflict) {
-            return Self::Conflict;
+        match error {
+            StoreError::Conflict => return Self::Conflict,
+            StoreError::Fenced { .. } => return Self::Elsewhere,
+            _ => {}
         }
         tracing::error!(%error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "the journal's store failed");
         Self::Failed(error.to_string())
@@ -43,7 +47,14 @@ type Stored<T> = Result<T, JournalError>;
 
 impl StoreJournal {
     pub fn new(scope: TenantScope, open_syslog: bool) -> Self {
-        Self { scope, open_syslog, server: Arc::default() }
+        Self { scope, open_syslog, server: Arc::default(), duty: None }
+    }
+
+    /// Steps of runs are written by the process that has this duty alone. The intent stands before the effect: so only
+    /// one process reaches the targets.
+    #[must_use]
+    pub fn on_duty(self, duty: Duty) -> Self {
+        Self { duty: Some(duty), ..self }
     }
 
     /// With what the server lives by.
@@ -209,7 +220,10 @@ impl Journal for StoreJournal {
 
     async fn commit(&self, change: Change) -> Stored<()> {
         let told = notices::of(&change);
-        let mut tx = self.scope.begin().await?;
+        let mut tx = match self.duty.as_ref().filter(|_| change.is_of_a_run()) {
+            Some(duty) => self.scope.fenced(&duty.lease().await.ok_or(JournalError::Elsewhere)?).begin().await?,
+            None => self.scope.begin().await?,
+        };
         for write in change.writes {
             carry_out(&mut tx, write, change.at).await?;
         }

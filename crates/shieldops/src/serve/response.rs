@@ -8,7 +8,7 @@ use shieldops_policy::Policy;
 use shieldops_respond::{
     CrashPoints, Engine, EngineOptions, Finding, FindingKind, Lifeline, Lifelines, Registry, RescueFolder, StoreJournal,
 };
-use shieldops_store::{Job, Store, TenantScope, alerts, incidents, investigations};
+use shieldops_store::{Duty, Job, Store, TenantScope, alerts, incidents, investigations};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -35,24 +35,24 @@ pub(crate) fn lifelines(settings: &Settings) -> Lifelines {
 }
 
 /// Makes the engine of a tenant, with the capabilities there are and whether syslog is taken from anybody, and turns what it
-/// finds into alerts.
+/// finds into alerts. `with` ends with whose duty the tenant's targets are.
 pub(crate) fn start(
     store: &Store,
     tenant: TenantId,
-    with: (Arc<Registry>, bool, Arc<Lifelines>),
+    with: (Arc<Registry>, bool, Arc<Lifelines>, Duty),
     crash: CrashPoints,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<Arc<Engine>> {
     let scope = scope(store, tenant)?;
-    let (registry, open_syslog, lifelines) = with;
+    let (registry, open_syslog, lifelines, duty) = with;
     let (findings, found) = mpsc::channel(FINDINGS);
     let key = store.keys().data_key(tenant)?;
     let rescue = RescueFolder::new(store.data_dir(), store.installation().to_owned(), key)
         .context("the folder of rescue records cannot be made")?;
     let engine = Engine::new(EngineOptions {
         tenant,
-        journal: Arc::new(StoreJournal::new(scope.clone(), open_syslog).living_by(lifelines)),
+        journal: Arc::new(StoreJournal::new(scope.clone(), open_syslog).living_by(lifelines).on_duty(duty)),
         registry,
         policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
         clock: Arc::clone(store.clock()),
@@ -65,12 +65,14 @@ pub(crate) fn start(
     Ok(engine)
 }
 
-/// Plans what each new revision proposes, within a moment of the revision.
-pub(crate) async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToken) {
+/// Plans what each new revision proposes, within a moment of the revision: where the duty is this process'.
+pub(crate) async fn propose(scope: TenantScope, engine: Arc<Engine>, duty: Duty, stop: CancellationToken) {
     let mut changes = scope.store().watch();
     let mut later = HashMap::new();
     loop {
-        if let Err(error) = propose_all(&scope, &engine, &mut later).await {
+        if let Some(lease) = duty.lease().await
+            && let Err(error) = propose_all(&scope.fenced(&lease), &engine, &mut later).await
+        {
             tracing::error!(error = format!("{error:#}"), "proposed plans could not be made and will be tried again");
         }
         let woken = async {

@@ -11,7 +11,7 @@ use shieldops_api::NoEngine;
 use shieldops_model::{TenantId, TenantState};
 use shieldops_pipeline::Pipeline;
 use shieldops_respond::{CrashPoints, Engine, Lifelines, Registry};
-use shieldops_store::{Change, Store, TenantScope, people::Tenant, shred};
+use shieldops_store::{Change, Duty, Store, people::Tenant, shred};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -49,6 +49,8 @@ pub(crate) struct Tenants {
 /// One tenant's work here.
 struct Running {
     engine: Option<Arc<Engine>>,
+    /// Whose it is to reach the tenant's targets, among the processes with the role `respond`.
+    duty: Duty,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Workers and watch were started.
@@ -186,7 +188,8 @@ impl Tenants {
                 let (store, ready) = (self.with.store.clone(), self.with.targets_ready.clone());
                 let (outbound, stop) = (Arc::clone(&self.with.outbound), running.stop.clone());
                 running.tasks.spawn(notices::run(store.clone(), tenant.id, Arc::clone(engine), outbound, stop));
-                running.tasks.spawn(watch(store, tenant.id, Arc::clone(engine), ready, running.stop.clone()));
+                let duty = running.duty.clone();
+                running.tasks.spawn(watch((store, duty), tenant.id, Arc::clone(engine), ready, running.stop.clone()));
             }
             running.works = true;
             tracing::info!(tenant.id = %tenant.id, tenant.slug = tenant.slug, "the tenant's work begins");
@@ -197,7 +200,7 @@ impl Tenants {
                 let engine = self.engine_of(tenant.id, running)?;
                 let scope = response::scope(&self.with.store, tenant.id)?;
                 running.automation = Some(stop.clone());
-                running.tasks.spawn(propose(scope, engine, stop));
+                running.tasks.spawn(response::propose(scope, engine, running.duty.clone(), stop));
             }
             (Some(automation), false) => {
                 automation.cancel();
@@ -213,7 +216,8 @@ impl Tenants {
             return Ok(Arc::clone(engine));
         }
         let crash = self.with.crash_at.clone().map_or_else(CrashPoints::none, CrashPoints::abort_at);
-        let with = (Arc::clone(&self.with.registry), self.with.open_syslog, Arc::clone(&self.with.lifelines));
+        let (registry, lifelines) = (Arc::clone(&self.with.registry), Arc::clone(&self.with.lifelines));
+        let with = (registry, self.with.open_syslog, lifelines, running.duty.clone());
         let engine = response::start(&self.with.store, tenant, with, crash, &running.tasks, &running.stop)?;
         running.engine = Some(Arc::clone(&engine));
         Ok(engine)
@@ -240,6 +244,7 @@ impl Tenants {
     fn fresh(&self) -> Running {
         Running {
             engine: None,
+            duty: Duty::default(),
             stop: self.with.stop.child_token(),
             tasks: TaskTracker::new(),
             works: false,
@@ -257,6 +262,9 @@ impl shieldops_api::Tenants for Tenants {
     fn engine(&self, tenant: TenantId) -> Result<Arc<Engine>, NoEngine> {
         if !self.with.roles.has(Role::Respond) {
             return Err(NoEngine::NotHere);
+        }
+        if self.lock().get(&tenant).is_some_and(|running| running.duty.is_anothers()) {
+            return Err(NoEngine::Elsewhere);
         }
         self.desk(tenant)
     }
@@ -309,25 +317,26 @@ async fn detect(pipeline: Pipeline, tenant: TenantId, stop: CancellationToken) {
     pipeline.store.while_leased(&format!("detect/{tenant}"), &stop, work).await;
 }
 
-/// Recovery first, then expiry and observation: in one process of all that share the database.
-async fn watch(store: Store, tenant: TenantId, engine: Arc<Engine>, ready: CancellationToken, stop: CancellationToken) {
-    tokio::select! { () = ready.cancelled() => {}, () = stop.cancelled() => return }
+/// Recovery first, then expiry and observation: in one process of all that share the database. It alone reaches the
+/// tenant's targets.
+async fn watch(
+    (store, duty): (Store, Duty),
+    tenant: TenantId,
+    engine: Arc<Engine>,
+    ready: CancellationToken,
+    stop: CancellationToken,
+) {
     let work = |stop: CancellationToken| {
-        let engine = Arc::clone(&engine);
+        let (engine, ready) = (Arc::clone(&engine), ready.clone());
         async move {
+            tokio::select! { () = ready.cancelled() => {}, () = stop.cancelled() => return }
             if let Err(error) = engine.recover().await {
                 tracing::error!(%error, "recovery failed");
             }
             engine.watch(stop).await;
         }
     };
-    store.while_leased(&format!("response.watch/{tenant}"), &stop, work).await;
-}
-
-/// Plans what revisions propose: in one process of all that share the database.
-async fn propose(scope: TenantScope, engine: Arc<Engine>, stop: CancellationToken) {
-    let work = |stop: CancellationToken| response::propose(scope.clone(), Arc::clone(&engine), stop);
-    scope.store().while_leased(&format!("response.propose/{}", scope.tenant()), &stop, work).await;
+    store.on_duty(&duty, &format!("response.watch/{tenant}"), &stop, work).await;
 }
 
 /// Ends when a tenant changed, or when what changed is not known.
