@@ -194,7 +194,7 @@ async fn a_process_that_takes_a_protected_name_protects_no_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_administrator_root_and_users_of_a_directory_are_refused() {
     let Some(world) = World::rooted().await else { return };
-    world.sh("set -e; sed -i 's/^sudo:.*/sudo:x:27:/' /etc/group; grep -q ^sudo: /etc/group || echo sudo:x:27: >> /etc/group; rm -f /etc/sudoers /etc/sudoers.d/*; useradd -m ada; useradd -m bea; usermod -aG sudo ada; usermod -aG sudo bea; useradd -m carl");
+    world.sh("set -e; sed -i 's/^sudo:.*/sudo:x:27:/' /etc/group; grep -q ^sudo: /etc/group || echo sudo:x:27: >> /etc/group; mkdir -p /etc/sudoers.d; rm -f /etc/sudoers /etc/sudoers.d/*; useradd -m ada; useradd -m bea; usermod -aG sudo ada; usermod -aG sudo bea; useradd -m carl");
     assert!(world.denied(DISABLE, json!({"user": "root"})).await.contains(&"root_identity".to_owned()));
     assert!(world.denied(DISABLE, json!({"user": "ada"})).await.is_empty());
     world.act(DISABLE, json!({"user": "bea"})).await;
