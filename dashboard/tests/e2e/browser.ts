@@ -38,6 +38,10 @@ type Violation = { id: string; impact: string; nodes: { target: string[]; failur
 export async function violations(page: Page): Promise<string[]> {
   await page.addScriptTag({ content: axeSource })
   const found = await page.evaluate(async () => {
+    // A dialog that fades in is none to axe yet. What moves for ever is not waited for.
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+    const ending = document.getAnimations().filter(one => one.effect?.getComputedTiming().endTime !== Infinity)
+    await Promise.allSettled(ending.map(one => one.finished))
     const values = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
     const axe = (
       window as unknown as { axe: { run: (d: Document, o: object) => Promise<{ violations: Violation[] }> } }
