@@ -73,10 +73,11 @@ pub(crate) async fn many(
 ) -> Result<Json<UndoReport>, Problem> {
     let scope = body.scope()?;
     let engine = app.engine(caller.principal.tenant)?;
-    let foreseen = engine.preview_undo(&scope).await?;
-    reach::targets(&caller, Permission::ActionUndo, foreseen.items.iter().map(|item| &item.target)).await?;
+    // From the rows alone: an undo does not wait for a target that is away.
+    let touched = engine.targets_of(&scope).await?;
+    reach::targets(&caller, Permission::ActionUndo, touched.iter()).await?;
     if body.preview {
-        return Ok(Json(foreseen));
+        return Ok(Json(engine.preview_undo(&scope).await?));
     }
     let reason = body.reason.unwrap_or_default();
     crate::alerts::reason(&reason)?;

@@ -53,6 +53,8 @@ struct Tables {
     halt_with: Option<&'static str>,
     /// The first commit with an entry of this kind fails.
     fail_with: Option<&'static str>,
+    /// The next target that is read by its id is not to be had.
+    fail_target: bool,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +70,11 @@ impl MemoryJournal {
         self.lock().targets.insert(target.id, target);
     }
 
+    /// Somebody takes a target away.
+    pub fn remove_target(&self, target: TargetId) {
+        self.lock().targets.remove(&target);
+    }
+
     /// Somebody halts automation just when an entry of this kind is written.
     pub fn halt_with(&self, kind: &'static str) {
         self.lock().halt_with = Some(kind);
@@ -76,6 +83,11 @@ impl MemoryJournal {
     /// The database fails just when an entry of this kind is written, once.
     pub fn fail_with(&self, kind: &'static str) {
         self.lock().fail_with = Some(kind);
+    }
+
+    /// The database fails when the next target is read, once.
+    pub fn fail_target(&self) {
+        self.lock().fail_target = true;
     }
 
     /// The ledger entries so far.
@@ -309,7 +321,11 @@ impl Journal for MemoryJournal {
     }
 
     async fn target(&self, id: TargetId) -> Stored<Option<Target>> {
-        Ok(self.lock().targets.get(&id).cloned())
+        let mut tables = self.lock();
+        if std::mem::take(&mut tables.fail_target) {
+            return Err(JournalError::Failed("the database is away".to_owned()));
+        }
+        Ok(tables.targets.get(&id).cloned())
     }
 
     async fn find_target(&self, name: &TargetRef) -> Stored<Option<Target>> {

@@ -1,5 +1,6 @@
 //! Undo: planned and permitted like any action, back to the state before the first owner, and read back.
 
+mod foresee;
 mod lift;
 mod many;
 

@@ -1,22 +1,22 @@
-//! Undo of many: a whole plan, or everything that a rule, a person or automation did in a time. Newest first, and what
-//! cannot be undone is named before anything is touched.
+//! Undo of many: a whole plan, or everything that a rule, a person or automation did in a time. Newest first, what could not
+//! be read last, and what cannot be undone is named before anything is touched.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::json;
-use shieldops_model::{Action, ActionId, ActionState, Plan, PlanId, TargetRef, Timestamp, UserId};
+use shieldops_model::{Action, ActionId, ActionState, Plan, PlanId, TargetId, TargetRef, Timestamp, UserId};
 use shieldops_policy::{Requester, RequesterKind};
+use tokio::{sync::watch, time::Instant};
 use utoipa::ToSchema;
 
 use super::{Person, Wish};
-use crate::{
-    Engine, Entry, Error,
-    plan::{INVESTIGATION, word},
-};
+use crate::{Engine, Entry, Error, plan::INVESTIGATION, watch::PATIENCE};
 
 /// The most actions that one call undoes.
 pub const MAX_UNDONE: usize = 500;
+/// An undo that takes longer is told as far as it came, and goes on: whoever asked does not wait for ever.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 
 /// Who did what is to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct UndoItem {
     pub undo: String,
     /// How the action stands: after the undo, where it is no preview.
     pub state: ActionState,
-    /// The undo did what the prospect said. Absent in a preview, and while the effect of the undo settles.
+    /// The undo did what the prospect said. Absent in a preview, while the effect of the undo settles, and before its turn.
     pub done: Option<bool>,
 }
 
@@ -85,6 +85,8 @@ pub struct UndoReport {
     pub cannot: usize,
     /// How many were undone and read back. 0 in a preview.
     pub undone: usize,
+    /// It was not through when this was answered, and goes on by itself.
+    pub goes_on: bool,
     pub items: Vec<UndoItem>,
 }
 
@@ -101,12 +103,21 @@ const BEGUN: &[ActionState] = &[
 ];
 
 impl Engine {
-    /// What an undo of all these would do, from what the targets say now. Touches nothing.
-    pub async fn preview_undo(&self, scope: &UndoScope) -> Result<UndoReport, Error> {
-        Ok(report(true, self.foresee_all(scope).await?))
+    /// The targets that an undo of all these would touch, each once. Looks at none of them.
+    pub async fn targets_of(&self, scope: &UndoScope) -> Result<Vec<TargetRef>, Error> {
+        let actions = self.in_scope(scope).await?;
+        let named: BTreeMap<TargetId, TargetRef> =
+            actions.into_iter().map(|action| (action.target_id, action.target)).collect();
+        Ok(named.into_values().collect())
     }
 
-    /// Undoes all these, newest first. One that fails does not keep the others: each says how it ended.
+    /// What an undo of all these would do, from what the targets say now. Touches nothing.
+    pub async fn preview_undo(&self, scope: &UndoScope) -> Result<UndoReport, Error> {
+        Ok(report(true, self.foresee_all(self.in_scope(scope).await?).await?))
+    }
+
+    /// Undoes all these, newest first. One that fails does not keep the others: each says how it ended. What takes too long
+    /// to wait for goes on after the answer.
     pub async fn undo_many(
         self: &Arc<Self>,
         scope: UndoScope,
@@ -118,14 +129,23 @@ impl Engine {
             addr: person.client_addr.clone(),
             why: reason.to_owned(),
         };
+        let (tell, so_far) = watch::channel(Vec::new());
         let engine = Arc::clone(self);
         // In a task of its own: a client that hangs up does not cut it in half.
-        let task = self.with.tracker.spawn(async move { engine.undo_each(scope, wish).await });
-        task.await.map_err(|error| Error::Internal(error.to_string()))?
+        let task = self.with.tracker.spawn(async move { engine.undo_each(scope, wish, &tell).await });
+        match tokio::time::timeout(ANSWERED_WITHIN, task).await {
+            Ok(ended) => ended.map_err(|error| Error::Internal(error.to_string()))?,
+            Err(_late) => Ok(UndoReport { goes_on: true, ..report(false, so_far.borrow().clone()) }),
+        }
     }
 
-    async fn undo_each(&self, scope: UndoScope, wish: Wish) -> Result<UndoReport, Error> {
-        let mut items = self.foresee_all(&scope).await?;
+    async fn undo_each(
+        &self,
+        scope: UndoScope,
+        wish: Wish,
+        tell: &watch::Sender<Vec<UndoItem>>,
+    ) -> Result<UndoReport, Error> {
+        let mut items = self.foresee_all(self.in_scope(&scope).await?).await?;
         let counts = report(false, items.clone());
         let ids: Vec<ActionId> = items.iter().map(|item| item.action_id).collect();
         let payload = json!({"scope": described(&scope), "actions": ids, "undoable": counts.undoable,
@@ -133,15 +153,24 @@ impl Engine {
         let subjects = if let UndoScope::Plan(id) = &scope { vec![id.to_string()] } else { Vec::new() };
         let begun = Entry { kind: "undo.begun", subjects, actor: wish.requester.id.clone(), payload };
         self.commit(Vec::new(), begun).await?;
-        for item in &mut items {
-            if !matches!(item.prospect, Prospect::Nothing | Prospect::Cannot) {
-                self.undo_item(item, &wish).await?;
-            }
+        tell.send_replace(items.clone());
+        let mut away = Vec::new();
+        for place in in_turn(&items) {
+            let Some(item) = items.get_mut(place) else { continue };
+            self.undo_item(item, &wish, &mut away).await?;
+            tell.send_modify(|told| told.get_mut(place).into_iter().for_each(|told| told.clone_from(item)));
         }
         Ok(report(false, items))
     }
 
-    async fn undo_item(&self, item: &mut UndoItem, wish: &Wish) -> Result<(), Error> {
+    /// A target that let us wait in vain is `away`: nothing else is asked of it.
+    async fn undo_item(&self, item: &mut UndoItem, wish: &Wish, away: &mut Vec<TargetRef>) -> Result<(), Error> {
+        if away.contains(&item.target) {
+            let why = "its target let us wait in vain: undo it again when it answers".to_owned();
+            (item.done, item.why) = (Some(false), Some(why));
+            return Ok(());
+        }
+        let began = Instant::now();
         match self.undo_as(item.action_id, wish.clone()).await {
             Ok(action) => {
                 item.state = action.state;
@@ -153,30 +182,14 @@ impl Engine {
                 item.why = action.detail.or(item.why.take());
             }
             Err(Error::Crashed(name)) => return Err(Error::Crashed(name)),
-            Err(error) => (item.done, item.why) = (Some(false), Some(error.to_string())),
+            Err(error) => {
+                if matches!(error, Error::Unavailable(_)) && began.elapsed() >= PATIENCE {
+                    away.push(item.target.clone());
+                }
+                (item.done, item.why) = (Some(false), Some(error.to_string()));
+            }
         }
         Ok(())
-    }
-
-    async fn foresee_all(&self, scope: &UndoScope) -> Result<Vec<UndoItem>, Error> {
-        let mut items = Vec::new();
-        for action in self.in_scope(scope).await? {
-            let (prospect, why) = self.foresee(&action).await?;
-            items.push(UndoItem {
-                action_id: action.id,
-                plan_id: action.plan_id,
-                capability: action.capability,
-                target: action.target,
-                simulated: action.simulated,
-                applied_at: action.applied_at,
-                prospect,
-                why,
-                undo: action.undo,
-                state: action.state,
-                done: None,
-            });
-        }
-        Ok(items)
     }
 
     /// The actions in scope that were begun, newest first: what came later may rest on what came before.
@@ -230,46 +243,15 @@ impl Engine {
             },
         })
     }
+}
 
-    async fn foresee(&self, action: &Action) -> Result<(Prospect, Option<String>), Error> {
-        match action.state {
-            ActionState::Undone | ActionState::Expired => {
-                return Ok((Prospect::Nothing, Some(format!("it is {} already", word(&action.state)))));
-            }
-            ActionState::Running => {
-                let why =
-                    "it is being done now: its undo waits for its plan to end; halt automation so that nothing follows";
-                return Ok((Prospect::Unknown, Some(why.to_owned())));
-            }
-            ActionState::Planned | ActionState::Skipped | ActionState::Aborted => {
-                return Ok((Prospect::Nothing, Some(format!("it is {}: nothing was done", word(&action.state)))));
-            }
-            _ => {}
-        }
-        match action.class.as_str() {
-            "irreversible" => Ok((Prospect::Cannot, Some("it is irreversible, as its plan said".to_owned()))),
-            "read_only" => Ok((Prospect::Nothing, Some("it only read: there is nothing to undo".to_owned()))),
-            _ => self.foresee_state(action).await,
-        }
-    }
-
-    /// As the target is now.
-    async fn foresee_state(&self, action: &Action) -> Result<(Prospect, Option<String>), Error> {
-        let target = self.get_target(action.target_id).await?;
-        let ready = match self.look(&action.capability, target, &action.params).await {
-            Ok(ready) => ready,
-            Err(Error::Journal(error)) => return Err(error.into()),
-            Err(Error::Refused(why)) => return Ok((Prospect::Cannot, Some(why))),
-            Err(error) => return Ok((Prospect::Unknown, Some(error.to_string()))),
-        };
-        if self.way_back(action, &ready).await?.1 {
-            let why = "somebody changed the state since the action".to_owned();
-            return Ok((Prospect::NeedsApproval, Some(why)));
-        }
-        let others = self.others(action).await?.len();
-        let why = (others > 0).then(|| format!("{others} other live actions want the effect: it stays in force"));
-        Ok((Prospect::Undo, why))
-    }
+/// The places of what is undone, in their turn. What could not be read comes last: nobody waits for a host that is away.
+fn in_turn(items: &[UndoItem]) -> Vec<usize> {
+    let undone = |item: &UndoItem| !matches!(item.prospect, Prospect::Nothing | Prospect::Cannot);
+    let mut places: Vec<usize> =
+        items.iter().enumerate().filter(|(_, item)| undone(item)).map(|(place, _)| place).collect();
+    places.sort_by_key(|place| items.get(*place).is_some_and(|item| item.prospect == Prospect::Unknown));
+    places
 }
 
 fn begun(action: &Action) -> bool {
@@ -284,6 +266,7 @@ fn report(preview: bool, items: Vec<UndoItem>) -> UndoReport {
         need_approval: count(Prospect::NeedsApproval),
         cannot: count(Prospect::Cannot) + count(Prospect::Unknown),
         undone: items.iter().filter(|item| item.done == Some(true)).count(),
+        goes_on: false,
         items,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,18 +13,19 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shieldops_model::{Action, ActionState, ControlPath, FixedClock, Id, ProposedAction, Target};
+use shieldops_model::{Action, ActionState, ControlPath, FixedClock, Id, Plan, PlanState, ProposedAction, Target};
 use shieldops_policy::{Facts, Policy};
 use shieldops_respond::{
-    Capability, Class, CrashPoints, Description, Engine, EngineOptions, Fault, Journal as _, Observed, Permit,
-    PlanRequest, Purpose, Registry, Site, Surroundings, Twin, Typed, memory::MemoryJournal, stand_in,
+    By, Capability, Class, CrashPoints, Description, Engine, EngineOptions, Fault, Journal as _, Observed, Permit,
+    PlanRequest, Prospect, Purpose, Registry, Requester, RequesterKind, Site, Surroundings, Twin, Typed, UndoScope,
+    memory::MemoryJournal, stand_in,
 };
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::switch::{CHANGE, START, person, request};
 
-const NAME: &str = "test.lamp";
+pub(crate) const NAME: &str = "test.lamp";
 /// How long a look at a host that is away takes: as an SSH connection does.
 const IN_VAIN: Duration = Duration::from_secs(20);
 const AT_MOST: Duration = Duration::from_secs(30);
@@ -112,44 +114,85 @@ impl Capability for Lamp {
     }
 }
 
-struct World {
-    engine: Arc<Engine>,
-    journal: Arc<MemoryJournal>,
-    clock: FixedClock,
+fn begin(
+    journal: &Arc<MemoryJournal>,
+    hosts: &Arc<Hosts>,
+    (clock, runs): (&FixedClock, &TaskTracker),
+    crash: CrashPoints,
+) -> Arc<Engine> {
+    let registry = Registry::new(vec![Arc::new(Typed::new(Lamp(Arc::clone(hosts)))) as _]).unwrap();
+    Engine::new(EngineOptions {
+        tenant: Id::from_bits(1),
+        journal: Arc::clone(journal) as _,
+        registry: Arc::new(registry),
+        policy: Arc::new(Policy::built_in().unwrap()),
+        clock: Arc::new(clock.clone()),
+        tracker: runs.clone(),
+        crash,
+        findings: None,
+        rescue: None,
+    })
+}
+
+pub(crate) fn lighting(host: &str, lamps: Range<u32>) -> Vec<ProposedAction> {
+    let target = stand_in(host).reference();
+    let lit =
+        |lamp| ProposedAction { capability: NAME.to_owned(), target: target.clone(), params: json!({"lamp": lamp}) };
+    lamps.map(lit).collect()
+}
+
+pub(crate) struct World {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) clock: FixedClock,
+    runs: TaskTracker,
     hosts: Arc<Hosts>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (hosts, clock) = (Arc::new(Hosts::default()), FixedClock::at(START));
         let row = |name: &str, id| Target { id: Id::from_bits(id), ..stand_in(name) };
         let journal = Arc::new(MemoryJournal::with_targets([row("sim/away", 1), row("sim/well", 2)]));
         journal.put_surroundings(Surroundings::default());
-        let registry = Registry::new(vec![Arc::new(Typed::new(Lamp(Arc::clone(&hosts)))) as _]).unwrap();
-        let engine = Engine::new(EngineOptions {
-            tenant: Id::from_bits(1),
-            journal: Arc::clone(&journal) as _,
-            registry: Arc::new(registry),
-            policy: Arc::new(Policy::built_in().unwrap()),
-            clock: Arc::new(clock.clone()),
-            tracker: TaskTracker::new(),
-            crash: CrashPoints::none(),
-            findings: None,
-            rescue: None,
-        });
-        Self { engine, journal, clock, hosts }
+        let runs = TaskTracker::new();
+        let engine = begin(&journal, &hosts, (&clock, &runs), CrashPoints::none());
+        Self { engine, journal, clock, runs, hosts }
     }
 
-    async fn lit(&self, host: &str, lamp: u32) -> Action {
-        let target = stand_in(host).reference();
-        let action = ProposedAction { capability: NAME.to_owned(), target, params: json!({"lamp": lamp}) };
-        let wish = PlanRequest { actions: vec![action], ..request(CHANGE, None) };
-        let plan = self.engine.propose(wish).await.unwrap();
+    /// The process is lost, and another begins.
+    pub(crate) fn restart(&mut self, crash: CrashPoints) {
+        self.engine = begin(&self.journal, &self.hosts, (&self.clock, &self.runs), crash);
+    }
+
+    /// Until no run is under way.
+    pub(crate) async fn idle(&self) {
+        self.runs.close();
+        self.runs.wait().await;
+        self.runs.reopen();
+    }
+
+    /// A plan of person 9 that lights these, one after the other.
+    pub(crate) async fn planned(&self, host: &str, lamps: Range<u32>) -> Plan {
+        self.engine.propose(PlanRequest { actions: lighting(host, lamps), ..request(CHANGE, None) }).await.unwrap()
+    }
+
+    /// Begun, by whoever has to say yes.
+    pub(crate) async fn go(&self, plan: &Plan) {
         if plan.decision.approvals_needed > 0 {
             self.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
         } else {
             self.engine.execute(plan.id, &person(1)).await.unwrap();
         }
+    }
+
+    pub(crate) async fn plan(&self, plan: &Plan) -> Plan {
+        self.journal.plan(plan.id).await.unwrap().unwrap()
+    }
+
+    async fn lit(&self, host: &str, lamp: u32) -> Action {
+        let plan = self.planned(host, lamp..lamp + 1).await;
+        self.go(&plan).await;
         let done = self.engine.wait(plan.id, AT_MOST).await.unwrap().actions.remove(0);
         assert_eq!(done.state, ActionState::Verified, "{:?}", plan.decision);
         done
@@ -235,4 +278,61 @@ async fn a_look_at_a_host_that_is_away_holds_up_no_shutdown() {
     }
     stop.cancel();
     tokio::time::timeout(AT_MOST, watch).await.expect("it ends at once").unwrap();
+}
+
+fn person_9s() -> UndoScope {
+    UndoScope::Time { by: By::User(person(9).user), from: START, to: START.plus(Duration::from_mins(1)) }
+}
+
+/// Three effects on the host that is away, and an older one on the host that answers.
+async fn one_well_and_three_away(for_ever: bool) -> (World, Action, Vec<Action>) {
+    let world = World::new();
+    let (well, mut there) = (world.lit("sim/well", 0).await, Vec::new());
+    for lamp in 0..3 {
+        world.clock.advance(Duration::from_secs(1));
+        there.push(world.lit("sim/away", lamp).await);
+    }
+    world.hosts.away.store(true, Ordering::SeqCst);
+    world.hosts.for_ever.store(for_ever, Ordering::SeqCst);
+    (world, well, there)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_of_a_time_asks_a_host_that_is_away_once_and_undoes_the_others_first() {
+    let (world, well, there) = one_well_and_three_away(false).await;
+    let began = tokio::time::Instant::now();
+    let preview = world.engine.preview_undo(&person_9s()).await.unwrap();
+    assert_eq!((preview.undoable, preview.cannot, world.hosts.asked.load(Ordering::SeqCst)), (1, 3, 1));
+    assert!(began.elapsed() <= IN_VAIN, "{:?}", began.elapsed());
+    assert_eq!(preview.items[0].prospect, Prospect::Unknown, "the newest stands first all the same");
+    let report = world.engine.undo_many(person_9s(), &person(9), "an exercise").await.unwrap();
+    assert_eq!((report.undone, report.goes_on, world.hosts.asked.load(Ordering::SeqCst)), (1, false, 3));
+    assert_eq!(world.state(&well).await, ActionState::Undone);
+    let left: Vec<_> = report.items.iter().filter(|item| item.done == Some(false)).map(|item| item.action_id).collect();
+    assert_eq!(left, [there[2].id, there[1].id, there[0].id]);
+    world.hosts.away.store(false, Ordering::SeqCst);
+    let report = world.engine.undo_many(person_9s(), &person(9), "it is back").await.unwrap();
+    assert_eq!(report.undone, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_takes_too_long_is_answered_as_far_as_it_came_and_goes_on() {
+    let (world, well, there) = one_well_and_three_away(true).await;
+    let began = tokio::time::Instant::now();
+    let report = world.engine.undo_many(person_9s(), &person(9), "an exercise").await.unwrap();
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
+    assert_eq!((report.goes_on, report.undone, world.state(&well).await), (true, 1, ActionState::Undone));
+    let open = report.items.iter().filter(|item| item.done.is_none()).count();
+    assert_eq!(open, there.len(), "their turn is to come");
+}
+
+#[tokio::test]
+async fn a_target_that_was_removed_keeps_no_undo_of_a_time() {
+    let world = World::new();
+    let (gone, well) = (world.lit("sim/away", 0).await, world.lit("sim/well", 0).await);
+    world.journal.remove_target(gone.target_id);
+    let report = world.engine.undo_many(person_9s(), &person(9), "an exercise").await.unwrap();
+    assert_eq!((report.undone, world.state(&well).await), (1, ActionState::Undone));
+    let item = report.items.iter().find(|item| item.action_id == gone.id).unwrap();
+    assert_eq!((item.prospect, item.done), (Prospect::Nothing, None));
 }

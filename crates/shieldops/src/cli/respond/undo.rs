@@ -151,7 +151,8 @@ fn summary(report: &Value) -> String {
             "{can} would be undone, {asks} would wait for approval, {cannot} cannot be undone; nothing was touched"
         );
     }
-    format!("{} undone and read back, {asks} wait for approval, {cannot} cannot be undone", number("undone"))
+    let goes_on = if report["goes_on"] == true { "; it was not through yet and goes on by itself" } else { "" };
+    format!("{} undone and read back, {asks} wait for approval, {cannot} cannot be undone{goes_on}", number("undone"))
 }
 
 #[cfg(test)]
