@@ -66,6 +66,8 @@ impl Engine {
         }
         let ready = match self.looked(&plan, seen.filter(|_| !resumed)).await {
             Ok(ready) => ready,
+            // It says nothing of the target: the run is taken up again when the database answers.
+            Err(error @ (Error::Journal(_) | Error::Crashed(_))) => return Err(error),
             Err(error) => return self.give_up(plan, &error).await,
         };
         // On the heap: a run is a long way down.
@@ -283,8 +285,9 @@ impl Engine {
     }
 
     /// The run cannot even look: what was begun is unverified, the rest was not done.
-    async fn give_up(&self, mut plan: Plan, error: &Error) -> Result<Plan, Error> {
-        let mut writes = Vec::new();
+    async fn give_up(&self, plan: Plan, error: &Error) -> Result<Plan, Error> {
+        self.leave_unverified(&plan, &error.to_string()).await?;
+        let (mut plan, mut writes) = (self.get_plan(plan.id).await?, Vec::new());
         let orphan = removes_orphan(&plan);
         for action in &mut plan.actions {
             let state = match action.state {
@@ -305,6 +308,22 @@ impl Engine {
         let what = entry("run.ended", "system:executor", &plan, json!({"error": error.to_string()}));
         self.save_plan(&mut plan, writes, what).await?;
         self.get_plan(plan.id).await
+    }
+
+    /// What was begun and cannot be read is told of like any other that could not be verified, and automation does less.
+    async fn leave_unverified(&self, plan: &Plan, why: &str) -> Result<(), Error> {
+        let begun = |action: &&Action| matches!(action.state, ActionState::Running | ActionState::Settling);
+        for action in plan.actions.iter().filter(begun).filter(|action| action.undo_of.is_none()) {
+            let mut action = action.clone();
+            action.state = ActionState::Unverified;
+            action.detail = Some(why.to_owned());
+            let mut writes = vec![self.step(action.id, "outcome", json!({"state": action.state, "detail": why}))];
+            writes.extend(self.lower_after(plan, &action).await?);
+            let payload = json!({"plan_hash": plan.hash, "side": "unknown", "detail": why});
+            let what = action_entry(kind_of(action.state), "system:executor", &action, payload);
+            self.save_action(&mut action, writes, what).await?;
+        }
+        Ok(())
     }
 
     /// Policy says no at the last moment: nothing (more) is done.

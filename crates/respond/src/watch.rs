@@ -24,6 +24,8 @@ const TARGETS_AT_ONCE: usize = 16;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a look waits for whoever is at the target.
 const HOLD: Duration = Duration::from_secs(5);
+/// Stands before what a look says of an action that failed.
+const READ_AGAIN: &str = "; read again, its effect is ";
 /// How long a look searches one target for what nobody owns, whoever is at it included.
 const ORPHANS: Duration = Duration::from_secs(30);
 
@@ -206,6 +208,10 @@ impl Engine {
         if let (Still::Unreadable(why), true) = (&still, began.elapsed() >= PATIENCE) {
             *reached = Reached::Away(why.clone());
         }
+        if matches!(action.state, ActionState::Failed | ActionState::UndoFailed) {
+            self.tell_beside(action, &still).await?;
+            return Ok(None);
+        }
         let (state, detail) = match still {
             Still::InForce => (ActionState::Verified, None),
             Still::Not(now) => (ActionState::Drifted, Some(format!("somebody changed it: {now}"))),
@@ -230,6 +236,24 @@ impl Engine {
         Ok(Some(Finding { kind, target_id, action_id: id, detail: detail.unwrap_or_default() }))
     }
 
+    /// What failed keeps its state and why; whether its effect is there is told beside it, when that changes.
+    async fn tell_beside(&self, mut action: Action, still: &Still) -> Result<(), Error> {
+        let now = match still {
+            Still::InForce => "in force",
+            Still::Not(_) => "not as planned",
+            Still::Unreadable(_) => "not readable",
+        };
+        let said = action.detail.as_deref().unwrap_or_default();
+        let detail = format!("{}{READ_AGAIN}{now}", said.split(READ_AGAIN).next().unwrap_or_default());
+        if said == detail {
+            return Ok(());
+        }
+        action.detail = Some(detail);
+        let step = self.step(action.id, "observed", json!({"state": action.state, "detail": action.detail}));
+        let what = action_entry("action.observed", "system:watch", &action, json!({"detail": action.detail}));
+        self.save_action(&mut action, vec![step], what).await
+    }
+
     async fn see(&self, action: &Action) -> Result<Still, Error> {
         let looked = match self.get_target(action.target_id).await {
             Ok(target) => self.look(&action.capability, target, &action.params).await,
@@ -250,6 +274,12 @@ impl Engine {
     }
 }
 
-/// States of an owner in which its effect should be there.
-const LIVE: &[ActionState] =
-    &[ActionState::Settling, ActionState::Verified, ActionState::Unverified, ActionState::Drifted];
+/// States of an owner in which its effect should be there, or may be.
+const LIVE: &[ActionState] = &[
+    ActionState::Settling,
+    ActionState::Verified,
+    ActionState::Unverified,
+    ActionState::Drifted,
+    ActionState::Failed,
+    ActionState::UndoFailed,
+];

@@ -336,3 +336,59 @@ async fn a_target_that_was_removed_keeps_no_undo_of_a_time() {
     let item = report.items.iter().find(|item| item.action_id == gone.id).unwrap();
     assert_eq!((item.prospect, item.done), (Prospect::Nothing, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_process_began_on_a_host_that_is_away_since_is_told_and_automation_does_less() {
+    let mut world = World::new();
+    world.restart(CrashPoints::give_up_at("after_intent"));
+    let requester = Requester { id: "system:investigation".to_owned(), kind: RequesterKind::System };
+    let actions = lighting("sim/away", 0..1);
+    let wish = PlanRequest { actions, requester, confidence: Some(0.9), ..request(CHANGE, None) };
+    let plan = world.engine.propose(wish).await.unwrap();
+    world.go(&plan).await;
+    world.idle().await;
+    assert_eq!(world.state(&plan.actions[0]).await, ActionState::Running);
+    world.hosts.away.store(true, Ordering::SeqCst);
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    assert_eq!(world.state(&plan.actions[0]).await, ActionState::Unverified);
+    assert_eq!(world.engine.wait(plan.id, AT_MOST).await.unwrap().state, PlanState::Executed);
+    let told = world.journal.entries().into_iter().filter(|entry| entry.kind == "action.unverified").count();
+    let lowered: Vec<_> = world.journal.lowered().into_iter().map(|lowered| (lowered.capability, lowered.to)).collect();
+    assert_eq!((told, lowered), (1, vec![(NAME.to_owned(), 2)]));
+}
+
+#[tokio::test]
+async fn a_run_that_finds_the_database_away_is_taken_up_again() {
+    let world = World::new();
+    let plan = world.planned("sim/well", 0..1).await;
+    world.journal.fail_target();
+    world.go(&plan).await;
+    world.idle().await;
+    assert_eq!(world.plan(&plan).await.state, PlanState::Approved);
+    world.clock.advance(Duration::from_mins(3));
+    world.engine.expire_due().await.unwrap();
+    assert_eq!(world.engine.wait(plan.id, AT_MOST).await.unwrap().actions[0].state, ActionState::Verified);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_effect_whose_undo_failed_is_still_looked_at_and_keeps_its_state() {
+    let world = World::new();
+    let action = world.lit("sim/away", 0).await;
+    world.hosts.away.store(true, Ordering::SeqCst);
+    world.clock.advance(Duration::from_mins(10));
+    world.engine.expire_due().await.unwrap();
+    world.hosts.away.store(false, Ordering::SeqCst);
+    let told = async |effect: &str| {
+        world.engine.reobserve().await.unwrap();
+        let now = world.journal.action(action.id).await.unwrap().unwrap();
+        let said = now.detail.unwrap_or_default();
+        assert!(said.starts_with("its time is over") && said.ends_with(effect), "{said}");
+        assert_eq!((now.state, said.matches("read again").count()), (ActionState::UndoFailed, 1));
+        world.journal.entries().iter().filter(|entry| entry.kind == "action.observed").count()
+    };
+    assert_eq!(told("its effect is in force").await, 1);
+    assert_eq!(told("its effect is in force").await, 1, "said once");
+    world.hosts.lamps.lock().unwrap().clear();
+    assert_eq!(told("its effect is not as planned").await, 2);
+}
