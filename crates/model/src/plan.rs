@@ -141,6 +141,9 @@ pub struct Plan {
     /// It is approved and waits until then, so that somebody may still say no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// Its run is held by a halt since then: what is not begun waits for a person who resumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
     /// A person set the approvals aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<Override>,

@@ -86,15 +86,15 @@ impl Engine {
         Ok(())
     }
 
-    /// One person's no ends the plan.
+    /// One person's no ends the plan, as long as no run of it has begun.
     pub async fn reject(&self, id: PlanId, reason: &str, person: &Person) -> Result<Plan, Error> {
         let _one_at_a_time = self.votes.lock().await;
         let mut plan = self.get_plan(id).await?;
         if plan.state == PlanState::Rejected {
             return Ok(plan);
         }
-        // A veto: it is approved and waits, so that somebody may still say no.
-        let waits = plan.state == PlanState::Approved && plan.not_before.is_some();
+        // A veto: it is approved, and nothing of it has begun. An undo that is approved runs at once.
+        let waits = plan.state == PlanState::Approved && door(&plan) == Door::Action;
         if plan.state != PlanState::Proposed && !waits {
             return Err(Error::State { what: "the plan", state: word(&plan.state) });
         }

@@ -36,6 +36,10 @@ impl CrashPoints {
         "after_disarmed",
         "before_outcome",
         "after_outcome",
+        "before_paused",
+        "after_paused",
+        "before_resumed",
+        "after_resumed",
         "before_run_ended",
         "after_run_ended",
     ];

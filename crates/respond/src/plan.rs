@@ -197,6 +197,7 @@ impl Engine {
             undo_of: None,
             confidence: request.confidence,
             not_before: None,
+            paused_at: None,
             break_glass: None,
             freeze_override: None,
             unanswered: false,

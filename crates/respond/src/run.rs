@@ -7,7 +7,7 @@ mod turn;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shieldops_model::{Action, ActionState, Plan, PlanId, PlanState, Proof, Reason, Target};
+use shieldops_model::{Action, ActionId, ActionState, Plan, PlanId, PlanState, Proof, Reason, Target};
 use shieldops_policy::{Entry as Door, Evaluation, Stage};
 
 use crate::{
@@ -137,17 +137,35 @@ impl Engine {
     }
 
     /// A halt in the middle of a run: what is not begun waits for a person who resumes. A run with nothing left ends.
-    async fn pause(&self, plan: Plan) -> Result<Plan, Error> {
-        let waiting: Vec<&Action> = plan.actions.iter().filter(|action| action.state == ActionState::Planned).collect();
-        let Some(first) = waiting.first() else { return self.end_run(plan.id).await };
-        let last = self.with.journal.steps(first.id).await?.pop();
-        if last.is_some_and(|step| step.kind == "paused") {
+    async fn pause(&self, mut plan: Plan) -> Result<Plan, Error> {
+        let waiting = waiting(&plan);
+        if waiting.is_empty() {
+            return self.end_run(plan.id).await;
+        }
+        if plan.paused_at.is_some() {
             return Ok(plan);
         }
-        let steps = waiting.iter().map(|action| self.step(action.id, "paused", json!({"plan": plan.id}))).collect();
-        let payload = json!({"hash": plan.hash, "waiting": waiting.iter().map(|action| action.id).collect::<Vec<_>>()});
-        self.commit(steps, entry("run.paused", "system:executor", &plan, payload)).await?;
+        self.crash("before_paused")?;
+        plan.paused_at = Some(self.now());
+        let steps = waiting.iter().map(|id| self.step(*id, "paused", json!({"plan": plan.id}))).collect();
+        let what = entry("run.paused", "system:executor", &plan, json!({"hash": plan.hash, "waiting": waiting}));
+        self.save_plan(&mut plan, steps, what).await?;
+        self.crash("after_paused")?;
         Ok(plan)
+    }
+
+    /// Somebody resumed: what a halt held goes on.
+    async fn unpause(&self, plan: &mut Plan) -> Result<(), Error> {
+        if plan.paused_at.is_none() {
+            return Ok(());
+        }
+        self.crash("before_resumed")?;
+        plan.paused_at = None;
+        let waiting = waiting(plan);
+        let steps = waiting.iter().map(|id| self.step(*id, "resumed", json!({"plan": plan.id}))).collect();
+        let what = entry("run.resumed", "system:executor", plan, json!({"hash": plan.hash, "waiting": waiting}));
+        self.save_plan(plan, steps, what).await?;
+        self.crash("after_resumed")
     }
 
     /// What stands against the run: the rows changed since the approval, or policy says no now.
@@ -304,7 +322,7 @@ impl Engine {
                 writes.extend(self.fail_original(original, &error.to_string()).await?);
             }
         }
-        plan.state = PlanState::Executed;
+        (plan.state, plan.paused_at) = (PlanState::Executed, None);
         let what = entry("run.ended", "system:executor", &plan, json!({"error": error.to_string()}));
         self.save_plan(&mut plan, writes, what).await?;
         self.get_plan(plan.id).await
@@ -345,7 +363,7 @@ impl Engine {
     async fn end_run(&self, id: PlanId) -> Result<Plan, Error> {
         self.crash("before_run_ended")?;
         let mut plan = self.get_plan(id).await?;
-        plan.state = PlanState::Executed;
+        (plan.state, plan.paused_at) = (PlanState::Executed, None);
         let states: Vec<Value> =
             plan.actions.iter().map(|action| json!({"id": action.id, "state": action.state})).collect();
         let what = entry("run.ended", "system:executor", &plan, json!({"hash": plan.hash, "actions": states}));
@@ -353,6 +371,11 @@ impl Engine {
         self.crash("after_run_ended")?;
         Ok(plan)
     }
+}
+
+/// The actions that were not begun.
+fn waiting(plan: &Plan) -> Vec<ActionId> {
+    plan.actions.iter().filter(|action| action.state == ActionState::Planned).map(|action| action.id).collect()
 }
 
 /// What reading back and the target's own answer come to. Reading back wins.

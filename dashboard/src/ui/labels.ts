@@ -51,6 +51,9 @@ export const PLAN_STATE: Record<PlanState, { label: string; tone: Tone }> = {
   expired: { label: 'Expired', tone: 'neutral' },
   superseded: { label: 'Superseded', tone: 'neutral' },
 }
+/** A run that a halt holds is under way and does nothing. */
+export const planState = (plan: { state: PlanState; paused_at?: string | null }) =>
+  plan.paused_at ? ({ label: 'Paused', tone: 'medium' } as const) : PLAN_STATE[plan.state]
 export const ACTION_STATE: Record<ActionState, { label: string; tone: Tone; means: string }> = {
   planned: { label: 'Planned', tone: 'neutral', means: 'Nothing has been done yet.' },
   running: { label: 'Running', tone: 'accent', means: 'Being applied now.' },

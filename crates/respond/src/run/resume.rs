@@ -46,6 +46,7 @@ impl Engine {
             let why = "what was agreed to is too old for the rest to run: plan it again";
             return self.give_up(plan, &Error::Invalid(why.to_owned())).await;
         }
+        self.unpause(&mut plan).await?;
         self.act_in_turn(&plan, ready, &evaluation, false).await
     }
 

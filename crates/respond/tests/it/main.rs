@@ -5,6 +5,7 @@
 mod away;
 mod foreign;
 mod freeze;
+mod halted;
 mod hash;
 mod lifting;
 mod policies;

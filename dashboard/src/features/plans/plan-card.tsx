@@ -9,7 +9,7 @@ import { useHotkeys } from '@/app/hotkeys'
 import { useNames } from '@/app/names'
 import { useNavigateTo } from '@/app/search'
 import { useCan, useUser } from '@/app/session'
-import { Ago, Btn, Chip, cn, InlineError, Kbd, Marks, PLAN_STATE, short, useNow } from '@/ui'
+import { Ago, Btn, Chip, cn, InlineError, Kbd, Marks, planState, short, useNow } from '@/ui'
 import { ActionBlock } from './action-block'
 import { approve, execute, replan } from './acts'
 import type { Asking } from './dialogs'
@@ -32,7 +32,7 @@ export function PlanCard({ plan: listed, focused, className }: Props) {
   // The list's copy may lack who can approve: the single reading has it.
   const detail = useQuery({ ...planQuery(listed.id), enabled: listed.can_approve === undefined }).data
   const plan = detail && detail.version >= listed.version ? detail : listed
-  const state = PLAN_STATE[plan.state]
+  const state = planState(plan)
   const waiting = plan.state === 'proposed'
   return (
     <article

@@ -20,13 +20,16 @@ export type PlanView = {
 /** What was in the way may be gone by now. */
 const AGAIN: Plan['state'][] = ['superseded', 'denied']
 const UNDOABLE: Action['state'][] = ['verified', 'unverified', 'drifted', 'undo_failed', 'settling']
+/** What failed half-way owns what it left; what failed without a trace owns nothing. */
+const leftSomething = (action: Action) =>
+  action.state === 'failed' && action.owners.some(owner => owner.action_id === action.id)
 /** An undo is an action too: verified, it means that the effect is gone. */
 export const inForce = (action: Action) => action.state === 'verified' && !action.undo_of
 
 export const canUndo = (action: Action, may: (permission: string) => boolean) =>
   may('action.undo') &&
   !action.undo_of &&
-  UNDOABLE.includes(action.state) &&
+  (UNDOABLE.includes(action.state) || leftSomething(action)) &&
   action.class !== 'read_only' &&
   action.class !== 'irreversible'
 
@@ -57,12 +60,14 @@ function whyNotApprove(plan: Plan, may: (permission: string) => boolean, userId:
 /** The server plans neither again: an undo is asked for anew, and so is an adoption. */
 const ofItsOwn = (plan: Plan) => !plan.undo_of && plan.actions.every(action => !action.undo_of && !action.adopts)
 
+const isUndo = (plan: Plan) => !!plan.undo_of || plan.actions.some(action => action.undo_of)
+
 const onlyFrozen = ({ state, decision: { denies } }: Plan) =>
   state === 'denied' && denies.length > 0 && denies.every(reason => reason.code === 'change_freeze')
 
 /** What break-glass sets aside: missing approvals, and a freeze where nothing else denies. */
 function glassHelps(plan: Plan) {
-  if (plan.undo_of || plan.actions.some(action => action.undo_of) || plan.break_glass) return false
+  if (isUndo(plan) || plan.break_glass) return false
   const { allow, approvals_needed } = plan.decision
   if (plan.state === 'proposed') return allow && approvals_needed > 0
   return onlyFrozen(plan)
@@ -79,10 +84,12 @@ export function planView(plan: Plan, may: (permission: string) => boolean, userI
   const ahead = Date.parse(plan.expires_at) > now
   const waitsUntil = plan.state === 'approved' ? (plan.not_before ?? null) : null
   const whyNot = waiting && !free ? whyNotApprove(plan, may, userId) : null
+  // Approved and not begun: a halt may hold it, and a person may still say no.
+  const held = plan.state === 'approved' && !waitsUntil && !isUndo(plan)
   return {
     canApprove: waiting && !free && plan.decision.allow && whyNot === null,
     whyNot,
-    canReject: waiting && may('plan.approve'),
+    canReject: (waiting || held) && may('plan.approve'),
     canExecute: ((plan.state === 'approved' && !waitsUntil) || free) && may('plan.create'),
     canReplan: (expired || AGAIN.includes(plan.state)) && ofItsOwn(plan) && may('plan.create'),
     waitsUntil,

@@ -24,6 +24,7 @@ const MEMBERS: &[&str] = &[
     "hash",
     "expires_at",
     "not_before",
+    "paused_at",
     "rejected_reason",
     "cannot_approve_why",
 ];
