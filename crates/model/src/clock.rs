@@ -37,28 +37,39 @@ impl Clock for SystemClock {
 
 /// A clock that stands until it is set; clones share the time.
 #[derive(Debug, Clone)]
-pub struct FixedClock(Arc<AtomicI64>);
+pub struct FixedClock {
+    wall: Arc<AtomicI64>,
+    /// So far the wall clock was set forward, which the clock since boot does not see.
+    leapt: Arc<AtomicI64>,
+}
 
 impl FixedClock {
     pub fn at(time: Timestamp) -> Self {
-        Self(Arc::new(AtomicI64::new(time.as_micros())))
+        Self { wall: Arc::new(AtomicI64::new(time.as_micros())), leapt: Arc::default() }
     }
 
     pub fn set(&self, time: Timestamp) {
-        self.0.store(time.as_micros(), Ordering::SeqCst);
+        self.wall.store(time.as_micros(), Ordering::SeqCst);
     }
 
     pub fn advance(&self, span: Duration) {
         self.set(self.now().plus(span));
     }
+
+    /// Somebody sets the wall clock forward: no time passes.
+    pub fn leap(&self, span: Duration) {
+        self.leapt.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.advance(span);
+    }
 }
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_micros(self.wall.load(Ordering::SeqCst))
     }
 
     fn boot(&self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.load(Ordering::SeqCst)).unwrap_or_default())
+        let since = self.wall.load(Ordering::SeqCst).saturating_sub(self.leapt.load(Ordering::SeqCst));
+        Duration::from_micros(u64::try_from(since).unwrap_or_default())
     }
 }

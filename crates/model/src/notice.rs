@@ -32,11 +32,13 @@ pub enum NoticeKind {
     Orphaned,
     AutomationHalted,
     AutomationResumed,
+    /// Somebody set the clock while a plan waited: its wait begins anew.
+    ClockSet,
     Test,
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ApprovalRequest,
         Self::Unanswered,
         Self::PlanAnnounced,
@@ -49,6 +51,7 @@ impl NoticeKind {
         Self::Orphaned,
         Self::AutomationHalted,
         Self::AutomationResumed,
+        Self::ClockSet,
         Self::Test,
     ];
 
@@ -66,6 +69,7 @@ impl NoticeKind {
             Self::Orphaned => "orphaned",
             Self::AutomationHalted => "automation_halted",
             Self::AutomationResumed => "automation_resumed",
+            Self::ClockSet => "clock_set",
             Self::Test => "test",
         }
     }
@@ -89,6 +93,7 @@ impl NoticeKind {
             Self::Orphaned => "An effect of ours has no live action",
             Self::AutomationHalted => "Automation was halted",
             Self::AutomationResumed => "Automation was resumed",
+            Self::ClockSet => "The clock was set: a plan waits anew",
             Self::Test => "A test of notifications",
         }
     }

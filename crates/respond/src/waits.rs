@@ -1,5 +1,5 @@
-//! Waits whose end permits something: a veto window. They run on the clock since boot, begin again with the process, and are
-//! held while the wall clock does not agree.
+//! Waits whose end permits something: a veto window. They run on the clock since boot, begin again with the process, and when
+//! somebody set the wall clock meanwhile.
 
 use std::{
     collections::HashMap,
@@ -24,8 +24,6 @@ const DISAGREE: Duration = Duration::from_mins(1);
 struct Since {
     wall: Timestamp,
     boot: Duration,
-    /// It was said that the clocks disagree.
-    told: bool,
 }
 
 /// When this process first saw each plan that waits.
@@ -36,25 +34,28 @@ pub(crate) struct Waits(Mutex<HashMap<PlanId, Since>>);
 enum Wait {
     Goes,
     Over,
-    /// The clocks disagree; whether that is new.
-    Held(bool),
+    /// The clocks disagree.
+    Held,
 }
 
 impl Waits {
     fn look(&self, plan: &Plan, wall: Timestamp, boot: Duration) -> Wait {
         let Some(until) = plan.not_before else { return Wait::Over };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = all.entry(plan.id).or_insert(Since { wall, boot, told: false });
+        let since = *all.entry(plan.id).or_insert(Since { wall, boot });
         let waited = boot.saturating_sub(since.boot);
         let by_wall = wall.as_micros().saturating_sub(since.wall.as_micros());
         let by_boot = i64::try_from(waited.as_micros()).unwrap_or(i64::MAX);
         if by_wall.abs_diff(by_boot) > u64::try_from(DISAGREE.as_micros()).unwrap_or(u64::MAX) {
-            let fresh = !std::mem::replace(&mut since.told, true);
-            return Wait::Held(fresh);
+            return Wait::Held;
         }
         let window = plan.decision.obligations.veto_window_s.unwrap_or_default();
         let over = waited >= Duration::from_secs(window) && wall >= until;
         if over { Wait::Over } else { Wait::Goes }
+    }
+
+    fn begin(&self, plan: PlanId, wall: Timestamp, boot: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(plan, Since { wall, boot });
     }
 
     fn forget(&self, keep: impl Fn(&PlanId) -> bool) {
@@ -73,17 +74,30 @@ impl Engine {
         self.waits.forget(|id| waiting.iter().any(|plan| plan.id == *id));
         for plan in waiting.into_iter().filter(|plan| plan.not_before.is_some()) {
             match self.waits.look(&plan, self.now(), self.with.clock.boot()) {
-                Wait::Goes | Wait::Held(false) => {}
+                Wait::Goes => {}
                 Wait::Over => self.start(plan.id),
-                Wait::Held(true) => {
-                    let detail =
-                        "the clock was set: the wall clock and the clock since boot differ by more than a minute";
-                    tracing::warn!(plan.id = %plan.id, "a veto window is held: {detail}");
-                    let what = entry("run.held", "system:watch", &plan, json!({"hash": plan.hash, "detail": detail}));
-                    self.commit(Vec::new(), what).await?;
-                }
+                Wait::Held => self.wait_anew(plan.id).await?,
             }
         }
+        Ok(())
+    }
+
+    /// Nobody knows how much of its time a plan has waited: it waits all of it again, and people are told.
+    async fn wait_anew(&self, id: PlanId) -> Result<(), Error> {
+        let _one_at_a_time = self.votes.lock().await;
+        let mut plan = self.get_plan(id).await?;
+        if plan.state != PlanState::Approved {
+            return Ok(());
+        }
+        let (now, boot) = (self.now(), self.with.clock.boot());
+        let window = Duration::from_secs(plan.decision.obligations.veto_window_s.unwrap_or_default());
+        plan.not_before = Some(now.plus(window));
+        let detail = "the clock was set: the wall clock and the clock since boot differ by more than a minute";
+        tracing::warn!(plan.id = %id, "a veto window begins anew: {detail}");
+        let payload = json!({"hash": plan.hash, "detail": detail, "not_before": plan.not_before});
+        let what = entry("run.held", "system:watch", &plan, payload);
+        self.save_plan(&mut plan, Vec::new(), what).await?;
+        self.waits.begin(id, now, boot);
         Ok(())
     }
 

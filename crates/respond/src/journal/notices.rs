@@ -45,6 +45,10 @@ fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
             let until = plan.not_before.map(|at| at.to_string()).unwrap_or_default();
             vec![about(plan, NoticeKind::PlanAnnounced, Audience::Approvers).with("Can be stopped until", until)]
         }
+        "run.held" => {
+            let until = plan.not_before.map(|at| at.to_string()).unwrap_or_default();
+            vec![about(plan, NoticeKind::ClockSet, Audience::Administrators).with("Can be stopped until", until)]
+        }
         "plan.break_glass" => {
             let reason = plan.break_glass.as_ref().map_or("", |over| over.reason.as_str());
             vec![by(about(plan, NoticeKind::BreakGlass, Audience::Administrators).with("Reason", reason), entry)]

@@ -11,3 +11,4 @@ mod lifting;
 mod policies;
 mod reached;
 mod switch;
+mod waits;

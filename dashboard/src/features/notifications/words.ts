@@ -14,6 +14,7 @@ export const TOLD: Record<NoticeKind, string> = {
   orphaned: 'An effect has no live action',
   automation_halted: 'Automation was halted',
   automation_resumed: 'Automation was resumed',
+  clock_set: 'The clock was set',
   test: 'A test',
 }
 export const WAY: Record<Way, string> = { email: 'E-mail', webhook: 'Webhook' }
