@@ -76,6 +76,8 @@ describe('what a plan offers', () => {
   })
   it('an approved one that did not start can be run', () => {
     expect(view({ state: 'approved' }).canExecute).toBe(true)
+    const only = (permission: string) => view({ state: 'approved' }, held => held === permission).canExecute
+    expect([only('plan.approve'), only('plan.create')]).toEqual([true, false])
   })
   it('undo is offered while something may be in force', () => {
     const action = basePlan().actions[0]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shieldops_identity::permission::{self, Permission};
 use shieldops_model::{Code, IncidentId, Override, Plan, PlanId, PlanState, ProposedAction, id};
 use shieldops_policy::{Explanation, Requester, RequesterKind};
-use shieldops_respond::{Engine, Person, PlanRequest};
+use shieldops_respond::{Engine, MAX_ACTIONS, Person, PlanRequest};
 use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,8 +23,6 @@ use crate::{
 const RUN_WAIT: Duration = Duration::from_secs(5);
 /// A plan's title, in bytes.
 const TITLE: usize = 200;
-/// Actions of one plan.
-const ACTIONS: usize = 100;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -187,8 +185,8 @@ fn check(body: &NewPlan) -> Result<(), Problem> {
     if wordy(&body.title, TITLE) || wordy(&body.why, 4_096) {
         return Err(Problem::invalid("`title` has at most 200 bytes and `why` at most 4,096"));
     }
-    if body.actions.is_empty() || body.actions.len() > ACTIONS {
-        return Err(Problem::invalid(format!("a plan has 1 to {ACTIONS} actions")));
+    if body.actions.is_empty() || body.actions.len() > MAX_ACTIONS {
+        return Err(Problem::invalid(format!("a plan has 1 to {MAX_ACTIONS} actions")));
     }
     Ok(())
 }

@@ -81,6 +81,26 @@ fn a_refusal_exits_with_one_and_an_absent_server_with_two() {
 }
 
 #[test]
+fn a_plan_of_several_actions_is_made_from_a_file() {
+    let server = Server::start(&[]);
+    let token = server.token("personal");
+    let cli = |args: &[&str]| server.cli(&[args, &["--server", server.url(), "--token", &token]].concat());
+    assert_eq!(cli(&["target", "register", "sim/several"]).code, 0);
+    let block = |address: &str| serde_json::json!({"capability": "linux.block_ip", "target": {"kind": "linux_host", "name": "sim/several"}, "params": {"address": address}});
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let actions = [block("203.0.113.7"), block("203.0.113.8")];
+    std::fs::write(path, serde_json::json!({"actions": actions}).to_string()).unwrap();
+    let made = cli(&["plan", "create", "--file", path, "--why", "both of them", "--output", "json"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let made = json(&made);
+    assert_eq!((made["actions"].as_array().unwrap().len(), &made["why"]), (2, &"both of them".into()));
+    std::fs::write(path, "[]").unwrap();
+    assert_eq!(cli(&["plan", "create", "--file", path]).code, 2);
+    assert_eq!(cli(&["plan", "create", "--why", "nothing"]).code, 2);
+}
+
+#[test]
 fn automation_is_halted_and_resumed() {
     let server = Server::start(&[]);
     let token = server.token("personal");

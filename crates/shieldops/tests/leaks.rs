@@ -35,7 +35,7 @@ use std::{
 };
 
 use contract::{Operation, Place, Takes};
-use filled::{Amount, Filled, Ids, MARKER, fill, harvest, ids_in};
+use filled::{Amount, Filled, Ids, MARKER, fill, harvest, ids_in, named, rule_id};
 use oracle::{Case, elsewhere};
 use quiet::{first_difference, quiet};
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ impl Stage {
         }
         for wanted in [
             "alt", "inc", "evt", "pln", "act", "tgt", "usr", "ses", "tok", "key", "rol", "gnt", "ivt", "dlq", "not",
-            "tnt", "gch", "sgr",
+            "tnt", "gch", "sgr", "exc", "ilt", "job",
         ] {
             assert!(ids.get(wanted).is_some_and(|known| !known.is_empty()), "no id of kind {wanted} was made");
         }
@@ -136,7 +136,8 @@ impl Stage {
 
     /// Whatever can be read has nothing of the other tenant in it.
     fn no_traces(&self) {
-        let marks: Vec<&str> = self.ids.values().flatten().map(String::as_str).chain([MARKER]).collect();
+        let rule = rule_id(MARKER);
+        let marks: Vec<&str> = self.ids.values().flatten().map(String::as_str).chain([MARKER, &rule]).collect();
         let mut looked = 0;
         for (name, caller) in &self.own.callers {
             for operation in self.operations.iter().filter(|operation| operation.method == "GET") {
@@ -160,6 +161,10 @@ impl Stage {
                 (Place::Path(name), Takes::Id(prefix)) => {
                     let own = self.things.get(prefix).map_or("x", String::as_str);
                     path = path.replace(&format!("{{{name}}}"), own);
+                }
+                (Place::Path(name), Takes::Rule) => path = path.replace(&format!("{{{name}}}"), &self.things["rule"]),
+                (Place::Path(name), Takes::Name(kind)) => {
+                    path = path.replace(&format!("{{{name}}}"), &self.things[*kind]);
                 }
                 (Place::Path(name), _) => path = path.replace(&format!("{{{name}}}"), OWN),
                 (Place::Query(_), Takes::Cursor) => queries.push("?limit=200".to_owned()),
@@ -265,6 +270,8 @@ impl Stage {
             Takes::Target => (0..4).map(|number| format!("sim/{MARKER}-{number}")).collect(),
             Takes::Entity => (0..6).map(|number| format!("host:{MARKER}-host-{number}")).collect(),
             Takes::Words => vec![MARKER.to_owned(), format!("{MARKER}-host-1")],
+            Takes::Rule => vec![rule_id(MARKER)],
+            Takes::Name(_) => vec![named(MARKER)],
             Takes::Cursor => return self.cursors(operation, caller),
         };
         theirs.into_iter().map(|theirs| (theirs.clone(), nowhere(takes, &theirs))).collect()
@@ -298,7 +305,8 @@ impl Stage {
 /// A value of the same form that exists nowhere; of what is composed, only the name is another.
 fn nowhere(takes: &Takes, theirs: &str) -> String {
     match takes {
-        Takes::Target | Takes::Entity => theirs.replace(MARKER, &elsewhere(MARKER)),
+        Takes::Rule => theirs.replace("00f2", "00f3"),
+        Takes::Target | Takes::Entity | Takes::Name(_) => theirs.replace(MARKER, &elsewhere(MARKER)),
         _ => elsewhere(theirs),
     }
 }
@@ -312,5 +320,7 @@ fn things(own: &Filled) -> BTreeMap<String, String> {
     let spare = users.iter().find(|user| user["name"] == "own-second").expect("the second administrator");
     things.insert("usr".to_owned(), spare["id"].as_str().unwrap().to_owned());
     things.insert("slug".to_owned(), OWN.to_owned());
+    things.insert("rule".to_owned(), rule_id("own"));
+    things.extend(["value-lists", "pipelines"].map(|kind| (kind.to_owned(), named("own"))));
     things
 }

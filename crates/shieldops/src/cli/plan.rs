@@ -3,7 +3,7 @@
 mod explain;
 mod show;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -67,7 +67,7 @@ pub(super) enum PlanCommand {
     Reject(RejectArgs),
     /// Start an approved plan; safe to repeat.
     Execute(ShowArgs),
-    /// Plan an action against the live state of its target. Nothing is changed.
+    /// Plan an action, or several from a file, against the live state of their targets. Nothing is changed.
     Create(CreateArgs),
     /// Run a plan without the approvals it needs and in spite of a freeze. Every administrator is told.
     BreakGlass(RejectArgs),
@@ -109,17 +109,20 @@ pub(super) struct CreateArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// What to do, as `shieldops capability list` names it.
-    #[arg(long)]
-    capability: String,
+    #[arg(long, requires = "target", required_unless_present = "file")]
+    capability: Option<String>,
     /// The name of a registered target.
     #[arg(long)]
-    target: String,
+    target: Option<String>,
     /// The kind of the target.
     #[arg(long, default_value = "linux_host")]
     kind: String,
     /// NAME=VALUE, where VALUE is JSON or text; once for each.
     #[arg(long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
+    /// A JSON file with up to 16 actions that run one after the other, in place of --capability: {"actions": [{"capability": "...", "target": {"kind": "...", "name": "..."}, "params": {}}]}.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["capability", "target", "params"])]
+    file: Option<PathBuf>,
     /// The incident it is for.
     #[arg(long, value_name = "ID", value_parser = id)]
     incident: Option<String>,
@@ -197,7 +200,17 @@ pub(super) fn explain(args: &ShowArgs) -> Outcome {
     explain::print(&explanation, args.server.output)
 }
 
-fn create(args: &CreateArgs) -> Outcome {
+/// The body of a plan: what the file says, or the one action of the flags.
+fn asked(args: &CreateArgs) -> Result<Value, Failure> {
+    if let Some(file) = &args.file {
+        let body = super::settings::read(file)?;
+        return if body.is_object() {
+            Ok(body)
+        } else {
+            Err(Failure::unusable(format!("--file {}: no JSON object", file.display()))
+                .fix(r#"write {"actions": [...]}"#))
+        };
+    }
     let mut params = Map::new();
     for pair in &args.params {
         let Some((name, text)) = pair.split_once('=') else {
@@ -209,7 +222,11 @@ fn create(args: &CreateArgs) -> Outcome {
         params.insert(name.to_owned(), value);
     }
     let target = json!({"kind": args.kind, "name": args.target});
-    let mut body = json!({"actions": [{"capability": args.capability, "target": target, "params": params}]});
+    Ok(json!({"actions": [{"capability": args.capability, "target": target, "params": params}]}))
+}
+
+fn create(args: &CreateArgs) -> Outcome {
+    let mut body = asked(args)?;
     let texts = [
         ("incident_id", &args.incident),
         ("title", &args.title),

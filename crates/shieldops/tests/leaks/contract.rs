@@ -30,6 +30,10 @@ pub(crate) enum Takes {
     Cursor,
     /// Words that are searched for.
     Words,
+    /// The id of a rule of the tenant's own.
+    Rule,
+    /// The name of a thing of the tenant's own, by the first part of its path.
+    Name(&'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -67,7 +71,10 @@ impl Reader<'_> {
             let name = parameter["name"].as_str().unwrap().to_owned();
             let takes = self.takes(&name, &parameter["schema"]);
             match parameter["in"].as_str().unwrap() {
-                "path" => places.push((Place::Path(name), takes.unwrap_or(Takes::AnyId))),
+                "path" => {
+                    let takes = takes.or_else(|| named(path, &name)).unwrap_or(Takes::AnyId);
+                    places.push((Place::Path(name), takes));
+                }
                 "query" => {
                     if parameter["required"] == true {
                         query.push((name.clone(), "x".to_owned()));
@@ -175,6 +182,16 @@ impl Reader<'_> {
             "string" => text(&schema),
             _ => json!({}),
         }
+    }
+}
+
+/// Things of a tenant's detection that are known by a name or an id of their author's.
+fn named(path: &str, parameter: &str) -> Option<Takes> {
+    match (path.split('/').nth(3)?, parameter) {
+        ("rules", "id") => Some(Takes::Rule),
+        ("value-lists", "name") => Some(Takes::Name("value-lists")),
+        ("pipelines", "name") => Some(Takes::Name("pipelines")),
+        _ => None,
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) fn fill(site: &Site, org: Org, mark: &str, amount: &Amount) -> Filled
     targets(&org, &second, mark, amount);
     gate(&org, mark);
     policies(&org, mark);
+    detection(&org, mark);
+    evidence(&org, mark);
     machines(&org, mark, amount.machines);
     let callers = callers(&org, mark);
     settings(&org);
@@ -133,6 +135,66 @@ fn policies(org: &Org, mark: &str) {
     until(WAIT, || (org.admin.get(&path)["state"] == "done").then_some(()));
 }
 
+/// The id of the rule of a tenant's own that was filled with this mark.
+pub(crate) fn rule_id(mark: &str) -> String {
+    let last = if mark == MARKER { 2 } else { 1 };
+    format!("5a000000-0000-4000-8000-0000000000f{last}")
+}
+
+/// The name of its list of values and of its pipeline.
+pub(crate) fn named(mark: &str) -> String {
+    format!("{mark}-words")
+}
+
+/// A rule with a sample and a backtest, an exception of it, a list of values, a pipeline, a list of indicators.
+fn detection(org: &Org, mark: &str) {
+    let rule = rule_id(mark);
+    let sigma = format!(
+        "title: {mark} rule\nid: {rule}\nstatus: test\nlevel: medium\nlogsource:\n  product: linux\n  service: sshd\ndetection:\n  selection:\n    message|contains: {mark}never\n  condition: selection\n"
+    );
+    org.admin.post("/api/v1/rules", &json!({"text": sigma, "note": format!("{mark} first")}));
+    let backtest =
+        org.admin.call("POST", &format!("/api/v1/rules/{rule}/backtest"), Some(&json!({"from": a_day_ago()})));
+    assert_eq!(backtest.status, 202, "{}", backtest.text);
+    let job = backtest.header("location").unwrap().to_owned();
+    until(WAIT, || (org.admin.get(&job)["state"] != "running").then_some(()));
+    let filter = format!(
+        "title: {mark} backups\nlogsource:\n  product: linux\n  service: sshd\nfilter:\n  rules: [{rule}]\n  known:\n    message|contains: {mark}backup\n  condition: not known\n"
+    );
+    let excepted =
+        json!({"filter": filter, "owner": mark, "reason": format!("{mark} nightly"), "expires_at": in_a_week()});
+    org.admin.post("/api/v1/exceptions", &excepted);
+    let values = json!({"name": named(mark), "values": [format!("{mark}-value")], "note": format!("{mark} values")});
+    org.admin.post("/api/v1/value-lists", &values);
+    let shaped =
+        "name: own\npriority: 10\ntransformations:\n  - type: field_name_mapping\n    mapping:\n      body: message\n";
+    org.admin.post("/api/v1/pipelines", &json!({"name": named(mark), "text": shaped}));
+    let list = org.admin.post(
+        "/api/v1/indicators/lists",
+        &json!({"name": format!("{mark} list"), "source": format!("https://{mark}.example")}),
+    );
+    let list = format!("/api/v1/indicators/lists/{}", text(&list["id"]));
+    let entries = format!("{mark}.example.test\n198.51.100.7\n");
+    org.admin
+        .bytes("POST", &format!("{list}/import"), &[("idempotency-key", mark)], "text/plain", entries.as_bytes())
+        .ok();
+    until(WAIT, || (org.admin.get(&list)["state"] == "in_use").then_some(()));
+}
+
+/// An action that collected something.
+fn evidence(org: &Org, mark: &str) {
+    let target = json!({"kind": "linux_host", "name": format!("sim/{mark}-0")});
+    let action = json!({"capability": "linux.collect_evidence", "target": target, "params": {}});
+    let plan = org.admin.post("/api/v1/plans", &json!({"actions": [action], "title": format!("{mark} evidence")}));
+    let path = format!("/api/v1/plans/{}", text(&plan["id"]));
+    if plan["state"] == "proposed" {
+        org.admin.post(&format!("{path}/execute"), &json!({}));
+    }
+    let done = until(WAIT, || Some(org.admin.get(&path)).filter(|plan| plan["state"] == "executed"));
+    let collected = format!("/api/v1/actions/{}/evidence", text(&done["actions"][0]["id"]));
+    assert!(!org.admin.items(&collected).is_empty(), "{done}");
+}
+
 /// Roles, keys, tokens, links, grants.
 fn machines(org: &Org, mark: &str, count: usize) {
     for number in 0..count {
@@ -149,8 +211,15 @@ fn machines(org: &Org, mark: &str, count: usize) {
 
 /// A time that a grant may end at, in the clock of this machine.
 pub(crate) fn in_a_week() -> String {
-    let made =
-        std::process::Command::new("date").args(["-u", "-d", "+7 days", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
+    from_now("+7 days")
+}
+
+fn a_day_ago() -> String {
+    from_now("-1 day")
+}
+
+fn from_now(span: &str) -> String {
+    let made = std::process::Command::new("date").args(["-u", "-d", span, "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
@@ -203,7 +272,7 @@ pub(crate) fn is_id(word: &str) -> bool {
 }
 
 /// Lists that everybody has.
-pub(crate) const LISTS: [&str; 24] = [
+pub(crate) const LISTS: [&str; 30] = [
     "alerts",
     "incidents",
     "events",
@@ -228,6 +297,12 @@ pub(crate) const LISTS: [&str; 24] = [
     "sessions?all=true",
     "sessions",
     "grants?held=true",
+    "exceptions",
+    "value-lists",
+    "pipelines",
+    "indicators",
+    "indicators/lists",
+    "indicators/hits",
 ];
 
 /// What an administrator finds in its lists and behind them.

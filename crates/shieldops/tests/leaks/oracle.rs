@@ -38,6 +38,8 @@ impl Case<'_> {
                     self.own.get(prefix).cloned().unwrap_or_else(|| format!("{prefix}_{}", "0".repeat(26)))
                 }
                 Takes::Slug => self.own["slug"].clone(),
+                Takes::Rule => self.own["rule"].clone(),
+                Takes::Name(kind) => self.own[*kind].clone(),
                 _ => "x".to_owned(),
             };
             let value = if self.place == Some(place) { value } else { &known };

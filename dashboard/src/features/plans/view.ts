@@ -90,7 +90,7 @@ export function planView(plan: Plan, may: (permission: string) => boolean, userI
     canApprove: waiting && !free && plan.decision.allow && whyNot === null,
     whyNot,
     canReject: (waiting || held) && may('plan.approve'),
-    canExecute: ((plan.state === 'approved' && !waitsUntil) || free) && may('plan.create'),
+    canExecute: ((plan.state === 'approved' && !waitsUntil) || free) && may('plan.approve'),
     canReplan: (expired || AGAIN.includes(plan.state)) && ofItsOwn(plan) && may('plan.create'),
     waitsUntil,
     canVeto: waitsUntil !== null && may('plan.approve'),
