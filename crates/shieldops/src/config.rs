@@ -85,7 +85,9 @@ fn load_with(flags: &Flags, environment: Vec<(String, String)>) -> Result<Loaded
     let (settings, wrong) = check::check(&raw, crash_at, &mut warnings);
     problems.extend(wrong);
     match settings {
-        Some(settings) if problems.is_empty() => Ok(Loaded { settings, raw, warnings }),
+        Some(settings) if problems.is_empty() => {
+            Ok(Loaded { settings: Settings { file: flags.config.clone(), ..settings }, raw, warnings })
+        }
         _ => Err(Wrong { problems, warnings }),
     }
 }

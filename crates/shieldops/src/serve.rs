@@ -70,6 +70,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         clock,
     })
     .context("cannot prepare what runs commands on targets")?;
+    linux.protect_places(settings.own_places());
     let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
     let outbound = Arc::new(Outbound::open(&settings, tcp.local_addr()?)?);
     let targets_ready = CancellationToken::new();

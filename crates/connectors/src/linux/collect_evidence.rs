@@ -14,7 +14,7 @@ use shieldops_respond::{
     Capability, Child, Class, Collected, Description, Fault, Observed, Permit, Proving, Purpose, Site, Watch,
 };
 
-use super::{Linux, ground, process, ssh::Remote, target::Access};
+use super::{Linux, ground, look::Look, process, ssh::Remote, target::Access};
 use file::Piece;
 
 /// The most files of one action.
@@ -104,10 +104,22 @@ impl CollectEvidence {
             let why = "is a network only: it has no files and processes of its own; ask for its sockets alone";
             return Err(Fault::Refused(format!("{} {why}", target.name)));
         }
+        if named.is_none() {
+            self.not_our_own(params)?;
+        }
         if !params.processes && !params.sockets && params.files.is_empty() {
             return Err(Fault::Params("nothing is asked for: name files, processes or sockets".to_owned()));
         }
         Ok(access)
+    }
+
+    /// Whoever could read these could open every tenant's data with them, and approve alone.
+    fn not_our_own(&self, params: &Params) -> Result<(), Fault> {
+        let own = self.linux.own_places();
+        match params.files.iter().find(|file| ground::is_in(file, &own)) {
+            Some(file) => Err(Fault::Refused(format!("{file} is our own: data, a key, or configuration"))),
+            None => Ok(()),
+        }
     }
 
     async fn list(&self, access: &Access, what: Remote, name: &str) -> Result<Collected, Fault> {
@@ -194,7 +206,15 @@ impl Capability for CollectEvidence {
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<Params>, Fault> {
         let access = self.check(target, params)?;
-        Ok(Observed { state: params.clone(), facts: self.linux.facts(&access).await? })
+        if !matches!(access, Access::Ssh(_)) {
+            return Ok(Observed { state: params.clone(), facts: self.linux.facts(&access).await? });
+        }
+        let Look { facts, way, .. } = self.linux.look(&access).await?;
+        // We come to it from itself: it is this host under another name.
+        if way.is_some_and(|way| facts.own_addresses.contains(&way.from.addr())) {
+            self.not_our_own(params)?;
+        }
+        Ok(Observed { state: params.clone(), facts })
     }
 
     fn desired(&self, state: &Params, _params: &Params) -> Params {

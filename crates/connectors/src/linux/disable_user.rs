@@ -121,10 +121,11 @@ fn untouchable(on: &dyn Ground, account: &accounts::Account) -> Outcome<Vec<Reas
     if on.processes()?.iter().any(|process| process.ours && process.uid == account.uid) {
         no("own_account", "is the user that we run as");
     }
-    if let Some(folder) = &on.with().data_dir
-        && on.find(folder, Who::Root)?.is_some_and(|seen| seen.uid == account.uid)
-    {
-        no("own_account", "owns our data directory");
+    for place in &on.with().own {
+        let folder = on.find(place, Who::Root)?.filter(|seen| seen.kind == ground::Kind::Folder);
+        if folder.is_some_and(|seen| seen.uid == account.uid) {
+            no("own_account", &format!("owns {place}, which is ours"));
+        }
     }
     Ok(reasons)
 }

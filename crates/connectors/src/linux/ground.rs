@@ -55,8 +55,8 @@ pub(super) fn refused<T>(why: impl Into<String>) -> Outcome<T> {
 pub(super) struct Context {
     /// `shieldops:` and 16 hex digits of the installation.
     pub(super) marker: String,
-    /// Where our own data is, when the target is the host that we run on.
-    pub(super) data_dir: Option<String>,
+    /// Our own files and folders, when the target is the host that we run on.
+    pub(super) own: Vec<String>,
     /// Nanoseconds after 1970.
     pub(super) now_ns: i64,
     /// A simulator or a twin: only these are ever put into a state.
@@ -247,6 +247,13 @@ pub(super) fn check_path(path: &str) -> Result<(), String> {
         return want("has a part of more than 255 bytes");
     }
     Ok(())
+}
+
+/// Whether a path is one of these files, or below one of these folders.
+pub(super) fn is_in(path: &str, places: &[String]) -> bool {
+    let in_it =
+        |place: &String| path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    places.iter().any(in_it)
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> String {

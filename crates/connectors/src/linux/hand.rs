@@ -152,6 +152,8 @@ pub(super) struct Hosts {
     killed: Mutex<HashMap<(TargetId, u32), Identity>>,
     /// Fingerprints of the keys that we come in by.
     own_keys: Mutex<BTreeSet<String>>,
+    /// Files and folders of ours, besides the data directory.
+    own_places: Mutex<Vec<PathBuf>>,
 }
 
 /// How a target's files and processes are reached.
@@ -177,6 +179,20 @@ impl Linux {
 
     pub(super) fn own_keys(&self) -> Vec<String> {
         self.hosts.own_keys.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// These files and folders of this host are ours: nobody reads or moves what is there through an action.
+    pub fn protect_places(&self, places: impl IntoIterator<Item = PathBuf>) {
+        self.hosts.own_places.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
+    }
+
+    /// All of them, the data directory first, without links: as the paths are that an action is given.
+    pub(super) fn own_places(&self) -> Vec<String> {
+        let others = self.hosts.own_places.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = std::iter::once(self.with.data_dir.clone()).chain(others);
+        let found =
+            |place: PathBuf| std::fs::canonicalize(&place).or_else(|_| std::path::absolute(&place)).unwrap_or(place);
+        all.map(|place| found(place).to_string_lossy().into_owned()).collect()
     }
 
     pub(super) fn killed(&self, target: TargetId, identity: &Identity) {
@@ -241,12 +257,9 @@ impl Linux {
     }
 
     fn context(&self, local: bool, stand_in: bool) -> Context {
-        let data_dir = local.then(|| {
-            let place = std::fs::canonicalize(&self.with.data_dir).unwrap_or_else(|_| self.with.data_dir.clone());
-            place.to_string_lossy().into_owned()
-        });
+        let own = if local { self.own_places() } else { Vec::new() };
         let now_ns = self.with.clock.now().as_micros().saturating_mul(1000);
-        Context { marker: self.marker().to_owned(), data_dir, now_ns, stand_in }
+        Context { marker: self.marker().to_owned(), own, now_ns, stand_in }
     }
 
     /// Has a job done on a target. A job that changes something is watched.

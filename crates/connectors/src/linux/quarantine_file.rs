@@ -153,9 +153,8 @@ fn untouchable(on: &dyn Ground, path: &str, seen: &Seen) -> Outcome<Vec<Reason>>
     if let Some(why) = essential::why(on, path)? {
         no("essential_file", &why);
     }
-    let inside = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    if on.with().data_dir.as_deref().is_some_and(inside) {
-        no("own_data", "is in our own data directory");
+    if ground::is_in(path, &on.with().own) {
+        no("own_data", "is our own: data, a key, or configuration");
     }
     Ok(reasons)
 }

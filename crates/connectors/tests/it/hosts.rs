@@ -257,3 +257,29 @@ async fn a_real_host_is_never_put_into_a_state_and_our_own_data_is_never_moved()
     let codes = world.denied("linux.quarantine_file", json!({"path": own})).await;
     assert!(codes.contains(&"own_data".to_owned()), "{codes:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_configuration_of_ours_are_neither_moved_nor_collected_wherever_they_lie() {
+    let world = World::new("local");
+    world.linux.use_hand(exe());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let place = std::fs::canonicalize(elsewhere.path()).unwrap();
+    let (keys, settings, other) = (place.join("keys"), place.join("shieldops.toml"), place.join("keys.txt"));
+    std::fs::create_dir(&keys).unwrap();
+    for file in [&keys.join("installation.key"), &settings, &other] {
+        std::fs::write(file, "text").unwrap();
+    }
+    // As serve was told them, links and all.
+    let link = place.join("link");
+    std::os::unix::fs::symlink(&keys, &link).unwrap();
+    world.linux.protect_places([link, settings.clone()]);
+    let own = std::fs::canonicalize(world.folder.path()).unwrap().join("state.db");
+    std::fs::write(&own, "text").unwrap();
+    for file in [&keys.join("installation.key"), &settings, &own] {
+        let codes = world.denied("linux.quarantine_file", json!({"path": file})).await;
+        assert!(codes.contains(&"own_data".to_owned()), "{file:?}: {codes:?}");
+        let refused = world.try_plan("linux.collect_evidence", json!({"files": [file]})).await.unwrap_err();
+        assert!(refused.to_string().contains("is our own"), "{file:?}: {refused}");
+    }
+    assert!(world.try_plan("linux.collect_evidence", json!({"files": [other]})).await.is_ok());
+}

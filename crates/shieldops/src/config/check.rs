@@ -64,6 +64,7 @@ impl Checker<'_> {
         };
         let investigate = self.investigate(&raw.investigate);
         Some(settings::Settings {
+            file: None,
             data_dir: raw.data_dir.clone(),
             listen: listen?,
             behind_proxy: raw.behind_proxy,

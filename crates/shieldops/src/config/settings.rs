@@ -10,6 +10,8 @@ use super::{DatabaseUrl, Roles};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    /// The file that all of it was read from, where there is one.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) behind_proxy: bool,
@@ -48,6 +50,15 @@ impl Settings {
             database_url: self.database.as_ref().map(|url| url.expose().to_owned()),
             keys_dir: self.keys_dir.clone(),
         }
+    }
+
+    /// Files and folders besides the data directory with which everything here could be opened, or that it cannot start
+    /// without.
+    pub(crate) fn own_places(&self) -> Vec<PathBuf> {
+        let mut places: Vec<PathBuf> = self.file.iter().chain(&self.keys_dir).cloned().collect();
+        places.extend(self.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
+        places.extend(self.smtp.iter().filter_map(|smtp| smtp.login.as_ref()).map(|(_, file)| file.clone()));
+        places
     }
 }
 
