@@ -151,14 +151,14 @@ fn built_in() -> Result<Policy, Problem> {
 /// With `policy_hash` of all that would decide with it now: the built-in policies may be of another release.
 async fn detail(
     access: &mut impl Access,
-    version: Version,
-    content: Content,
+    (version, content): (Version, Content),
     policy_hash: &str,
     texts: bool,
+    now: Timestamp,
 ) -> Result<PolicyVersionDetail, Problem> {
     let tests = tests_of(&content)?;
     let live = live(access).await?;
-    let replay = proof(access, policy_hash).await?.map(PolicyReplay::of).transpose()?;
+    let replay = proof(access, policy_hash, now).await?.map(PolicyReplay::of).transpose()?;
     let missing = missing(&tests, replay.is_some());
     let texts = texts.then(|| content.files.into_iter().map(|(path, text)| PolicyText { path, text }).collect());
     Ok(PolicyVersionDetail {
@@ -183,7 +183,8 @@ fn missing(tests: &SuiteReport, replayed: bool) -> Vec<Reason> {
         missing.push(reason("tests_failed", format!("{failed} of {} tests do not pass", tests.tests.len())));
     }
     if !replayed {
-        let detail = "no replay of exactly these policies has come to its end: `POST /api/v1/policies/replays`";
+        let detail = "no replay of exactly these policies over the last 30 days has come to its end in the last 24 hours: \
+                      `POST /api/v1/policies/replays` without `from` and `to`";
         missing.push(reason("replay_missing", detail.to_owned()));
     }
     missing
@@ -281,7 +282,7 @@ pub(crate) async fn create(caller: Caller, Body(body): Body<NewPolicyVersion>) -
     let content = new.content.clone();
     let mut tx = caller.scope.begin().await?;
     let version = policies::write(&mut tx, new, now).await?;
-    let answer = detail(&mut tx, version, content, &tried.policy_hash, false).await?;
+    let answer = detail(&mut tx, (version, content), &tried.policy_hash, false, now).await?;
     tx.commit(now).await?;
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -313,7 +314,8 @@ pub(crate) async fn version(caller: Caller, Path(number): Path<String>) -> Resul
     let files = content.files.clone();
     // One that cannot be used any more has no replay either.
     let policy_hash = blocking(move || Policy::with_tenant(&files).map(|policy| policy.hash().to_owned())).await?;
-    Ok(Json(detail(&mut reader, version, content, &policy_hash.unwrap_or_default(), true).await?))
+    let now = caller.now();
+    Ok(Json(detail(&mut reader, (version, content), &policy_hash.unwrap_or_default(), true, now).await?))
 }
 
 fn numbered(text: &str) -> Result<i64, Problem> {
@@ -348,12 +350,12 @@ pub(crate) async fn activate(
     if live(&mut tx).await? == number {
         return Err(Problem::new(Code::CONFLICT, "the version is in force already"));
     }
-    let errors = missing(&tried.tests, proof(&mut tx, &tried.policy_hash).await?.is_some());
+    let errors = missing(&tried.tests, proof(&mut tx, &tried.policy_hash, now).await?.is_some());
     if !errors.is_empty() {
         return Err(Problem { errors, ..Problem::new(Code::POLICY_NOT_PROVED, Code::POLICY_NOT_PROVED.help) });
     }
     let version = policies::activate(&mut tx, number, &body.reason, now).await?;
-    let answer = detail(&mut tx, version, content, &tried.policy_hash, false).await?;
+    let answer = detail(&mut tx, (version, content), &tried.policy_hash, false, now).await?;
     tx.commit(now).await?;
     Ok(Json(answer))
 }

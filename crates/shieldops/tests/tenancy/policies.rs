@@ -110,6 +110,8 @@ fn a_version_is_activated_by_another_than_its_author_after_its_tests_and_a_repla
     let unproved = activate(&second, 1);
     unproved.refused(409, "policy_not_proved");
     assert_eq!(missing(&unproved), ["replay_missing"]);
+    replayed(admin, &json!({"version": 1, "from": from_now("-1 hour")}));
+    assert_eq!(missing(&activate(&second, 1)), ["replay_missing"], "an hour proves nothing of 30 days");
     replayed(admin, &json!({"version": 1}));
     activate(admin, 1).refused(403, "second_person_required");
     activate(&viewer, 1).refused(403, "forbidden");

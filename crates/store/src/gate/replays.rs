@@ -1,10 +1,13 @@
 //! Replays: what other policies would have decided of questions that were kept. A job does the work; its beginning and end have
 //! entries, and the report, which `policy` gives its meaning, is what became of it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use shieldops_model::{JobId, Timestamp, id};
 use sqlx::{Row as _, any::AnyRow};
 
+use super::inputs::REPLAYED;
 use crate::{
     Access, Page, PageRequest, Result, Tx,
     jobs::JobState,
@@ -13,6 +16,8 @@ use crate::{
 };
 
 const REPORTS: Reports = Reports("policy_replays");
+/// How old the end of its window may be where a replay proves something.
+const PROVES: Duration = Duration::from_hours(24);
 /// Replays of a tenant that are kept.
 const KEPT: i64 = 200;
 
@@ -91,14 +96,18 @@ pub async fn list(access: &mut impl Access, page: &PageRequest) -> Result<Page<R
     Ok(page.page(items?, |replay| replay.id.to_string()))
 }
 
-/// The newest replay of exactly these policies that came to its end.
-pub async fn proof(access: &mut impl Access, policy_hash: &str) -> Result<Option<Replay>> {
+/// The newest replay of exactly these policies that came to its end, over the whole time of a replay and until of late: a
+/// narrower one would prove whatever its window leaves out.
+pub async fn proof(access: &mut impl Access, policy_hash: &str, now: Timestamp) -> Result<Option<Replay>> {
     let tenant = access.t();
     let row = sqlx::query(
-        "SELECT * FROM policy_replays WHERE tenant_id=$1 AND hash=$2 AND state='done' ORDER BY id DESC LIMIT 1",
+        "SELECT * FROM policy_replays WHERE tenant_id=$1 AND hash=$2 AND state='done' AND until>=$3 AND until-since>=$4 \
+         ORDER BY id DESC LIMIT 1",
     )
     .bind(tenant)
     .bind(policy_hash)
+    .bind(now.minus(PROVES).as_micros())
+    .bind(micros(REPLAYED))
     .fetch_optional(access.conn())
     .await?;
     row.map(|row| read(access, &row)).transpose()
@@ -107,6 +116,10 @@ pub async fn proof(access: &mut impl Access, policy_hash: &str) -> Result<Option
 /// Says of replays whose job is over that they are too: their process ended in the middle.
 pub async fn give_up(tx: &mut Tx) -> Result<()> {
     REPORTS.give_up(tx).await
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn read(access: &impl Access, row: &AnyRow) -> Result<Replay> {

@@ -230,7 +230,7 @@ fn replaying(world: &World) -> Replay {
         id: mint(world),
         number: 3,
         policy_hash: "all".to_owned(),
-        from: now.minus(Duration::from_hours(1)),
+        from: now.minus(inputs::REPLAYED),
         to: now,
         state: JobState::Running,
         at: now,
@@ -251,7 +251,7 @@ async fn a_replay_whose_job_is_over_has_failed_and_proves_nothing() {
     tx.commit(now).await.unwrap();
     let mut reader = scope.read().await.unwrap();
     assert_eq!(replays::find(&mut reader, replay.id).await.unwrap().unwrap().state, JobState::Failed);
-    assert_eq!(replays::proof(&mut reader, "all").await.unwrap(), None);
+    assert_eq!(replays::proof(&mut reader, "all", now).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn a_replay_is_proof_for_exactly_its_policies_once_it_has_ended() {
     let mut tx = scope.begin().await.unwrap();
     replays::insert(&mut tx, &replay).await.unwrap();
     tx.commit(now).await.unwrap();
-    let proof = async |hash: &str| replays::proof(&mut scope.read().await.unwrap(), hash).await.unwrap();
+    let proof = async |hash: &str| replays::proof(&mut scope.read().await.unwrap(), hash, now).await.unwrap();
     assert_eq!(proof("all").await, None, "it goes on");
     (replay.state, replay.report) = (JobState::Done, Some(json!({"replayed": 4})));
     let mut tx = scope.begin().await.unwrap();
@@ -271,4 +271,27 @@ async fn a_replay_is_proof_for_exactly_its_policies_once_it_has_ended() {
     assert_eq!(proof("all").await, Some(replay.clone()));
     assert_eq!(proof("others").await, None);
     assert_eq!(replays::find(&mut scope.read().await.unwrap(), replay.id).await.unwrap(), Some(replay));
+}
+
+#[tokio::test]
+async fn a_replay_proves_nothing_over_a_part_of_its_time_or_of_long_ago() {
+    let Some(world) = world().await else { return };
+    let (scope, now) = (world.scope(), world.clock.now());
+    let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
+    let whole = replaying(&world);
+    for (hash, from, to, proves) in [
+        ("whole", whole.from, whole.to, true),
+        ("nothing", now.minus(second), now, false),
+        ("nearly", whole.from.plus(second), now, false),
+        ("yesterday", whole.from.minus(day), now.minus(day), true),
+        ("old", whole.from.minus(day).minus(second), now.minus(day).minus(second), false),
+    ] {
+        let done =
+            Replay { id: mint(&world), policy_hash: hash.to_owned(), from, to, state: JobState::Done, ..whole.clone() };
+        let mut tx = scope.begin().await.unwrap();
+        replays::insert(&mut tx, &done).await.unwrap();
+        tx.commit(now).await.unwrap();
+        let found = replays::proof(&mut scope.read().await.unwrap(), hash, now).await.unwrap();
+        assert_eq!(found.is_some(), proves, "{hash}");
+    }
 }
