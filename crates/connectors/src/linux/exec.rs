@@ -5,7 +5,10 @@
 use std::{
     io,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
     thread,
     time::Duration,
 };
@@ -14,7 +17,7 @@ use shieldops_respond::{Fault, Watch};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{ChildStderr, ChildStdin, ChildStdout},
-    sync::oneshot,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::Instant,
 };
 
@@ -34,30 +37,37 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 type Reply = oneshot::Sender<io::Result<Child>>;
 
+/// A program to start, who waits for it, and its room in the queue.
+type Job = (Command, Reply, OwnedSemaphorePermit);
+
 /// The thread that all children come from.
 #[derive(Debug)]
-pub(super) struct Spawner(SyncSender<(Command, Reply)>);
+pub(super) struct Spawner {
+    jobs: SyncSender<Job>,
+    /// Of the queue: who finds none waits. A look that is not made for want of it would be told as a target that is away.
+    room: Arc<Semaphore>,
+}
 
 impl Spawner {
     pub(super) fn new() -> io::Result<Self> {
-        let (sender, jobs) = sync_channel::<(Command, Reply)>(QUEUE);
+        let (sender, jobs) = sync_channel::<Job>(QUEUE);
         thread::Builder::new().name("linux-exec".to_owned()).spawn(move || {
-            for (mut command, reply) in jobs {
+            for (mut command, reply, room) in jobs {
+                drop(room);
                 // Nobody waits for it any more: end it.
                 if let Err(Ok(child)) = reply.send(command.spawn()) {
                     drop(Running(child));
                 }
             }
         })?;
-        Ok(Self(sender))
+        Ok(Self { jobs: sender, room: Arc::new(Semaphore::new(QUEUE)) })
     }
 
     async fn spawn(&self, command: Command) -> Result<Running, Fault> {
         let unavailable = |why: String| Fault::Unavailable(why);
         let (reply, child) = oneshot::channel();
-        self.0
-            .try_send((command, reply))
-            .map_err(|error| unavailable(format!("too many programs at once: {error}")))?;
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|error| unavailable(error.to_string()))?;
+        self.jobs.try_send((command, reply, room)).map_err(|error| unavailable(error.to_string()))?;
         let spawned = child.await.map_err(|error| unavailable(error.to_string()))?;
         spawned.map(Running).map_err(|error| unavailable(format!("cannot start a program: {error}")))
     }
@@ -217,6 +227,19 @@ mod tests {
         assert!(text.starts_with("hello LC_ALL=C"), "{text}");
         assert!(!text.contains("HOME="), "{text}");
         assert_eq!((output.success, output.stderr.as_str()), (false, "no"));
+    }
+
+    #[tokio::test]
+    async fn more_programs_than_the_queue_holds_wait_for_their_turn() {
+        let spawner = Arc::new(Spawner::new().unwrap());
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..4 * QUEUE {
+            let spawner = Arc::clone(&spawner);
+            all.spawn(async move { run(&spawner, &["true".to_owned()], b"", None).await });
+        }
+        for ended in all.join_all().await {
+            assert!(ended.is_ok_and(|output| output.success));
+        }
     }
 
     #[tokio::test]
