@@ -4,7 +4,10 @@
 mod facts;
 mod search;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +21,8 @@ use crate::{
 use facts::Place;
 pub use search::MAX_EVALUATIONS;
 
+/// How long a search may take: then what was found until then is all.
+const LONGEST: Duration = Duration::from_secs(10);
 /// The most facts that are shown of one rule.
 const MAX_FACTS: usize = 40;
 
@@ -27,7 +32,7 @@ pub struct Explanation {
     pub allow: bool,
     pub approvals_needed: u8,
     pub fired: Vec<Fired>,
-    /// What turns a deny into an allow, or an allow into a deny. `None`: none was found.
+    /// What turns a deny into an allow, or an allow into a deny. `None`: none was found, within 2,000 questions and 10 seconds.
     pub nearest: Option<Flip>,
     /// What makes fewer approvals necessary, where any are.
     pub fewer_approvals: Option<Flip>,
@@ -78,6 +83,11 @@ pub struct FactChange {
 
 /// Explains what `policy` decides of `input`.
 pub fn explain(policy: &Policy, input: &Input) -> Explanation {
+    explain_within(LONGEST, policy, input)
+}
+
+fn explain_within(longest: Duration, policy: &Policy, input: &Input) -> Explanation {
+    let until = Instant::now() + longest;
     let value = serde_json::to_value(input).unwrap_or_default();
     let decision = policy.decide(value.clone());
     let Ok(index) = load::index(policy.files()) else { return bare(&decision) };
@@ -85,7 +95,7 @@ pub fn explain(policy: &Policy, input: &Input) -> Explanation {
     let near: BTreeSet<String> =
         fired.iter().flat_map(|rule| rule.facts.iter().map(|fact| fact.path.clone())).collect();
     let places = places(&index, &value);
-    let mut search = search::Search::new(policy, &value, &places, &near);
+    let mut search = search::Search::new(policy, &value, &places, &near, until);
     let nearest = search.nearest(|other| other.allow != decision.allow);
     let fewer_approvals = if decision.allow && decision.approvals_needed > 0 {
         search.nearest(|other| other.allow && other.approvals_needed < decision.approvals_needed)
@@ -206,7 +216,7 @@ fn places(index: &Index, input: &Value) -> Vec<(Place, Vec<Value>)> {
 pub(crate) fn neighbours(files: &[load::File], input: &Value) -> Vec<Value> {
     let index = load::index(files).unwrap();
     let policy = Policy::built_in().unwrap();
-    search::Search::new(&policy, input, &places(&index, input), &BTreeSet::new()).all()
+    search::Search::new(&policy, input, &places(&index, input), &BTreeSet::new(), Instant::now() + LONGEST).all()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Looks for the nearest change that makes a decision another: one field, then two, with a bound on the questions.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use serde_json::{Value, json};
 use shieldops_model::Decision;
@@ -34,6 +34,8 @@ pub(super) struct Search<'a> {
     input: &'a Value,
     candidates: Vec<Change>,
     left: u32,
+    /// A tenant's own policies may take a quarter of a second for each question.
+    until: Instant,
 }
 
 impl<'a> Search<'a> {
@@ -43,6 +45,7 @@ impl<'a> Search<'a> {
         input: &'a Value,
         places: &[(Place, Vec<Value>)],
         near: &BTreeSet<String>,
+        until: Instant,
     ) -> Self {
         let mut candidates = Vec::new();
         for (place, choices) in places {
@@ -59,11 +62,19 @@ impl<'a> Search<'a> {
             candidates.extend(without_members(place, input, near));
         }
         candidates.sort_by(|a, b| a.cost.total_cmp(&b.cost));
-        Self { policy, input, candidates, left: MAX_EVALUATIONS }
+        Self { policy, input, candidates, left: MAX_EVALUATIONS, until }
     }
 
     pub(super) fn evaluations(&self) -> u32 {
         MAX_EVALUATIONS - self.left
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    fn is_over(&self) -> bool {
+        self.left == 0 || self.is_late()
     }
 
     /// The nearest change after which `wanted` holds.
@@ -77,7 +88,7 @@ impl<'a> Search<'a> {
         let mut best: Option<Change> = None;
         for change in candidates {
             // They come by cost, and a number that is brought nearer never costs more than one.
-            if self.left <= most || best.as_ref().is_some_and(|best| best.cost + 1.0 < change.cost) {
+            if self.left <= most || self.is_late() || best.as_ref().is_some_and(|best| best.cost + 1.0 < change.cost) {
                 break;
             }
             if !self.holds(&[&change], wanted) {
@@ -95,7 +106,7 @@ impl<'a> Search<'a> {
         let candidates: Vec<Change> = self.candidates.iter().take(MAX_PAIRED).cloned().collect();
         for (at, first) in candidates.iter().enumerate() {
             for second in candidates.iter().take(at).filter(|second| second.place != first.place) {
-                if self.left == 0 {
+                if self.is_over() {
                     return None;
                 }
                 if self.holds(&[first, second], wanted) {
@@ -111,7 +122,7 @@ impl<'a> Search<'a> {
         let from = change.place.get(self.input).and_then(Value::as_u64);
         let (Some(mut not), Some(mut does)) = (from, change.to.as_ref().and_then(Value::as_u64)) else { return change };
         let begun = not;
-        while not.abs_diff(does) > 1 && self.left > 0 {
+        while not.abs_diff(does) > 1 && !self.is_over() {
             let between = not.midpoint(does);
             let tried = Change { to: Some(json!(between)), ..change.clone() };
             if self.holds(&[&tried], wanted) { does = between } else { not = between }
@@ -122,7 +133,7 @@ impl<'a> Search<'a> {
     }
 
     fn holds(&mut self, changes: &[&Change], wanted: &impl Fn(&Decision) -> bool) -> bool {
-        if self.left == 0 {
+        if self.is_over() {
             return false;
         }
         self.left -= 1;

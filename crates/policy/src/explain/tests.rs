@@ -7,7 +7,7 @@ use crate::{Override, PerEnvironment, Team, example};
 
 /// The codes with their places, then what would have made it another.
 fn shown(input: &Input) -> String {
-    let explained = explain(&Policy::built_in().unwrap(), input);
+    let explained = explain_within(Duration::from_mins(5), &Policy::built_in().unwrap(), input);
     assert!(explained.evaluations <= MAX_EVALUATIONS);
     let flip = |flip: &Option<Flip>| {
         flip.as_ref().map_or("none found".to_owned(), |flip| {
@@ -28,6 +28,14 @@ fn a_rate_is_flipped_by_the_count_that_just_fits() {
         shown(&input),
         "rate_hour limits.rego: situation.counts.last_hour.production 25 -> 18; fewer: none found"
     );
+}
+
+#[test]
+fn a_search_that_takes_too_long_ends_with_what_it_has() {
+    let input = Input { automation_halted: true, ..example::block() };
+    let explained = explain_within(Duration::ZERO, &Policy::built_in().unwrap(), &input);
+    assert_eq!((explained.evaluations, explained.nearest), (0, None));
+    assert_eq!(explained.fired[0].code, "automation_halted", "what fired is told all the same");
 }
 
 #[test]
@@ -62,7 +70,7 @@ fn an_allow_is_flipped_too_and_fewer_approvals_are_looked_for() {
     let mut input = example::block();
     input.requester = crate::Requester { id: UserId::from_bits(7).to_string(), kind: crate::RequesterKind::User };
     input.situation.severity = Some(Severity::Low);
-    let explained = explain(&Policy::built_in().unwrap(), &input);
+    let explained = explain_within(Duration::from_mins(5), &Policy::built_in().unwrap(), &input);
     assert!(explained.allow && explained.approvals_needed == 1);
     assert!(explained.nearest.is_some());
     let fewer = explained.fewer_approvals.unwrap();
@@ -79,7 +87,7 @@ fn the_facts_that_a_rule_read_are_shown_with_their_values() {
         members: Vec::new(),
         labels: [("app".to_owned(), "web".to_owned())].into(),
     }];
-    let explained = explain(&Policy::built_in().unwrap(), &input);
+    let explained = explain_within(Duration::from_mins(5), &Policy::built_in().unwrap(), &input);
     let fired = &explained.fired[0];
     assert_eq!((fired.code.as_str(), fired.file.as_str()), ("outside_team", "teams.rego"));
     assert!(fired.lines.len() == 1 && fired.lines[0] > 1);
@@ -95,13 +103,13 @@ fn what_a_capability_found_and_what_a_tenant_wrote_have_their_place_too() {
     let mut input = example::block();
     let reason = shieldops_model::Reason { code: "last_administrator".to_owned(), detail: "alice".to_owned() };
     input.actions[0].facts.as_mut().unwrap().untouchable = vec![reason];
-    let explained = explain(&Policy::built_in().unwrap(), &input);
+    let explained = explain_within(Duration::from_mins(5), &Policy::built_in().unwrap(), &input);
     assert_eq!(explained.fired[0].file, "facts.rego");
     assert!(explained.fired[0].facts.iter().any(|fact| fact.path == "actions[0].facts.untouchable[0]"));
     let files =
         [("nights.rego".to_owned(), "package tenant.nights\n\ndeny contains \"no\" if input.drifted\n".to_owned())];
     let tenant = Policy::with_tenant(&files).unwrap();
-    let explained = explain(&tenant, &Input { drifted: true, ..example::block() });
+    let explained = explain_within(Duration::from_mins(5), &tenant, &Input { drifted: true, ..example::block() });
     let fired = &explained.fired[0];
     assert_eq!(
         (fired.code.as_str(), fired.file.as_str(), fired.lines.as_slice()),
