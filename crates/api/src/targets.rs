@@ -29,6 +29,7 @@ use utoipa::ToSchema;
 use crate::{
     App, List, Problem,
     auth::Caller,
+    gate_settings::effects::plan_lifting_on,
     page::{Body, PathId, PlainQuery},
     precondition::{IfMatch, Tagged},
     reach,
@@ -200,6 +201,7 @@ impl Word {
 #[utoipa::path(patch, path = "/api/v1/targets/{id}", operation_id = "update_target", tag = "targets", params(("id" = TargetId, Path)), request_body = TargetPatch,
     responses((status = 200, body = Target), (status = 202, body = Change, description = "It waits for a second person"), (status = 403, body = Problem), (status = 404, body = Problem), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
+    State(app): State<Arc<App>>,
     caller: Caller,
     seen: IfMatch,
     PathId(id): PathId<id::TargetKindId>,
@@ -230,7 +232,17 @@ pub(crate) async fn update(
     targets::update(&mut tx, &mut target).await?;
     tx.record("target.updated", &[&id], json!({"before": before, "after": target}))?;
     tx.commit(now).await?;
+    if target.protected && !before.protected {
+        lift(&app, &caller, &target).await;
+    }
     Ok(Tagged(target.version, target).into_response())
+}
+
+/// What is in force on it already waits to be undone. It is protected all the same.
+async fn lift(app: &App, caller: &Caller, target: &Target) {
+    if let Err(problem) = plan_lifting_on(app, caller, target).await {
+        tracing::warn!(target.id = %target.id, detail = problem.detail, "what is in force on a target that was set protected could not be looked up");
+    }
 }
 
 /// The row as the patch makes it.

@@ -5,10 +5,10 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use axum::{Json, extract::State};
 use ipnet::IpNet;
 use serde::Serialize;
-use shieldops_model::{Action, ActionId, ActionState, PlanId, PlanState, TargetRef};
+use shieldops_model::{Action, ActionId, ActionState, PlanId, PlanState, Target, TargetRef};
 use shieldops_policy::{GateSettings, ProtectedEntry, ProtectedKind};
 use shieldops_respond::Registry;
-use shieldops_store::{Access, actions, plans};
+use shieldops_store::{Access, actions, plans, targets};
 use utoipa::ToSchema;
 
 use super::in_force;
@@ -23,7 +23,7 @@ const THERE: [ActionState; 5] = [
     ActionState::UndoFailed,
 ];
 
-/// The most plans that one change of the settings makes.
+/// The most plans that one change makes; what is beyond them is on the list all the same.
 const MAX_LIFTED: usize = 100;
 
 /// An effect on something that is protected.
@@ -48,7 +48,9 @@ pub(crate) async fn list(
     let mut reader = caller.scope.read().await?;
     let (_, settings, _) = in_force(&mut reader).await?;
     let desk = app.desk(caller.principal.tenant)?;
-    let on = on_protected(&mut reader, desk.registry(), &settings.protected).await?;
+    let mut entries = settings.protected;
+    entries.extend(targets::all(&mut reader).await?.iter().filter(|target| target.protected).map(entry_of));
+    let on = on_protected(&mut reader, desk.registry(), &entries).await?;
     let open = open_undos(&mut reader).await?;
     let shown = |(action, entry): (Action, ProtectedEntry)| {
         let undo_plan_id = open.get(&action.id).copied();
@@ -97,12 +99,32 @@ pub(super) async fn plan_lifting(
     let known = |entry: &ProtectedEntry| {
         before.protected.iter().any(|known| (known.kind, &known.value) == (entry.kind, &entry.value))
     };
-    let new: Vec<ProtectedEntry> = after.protected.iter().filter(|entry| !known(entry)).cloned().collect();
+    lift(app, caller, &after.protected.iter().filter(|entry| !known(entry)).cloned().collect::<Vec<_>>()).await
+}
+
+/// The same for a target that was set protected.
+pub(crate) async fn plan_lifting_on(app: &App, caller: &Caller, target: &Target) -> Result<(), Problem> {
+    lift(app, caller, &[entry_of(target)]).await
+}
+
+fn entry_of(target: &Target) -> ProtectedEntry {
+    let why = "the target is set protected".to_owned();
+    ProtectedEntry { kind: ProtectedKind::Target, value: target.name.clone(), why }
+}
+
+async fn lift(app: &App, caller: &Caller, new: &[ProtectedEntry]) -> Result<(), Problem> {
     if new.is_empty() {
         return Ok(());
     }
     let engine = app.engine(caller.principal.tenant)?;
-    let on = on_protected(&mut caller.scope.read().await?, engine.registry(), &new).await?;
+    let on = on_protected(&mut caller.scope.read().await?, engine.registry(), new).await?;
+    if on.len() > MAX_LIFTED {
+        let rest = on.len() - MAX_LIFTED;
+        tracing::warn!(
+            rest,
+            "the lifting of so many effects on protected things is not planned: they stay on the list"
+        );
+    }
     for (action, entry) in on.into_iter().take(MAX_LIFTED) {
         let kind = serde_json::to_value(entry.kind).unwrap_or_default();
         let why = format!("{} {} is protected now: {}", kind.as_str().unwrap_or_default(), entry.value, entry.why);

@@ -144,6 +144,22 @@ fn what_exists_on_a_thing_that_comes_under_protection_gets_a_plan_that_lifts_it_
 }
 
 #[test]
+fn what_exists_on_a_target_that_is_set_protected_gets_a_plan_that_lifts_it() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let second = org.member("bea", "admin");
+    let action = in_force(&org, &second, "sim/web");
+    let row = org.admin.items("/api/v1/targets").remove(0);
+    let path = format!("/api/v1/targets/{}", text(&row["id"]));
+    org.admin.call("PATCH", &path, Some(&json!({"protected": true}))).ok();
+    let found = org.admin.items(&format!("{SETTINGS}/effects"));
+    assert_eq!((found.len(), &found[0]["action_id"]), (1, &json!(action)), "{found:?}");
+    let plan = org.admin.get(&format!("/api/v1/plans/{}", text(&found[0]["undo_plan_id"])));
+    assert_eq!((&plan["requester"], &plan["state"]), (&json!("system:protection"), &json!("proposed")), "{plan}");
+    assert!(text(&plan["why"]).contains("set protected"), "{plan}");
+}
+
+#[test]
 fn whoever_leaves_an_effect_on_a_protected_thing_is_not_asked_again_when_another_comes_under_protection() {
     let site = Site::start(&[]);
     let org = site.tenant("acme", "Acme", None);
