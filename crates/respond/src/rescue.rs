@@ -1,7 +1,10 @@
 //! Rescue: the inverse of every reversible effect lies sealed in the data directory before the effect is made, so that
 //! all of them can be taken back with the server dead and the database gone.
 
+mod alone;
+
 use std::{
+    cmp::Reverse,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -17,12 +20,13 @@ use shieldops_policy::{Class, Inverse, Rescue};
 use shieldops_seal::DataKey;
 
 use crate::{
-    AnyCapability, Child, Collected, Engine, Entry, Error, Fault, Registry, Site, Watch,
+    AnyCapability, Engine, Entry, Error, Fault, Registry, Site,
     diff::{told, wanting},
     engine::{Ready, action_entry},
     run::kind_of,
     undo::Prospect,
 };
+use alone::Alone;
 
 const FOLDER: &str = "rescue";
 /// Any time at all: states with a timer are compared without what is left of it.
@@ -135,11 +139,11 @@ impl RescueFolder {
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// Takes a tenant's lines out of the journal: they stand in its ledger.
-    fn forget(&self, tenant: TenantId) -> io::Result<()> {
+    /// Takes these lines out of the journal: they stand in a ledger. What no tenant knows of stays.
+    fn forget(&self, accounted: &[&RescueLine]) -> io::Result<()> {
         let _one_at_a_time = FORGETTING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rest = self.journal()?;
-        rest.retain(|line| line.tenant.is_some_and(|of| of != tenant));
+        rest.retain(|line| !accounted.contains(&line));
         let path = self.folder.join(JOURNAL);
         if rest.is_empty() {
             return fs::remove_file(path);
@@ -215,12 +219,26 @@ impl Engine {
         let Some(folder) = &self.with.rescue else { return Ok(()) };
         let failed = |error: io::Error| Error::Internal(format!("the journal of a rescue: {error}"));
         let lines = folder.journal().map_err(failed)?;
-        let mine: Vec<_> = lines.iter().filter(|line| line.tenant == Some(self.with.tenant)).collect();
+        let mut mine = Vec::new();
+        for line in &lines {
+            if self.is_ours(line).await? {
+                mine.push(line);
+            }
+        }
         if mine.is_empty() {
             return Ok(());
         }
         self.account_each(&mine).await?;
-        folder.forget(self.with.tenant).map_err(failed)
+        folder.forget(&mine).map_err(failed)
+    }
+
+    /// A record that could not be read does not say whose it is: it is of the tenant that knows its action.
+    async fn is_ours(&self, line: &RescueLine) -> Result<bool, Error> {
+        match (line.tenant, line.action.parse::<ActionId>()) {
+            (Some(tenant), _) => Ok(tenant == self.with.tenant),
+            (None, Ok(id)) => Ok(self.with.journal.action(id).await?.is_some()),
+            (None, Err(_)) => Ok(false),
+        }
     }
 
     async fn account_each(&self, lines: &[&RescueLine]) -> Result<(), Error> {
@@ -317,6 +335,8 @@ impl Offline {
                 Err((tenant, why)) => found.unreadable.push((name, tenant, why)),
             }
         }
+        // By when each was done: a plan may be older than the one that ran before it.
+        found.records.sort_by_key(|record| Reverse(record.rescue.inverse().at));
         Ok(found)
     }
 
@@ -422,22 +442,6 @@ fn append(folder: &Path, line: Option<&RescueLine>) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(folder.join(JOURNAL))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// Nobody journals the children of a rescue: who runs it waits for them.
-struct Alone;
-
-#[async_trait::async_trait]
-impl Watch for Alone {
-    async fn collected(&self, _item: Collected) -> Result<(), Fault> {
-        Err(Fault::Refused("a rescue collects nothing".to_owned()))
-    }
-    async fn started(&self, _child: &Child) -> Result<(), Fault> {
-        Ok(())
-    }
-    async fn ended(&self, _child: &Child) -> Result<(), Fault> {
-        Ok(())
-    }
 }
 
 async fn take_back(registry: &Registry, rescue: Rescue, now: Timestamp) -> (Rescued, Option<String>) {

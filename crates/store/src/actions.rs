@@ -267,13 +267,15 @@ pub async fn count_by_state(access: &mut impl Access) -> Result<Vec<(String, u64
 }
 
 /// Reads actions with the owners of all their states at once.
+/// The action of a row, without its owners.
+pub(crate) fn opened(access: &impl Access, row: &AnyRow) -> Result<Action> {
+    let id: Vec<u8> = row.try_get("id")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    open(access, TABLE, &id, &body)
+}
+
 async fn all(access: &mut impl Access, rows: &[AnyRow]) -> Result<Vec<Action>> {
-    let read = |row: &AnyRow| -> Result<Action> {
-        let id: Vec<u8> = row.try_get("id")?;
-        let body: Vec<u8> = row.try_get("body")?;
-        open(access, TABLE, &id, &body)
-    };
-    let mut items = rows.iter().map(read).collect::<Result<Vec<Action>>>()?;
+    let mut items = rows.iter().map(|row| opened(access, row)).collect::<Result<Vec<Action>>>()?;
     let keys: BTreeSet<&str> = items.iter().map(|action| action.state_key.as_str()).collect();
     let keys = serde_json::to_string(&keys).map_err(StoreError::damaged)?;
     let owners = owners_of(access, keys).await?;
@@ -347,13 +349,15 @@ pub async fn journal_of(access: &mut impl Access, action: ActionId) -> Result<Ve
     .bind(action.to_bytes().to_vec())
     .fetch_all(access.conn())
     .await?;
-    let read = |row: &AnyRow| -> Result<Step> {
-        let step: i64 = row.try_get("step")?;
-        let body: Vec<u8> = row.try_get("body")?;
-        let detail = open(access, JOURNAL, &step_key(action, step), &body)?;
-        Ok(Step { step, at: Timestamp::from_micros(row.try_get("at")?), kind: row.try_get("kind")?, detail })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| opened_step(access, action, row)).collect()
+}
+
+/// The step of a row of this action's journal.
+pub(crate) fn opened_step(access: &impl Access, action: ActionId, row: &AnyRow) -> Result<Step> {
+    let step: i64 = row.try_get("step")?;
+    let body: Vec<u8> = row.try_get("body")?;
+    let detail = open(access, JOURNAL, &step_key(action, step), &body)?;
+    Ok(Step { step, at: Timestamp::from_micros(row.try_get("at")?), kind: row.try_get("kind")?, detail })
 }
 
 /// The live actions that want this state.
