@@ -3,7 +3,7 @@
 
 use axum::Json;
 use serde::Deserialize;
-use shieldops_identity::{Permission, decide};
+use shieldops_identity::{Permission, decide, may_still};
 use shieldops_model::{Code, GateChangeId, id};
 use shieldops_store::gate::{
     autonomy::Wish,
@@ -47,13 +47,26 @@ pub(crate) async fn show(caller: Caller, PathId(id): PathId<id::GateChangeKind>)
     found.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// Whoever could have asked for it may confirm it.
-fn may(caller: &Caller, kind: Kind) -> Result<(), Problem> {
-    let needs = match kind {
+fn needs(kind: Kind) -> Permission {
+    match kind {
         Kind::Autonomy | Kind::Lowered | Kind::Policies => Permission::SettingsWrite,
         Kind::Target => Permission::TargetWrite,
-    };
-    Ok(decide::authorise(&caller.rights, needs, None).check()?)
+    }
+}
+
+/// Whoever could have asked for it may confirm it.
+fn may(caller: &Caller, kind: Kind) -> Result<(), Problem> {
+    Ok(decide::authorise(&caller.rights, needs(kind), None).check()?)
+}
+
+/// Two people who may agree: the word of one who may not any more is none.
+async fn still_asked(caller: &Caller, change: &Change) -> Result<(), Problem> {
+    let Ok(author) = change.by.parse() else { return Ok(()) };
+    if may_still(&caller.scope, author, needs(change.kind), &[]).await? {
+        return Ok(());
+    }
+    let detail = "whoever asked for this change may not ask for it any more: withdraw it and ask for it yourself";
+    Err(Problem::new(Code::CONFLICT, detail))
 }
 
 /// Confirms a change that another person asked for: it holds at once.
@@ -67,6 +80,7 @@ pub(crate) async fn confirm(caller: Caller, PathId(id): PathId<id::GateChangeKin
     let mut change = changes::find(&mut tx, id, now).await?.ok_or_else(Problem::not_found)?;
     may(&caller, change.kind)?;
     waits(&change)?;
+    still_asked(&caller, &change).await?;
     if change.by == person.user.to_string() {
         let detail = "you asked for this change: another person must confirm it";
         return Err(Problem::new(Code::SECOND_PERSON_REQUIRED, detail));

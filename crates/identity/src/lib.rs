@@ -21,6 +21,7 @@ pub mod reach;
 pub mod roles;
 pub mod secret;
 pub mod sessions;
+pub mod standing;
 
 mod backoff;
 mod door;
@@ -44,5 +45,6 @@ pub use permission::{Permission, Permissions};
 pub use runs::hash_password;
 pub use secret::{CredentialKind, Secret};
 pub use sessions::{Proof, SignIn, SignedIn, sign_out};
+pub use standing::may_still;
 pub use tickets::TICKET_FOR;
 pub use tokens::{create_token, lasting};

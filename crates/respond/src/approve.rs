@@ -28,6 +28,7 @@ impl Engine {
         if plan.hash != hash {
             return Err(Error::HashMismatch { actual: plan.hash });
         }
+        let dropped = if plan.state == PlanState::Proposed { self.drop_void_votes(&mut plan).await? } else { 0 };
         let voted = plan.approvals.iter().any(|approval| approval.user == person.user);
         if voted
             && !matches!(
@@ -64,7 +65,8 @@ impl Engine {
             self.accept(&mut plan);
         }
         let payload = json!({"hash": hash, "by": person.name, "client_addr": person.client_addr, "confirmed": person.confirmed,
-            "approvals": plan.approvals.len(), "needed": plan.decision.approvals_needed, "not_before": plan.not_before});
+            "approvals": plan.approvals.len(), "needed": plan.decision.approvals_needed, "not_before": plan.not_before,
+            "votes_void": dropped});
         let what = entry("plan.approved", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)
@@ -136,6 +138,7 @@ impl Engine {
             return Err(Error::Halted);
         }
         if plan.state == PlanState::Proposed {
+            self.drop_void_votes(&mut plan).await?;
             let (have, need) = (plan.approvals.len(), plan.decision.approvals_needed);
             if have < usize::from(need) {
                 return Err(Error::State {

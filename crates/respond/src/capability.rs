@@ -3,7 +3,7 @@
 //! An author writes four small typed things (describe, observe, desired, apply) and overrides a default where the
 //! capability has more to say. [`Typed`] makes it object-safe; the engine sees JSON values only.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -69,6 +69,29 @@ pub enum Twin {
 pub struct Observed<S> {
     pub state: S,
     pub facts: Facts,
+}
+
+/// An effect that takes a whole host off the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Who may still come to it.
+    pub kept: Vec<IpNet>,
+    /// Whether this server runs there: it could go nowhere any more.
+    pub host: CutHost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutHost {
+    Another,
+    /// It looks like ours under another name.
+    Perhaps,
+    Ours,
+}
+
+impl Cut {
+    pub(crate) fn keeps(&self, address: IpAddr) -> bool {
+        self.kept.iter().any(|net| net.contains(&address))
+    }
 }
 
 /// A process that acts for us. It is journaled before it is told what to do.
@@ -179,6 +202,12 @@ pub trait Capability: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Where the effect cuts off its whole target, whoever asks: who stays. Needed beside `reach` by every capability that
+    /// does such a thing, or nothing that the server lives by is held against it.
+    fn cuts_off(&self, _target: &Target, _params: &Self::Params, _seen: &Observed<Self::State>) -> Option<Cut> {
+        None
+    }
+
     /// After this time the effect undoes itself.
     fn lasts(&self, _params: &Self::Params) -> Option<Duration> {
         None
@@ -267,6 +296,7 @@ pub trait AnyCapability: Send + Sync {
     fn control_path(&self, target: &Target, params: &Value) -> Result<ControlPath, Fault>;
     fn key(&self, params: &Value) -> Result<String, Fault>;
     fn reach(&self, params: &Value) -> Result<Vec<IpNet>, Fault>;
+    fn cuts_off(&self, target: &Target, params: &Value, seen: &Observed<Value>) -> Result<Option<Cut>, Fault>;
     fn lasts(&self, params: &Value) -> Result<Option<Duration>, Fault>;
     fn hold(&self, state: &Value, span: Option<Duration>) -> Result<Value, Fault>;
     fn holds(&self, observed: &Value, wanted: &Value) -> Result<bool, Fault>;
@@ -355,6 +385,11 @@ impl<C: Capability> AnyCapability for Typed<C> {
 
     fn reach(&self, given: &Value) -> Result<Vec<IpNet>, Fault> {
         Ok(self.inner.reach(&params(given)?))
+    }
+
+    fn cuts_off(&self, target: &Target, given: &Value, seen: &Observed<Value>) -> Result<Option<Cut>, Fault> {
+        let seen = Observed { state: state(&seen.state)?, facts: seen.facts.clone() };
+        Ok(self.inner.cuts_off(target, &params(given)?, &seen))
     }
 
     fn lasts(&self, given: &Value) -> Result<Option<Duration>, Fault> {

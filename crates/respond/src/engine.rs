@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -72,6 +72,9 @@ pub struct Engine {
     pub(crate) lanes: Lanes,
     /// Plans whose runs were cut off, and when they were last taken up.
     pub(crate) taken_up: Tries<PlanId>,
+    explaining: Arc<tokio::sync::Mutex<()>>,
+    /// The tenant was not active when last looked at.
+    pub(crate) closed: AtomicBool,
 }
 
 /// One action, resolved against the world: its capability, its target's row, and what was just read.
@@ -99,6 +102,8 @@ impl Engine {
             settling: Settling::default(),
             lanes: Lanes::default(),
             taken_up: Tries::default(),
+            explaining: Arc::default(),
+            closed: AtomicBool::default(),
         })
     }
 
@@ -201,9 +206,10 @@ impl Engine {
 
     async fn input(&self, plan: &Plan, ready: &[Ready], stage: Stage, drifted: bool) -> Result<Input, Error> {
         let pairs = plan.actions.iter().zip(ready);
-        let actions: Vec<ActionInput> =
+        let mut actions: Vec<ActionInput> =
             pairs.map(|(action, ready)| Self::action_input(ready, action.id, &action.from, &action.params)).collect();
-        let situation = self.situation(plan, ready, &actions).await?;
+        let mut situation = self.situation(plan, ready, &actions).await?;
+        self.hold_against(plan, ready, &mut actions, &mut situation).await?;
         let (operator_addresses, operators_complete) = operators(plan);
         Ok(Input {
             tenant: self.with.tenant,
@@ -211,7 +217,7 @@ impl Engine {
             entry: door(plan),
             stage,
             drifted,
-            automation_halted: self.with.journal.automation().await?.halted,
+            automation_halted: self.halted().await?,
             requester: requester(plan),
             operator_addresses,
             operators_complete,
@@ -229,14 +235,18 @@ impl Engine {
         let drifted = self.undo_drifted(&plan, &ready).await?;
         let input = self.input(&plan, &ready, Stage::Plan, drifted).await?;
         let policy = self.explainer(input.entry).await?;
-        // Some thousand evaluations.
-        tokio::task::spawn_blocking(move || explain(&policy, &input))
-            .await
-            .map_err(|error| Error::Internal(error.to_string()))
+        // Some thousand evaluations: one explanation at a time, also when nobody waits for it any more.
+        let turn = Arc::clone(&self.explaining).lock_owned().await;
+        let explained = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            explain(&policy, &input)
+        });
+        explained.await.map_err(|error| Error::Internal(error.to_string()))
     }
 
+    /// By a person, or because the tenant is not active.
     pub(crate) async fn halted(&self) -> Result<bool, Error> {
-        Ok(self.with.journal.automation().await?.halted)
+        Ok(!self.with.journal.is_open().await? || self.with.journal.automation().await?.halted)
     }
 
     /// One transaction: writes and their entry.

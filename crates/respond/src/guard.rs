@@ -3,28 +3,123 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use shieldops_model::{Plan, Reason, Target};
-use shieldops_policy::{Class, Entry as Door, Facts};
+use serde_json::Value;
+use shieldops_model::{Action, Plan, Reason, Target};
+use shieldops_policy::{ActionInput, Class, Entry as Door, Facts, ProtectedEntry, ProtectedKind, Situation};
 
 use crate::{
-    Engine, Error,
+    Cut, CutHost, Engine, Error, Needed, Observed,
     engine::{Ready, address, door, operators},
 };
 
 impl Engine {
+    /// Holds what the server lives by and where people work against a plan, before policy is asked about it.
+    pub(crate) async fn hold_against(
+        &self,
+        plan: &Plan,
+        ready: &[Ready],
+        actions: &mut [ActionInput],
+        situation: &mut Situation,
+    ) -> Result<(), Error> {
+        if door(plan) == Door::Undo {
+            return Ok(());
+        }
+        let needed = self.with.journal.lifelines(self.now()).await?;
+        let (people, complete) = operators(plan);
+        for ((action, ready), input) in plan.actions.iter().zip(ready).zip(actions) {
+            let cut = cut_off(ready, action, &ready.observed)?;
+            let mut reasons = cut_with(&ready.target, cut.as_ref(), &ready.observed.facts, (&needed, &people));
+            reasons.extend(unknown(&needed, ready, cut.is_some()));
+            if cut.is_some() {
+                reasons.extend(on_it(&ready.target, &ready.observed.facts, &situation.protected));
+                let nobody = "the client address of a requester or approver is not known, so it cannot be protected";
+                reasons.extend((!complete).then(|| reason("operator_unknown", nobody.to_owned())));
+            }
+            if let Some(facts) = &mut input.facts {
+                facts.untouchable.extend(reasons);
+            }
+        }
+        situation.protected.extend(needed.server.into_iter().chain(needed.people));
+        Ok(())
+    }
+
     /// The executor's own look at what may never be touched. An undo takes away, and is not held back by it.
-    pub(crate) async fn unsafe_now(&self, plan: &Plan, ready: &Ready, facts: &Facts) -> Result<Option<String>, Error> {
+    pub(crate) async fn unsafe_now(
+        &self,
+        plan: &Plan,
+        ready: &Ready,
+        action: &Action,
+        there: &Observed<Value>,
+    ) -> Result<Option<String>, Error> {
         if door(plan) == Door::Undo {
             return Ok(None);
         }
         let class = ready.capability.describe().class;
         // Somebody may have signed in since policy was asked.
-        let lifelines = self.with.journal.lifelines(self.now()).await?;
-        let mut addresses = operators(plan).0;
-        addresses.extend(lifelines.iter().filter_map(|entry| address(&entry.value)));
-        let reasons = protected(&ready.target, class, &ready.reach, facts, &addresses);
+        let needed = self.with.journal.lifelines(self.now()).await?;
+        let people = operators(plan).0;
+        let mut addresses = people.clone();
+        addresses.extend(needed.server.iter().chain(&needed.people).filter_map(|entry| address(&entry.value)));
+        let cut = cut_off(ready, action, there)?;
+        let mut reasons = protected(&ready.target, class, &ready.reach, &there.facts, &addresses);
+        reasons.extend(cut_with(&ready.target, cut.as_ref(), &there.facts, (&needed, &people)));
+        reasons.extend(unknown(&needed, ready, cut.is_some()));
         Ok(reasons.first().map(|reason| format!("{}: {}", reason.code, reason.detail)))
     }
+}
+
+/// Whom the effect leaves, where it takes the whole target off the network.
+fn cut_off(ready: &Ready, action: &Action, there: &Observed<Value>) -> Result<Option<Cut>, Error> {
+    Ok(ready.capability.cuts_off(&ready.target, &action.params, there)?)
+}
+
+/// Who would lose the way with the whole target: what is on it, and where it is our own host, everybody who is not kept.
+/// Nothing that we go out to is: what is kept are ways in.
+fn cut_with(target: &Target, cut: Option<&Cut>, facts: &Facts, (needed, people): (&Needed, &[IpAddr])) -> Vec<Reason> {
+    let Some(cut) = cut else { return Vec::new() };
+    let here = |one: IpAddr| facts.own_addresses.contains(&one);
+    let lost = |one: IpAddr, kept: bool| {
+        let with_it = here(one) && cut.host != CutHost::Ours;
+        let from_it = !here(one) && cut.host != CutHost::Another && !kept;
+        !one.is_loopback() && (with_it || from_it)
+    };
+    let told = |code: &str, one: IpAddr, why: &str| {
+        reason(code, format!("{} is cut off with target {}: {why}", one, target.name))
+    };
+    let of = |entries: &[ProtectedEntry], ways_in: bool| {
+        let addresses = entries.iter().filter_map(|entry| Some((address(&entry.value)?, entry.why.clone())));
+        let gone = addresses.filter(|(one, _)| lost(*one, ways_in && cut.keeps(*one)));
+        gone.map(|(one, why)| told("protected_entry", one, &why)).collect::<Vec<_>>()
+    };
+    let mut reasons = of(&needed.server, false);
+    reasons.extend(of(&needed.people, true));
+    let asking = people.iter().filter(|one| lost(**one, cut.keeps(**one)));
+    reasons
+        .extend(asking.map(|one| told("operator_address", *one, "the person who asks or approves works from there")));
+    reasons
+}
+
+/// What a person protected and is an address of the target that is cut off.
+fn on_it(target: &Target, facts: &Facts, entries: &[ProtectedEntry]) -> Vec<Reason> {
+    let own: Vec<&IpAddr> = facts.own_addresses.iter().filter(|one| !one.is_loopback()).collect();
+    let held = |entry: &&ProtectedEntry| match entry.kind {
+        ProtectedKind::Address => address(&entry.value).is_some_and(|one| own.contains(&&one)),
+        ProtectedKind::Range => {
+            entry.value.parse::<IpNet>().is_ok_and(|net| own.iter().any(|one| plain(&net).contains(*one)))
+        }
+        _ => false,
+    };
+    let told = |entry: &ProtectedEntry| {
+        reason("protected_entry", format!("{} is cut off with target {}: {}", entry.value, target.name, entry.why))
+    };
+    entries.iter().filter(held).map(told).collect()
+}
+
+/// Where an address must not be cut off and nobody can say which it is, none is.
+fn unknown(needed: &Needed, ready: &Ready, cuts: bool) -> Vec<Reason> {
+    let reaches = cuts || !ready.reach.is_empty();
+    let told = |name: &String| reason("lifelines_unknown", format!("the addresses of {name} could not be looked up"));
+    needed.unknown.iter().filter(|_| reaches).map(told).collect()
 }
 
 /// Why this must not run, whatever policy said.
@@ -151,6 +246,55 @@ mod tests {
                 proptest::prop_assert_eq!(refused(mapped), special(net), "{}", mapped);
             }
         }
+    }
+
+    fn cut(host: CutHost, own: &str, keep: &[&str], server: &str, asks: &str) -> Vec<String> {
+        let entry = |value: &str| ProtectedEntry {
+            kind: ProtectedKind::Address,
+            value: value.to_owned(),
+            why: "it is ours".to_owned(),
+        };
+        let facts =
+            Facts { own_addresses: vec!["127.0.0.1".parse().unwrap(), own.parse().unwrap()], ..Facts::default() };
+        let cut = Cut { host, kept: keep.iter().map(|net| net.parse().unwrap()).collect() };
+        let needed = Needed { server: vec![entry(server)], people: vec![entry(asks)], unknown: Vec::new() };
+        let people = [asks.parse().unwrap()];
+        let reasons = cut_with(&target("sim/a"), Some(&cut), &facts, (&needed, &people));
+        reasons.into_iter().map(|reason| reason.code).collect()
+    }
+
+    #[test]
+    fn a_host_is_cut_off_only_where_nobody_needs_it() {
+        let (own, database, office) = ("203.0.113.10", "198.51.100.5", "192.0.2.7");
+        let of_people = ["protected_entry", "operator_address"];
+        assert!(cut(CutHost::Another, own, &[], database, office).is_empty(), "another host");
+        assert_eq!(
+            cut(CutHost::Another, database, &[], database, office),
+            ["protected_entry"],
+            "the host of the database"
+        );
+        assert_eq!(
+            cut(CutHost::Another, office, &["192.0.2.0/24"], database, office),
+            of_people,
+            "where somebody works"
+        );
+        assert!(cut(CutHost::Another, own, &[], "127.0.0.1", "127.0.0.1").is_empty(), "loopback is nobody's");
+        // Our own host.
+        let no_way = ["protected_entry", "protected_entry", "operator_address"];
+        assert_eq!(cut(CutHost::Ours, own, &[], database, office), no_way);
+        assert_eq!(
+            cut(CutHost::Ours, own, &["192.0.2.0/24", "198.51.100.5/32"], database, office),
+            ["protected_entry"]
+        );
+        assert_eq!(cut(CutHost::Ours, own, &["198.51.100.0/24"], "127.0.0.1", office), of_people);
+        assert!(
+            cut(CutHost::Ours, own, &["192.0.2.0/24"], own, office).is_empty(),
+            "all that it needs is on it or let in"
+        );
+        assert!(cut(CutHost::Ours, own, &[], "127.0.0.1", own).is_empty());
+        // What looks like ours may be another, which `keep` names to be taken for it.
+        assert_eq!(cut(CutHost::Perhaps, database, &[], database, office), no_way);
+        assert_eq!(cut(CutHost::Perhaps, own, &["192.0.2.0/24"], database, office), ["protected_entry"]);
     }
 
     #[test]

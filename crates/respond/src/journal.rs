@@ -10,16 +10,17 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shieldops_model::{
-    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
+    Action, ActionId, ActionState, Environment, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId,
+    TargetRef, Timestamp, UserId,
 };
-use shieldops_policy::{GateSettings, ProtectedEntry};
+use shieldops_policy::GateSettings;
 pub use shieldops_store::{
     facts::Automation,
     gate::{autonomy::Lowered, inputs::Asked, outcomes::Outcomes, policies::InForce, uses::Use},
 };
 pub use store::StoreJournal;
 
-use crate::{Collected, Surroundings};
+use crate::{Collected, Needed, Right, Surroundings};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
@@ -153,12 +154,16 @@ pub trait Journal: Send + Sync + 'static {
     /// Oldest first.
     async fn steps(&self, action: ActionId) -> Result<Vec<Step>, JournalError>;
     async fn automation(&self) -> Result<Automation, JournalError>;
+    /// Whether the tenant is active. In every other state its people cannot say no, so nothing new is done.
+    async fn is_open(&self) -> Result<bool, JournalError>;
     /// The Sigma ids of the rules whose alerts are in this incident.
     async fn rules_of(&self, incident: IncidentId) -> Result<Vec<String>, JournalError>;
     /// Whether an action is of another tenant of this installation: what carries its mark is somebody else's.
     async fn is_anothers(&self, action: ActionId) -> Result<bool, JournalError>;
+    /// Whether somebody may still do what they did.
+    async fn may_still(&self, user: UserId, right: Right, environments: &[Environment]) -> Result<bool, JournalError>;
     /// What no action may cut off: what the server lives by, and where people work who are signed in.
-    async fn lifelines(&self, now: Timestamp) -> Result<Vec<ProtectedEntry>, JournalError>;
+    async fn lifelines(&self, now: Timestamp) -> Result<Needed, JournalError>;
     /// What an evaluation of this plan needs besides the plan.
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Result<Surroundings, JournalError>;
     /// The gate's settings in force.

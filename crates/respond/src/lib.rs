@@ -31,13 +31,14 @@ mod rescue;
 mod run;
 mod settle;
 mod situation;
+mod standing;
 mod undo;
 mod waits;
 mod watch;
 
 pub use capability::{
-    AnyCapability, Capability, Child, Collected, Description, Fault, Mark, Observed, Probe, ProbeResult, Site, Twin,
-    Typed, Watch,
+    AnyCapability, Capability, Child, Collected, Cut, CutHost, Description, Fault, Mark, Observed, Probe, ProbeResult,
+    Site, Twin, Typed, Watch,
 };
 pub use crash::CrashPoints;
 pub use engine::{Engine, EngineOptions};
@@ -45,7 +46,7 @@ pub use error::Error;
 pub use journal::{
     Asked, Automation, Change, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, StoreJournal, Use, Write,
 };
-pub use lifelines::{Lifeline, Lifelines};
+pub use lifelines::{Lifeline, Lifelines, Needed};
 pub use orphans::OrphanRef;
 pub use plan::{MAX_ACTIONS, PLAN_LIFE, PlanRequest, plan_hash};
 pub use proposals::proposal_key;
@@ -55,5 +56,6 @@ pub use registry::{Registry, RegistryError};
 pub use rescue::{Foreseen, Offline, RescueFolder, RescueLine, Rescued};
 pub use shieldops_policy::{Class, Dependant, Facts, Permit, Purpose, Requester, RequesterKind};
 pub use situation::Surroundings;
+pub use standing::{Right, Standing};
 pub use undo::{By, MAX_UNDONE, Person, Prospect, UndoItem, UndoReport, UndoScope};
 pub use watch::{Finding, FindingKind};

@@ -1,13 +1,20 @@
 //! What the server itself lives by: its database and its mail server, by name and by the addresses that these have now. No
 //! action may cut them off, on any target: the outcome could not be written, and nobody could sign in to undo it.
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use shieldops_policy::{ProtectedEntry, ProtectedKind};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::time::Instant;
 
 /// How long a name's addresses are taken for what they were.
 const REMEMBERED: Duration = Duration::from_mins(1);
+/// The same where one of them was never found: until then nothing is cut off anywhere.
+const ASKED_AGAIN: Duration = Duration::from_secs(5);
 /// How long the resolver may take; then the last answer stands.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(2);
 /// The most addresses of one name.
@@ -22,6 +29,17 @@ pub struct Lifeline {
     pub what: &'static str,
 }
 
+/// What may not be cut off now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// What the server goes out to.
+    pub server: Vec<ProtectedEntry>,
+    /// Where people come from.
+    pub people: Vec<ProtectedEntry>,
+    /// Names of what the server goes out to whose addresses nobody could say since it started.
+    pub unknown: Vec<String>,
+}
+
 #[derive(Debug, Default)]
 struct Known {
     at: Option<Instant>,
@@ -33,28 +51,56 @@ struct Known {
 pub struct Lifelines {
     hosts: Vec<Lifeline>,
     known: Mutex<Known>,
+    /// Whoever holds it asks the resolver; the others go by what is known.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Lifelines {
     pub fn new(hosts: Vec<Lifeline>) -> Self {
-        Self { hosts, known: Mutex::default() }
+        Self { hosts, ..Self::default() }
     }
 
-    /// As protected entries.
-    pub async fn entries(&self) -> Vec<ProtectedEntry> {
-        let mut known = self.known.lock().await;
-        if known.at.is_none_or(|at| at.elapsed() >= REMEMBERED) {
-            for line in self.hosts.iter().filter(|line| line.address().is_none()) {
-                match resolve(&line.host).await {
-                    Ok(found) => drop(known.addresses.insert(line.host.clone(), found)),
-                    Err(error) => {
-                        tracing::warn!(host = line.host, error, "{} could not be looked up", line.what);
-                    }
-                }
+    /// As protected entries; of people it knows nothing.
+    pub async fn entries(&self) -> Needed {
+        if self.is_stale() {
+            let first = self.known().at.is_none();
+            let turn = if first { Some(self.asking.lock().await) } else { self.asking.try_lock().ok() };
+            if turn.is_some() && self.is_stale() {
+                self.ask().await;
             }
-            known.at = Some(Instant::now());
         }
-        self.hosts.iter().flat_map(|line| line.entries(&known.addresses)).collect()
+        let known = self.known();
+        let server = self.hosts.iter().flat_map(|line| line.entries(&known.addresses)).collect();
+        Needed { server, people: Vec::new(), unknown: self.unknown(&known) }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &Lifeline> {
+        self.hosts.iter().filter(|line| line.address().is_none())
+    }
+
+    fn unknown(&self, known: &Known) -> Vec<String> {
+        let unknown = self.names().filter(|line| !known.addresses.contains_key(&line.host));
+        unknown.map(|line| format!("{} ({})", line.host, line.what)).collect()
+    }
+
+    fn is_stale(&self) -> bool {
+        let known = self.known();
+        let lasts = if self.unknown(&known).is_empty() { REMEMBERED } else { ASKED_AGAIN };
+        known.at.is_none_or(|at| at.elapsed() >= lasts)
+    }
+
+    async fn ask(&self) {
+        for line in self.names() {
+            match resolve(&line.host).await {
+                Ok(found) => drop(self.known().addresses.insert(line.host.clone(), found)),
+                Err(error) => tracing::warn!(host = line.host, error, "{} could not be looked up", line.what),
+            }
+        }
+        self.known().at = Some(Instant::now());
     }
 }
 
@@ -79,7 +125,8 @@ async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
     let asked = tokio::time::timeout(RESOLVED_WITHIN, tokio::net::lookup_host((host.trim_end_matches('.'), 0))).await;
     let found =
         asked.map_err(|_elapsed| "the resolver takes too long".to_owned())?.map_err(|error| error.to_string())?;
-    Ok(found.take(MAX_ADDRESSES).map(|socket| socket.ip()).collect())
+    let found: Vec<IpAddr> = found.take(MAX_ADDRESSES).map(|socket| socket.ip()).collect();
+    if found.is_empty() { Err("it has no address".to_owned()) } else { Ok(found) }
 }
 
 #[cfg(test)]
@@ -90,7 +137,7 @@ mod tests {
     async fn a_name_is_protected_with_its_addresses_and_an_address_as_it_is() {
         let line = |host: &str| Lifeline { host: host.to_owned(), what: "the database of this server" };
         let all = Lifelines::new(vec![line("LocalHost"), line("::ffff:203.0.113.7"), line("[2001:db8::1]")]);
-        let entries = all.entries().await;
+        let Needed { server: entries, unknown, .. } = all.entries().await;
         let has = |kind, value: &str| entries.iter().any(|entry| entry.kind == kind && entry.value == value);
         assert!(has(ProtectedKind::Domain, "localhost"), "{entries:?}");
         assert!(has(ProtectedKind::Address, "127.0.0.1") || has(ProtectedKind::Address, "::1"), "{entries:?}");
@@ -98,5 +145,14 @@ mod tests {
             has(ProtectedKind::Address, "203.0.113.7") && has(ProtectedKind::Address, "2001:db8::1"),
             "{entries:?}"
         );
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_was_never_found_is_told_as_unknown() {
+        let line = Lifeline { host: "nobody.invalid".to_owned(), what: "the database of this server" };
+        let needed = Lifelines::new(vec![line]).entries().await;
+        assert_eq!(needed.unknown, ["nobody.invalid (the database of this server)"]);
+        assert_eq!(needed.server[0].kind, ProtectedKind::Domain);
     }
 }

@@ -11,16 +11,18 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde_json::Value;
 use shieldops_model::{
-    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
+    Action, ActionId, ActionState, Environment, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId,
+    TargetRef, Timestamp, UserId,
 };
-use shieldops_policy::{GateSettings, ProtectedEntry};
+use shieldops_policy::GateSettings;
 
 use crate::{
-    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Outcomes, Step, Surroundings,
-    Use, Write,
+    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Needed, Outcomes, Right,
+    Step, Surroundings, Use, Write,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 /// Actions of one page: few, so that tests see more than one.
 const PAGE: usize = 3;
 
@@ -37,7 +39,11 @@ struct Tables {
     automation: Automation,
     rules: BTreeMap<IncidentId, Vec<String>>,
     around: Surroundings,
-    lifelines: Vec<ProtectedEntry>,
+    lifelines: Needed,
+    /// People who may do nothing any more.
+    gone: BTreeSet<UserId>,
+    /// The tenant is suspended, say.
+    closed: bool,
     anothers: BTreeSet<ActionId>,
     asked: Vec<Asked>,
     /// The tenant's own policies: version, hash and files.
@@ -105,9 +111,19 @@ impl MemoryJournal {
         self.lock().anothers.insert(action);
     }
 
+    /// Somebody's account is disabled.
+    pub fn put_gone(&self, user: UserId) {
+        self.lock().gone.insert(user);
+    }
+
+    /// The tenant is suspended, or is active again.
+    pub fn set_closed(&self, closed: bool) {
+        self.lock().closed = closed;
+    }
+
     /// What no action may cut off from now on.
-    pub fn put_lifelines(&self, entries: Vec<ProtectedEntry>) {
-        self.lock().lifelines = entries;
+    pub fn put_lifelines(&self, needed: Needed) {
+        self.lock().lifelines = needed;
     }
 
     /// What every evaluation sees around its plan.
@@ -352,6 +368,10 @@ impl Journal for MemoryJournal {
         Ok(self.lock().automation.clone())
     }
 
+    async fn is_open(&self) -> Stored<bool> {
+        Ok(!self.lock().closed)
+    }
+
     async fn rules_of(&self, incident: IncidentId) -> Stored<Vec<String>> {
         Ok(self.lock().rules.get(&incident).cloned().unwrap_or_default())
     }
@@ -360,7 +380,11 @@ impl Journal for MemoryJournal {
         Ok(self.lock().anothers.contains(&action))
     }
 
-    async fn lifelines(&self, _now: Timestamp) -> Stored<Vec<ProtectedEntry>> {
+    async fn may_still(&self, user: UserId, _right: Right, _environments: &[Environment]) -> Stored<bool> {
+        Ok(!self.lock().gone.contains(&user))
+    }
+
+    async fn lifelines(&self, _now: Timestamp) -> Stored<Needed> {
         Ok(self.lock().lifelines.clone())
     }
 
@@ -394,7 +418,7 @@ impl Journal for MemoryJournal {
         Ok(self.lock().policies.as_ref().map(|(_, files)| files.clone()).unwrap_or_default())
     }
 
-    async fn outcomes(&self, capability: &str, target: TargetId, _now: Timestamp) -> Stored<Outcomes> {
+    async fn outcomes(&self, capability: &str, target: TargetId, now: Timestamp) -> Stored<Outcomes> {
         let tables = self.lock();
         let mine = |action: &&Action| {
             action.capability == capability && action.target_id == target && action.undo_of.is_none()
@@ -405,11 +429,15 @@ impl Journal for MemoryJournal {
             match action.state {
                 ActionState::Failed => outcomes.failed += 1,
                 ActionState::Unverified => outcomes.unverified += 1,
-                ActionState::Drifted => outcomes.drifted += 1,
                 ActionState::Undone => outcomes.undone_of_last += 1,
                 _ => {}
             }
         }
+        let drifted = |step: &&Step| {
+            let of = tables.actions.get(&step.action).filter(mine);
+            step.at > now.minus(DAY) && step.kind == "observed" && step.detail["state"] == "drifted" && of.is_some()
+        };
+        outcomes.drifted = u32::try_from(tables.steps.iter().filter(drifted).count()).unwrap_or(u32::MAX);
         Ok(outcomes)
     }
 
@@ -456,28 +484,4 @@ impl Journal for MemoryJournal {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
-    use shieldops_model::{Criticality, Environment, Id, Target, TargetKind, Timestamp};
-
-    pub(crate) fn target(name: &str) -> Target {
-        Target {
-            id: Id::from_bits(u128::from(name.bytes().map(u32::from).sum::<u32>())),
-            kind: TargetKind::LinuxHost,
-            name: name.to_owned(),
-            host: None,
-            environment: Environment::Production,
-            criticality: Criticality::Medium,
-            labels: BTreeMap::new(),
-            owner: None,
-            simulated: name.starts_with("sim/"),
-            realm: None,
-            ssh: None,
-            protected: false,
-            demo: false,
-            created_at: Timestamp::from_secs(0),
-            version: 1,
-        }
-    }
-}
+pub(crate) mod tests;

@@ -225,11 +225,8 @@ impl Engine {
                 mine.push(line);
             }
         }
-        if mine.is_empty() {
-            return Ok(());
-        }
         self.account_each(&mine).await?;
-        folder.forget(&mine).map_err(failed)
+        if mine.is_empty() { Ok(()) } else { folder.forget(&mine).map_err(failed) }
     }
 
     /// A record that could not be read does not say whose it is: it is of the tenant that knows its action.

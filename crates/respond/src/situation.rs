@@ -46,11 +46,8 @@ impl Engine {
         let around = self.with.journal.surroundings(plan, now).await?;
         let labels = ready.iter().map(|ready| &ready.target.labels);
         let mut situation = Situation::of(&around.settings, now, &requester(plan), labels);
-        if door(plan) == Door::Action {
-            situation.protected.extend(self.with.journal.lifelines(now).await?);
-        }
         situation.counts = counts(&around.uses, plan, now);
-        situation.grants.clone_from(&around.grants);
+        situation.grants = self.grants_that_hold(&around.grants).await?;
         situation.autonomy = around.autonomy.clone();
         situation.severity = around.severity;
         situation.confidence = plan.confidence;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -70,6 +70,9 @@ impl Engine {
 
     /// Starts what nobody said no to in its time.
     pub(crate) async fn start_due(self: &Arc<Self>) -> Result<(), Error> {
+        if self.is_closed().await? {
+            return Ok(());
+        }
         let waiting = self.with.journal.plans_in(&[PlanState::Approved]).await?;
         self.waits.forget(|id| waiting.iter().any(|plan| plan.id == *id));
         for plan in waiting.into_iter().filter(|plan| plan.not_before.is_some()) {
@@ -101,18 +104,31 @@ impl Engine {
         Ok(())
     }
 
-    /// Votes that are too old for a run to begin on.
+    /// Whether the tenant is not active. While it is not, nobody can say no: windows begin again when it is, and runs that were
+    /// held or paused are taken up then.
+    async fn is_closed(self: &Arc<Self>) -> Result<bool, Error> {
+        let closed = !self.with.journal.is_open().await?;
+        let was = self.closed.swap(closed, Ordering::SeqCst);
+        if closed {
+            self.waits.forget(|_| false);
+        } else if was {
+            let plans = self.with.journal.plans_in(&[PlanState::Approved, PlanState::Executing]).await?;
+            plans.iter().filter(|plan| plan.not_before.is_none()).for_each(|plan| self.start(plan.id));
+        }
+        Ok(closed)
+    }
+
+    /// Votes that a run may not begin on: one is too old, or of somebody who may not vote any more.
     pub(crate) async fn votes_are_void(&self, plan: &Plan) -> Result<bool, Error> {
         let broken = plan.break_glass.as_ref().map(|told| told.at);
-        let Some(last) = plan.approvals.iter().map(|approval| approval.at).chain(broken).max() else {
+        let Some(first) = plan.approvals.iter().map(|approval| approval.at).chain(broken).min() else {
             return Ok(false);
         };
         if plan.decision.approvals_needed == 0 && broken.is_none() {
             return Ok(false);
         }
-        let around = self.with.journal.surroundings(plan, self.now()).await?;
-        let life = Duration::from_secs(u64::from(around.settings.numbers.vote_void_s));
-        Ok(last.max(plan.not_before.unwrap_or(last)).plus(life) < self.now())
+        let begins = first.max(plan.not_before.unwrap_or(first));
+        Ok(begins.plus(self.vote_life(plan).await?) < self.now() || self.lost_a_voter(plan).await?)
     }
 
     /// Whether policy asks for more than when the plan was agreed to, though nothing of the plan changed.
@@ -151,7 +167,7 @@ impl Engine {
         let votes = std::mem::take(&mut plan.approvals);
         plan.state = PlanState::Proposed;
         plan.not_before = None;
-        let detail = "no run began in time after the last vote: the votes are void";
+        let detail = "no run began in time, or somebody who voted may not any more: the votes are void";
         let payload = json!({"hash": plan.hash, "votes": votes.len(), "detail": detail});
         let what = entry("plan.votes_void", "system:executor", &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;

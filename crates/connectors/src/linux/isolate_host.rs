@@ -14,7 +14,7 @@ use serde_json::json;
 use shieldops_model::{ControlPath, Reason, Target};
 use shieldops_policy::Facts;
 use shieldops_respond::{
-    Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Probe, Proving, Purpose, Site,
+    Capability, Child, Class, Cut, CutHost, Description, Fault, Mark, Observed, Permit, Probe, Proving, Purpose, Site,
 };
 
 use super::{
@@ -289,6 +289,18 @@ impl Capability for IsolateHost {
 
     fn key(&self, _params: &Params) -> String {
         "host".to_owned()
+    }
+
+    /// A host to which we come from itself is this one, whatever its target is called; or `keep` names it.
+    fn cuts_off(&self, target: &Target, _params: &Params, seen: &Observed<State>) -> Option<Cut> {
+        let kept: Vec<IpNet> = seen.state.keep.iter().map(|way| way.from).collect();
+        let own = |net: &IpNet| seen.facts.own_addresses.iter().any(|address| IpNet::from(*address) == *net);
+        let host = match target.name.as_str() {
+            "local" => CutHost::Ours,
+            _ if kept.iter().any(own) => CutHost::Perhaps,
+            _ => CutHost::Another,
+        };
+        Some(Cut { kept, host })
     }
 
     fn lasts(&self, params: &Params) -> Option<Duration> {

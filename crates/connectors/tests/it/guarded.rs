@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shieldops_model::{Action, ActionState, Environment, Id, Plan, PlanState, Target};
 use shieldops_policy::{ProtectedEntry, ProtectedKind};
-use shieldops_respond::{CrashPoints, Journal as _, PlanRequest, Surroundings};
+use shieldops_respond::{CrashPoints, CutHost, Journal as _, Needed, Observed, PlanRequest, Registry, Surroundings};
 
 use crate::support::{ATTACKER, World, person, target, unlimited};
 
 const DISABLE: &str = "linux.disable_user";
+const ISOLATE: &str = "linux.isolate_host";
 const DOMAIN: &str = "linux.block_domain";
 const KEY: &str = "linux.remove_authorized_key";
 /// Of the simulated host's only key.
@@ -43,7 +44,8 @@ async fn what_the_server_lives_by_and_where_people_work_is_never_cut_off() {
     let world = World::new("sim/test");
     let (database, office) = (entry(ProtectedKind::Address, "198.51.100.77"), entry(ProtectedKind::Address, ATTACKER));
     let waiting = world.propose(json!({"address": ATTACKER})).await;
-    world.journal.put_lifelines(vec![database, office, entry(ProtectedKind::Domain, "db.example.com")]);
+    let server = vec![database, entry(ProtectedKind::Domain, "db.example.com")];
+    world.journal.put_lifelines(Needed { server, people: vec![office], unknown: Vec::new() });
     for (capability, params) in [
         ("linux.block_ip", json!({"address": "198.51.100.77"})),
         ("linux.block_range", json!({"range": "198.51.100.64/28"})),
@@ -58,6 +60,73 @@ async fn what_the_server_lives_by_and_where_people_work_is_never_cut_off() {
     let denied = world.journal.plan(waiting.id).await.unwrap().unwrap();
     assert_eq!(denied.state, PlanState::Denied);
     assert!(world.reaches(ATTACKER).await);
+}
+
+#[tokio::test]
+async fn a_host_is_not_isolated_that_the_server_lives_by_or_somebody_works_from() {
+    // An address of the simulated host, and one that is not.
+    let (its, other) = (entry(ProtectedKind::Address, "203.0.113.10"), entry(ProtectedKind::Address, "198.51.100.77"));
+    let range = entry(ProtectedKind::Range, "203.0.113.0/28");
+    let world = World::new("sim/test");
+    for needed in [
+        Needed { server: vec![its.clone()], ..Needed::default() },
+        Needed { people: vec![its.clone()], ..Needed::default() },
+    ] {
+        world.journal.put_lifelines(needed);
+        assert_eq!(world.denied(ISOLATE, json!({})).await, ["protected_entry"]);
+        let codes = world.denied(ISOLATE, json!({"keep": ["203.0.113.10"]})).await;
+        assert!(codes.contains(&"protected_entry".to_owned()), "to keep it does not help: {codes:?}");
+    }
+    let strangers = Needed { server: vec![other.clone()], people: vec![other], unknown: Vec::new() };
+    world.journal.put_lifelines(strangers);
+    assert!(world.denied(ISOLATE, json!({})).await.is_empty(), "it is none of theirs");
+    for protected in [its, range] {
+        world.journal.put_surroundings(protects(protected));
+        assert_eq!(world.denied(ISOLATE, json!({})).await, ["protected_entry"]);
+    }
+}
+
+#[tokio::test]
+async fn a_host_from_which_somebody_signed_in_after_it_was_planned_is_not_isolated() {
+    let world = World::new("sim/test");
+    let plan = world.try_plan(ISOLATE, json!({})).await.unwrap();
+    assert_eq!(plan.state, PlanState::Proposed);
+    let its = entry(ProtectedKind::Address, "203.0.113.10");
+    world.journal.put_lifelines(Needed { people: vec![its], ..Needed::default() });
+    for number in 1..=plan.decision.approvals_needed {
+        world.engine.approve(plan.id, &plan.hash, &person(u128::from(number))).await.unwrap();
+    }
+    world.idle().await;
+    assert_eq!(world.journal.plan(plan.id).await.unwrap().unwrap().state, PlanState::Denied);
+}
+
+#[tokio::test]
+async fn nothing_is_cut_off_while_nobody_can_say_where_the_database_is() {
+    let world = World::new("sim/test");
+    let unknown = || vec!["db.example.com (the database of this server)".to_owned()];
+    world.journal.put_lifelines(Needed { unknown: unknown(), ..Needed::default() });
+    for (capability, params) in [
+        ("linux.block_ip", json!({"address": "198.51.100.77"})),
+        ("linux.block_range", json!({"range": "198.51.100.64/28"})),
+        (ISOLATE, json!({})),
+    ] {
+        assert_eq!(world.denied(capability, params).await, ["lifelines_unknown"], "{capability}");
+    }
+    assert!(world.denied(DISABLE, json!({"user": "alice"})).await.is_empty(), "it reaches no address");
+}
+
+#[tokio::test]
+async fn this_very_host_keeps_its_people_and_all_that_it_goes_out_to() {
+    let world = World::new("sim/test");
+    let registry = Registry::new(shieldops_connectors::capabilities(std::sync::Arc::clone(&world.linux))).unwrap();
+    let isolate = registry.find(ISOLATE).unwrap();
+    let keep = json!({"keep": ["192.0.2.0/24"]});
+    let mut seen = isolate.observe(&target("sim/test"), &keep).await.unwrap();
+    let host = |name: &str, seen: &Observed<Value>| isolate.cuts_off(&target(name), &keep, seen).unwrap().unwrap().host;
+    assert_eq!((host("local", &seen), host("ssh/other", &seen)), (CutHost::Ours, CutHost::Another));
+    // By SSH from one of its own addresses: the same host under another name.
+    seen.state["keep"] = json!([{"from": "203.0.113.10/32", "port": 22}]);
+    assert_eq!(host("ssh/itself", &seen), CutHost::Perhaps);
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod record;
 mod settling;
 mod ssh;
 mod sshd;
+mod standing;
 mod stored;
 mod support;
 mod users;

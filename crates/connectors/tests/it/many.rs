@@ -195,6 +195,37 @@ async fn a_rescue_needs_the_records_and_the_keys_only_and_leaves_what_others_cha
     assert!(left.is_empty(), "no record is left");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_does_not_say_whose_it_is_is_written_down_by_who_knows_its_action() {
+    let world = World::new("sim/test");
+    let key = DataKey::generate(&mut rand::rng());
+    let engine = rescuing(&world, &key);
+    let mut plans = Vec::new();
+    for address in [ATTACKER, "203.0.113.67"] {
+        let plan = engine.propose(world.request(json!({"address": address}))).await.unwrap();
+        engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+        world.idle().await;
+        plans.push(plan);
+    }
+    let (broken, stray) = (plans[0].actions[0].id, shieldops_model::ActionId::from_bits(9));
+    let folder = world.folder.path().join("rescue");
+    for name in [broken, stray] {
+        std::fs::write(folder.join(name.to_string()), "no record").unwrap();
+    }
+    let registry = Registry::new(shieldops_connectors::capabilities(Arc::clone(&world.linux))).unwrap();
+    let found = Offline::read(world.folder.path(), |_| Ok(key.clone())).unwrap();
+    let lines = found.undo_all(&registry, "uid 0", || world.clock.now()).await.unwrap();
+    let nameless = lines.iter().filter(|line| line.tenant.is_none()).count();
+    assert_eq!((lines.len(), nameless), (3, 2), "{lines:?}");
+    rescuing(&world, &key).recover().await.unwrap();
+    let rescued = world.journal.entries().into_iter().filter(|entry| entry.kind == "action.rescued");
+    let subjects: Vec<String> = rescued.map(|entry| entry.subjects[0].clone()).collect();
+    assert_eq!(subjects.len(), 2, "{subjects:?}");
+    assert!(subjects.contains(&broken.to_string()), "{subjects:?}");
+    let left = std::fs::read_to_string(folder.join("journal")).unwrap();
+    assert!(left.lines().count() == 1 && left.contains(&stray.to_string()), "what nobody knows of stays: {left}");
+}
+
 /// One wants a block for good and one for a day; who wanted it for good lets go: the effect is timed now, and nobody but
 /// its owners changed it.
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 use serde_json::json;
 use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_model::{
-    ActionState, Alert, AlertId, Attack, Clock, Event, IncidentId, Plan, PlanState, SystemClock, TimeQuality, id,
+    ActionState, Alert, AlertId, Attack, Clock, Event, IncidentId, Plan, PlanState, SystemClock, TenantChange,
+    TenantId, TimeQuality, id,
 };
 use shieldops_policy::{AddressSource, Policy};
 use shieldops_respond::{
@@ -13,8 +14,8 @@ use shieldops_respond::{
 };
 use shieldops_store::{
     Duty, Job, Options, Store, TenantScope, actions, alerts, cited,
-    gate::{refused, void},
-    plans, targets,
+    gate::{self, refused, void},
+    plans, targets, tenants,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -244,5 +245,47 @@ async fn what_an_open_listener_took_is_untrusted_whatever_it_looks_like() {
         let plan = engine.propose(request).await.unwrap();
         let around = journal.surroundings(&plan, SystemClock.now()).await.unwrap();
         assert_eq!(around.address_source, source, "{format}, unchecked {unchecked}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drift_counts_although_the_effect_came_back_or_was_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    register(&store).await;
+    let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
+    let action = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
+    let (file, scope) =
+        (folder.path().join("sim/test.json"), store.job(store.first().await.unwrap().id, Job::Response).unwrap());
+    let blocked = std::fs::read(&file).unwrap();
+    let drifted = async || {
+        let mut reader = scope.read().await.unwrap();
+        let now = SystemClock.now();
+        gate::outcomes::of(&mut reader, "linux.block_ip", action.target_id, now).await.unwrap().drifted
+    };
+    for times in 1..=2 {
+        std::fs::remove_file(&file).unwrap();
+        engine.reobserve().await.unwrap();
+        std::fs::write(&file, &blocked).unwrap();
+        engine.reobserve().await.unwrap();
+        assert_eq!(drifted().await, times, "and it is in force again");
+    }
+    assert_eq!(engine.undo(action.id, &person(2), "no longer").await.unwrap().state, ActionState::Undone);
+    assert_eq!(drifted().await, 2);
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_is_not_open_to_anything_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let tenant = store.first().await.unwrap().id;
+    let journal = StoreJournal::new(store.job(tenant, Job::Response).unwrap(), false);
+    for (change, is_open) in [(TenantChange::Suspend, false), (TenantChange::Resume, true), (TenantChange::Lock, false)]
+    {
+        let mut tx = store.job(TenantId::INSTALLATION, Job::Cli).unwrap().begin().await.unwrap();
+        let now = SystemClock.now();
+        tenants::change_state(&mut tx, tenant, change, "unpaid", None, None, now).await.unwrap();
+        tx.commit(now).await.unwrap();
+        assert_eq!(journal.is_open().await.unwrap(), is_open, "{change:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shieldops_identity::{
-    CredentialKind, IdentityError, Permission, Rights, create_token,
+    CredentialKind, IdentityError, Permission, Rights, create_token, may_still,
     people::{self, Change, INVITATION_FOR, accept, accept_signed_in, invite, reset, reset_link},
 };
 use shieldops_model::tenant::TenantSettings;
@@ -243,4 +243,23 @@ async fn a_new_password_ends_the_other_sessions_of_its_person() {
     assert!(world.authenticate(own.secret.expose()).await.is_some());
     assert!(world.sign_in("eve", NEW, HOME).await.is_ok());
     world.verified().await;
+}
+
+#[tokio::test]
+async fn who_was_disabled_removed_or_given_a_lesser_role_may_not_any_more() {
+    let world = world().await;
+    world.person("boss", "admin").await;
+    let at = world.as_person("boss").await;
+    let (approve, production) = (Permission::PlanApprove, [shieldops_model::Environment::Production]);
+    let still = async |user| may_still(&at.scope, user, approve, &production).await.unwrap();
+    let to = |role: Option<&str>, disabled| Change { role: role.map(str::to_owned), disabled, ..Change::default() };
+    for (name, change) in [("ann", to(Some("viewer"), None)), ("bea", to(None, Some(true)))] {
+        let user = world.person(name, "analyst").await;
+        assert!(still(user).await, "{name}");
+        people::set_membership(&at.scope, &at.rights, user, change).await.unwrap();
+        assert!(!still(user).await, "{name}");
+    }
+    let eve = world.person("eve", "analyst").await;
+    people::remove_membership(&at.scope, &at.rights, eve).await.unwrap();
+    assert!(!still(eve).await && !still(shieldops_model::UserId::from_bits(9)).await);
 }

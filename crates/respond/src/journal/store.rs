@@ -8,15 +8,16 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde_json::Value;
 use shieldops_model::{
-    Action, ActionId, ActionState, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId, TargetRef, Timestamp,
+    Action, ActionId, ActionState, Environment, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId,
+    TargetRef, TenantState, Timestamp, UserId,
 };
-use shieldops_policy::{GateSettings, ProtectedEntry};
+use shieldops_policy::GateSettings;
 use shieldops_store::{
     Actor, Duty, Job, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate,
     outbox, peers, people, plans, targets,
 };
 
-use crate::{Lifelines, Outcomes, Surroundings};
+use crate::{Lifelines, Needed, Outcomes, Right, Standing, Surroundings};
 
 use super::{Automation, Change, Entry, InForce, Journal, JournalError, Step, Write, notices};
 
@@ -27,6 +28,8 @@ pub struct StoreJournal {
     /// Syslog is taken from senders that prove nothing.
     open_syslog: bool,
     server: Arc<Lifelines>,
+    /// Who may still do what they did; without it, everybody.
+    people: Option<Arc<dyn Standing>>,
     /// Whose it is to reach the tenant's targets; without it, this process'.
     duty: Option<Duty>,
 }
@@ -47,7 +50,7 @@ type Stored<T> = Result<T, JournalError>;
 
 impl StoreJournal {
     pub fn new(scope: TenantScope, open_syslog: bool) -> Self {
-        Self { scope, open_syslog, server: Arc::default(), duty: None }
+        Self { scope, open_syslog, server: Arc::default(), people: None, duty: None }
     }
 
     /// Steps of runs are written by the process that has this duty alone. The intent stands before the effect: so only
@@ -61,6 +64,12 @@ impl StoreJournal {
     #[must_use]
     pub fn living_by(self, server: Arc<Lifelines>) -> Self {
         Self { server, ..self }
+    }
+
+    /// With who knows what people may do.
+    #[must_use]
+    pub fn standing(self, people: Arc<dyn Standing>) -> Self {
+        Self { people: Some(people), ..self }
     }
 
     async fn read(&self) -> Stored<Reader> {
@@ -164,6 +173,11 @@ impl Journal for StoreJournal {
         Ok(facts::automation(&mut self.read().await?).await?)
     }
 
+    async fn is_open(&self) -> Stored<bool> {
+        let tenant = self.scope.store().get_tenant(self.scope.tenant()).await?;
+        Ok(tenant.state == TenantState::Active)
+    }
+
     async fn rules_of(&self, incident: IncidentId) -> Stored<Vec<String>> {
         Ok(alerts::rules_in(&mut self.read().await?, incident).await?)
     }
@@ -182,7 +196,14 @@ impl Journal for StoreJournal {
         Ok(false)
     }
 
-    async fn lifelines(&self, now: Timestamp) -> Stored<Vec<ProtectedEntry>> {
+    async fn may_still(&self, user: UserId, right: Right, environments: &[Environment]) -> Stored<bool> {
+        match &self.people {
+            Some(people) => people.may_still(user, right, environments).await,
+            None => Ok(true),
+        }
+    }
+
+    async fn lifelines(&self, now: Timestamp) -> Stored<Needed> {
         around::lifelines(&self.scope, &self.server, now).await
     }
 

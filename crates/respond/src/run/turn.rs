@@ -41,7 +41,7 @@ impl Engine {
             Ok(observed) => observed,
             Err(fault) => return self.abort(turn, action, unread(&fault)).await,
         };
-        if let Some(why) = self.unsafe_now(turn.plan, ready, &there.facts).await? {
+        if let Some(why) = self.unsafe_now(turn.plan, ready, &action, &there).await? {
             return self.abort(turn, action, why).await;
         }
         let before = match self.before_owners(&action, ready, &there.state).await? {

@@ -3,10 +3,15 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use shieldops_model::{Alert, AlertId, AlertStatus, Attack, Code, IncidentId, Severity, TenantId, Timestamp, id};
+use async_trait::async_trait;
+use shieldops_identity::{Permission, may_still};
+use shieldops_model::{
+    Alert, AlertId, AlertStatus, Attack, Code, Environment, IncidentId, Severity, TenantId, Timestamp, UserId, id,
+};
 use shieldops_policy::Policy;
 use shieldops_respond::{
-    CrashPoints, Engine, EngineOptions, Finding, FindingKind, Lifeline, Lifelines, Registry, RescueFolder, StoreJournal,
+    CrashPoints, Engine, EngineOptions, Finding, FindingKind, JournalError, Lifeline, Lifelines, Registry,
+    RescueFolder, Right, Standing, StoreJournal,
 };
 use shieldops_store::{Duty, Job, Store, TenantScope, alerts, incidents, investigations};
 use tokio::sync::mpsc;
@@ -34,6 +39,22 @@ pub(crate) fn lifelines(settings: &Settings) -> Lifelines {
     Lifelines::new(database.into_iter().chain(mail).collect())
 }
 
+/// The members of a tenant, for the engine: it does not know what roles mean.
+#[derive(Debug)]
+struct Members(TenantScope);
+
+#[async_trait]
+impl Standing for Members {
+    async fn may_still(&self, user: UserId, right: Right, environments: &[Environment]) -> Result<bool, JournalError> {
+        let permission = match right {
+            Right::Approve => Permission::PlanApprove,
+            Right::Grant => Permission::SettingsWrite,
+        };
+        let asked = may_still(&self.0, user, permission, environments).await;
+        asked.map_err(|error| JournalError::Failed(error.to_string()))
+    }
+}
+
 /// Makes the engine of a tenant, with the capabilities there are and whether syslog is taken from anybody, and turns what it
 /// finds into alerts. `with` ends with whose duty the tenant's targets are.
 pub(crate) fn start(
@@ -50,9 +71,10 @@ pub(crate) fn start(
     let key = store.keys().data_key(tenant)?;
     let rescue = RescueFolder::new(store.data_dir(), store.installation().to_owned(), key)
         .context("the folder of rescue records cannot be made")?;
+    let journal = StoreJournal::new(scope.clone(), open_syslog).standing(Arc::new(Members(scope.clone())));
     let engine = Engine::new(EngineOptions {
         tenant,
-        journal: Arc::new(StoreJournal::new(scope.clone(), open_syslog).living_by(lifelines).on_duty(duty)),
+        journal: Arc::new(journal.living_by(lifelines).on_duty(duty)),
         registry,
         policy: Arc::new(Policy::built_in().context("the built-in policies do not load")?),
         clock: Arc::clone(store.clock()),

@@ -229,6 +229,22 @@ fn a_target_is_lowered_by_two_people_and_plans_for_it_end() {
 }
 
 #[test]
+fn what_somebody_asked_for_who_may_not_any_more_is_confirmed_by_nobody() {
+    let site = Site::start(&[]);
+    let org = site.tenant("acme", "Acme", None);
+    let (mallory, second) = (org.member("mallory", "operator"), org.member("bea", "operator"));
+    target(&org, "sim/web", "production");
+    let path = format!("/api/v1/targets/{}", text(&org.admin.items("/api/v1/targets")[0]["id"]));
+    let asked = mallory.call("PATCH", &path, Some(&json!({"environment": "staging", "reason": "it moved"}))).json();
+    let user = text(&mallory.get("/api/v1/me")["user"]["id"]);
+    org.admin.call("PATCH", &format!("/api/v1/users/{user}"), Some(&json!({"role": "viewer"}))).ok();
+    let refused = confirm(&second, &asked);
+    refused.refused(409, "conflict");
+    assert!(refused.text.contains("may not ask for it any more"), "{}", refused.text);
+    assert_eq!(org.admin.items("/api/v1/targets")[0]["environment"], "production");
+}
+
+#[test]
 fn to_remove_a_target_or_register_its_host_again_is_no_way_around_the_second_person() {
     let site = Site::start(&[]);
     let org = site.tenant("acme", "Acme", None);

@@ -10,7 +10,7 @@ use shieldops_store::{
     incidents,
 };
 
-use crate::{JournalError, Lifelines, PLAN_LIFE, Surroundings};
+use crate::{JournalError, Lifelines, Needed, PLAN_LIFE, Surroundings};
 
 /// Events of an incident that are looked at.
 const EVENTS: usize = 500;
@@ -42,20 +42,15 @@ pub(super) async fn read(
 const AT_WORK: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// What the server lives by, and the addresses from which this tenant's people work now.
-pub(super) async fn lifelines(
-    scope: &TenantScope,
-    server: &Lifelines,
-    now: Timestamp,
-) -> Result<Vec<ProtectedEntry>, JournalError> {
-    let mut found = server.entries().await;
+pub(super) async fn lifelines(scope: &TenantScope, server: &Lifelines, now: Timestamp) -> Result<Needed, JournalError> {
     let addresses = scope.store().addresses_in_use(scope.tenant(), now.minus(AT_WORK), now).await?;
     let addresses: BTreeSet<_> = addresses.iter().filter_map(|text| crate::engine::address(text)).collect();
-    found.extend(addresses.into_iter().map(|address| ProtectedEntry {
+    let people = addresses.into_iter().map(|address| ProtectedEntry {
         kind: ProtectedKind::Address,
         value: address.to_string(),
         why: "somebody who is signed in works from there".to_owned(),
-    }));
-    Ok(found)
+    });
+    Ok(Needed { people: people.collect(), ..server.entries().await })
 }
 
 /// Settings that cannot be read are no settings: the evaluation fails, and so denies.
