@@ -76,7 +76,11 @@ impl Arriving {
 }
 
 pub(crate) async fn arriving(caller: &Caller) -> Result<Vec<Arriving>, Problem> {
-    let since: Timestamp = caller.now().minus(ARRIVING);
+    sending(caller, caller.now().minus(ARRIVING)).await
+}
+
+/// Sources of which something came since then.
+pub(crate) async fn sending(caller: &Caller, since: Timestamp) -> Result<Vec<Arriving>, Problem> {
     let all = coverage::fields(&mut caller.scope.read().await?).await?;
     let lately = all.into_iter().filter(|(_, at, _)| *at >= since);
     Ok(lately.map(|(source, _, sends)| Arriving { source, sends }).collect())

@@ -12,10 +12,6 @@ use shieldops_store::{
 
 use crate::{Result, batch::Outcome, enabled::TenantRules, seen::Counts};
 
-/// The source of events that cannot be read: nobody knows theirs.
-const UNREADABLE: &str = "unreadable";
-/// The source that stands for a log that is not the one detection looked at: what the old one had left is not known.
-const REPLACED: &str = "log replaced";
 /// Days for which the log is kept are looked at again in one of so many commits.
 const PRUNE_ONE_IN: u64 = 4_096;
 /// Sources and minutes of one batch. A sender chooses the times: of a batch with more, what is older than an hour is noted
@@ -113,12 +109,12 @@ pub(crate) async fn unreadable(tx: &mut Tx, damaged: &[Frame], now: Timestamp) -
     if lost == 0 {
         return Ok(());
     }
-    unseen(tx, UNREADABLE, lost, now).await
+    unseen(tx, coverage::UNREADABLE, lost, now).await
 }
 
 /// The log is not the one that detection looked at; `lost` events that it never saw are known to be gone.
 pub(crate) async fn moved(tx: &mut Tx, lost: Option<u64>, now: Timestamp) -> Result<()> {
-    unseen(tx, REPLACED, lost.unwrap_or(0), now).await
+    unseen(tx, coverage::REPLACED, lost.unwrap_or(0), now).await
 }
 
 async fn unseen(tx: &mut Tx, source: &str, skipped: u64, now: Timestamp) -> Result<()> {

@@ -20,6 +20,10 @@ const SETS: &str = "rule_sets";
 const FIELDS: &str = "source_fields";
 /// Stands for a set of rules in the minutes of events that were not looked up in the lists of indicators.
 pub const INDICATORS: &str = "indicators";
+/// The source of events that cannot be read: nobody knows theirs.
+pub const UNREADABLE: &str = "unreadable";
+/// The source that stands for a log that is not the one detection looked at: what the old one had left is not known.
+pub const REPLACED: &str = "log replaced";
 /// Days for which minutes are kept.
 pub const DAYS: u64 = 30;
 /// Sources of which fields are kept.
@@ -104,27 +108,33 @@ pub async fn add(tx: &mut Tx, minutes: &[Minute]) -> Result<()> {
 /// What a part of the log is asked for.
 #[derive(Debug, Clone)]
 pub struct Window<'a> {
-    pub source: Option<&'a str>,
+    /// All of them when there is none.
+    pub sources: &'a [&'a str],
     pub from: Timestamp,
     pub to: Timestamp,
+    /// Only minutes in which something was not looked at.
+    pub gaps: bool,
     /// Rows at most, the newest minutes.
     pub limit: u32,
 }
 
 /// Minutes of a window by source and time, oldest first.
 pub async fn minutes(access: &mut impl Access, window: &Window<'_>) -> Result<Vec<Minute>> {
-    let tenant = access.t();
-    let rows = sqlx::query(
-        "SELECT * FROM coverage_minutes WHERE tenant_id=$1 AND minute>=$2 AND minute<$3 AND ($4 IS NULL OR source=$4) \
-         ORDER BY minute DESC, source, rules LIMIT $5",
-    )
-    .bind(tenant)
-    .bind(window.from.as_secs().div_euclid(60))
-    .bind(window.to.as_secs().div_euclid(60).saturating_add(1))
-    .bind(window.source.map(|source| index_text(source).into_owned()))
-    .bind(i64::from(window.limit))
-    .fetch_all(access.conn())
-    .await?;
+    let places: Vec<String> = (0..window.sources.len()).map(|at| format!("${}", at + 5)).collect();
+    let of = if places.is_empty() { String::new() } else { format!("AND source IN ({})", places.join(",")) };
+    let gaps = if window.gaps { "AND (skipped>0 OR rules='')" } else { "" };
+    // The text has nothing in it but places.
+    let text = AssertSqlSafe(format!(
+        "SELECT * FROM coverage_minutes WHERE tenant_id=$1 AND minute>=$2 AND minute<$3 {of} {gaps} \
+         ORDER BY minute DESC, source, rules LIMIT $4"
+    ));
+    let select = sqlx::query(text)
+        .bind(access.t())
+        .bind(window.from.as_secs().div_euclid(60))
+        .bind(window.to.as_secs().div_euclid(60).saturating_add(1))
+        .bind(i64::from(window.limit));
+    let select = window.sources.iter().fold(select, |select, source| select.bind(index_text(source).into_owned()));
+    let rows = select.fetch_all(access.conn()).await?;
     let read = |row: &AnyRow| -> Result<Minute> {
         let minute: i64 = row.try_get("minute")?;
         Ok(Minute {

@@ -16,7 +16,7 @@ use shieldops_store::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::arriving;
+use super::sending;
 use crate::{
     App, Problem,
     auth::Caller,
@@ -29,6 +29,8 @@ const LONGEST: Duration = Duration::from_hours(24 * 31);
 const ROWS: u32 = 20_000;
 const WINDOWS: usize = 5_000;
 const MINUTE: Duration = Duration::from_mins(1);
+/// What was lost stands under these sources: nobody knows of which it was.
+const LOST: [&str; 2] = [coverage::REPLACED, coverage::UNREADABLE];
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -41,6 +43,12 @@ pub(crate) struct LogQuery {
     from: Option<String>,
     /// RFC 3339; now unless told. At most 31 days after `from`.
     to: Option<String>,
+}
+
+impl LogQuery {
+    fn is_narrow(&self) -> bool {
+        self.rule.is_some() || self.source.is_some()
+    }
 }
 
 /// What became of events.
@@ -71,12 +79,13 @@ pub(crate) struct Stretch {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Log {
+    /// Where what is told begins: later than what was asked for, where there is more than one answer holds.
     from: Timestamp,
     to: Timestamp,
-    /// Events that came until then have been looked at.
+    /// Events that came until then have been looked at. In a process without the log nothing is told of what came after.
     checked_until: Timestamp,
     windows: Vec<Stretch>,
-    /// Stretches among them that were not checked.
+    /// Stretches of the time asked for that were not checked, also those for which there is no room here.
     gaps: usize,
     rows: Vec<Minute>,
     /// There is more than one answer holds: ask for less time, or one source.
@@ -97,29 +106,61 @@ pub(crate) async fn show(
     if from >= to || to.since(from) > LONGEST {
         return Err(Problem::invalid("`from` is before `to` and before now, and at most 31 days before `to`"));
     }
-    let sources = sources(&app, &caller, &query).await?;
+    let sources = sources(&app, &caller, &query, from).await?;
     let mut reader = caller.scope.read().await?;
-    let window = Window { source: query.source.as_deref(), from, to, limit: ROWS };
+    let named: Vec<&str> = sources.iter().map(String::as_str).filter(|_| query.is_narrow()).collect();
+    let window = Window { sources: &named, from, to, gaps: false, limit: ROWS };
     let mut rows = coverage::minutes(&mut reader, &window).await?;
-    let truncated = rows.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let begins = begins(&rows, whole(from));
     // Of one rule, lists of indicators say nothing.
-    rows.retain(|row| sources.contains(&row.source) && (query.rule.is_none() || row.rules != coverage::INDICATORS));
+    let counts = |row: &Minute| query.rule.is_none() || row.rules != coverage::INDICATORS;
+    let mut unread = Vec::new();
+    if begins > from {
+        let window = Window { to: begins.minus(MINUTE), gaps: true, ..window };
+        unread = coverage::minutes(&mut reader, &window).await?;
+        unread.retain(counts);
+    }
+    rows.retain(|row| row.minute >= begins && counts(row));
     let ran = match &query.rule {
         Some(rule) => Some(ran(&mut reader, rule, &rows).await?),
         None => None,
     };
-    let checked_until = checked_until(&app, &mut reader, caller.principal.tenant, now).await?;
+    let last = bookkeeping::sources(&mut reader).await?.into_iter().map(|stats| stats.last_ingested_at).max();
     drop(reader);
-    let span = Span { from: whole(from), to, checked_until };
+    let span = Span { from: begins, to, checked_until: now }.seen(lag(&app, &caller), last);
+    let before = Span { from: whole(from), to: begins, checked_until: begins };
     let mut windows = stretches(&sources, &rows, ran.as_ref(), &span);
-    let truncated = truncated || windows.len() > WINDOWS;
-    windows.truncate(WINDOWS);
-    let gaps = windows.iter().filter(|stretch| stretch.status == Status::NotChecked).count();
-    Ok(Json(Log { from, to, checked_until, windows, gaps, rows, truncated }))
+    let gaps = gaps(&windows).saturating_add(gaps(&stretches(&sources, &unread, None, &before)));
+    let truncated = begins > from || windows.len() > WINDOWS;
+    cut(&mut windows, WINDOWS);
+    let Span { checked_until, .. } = span;
+    Ok(Json(Log { from: begins.max(from), to, checked_until, windows, gaps, rows, truncated }))
 }
 
-/// The sources that are asked about: one, those that a rule is for, or all.
-async fn sources(app: &App, caller: &Caller, query: &LogQuery) -> Result<BTreeSet<String>, Problem> {
+/// Where what was read begins to be whole: of the oldest minute of as many rows as are read, some may be missing.
+fn begins(rows: &[Minute], from: Timestamp) -> Timestamp {
+    if rows.len() < usize::try_from(ROWS).unwrap_or(usize::MAX) {
+        return from;
+    }
+    rows.iter().map(|row| row.minute).min().map_or(from, |oldest| oldest.plus(MINUTE))
+}
+
+/// Leaves so many stretches; what was not checked is the last to go.
+fn cut(windows: &mut Vec<Stretch>, most: usize) {
+    if windows.len() <= most {
+        return;
+    }
+    windows.sort_by_key(|stretch| stretch.status != Status::NotChecked);
+    windows.truncate(most);
+    windows.sort_by(|a, b| (&a.source, a.from).cmp(&(&b.source, b.from)));
+}
+
+fn gaps(windows: &[Stretch]) -> usize {
+    windows.iter().filter(|stretch| stretch.status == Status::NotChecked).count()
+}
+
+/// The sources that are asked about: one, those that a rule is for, or all. What was lost may have been of any.
+async fn sources(app: &App, caller: &Caller, query: &LogQuery, from: Timestamp) -> Result<BTreeSet<String>, Problem> {
     let mut reader = caller.scope.read().await?;
     if let Some(source) = &query.source {
         return Ok([source.clone()].into());
@@ -128,26 +169,18 @@ async fn sources(app: &App, caller: &Caller, query: &LogQuery) -> Result<BTreeSe
         bookkeeping::sources(&mut reader).await?.into_iter().map(|stats| stats.source).collect();
     if let Some(rule) = &query.rule {
         let subject = view::find(&mut reader, &app.pipeline.content, rule).await?;
-        let arriving = arriving(caller).await?;
-        let fits = arriving.iter().filter(|one| one.of(&subject.rule).next().is_some());
+        let sending = sending(caller, from).await?;
+        let fits = sending.iter().filter(|one| one.of(&subject.rule).next().is_some());
         let fits: BTreeSet<&str> = fits.map(|one| one.source.as_str()).collect();
         all.retain(|source| fits.contains(source.as_str()));
     }
+    all.extend(LOST.map(str::to_owned));
     Ok(all)
 }
 
-/// What is waiting has not been looked at.
-async fn checked_until(
-    app: &App,
-    access: &mut impl Access,
-    tenant: shieldops_model::TenantId,
-    now: Timestamp,
-) -> Result<Timestamp, Problem> {
-    if app.pipeline.stats(tenant).lag_events == 0 {
-        return Ok(now);
-    }
-    let last = bookkeeping::sources(access).await?.into_iter().map(|stats| stats.last_ingested_at).max();
-    Ok(last.unwrap_or(now).min(now))
+/// Events that wait to be looked at; nothing where the log is another process's.
+fn lag(app: &App, caller: &Caller) -> Option<u64> {
+    app.pipeline.bus().ok().map(|bus| bus.stats(caller.principal.tenant).lag_events)
 }
 
 /// How a rule ran under each set of rules.
@@ -187,20 +220,37 @@ struct Span {
     checked_until: Timestamp,
 }
 
+impl Span {
+    /// As far as events were looked at: all of them, or up to the `last`. Where it is not known whether more wait, it ends there.
+    fn seen(self, lag: Option<u64>, last: Option<Timestamp>) -> Self {
+        let looked = last.map_or(self.checked_until, |last| last.min(self.checked_until));
+        match lag {
+            Some(0) => self,
+            Some(_) => Self { checked_until: looked, ..self },
+            None => Self { checked_until: looked, to: self.to.min(looked), ..self },
+        }
+    }
+}
+
 fn whole(at: Timestamp) -> Timestamp {
     Timestamp::from_secs(at.as_secs().div_euclid(60).saturating_mul(60))
 }
 
 fn stretches(sources: &BTreeSet<String>, rows: &[Minute], ran: Option<&Ran>, span: &Span) -> Vec<Stretch> {
     let mut found: Vec<Stretch> = Vec::new();
+    let mut of: BTreeMap<&str, BTreeMap<Timestamp, Vec<&Minute>>> = BTreeMap::new();
+    for row in rows {
+        of.entry(&row.source).or_default().entry(row.minute).or_default().push(row);
+    }
     for source in sources {
-        let mut minutes: BTreeMap<Timestamp, Vec<&Minute>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.source == *source) {
-            minutes.entry(row.minute).or_default().push(row);
-        }
+        let minutes = of.remove(source.as_str()).unwrap_or_default();
+        // Nothing sends under these names: that nothing stands there says nothing.
+        let is_lost = LOST.contains(&source.as_str());
         let mut at = span.from;
         for (minute, rows) in minutes {
-            empty(&mut found, source, (at, minute), span);
+            if !is_lost {
+                empty(&mut found, source, (at, minute), span);
+            }
             let (status, why) = judged(&rows, ran);
             let sum = |part: fn(&Minute) -> u64| rows.iter().map(|row| part(row)).sum();
             push(
@@ -218,9 +268,8 @@ fn stretches(sources: &BTreeSet<String>, rows: &[Minute], ran: Option<&Ran>, spa
             );
             at = minute.plus(MINUTE);
         }
-        empty(&mut found, source, (at, span.to), span);
-        if found.len() > WINDOWS {
-            break;
+        if !is_lost {
+            empty(&mut found, source, (at, span.to), span);
         }
     }
     found
@@ -242,6 +291,14 @@ fn empty(found: &mut Vec<Stretch>, source: &str, (from, to): (Timestamp, Timesta
 
 /// The worst that can be said of a minute.
 fn judged(rows: &[&Minute], ran: Option<&Ran>) -> (Status, String) {
+    if let Some(lost) = rows.iter().find(|row| row.rules.is_empty() && LOST.contains(&row.source.as_str())) {
+        let why = if lost.source == coverage::REPLACED {
+            "the log is not the one that was looked at: what that one had left is lost"
+        } else {
+            "events in the log cannot be read, whatever source they are of"
+        };
+        return (Status::NotChecked, why.to_owned());
+    }
     let skipped = |lists: bool| rows.iter().any(|row| row.skipped > 0 && (row.rules == coverage::INDICATORS) == lists);
     if skipped(false) {
         return (Status::NotChecked, "no rule could be run on some of its events".to_owned());
@@ -296,8 +353,11 @@ mod tests {
     }
 
     fn shown(rows: &[Minute], ran: Option<&Ran>, checked_until: i64) -> Vec<String> {
-        let sources = ["nginx", "sshd"].map(str::to_owned).into();
-        let span = Span { from: at(0), to: at(10), checked_until: at(checked_until) };
+        within(rows, ran, &Span { from: at(0), to: at(10), checked_until: at(checked_until) })
+    }
+
+    fn within(rows: &[Minute], ran: Option<&Ran>, span: &Span) -> Vec<String> {
+        let sources = ["log replaced", "nginx", "sshd", "unreadable"].map(str::to_owned).into();
         let text = |one: &Stretch| {
             format!(
                 "{} {}-{} {:?} {}{}",
@@ -309,7 +369,7 @@ mod tests {
                 if one.why.is_empty() { String::new() } else { format!(": {}", one.why) }
             )
         };
-        stretches(&sources, rows, ran, &span).iter().map(text).collect()
+        stretches(&sources, rows, ran, span).iter().map(text).collect()
     }
 
     #[test]
@@ -363,5 +423,55 @@ mod tests {
                 "sshd 5-6 NotChecked 2: the rule was retired",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_lost_is_a_gap_of_every_rule_whatever_is_known_of_how_much() {
+        let lost =
+            |source: &str, minute: i64, skipped: u64| Minute { evaluated: 0, ..row(source, minute, "", skipped) };
+        let rows = [lost(coverage::REPLACED, 3, 0), lost(coverage::UNREADABLE, 5, 7)];
+        let gaps = [
+            "log replaced 3-4 NotChecked 0: the log is not the one that was looked at: what that one had left is lost",
+            "unreadable 5-6 NotChecked 0: events in the log cannot be read, whatever source they are of",
+        ];
+        for ran in [None, Some(&Ran::new())] {
+            let seen = shown(&rows, ran, 10);
+            assert_eq!([seen[0].as_str(), seen[3].as_str()], gaps);
+            assert_eq!(seen.len(), 4, "and the sources themselves, which are silent: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn of_minutes_that_were_not_read_nothing_is_said() {
+        let few = [row("sshd", 7, "a", 0)];
+        assert_eq!(begins(&few, at(0)), at(0));
+        let most = usize::try_from(ROWS).unwrap();
+        let many: Vec<Minute> = (0..most).map(|_| row("sshd", 7, "a", 0)).collect();
+        assert_eq!(begins(&many, at(0)), at(8), "of the oldest minute some may be missing");
+        let span = Span { from: at(8), to: at(10), checked_until: at(10) };
+        assert_eq!(within(&few[..0], None, &span)[1], "sshd 8-10 Silent 0");
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_all_what_was_not_checked_stays() {
+        let rows = [row("nginx", 2, "a", 0), row("sshd", 2, "a", 0), row("sshd", 4, "", 3), row("sshd", 6, "", 3)];
+        let sources = ["nginx", "sshd"].map(str::to_owned).into();
+        let span = Span { from: at(0), to: at(10), checked_until: at(10) };
+        let mut windows = stretches(&sources, &rows, None, &span);
+        assert_eq!(gaps(&windows), 2);
+        cut(&mut windows, 3);
+        let left: Vec<_> = windows.iter().map(|one| (one.source.as_str(), one.from, one.status)).collect();
+        let gap = Status::NotChecked;
+        assert_eq!(left, [("nginx", at(0), Status::Silent), ("sshd", at(4), gap), ("sshd", at(6), gap)]);
+    }
+
+    #[test]
+    fn nothing_is_silent_where_it_is_not_known_whether_events_wait() {
+        let rows = [row("sshd", 2, "a", 0)];
+        let seen =
+            |lag| within(&rows, None, &Span { from: at(0), to: at(10), checked_until: at(10) }.seen(lag, Some(at(4))));
+        assert_eq!(seen(Some(0)).last().unwrap(), "sshd 3-10 Silent 0");
+        assert_eq!(seen(Some(9)).last().unwrap(), "sshd 4-10 NotChecked 0: what came waits to be looked at");
+        assert_eq!(seen(None).last().unwrap(), "sshd 3-4 Silent 0", "and nothing of what came after");
     }
 }

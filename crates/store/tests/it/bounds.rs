@@ -164,8 +164,13 @@ async fn many_sources_of_one_batch_are_counted_together_within_the_limit() {
     let mut reader = world.scope().read().await.unwrap();
     let sources = bookkeeping::sources(&mut reader).await.unwrap();
     assert_eq!((sources.len(), sources.iter().map(|stats| stats.events).sum::<u64>()), (1_001, 2_002));
-    let window =
-        Window { source: None, from: Timestamp::from_secs(0), to: Timestamp::from_secs(90_000), limit: 10_000 };
+    let window = Window {
+        sources: &[],
+        from: Timestamp::from_secs(0),
+        to: Timestamp::from_secs(90_000),
+        gaps: false,
+        limit: 10_000,
+    };
     let kept = coverage::minutes(&mut reader, &window).await.unwrap();
     let counts = |rows: &[&Minute]| rows.iter().map(|row| (row.evaluated, row.skipped)).collect::<Vec<_>>();
     let cut: Vec<&Minute> = kept.iter().filter(|row| row.source != "a").collect();

@@ -218,11 +218,14 @@ async fn the_log_of_coverage_adds_up_by_source_and_minute_and_ends_after_a_month
     coverage::prune(&mut tx, at.minus(Duration::from_hours(24 * coverage::DAYS))).await.unwrap();
     commit(&world, tx).await;
     let mut reader = world.scope().read().await.unwrap();
-    let window = Window { source: Some("sshd"), from: old, to: at, limit: 100 };
+    let window = Window { sources: &["sshd"], from: old, to: at, gaps: false, limit: 100 };
     let sshd = coverage::minutes(&mut reader, &window).await.unwrap();
     assert_eq!(sshd, [Minute { late: 2, ..minute("sshd", at, 5) }]);
-    let all = Window { source: None, ..window };
+    let all = Window { sources: &[], ..window };
     assert_eq!(coverage::minutes(&mut reader, &all).await.unwrap().len(), 2);
+    let both = Window { sources: &["nginx", "sshd", "other"], ..all.clone() };
+    assert_eq!(coverage::minutes(&mut reader, &both).await.unwrap().len(), 2);
+    assert!(coverage::minutes(&mut reader, &Window { gaps: true, ..all }).await.unwrap().is_empty());
     for (hash, kept) in [("base:1", true), ("gone", false), ("set", true)] {
         assert_eq!(coverage::find_set(&mut reader, hash).await.unwrap().is_some(), kept, "{hash}");
     }

@@ -4,7 +4,7 @@ import { CircleCheck, TriangleAlert } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { coverageLogQuery } from '@/api/detection'
 import type { CoverageLog } from '@/api/detection-types'
-import { Ago, Card, cn, Empty, fmt, Loaded, plural, Skeleton } from '@/ui'
+import { Ago, absolute, Card, cn, Empty, fmt, Loaded, plural, Skeleton } from '@/ui'
 import { Lanes, WindowTable } from './lanes'
 
 const SPANS: [number, string][] = [
@@ -63,7 +63,7 @@ function Log({ log, rule }: { log: CoverageLog; rule: string | undefined }) {
       <Verdict log={log} />
       {log.truncated && (
         <p role="status" className="rounded-lg px-3 py-2 text-xs soft-medium">
-          There is more than fits here: choose less time.
+          There is more than fits here: what is shown begins {absolute(log.from)}. Choose less time.
         </p>
       )}
       <Card title="By source" body="p-3">
@@ -94,7 +94,9 @@ function Verdict({ log }: { log: CoverageLog }) {
   ) : (
     <p role="status" data-gaps={0} className="flex items-center gap-2 rounded-lg px-3 py-2 soft-ok">
       <CircleCheck size={15} className="shrink-0" aria-hidden="true" />
-      <span>Everything that arrived was checked. {until}</span>
+      <span>
+        {log.truncated ? 'Everything that is shown here was checked.' : 'Everything that arrived was checked.'} {until}
+      </span>
     </p>
   )
 }

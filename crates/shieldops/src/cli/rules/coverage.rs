@@ -72,5 +72,11 @@ pub(super) fn coverage(args: &CoverageArgs) -> Outcome {
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let rows: Vec<_> = answer[rows].as_array().into_iter().flatten().map(|row| output::row(row, columns)).collect();
     output::table(&head, &rows)?;
+    if answer["truncated"] == true {
+        let (from, gaps) = (output::text(&answer["from"]), &answer["gaps"]);
+        output::note(&format!(
+            "there is more than one answer holds: this begins at {from}; {gaps} gaps in all. Ask for less time, or one source"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
