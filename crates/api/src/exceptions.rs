@@ -1,25 +1,30 @@
 //! Exceptions from rules: Sigma filters with an owner, a reason and an end.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use shieldops_detect::{Diagnostic, DiagnosticSeverity, Filter as SigmaFilter, FilterRules, parse};
+use shieldops_detect::{Diagnostic, DiagnosticSeverity, Filter as SigmaFilter, FilterRules, Rule, parse};
 use shieldops_model::{ExceptionId, Timestamp, id};
 use shieldops_store::exceptions::{self, Exception};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    List, Problem,
+    App, List, Problem,
     alerts::reason,
     auth::Caller,
     page::{Body, Filter, ListQuery, PathId},
     precondition::{IfMatch, Tagged},
-    rules::{blocking, view::DiagnosticView, write::refused},
+    rules::{
+        blocking,
+        view::{self, DiagnosticView},
+        write::refused,
+    },
 };
 
 /// Bytes of a filter, and of an owner's name.
@@ -88,6 +93,11 @@ impl ExceptionView {
             diagnostics: said.iter().map(DiagnosticView::from).collect(),
         }
     }
+}
+
+/// Whether it names the rule, by its id or its name.
+pub(crate) fn names(exception: &Exception, rule: &Rule) -> bool {
+    exception.rules.iter().any(|name| *name == rule.id || !rule.name.is_empty() && *name == rule.name)
 }
 
 /// The one filter that a text is, and what is wrong with it.
@@ -159,7 +169,7 @@ fn ends(at: Timestamp, now: Timestamp) -> Result<(), Problem> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExceptionFilter {
-    /// Those that name this rule, or any.
+    /// Those that name this rule, by its id or name, or any.
     rule_id: Option<String>,
     /// Those that have not ended, or those that have.
     active: Option<bool>,
@@ -171,12 +181,25 @@ type ExceptionQuery = ListQuery<ExceptionFilter>;
 
 /// Exceptions, newest first, ended ones included.
 #[utoipa::path(get, path = "/api/v1/exceptions", operation_id = "list_exceptions", tag = "rules", params(ExceptionQuery), responses((status = 200, body = List<ExceptionView>)))]
-pub(crate) async fn list(caller: Caller, query: ExceptionQuery) -> Result<Json<List<ExceptionView>>, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    query: ExceptionQuery,
+) -> Result<Json<List<ExceptionView>>, Problem> {
     let now = caller.now();
-    let all = exceptions::all(&mut caller.scope.read().await?).await?;
+    let mut reader = caller.scope.read().await?;
+    let all = exceptions::all(&mut reader).await?;
     let asked = &query.filter;
+    // An exception may outlive its rule: then its id is all that there is.
+    let rule = match &asked.rule_id {
+        Some(id) => view::find(&mut reader, &app.pipeline.content, id).await.ok().map(|subject| subject.rule),
+        None => None,
+    };
+    drop(reader);
     let of_rule = |exception: &Exception| {
-        asked.rule_id.as_ref().is_none_or(|rule| exception.rules.is_empty() || exception.rules.contains(rule))
+        let named =
+            |id: &String| exception.rules.contains(id) || rule.as_ref().is_some_and(|rule| names(exception, rule));
+        asked.rule_id.as_ref().is_none_or(|id| exception.rules.is_empty() || named(id))
     };
     let wanted = all.into_iter().filter(|exception| {
         of_rule(exception) && asked.active.is_none_or(|active| active == (exception.expires_at > now))

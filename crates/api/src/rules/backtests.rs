@@ -11,19 +11,18 @@ use axum::{
 use serde::Deserialize;
 use shieldops_model::{Code, JobId, Timestamp, id};
 use shieldops_pipeline::{
-    Neighbours, Result as PipelineResult,
+    Result as PipelineResult,
     backtest::{self, Asker},
 };
 use shieldops_store::{
     StoreError, TenantScope,
     backtests::{self, Backtest},
     jobs::{self, BulkJob, JobState},
-    own_rules::{self, versions},
+    own_rules,
 };
 use utoipa::ToSchema;
 
 use super::{
-    blocking,
     view::{self, Subject},
     write::refused,
 };
@@ -100,11 +99,7 @@ async fn subject(app: &App, caller: &Caller, id: &str, number: Option<i64>) -> R
         return view::find(&mut reader, &app.pipeline.content, id).await;
     };
     let row = own_rules::find(&mut reader, id).await?.ok_or_else(Problem::not_found)?;
-    let version = versions::find(&mut reader, id, number).await?;
-    let version = version.ok_or_else(|| Problem::invalid(format!("`version` is 1 to {}", row.head)))?;
-    let neighbours = Neighbours::read(&mut reader, &app.pipeline.content).await?;
-    let found = blocking(move || Subject::of_version(&row, version, &neighbours)).await?;
-    found.ok_or_else(|| Problem::invalid(format!("version {number} is no rule any more")))
+    view::version(&mut reader, &app.pipeline.content, row, number).await
 }
 
 fn planned(

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     App, Problem,
     auth::Caller,
-    exceptions::{NewException, ready},
+    exceptions::{NewException, names, ready},
     page::Body,
 };
 
@@ -55,7 +55,7 @@ pub(crate) async fn export(
     let mut reader = caller.scope.read().await?;
     let subject = view::find(&mut reader, &app.pipeline.content, &id).await?;
     let held = exceptions::after(&mut reader, caller.now()).await?;
-    let held = held.into_iter().filter(|exception| exception.rules.contains(&id)).take(EXCEPTIONS);
+    let held = held.into_iter().filter(|exception| names(exception, &subject.rule)).take(EXCEPTIONS);
     Ok(Json(Bundle {
         format: FORMAT.to_owned(),
         text: subject.rule.text.clone(),
@@ -86,7 +86,7 @@ pub(crate) async fn import(
     let mut made = Vec::new();
     for exception in body.exceptions.into_iter().filter(|exception| exception.expires_at > now) {
         let exception = ready(&caller, exception).await?;
-        if !exception.rules.contains(&rule.id) {
+        if !names(&exception, &rule) {
             let detail =
                 format!("the exception `{}` is of another rule than {}: leave it out", exception.title, rule.id);
             return Err(Problem::invalid(detail));

@@ -14,10 +14,11 @@ use shieldops_detect::{RuleSource, Why, WhySelection};
 use shieldops_identity::Permission;
 use shieldops_ingest::normalise;
 use shieldops_model::{Code, EventId, LogSource, Normalised, Timestamp};
-use shieldops_pipeline::{events, excepted_by, samples};
+use shieldops_pipeline::{Content, Neighbours, events, excepted_by, samples};
 use shieldops_store::{
+    Access,
     exceptions::{self, Exception},
-    own_rules,
+    own_rules::{self, OwnRule},
     rule_states::{self, State as RuleState},
 };
 use utoipa::ToSchema;
@@ -40,6 +41,9 @@ pub(crate) struct ExplainBody {
     event: Option<serde_json::Value>,
     /// Or one that was sent; needs `event.read`.
     event_id: Option<String>,
+    /// A version of a rule of the tenant. What runs, unless told: the live version, or else the rule of this id that everybody has;
+    /// where nothing runs, the newest version.
+    version: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -48,6 +52,8 @@ pub(crate) struct Explanation {
     matched: bool,
     /// One sentence.
     summary: String,
+    /// Of a rule of the tenant: the version that was asked.
+    version: Option<i64>,
     log_source: LogSources,
     /// The condition holds, whatever the log source.
     condition_holds: bool,
@@ -112,25 +118,56 @@ pub(crate) async fn explain(
     Path(id): Path<String>,
     Body(body): Body<ExplainBody>,
 ) -> Result<Json<Explanation>, Problem> {
+    let version = body.version;
     let (seen, at) = event(&app, &caller, body).await?;
     let mut reader = caller.scope.read().await?;
     let content = &app.pipeline.content;
-    let subject = view::find(&mut reader, content, &id).await?;
-    let state = match own_rules::find(&mut reader, &id).await? {
-        Some(row) => row.state,
-        None => rule_states::find(&mut reader, &id).await?.map_or(content.default_state(), |state| state.state),
-    };
+    let (subject, set) = asked(&mut reader, content, &id, version).await?;
     let held = exceptions::after(&mut reader, at).await?;
     drop(reader);
     let book = content.book();
     let (mut seen, at) = (seen, at);
     book.fit(&mut seen.log_source);
     if let Some(case) = subject.case.clone() {
-        let correlated = move |stop: &Stop| correlated::answer((&subject, &case), seen, state, stop);
+        let correlated = move |stop: &Stop| correlated::answer((&subject, &case), seen, set, stop);
         return Ok(Json(trying(caller.scope.tenant(), correlated).await?));
     }
-    let work = move |_: &Stop| Some(answer(&subject, seen, at, (state, &held)));
+    let work = move |_: &Stop| Some(answer(&subject, seen, at, (set, &held)));
     Ok(Json(trying(caller.scope.tenant(), work).await?))
+}
+
+/// How what is asked about is set, and its number where it is a version of the tenant's.
+#[derive(Clone, Copy)]
+struct Set {
+    state: RuleState,
+    version: Option<i64>,
+}
+
+async fn asked(
+    access: &mut impl Access,
+    content: &Content,
+    id: &str,
+    number: Option<i64>,
+) -> Result<(Subject, Set), Problem> {
+    let (book, row) = (content.book(), own_rules::find(access, id).await?);
+    let runs = |row: &OwnRule| if row.state.runs() { row.live } else { None };
+    let number = match &row {
+        Some(row) if book.entries.contains_key(id) => number.or(runs(row)),
+        Some(row) => number.or(runs(row)).or(Some(row.head)),
+        None if number.is_some() => return Err(Problem::not_found()),
+        None => None,
+    };
+    let Some((row, number)) = row.zip(number) else {
+        let set = rule_states::find(access, id).await?;
+        let neighbours = Neighbours::read(access, content).await?;
+        let id = id.to_owned();
+        let found = blocking(move || book.entries.get(&id).map(|entry| Subject::of_book(entry, &neighbours))).await?;
+        let state = set.map_or(content.default_state(), |set| set.state);
+        return Ok((found.ok_or_else(Problem::not_found)?, Set { state, version: None }));
+    };
+    // A version beside the one that runs is not run.
+    let state = if runs(&row).is_some_and(|live| live != number) { RuleState::Draft } else { row.state };
+    Ok((view::version(access, content, row, number).await?, Set { state, version: Some(number) }))
 }
 
 async fn event(app: &App, caller: &Caller, body: ExplainBody) -> Result<(Normalised, Timestamp), Problem> {
@@ -157,14 +194,15 @@ async fn event(app: &App, caller: &Caller, body: ExplainBody) -> Result<(Normali
     }
 }
 
-fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (state, held): (RuleState, &[Exception])) -> Explanation {
+fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (set, held): (Set, &[Exception])) -> Explanation {
     let rule = &subject.rule;
     let line = seen.flat.as_bytes();
     let why = rule.why_with(&subject.options, &seen.log_source, line);
     let excepted = excepted_by((rule, &subject.options), held, at, &seen.log_source, line).filter(|_| why.matched);
     Explanation {
         matched: why.matched,
-        summary: summary(&why, state, excepted.as_ref()),
+        summary: summary(&why, set.state, excepted.as_ref()),
+        version: set.version,
         log_source: LogSources {
             matches: why.log_source,
             rule: rule.log_source.clone(),
@@ -172,7 +210,7 @@ fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (state, held): (Ru
         },
         condition_holds: why.condition,
         selections: why.selections.into_iter().map(Asked::from).collect(),
-        state,
+        state: set.state,
         excepted_by: excepted.map(|exception| exception.id.to_string()),
         left_out: why.left_out,
         event: seen.flat,

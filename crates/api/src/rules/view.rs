@@ -24,7 +24,7 @@ use shieldops_store::{
 use utoipa::ToSchema;
 
 use super::correlation::CorrelationView;
-use crate::{Problem, auth::Caller};
+use crate::{Problem, auth::Caller, exceptions::names};
 
 /// Days over which a rule's volume is measured.
 const DAYS: u32 = 30;
@@ -353,7 +353,7 @@ impl Tenant {
         let score = self.scores.get(&rule.id).copied().unwrap_or_default();
         let silent = self.silent.get(&rule.id).copied().unwrap_or_default();
         let state = self.state(&rule.id);
-        let named = |exception: &&Exception| exception.rules.is_empty() || exception.rules.contains(&rule.id);
+        let named = |exception: &&Exception| exception.rules.is_empty() || names(exception, rule);
         RuleView {
             id: rule.id.clone(),
             title: rule.title.clone(),
@@ -401,6 +401,20 @@ pub(crate) async fn find(access: &mut impl Access, content: &Content, id: &str) 
         own.or_else(|| book.entries.get(&id).map(|entry| Subject::of_book(entry, &neighbours)))
     };
     super::blocking(found).await?.ok_or_else(Problem::not_found)
+}
+
+/// A version of a rule of the tenant.
+pub(crate) async fn version(
+    access: &mut impl Access,
+    content: &Content,
+    row: OwnRule,
+    number: i64,
+) -> Result<Subject, Problem> {
+    let version = versions::find(access, &row.rule_id, number).await?;
+    let version = version.ok_or_else(|| Problem::invalid(format!("`version` is 1 to {}", row.head)))?;
+    let neighbours = Neighbours::read(access, content).await?;
+    let found = super::blocking(move || Subject::of_version(&row, version, &neighbours)).await?;
+    found.ok_or_else(|| Problem::invalid(format!("version {number} is no rule any more")))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -6,7 +6,7 @@ const RULE: &str = "5a000000-0000-4000-8000-0000000000d1";
 
 fn rule(word: &str) -> String {
     format!(
-        "title: Word\nid: {RULE}\nstatus: test\nlevel: medium\ntags: [attack.credential-access, attack.t1110]\nlogsource:\n  product: linux\n  service: sshd\ndetection:\n  selection:\n    message|contains: {word}\n  condition: selection\n"
+        "title: Word\nname: a_word\nid: {RULE}\nstatus: test\nlevel: medium\ntags: [attack.credential-access, attack.t1110]\nlogsource:\n  product: linux\n  service: sshd\ndetection:\n  selection:\n    message|contains: {word}\n  condition: selection\n"
     )
 }
 
@@ -95,6 +95,12 @@ fn a_rule_of_a_tenant_is_watched_proved_and_enabled_before_it_raises_alerts() {
 
     let again = admin.call("PUT", &path(""), Some(&written("periwinkle"))).ok();
     assert_eq!((&again["head"], &again["live"], &again["proof"]["ready"]), (&json!(2), &json!(1), &json!(false)));
+    let why = |body: Value| admin.post(&path("/explain"), &body);
+    let runs = why(json!({"event": line(0, "a heliotrope")}));
+    assert_eq!((&runs["matched"], &runs["version"], &runs["state"]), (&json!(true), &json!(1), &json!("enabled")));
+    let next = why(json!({"event": line(0, "a periwinkle"), "version": 2}));
+    assert_eq!((&next["matched"], &next["version"], &next["state"]), (&json!(true), &json!(2), &json!("draft")));
+    assert_eq!(why(json!({"event": line(0, "a periwinkle")}))["matched"], false, "of what runs, unless told");
     let diff = admin.get(&path("/diff"));
     assert!(
         text(&diff["text"]).contains("-    message|contains: heliotrope\n+    message|contains: periwinkle"),
@@ -140,6 +146,14 @@ fn an_excepted_event_raises_no_alert_and_after_the_end_of_the_exception_it_does(
     let why = admin.post(&path("/explain"), &json!({"event": line(0, "heliotrope of a backup")}));
     assert_eq!((&why["matched"], &why["excepted_by"]), (&json!(true), &made["id"]), "{why}");
 
+    let by_name = filter.replace(RULE, "a_word").replace("backup", "cinema");
+    admin.post(
+        "/api/v1/exceptions",
+        &json!({"filter": by_name, "owner": "ann", "reason": "of it by its name", "expires_at": from_now("2 minutes")}),
+    );
+    let listed = admin.items(&format!("/api/v1/exceptions?rule_id={RULE}")).len();
+    assert_eq!((listed, &admin.get(&path(""))["exceptions"]), (2, &json!(2)), "by id and by name");
+
     let carried = admin.get(&path("/export"));
     assert_eq!(carried["exceptions"][0]["owner"], "ann", "{carried}");
     let other = site.tenant("other", "Other", None);
@@ -147,7 +161,7 @@ fn an_excepted_event_raises_no_alert_and_after_the_end_of_the_exception_it_does(
     strange["text"] = json!(text(&carried["text"]).replace(RULE, "5a000000-0000-4000-8000-00000000000f"));
     other.admin.call("POST", "/api/v1/rules/import", Some(&strange)).refused(400, "invalid_request");
     let copy = other.admin.call("POST", "/api/v1/rules/import", Some(&carried));
-    assert_eq!((copy.status, &copy.json()["state"], &copy.json()["exceptions"]), (201, &json!("draft"), &json!(1)));
+    assert_eq!((copy.status, &copy.json()["state"], &copy.json()["exceptions"]), (201, &json!("draft"), &json!(2)));
 
     admin.call("DELETE", &format!("/api/v1/exceptions/{}", text(&made["id"])), None).ok();
     send(&org, &shipper, &line(0, "heliotrope of a backup"));

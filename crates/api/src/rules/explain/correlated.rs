@@ -4,9 +4,8 @@ use shieldops_bus::Stop;
 use shieldops_detect::{CorrelationCondition, RuleSet, RuleSource};
 use shieldops_model::Normalised;
 use shieldops_pipeline::Case;
-use shieldops_store::rule_states::State as RuleState;
 
-use super::{Asked, AskedLine, Explanation, LogSources};
+use super::{Asked, AskedLine, Explanation, LogSources, Set};
 use crate::rules::view::Subject;
 
 /// Rules that are asked.
@@ -16,7 +15,7 @@ const RULES: usize = 100;
 pub(super) fn answer(
     (subject, case): (&Subject, &Case),
     seen: Normalised,
-    state: RuleState,
+    set: Set,
     stop: &Stop,
 ) -> Option<Explanation> {
     let line = seen.flat.as_bytes();
@@ -42,10 +41,11 @@ pub(super) fn answer(
     Some(Explanation {
         matched,
         summary: summary(subject, case, &selections, (&seen, alone)),
+        version: set.version,
         log_source: LogSources { matches: sees.is_some(), rule, event: seen.log_source.clone() },
         condition_holds: alone,
         selections,
-        state,
+        state: set.state,
         excepted_by: None,
         left_out,
         event: seen.flat,

@@ -27,6 +27,9 @@ pub(in crate::cli) struct ExplainArgs {
     /// A file with one event, or the id of one that was sent.
     #[arg(long, value_name = "FILE|ID")]
     event: String,
+    /// A version of a rule of the tenant [default: what runs].
+    #[arg(long, value_name = "N")]
+    version: Option<i64>,
 }
 
 /// Exit code 1 when the rule does not match.
@@ -43,11 +46,14 @@ pub(super) fn explain(args: &ExplainArgs) -> Outcome {
 fn on_server(args: &ExplainArgs) -> Result<Value, Failure> {
     let rule = id(&args.rule).map_err(Failure::unusable)?;
     let file = PathBuf::from(&args.event);
-    let body = if args.event.starts_with("evt_") && !file.is_file() {
+    let mut body = if args.event.starts_with("evt_") && !file.is_file() {
         json!({"event_id": args.event})
     } else {
         json!({"event": read(&file)?.trim()})
     };
+    if let Some(version) = args.version {
+        body["version"] = version.into();
+    }
     Client::new(&args.server)?.post(&format!("{}/explain", part(PATH, &rule)), &body)
 }
 
