@@ -5,28 +5,29 @@ mod sightings;
 mod tally;
 
 use std::{
-    sync::Arc,
+    pin::pin,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
 use shieldops_bus::{Bus, Query};
 use shieldops_detect::{CompileOptions, CorrelationSet, Documents, EventRef, Rule, RuleSet, Worker};
 use shieldops_ingest::normalise_checked;
-use shieldops_model::{Event, EventId, Normalised, Timestamp};
+use shieldops_model::{Event, EventId, Normalised, TenantId, Timestamp};
 use shieldops_store::{TenantScope, alerts, backtests::Report, exceptions as stored, incidents};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Pipeline, PipelineError, Result,
     content::{Case, RuleBook, facts_of},
     enabled::Exceptions,
+    turns::{Turn, Turns},
 };
 use sightings::Sightings;
 use tally::Tally;
 
-/// Backtests at a time.
-static TURN: Semaphore = Semaphore::const_new(1);
+/// One backtest at a time; that each tenant has one before the others have a second.
+static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::at_once(1));
 /// Events of one piece, and those that are looked at to find them.
 const PIECE: usize = 2_000;
 const LOOK: u64 = 100_000;
@@ -69,7 +70,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Report> {
     let bus = Arc::clone(pipeline.bus()?);
-    let _turn = turn(asker, stop).await?;
+    let _turn = turn(scope.tenant(), asker, stop).await?;
     let started = Instant::now();
     let mut told = started;
     let oldest = oldest(&bus, scope).await?;
@@ -93,10 +94,11 @@ pub async fn run(
 }
 
 /// Waits for the one place, and says meanwhile that it waits.
-async fn turn(asker: &mut impl Asker, stop: &CancellationToken) -> Result<SemaphorePermit<'static>> {
+async fn turn(tenant: TenantId, asker: &mut impl Asker, stop: &CancellationToken) -> Result<Turn> {
+    let mut turn = pin!(TURNS.wait(tenant));
     loop {
         tokio::select! {
-            turn = TURN.acquire() => return turn.map_err(|_closed| PipelineError::Stopped),
+            turn = &mut turn => return turn,
             () = tokio::time::sleep(TELL) => asker.progress(0).await?,
             () = stop.cancelled() => return Err(PipelineError::Stopped),
         }

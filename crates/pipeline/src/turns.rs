@@ -44,11 +44,16 @@ pub struct Turn {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL)), tenants: Mutex::default() }
+        Self::at_once(ALL)
     }
 }
 
 impl Turns {
+    /// So many at once, of all tenants.
+    pub fn at_once(all: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), tenants: Mutex::default() }
+    }
+
     fn line(&self, tenant: TenantId) -> Arc<Line> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if tenants.len() >= REMEMBERED {
@@ -62,15 +67,19 @@ impl Turns {
     /// # Errors
     /// `Busy` when the tenant's line is full, or no turn came in time.
     pub async fn take(&self, tenant: TenantId) -> Result<Turn> {
+        tokio::time::timeout(PATIENCE, self.wait(tenant)).await.map_err(|_late| PipelineError::Busy)?
+    }
+
+    /// The same, however long it takes. A tenant has one place before that of all: its others wait behind it, not before
+    /// other tenants.
+    ///
+    /// # Errors
+    /// `Busy` when the tenant's line is full.
+    pub async fn wait(&self, tenant: TenantId) -> Result<Turn> {
         let line = self.line(tenant);
         let place = Arc::clone(&line.places).try_acquire_owned().map_err(|_full| PipelineError::Busy)?;
-        let turns = async {
-            let own = Arc::clone(&line.turn).acquire_owned().await;
-            let any = Arc::clone(&self.all).acquire_owned().await;
-            own.ok().zip(any.ok())
-        };
-        let taken = tokio::time::timeout(PATIENCE, turns).await;
-        let (own, any) = taken.ok().flatten().ok_or(PipelineError::Busy)?;
+        let own = Arc::clone(&line.turn).acquire_owned().await.map_err(|_closed| PipelineError::Busy)?;
+        let any = Arc::clone(&self.all).acquire_owned().await.map_err(|_closed| PipelineError::Busy)?;
         Ok(Turn { _all: any, _own: [own, place] })
     }
 }
@@ -141,6 +150,21 @@ mod tests {
         let turns = Turns::default();
         let _held = (turns.take(tenant(1)).await.unwrap(), turns.take(tenant(2)).await.unwrap());
         assert!(matches!(turns.take(tenant(3)).await, Err(PipelineError::Busy)));
+    }
+
+    #[tokio::test]
+    async fn what_a_tenant_has_waiting_comes_after_what_another_asks_for_meanwhile() {
+        let turns = Turns::at_once(1);
+        let first = turns.wait(tenant(1)).await.unwrap();
+        let mut second = Box::pin(turns.wait(tenant(1)));
+        assert!(now(second.as_mut()).await.is_none());
+        let mut other = Box::pin(turns.wait(tenant(2)));
+        assert!(now(other.as_mut()).await.is_none());
+        drop(first);
+        assert!(now(second.as_mut()).await.is_none(), "the other tenant was there before it was its turn");
+        let theirs = now(other.as_mut()).await.unwrap().unwrap();
+        drop(theirs);
+        assert!(now(second.as_mut()).await.is_some());
     }
 
     #[test]

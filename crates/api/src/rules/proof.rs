@@ -1,5 +1,5 @@
 //! What a rule of the tenant has to show before it may raise alerts: its samples come out right, and a backtest of this
-//! version came to its end. A person may do without, and says why.
+//! version looked at all of its window. A person may do without, and says why.
 
 use shieldops_model::{Code, Reason};
 use shieldops_store::{Access, backtests};
@@ -12,6 +12,7 @@ pub(crate) async fn of(access: &mut impl Access, subject: &Subject) -> Result<Pr
     let missing: Vec<String> = reasons(subject, backtest.is_some()).into_iter().map(|reason| reason.code).collect();
     Ok(Proof {
         backtest_at: backtest.as_ref().map(|test| test.at),
+        backtest_events: backtest.as_ref().and_then(|test| Some(test.report.as_ref()?.events_in_window)),
         backtest: backtest.map(|test| test.id),
         ready: missing.is_empty(),
         missing,
@@ -38,7 +39,7 @@ fn reasons(subject: &Subject, backtest: bool) -> Vec<Reason> {
         missing.push(reason("tests_failed", format!("{} samples do not come out as they should", subject.failed())));
     }
     if !backtest {
-        let detail = format!("no backtest of version {} has come to its end", subject.rule.version);
+        let detail = format!("no backtest of version {} has looked at all of its window", subject.rule.version);
         missing.push(reason("backtest_missing", detail));
     }
     missing

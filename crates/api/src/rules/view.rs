@@ -441,9 +441,11 @@ struct Samples {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RuleProof)]
 pub(crate) struct Proof {
-    /// A backtest of this version that came to its end.
+    /// A backtest of this version that looked at all of its window.
     pub(crate) backtest: Option<JobId>,
     pub(crate) backtest_at: Option<Timestamp>,
+    /// On how many events it was tried: on none, it shows nothing.
+    pub(crate) backtest_events: Option<u64>,
     pub(crate) ready: bool,
     /// `tests_missing`, `tests_failed` or `backtest_missing`.
     pub(crate) missing: Vec<String>,

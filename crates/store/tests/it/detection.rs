@@ -139,13 +139,18 @@ fn backtest(version: &str) -> Backtest {
 }
 
 #[tokio::test]
-async fn only_a_backtest_of_this_version_that_ended_is_a_proof() {
+async fn only_a_backtest_of_this_version_that_looked_at_all_of_its_window_is_a_proof() {
     let Some(world) = world().await else { return };
     let mut tx = begin(&world).await;
     let mut test = backtest("aaaaaaaaaaaa");
     backtests::insert(&mut tx, &test).await.unwrap();
     assert_eq!(backtests::proof(&mut tx, RULE, "aaaaaaaaaaaa").await.unwrap(), None, "it runs still");
     (test.state, test.report) = (JobState::Done, Some(Report { matches: 3, ..Report::default() }));
+    backtests::finish(&mut tx, &test).await.unwrap();
+    assert_eq!(backtests::proof(&mut tx, RULE, "aaaaaaaaaaaa").await.unwrap(), None, "it was cut off");
+    let mut test = backtest("aaaaaaaaaaaa");
+    backtests::insert(&mut tx, &test).await.unwrap();
+    (test.state, test.report) = (JobState::Done, Some(Report { complete: true, ..Report::default() }));
     backtests::finish(&mut tx, &test).await.unwrap();
     assert!(matches!(backtests::finish(&mut tx, &test).await, Err(StoreError::Conflict)));
     assert_eq!(backtests::proof(&mut tx, RULE, "aaaaaaaaaaaa").await.unwrap(), Some(test.clone()));
