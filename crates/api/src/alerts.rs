@@ -2,7 +2,7 @@
 
 pub(crate) mod bulk;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -13,10 +13,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shieldops_ingest::normalise;
-use shieldops_model::{Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, UserId, Verdict, id};
+use shieldops_model::{
+    Alert, AlertId, AlertStatus, Entity, EntityKind, EventId, Severity, Timestamp, UserId, Verdict, id,
+};
 use shieldops_pipeline::events;
 use shieldops_store::{
-    Access, PageRequest, Tx, alerts,
+    Access, PageRequest, Tx, alerts, bookkeeping,
+    coverage::{self, Minute, Window},
     indicators::hits::{self, Hit},
     people,
 };
@@ -116,7 +119,7 @@ pub(crate) struct AlertDetail {
     matches: Vec<EventMatch>,
     /// What lists of indicators say, for an alert of one.
     indicators: Vec<Hit>,
-    /// `checked`, or `not_checked` while the lists are being loaded.
+    /// `checked`, or `not_checked` where events of the same source and minute were not looked up, because lists were loading.
     indicator_state: &'static str,
     /// Other alerts of this rule; 100 stands for that many or more.
     similar_count: u64,
@@ -186,10 +189,11 @@ pub(crate) async fn show(
         references: rule.references.clone(),
         falsepositives: rule.falsepositives.clone(),
     });
-    let mut matches = Vec::new();
+    let (mut matches, mut came) = (Vec::new(), Vec::new());
     for event_id in alert.event_ids.iter().take(5).copied() {
         let Some(event) = events::find(&app.pipeline, &caller.scope, event_id).await? else { continue };
         let seen = normalise(&event);
+        came.push((event.source.clone(), event.window_time()));
         let fields = match compiled {
             _ if own.is_some() => own.as_ref().map(|own| own.fields(&seen)).unwrap_or_default(),
             Some(rule) => {
@@ -203,13 +207,34 @@ pub(crate) async fn show(
         };
         matches.push(EventMatch { event_id, fields });
     }
-    let checked = app.pipeline.indicators.of(caller.scope.tenant()).is_some();
-    let indicator_state = if checked { "checked" } else { "not_checked" };
+    let indicator_state = if looked_up(&caller, &came).await? { "checked" } else { "not_checked" };
     let alerts::Around { similar: similar_count, withheld, .. } = around;
     Ok(Tagged(
         alert.version,
         AlertDetail { alert, rule, matches, indicators, indicator_state, similar_count, withheld },
     ))
+}
+
+/// Rows of the log of coverage that are read for one alert.
+const ROWS: u32 = 1_000;
+
+/// Whether the log of coverage has it that these events, by source and time, were looked up in the lists.
+async fn looked_up(caller: &Caller, came: &[(String, Timestamp)]) -> Result<bool, Problem> {
+    let times = || came.iter().map(|(_, at)| *at);
+    let (Some(from), Some(to)) = (times().min(), times().max()) else { return Ok(true) };
+    let mut sources: Vec<&str> = came.iter().map(|(source, _)| source.as_str()).collect();
+    sources.push(bookkeeping::OTHER);
+    // Of a batch of very many minutes, old ones stand at the beginning of their hour.
+    let window = Window { sources: &sources, from: from.minus(Duration::from_hours(1)), to, gaps: true, limit: ROWS };
+    let gaps = coverage::minutes(&mut caller.scope.read().await?, &window).await?;
+    Ok(!came.iter().any(|one| gaps.iter().any(|gap| is_of(gap, one))))
+}
+
+/// Whether an event came in a minute of which events were not looked up.
+fn is_of(gap: &Minute, (source, at): &(String, Timestamp)) -> bool {
+    let (minute, at) = (gap.minute.as_secs().div_euclid(60), at.as_secs().div_euclid(60));
+    let same = minute == at || minute == at.saturating_sub(at.rem_euclid(60));
+    gap.rules == coverage::INDICATORS && same && (gap.source == *source || gap.source == bookkeeping::OTHER)
 }
 
 /// What a list names in the alert's entities, and where.
@@ -382,4 +407,33 @@ pub(crate) fn reason(text: &str) -> Result<(), Problem> {
 /// The first page of the alerts of an incident.
 pub(crate) fn first_page(limit: u32) -> PageRequest {
     PageRequest { limit: Some(limit), cursor: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_was_not_looked_up_where_one_of_its_source_and_minute_was_not() {
+        let at = |minute: i64| Timestamp::from_secs(minute * 60);
+        let gap = |source: &str, minute: i64, rules: &str| Minute {
+            source: source.to_owned(),
+            minute: at(minute),
+            rules: rules.to_owned(),
+            evaluated: 0,
+            late: 0,
+            skipped: 1,
+        };
+        let event = ("sshd".to_owned(), at(125).plus(Duration::from_secs(59)));
+        for (gap, is) in [
+            (gap("sshd", 125, coverage::INDICATORS), true),
+            (gap("sshd", 120, coverage::INDICATORS), true),
+            (gap("other", 125, coverage::INDICATORS), true),
+            (gap("sshd", 124, coverage::INDICATORS), false),
+            (gap("nginx", 125, coverage::INDICATORS), false),
+            (gap("sshd", 125, ""), false),
+        ] {
+            assert_eq!(is_of(&gap, &event), is, "{gap:?}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use rand::Rng as _;
 use shieldops_detect::{Block, Diagnostic, HashKey, IndicatorTable, Indicators, ListBlocks, ListFacts};
 use shieldops_model::TenantId;
 use shieldops_store::{
-    Access, Job,
+    Access, Job, StoreError,
     indicators::{self as stored, IndicatorList, blocks},
 };
 use tokio::sync::Notify;
@@ -48,9 +48,12 @@ struct Loaded {
 pub struct IndicatorTables {
     key: HashKey,
     files: Vec<PathBuf>,
+    good: Mutex<files::Good>,
     /// The installation's own is that of the files.
     loaded: RwLock<HashMap<TenantId, Arc<Loaded>>>,
     wanted: Mutex<BTreeSet<TenantId>>,
+    /// What no table can be built of: it is not tried again before it changes.
+    refused: Mutex<HashMap<TenantId, u64>>,
     bell: Notify,
     swapped: Notify,
 }
@@ -61,8 +64,10 @@ impl IndicatorTables {
         Self {
             key: HashKey([rng.next_u64(), rng.next_u64()]),
             files,
+            good: Mutex::default(),
             loaded: RwLock::default(),
             wanted: Mutex::default(),
+            refused: Mutex::default(),
             bell: Notify::new(),
             swapped: Notify::new(),
         }
@@ -92,6 +97,11 @@ impl IndicatorTables {
 
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.loaded.write().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
+
+    fn is_refused(&self, tenant: TenantId, stamp: u64) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant) == Some(&stamp)
     }
 
     fn get(&self, owner: TenantId) -> Option<Arc<Loaded>> {
@@ -114,7 +124,7 @@ impl IndicatorTables {
         if self.is_of(TenantId::INSTALLATION, stamp) {
             return;
         }
-        let read = files::read(&self.files);
+        let read = files::read(&self.files, &mut self.good.lock().unwrap_or_else(PoisonError::into_inner));
         let (count, diagnostics) = (read.lists.len(), read.diagnostics);
         match IndicatorTable::build(read.lists, self.key, THREADS) {
             Ok(table) => {
@@ -132,8 +142,9 @@ impl IndicatorTables {
 /// Asks for a tenant's table to be built anew when it is not of what the store has.
 pub(crate) async fn look(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
     let stamp = stored::stamp(&mut pipeline.store.job(tenant, Job::Pipeline)?.read().await?).await?;
-    if !pipeline.indicators.is_of(tenant, stamp) {
-        pipeline.indicators.want(tenant);
+    let tables = &pipeline.indicators;
+    if !tables.is_of(tenant, stamp) && !tables.is_refused(tenant, stamp) {
+        tables.want(tenant);
     }
     Ok(())
 }
@@ -195,11 +206,20 @@ pub(crate) async fn run(pipeline: Pipeline, stop: CancellationToken) {
 
 async fn build(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
     let tables = &pipeline.indicators;
-    let mut reader = pipeline.store.job(tenant, Job::Pipeline)?.read().await?;
-    let stamp = stored::stamp(&mut reader).await?;
-    if tables.is_of(tenant, stamp) {
+    let stamp = stored::stamp(&mut pipeline.store.job(tenant, Job::Pipeline)?.read().await?).await?;
+    if tables.is_of(tenant, stamp) || tables.is_refused(tenant, stamp) {
         return Ok(());
     }
+    let built = build_of(pipeline, tenant, stamp).await;
+    if let Err(PipelineError::Store(StoreError::Refused { .. })) = &built {
+        tables.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, stamp);
+    }
+    built
+}
+
+async fn build_of(pipeline: &Pipeline, tenant: TenantId, stamp: u64) -> Result<()> {
+    let tables = &pipeline.indicators;
+    let mut reader = pipeline.store.job(tenant, Job::Pipeline)?.read().await?;
     let known = tables.get(tenant);
     let mut kept = HashMap::new();
     let mut lists = Vec::new();
@@ -219,7 +239,7 @@ async fn build(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
     let key = tables.key;
     let built = tokio::task::spawn_blocking(move || IndicatorTable::build(lists, key, THREADS)).await;
     let table = built.map_err(|_panicked| PipelineError::Panicked)?;
-    let table = table.map_err(|error| shieldops_store::StoreError::Refused { detail: error.to_string() })?;
+    let table = table.map_err(|error| StoreError::Refused { detail: error.to_string() })?;
     tracing::info!(tenant.id = %tenant, indicators = table.len(), bytes = table.bytes(), "lists of indicators loaded");
     tables.swap(tenant, Loaded { stamp, table: Arc::new(table), blocks: kept, diagnostics: Vec::new() });
     Ok(())
@@ -230,8 +250,8 @@ async fn build(pipeline: &Pipeline, tenant: TenantId) -> Result<()> {
 /// # Errors
 /// When it is gone since, or damaged.
 pub async fn read_block(access: &mut impl Access, list: &IndicatorList, id: blocks::BlockId) -> Result<Block> {
-    let bytes = blocks::get(access, list.id, id).await?.ok_or(shieldops_store::StoreError::Conflict)?;
-    let damaged = |error| shieldops_store::StoreError::Refused { detail: format!("{}: {error}", list.about.name) };
+    let bytes = blocks::get(access, list.id, id).await?.ok_or(StoreError::Conflict)?;
+    let damaged = |error| StoreError::Refused { detail: format!("{}: {error}", list.about.name) };
     Ok(Block::read(bytes).map_err(damaged)?)
 }
 
@@ -244,5 +264,49 @@ fn facts(list: &IndicatorList) -> ListFacts {
         confidence: list.about.confidence,
         severity: list.about.severity,
         shared: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shieldops_model::{IdMint, IndicatorListId, Severity};
+    use shieldops_store::indicators::{About, Imported};
+
+    use super::*;
+    use crate::testing::World;
+
+    fn wants(world: &World) -> bool {
+        std::mem::take(&mut *world.pipeline.indicators.wanted.lock().unwrap()).contains(&world.tenant)
+    }
+
+    #[tokio::test]
+    async fn lists_that_make_no_table_are_not_read_again_before_they_change() {
+        let world = World::new().await;
+        let id: IndicatorListId = IdMint::default().mint(world.now(), &mut rand::rng());
+        let about = About {
+            name: "feed".to_owned(),
+            description: String::new(),
+            source: String::new(),
+            confidence: None,
+            severity: Severity::High,
+            valid_days: None,
+            enabled: true,
+        };
+        let mut tx = world.pipeline.store.job(world.tenant, Job::Pipeline).unwrap().begin().await.unwrap();
+        let mut list = stored::create(&mut tx, id, about.clone(), false, world.now()).await.unwrap();
+        stored::stage(&mut tx, &mut list).await.unwrap();
+        blocks::add(&mut tx, id, list.staged, [1; 16], (b"no block", 1)).await.unwrap();
+        let list =
+            stored::put_to_use(&mut tx, list, Imported { append: false, refused: 0 }, world.now()).await.unwrap();
+        tx.commit(world.now()).await.unwrap();
+        look(&world.pipeline, world.tenant).await.unwrap();
+        assert!(wants(&world) && build(&world.pipeline, world.tenant).await.is_err());
+        look(&world.pipeline, world.tenant).await.unwrap();
+        assert!(!wants(&world), "what is refused is not tried again");
+        let mut tx = world.pipeline.store.job(world.tenant, Job::Pipeline).unwrap().begin().await.unwrap();
+        stored::update(&mut tx, list, About { enabled: false, ..about }, world.now()).await.unwrap();
+        tx.commit(world.now()).await.unwrap();
+        look(&world.pipeline, world.tenant).await.unwrap();
+        assert!(wants(&world) && build(&world.pipeline, world.tenant).await.is_ok());
     }
 }

@@ -312,14 +312,27 @@ fn an_import_in_pieces_counts_with_its_last_one_and_names_its_bad_lines() {
         (list["items"].as_array().unwrap().iter().map(shown).collect::<Vec<_>>(), list["next_cursor"].clone())
     };
     assert_eq!(held("").0, ["1:old.example"]);
-    server.post_text(&format!("{path}?from_line=3"), &person, "two.example\n203.0.113.7");
+    let refused = |query: &str, status: u16| {
+        let (was, problem) = server.raw("POST", &format!("{path}?{query}"), Some(&person), Some("x.example"));
+        assert_eq!(was, status, "{query}: {problem}");
+    };
+    // Another import begins: this one is not mixed with it, and each of its pieces comes after the one before.
+    let stale = first["next"].as_str().unwrap();
+    let again = server.post_text(&format!("{path}?more=true"), &person, "one.example\nnot an indicator\n");
+    let next = again["next"].as_str().unwrap();
+    refused(&format!("from_line=3&after={stale}"), 409);
+    refused("from_line=3", 400);
+    let more = server.post_text(&format!("{path}?from_line=3&more=true&after={next}"), &person, "two.example");
+    refused(&format!("from_line=3&after={next}"), 409);
+    assert_eq!(held("").0, ["1:old.example"]);
+    let next = more["next"].as_str().unwrap();
+    server.post_text(&format!("{path}?from_line=4&after={next}"), &person, "203.0.113.7");
     assert_eq!(held("").0, ["1:one.example", "3:two.example", "4:203.0.113.7"]);
     assert_eq!(held("&kind=ip").0, ["4:203.0.113.7"]);
     let (page, cursor) = held("&limit=2");
     assert_eq!(page, ["1:one.example", "3:two.example"]);
     assert_eq!(held(&format!("&limit=2&cursor={}", cursor.as_str().unwrap())).0, ["4:203.0.113.7"]);
-    let (status, problem) = server.raw("POST", &format!("{path}?from_line=9"), Some(&person), Some("x.example"));
-    assert_eq!(status, 400, "{problem}");
+    refused("from_line=9", 400);
 }
 
 #[test]

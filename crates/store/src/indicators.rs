@@ -159,6 +159,22 @@ pub async fn stage(tx: &mut Tx, list: &mut IndicatorList) -> Result<()> {
     Ok(())
 }
 
+/// Says how far the import is that goes on: which it is, and how many blocks it has. Who holds this place has seen all of it.
+/// Other pieces wait until the transaction has ended.
+pub async fn place(tx: &mut Tx, list: &IndicatorList) -> Result<String> {
+    sqlx::query("UPDATE indicator_lists SET staged=staged WHERE tenant_id=$1 AND id=$2")
+        .bind(tx.t())
+        .bind(bytes(list.id))
+        .execute(tx.conn())
+        .await?;
+    let staged: i64 = sqlx::query_scalar("SELECT staged FROM indicator_lists WHERE tenant_id=$1 AND id=$2")
+        .bind(tx.t())
+        .bind(bytes(list.id))
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(format!("{staged}-{}", blocks::count(tx, list.id, staged).await?))
+}
+
 /// What an import brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use serde::{Deserialize, Serialize};
 use shieldops_detect::{Defaults, ListFormat, MAX_INDICATORS, ReadList, read_list};
-use shieldops_model::{IdMint, IndicatorListId, Timestamp, id};
+use shieldops_model::{Code, IdMint, IndicatorListId, Timestamp, id};
 use shieldops_store::{
     Tx,
     indicators::{self, Imported, IndicatorList, blocks},
@@ -37,6 +37,8 @@ pub(crate) struct ImportParams {
     /// The number of the first line: greater than 1 goes on with the pieces sent before.
     #[param(minimum = 1)]
     from_line: Option<u32>,
+    /// Where `from_line` is greater than 1: the `next` of the answer to the piece before.
+    after: Option<String>,
     /// Another piece will come: nothing changes before the last one.
     more: Option<bool>,
 }
@@ -50,6 +52,8 @@ pub(crate) struct ImportAnswer {
     refused: u64,
     /// What was sent waits for its last piece.
     staged: bool,
+    /// What the next piece says as `after`; absent after the last one.
+    next: Option<String>,
     diagnostics: Vec<DiagnosticView>,
 }
 
@@ -80,8 +84,7 @@ pub(crate) async fn import(
     is_list(format, &read)?;
     let more = params.more.unwrap_or(false);
     let mut tx = caller.scope.begin().await?;
-    let mut list = staged(&mut tx, id, first).await?;
-    room(&mut tx, read.entries).await?;
+    let mut list = staged(&mut tx, id, (first, params.after.as_deref())).await?;
     // The order of names is that of the blocks.
     let mut mint = IdMint::default();
     for block in &read.blocks {
@@ -89,10 +92,12 @@ pub(crate) async fn import(
         let plain: &[u8] = block.bytes();
         blocks::add(&mut tx, id, list.staged, name.to_bytes(), (plain, block.len())).await?;
     }
+    let next = if more { Some(indicators::place(&mut tx, &list).await?) } else { None };
     if !more {
         let imported = Imported { append, refused: read.refused };
         list = indicators::put_to_use(&mut tx, list, imported, now).await?;
     }
+    room(&mut tx, &list, append).await?;
     tx.commit(now).await?;
     // The tables are built anew from here on.
     let loaded = super::loaded(&app, &caller.scope).await?;
@@ -101,6 +106,7 @@ pub(crate) async fn import(
         imported: read.entries,
         refused: read.refused,
         staged: more,
+        next,
         diagnostics: read.diagnostics.iter().map(DiagnosticView::from).collect(),
     }))
 }
@@ -145,22 +151,43 @@ fn is_list(format: ListFormat, read: &ReadList) -> Result<(), Problem> {
 }
 
 /// The list with the import that this request belongs to.
-async fn staged(tx: &mut Tx, id: IndicatorListId, first: u32) -> Result<IndicatorList, Problem> {
+async fn staged(
+    tx: &mut Tx,
+    id: IndicatorListId,
+    (first, after): (u32, Option<&str>),
+) -> Result<IndicatorList, Problem> {
     let mut list = indicators::get(tx, id).await?;
     if first == 1 {
         indicators::stage(tx, &mut list).await?;
-    } else if list.staged <= list.revision {
+        return Ok(list);
+    }
+    if list.staged <= list.revision {
         return Err(Problem::invalid(
             "`from_line` goes on with pieces sent before, and there are none: begin with line 1",
         ));
     }
+    let after = after.ok_or_else(|| {
+        Problem::invalid("`from_line` goes on with pieces sent before: `after` is the `next` of the last answer")
+    })?;
+    if indicators::place(tx, &list).await? != after {
+        let detail = "another import of the list began since, or another piece comes after `after`: nothing was changed; begin with line 1";
+        return Err(Problem::new(Code::CONFLICT, detail));
+    }
     Ok(list)
 }
 
-async fn room(tx: &mut Tx, entries: u64) -> Result<(), Problem> {
-    let known = indicators::all(tx).await?.iter().fold(0_u64, |sum, list| sum.saturating_add(list.entries));
-    if known.saturating_add(entries) > u64::try_from(MAX_INDICATORS).unwrap_or(u64::MAX) {
-        return Err(Problem::invalid(format!("the lists of a tenant hold at most {MAX_INDICATORS} indicators")));
+/// Refuses what no table holds: of all lists, what is in use and what this import makes of its list; and what waits.
+async fn room(tx: &mut Tx, list: &IndicatorList, append: bool) -> Result<(), Problem> {
+    let most = u64::try_from(MAX_INDICATORS).unwrap_or(u64::MAX);
+    let others = indicators::all(tx).await?.into_iter().filter(|other| other.id != list.id);
+    let others = others.fold(0_u64, |sum, other| sum.saturating_add(other.entries));
+    let stays = if append && list.revision < list.staged { list.entries } else { 0 };
+    let sent = blocks::entries(tx, list.id, list.staged).await?;
+    let all = others.saturating_add(stays).saturating_add(sent);
+    if all > most || blocks::staged(tx).await? > most {
+        return Err(Problem::invalid(format!(
+            "the lists of a tenant hold at most {MAX_INDICATORS} indicators, and imports that are not at their end as many"
+        )));
     }
     Ok(())
 }

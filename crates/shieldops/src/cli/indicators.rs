@@ -280,6 +280,7 @@ fn import(args: &ImportArgs) -> Outcome {
     let mut pieces = Pieces { file: BufReader::new(file), format: args.format, header: None, line: 1 };
     let mut sum = Sum::default();
     let mut piece = pieces.next().map_err(unreadable)?;
+    let mut after: Option<String> = None;
     loop {
         let next = if piece.last { None } else { Some(pieces.next().map_err(unreadable)?) };
         let (line, more) = (piece.line.to_string(), next.is_some().to_string());
@@ -287,10 +288,13 @@ fn import(args: &ImportArgs) -> Outcome {
         let asked = query(&[
             ("mode", Some(if args.append { "append" } else { "replace" })),
             ("from_line", Some(&line)),
+            ("after", after.as_deref()),
             ("more", Some(&more)),
             ("format", format.as_deref()),
         ]);
-        sum.add(client.post_text(&format!("{path}/import{asked}"), "text/plain", piece.text)?);
+        let answer = client.post_text(&format!("{path}/import{asked}"), "text/plain", piece.text)?;
+        after = answer["next"].as_str().map(str::to_owned);
+        sum.add(answer);
         let Some(next) = next else { break };
         piece = next;
     }

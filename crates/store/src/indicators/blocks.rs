@@ -63,7 +63,7 @@ pub async fn get(access: &mut impl Access, list: IndicatorListId, id: BlockId) -
 }
 
 /// Entries of an import.
-pub(super) async fn entries(access: &mut impl Access, list: IndicatorListId, revision: i64) -> Result<u64> {
+pub async fn entries(access: &mut impl Access, list: IndicatorListId, revision: i64) -> Result<u64> {
     let tenant = access.t();
     let sum: i64 = sqlx::query_scalar(
         "SELECT CAST(COALESCE(SUM(entries), 0) AS BIGINT) FROM indicator_blocks WHERE tenant_id=$1 AND list_id=$2 AND revision=$3",
@@ -71,6 +71,27 @@ pub(super) async fn entries(access: &mut impl Access, list: IndicatorListId, rev
     .bind(tenant)
     .bind(bytes(list))
     .bind(revision)
+    .fetch_one(access.conn())
+    .await?;
+    Ok(u64::try_from(sum).unwrap_or(0))
+}
+
+/// Blocks of an import.
+pub async fn count(access: &mut impl Access, list: IndicatorListId, revision: i64) -> Result<i64> {
+    let tenant = access.t();
+    let select =
+        sqlx::query_scalar("SELECT COUNT(*) FROM indicator_blocks WHERE tenant_id=$1 AND list_id=$2 AND revision=$3");
+    Ok(select.bind(tenant).bind(bytes(list)).bind(revision).fetch_one(access.conn()).await?)
+}
+
+/// Entries that wait for the last piece of their import, of all lists.
+pub async fn staged(access: &mut impl Access) -> Result<u64> {
+    let tenant = access.t();
+    let sum: i64 = sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(b.entries), 0) AS BIGINT) FROM indicator_blocks b JOIN indicator_lists l \
+         ON l.tenant_id=b.tenant_id AND l.id=b.list_id WHERE b.tenant_id=$1 AND b.revision>l.revision",
+    )
+    .bind(tenant)
     .fetch_one(access.conn())
     .await?;
     Ok(u64::try_from(sum).unwrap_or(0))

@@ -92,6 +92,27 @@ async fn an_import_takes_the_place_of_what_was_there_when_it_is_whole_and_not_be
 }
 
 #[tokio::test]
+async fn an_import_that_goes_on_has_a_place_that_no_other_has_and_counts_as_waiting() {
+    let Some(world) = world().await else { return };
+    let list = made(&world, "feed").await;
+    import(&world, &list, (1, b"one"), Some(WHOLE)).await;
+    import(&world, &list, (2, b"two"), None).await;
+    let mut tx = begin(&world).await;
+    let first = indicators::place(&mut tx, &list).await.unwrap();
+    let staged = indicators::get(&mut tx, list.id).await.unwrap().staged;
+    assert_eq!((blocks::staged(&mut tx).await.unwrap(), first.as_str()), (2, "2-1"), "what is in use does not wait");
+    blocks::add(&mut tx, list.id, staged, [3; 16], (b"three", 3)).await.unwrap();
+    assert_eq!(
+        (indicators::place(&mut tx, &list).await.unwrap(), blocks::staged(&mut tx).await.unwrap()),
+        ("2-2".to_owned(), 5)
+    );
+    commit(&world, tx).await;
+    import(&world, &list, (4, b"four"), None).await;
+    let mut tx = begin(&world).await;
+    assert_eq!(indicators::place(&mut tx, &list).await.unwrap(), "3-1", "another import of as many blocks");
+}
+
+#[tokio::test]
 async fn lists_have_names_of_their_own_and_are_changed_at_the_version_that_was_read() {
     let Some(world) = world().await else { return };
     let list = made(&world, "feed").await;

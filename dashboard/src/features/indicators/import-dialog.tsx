@@ -38,14 +38,16 @@ export default function ImportDialog({ list, onClose }: Props) {
     const all: Done = { imported: 0, refused: 0, diagnostics: [] }
     setSent(0)
     const given = what as File
+    let after: string | null | undefined
     for await (const piece of pieces(given)) {
-      const query = { format, mode, from_line: piece.fromLine, more: piece.more || undefined }
-      const answer = await upload<ImportAnswer>(
+      const query = { format, mode, from_line: piece.fromLine, after: after ?? undefined, more: piece.more || undefined }
+      const answer = await upload<ImportAnswer & { next?: string | null }>(
         `/indicators/lists/${list.id}/import`,
         query,
         piece.body,
         isPacked(given.name) ? given.name.slice(given.name.lastIndexOf('.') + 1).toLowerCase() : undefined,
       )
+      after = answer.next
       setSent(before => before + piece.body.size)
       all.imported += answer.imported
       all.refused += answer.refused
