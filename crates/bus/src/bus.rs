@@ -363,20 +363,24 @@ impl Bus {
 
     /// Deletes processed, sealed segments: those older than the retention, then the oldest of who holds more than its share
     /// until `max_bytes` hold. Says what was deleted of whom.
-    pub fn apply_retention(&self, now: Timestamp) -> Result<BTreeMap<TenantId, Deleted>> {
+    pub fn apply_retention(&self, now: Timestamp) -> BTreeMap<TenantId, Deleted> {
         self.apply_retention_where(now, &|_, _| true)
     }
 
-    /// The same of segments that `may` go: whoever accounts for them has done so.
+    /// The same of segments that `may` go: whoever accounts for them has done so. What fails is logged and tried again the next
+    /// time; the answer holds what was deleted all the same.
     pub fn apply_retention_where(
         &self,
         now: Timestamp,
         may: &dyn Fn(TenantId, SegmentId) -> bool,
-    ) -> Result<BTreeMap<TenantId, Deleted>> {
+    ) -> BTreeMap<TenantId, Deleted> {
         let mut told = lock(&self.retention);
         let shut: Vec<TenantId> = lock(&self.shut).keys().copied().collect();
         for tenant in shut {
-            self.open_tenant(tenant)?;
+            if let Err(error) = self.open_tenant(tenant) {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(tenant.id = %tenant, error, "a tenant's log cannot be opened");
+            }
         }
         retention::apply(&self.partitions(), now, may, &mut told)
     }

@@ -1,7 +1,10 @@
 //! What has been deleted by age and size. A small file beside the segments remembers where the log begins, so that
 //! offsets, ids and the count of accepted events go on when nothing else is left.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 use shieldops_model::{EventId, SegmentId, TenantId, Timestamp};
@@ -72,6 +75,32 @@ impl Partition {
     }
 }
 
+/// One round of deleting. What fails of one tenant is said, is left for the next round, and holds up no other.
+struct Round<'a> {
+    may: May<'a>,
+    deleted: BTreeMap<TenantId, Deleted>,
+    failed: BTreeSet<TenantId>,
+}
+
+impl Round<'_> {
+    /// Whether there may be more to delete of it.
+    fn delete(&mut self, partition: &Partition, id: SegmentId) -> bool {
+        let tenant = partition.place.tenant;
+        let done = delete(partition, id, self.may, &mut self.deleted);
+        if let Err(error) = &done {
+            self.failed.insert(tenant);
+            let error: &dyn std::error::Error = error;
+            tracing::error!(tenant.id = %tenant, segment.id = %id, error, "a segment could not be deleted by retention; what is old of other tenants is");
+        }
+        done.is_ok()
+    }
+
+    fn oldest(&self, partition: &Partition) -> Option<SegmentId> {
+        let ready = !self.failed.contains(&partition.place.tenant);
+        ready.then(|| partition.deletable(&partition.log(), self.may)).flatten().map(|segment| segment.id)
+    }
+}
+
 /// Deletes what is processed and older than `retention`, then the oldest of those tenants that hold more than their share,
 /// the largest first, down to `max_bytes`. A tenant whose excess is not processed yet keeps it, and no other pays for it:
 /// `told` remembers that this was said.
@@ -80,36 +109,35 @@ pub(crate) fn apply(
     now: Timestamp,
     may: May<'_>,
     told: &mut bool,
-) -> Result<BTreeMap<TenantId, Deleted>> {
-    let mut deleted = BTreeMap::new();
+) -> BTreeMap<TenantId, Deleted> {
+    let mut round = Round { may, deleted: BTreeMap::new(), failed: BTreeSet::new() };
     for partition in partitions {
         let oldest = now.minus(partition.context.limits.retention);
-        while let Some(id) = aged(partition, oldest, may) {
-            delete(partition, id, may, &mut deleted)?;
-        }
+        while let Some(id) = aged(partition, oldest, may)
+            && round.delete(partition, id)
+        {}
     }
     loop {
         let Some(max_bytes) = partitions.first().map(|partition| partition.context.limits.max_bytes) else {
-            return Ok(deleted);
+            return round.deleted;
         };
         let sizes: Vec<u64> = partitions.iter().map(|partition| partition.stored_bytes()).collect();
         let total = sizes.iter().copied().fold(0, u64::saturating_add);
         if total <= max_bytes {
             *told = false;
-            return Ok(deleted);
+            return round.deleted;
         }
         let share = share::of_each(max_bytes, sizes.clone());
         let mut over: Vec<_> = partitions.iter().zip(sizes).filter(|(_, bytes)| *bytes > share).collect();
         over.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-        let oldest = |partition: &Partition| partition.deletable(&partition.log(), may).map(|segment| segment.id);
-        let Some((partition, id)) = over.iter().find_map(|(partition, _)| Some((*partition, oldest(partition)?)))
+        let Some((partition, id)) = over.iter().find_map(|(partition, _)| Some((*partition, round.oldest(partition)?)))
         else {
             if let Some((largest, bytes)) = over.first().filter(|_| !std::mem::replace(told, true)) {
                 tracing::warn!(tenant.id = %largest.place.tenant, bytes, share, max_bytes, "events that are not processed yet take more than their share of the disk; nothing of other tenants is deleted for them");
             }
-            return Ok(deleted);
+            return round.deleted;
         };
-        delete(partition, id, may, &mut deleted)?;
+        round.delete(partition, id);
     }
 }
 
@@ -133,6 +161,11 @@ fn delete(partition: &Partition, id: SegmentId, may: May<'_>, deleted: &mut BTre
         log.segments.pop_front();
         log.retired = retired;
     });
+    // From here on nobody reads it any more, also where its files cannot be removed now.
+    let deleted = deleted.entry(partition.place.tenant).or_default();
+    deleted.segments = deleted.segments.saturating_add(1);
+    deleted.bytes = deleted.bytes.saturating_add(segment.bytes);
+    deleted.events = deleted.events.saturating_add(segment.events);
     // A side index that is being written is removed when it is there.
     let index = lock(&partition.index);
     for extension in ["seg", "idx", "sealed"] {
@@ -146,9 +179,5 @@ fn delete(partition: &Partition, id: SegmentId, may: May<'_>, deleted: &mut BTre
     }
     drop(index);
     disk.sync_dir(&partition.dir).map_err(io_error("syncing", &partition.dir))?;
-    let deleted = deleted.entry(partition.place.tenant).or_default();
-    deleted.segments = deleted.segments.saturating_add(1);
-    deleted.bytes = deleted.bytes.saturating_add(segment.bytes);
-    deleted.events = deleted.events.saturating_add(segment.events);
     Ok(())
 }

@@ -66,6 +66,8 @@ struct Contents {
     bad: Vec<Range<usize>>,
     /// It may not be opened.
     forbidden: bool,
+    /// It may not be removed.
+    kept: bool,
 }
 
 enum Write {
@@ -209,6 +211,15 @@ impl LossyDisk {
         }
     }
 
+    /// Whether a file may not be removed, as on a file system that became read-only.
+    pub fn keep(&self, path: &Path, kept: bool) {
+        let mut inner = self.inner();
+        let file = inner.names.files.get(path).copied();
+        if let Some(contents) = file.and_then(|file| inner.files.get_mut(&file)) {
+            contents.kept = kept;
+        }
+    }
+
     /// Changes the bytes of a file behind everyone's back, durably.
     pub fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut inner = self.inner();
@@ -296,7 +307,10 @@ impl Disk for LossyDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut inner = self.operate()?;
-        inner.file(path)?;
+        let file = inner.file(path)?;
+        if inner.files.get(&file).is_some_and(|contents| contents.kept) {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         inner.change(path, ChangeKind::Unlink(path.to_path_buf()));
         Ok(())
     }

@@ -40,7 +40,7 @@ async fn retire(pipeline: &Pipeline, bus: &Arc<Bus>) -> Result<()> {
     let may = move |tenant, segment| recorded.get(&tenant).is_some_and(|last| segment <= *last);
     let deleted = tokio::task::spawn_blocking(move || log.apply_retention_where(now, &may))
         .await
-        .map_err(|_ended| PipelineError::Stopped)??;
+        .map_err(|_ended| PipelineError::Stopped)?;
     for (tenant, deleted) in deleted {
         if let Err(error) = retired(pipeline, tenant, &deleted).await {
             tracing::error!(tenant.id = %tenant, segments = deleted.segments, error = &error as &dyn std::error::Error, "events were deleted by retention and have no ledger entry");

@@ -13,7 +13,7 @@ fn filled(world: &World, batches: usize) -> Bus {
 
 /// What one pass deleted of the one tenant of these tests.
 fn pass(bus: &Bus, now: Timestamp) -> crate::Deleted {
-    bus.apply_retention(now).unwrap().remove(&tenant()).unwrap_or_default()
+    bus.apply_retention(now).remove(&tenant()).unwrap_or_default()
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn unprocessed_or_unsealed_events_are_never_deleted() {
     let later = START.plus(Duration::from_hours(24 * 365));
     assert_eq!(pass(&bus, later).segments, 0);
     bus.set_processed(tenant(), Offset(7));
-    bus.apply_retention(later).unwrap();
+    bus.apply_retention(later);
     assert_eq!(
         raws(&bus).iter().filter(|raw| raw.starts_with("event")).count(),
         14,
@@ -31,7 +31,7 @@ fn unprocessed_or_unsealed_events_are_never_deleted() {
     );
     assert_eq!(bus.read(tenant(), Offset(0), 1).unwrap()[0].offset, Offset(6));
     bus.set_processed(tenant(), Offset(20));
-    bus.apply_retention(later).unwrap();
+    bus.apply_retention(later);
     let left = bus.stats(tenant());
     assert_eq!(left.unsealed_events, bus.stats(tenant()).accepted - all(&bus)[0].offset.0, "the active segment stays");
 }
@@ -43,8 +43,8 @@ fn what_may_not_go_stays_and_nothing_behind_it_goes() {
     bus.set_processed(tenant(), Offset(20));
     let later = START.plus(Duration::from_hours(24 * 365));
     let second = bus.sealed_segments(tenant(), None)[1].id;
-    assert!(bus.apply_retention_where(later, &|_, _| false).unwrap().is_empty());
-    let deleted = bus.apply_retention_where(later, &|_, segment| segment < second).unwrap();
+    assert!(bus.apply_retention_where(later, &|_, _| false).is_empty());
+    let deleted = bus.apply_retention_where(later, &|_, segment| segment < second);
     assert_eq!(deleted[&tenant()].segments, 1);
     assert_eq!(bus.sealed_segments(tenant(), None)[0].id, second);
 }
@@ -73,9 +73,33 @@ fn what_was_deleted_is_said_of_each_tenant_apart() {
         bus.seal(tenant).unwrap();
         bus.set_processed(tenant, bus.end(tenant));
     }
-    let deleted = bus.apply_retention(START.plus(Duration::from_hours(24 * 30))).unwrap();
+    let deleted = bus.apply_retention(START.plus(Duration::from_hours(24 * 30)));
     assert_eq!(deleted.iter().map(|(tenant, deleted)| (*tenant, deleted.events)).collect::<Vec<_>>().len(), 2);
     assert_eq!((deleted[&tenant()].events, deleted[&other].events), (10, 3));
+}
+
+#[test]
+fn what_cannot_be_deleted_of_one_tenant_keeps_no_other_tenants_events_and_no_count() {
+    let world = World::with(Limits { segment_bytes: 3_500, ..small() });
+    let bus = filled(&world, 20);
+    let others = [TenantId::from_bits(1), TenantId::from_bits(77)];
+    for other in others {
+        bus.append(other, vec![text("theirs"); 3], None).unwrap();
+    }
+    for tenant in bus.tenants() {
+        bus.seal(tenant).unwrap();
+        bus.set_processed(tenant, bus.end(tenant));
+    }
+    let segments = bus.sealed_segments(tenant(), None);
+    let name = crate::segment::Segment::name(segments[1].id, "seg");
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(&name)).unwrap();
+    world.disk.keep(&path, true);
+    let later = START.plus(Duration::from_hours(24 * 30));
+    let deleted = bus.apply_retention(later);
+    assert_eq!(others.map(|other| deleted[&other].events), [3, 3], "before it and after it");
+    assert_eq!(deleted[&tenant()].segments, 2, "what nobody reads any more is counted, though its file is still there");
+    assert_eq!(bus.sealed_segments(tenant(), None)[0].id, segments[2].id, "the rest is for the next round");
+    assert_eq!(pass(&bus, later).segments, u64::try_from(segments.len()).unwrap() - 2);
 }
 
 #[test]
