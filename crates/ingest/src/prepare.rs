@@ -179,7 +179,8 @@ impl<'a> Intake<'a> {
             Ok(_) if self.prepared.events.len() >= self.limits.events => self.prepared.overflow = true,
             Ok((event, serial)) => {
                 self.prepared.accepted_lines = self.prepared.accepted_lines.saturating_add(1);
-                self.serials.add(event, serial, body, &mut self.prepared.events);
+                let most = self.limits.event_bytes.min(MAX_MERGED_BYTES);
+                self.serials.add((event, serial), most, body, &mut self.prepared.events);
             }
             Err(refusal) => {
                 self.prepared.rejected = self.prepared.rejected.saturating_add(1);
@@ -230,21 +231,32 @@ fn serial(text: &str, shape: Option<&Shape<'_>>) -> Option<String> {
 /// More records than this are never one event.
 const MAX_RECORDS: u32 = 512;
 
-/// Nor are more bytes than this.
+/// Nor are more bytes than this, or than an event may have.
 const MAX_MERGED_BYTES: usize = 1024 * 1024;
+/// The longest line end between two records.
+const LINE_END: usize = 2;
 
 /// Where the open event of each audit serial stands.
 #[derive(Debug, Default)]
 struct Serials(HashMap<String, usize>);
 
 impl Serials {
-    fn add(&mut self, event: PreparedEvent, serial: Option<String>, body: &Bytes, events: &mut Vec<PreparedEvent>) {
+    /// Adds a record to the event of its serial, as long as that has at most so many bytes.
+    fn add(
+        &mut self,
+        (event, serial): (PreparedEvent, Option<String>),
+        most: usize,
+        body: &Bytes,
+        events: &mut Vec<PreparedEvent>,
+    ) {
         let Some(serial) = serial else { return events.push(event) };
         let known = self.0.get(&serial).copied().and_then(|at| events.get_mut(at));
+        let fits = |open: &PreparedEvent| {
+            let both = open.raw.len().saturating_add(LINE_END).saturating_add(event.raw.len());
+            open.lines < MAX_RECORDS && both <= most
+        };
         match known {
-            Some(open)
-                if open.lines < MAX_RECORDS && open.raw.len().saturating_add(event.raw.len()) < MAX_MERGED_BYTES =>
-            {
+            Some(open) if fits(open) => {
                 open.raw = joined(&open.raw, &event.raw, body);
                 open.lines = open.lines.saturating_add(1);
             }
@@ -324,6 +336,18 @@ mod tests {
         let prepared = run(json);
         assert_eq!((prepared.accepted_lines, prepared.events.len()), (3, 2));
         assert_eq!(prepared.events[0].lines, 2);
+    }
+
+    #[test]
+    fn records_of_one_serial_that_are_longer_together_than_an_event_are_several() {
+        let limits = Limits { event_bytes: 100, ..Limits::default() };
+        let record = |n: u32| format!("type=PATH msg=audit(1795262300.1:7): item={n} name=\"/etc/passwd\"\r\n");
+        let body = Bytes::from((0..6).map(record).collect::<String>());
+        let prepared = prepare(&body, Hints::default(), now(), &limits);
+        assert_eq!((prepared.accepted_lines, prepared.rejected), (6, 0));
+        assert!(prepared.events.iter().all(|event| event.raw.len() <= limits.event_bytes), "{:?}", prepared.events);
+        let two = Limits { event_bytes: 140, ..limits };
+        assert_eq!(prepare(&body, Hints::default(), now(), &two).events.len(), 3);
     }
 
     #[test]

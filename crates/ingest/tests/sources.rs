@@ -287,7 +287,7 @@ async fn what_was_not_accepted_is_read_again_after_a_restart() {
     tokio::task::yield_now().await;
     cancel.cancel();
     task.await.unwrap();
-    assert!(places.0.lock().unwrap().values().all(|place| place.ends_with(":0:0")), "nothing was delivered");
+    assert!(places.0.lock().unwrap().values().all(|place| place.ends_with(":0:0:0.0")), "nothing was delivered");
     sink.full.store(false, Ordering::SeqCst);
     let cancel = CancellationToken::new();
     let task = spawn(tail(&path, &places).run(sink.clone(), cancel.clone()));

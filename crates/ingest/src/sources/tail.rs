@@ -23,10 +23,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+mod head;
 mod rotation;
 
 use super::{Checkpoints, Delivery, Mark, Sink, deliver};
 use crate::formats::audit::before_last_serial;
+use head::Head;
 
 /// Files to follow.
 pub struct Tail {
@@ -112,11 +114,11 @@ impl Tail {
         Ok(open)
     }
 
-    /// Opens a file where it was left: the same inode, or the one that rotation moved aside.
+    /// Opens a file where it was left: the same inode with the same beginning, or the one that rotation moved aside.
     async fn open(&self, followed: &mut Followed, sink: &dyn Sink) -> io::Result<Open> {
         let path = followed.path.clone();
         let path = path.as_path();
-        let file = File::open(path).await?;
+        let mut file = File::open(path).await?;
         let there = file.metadata().await?;
         let marked = sink.last(&key(path)).map(position);
         let Some(place) = self.checkpoints.load(&key(path)).as_deref().and_then(Place::parse) else {
@@ -130,16 +132,21 @@ impl Tail {
         };
         let next = place.generation.max(marked.map_or(0, |(last, _)| last)).saturating_add(1);
         if there.ino() == place.inode {
-            if offset <= there.len() {
+            if offset > there.len() {
+                return self.begin(path, file, 0, next).await;
+            }
+            if place.head.begins(&mut file).await? {
                 return Open::at(file, offset, place.generation).await;
             }
+            followed.missed = true;
+            tracing::warn!(path = %path.display(), offset, "another file has the inode of the one that was followed, or it was written anew: it is read from its start; what the old one had behind this byte is not read");
             return self.begin(path, file, 0, next).await;
         }
         let aside =
             rotation::aside(path).await?.into_iter().find(|aside| aside.inode == place.inode && !aside.is_packed);
         if let Some(aside) = aside {
-            let old = File::open(aside.path).await?;
-            if offset <= old.metadata().await?.len() {
+            let mut old = File::open(aside.path).await?;
+            if offset <= old.metadata().await?.len() && place.head.begins(&mut old).await? {
                 return Open::at(old, offset, place.generation).await;
             }
         }
@@ -158,9 +165,9 @@ impl Tail {
         cancel: &CancellationToken,
     ) -> io::Result<Delivery> {
         let length = open.file.metadata().await?.len();
-        if length < open.offset {
+        if length < open.offset || length > open.seen && !open.head.begins(&mut open.file).await? {
             tracing::info!(path = %path.display(), "file was truncated: reading from its start");
-            (open.offset, open.generation) = (0, open.generation.saturating_add(1));
+            (open.offset, open.generation, open.head) = (0, open.generation.saturating_add(1), Head::default());
             self.checkpoints.save(&key(path), &open.place());
         }
         if length > open.seen {
@@ -186,6 +193,9 @@ impl Tail {
                 return Ok(Delivery::Stopped);
             }
             open.offset = end;
+            if open.head.is_short() {
+                open.head = Head::of(&mut open.file, end).await?;
+            }
             self.checkpoints.save(&key, &open.place());
         }
     }
@@ -225,20 +235,22 @@ fn position(number: u64) -> (u64, u64) {
     (number.checked_div(GENERATION).unwrap_or(0), number.checked_rem(GENERATION).unwrap_or(0))
 }
 
-/// A saved place: `inode:offset:generation`.
+/// A saved place: `inode:offset:generation:head`.
 struct Place {
     inode: u64,
     offset: u64,
     generation: u64,
+    head: Head,
 }
 
 impl Place {
-    /// The first versions kept no generation.
+    /// The first versions kept no generation, and no beginning, which fits every file.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let (inode, offset) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let generation = parts.next().map_or(Some(0), |text| text.parse().ok())?;
-        Some(Self { inode, offset, generation })
+        let head = parts.next().map_or(Some(Head::default()), Head::parse)?;
+        Some(Self { inode, offset, generation, head })
     }
 }
 
@@ -298,6 +310,7 @@ struct Open {
     inode: u64,
     offset: u64,
     generation: u64,
+    head: Head,
     /// Its length when it was last looked at, and when that last grew.
     seen: u64,
     grown: Instant,
@@ -308,13 +321,15 @@ struct Open {
 }
 
 impl Open {
-    async fn at(file: File, offset: u64, generation: u64) -> io::Result<Self> {
+    async fn at(mut file: File, offset: u64, generation: u64) -> io::Result<Self> {
         let inode = file.metadata().await?.ino();
+        let head = Head::of(&mut file, offset).await?;
         Ok(Self {
             file,
             inode,
             offset,
             generation,
+            head,
             seen: offset,
             grown: Instant::now(),
             skipping: false,
@@ -333,7 +348,7 @@ impl Open {
     }
 
     fn place(&self) -> String {
-        format!("{}:{}:{}", self.inode, self.offset, self.generation)
+        format!("{}:{}:{}:{}", self.inode, self.offset, self.generation, self.head)
     }
 
     async fn read(&mut self, limit: usize) -> io::Result<Bytes> {

@@ -145,6 +145,31 @@ async fn a_file_that_is_gone_is_said_and_the_new_one_is_read() {
 }
 
 #[tokio::test]
+async fn another_file_with_the_inode_of_the_old_one_is_read_from_its_start() {
+    let mut world = World::new();
+    world.write("a.log", "one\n");
+    world.look().await;
+    // As when the old one was packed and removed, and the new one got its inode.
+    fs::write(world.dir.path().join("a.log"), "another file\nwhich is longer\n").unwrap();
+    world.restart();
+    assert_eq!(world.look().await, ["one", "another file", "which is longer"]);
+    assert!(world.file.missed, "what the old one had left is not known");
+    world.restart();
+    assert_eq!(world.look().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_back_and_has_outgrown_its_place_is_read_from_its_start() {
+    let mut world = World::new();
+    world.write("a.log", "one\n");
+    world.look().await;
+    fs::write(world.dir.path().join("a.log"), "copied and cut\nwhile nobody looked\n").unwrap();
+    assert_eq!(world.look().await, ["one", "copied and cut", "while nobody looked"]);
+    world.write("a.log", "and on\n");
+    assert_eq!(world.look().await.len(), 4);
+}
+
+#[tokio::test]
 async fn lines_that_come_to_a_file_after_it_was_left_are_noticed() {
     let mut world = World::new();
     world.write("a.log", "one\n");
