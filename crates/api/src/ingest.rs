@@ -12,7 +12,7 @@ use shieldops_store::{
 };
 use utoipa::ToSchema;
 
-use crate::{App, List, Problem, auth::Caller, page::PlainQuery};
+use crate::{App, List, Problem, auth::Caller, metrics::SyslogCounts, page::PlainQuery};
 
 /// Counts since the data directory was made.
 #[derive(Serialize, ToSchema)]
@@ -44,6 +44,8 @@ pub(crate) struct IngestStats {
     pub(crate) lateness_seconds: u64,
     /// A source of which nothing was processed for this long holds the watermark back no longer.
     pub(crate) silent_after_seconds: u64,
+    /// Absent where this process has no listener for syslog of the tenant. What it lost stands nowhere else.
+    pub(crate) syslog: Option<SyslogCounts>,
     pub(crate) sources: Vec<SourceStats>,
 }
 
@@ -66,6 +68,7 @@ pub(crate) async fn stats(app: &App, caller: &Caller) -> Result<IngestStats, Pro
         watermark: app.pipeline.watermark(&mut reader).await?,
         lateness_seconds: LATENESS.as_secs(),
         silent_after_seconds: SILENT_AFTER.as_secs(),
+        syslog: app.metrics.syslog(Some(caller.principal.tenant)),
         sources: bookkeeping::sources(&mut reader).await?,
     })
 }

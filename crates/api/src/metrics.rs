@@ -1,7 +1,16 @@
 //! Prometheus metrics: counters that the handlers move, and gauges read from their source at scrape time.
 
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
 use prometheus_client::{encoding::text::encode, metrics::counter::Counter, metrics::gauge::Gauge, registry::Registry};
+use serde::Serialize;
 use shieldops_detect::Counters;
+use shieldops_ingest::sources::Counters as Heard;
+use shieldops_model::TenantId;
+use utoipa::ToSchema;
 
 #[derive(Default)]
 pub struct Metrics {
@@ -9,6 +18,32 @@ pub struct Metrics {
     rejected: Counter,
     requests: Counter,
     failures: Counter,
+    /// Whose listener for syslog this process has, and what it counts.
+    syslog: OnceLock<(TenantId, Arc<Heard>)>,
+}
+
+/// What the listener for syslog of this process counted since its start.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct SyslogCounts {
+    /// Messages received.
+    received: u64,
+    /// Datagrams lost here, because intake was full.
+    dropped: u64,
+    /// Messages that intake refused.
+    refused: u64,
+    /// Connections turned away at the limit, or closed for a bad frame or handshake.
+    turned_away: u64,
+}
+
+impl SyslogCounts {
+    fn gauges(self) -> [(&'static str, &'static str, u64); 4] {
+        [
+            ("syslog_messages_received", "Syslog messages received since the start", self.received),
+            ("syslog_datagrams_dropped", "Syslog datagrams lost since the start because intake was full", self.dropped),
+            ("syslog_messages_refused", "Syslog messages that intake refused since the start", self.refused),
+            ("syslog_connections_turned_away", "Syslog connections turned away since the start", self.turned_away),
+        ]
+    }
 }
 
 /// What is read at scrape time, for one tenant or for all.
@@ -39,6 +74,23 @@ impl Metrics {
     pub(crate) fn took(&self, accepted: u64, rejected: u64) {
         self.accepted.inc_by(accepted);
         self.rejected.inc_by(rejected);
+    }
+
+    /// From now on says what the listener counts, which is the tenant's.
+    pub fn listens(&self, tenant: TenantId, counters: Arc<Heard>) {
+        drop(self.syslog.set((tenant, counters)));
+    }
+
+    /// Of a tenant, or of any.
+    pub(crate) fn syslog(&self, tenant: Option<TenantId>) -> Option<SyslogCounts> {
+        let (_, heard) = self.syslog.get().filter(|(of, _)| tenant.is_none_or(|tenant| tenant == *of))?;
+        let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Some(SyslogCounts {
+            received: now(&heard.received),
+            dropped: now(&heard.dropped),
+            refused: now(&heard.refused),
+            turned_away: now(&heard.turned_away),
+        })
     }
 
     pub(crate) fn answered(&self, status: u16) {
@@ -94,7 +146,8 @@ impl Metrics {
             ("notices_undelivered", "Letters that were given up in the last 30 days", scraped.letters_dead),
             ("rules_loaded", "Rules in use", scraped.rules),
         ];
-        for (name, help, value) in gauges {
+        let heard = self.syslog(None).filter(|_| whole).map(SyslogCounts::gauges);
+        for (name, help, value) in gauges.into_iter().chain(heard.into_iter().flatten()) {
             let gauge: Gauge = Gauge::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
@@ -107,5 +160,24 @@ impl Metrics {
                 String::new()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_listener_lost_is_told_to_its_tenant_and_to_the_installation() {
+        let (metrics, ours, theirs) = (Metrics::default(), TenantId::from_bits(1), TenantId::from_bits(2));
+        assert!(metrics.syslog(None).is_none(), "no process has to listen");
+        let heard = Arc::new(Heard::default());
+        metrics.listens(ours, Arc::clone(&heard));
+        heard.dropped.store(7, Ordering::Relaxed);
+        assert_eq!(metrics.syslog(Some(ours)).map(|counts| counts.dropped), Some(7));
+        assert!(metrics.syslog(Some(theirs)).is_none());
+        let line = "shieldops_syslog_datagrams_dropped 7";
+        assert!(metrics.render(Scraped::default(), true).contains(line));
+        assert!(!metrics.render(Scraped::default(), false).contains(line));
     }
 }

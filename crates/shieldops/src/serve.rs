@@ -88,7 +88,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     });
     let app = app(&settings, (tcp.local_addr()?, &outbound), (&pipeline, &intake), &tenants, (&tasks, &stop));
     tasks.spawn(Denials::keep(Arc::clone(&app)));
-    let router = shieldops_api::router(app)
+    let router = shieldops_api::router(Arc::clone(&app))
         .map_err(|missing| anyhow::anyhow!("routes without authorisation: {}", missing.join(", ")))?;
     pipeline.start_shared(&tasks, &stop);
     tenants.reconcile().await?;
@@ -98,8 +98,8 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         sources::start(
             &settings,
             TenantSink { intake: intake.clone(), tenant: tenant.id, unchecked: false },
-            &tasks,
-            &stop,
+            (&tasks, &stop),
+            &app.metrics,
         )
         .await?;
     }

@@ -189,8 +189,16 @@ async fn receive(socket: UdpSocket, queue: mpsc::Sender<Bytes>, shared: Shared, 
         count(&shared.counters.received, 1);
         let message = one_line(BytesMut::from(buffer.get(..length).unwrap_or_default()));
         if !message.is_empty() && queue.try_send(message).is_err() {
-            count(&shared.counters.dropped, 1);
+            lost(&shared.counters);
         }
+    }
+}
+
+/// Counts a datagram that is lost, and says so at the first and whenever there are twice as many.
+fn lost(counters: &Counters) {
+    let dropped = counters.dropped.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+    if dropped.is_power_of_two() {
+        tracing::warn!(dropped, "syslog datagrams were lost since the start: intake is full");
     }
 }
 

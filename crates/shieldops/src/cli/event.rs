@@ -115,6 +115,7 @@ pub(super) fn ingest(command: &IngestCommand) -> Outcome {
                 "dead_letters",
                 "bytes",
                 "damaged_events",
+                "syslog",
             ];
             print(&stats, server.output, &members)
         }

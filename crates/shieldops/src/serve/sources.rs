@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use shieldops_api::Metrics;
 use shieldops_ingest::sources::{
     Checkpoints, Sink,
     journal::Journal,
@@ -22,10 +23,10 @@ use crate::config::Settings;
 pub(crate) async fn start(
     settings: &Settings,
     sink: TenantSink,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+    metrics: &Metrics,
 ) -> anyhow::Result<()> {
-    let clock = Arc::clone(sink.intake.store.clock());
+    let (clock, tenant) = (Arc::clone(sink.intake.store.clock()), sink.tenant);
     // A listener takes lines from anybody; files and the journal are this host's own.
     let listened: Arc<dyn Sink> = Arc::new(TenantSink { unchecked: true, ..sink.clone() });
     let sink: Arc<dyn Sink> = Arc::new(sink);
@@ -39,6 +40,7 @@ pub(crate) async fn start(
         let config =
             SyslogConfig { udp: syslog.udp, tcp: syslog.tcp, tls, hint: None, limits: SyslogLimits::default() };
         let listener = SyslogListener::bind(config, clock).await.context("cannot listen for syslog")?;
+        metrics.listens(tenant, listener.counters());
         tasks.spawn(listener.run(listened, stop.clone()));
     }
     for file in &settings.ingest.files {
