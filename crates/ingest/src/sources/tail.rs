@@ -4,6 +4,8 @@
 //! delivery and the saved place goes on from the mark, and no line comes twice. A path's generation grows with every file that
 //! takes its name and with every truncation, so that marks grow though places begin again at zero.
 //!
+//! A file is known again by its inode and its beginning: where these are another file's, that one is read from its start.
+//!
 //! Who rotates makes the new file first and tells the writer after: the old one is read until the new one is written to and the
 //! old one is quiet. What all the same is never read is said in the log.
 
