@@ -231,7 +231,7 @@ async fn check(app: &App, request: &mut Parts) -> Result<Admitted, Problem> {
         Err(problem) => return Err(stranger(app, client, problem)),
     };
     let allowed = allowed(app, &caller, needs).and_then(|scope| readable(&request.uri).map(|()| scope));
-    let admitted = admit(app, &caller, request, &path).await;
+    let admitted = admit(app, &caller, request, &path, allowed.is_ok()).await;
     match allowed {
         Ok(scope) => {
             let tenant = caller.principal.tenant;
@@ -283,10 +283,18 @@ fn allowed(app: &App, caller: &Caller, needs: Access) -> Result<TenantScope, Pro
     }
 }
 
-async fn admit(app: &App, caller: &Caller, request: &Parts, path: &str) -> Result<Option<Standing>, Problem> {
+/// Takes the request from its quotas; of one that is refused no body is read.
+async fn admit(
+    app: &App,
+    caller: &Caller,
+    request: &Parts,
+    path: &str,
+    allowed: bool,
+) -> Result<Option<Standing>, Problem> {
     let Some(lane) = limits::lane(&request.method, path) else { return Ok(None) };
     let units = match lane {
-        Lane::Ingest => limits::declared_bytes(&request.headers),
+        Lane::Ingest if allowed => limits::declared_bytes(&request.headers, app.settings.max_body_bytes),
+        Lane::Ingest => limits::LEAST_BYTES,
         Lane::Interactive | Lane::Batch => 1.0,
     };
     let own_per_s = caller.principal.key.as_ref().and_then(|key| key.rate_per_s);

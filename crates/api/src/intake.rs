@@ -88,7 +88,8 @@ pub(crate) async fn events(
 async fn take(app: &App, caller: &Caller, headers: &HeaderMap, body: Body) -> Result<Taken, Problem> {
     let taken = bodies::take(app, headers, body).await?;
     let bytes = f64::from(u32::try_from(taken.bytes.len()).unwrap_or(u32::MAX));
-    app.limits.owe(&caller.scope, caller.payer(), bytes - limits::declared_bytes(headers)).await?;
+    let declared = limits::declared_bytes(headers, app.settings.max_body_bytes);
+    app.limits.owe(&caller.scope, caller.payer(), bytes - declared).await?;
     Ok(taken)
 }
 

@@ -33,7 +33,7 @@ pub(crate) const DEAR: f64 = 4.0;
 /// What a body of unknown length is counted as until it was read.
 const UNKNOWN_BYTES: f64 = 65_536.0;
 /// What a request of events is counted as at least: the smallest one is work, too.
-const LEAST_BYTES: f64 = 4_096.0;
+pub(crate) const LEAST_BYTES: f64 = 4_096.0;
 /// A burst is what comes in so many seconds, where nothing else is said.
 const BURST: f64 = 4.0;
 /// How long a tenant's own rates are good for.
@@ -197,10 +197,13 @@ fn quota(rates: &SettingsBase, lane: Lane, own_per_s: Option<u32>) -> Quota {
     }
 }
 
-/// What a body of events is counted as before it is read: its length, as its sender says. Any request costs something.
-pub(crate) fn declared_bytes(headers: &HeaderMap) -> f64 {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    length.and_then(|length| length.parse().ok()).unwrap_or(UNKNOWN_BYTES).max(LEAST_BYTES)
+/// What a body of events is counted as before it is read: its length, as its sender says. Any request costs something, and one
+/// that says more than the `most` bytes of a body is refused unread: it costs no more than that.
+pub(crate) fn declared_bytes(headers: &HeaderMap, most: usize) -> f64 {
+    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return UNKNOWN_BYTES };
+    let length = length.to_str().ok().and_then(|length| length.parse::<u32>().ok());
+    let within = length.filter(|length| usize::try_from(*length).is_ok_and(|length| length <= most));
+    within.map_or(LEAST_BYTES, f64::from).max(LEAST_BYTES)
 }
 
 fn limited(lane: Lane, who: &str, wait: Duration) -> Problem {
@@ -349,6 +352,23 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::ZERO, "no more are held than there is room for, and nothing else is");
         held.await;
         assert_eq!(began.elapsed(), HELD_BACK);
+    }
+
+    #[test]
+    fn a_body_counts_as_it_says_and_one_that_is_refused_for_its_length_as_little_as_any() {
+        let most = 32 << 20;
+        assert!(declared_bytes(&HeaderMap::new(), most).total_cmp(&UNKNOWN_BYTES).is_eq());
+        for (said, counted) in [
+            ("0", LEAST_BYTES),
+            ("65537", 65_537.0),
+            ("33554432", 33_554_432.0),
+            ("33554433", LEAST_BYTES),
+            ("9000000000000000000", LEAST_BYTES),
+            ("1e300", LEAST_BYTES),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static(said))]);
+            assert!(declared_bytes(&headers, most).total_cmp(&counted).is_eq(), "{said}");
+        }
     }
 
     #[test]

@@ -191,6 +191,32 @@ fn a_flood_is_told_when_to_come_again_and_others_are_not_slowed() {
     calm.admin.call("GET", "/api/v1/alerts", None).ok();
 }
 
+#[test]
+fn a_length_that_is_only_said_costs_nobody_the_intake() {
+    let site = Site::start(&[("SHIELDOPS_LIMITS__ENABLED", "true")]);
+    let org = site.tenant("said", "Said", None);
+    let (shipper, other) = (org.shipper("edge"), org.shipper("other"));
+    let (_, viewer) = Org::token_of(&org.member("vic", "viewer"), "t");
+    for (caller, length, status) in [
+        (&viewer, "9000000000000000000", "403"),
+        (&viewer, "33000000", "403"),
+        (&shipper, "9000000000000000000", "413"),
+        (&shipper, "33554433", "413"),
+    ] {
+        let bearer = &caller.headers[0].1;
+        for _ in 0..20 {
+            let head = format!(
+                "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: {bearer}\r\nContent-Length: {length}\r\n\r\n"
+            );
+            let answer = spoken(site.url(), head.as_bytes());
+            assert_eq!(answer.split(' ').nth(1), Some(status), "{length}: {answer}");
+        }
+    }
+    for caller in [&shipper, &other] {
+        assert_eq!(caller.send_lines("one line")["accepted"], 1);
+    }
+}
+
 /// Status line and body of what is answered to these bytes.
 fn spoken(url: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
