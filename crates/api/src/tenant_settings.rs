@@ -78,7 +78,7 @@ pub(crate) async fn update(
     let mut tx = caller.scope.begin().await?;
     let expected = seen.expected(settings::current(&mut tx).await?.version)?;
     check(&mut tx, &app.base, &body).await?;
-    let version = settings::put(&mut tx, &body, &app.base, expected, now).await?;
+    let version = settings::put(&mut tx, &body, expected, now).await?;
     let shown = view(&mut tx, &caller, &app.base, version).await?;
     tx.commit(now).await?;
     Ok(shown)
@@ -128,7 +128,7 @@ pub(crate) async fn rollback(
     let expected = seen.expected(settings::current(&mut tx).await?.version)?;
     let earlier = settings::of_version(&mut tx, body.version).await?.ok_or_else(Problem::not_found)?;
     check(&mut tx, &app.base, &earlier.value).await?;
-    let version = settings::rollback(&mut tx, body.version, &app.base, expected, now).await?;
+    let version = settings::rollback(&mut tx, body.version, expected, now).await?;
     let shown = view(&mut tx, &caller, &app.base, version).await?;
     tx.commit(now).await?;
     Ok(shown)

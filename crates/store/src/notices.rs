@@ -2,6 +2,8 @@
 //! the installation's at once, and a notice of it in the same transaction. Delivering one appends the entry and removes the
 //! notice together, so each is delivered once, however often delivery is tried.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use shieldops_model::{LedgerId, TenantId, Timestamp, id};
 use sqlx::Row as _;
@@ -66,29 +68,53 @@ pub(crate) async fn leave(
 
 impl Store {
     /// Appends what tenants' ledgers are owed. Safe to repeat, and on many nodes at once; a tenant that is gone is owed
-    /// nothing.
+    /// nothing. What cannot be appended now, to a ledger that is not sound or with a key that cannot be read, stays owed and
+    /// keeps nobody else waiting.
     pub async fn deliver_notices(&self, now: Timestamp) -> Result<()> {
+        let (mut after, mut waiting) = (Vec::new(), BTreeSet::new());
         loop {
             let mut reading = self.db().read(Whose::Installation).await?;
-            let rows =
-                sqlx::query("SELECT id, tenant FROM notices ORDER BY id LIMIT 100").fetch_all(reading.conn()).await?;
+            let next = sqlx::query("SELECT id, tenant FROM notices WHERE id>$1 ORDER BY id LIMIT 100").bind(after);
+            let rows = next.fetch_all(reading.conn()).await?;
             drop(reading);
+            let mut last = Vec::new();
             for row in &rows {
                 let (id, tenant): (LedgerId, TenantId) = (id_of(row, "id")?, id_of(row, "tenant")?);
-                match self.job(tenant, Job::Server) {
-                    Ok(scope) => match scope.begin().await {
-                        Ok(tx) => deliver(tx, id, now).await?,
-                        Err(StoreError::NotFound) => self.forget(id).await?,
-                        Err(error) => return Err(error),
-                    },
-                    Err(StoreError::NotFound) => self.forget(id).await?,
-                    Err(error) => return Err(error),
+                last = bytes(id);
+                // Those of one tenant are appended in their order.
+                if waiting.contains(&tenant) {
+                    continue;
+                }
+                if let Err(error) = self.hand_over(id, tenant, now).await {
+                    tracing::error!(tenant.id = %tenant, %error, "what the ledger of a tenant is owed waits");
+                    waiting.insert(tenant);
                 }
             }
             if rows.len() < BATCH {
                 return Ok(());
             }
+            after = last;
         }
+    }
+
+    async fn hand_over(&self, id: LedgerId, tenant: TenantId, now: Timestamp) -> Result<()> {
+        let begun = match self.job(tenant, Job::Server) {
+            Ok(scope) => scope.begin().await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(tx) => deliver(tx, id, now).await,
+            // A key that is not there says nothing: the folder of keys may be away for a moment.
+            Err(StoreError::NotFound) if self.is_gone(tenant).await? => self.forget(id).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn is_gone(&self, tenant: TenantId) -> Result<bool> {
+        let mut reading = self.db().read(Whose::Installation).await?;
+        let there = "SELECT count(*) FROM tenants WHERE tenant=$1 AND state<>'deleted' AND shredding_at IS NULL";
+        let there: i64 = sqlx::query_scalar(there).bind(bytes(tenant)).fetch_one(reading.conn()).await?;
+        Ok(there == 0)
     }
 
     async fn forget(&self, id: LedgerId) -> Result<()> {

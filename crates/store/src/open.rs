@@ -114,7 +114,11 @@ impl Store {
         store.keys().ensure(TenantId::INSTALLATION)?;
         store.first_tenant(options.demo).await?;
         crate::ledger::catch_up(&store).await?;
-        store.deliver_notices(store.clock().now()).await?;
+        crate::settings::repair(&store).await?;
+        // What is owed to one tenant keeps nobody out of the others: it is tried again while the server runs.
+        if let Err(error) = store.deliver_notices(store.clock().now()).await {
+            tracing::error!(%error, "what the ledgers of tenants are owed waits");
+        }
         Ok(store)
     }
 

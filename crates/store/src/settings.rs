@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
-use shieldops_model::{SettingsBase, TenantSettings, Timestamp};
+use shieldops_model::{TenantId, TenantSettings, Timestamp};
 use sqlx::{Row as _, any::AnyRow};
 use utoipa::ToSchema;
 
 use crate::{
-    Access, Page, PageRequest, Result, StoreError, Tx,
+    Access, Job, Page, PageRequest, Result, Store, StoreError, Tx,
     access::{open, seal},
+    alerts::id_of,
+    db::Whose,
     rows::time,
 };
 
@@ -67,14 +69,13 @@ pub async fn versions(access: &mut impl Access, page: &PageRequest) -> Result<Pa
 pub async fn put(
     tx: &mut Tx,
     settings: &TenantSettings,
-    base: &SettingsBase,
     expected: Option<i64>,
     now: Timestamp,
 ) -> Result<Versioned<TenantSettings>> {
     let before = current(tx).await?;
     StoreError::stale_unless(expected, before.version)?;
     let body = json!({"before": before.value, "after": settings});
-    write(tx, settings, base, before.version + 1, now).await?;
+    write(tx, settings, before.version + 1, now).await?;
     tx.record("settings.changed", &[&tx.tenant()], body)?;
     current(tx).await
 }
@@ -86,26 +87,19 @@ pub async fn put(
 pub async fn rollback(
     tx: &mut Tx,
     version: i64,
-    base: &SettingsBase,
     expected: Option<i64>,
     now: Timestamp,
 ) -> Result<Versioned<TenantSettings>> {
     let before = current(tx).await?;
     StoreError::stale_unless(expected, before.version)?;
     let earlier = of_version(tx, version).await?.ok_or(StoreError::NotFound)?;
-    write(tx, &earlier.value, base, before.version + 1, now).await?;
+    write(tx, &earlier.value, before.version + 1, now).await?;
     let body = json!({"before": before.value, "after": earlier.value, "to_version": version});
     tx.record("settings.rolled_back", &[&tx.tenant()], body)?;
     current(tx).await
 }
 
-async fn write(
-    tx: &mut Tx,
-    settings: &TenantSettings,
-    base: &SettingsBase,
-    version: i64,
-    now: Timestamp,
-) -> Result<()> {
+async fn write(tx: &mut Tx, settings: &TenantSettings, version: i64, now: Timestamp) -> Result<()> {
     let body = seal(tx, TABLE, &version.to_be_bytes(), settings)?;
     let actor = tx.scope.actor().id.clone();
     sqlx::query("INSERT INTO tenant_settings (tenant_id, version, at, actor, body) VALUES ($1,$2,$3,$4,$5)")
@@ -116,17 +110,45 @@ async fn write(
         .bind(body)
         .execute(tx.conn())
         .await?;
-    let effective = settings.effective(base);
-    // Absent where the tenant says nothing: the installation's own holds then, as it is at each sign-in.
+    // Absent where the tenant says nothing: the installation's own holds then, as it is at each request and each sign-in.
     let idle = settings.session_idle_minutes.map(|minutes| Duration::from_mins(minutes.into()));
     sqlx::query("UPDATE tenants SET second_factor=$2, session_idle_us=$3 WHERE tenant=$1")
         .bind(tx.t())
-        .bind(i64::from(effective.require_second_factor))
+        .bind(i64::from(asks_for_factor(settings)))
         .bind(idle.map(|idle| i64::try_from(idle.as_micros()).unwrap_or(i64::MAX)))
         .execute(tx.conn())
         .await?;
     tx.touched("settings", tx.tenant(), version);
     Ok(())
+}
+
+/// What the tenant says itself; what the installation asks of all is added where a request is read.
+fn asks_for_factor(settings: &TenantSettings) -> bool {
+    settings.require_second_factor == Some(true)
+}
+
+/// Takes back what earlier versions copied: a second factor that the installation asked for then, and no tenant itself.
+pub(crate) async fn repair(store: &Store) -> Result<()> {
+    let mut reading = store.db().read(Whose::Installation).await?;
+    let asking = sqlx::query("SELECT tenant FROM tenants WHERE second_factor=1 AND state<>'deleted' LIMIT 10000");
+    let asking = asking.fetch_all(reading.conn()).await?;
+    drop(reading);
+    for row in &asking {
+        let tenant: TenantId = id_of(row, "tenant")?;
+        if let Err(error) = repair_tenant(store, tenant).await {
+            tracing::error!(tenant.id = %tenant, %error, "whether a tenant asks for a second factor could not be read");
+        }
+    }
+    Ok(())
+}
+
+async fn repair_tenant(store: &Store, tenant: TenantId) -> Result<()> {
+    let mut tx = store.job(tenant, Job::Server)?.begin().await?;
+    if asks_for_factor(&current(&mut tx).await?.value) {
+        return Ok(());
+    }
+    sqlx::query("UPDATE tenants SET second_factor=0 WHERE tenant=$1").bind(tx.t()).execute(tx.conn()).await?;
+    tx.commit(store.clock().now()).await
 }
 
 fn read(access: &impl Access, row: &AnyRow) -> Result<Versioned<TenantSettings>> {

@@ -142,7 +142,7 @@ async fn permissions_that_are_held_apart_are_not_given_to_one_person() {
     drop(reader);
     let mut tx = boss.scope.begin().await.unwrap();
     let wanted = TenantSettings { separation_of_duty: pair.to_vec(), ..TenantSettings::default() };
-    settings::put(&mut tx, &wanted, &world.base, None, world.now()).await.unwrap();
+    settings::put(&mut tx, &wanted, None, world.now()).await.unwrap();
     tx.commit(world.now()).await.unwrap();
     let to_analyst = Change { role: Some("analyst".into()), ..Change::default() };
     for refused in [

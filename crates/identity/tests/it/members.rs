@@ -218,7 +218,7 @@ async fn an_invitation_gives_nothing_that_is_held_apart_by_now() {
     let apart = vec![["plan.create".to_owned(), "plan.approve".to_owned()]];
     let value = TenantSettings { separation_of_duty: apart, ..TenantSettings::default() };
     let mut tx = scope.begin().await.unwrap();
-    settings::put(&mut tx, &value, &world.base, None, world.now()).await.unwrap();
+    settings::put(&mut tx, &value, None, world.now()).await.unwrap();
     tx.commit(world.now()).await.unwrap();
     let refused = accept(&door, link.expose(), NEW.into(), &origin).await;
     assert!(matches!(refused, Err(IdentityError::SeparationOfDuty(..))));

@@ -233,7 +233,7 @@ async fn a_tenant_that_requires_a_second_factor_shows_nothing_without_one() {
     let user = world.person("ada", "admin").await;
     let mut tx = world.scope().await.begin().await.unwrap();
     let wanted = TenantSettings { require_second_factor: Some(true), ..TenantSettings::default() };
-    settings::put(&mut tx, &wanted, &world.base, None, world.now()).await.unwrap();
+    settings::put(&mut tx, &wanted, None, world.now()).await.unwrap();
     tx.commit(world.now()).await.unwrap();
     let signed_in = world.sign_in("ada", PASSWORD, HOME).await.unwrap();
     let ada = world.at(signed_in.secret.expose(), None).await;

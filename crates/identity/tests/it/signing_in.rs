@@ -110,7 +110,7 @@ async fn a_session_is_seen_and_ended_by_its_person_and_by_who_may() {
 
 async fn set(world: &World, wanted: TenantSettings) {
     let mut tx = world.scope().await.begin().await.unwrap();
-    settings::put(&mut tx, &wanted, &world.base, None, world.now()).await.unwrap();
+    settings::put(&mut tx, &wanted, None, world.now()).await.unwrap();
     tx.commit(world.now()).await.unwrap();
 }
 
@@ -220,7 +220,7 @@ async fn the_strictest_of_a_persons_tenants_says_how_long_a_session_may_rest() {
     let before = session().await;
     let mut tx = scope.begin().await.unwrap();
     let wanted = TenantSettings { session_idle_minutes: Some(10), ..Default::default() };
-    settings::put(&mut tx, &wanted, &world.base, None, world.now()).await.unwrap();
+    settings::put(&mut tx, &wanted, None, world.now()).await.unwrap();
     tx.commit(world.now()).await.unwrap();
     set(&world, TenantSettings { session_idle_minutes: Some(120), ..Default::default() }).await;
     let after = session().await;

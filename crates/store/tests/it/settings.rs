@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shieldops_model::{Clock as _, Confirmation, ConfirmedWith, JobId, SettingsBase, TenantSettings};
+use shieldops_model::{Clock as _, Confirmation, ConfirmedWith, JobId, TenantSettings};
 use shieldops_store::{
     PageRequest, StoreError,
     idempotency::{self, Answer, Begun, Claim},
@@ -30,7 +30,7 @@ fn strict() -> TenantSettings {
 async fn put(world: &World, value: &TenantSettings, expected: i64) -> Result<i64, StoreError> {
     let mut tx = world.scope().begin().await?;
     let now = world.clock.now();
-    let set = settings::put(&mut tx, value, &SettingsBase::default(), Some(expected), now).await?;
+    let set = settings::put(&mut tx, value, Some(expected), now).await?;
     tx.commit(now).await?;
     Ok(set.version)
 }
@@ -43,10 +43,9 @@ async fn every_version_is_kept_and_an_earlier_one_can_be_in_force_again() {
     assert_eq!(put(&world, &strict(), 0).await.unwrap(), 1);
     assert!(matches!(put(&world, &strict(), 0).await, Err(StoreError::Stale { version: 1 })));
     assert_eq!(put(&world, &TenantSettings::default(), 1).await.unwrap(), 2);
-    let base = SettingsBase::default();
     let mut tx = scope.begin().await.unwrap();
-    assert!(matches!(settings::rollback(&mut tx, 9, &base, None, world.clock.now()).await, Err(StoreError::NotFound)));
-    let back = settings::rollback(&mut tx, 1, &base, Some(2), world.clock.now()).await.unwrap();
+    assert!(matches!(settings::rollback(&mut tx, 9, None, world.clock.now()).await, Err(StoreError::NotFound)));
+    let back = settings::rollback(&mut tx, 1, Some(2), world.clock.now()).await.unwrap();
     tx.commit(world.clock.now()).await.unwrap();
     assert_eq!((back.version, &back.value, back.by.as_str()), (3, &strict(), "system:cli"));
     let page = PageRequest { limit: Some(2), cursor: None };
@@ -190,4 +189,19 @@ async fn a_job_tells_how_far_it_is_and_what_became_of_each_item() {
     assert_eq!(jobs::find(&mut reader, job.id).await.unwrap().unwrap(), job);
     let listed = jobs::list(&mut reader, &PageRequest::default()).await.unwrap().items;
     assert_eq!((listed[0].state, listed[0].results.len()), (JobState::Done, 0));
+}
+
+#[tokio::test]
+async fn a_second_factor_that_the_installation_asked_for_once_is_no_tenant_s_own_wish() {
+    let Some(world) = world().await else { return };
+    let ada = person(&world, &world.scope(), "ada", "viewer").await;
+    let open = NewCredential { hash: [1; 32], user: Some(ada), ..NewCredential::default() };
+    session_of(&world, &world.scope(), open).await;
+    // As an earlier version left it, where the installation asked for one.
+    world.sql("UPDATE tenants SET second_factor=1").await;
+    let world = world.stop().await.start().await;
+    assert!(!principal(&world, 1, None).await.second_factor_due);
+    put(&world, &strict(), 0).await.unwrap();
+    let world = world.stop().await.start().await;
+    assert!(principal(&world, 1, None).await.second_factor_due);
 }

@@ -9,7 +9,7 @@ use shieldops_store::{
     tenants::{self, NewTenant, Tenant, TenantPatch},
 };
 
-use crate::support::{World, world};
+use crate::support::{World, cut_checkpoints, world};
 
 pub(crate) fn fresh<K: id::Kind>(world: &World) -> Id<K> {
     id::mint(world.clock.now(), &mut rand::rng())
@@ -222,4 +222,33 @@ async fn tenants_are_listed_by_state_and_page() {
     assert_eq!(tenants::list(&mut reader, &next, None).await.unwrap().items[0].id, first);
     let suspended = tenants::list(&mut reader, &PageRequest::default(), Some(TenantState::Suspended)).await.unwrap();
     assert_eq!(suspended.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), [first]);
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_not_sound_keeps_nobody_out_and_no_other_tenant_waiting() {
+    let Some(world) = world().await else { return };
+    for _ in 0..3 {
+        world.commit(&["a.one"]).await.unwrap();
+    }
+    let keyless = tenant(&world, "keyless", None).await.tenant();
+    let sound = tenant(&world, "sound", None).await.tenant();
+    for id in [world.tenant, keyless, sound] {
+        world.clock.advance(Duration::from_millis(1));
+        let mut tx = installation(&world).begin().await.unwrap();
+        let suspend = TenantChange::Suspend;
+        tenants::change_state(&mut tx, id, suspend, "a reason", None, None, world.clock.now()).await.unwrap();
+        tx.commit(world.clock.now()).await.unwrap();
+    }
+    let stopped = world.stop().await;
+    cut_checkpoints(&stopped.checkpoints(), 2);
+    let key = stopped.dir.path().join("keys/tenants").join(format!("{keyless}.key"));
+    let away = key.with_extension("away");
+    std::fs::rename(&key, &away).unwrap();
+    let world = stopped.start().await;
+    let kinds_of = async |id| kinds(&world.store.job(id, Job::Cli).unwrap()).await;
+    assert_eq!(kinds_of(sound).await, ["tenant.created", "tenant.suspended"]);
+    assert_eq!(kinds_of(world.tenant).await, ["a.one"; 3]);
+    std::fs::rename(&away, &key).unwrap();
+    world.store.deliver_notices(world.clock.now()).await.unwrap();
+    assert_eq!(kinds_of(keyless).await, ["tenant.created", "tenant.suspended"], "it was owed on");
 }
