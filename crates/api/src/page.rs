@@ -47,7 +47,7 @@ struct PageParams {
 }
 
 /// Parameters that are no text: an empty one of these is wrong, not absent.
-const NO_TEXTS: [&str; 20] = [
+const NO_TEXTS: [&str; 21] = [
     "active",
     "all",
     "allowed",
@@ -59,6 +59,7 @@ const NO_TEXTS: [&str; 20] = [
     "grace_hours",
     "held",
     "hours",
+    "leave_behind",
     "level",
     "limit",
     "more",

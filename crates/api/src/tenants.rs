@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shieldops_identity::{names, people};
 use shieldops_model::{
-    Code, TenantId, Timestamp,
+    ActionId, ActionState, Code, Reason as Because, TenantId, Timestamp,
     tenant::{TenantChange, TenantState, check_slug, check_tenant_name},
 };
 use shieldops_store::{
@@ -235,21 +235,25 @@ pub(crate) struct DeletionParams {
     grace_hours: Option<u64>,
     /// Undo what is in force on targets first; without it a tenant with live actions is not deleted.
     undo_first: Option<bool>,
+    /// Go on without what could not be undone: it stays on its targets, and the installation's ledger lists it.
+    leave_behind: Option<bool>,
 }
 
 /// A deletion that was begun.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Deletion {
     tenant: Tenant,
-    /// Actions whose undo was begun.
+    /// Actions that were undone first.
     undone: Vec<String>,
     /// What stays on targets, and why.
     cannot_be_undone: Vec<NotUndone>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct NotUndone {
     action: String,
+    #[serde(skip)]
+    id: ActionId,
     reason: String,
 }
 
@@ -281,16 +285,16 @@ pub(crate) async fn remove(
     if params.reason.trim().is_empty() || params.reason.len() > 1_000 {
         return Err(Problem::invalid("`reason` has 1 to 1,000 characters"));
     }
-    let (undone, cannot_be_undone) = if params.undo_first.unwrap_or_default() {
-        undo_all(&app, &caller, &tenant, &params.reason).await?
-    } else {
-        (Vec::new(), Vec::new())
-    };
+    let (undone, cannot_be_undone) = undo_all(&app, &caller, &tenant, &params).await?;
+    if !cannot_be_undone.is_empty() {
+        note_left(&caller, tenant.id, &cannot_be_undone).await?;
+        if !params.leave_behind.unwrap_or_default() {
+            return Err(left(&cannot_be_undone));
+        }
+        leave(&app, &caller, tenant.id, &cannot_be_undone).await?;
+    }
     let now = caller.now();
     let mut tx = caller.scope.begin().await?;
-    if !cannot_be_undone.is_empty() {
-        tx.record("tenant.not_undone", &[&tenant.id], &cannot_be_undone)?;
-    }
     let deadline = Some(now.plus(grace));
     let schedule = TenantChange::ScheduleDeletion;
     let tenant = tenants::change_state(&mut tx, tenant.id, schedule, &params.reason, deadline, expected, now).await?;
@@ -313,23 +317,64 @@ async fn stays_in(app: &App, caller: &Caller, but: TenantId) -> Result<(), Probl
     Err(Problem::new(Code::LAST_ADMINISTRATOR, detail))
 }
 
-/// Undoes what is in force, each action by its own permit.
+/// Undoes what is in force where that is wanted, each action by its own permit. Answers what is undone now, and what is
+/// not: also what failed before.
 async fn undo_all(
     app: &App,
     caller: &Caller,
     tenant: &Tenant,
-    reason: &str,
+    params: &DeletionParams,
 ) -> Result<(Vec<String>, Vec<NotUndone>), Problem> {
-    let engine = app.engine(tenant.id)?;
-    let person = caller.person()?;
+    let failed = tenants::not_undone_of(&app.store, tenant.id).await?;
     let (mut undone, mut not) = (Vec::new(), Vec::new());
-    for action in tenants::live_actions_of(&app.store, tenant.id).await? {
-        match engine.undo(action, &person, reason).await {
-            Ok(_) => undone.push(action.to_string()),
-            Err(error) => not.push(NotUndone { action: action.to_string(), reason: error.to_string() }),
+    if !params.undo_first.unwrap_or_default() {
+        let before = |action: &ActionId| NotUndone::new(*action, "its undo failed before");
+        return Ok((undone, failed.iter().map(before).collect()));
+    }
+    let (engine, person) = (app.engine(tenant.id)?, caller.person()?);
+    let live = tenants::live_actions_of(&app.store, tenant.id).await?;
+    for action in live.into_iter().chain(failed) {
+        match engine.undo(action, &person, &params.reason).await {
+            Ok(after) if matches!(after.state, ActionState::Undone | ActionState::Expired) => {
+                undone.push(action.to_string());
+            }
+            // It was tried: it failed, or waits for somebody.
+            Ok(after) => not.push(NotUndone::new(action, after.detail.as_deref().unwrap_or("it is still in force"))),
+            Err(error) => not.push(NotUndone::new(action, &error.to_string())),
         }
     }
     Ok((undone, not))
+}
+
+impl NotUndone {
+    fn new(action: ActionId, reason: &str) -> Self {
+        Self { action: action.to_string(), id: action, reason: reason.to_owned() }
+    }
+}
+
+/// In a transaction of its own: the entry stays, whatever becomes of the deletion.
+async fn note_left(caller: &Caller, tenant: TenantId, not: &[NotUndone]) -> Result<(), Problem> {
+    let mut tx = caller.scope.begin().await?;
+    tx.record("tenant.not_undone", &[&tenant], not)?;
+    Ok(tx.commit(caller.now()).await?)
+}
+
+/// The list comes before the choice to go on.
+fn left(not: &[NotUndone]) -> Problem {
+    let detail = format!(
+        "{} of the tenant's actions could not be undone; the tenant was not deleted. Undo them by hand, or delete it with `leave_behind`",
+        not.len()
+    );
+    let reason = |one: &NotUndone| Because { code: "not_undone".to_owned(), detail: format!("{}: {}", one.action, one.reason) };
+    Problem { errors: not.iter().map(reason).collect(), ..Problem::new(Code::CONFLICT, detail) }
+}
+
+async fn leave(app: &App, caller: &Caller, tenant: TenantId, not: &[NotUndone]) -> Result<(), Problem> {
+    let (desk, person) = (app.desk(tenant)?, caller.person()?);
+    for one in not {
+        desk.leave(one.id, &person, &one.reason).await?;
+    }
+    Ok(())
 }
 
 /// Invites a person to a tenant: how its first administrator comes in.

@@ -1,6 +1,7 @@
 //! Undo: planned and permitted like any action, back to the state before the first owner, and read back.
 
 mod foresee;
+mod left;
 mod lift;
 mod many;
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub(crate) use self::live::live_actions;
 pub use self::{
     change::{NewTenant, TenantPatch, change_state, create, update},
-    live::live_actions_of,
+    live::{live_actions_of, not_undone_of},
 };
 use crate::{
     Access, Page, PageRequest, Result, Store, StoreError,

@@ -139,6 +139,9 @@ pub(super) struct DeleteArgs {
     /// Undo what is in force on targets first; without it a tenant with live actions is not deleted.
     #[arg(long)]
     undo_first: bool,
+    /// Go on without what could not be undone: it stays on its targets. Ask without this first, for the list.
+    #[arg(long)]
+    leave_behind: bool,
 }
 
 #[derive(Debug, Args)]
@@ -222,8 +225,13 @@ pub(super) fn run(command: &TenantCommand) -> Outcome {
             let state = &args.state;
             let grace = args.grace.map(|hours| hours.to_string());
             let undo = args.undo_first.then_some("true");
-            let asked =
-                [("reason", Some(state.reason.as_str())), ("grace_hours", grace.as_deref()), ("undo_first", undo)];
+            let leave = args.leave_behind.then_some("true");
+            let asked = [
+                ("reason", Some(state.reason.as_str())),
+                ("grace_hours", grace.as_deref()),
+                ("undo_first", undo),
+                ("leave_behind", leave),
+            ];
             let path = part(PATH, &state.slug);
             let gone = Client::new(&state.server)?.delete_asking(&path, &query(&asked))?;
             deletion(&gone, state.server.output)

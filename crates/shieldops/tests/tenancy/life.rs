@@ -121,6 +121,37 @@ fn a_tenant_with_something_in_force_is_deleted_only_after_that_is_undone() {
     assert_eq!(after["state"], "undone", "{after}");
 }
 
+#[test]
+fn what_cannot_be_undone_is_listed_before_its_tenant_is_deleted_and_stays_behind_only_when_that_is_said() {
+    let site = Site::start(&[]);
+    let org = site.tenant("stuck", "Stuck", None);
+    let second = org.member("stuck-second", "admin");
+    let action = in_force(&org, &second, "sim/stuck");
+    let realm = text(&site.operator.get("/api/v1/tenants/stuck")["id"]);
+    let twin = Path::new(site.server.data_dir()).join("sim").join(realm).join("stuck.json");
+    let whole = fs::read(&twin).unwrap();
+    fs::write(&twin, "cut off").unwrap();
+    let listed = || site.operator.items("/api/v1/installation/ledger?kind=tenant.not_undone");
+    let (plain, undo) = ("/api/v1/tenants/stuck?reason=closing", "/api/v1/tenants/stuck?reason=closing&undo_first=true");
+    let refused = site.operator.call("DELETE", undo, None);
+    refused.refused(409, "conflict");
+    let told = &refused.json()["errors"];
+    assert!(told[0]["code"] == "not_undone" && text(&told[0]["detail"]).starts_with(&action), "{told}");
+    assert_eq!(listed()[0]["payload"][0]["action"], json!(action), "it is kept, though nothing was deleted");
+    assert_eq!(site.operator.get("/api/v1/tenants/stuck")["state"], "active");
+    let deletion = site.operator.call("DELETE", &format!("{undo}&leave_behind=true"), None).ok();
+    assert_eq!((&deletion["undone"], &deletion["cannot_be_undone"][0]["action"]), (&json!([]), &json!(action)));
+    change(&site, "stuck", "cancel-deletion");
+    change(&site, "stuck", "resume");
+    assert_eq!(org.admin.get(&format!("/api/v1/actions/{action}"))["state"], "undo_failed");
+    let again = site.operator.call("DELETE", plain, None);
+    assert_eq!((again.status, &again.json()["errors"][0]["code"]), (409, &json!("not_undone")), "it is told again");
+    assert_eq!(listed().len(), 3);
+    fs::write(&twin, whole).unwrap();
+    let deletion = site.operator.call("DELETE", undo, None).ok();
+    assert_eq!((&deletion["undone"], &deletion["cannot_be_undone"]), (&json!([action]), &json!([])));
+}
+
 /// Something in every place where a tenant's words are kept.
 fn planted(site: &Site) -> Org {
     let org = site.tenant("gone", "Gone", None);

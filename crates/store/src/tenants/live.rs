@@ -10,8 +10,8 @@ use crate::{
     rows::bytes,
 };
 
-/// Actions that hold a state on a target or are at it now, at most 1,000. One whose undo failed does not count: it was
-/// tried, and the operator has it in the installation's ledger.
+/// Actions that hold a state on a target or are at it now, at most 1,000. One whose undo failed does not count: it is
+/// [told apart](not_undone_of), and the operator says whether it stays behind.
 pub(crate) async fn live_actions(conn: &mut AnyConnection, tenant: TenantId) -> Result<Vec<ActionId>> {
     let rows = sqlx::query(
         "SELECT live.id FROM (SELECT o.action_id AS id FROM owners o JOIN actions a ON a.tenant_id=o.tenant_id AND a.id=o.action_id \
@@ -20,6 +20,19 @@ pub(crate) async fn live_actions(conn: &mut AnyConnection, tenant: TenantId) -> 
     )
     .bind(bytes(tenant))
     .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| id_of(row, "id")).collect()
+}
+
+/// Actions that hold a state on a target for their undo failed, at most 1,000.
+pub async fn not_undone_of(store: &Store, tenant: TenantId) -> Result<Vec<ActionId>> {
+    let mut reading = store.db().read(Whose::Tenant(tenant)).await?;
+    let rows = sqlx::query(
+        "SELECT a.id FROM owners o JOIN actions a ON a.tenant_id=o.tenant_id AND a.id=o.action_id \
+         WHERE o.tenant_id=$1 AND a.state='undo_failed' ORDER BY a.id LIMIT 1000",
+    )
+    .bind(bytes(tenant))
+    .fetch_all(reading.conn())
     .await?;
     rows.iter().map(|row| id_of(row, "id")).collect()
 }

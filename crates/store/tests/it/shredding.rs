@@ -247,7 +247,9 @@ async fn a_tenant_is_not_shredded_before_its_time_or_with_actions_in_force() {
     assert_eq!(tenants::live_actions_of(&world.store, acme.tenant()).await.unwrap(), [action]);
     let scheduled = change(&world, acme.tenant(), TenantChange::ScheduleDeletion).await;
     assert!(matches!(scheduled, Err(StoreError::Refused { .. })));
+    assert!(tenants::not_undone_of(&world.store, acme.tenant()).await.unwrap().is_empty());
     world.sql("UPDATE actions SET state='undo_failed'").await;
+    assert_eq!(tenants::not_undone_of(&world.store, acme.tenant()).await.unwrap(), [action]);
     doom(&world, acme.tenant()).await;
     world.sql("UPDATE actions SET state='undoing'").await;
     refused(shredded(&world, acme.tenant()).await);

@@ -20,6 +20,7 @@ export default function DeleteDialog({ tenant, onDeletion, onClose }: Props) {
   const [reason, setReason] = useState('')
   const [grace, setGrace] = useState(168)
   const [undoFirst, setUndoFirst] = useState(false)
+  const [leave, setLeave] = useState(false)
   const [typed, setTyped] = useState('')
   const { error, busy, onSubmit } = useSubmit(STALE)
   const send = () =>
@@ -27,12 +28,14 @@ export default function DeleteDialog({ tenant, onDeletion, onClose }: Props) {
       reason: reason.trim(),
       grace_hours: grace,
       undo_first: undoFirst || undefined,
+      leave_behind: leave || undefined,
     })
   const done = (deletion: Deletion) => {
     onDeletion(deletion)
     onClose()
   }
   const live = error instanceof ApiError && error.status === 409
+  const left = leave || (live && error.problem.errors?.some(e => e.code === 'not_undone'))
   return (
     <FormDialog
       {...{ error, busy, onClose }}
@@ -56,9 +59,15 @@ export default function DeleteDialog({ tenant, onDeletion, onClose }: Props) {
         <input type="checkbox" className="mt-0.5" checked={undoFirst} onChange={e => setUndoFirst(e.target.checked)} />
         <span>
           Undo first what is in force on its targets. Without this, a tenant with live actions is not deleted. What
-          cannot be undone is listed afterwards.
+          could not be undone is listed before anything is deleted.
         </span>
       </label>
+      {left && (
+        <label className="flex items-start gap-2 text-xs">
+          <input type="checkbox" className="mt-0.5" checked={leave} onChange={e => setLeave(e.target.checked)} />
+          <span>Leave behind what could not be undone: it stays on its targets.</span>
+        </label>
+      )}
       <ReasonField value={reason} onChange={setReason} hint="Goes into the tenant’s and the installation’s ledger." />
       <Field label={`Type ${tenant.slug} to confirm`}>
         <input
@@ -69,7 +78,7 @@ export default function DeleteDialog({ tenant, onDeletion, onClose }: Props) {
           onChange={e => setTyped(e.target.value)}
         />
       </Field>
-      {live && !undoFirst && (
+      {live && !undoFirst && !left && (
         <p className="text-xs text-fg-2">Actions may still be in force: tick “Undo first” and try again.</p>
       )}
     </FormDialog>

@@ -16,7 +16,7 @@ export function DeletionReport({ deletion, onClose }: { deletion: Deletion; onCl
                 deletion can be called off.{' '}
               </>
             )}
-            {undone.length > 0 && `The undo of ${plural(undone.length, 'action')} was begun.`}
+            {undone.length > 0 && `${plural(undone.length, 'action')} ${undone.length === 1 ? 'was' : 'were'} undone.`}
           </p>
         </div>
         <Btn size="sm" v="ghost" className="ml-auto" onClick={onClose}>
