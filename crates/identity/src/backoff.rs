@@ -1,4 +1,4 @@
-//! Sign-in back-off. In memory: a restart forgets it.
+//! Sign-in back-off. In memory: a restart forgets it. It counts by the time since boot, which nobody sets.
 //!
 //! A name from one client address waits after its fifth failure, each time twice as long, up to 15 minutes. A name from
 //! anywhere waits after its twentieth, and at most 25 seconds: guesses from many addresses are slow, and nobody locks a
@@ -10,8 +10,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-
-use shieldops_model::Timestamp;
 
 // No person has a longer name, so nothing is kept for one.
 use crate::names::NAME_BYTES;
@@ -30,7 +28,7 @@ type Key = (String, Option<String>);
 #[derive(Debug, Clone, Copy)]
 struct Failures {
     count: u32,
-    last: Timestamp,
+    last: Duration,
     /// The person signed in from here.
     trusted: bool,
 }
@@ -42,7 +40,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// How long this name has to wait yet, from this client.
-    pub fn wait(&self, name: &str, client: Option<&str>, now: Timestamp) -> Option<Duration> {
+    pub fn wait(&self, name: &str, client: Option<&str>, now: Duration) -> Option<Duration> {
         wait(&self.lock(), name, &origin(client), now)
     }
 
@@ -50,7 +48,7 @@ impl Backoff {
     ///
     /// # Errors
     /// How long to wait; nothing is counted then.
-    pub fn attempt(&self, name: &str, client: Option<&str>, now: Timestamp) -> Result<(), Duration> {
+    pub fn attempt(&self, name: &str, client: Option<&str>, now: Duration) -> Result<(), Duration> {
         let mut keys = self.lock();
         let origin = origin(client);
         if let Some(wait) = wait(&keys, name, &origin, now) {
@@ -64,7 +62,7 @@ impl Backoff {
     }
 
     /// The password was right: the name starts anew, from here and from everywhere.
-    pub fn succeeded(&self, name: &str, client: Option<&str>, now: Timestamp) {
+    pub fn succeeded(&self, name: &str, client: Option<&str>, now: Duration) {
         let mut keys = self.lock();
         keys.remove(&(name.to_owned(), None));
         if name.len() <= NAME_BYTES {
@@ -78,8 +76,8 @@ impl Backoff {
     }
 }
 
-fn wait(keys: &HashMap<Key, Failures>, name: &str, origin: &str, now: Timestamp) -> Option<Duration> {
-    let left = |failures: &Failures, pause: Duration| pause.saturating_sub(now.since(failures.last));
+fn wait(keys: &HashMap<Key, Failures>, name: &str, origin: &str, now: Duration) -> Option<Duration> {
+    let left = |failures: &Failures, pause: Duration| pause.saturating_sub(now.saturating_sub(failures.last));
     let here = keys.get(&(name.to_owned(), Some(origin.to_owned())));
     let anywhere = keys.get(&(name.to_owned(), None)).filter(|_| !here.is_some_and(|here| here.trusted));
     let here = here.map_or(Duration::ZERO, |failures| left(failures, pause(failures.count, FREE, LONGEST)));
@@ -89,7 +87,7 @@ fn wait(keys: &HashMap<Key, Failures>, name: &str, origin: &str, now: Timestamp)
     (!wait.is_zero()).then_some(wait)
 }
 
-fn count(keys: &mut HashMap<Key, Failures>, key: Key, now: Timestamp) {
+fn count(keys: &mut HashMap<Key, Failures>, key: Key, now: Duration) {
     if !keys.contains_key(&key) {
         make_room(keys);
     }
@@ -134,11 +132,11 @@ mod tests {
     const HOME: Option<&str> = Some("192.0.2.1");
     const ELSEWHERE: Option<&str> = Some("198.51.100.7");
 
-    fn at(secs: u64) -> Timestamp {
-        Timestamp::from_secs(1_000_000 + i64::try_from(secs).unwrap())
+    fn at(secs: u64) -> Duration {
+        Duration::from_secs(1_000_000 + secs)
     }
 
-    fn tried(backoff: &Backoff, name: &str, from: Option<&str>, now: Timestamp) -> bool {
+    fn tried(backoff: &Backoff, name: &str, from: Option<&str>, now: Duration) -> bool {
         backoff.attempt(name, from, now).is_ok()
     }
 
@@ -176,7 +174,7 @@ mod tests {
         let now = at(30 * 199);
         let wait = backoff.wait("ada", HOME, now).unwrap();
         assert!(wait > Duration::from_secs(20) && wait < Duration::from_secs(30), "{wait:?}");
-        assert_eq!(backoff.wait("ada", HOME, now.plus(wait)), None);
+        assert_eq!(backoff.wait("ada", HOME, now + wait), None);
     }
 
     #[test]

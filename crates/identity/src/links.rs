@@ -16,7 +16,7 @@ use crate::{
     decide::Rights,
     door::scope_of,
     hash_password, makers, password,
-    people::{fresh_name, may_reset},
+    people::{fresh_name, may_reset, may_reset_still},
     permission::ROLES,
     roles::{self, assignable},
     secret,
@@ -171,6 +171,7 @@ pub async fn reset_link(
     let now = scope.store().clock().now();
     let secret = Secret::mint(CredentialKind::Reset, &mut rand::rng());
     let mut tx = scope.begin().await?;
+    may_reset_still(&mut tx, rights, user).await?;
     let invitation = Invitation {
         id: id::mint(now, &mut rand::rng()),
         kind: InvitationKind::Reset,
@@ -202,6 +203,10 @@ pub async fn reset(store: &Store, link: &str, given: String, from: &Origin) -> R
     let role = people::user(&mut tx, user).await?.ok_or(IdentityError::InvalidLink)?.role;
     let holds = roles::find(&mut tx, &role).await.map_err(|_gone| IdentityError::InvalidLink)?;
     makers::check(&mut tx, &invitation, &holds, now).await?;
+    memberships::hold(&mut tx, user).await?;
+    if !memberships::is_sole(&mut tx, user).await? && !makers::is_installations(store, &invitation).await? {
+        return Err(IdentityError::InvalidLink);
+    }
     if invitations::spend(&mut tx, &hash, now).await?.is_none() {
         return Err(IdentityError::InvalidLink);
     }

@@ -1,13 +1,14 @@
-//! Whether whoever made a link may still make it. Looked at when the link is spent, so that it holds however the right went:
-//! removed, disabled, another role, a role made narrower, a grant that ended, a key that was revoked.
+//! Whether whoever made a link may still make it, and whoever began a job go on with it. Looked at when the link is spent and
+//! at each step of the job, so that it holds however the right went: removed, disabled, another role, a role made narrower,
+//! a grant that ended, a key that was revoked.
 
 use shieldops_model::{KeyId, Timestamp, UserId};
-use shieldops_store::{Access as _, Tx, api_keys, invitations::Invitation, people};
+use shieldops_store::{Access as _, Store, Tx, api_keys, invitations::Invitation, people};
 
 use crate::{
     IdentityError,
     bounds::within,
-    decide::Rights,
+    decide::{self, Rights},
     permission::{Permission, Permissions, ROLES},
     roles::{self, Given},
 };
@@ -28,13 +29,44 @@ pub(crate) async fn check(tx: &mut Tx, link: &Invitation, gives: &Given, now: Ti
     if stands { Ok(()) } else { Err(IdentityError::InvalidLink) }
 }
 
+/// # Errors
+/// `Denied`, `Conflict` where whoever began this work may not do it any more, or nobody in the state that the tenant is in now.
+pub async fn still(tx: &mut Tx, permission: Permission) -> Result<(), IdentityError> {
+    let store = tx.scope().store().clone();
+    let (now, actor) = (store.clock().now(), tx.scope().actor().id.clone());
+    let rights = match (actor.parse::<UserId>(), actor.parse::<KeyId>()) {
+        (Ok(person), _) => match store.get_person(person).await? {
+            Some(person) if !person.disabled => of_member(tx, person.id, now).await?,
+            _ => None,
+        },
+        (_, Ok(key)) => of_key(tx, key, now).await?,
+        // A worker of this process.
+        _ => Some(Rights::of_host()),
+    };
+    let gone = || IdentityError::Conflict("whoever began this is gone, or nobody here any more".to_owned());
+    let rights = rights.ok_or_else(gone)?;
+    let state = store.get_tenant(tx.tenant()).await?.state;
+    decide::authorise(&rights.in_state(state), permission, None).check()
+}
+
+/// Whether the operator of the installation made a link, or whoever has the data directory: it opens all that is the person's.
+pub(crate) async fn is_installations(store: &Store, link: &Invitation) -> Result<bool, IdentityError> {
+    let Ok(person) = link.invited_by.parse::<UserId>() else { return Ok(link.invited_by.parse::<KeyId>().is_err()) };
+    Ok(store.get_person(person).await?.is_some_and(|person| person.operator && !person.disabled))
+}
+
 async fn of_person(tx: &mut Tx, id: UserId, gives: &Given, now: Timestamp) -> Result<Option<Rights>, IdentityError> {
     let store = tx.scope().store().clone();
     let Some(person) = store.get_person(id).await?.filter(|person| !person.disabled) else { return Ok(None) };
     if person.operator && gives.role.name().is_some_and(|name| ROLES.contains(&name)) {
         return Ok(Some(Rights::of_host()));
     }
-    let tenant = tx.tenant();
+    of_member(tx, id, now).await
+}
+
+/// What a person may do here, as a member or by a grant.
+async fn of_member(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<Option<Rights>, IdentityError> {
+    let (store, tenant) = (tx.scope().store().clone(), tx.tenant());
     let role = match people::user(tx, id).await? {
         Some(member) if member.disabled => None,
         Some(member) => Some(member.role),

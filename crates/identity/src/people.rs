@@ -91,6 +91,9 @@ pub async fn set_membership(
         Some(role) => Some(assignable(&mut tx, rights, role).await?),
         None => None,
     };
+    if change.disabled == Some(true) {
+        keep_the_operator(&mut tx, rights, user).await?;
+    }
     let changed = memberships::set(&mut tx, user, role.as_ref(), change.disabled, change.expected, now).await?;
     if changed.disabled || !invites(&mut tx, &changed.role).await? {
         invitations::end_of_maker(&mut tx, user, now).await?;
@@ -107,12 +110,29 @@ async fn invites(tx: &mut Tx, role: &str) -> Result<bool, IdentityError> {
     }
 }
 
+/// Refuses to end the last way in of whoever runs the installation, but to another who runs it: a tenant's administrators
+/// decide about their tenant, and not about who makes and unlocks tenants.
+async fn keep_the_operator(tx: &mut Tx, rights: &Rights, user: UserId) -> Result<(), IdentityError> {
+    let person = tx.scope().store().clone().get_person(user).await?.ok_or(StoreError::NotFound)?;
+    let another = rights.is_operator() && tx.scope().actor().id != user.to_string();
+    if !person.operator || another {
+        return Ok(());
+    }
+    memberships::hold(tx, user).await?;
+    if memberships::has_another_home(tx, user).await? {
+        return Ok(());
+    }
+    let why = "this person runs the installation and can sign in to no other tenant: another operator of it can do this";
+    Err(IdentityError::Conflict(why.to_owned()))
+}
+
 /// Ends a membership; the person goes with the last one.
 pub async fn remove_membership(scope: &TenantScope, rights: &Rights, user: UserId) -> Result<(), IdentityError> {
     let now = scope.store().clock().now();
     let mut tx = scope.begin().await?;
     let known = people::user(&mut tx, user).await?.ok_or(StoreError::NotFound)?;
     not_above(&mut tx, rights, &known.role).await?;
+    keep_the_operator(&mut tx, rights, user).await?;
     invitations::end_of_maker(&mut tx, user, now).await?;
     memberships::remove(&mut tx, user, now).await?;
     tx.commit(now).await?;
@@ -141,12 +161,12 @@ pub async fn change_password(
     let (user, session) = of_session(principal)?;
     let person = door.store.get_person(user).await?.ok_or(StoreError::NotFound)?;
     password::check(&person.name, &change.new)?;
-    let now = door.store.clock().now();
-    door.backoff.attempt(&person.name, from.addr(), now).map_err(IdentityError::Wait)?;
+    let since_boot = door.store.clock().boot();
+    door.backoff.attempt(&person.name, from.addr(), since_boot).map_err(IdentityError::Wait)?;
     if !runs::verify(change.current, person.password_hash.clone()).await? {
         return Err(IdentityError::WrongCredentials);
     }
-    door.backoff.succeeded(&person.name, from.addr(), now);
+    door.backoff.succeeded(&person.name, from.addr(), since_boot);
     let hash = hash_password(change.new).await?;
     let now = door.store.clock().now();
     // The session may look at a tenant by a grant: the entry belongs where the person is a member.
@@ -186,11 +206,18 @@ pub(crate) async fn may_reset(
     not_above(&mut access, rights, &known.role).await?;
     let memberships = store.memberships_of(user, store.clock().now()).await?;
     let elsewhere = memberships.iter().any(|one| one.via_grant.is_none() && one.tenant.id != scope.tenant());
-    if person.operator || elsewhere {
-        let why = "this person's credentials are not this tenant's alone: the operator of the installation can do it";
-        return Err(IdentityError::Conflict(why.to_owned()));
-    }
-    Ok(known)
+    if person.operator || elsewhere { Err(not_alone()) } else { Ok(known) }
+}
+
+fn not_alone() -> IdentityError {
+    let why = "this person's credentials are not this tenant's alone: the operator of the installation can do it";
+    IdentityError::Conflict(why.to_owned())
+}
+
+/// The same once more, under the lock on the person: they may have become a member elsewhere meanwhile.
+pub(crate) async fn may_reset_still(tx: &mut Tx, rights: &Rights, user: UserId) -> Result<(), IdentityError> {
+    memberships::hold(tx, user).await?;
+    if rights.is_operator() || memberships::is_sole(tx, user).await? { Ok(()) } else { Err(not_alone()) }
 }
 
 /// Removes every second factor of a member who lost theirs.
@@ -203,7 +230,43 @@ pub async fn remove_factors(
     may_reset(scope, rights, principal, user).await?;
     let now = scope.store().clock().now();
     let mut tx = scope.begin().await?;
+    may_reset_still(&mut tx, rights, user).await?;
     factors::remove_all(&mut tx, user).await?;
     tx.commit(now).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shieldops_model::{FixedClock, TenantId, Timestamp};
+    use shieldops_store::{
+        Job, Options, RoleRef, Store,
+        tenants::{self, NewTenant},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_became_a_member_elsewhere_meanwhile_is_not_reset() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { data_dir: dir.path().to_owned(), ..Options::default() };
+        let clock = FixedClock::at(Timestamp::from_secs(1_790_000_000));
+        let store = Store::open(&options, Arc::new(clock)).await.unwrap();
+        let (now, rights) = (store.clock().now(), Rights::built_in("admin"));
+        let scope = store.job(store.first().await.unwrap().id, Job::Cli).unwrap();
+        let eve = create(&scope, &Rights::of_host(), "eve", "viewer", None).await.unwrap().id;
+        may_reset_still(&mut scope.begin().await.unwrap(), &rights, eve).await.unwrap();
+        let mut tx = store.job(TenantId::INSTALLATION, Job::Cli).unwrap().begin().await.unwrap();
+        let new = NewTenant { slug: "beta".into(), name: "Beta".into(), parent: None, demo: false };
+        let beta = tenants::create(&mut tx, &new, now).await.unwrap();
+        tx.commit(now).await.unwrap();
+        let mut tx = store.job(beta.id, Job::Cli).unwrap().begin().await.unwrap();
+        memberships::add(&mut tx, eve, &RoleRef::parse("viewer"), now).await.unwrap();
+        tx.commit(now).await.unwrap();
+        let late = may_reset_still(&mut scope.begin().await.unwrap(), &rights, eve).await;
+        assert!(matches!(late, Err(IdentityError::Conflict(_))), "{late:?}");
+        may_reset_still(&mut scope.begin().await.unwrap(), &Rights::of_host(), eve).await.unwrap();
+    }
 }

@@ -123,15 +123,15 @@ pub async fn authenticate_ahead(store: &Store, text: &str, wanted: Option<&str>)
 pub async fn sign_in(door: &Door<'_>, name: &str, given: String, from: &Origin) -> Result<SignIn, IdentityError> {
     // No person has such a name; that is no secret.
     let name = names::login(name).map_err(|_odd| IdentityError::WrongCredentials)?;
-    let now = door.store.clock().now();
-    door.backoff.attempt(&name, from.addr(), now).map_err(IdentityError::Wait)?;
+    let since_boot = door.store.clock().boot();
+    door.backoff.attempt(&name, from.addr(), since_boot).map_err(IdentityError::Wait)?;
     let known = door.store.find_person(&name).await?;
     let hash = known.as_ref().and_then(|person| person.password_hash.clone());
     let right = runs::verify(given, hash).await?;
     let person = known.filter(|person| right && !person.disabled).ok_or(IdentityError::WrongCredentials)?;
     // A person without a membership is nobody here.
     let tenant = home(door.store, &person).await?;
-    door.backoff.succeeded(&name, from.addr(), now);
+    door.backoff.succeeded(&name, from.addr(), since_boot);
     let methods = methods(door, person.id).await?;
     if methods.is_empty() {
         return Ok(SignIn::Done(open(door, &tenant, &person, from, ConfirmedWith::Password).await?));
@@ -215,17 +215,17 @@ async fn prove(
     proof: Proof,
     from: &Origin,
 ) -> Result<(), IdentityError> {
-    let now = door.store.clock().now();
+    let since_boot = door.store.clock().boot();
     let (name, right) = match proof {
         Proof::Password(given) => {
-            door.backoff.attempt(&person.name, from.addr(), now).map_err(IdentityError::Wait)?;
+            door.backoff.attempt(&person.name, from.addr(), since_boot).map_err(IdentityError::Wait)?;
             let right = runs::verify(given, person.password_hash.clone()).await?;
             (person.name.clone(), right.then_some(()).ok_or(IdentityError::WrongCredentials))
         }
         other => {
             // Counted apart from the password: six digits are guessed sooner than twelve characters.
             let name = format!("second factor of {}", person.id);
-            door.backoff.attempt(&name, from.addr(), now).map_err(IdentityError::Wait)?;
+            door.backoff.attempt(&name, from.addr(), since_boot).map_err(IdentityError::Wait)?;
             let right = match other {
                 Proof::Code(code) => factors::take_code(door.store, tenant.id, person, &code).await,
                 Proof::RecoveryCode(code) => factors::take_recovery_code(door.store, tenant.id, person, &code).await,
@@ -239,7 +239,7 @@ async fn prove(
         }
     };
     right?;
-    door.backoff.succeeded(&name, from.addr(), now);
+    door.backoff.succeeded(&name, from.addr(), since_boot);
     Ok(())
 }
 

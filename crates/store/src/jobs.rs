@@ -74,6 +74,8 @@ pub struct BulkJob {
     pub by: String,
     /// What it is about: the rule of a backtest.
     pub subject: Option<String>,
+    /// Why it ended before every item was tried.
+    pub why: Option<String>,
     pub results: Vec<ItemResult>,
 }
 
@@ -91,6 +93,7 @@ impl BulkJob {
             updated_at: now,
             by: by.to_owned(),
             subject: None,
+            why: None,
             results: Vec::new(),
         }
     }
@@ -100,6 +103,8 @@ impl BulkJob {
 struct Body {
     #[serde(default)]
     subject: Option<String>,
+    #[serde(default)]
+    why: Option<String>,
     /// The process that runs it.
     #[serde(default)]
     holder: Option<String>,
@@ -145,8 +150,11 @@ pub async fn progress(tx: &mut Tx, job: &BulkJob) -> Result<()> {
 pub async fn finish(tx: &mut Tx, job: &BulkJob) -> Result<()> {
     write(tx, job).await?;
     tx.touched("job", job.id, 1);
-    let body =
+    let mut body =
         json!({"kind": job.kind, "state": job.state, "items": job.total, "done": job.done, "failed": job.failed});
+    if let Some(why) = &job.why {
+        body["why"] = why.clone().into();
+    }
     tx.record("job.finished", &[&job.id], body)
 }
 
@@ -169,7 +177,8 @@ async fn write(tx: &mut Tx, job: &BulkJob) -> Result<()> {
 
 fn sealed(tx: &Tx, job: &BulkJob) -> Result<Vec<u8>> {
     let holder = Some(tx.scope.store.holder().to_owned());
-    seal(tx, TABLE, &job.id.to_bytes(), &Body { subject: job.subject.clone(), holder, results: job.results.clone() })
+    let (subject, why, results) = (job.subject.clone(), job.why.clone(), job.results.clone());
+    seal(tx, TABLE, &job.id.to_bytes(), &Body { subject, why, holder, results })
 }
 
 pub async fn find(access: &mut impl Access, id: JobId) -> Result<Option<BulkJob>> {
@@ -228,8 +237,8 @@ fn read(access: &impl Access, row: &AnyRow) -> Result<BulkJob> {
 fn read_held(access: &impl Access, row: &AnyRow) -> Result<(BulkJob, Option<String>)> {
     let sealed: Vec<u8> = row.try_get("body")?;
     let mut job = head(row)?;
-    let Body { subject, holder, results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
-    (job.subject, job.results) = (subject, results);
+    let Body { subject, why, holder, results } = open(access, TABLE, &job.id.to_bytes(), &sealed)?;
+    (job.subject, job.why, job.results) = (subject, why, results);
     Ok((job, holder))
 }
 
@@ -246,6 +255,7 @@ fn head(row: &AnyRow) -> Result<BulkJob> {
         updated_at: time(row, "updated_at")?,
         by: row.try_get("actor")?,
         subject: None,
+        why: None,
         results: Vec::new(),
     })
 }

@@ -23,7 +23,7 @@ async fn known_role(tx: &mut Tx, role: &RoleRef) -> Result<()> {
 
 /// Holds the person's row to the end of the transaction: tenants change side by side on PostgreSQL, and the last membership
 /// must not go, with the person, while another one is being made.
-pub(crate) async fn hold(tx: &mut Tx, user: UserId) -> Result<()> {
+pub async fn hold(tx: &mut Tx, user: UserId) -> Result<()> {
     let held = sqlx::query("UPDATE users SET name=name WHERE id=$1").bind(bytes(user));
     if held.execute(tx.conn()).await?.rows_affected() == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
@@ -161,6 +161,20 @@ pub async fn names(access: &mut impl Access) -> Result<Vec<(UserId, String)>> {
     .fetch_all(access.conn())
     .await?;
     rows.iter().map(|row| Ok((id_of(row, "id")?, row.try_get("name")?))).collect()
+}
+
+/// Whether the person can sign in to another tenant, as a member who is not disabled there. The installation itself is no
+/// such place.
+pub async fn has_another_home(tx: &mut Tx, user: UserId) -> Result<bool> {
+    let others: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM memberships m JOIN tenants t ON t.tenant=m.tenant \
+         WHERE m.principal=$1 AND m.tenant<>$2 AND m.disabled_at IS NULL AND t.state IN ('active','suspended','locked')",
+    )
+    .bind(bytes(user))
+    .bind(tx.t())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(others > 0)
 }
 
 /// Whether the person works in no tenant but this one; the installation itself counts as one.

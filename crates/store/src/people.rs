@@ -327,6 +327,7 @@ pub async fn set_person_disabled(tx: &mut Tx, user: UserId, disabled_at: Option<
 pub async fn set_operator(tx: &mut Tx, user: UserId, operator: bool, now: Timestamp) -> Result<()> {
     of_installation(tx)?;
     if operator {
+        crate::memberships::hold(tx, user).await?;
         crate::memberships::insert(tx, user, &RoleRef::BuiltIn("operator".to_owned()), now).await?;
         end_reset_links(tx, user, now).await?;
     } else {

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use shieldops_identity::{Permission, makers};
 use shieldops_model::{AlertId, AlertStatus, Code, JobId, UserId, Verdict, id};
 use shieldops_store::{
     StoreError, TenantScope, Tx,
@@ -151,7 +152,8 @@ async fn begin(app: &Arc<App>, scope: TenantScope, body: Bulk) -> Result<Respons
     Ok((StatusCode::ACCEPTED, location, Json(job)).into_response())
 }
 
-/// Goes through the alerts step by step; a server that drains says that it did not come to the end.
+/// Goes through the alerts step by step, as long as whoever began it may change them; a server that drains says that it did
+/// not come to the end.
 async fn run(app: Arc<App>, scope: TenantScope, mut job: BulkJob, (ids, wanted): (Vec<AlertId>, Change)) {
     let mut outcome = Ok(());
     for ids in ids.chunks(STEP) {
@@ -159,8 +161,9 @@ async fn run(app: Arc<App>, scope: TenantScope, mut job: BulkJob, (ids, wanted):
             break;
         }
         outcome = step(&scope, &mut job, ids, &wanted).await;
-        if let Err(error) = &outcome {
-            tracing::error!(job.id = %job.id, %error, "a job ends before every item was tried");
+        if let Err(problem) = &outcome {
+            tracing::error!(job.id = %job.id, problem.detail, "a job ends before every item was tried");
+            job.why = Some(problem.detail.clone());
             break;
         }
     }
@@ -170,15 +173,16 @@ async fn run(app: Arc<App>, scope: TenantScope, mut job: BulkJob, (ids, wanted):
     }
 }
 
-async fn step(scope: &TenantScope, job: &mut BulkJob, ids: &[AlertId], wanted: &Change) -> Result<(), StoreError> {
+async fn step(scope: &TenantScope, job: &mut BulkJob, ids: &[AlertId], wanted: &Change) -> Result<(), Problem> {
     let mut tx = scope.begin().await?;
+    makers::still(&mut tx, Permission::AlertWrite).await?;
     let results = change_all(&mut tx, ids, wanted).await;
     job.done += u32::try_from(results.len()).unwrap_or(u32::MAX);
     job.failed += u32::try_from(results.iter().filter(|one| one.code.is_some()).count()).unwrap_or(u32::MAX);
     job.results.extend(results);
     job.updated_at = scope.store().clock().now();
     jobs::progress(&mut tx, job).await?;
-    tx.commit(job.updated_at).await
+    Ok(tx.commit(job.updated_at).await?)
 }
 
 async fn end(scope: &TenantScope, job: &mut BulkJob) -> Result<(), StoreError> {

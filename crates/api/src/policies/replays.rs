@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use shieldops_identity::{IdentityError, Permission, makers};
 use shieldops_model::{Code, JobId, Timestamp, id};
 use shieldops_policy::{Asked, Policy, ReplayReport};
 use shieldops_store::{
@@ -195,6 +196,7 @@ async fn run(mut work: Work) {
         Err(error) => {
             tracing::error!(job.id = %work.job.id, error = error.detail, "a replay of policies did not come to its end");
             (work.job.state, work.replay.state) = (JobState::Failed, JobState::Failed);
+            work.job.why = Some(error.detail);
         }
     }
     if let Err(error) = end(&mut work).await {
@@ -248,6 +250,8 @@ async fn progress(work: &mut Work, looked_at: u64, decisions: u64) -> Result<(),
     work.job.done = percent;
     work.job.updated_at = work.scope.store().clock().now();
     let mut tx = work.scope.begin().await?;
+    let gone = |gone: IdentityError| StoreError::Refused { detail: gone.to_string() };
+    makers::still(&mut tx, Permission::SettingsWrite).await.map_err(gone)?;
     jobs::progress(&mut tx, &work.job).await?;
     tx.commit(work.job.updated_at).await
 }

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use shieldops_identity::{IdentityError, Permission, makers};
 use shieldops_model::{Code, JobId, Timestamp, id};
 use shieldops_pipeline::{
     Result as PipelineResult,
@@ -128,6 +129,8 @@ impl Asker for Work {
         self.job.done = percent.min(WHOLE - 1);
         self.job.updated_at = self.scope.store().clock().now();
         let mut tx = self.scope.begin().await?;
+        let gone = |gone: IdentityError| StoreError::Refused { detail: gone.to_string() };
+        makers::still(&mut tx, Permission::RuleWrite).await.map_err(gone)?;
         jobs::progress(&mut tx, &self.job).await?;
         tx.commit(self.job.updated_at).await?;
         Ok(())
@@ -144,6 +147,7 @@ async fn run(app: Arc<App>, mut work: Work, test: backtest::Backtest) {
         Err(error) => {
             tracing::error!(job.id = %work.job.id, rule.id = %work.test.rule_id, %error, "a backtest did not come to its end");
             (work.job.state, work.test.state) = (JobState::Failed, JobState::Failed);
+            work.job.why = Some(Problem::from(error).detail);
         }
     }
     if let Err(error) = end(&mut work).await {

@@ -7,7 +7,7 @@ use shieldops_identity::{
     people::{self, Change, INVITATION_FOR, accept, accept_signed_in, invite, reset, reset_link},
 };
 use shieldops_model::tenant::TenantSettings;
-use shieldops_store::{Job, StoreError, settings};
+use shieldops_store::{Job, RoleRef, StoreError, memberships, settings};
 
 use crate::world::{HOME, PASSWORD, from, may, world};
 
@@ -262,4 +262,27 @@ async fn who_was_disabled_removed_or_given_a_lesser_role_may_not_any_more() {
     let eve = world.person("eve", "analyst").await;
     people::remove_membership(&at.scope, &at.rights, eve).await.unwrap();
     assert!(!still(eve).await && !still(shieldops_model::UserId::from_bits(9)).await);
+}
+
+#[tokio::test]
+async fn a_tenant_s_administrators_do_not_lock_out_who_runs_the_installation() {
+    let world = world().await;
+    let operator = world.claim(&world.link().await.unwrap(), PASSWORD).await.unwrap();
+    let operator = world.at(operator.secret.expose(), None).await;
+    let user = operator.principal.user.unwrap();
+    world.person("boss", "admin").await;
+    let boss = world.as_person("boss").await;
+    for at in [&boss, &operator] {
+        let disable = Change { disabled: Some(true), ..Change::default() };
+        let disabled = people::set_membership(&at.scope, &at.rights, user, disable).await;
+        assert!(matches!(disabled, Err(IdentityError::Conflict(_))), "{disabled:?}");
+        let removed = people::remove_membership(&at.scope, &at.rights, user).await;
+        assert!(matches!(removed, Err(IdentityError::Conflict(_))), "{removed:?}");
+    }
+    let beta = world.tenant("beta", None).await;
+    let mut tx = world.store.job(beta.id, Job::Cli).unwrap().begin().await.unwrap();
+    memberships::add(&mut tx, user, &RoleRef::parse("viewer"), world.now()).await.unwrap();
+    tx.commit(world.now()).await.unwrap();
+    people::remove_membership(&boss.scope, &boss.rights, user).await.unwrap();
+    assert!(world.sign_in("admin", PASSWORD, HOME).await.is_ok(), "there is another way in");
 }

@@ -175,6 +175,34 @@ fn many_items_become_a_job_that_says_what_became_of_each() {
 }
 
 #[test]
+fn a_job_ends_with_the_right_that_began_it() {
+    let site = Site::start(&[]);
+    let org = site.tenant("rights", "Rights", None);
+    let key = org.admin.post("/api/v1/keys", &json!({"name": "k", "permissions": ["alert.write"]}));
+    let by_key = Caller::bearer(site.url(), key["key"].as_str().unwrap());
+    let body = json!({"ids": vec!["alt_01h455vb4pex5vsknk084sn02q"; 10_000], "status": "in_progress"});
+    let begin = |who: &Caller| {
+        let sent = server::fresh_key();
+        let headers = [(KEY, sent.as_str()), ("prefer", "respond-async")];
+        text(&who.call_with("POST", "/api/v1/alerts/bulk", &headers, Some(&body)).ok()["id"])
+    };
+    let ended = |job: &str| {
+        let path = format!("/api/v1/jobs/{job}");
+        let job = until(WAIT, || Some(org.admin.get(&path)).filter(|job| job["state"] != "running"));
+        assert_eq!(job["state"], "failed", "{} of {}", job["done"], job["total"]);
+        text(&job["why"])
+    };
+    let job = begin(&by_key);
+    org.admin.call("DELETE", &format!("/api/v1/keys/{}", text(&key["id"])), None).ok();
+    let why = ended(&job);
+    assert!(why.contains("gone"), "{why}");
+    let job = begin(&org.admin);
+    site.operator.post("/api/v1/tenants/rights/suspend", &json!({"reason": "as agreed"}));
+    let why = ended(&job);
+    assert!(why.contains("suspended"), "{why}");
+}
+
+#[test]
 fn a_flood_is_told_when_to_come_again_and_others_are_not_slowed() {
     let site = Site::start(&[("SHIELDOPS_LIMITS__ENABLED", "true")]);
     let (loud, calm) = (site.tenant("loud", "Loud", None), site.tenant("calm", "Calm", None));

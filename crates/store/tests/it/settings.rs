@@ -158,6 +158,7 @@ fn job(world: &World) -> BulkJob {
         updated_at: now,
         by: "usr_x".into(),
         subject: None,
+        why: None,
         results: Vec::new(),
     }
 }
