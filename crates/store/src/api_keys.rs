@@ -88,13 +88,15 @@ async fn add_secret(tx: &mut Tx, key: &ApiKey, hash: [u8; 32], now: Timestamp) -
     index(tx, row, &credential, now).await
 }
 
-/// Writes a key over the version that `key.version` names; every secret of it changes at once.
+/// Writes a key over the version that `key.version` names; every secret of it changes at once. One that was made through a
+/// grant does not outlast it.
 ///
 /// # Errors
 /// `NotFound` for one that was revoked too, `Stale`.
 pub async fn update(tx: &mut Tx, key: &ApiKey, now: Timestamp) -> Result<ApiKey> {
     let before = live(tx, key.id, now).await?;
     StoreError::stale_unless(Some(key.version), before.version)?;
+    let key = &ApiKey { expires_at: granted_until(tx, key.id).await?.into_iter().chain(key.expires_at).min(), ..key.clone() };
     sqlx::query(
         "UPDATE api_keys SET name=$3, permissions=$4, routes=$5, addresses=$6, rate_per_s=$7, expires_at=$8, version=version+1 WHERE tenant_id=$1 AND id=$2",
     )
@@ -127,6 +129,19 @@ pub async fn update(tx: &mut Tx, key: &ApiKey, now: Timestamp) -> Result<ApiKey>
     tx.touched("key", key.id, after.version);
     tx.record("key.updated", &[&key.id], json!({"before": before.shown(), "after": after.shown()}))?;
     Ok(after)
+}
+
+/// The end of the grant that a secret of the key was made through, whoever changes the key now.
+async fn granted_until(tx: &mut Tx, id: KeyId) -> Result<Option<Timestamp>> {
+    let until: Option<i64> = sqlx::query_scalar(
+        "SELECT min(g.expires_at) FROM principal_index p JOIN grants g ON g.id=p.by_grant \
+         WHERE p.id=$1 AND p.tenant=$2 AND p.kind='key' AND p.revoked_at IS NULL",
+    )
+    .bind(bytes(id))
+    .bind(tx.t())
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(until.map(Timestamp::from_micros))
 }
 
 /// Gives a key another secret; the older ones end at `old_until`, unless they end sooner.

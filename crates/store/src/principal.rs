@@ -187,10 +187,11 @@ macro_rules! lookup {
     ($tenant:literal) => {
         concat!(
             "SELECT p.kind, p.id, p.principal, p.tenant AS home, p.label, p.source, p.facts, p.confirmed_with, p.verified_at, p.expires_at, \
-             p.last_used_at, p.by_grant, u.name AS user_name, t.tenant, t.slug, t.state, t.second_factor, m.role, m.last_used_at AS member_used_at, \
+             p.last_used_at, p.by_grant, b.expires_at AS by_grant_until, u.name AS user_name, t.tenant, t.slug, t.state, t.second_factor, m.role, m.last_used_at AS member_used_at, \
              g.id AS grant_id, g.role AS grant_role, g.expires_at AS grant_expires_at, \
              CASE WHEN EXISTS (SELECT 1 FROM memberships o WHERE o.principal=p.principal AND o.tenant=$4 AND o.disabled_at IS NULL) THEN 1 ELSE 0 END AS operator \
              FROM principal_index p \
+             LEFT JOIN grants b ON b.id=p.by_grant \
              LEFT JOIN users u ON u.id=p.principal AND u.disabled_at IS NULL \
              LEFT JOIN tenants t ON t.state<>'deleted' AND ", $tenant, " \
              LEFT JOIN memberships m ON m.principal=p.principal AND m.tenant=t.tenant AND m.disabled_at IS NULL \
@@ -198,6 +199,7 @@ macro_rules! lookup {
                AND EXISTS (SELECT 1 FROM memberships h JOIN tenants ht ON ht.tenant=h.tenant WHERE h.tenant=g.grantee \
                AND h.principal=p.principal AND h.disabled_at IS NULL AND h.role IN ('admin','operator') AND ht.state='active') \
              WHERE p.hash=$1 AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2) AND p.kind<>'admin_link' \
+               AND (p.by_grant IS NULL OR b.expires_at>$2) \
                AND ", idle_holds!(), " \
              ORDER BY g.id DESC LIMIT 1"
         )
@@ -230,7 +232,8 @@ impl Store {
         let elsewhere = if wanted.is_some() { Authenticated::NoSuchTenant } else { Authenticated::Refused };
         let found = read(&row, elsewhere, now)?;
         if let Authenticated::As(principal) = &found {
-            let ends = [optional_time(&row, "expires_at")?, optional_time(&row, "grant_expires_at")?];
+            let ends = ["expires_at", "grant_expires_at", "by_grant_until"].map(|end| optional_time(&row, end));
+            let ends: Vec<_> = ends.into_iter().collect::<Result<_>>()?;
             self.known().keep(asked, principal, ends.into_iter().flatten().min());
         }
         Ok(found)
@@ -319,7 +322,7 @@ fn is_machine(kind: PrincipalKind) -> bool {
 }
 
 fn bound(row: &AnyRow, machine: bool) -> Result<Option<Bound>> {
-    let (grant, until) = if machine { ("by_grant", "expires_at") } else { ("grant_id", "grant_expires_at") };
+    let (grant, until) = if machine { ("by_grant", "by_grant_until") } else { ("grant_id", "grant_expires_at") };
     let (grant, until) = (optional_id(row, grant)?, optional_time(row, until)?);
     Ok(grant.zip(until).map(|(grant, until)| Bound { grant, until }))
 }

@@ -7,7 +7,7 @@ use shieldops_model::Timestamp;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use crate::{Access, Result, rows::count};
+use crate::{Access, Result, rows::count, sessions::idle_holds};
 
 const DAY_S: i64 = 86_400;
 const MINUTE_US: i64 = 60_000_000;
@@ -18,7 +18,7 @@ pub struct Usage {
     pub to: Timestamp,
     pub members: u64,
     pub custom_roles: u64,
-    /// Keys and tokens that are not revoked.
+    /// Keys and tokens that are in force.
     pub keys: u64,
     pub tokens: u64,
     /// Sessions that are open now.
@@ -43,22 +43,23 @@ pub struct DayEvents {
 /// Usage between two times.
 pub async fn of(access: &mut impl Access, from: Timestamp, to: Timestamp) -> Result<Usage> {
     let tenant = access.t();
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "SELECT (SELECT count(*) FROM memberships WHERE tenant=$1) AS members, \
          (SELECT count(*) FROM roles WHERE tenant_id=$1) AS custom_roles, \
-         (SELECT count(*) FROM api_keys WHERE tenant_id=$1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at>$3)) AS api_keys, \
-         (SELECT count(*) FROM tokens WHERE tenant_id=$1 AND revoked_at IS NULL) AS tokens, \
-         (SELECT count(*) FROM principal_index WHERE tenant=$1 AND kind='session' AND revoked_at IS NULL AND expires_at>$3) AS sessions, \
+         (SELECT count(*) FROM api_keys WHERE tenant_id=$1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at>$2)) AS api_keys, \
+         (SELECT count(*) FROM tokens k JOIN principal_index p ON p.id=k.id AND p.tenant=k.tenant_id \
+          WHERE k.tenant_id=$1 AND k.revoked_at IS NULL AND p.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at>$2)) AS tokens, \
+         (SELECT count(*) FROM principal_index p WHERE p.tenant=$1 AND p.kind='session' AND p.revoked_at IS NULL AND p.expires_at>$2 AND ", idle_holds!(), ") AS sessions, \
          (SELECT count(*) FROM source_stats WHERE tenant_id=$1) AS sources, \
-         (SELECT count(*) FROM alerts WHERE tenant_id=$1 AND created_at>=$2 AND created_at<$3) AS alerts, \
-         (SELECT count(*) FROM incidents WHERE tenant_id=$1 AND created_at>=$2 AND created_at<$3) AS incidents, \
+         (SELECT count(*) FROM alerts WHERE tenant_id=$1 AND created_at>=$3 AND created_at<$2) AS alerts, \
+         (SELECT count(*) FROM incidents WHERE tenant_id=$1 AND created_at>=$3 AND created_at<$2) AS incidents, \
          (SELECT count(*) FROM actions a JOIN plans p ON p.tenant_id=a.tenant_id AND p.id=a.plan_id \
-          WHERE a.tenant_id=$1 AND p.created_at>=$2 AND p.created_at<$3) AS actions, \
-         (SELECT count(*) FROM ledger_entries WHERE tenant_id=$1 AND time>=$2 AND time<$3) AS ledger_entries",
-    )
+          WHERE a.tenant_id=$1 AND p.created_at>=$3 AND p.created_at<$2) AS actions, \
+         (SELECT count(*) FROM ledger_entries WHERE tenant_id=$1 AND time>=$3 AND time<$2) AS ledger_entries"
+    ))
     .bind(tenant)
-    .bind(from.as_micros())
     .bind(to.as_micros())
+    .bind(from.as_micros())
     .fetch_one(access.conn())
     .await?;
     let (events, events_by_day) = events(access, from, to).await?;

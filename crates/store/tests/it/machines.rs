@@ -7,14 +7,15 @@ use shieldops_store::{
     PageRequest, RoleRef, StoreError, TenantScope, api_keys, grants,
     invitations::{self, Invitation, InvitationKind},
     memberships,
+    people::{self, Keep, NewCredential},
     roles::{self, Role},
     usage,
 };
 
 use crate::{
-    principals::{grant, make_key, principal},
+    principals::{grant, make_key, principal, token},
     support::{World, world},
-    tenancy::{change, fresh, kinds, person, session, tenant},
+    tenancy::{change, fresh, kinds, person, session, session_of, tenant},
 };
 
 fn role(world: &World, name: &str) -> Role {
@@ -248,4 +249,58 @@ async fn usage_counts_the_rows_of_the_tenant_as_they_are() {
     assert_eq!(running.events, 13, "the minute that is running is in");
     assert_eq!(found.events_by_day.iter().map(|day| day.events).sum::<u64>(), 12);
     assert_eq!(found.ledger_entries, u64::try_from(kinds(&scope).await.len()).unwrap());
+}
+
+#[tokio::test]
+async fn a_key_of_a_grant_ends_with_it_however_it_is_changed() {
+    let Some(world) = world().await else { return };
+    let mssp = tenant(&world, "mssp", None).await;
+    let child = tenant(&world, "child", Some(mssp.tenant())).await;
+    let ada = person(&world, &mssp, "ada", "admin").await;
+    session(&world, &mssp, ada, 1).await;
+    let id = grant(&world, &child, &mssp, "admin").await;
+    let until = world.clock.now().plus(Duration::from_hours(1));
+    let there = world.store.scope(&principal(&world, 1, Some("child")).await).unwrap();
+    let made = make_key(&world, &there, Some(until), 2).await;
+    let mut tx = child.begin().await.unwrap();
+    let endless = api_keys::ApiKey { expires_at: None, ..made };
+    let changed = api_keys::update(&mut tx, &endless, world.clock.now()).await.unwrap();
+    tx.commit(world.clock.now()).await.unwrap();
+    assert_eq!(changed.expires_at, Some(until));
+    // As an earlier version left one.
+    world.sql("UPDATE principal_index SET expires_at=NULL WHERE kind='key'").await;
+    let held = principal(&world, 2, None).await;
+    assert_eq!(held.bound.map(|bound| (bound.grant, bound.until)), Some((id, until)), "and so does what it makes");
+    make_key(&world, &world.store.scope(&held).unwrap(), None, 3).await;
+    world.clock.advance(Duration::from_hours(1));
+    for hash in [2, 3] {
+        let found = world.store.authenticate(&[hash; 32], None, world.clock.now()).await.unwrap();
+        assert!(found.principal().is_none(), "{hash}");
+    }
+}
+
+#[tokio::test]
+async fn usage_counts_the_credentials_that_are_in_force() {
+    let Some(world) = world().await else { return };
+    let scope = world.scope();
+    let ada = person(&world, &scope, "ada", "viewer").await;
+    let idle = Some(Duration::from_mins(5));
+    let expires_at = Some(world.clock.now().plus(Duration::from_hours(12)));
+    let open = NewCredential { hash: [1; 32], user: Some(ada), expires_at, idle, ..NewCredential::default() };
+    session_of(&world, &scope, open).await;
+    token(&world, &scope, "personal", Some(ada), 2).await;
+    token(&world, &scope, "ingest", None, 3).await;
+    let counted = async || {
+        let now = world.clock.now();
+        let found = usage::of(&mut scope.read().await.unwrap(), now, now).await.unwrap();
+        (found.sessions, found.tokens)
+    };
+    assert_eq!(counted().await, (1, 2));
+    world.clock.advance(Duration::from_mins(6));
+    assert_eq!(counted().await, (0, 2), "nobody used the session");
+    let (now, mut tx) = (world.clock.now(), scope.begin().await.unwrap());
+    people::set_password(&mut tx, ada, "another hash", Keep::default(), now).await.unwrap();
+    tx.record("password.changed", &[&ada], ()).unwrap();
+    tx.commit(now).await.unwrap();
+    assert_eq!(counted().await, (0, 1), "the new password ended the personal token");
 }

@@ -37,7 +37,7 @@ async fn outcome(world: &World, hash: u8, wanted: Option<&str>) -> String {
     }
 }
 
-async fn token(world: &World, scope: &TenantScope, kind: &str, user: Option<UserId>, hash: u8) {
+pub(crate) async fn token(world: &World, scope: &TenantScope, kind: &str, user: Option<UserId>, hash: u8) {
     let row = Token {
         id: fresh(world),
         kind: kind.into(),
