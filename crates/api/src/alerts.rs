@@ -389,8 +389,7 @@ fn judge_alert(alert: &mut Alert, judged: &Judged) {
 /// Work is given to somebody who is there.
 pub(crate) async fn check_assignee(access: &mut impl Access, assignee: Option<UserId>) -> Result<(), Problem> {
     let Some(assignee) = assignee else { return Ok(()) };
-    let users = people::users(access).await?;
-    if users.iter().any(|user| user.id == assignee && !user.disabled) {
+    if people::user(access, assignee).await?.is_some_and(|user| !user.disabled) {
         return Ok(());
     }
     Err(Problem::invalid("`assignee` is no user, or is disabled"))

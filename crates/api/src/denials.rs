@@ -34,12 +34,25 @@ impl Key {
     fn ledger(&self) -> TenantId {
         self.tenant.unwrap_or(TenantId::INSTALLATION)
     }
+
+    fn others(self) -> Self {
+        let others = || "others".to_owned();
+        Self { route: others(), actor: (others(), others()), ..self }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Count {
     times: u64,
     clients: BTreeSet<String>,
+}
+
+impl Count {
+    fn add(&mut self, more: Self) {
+        self.times = self.times.saturating_add(more.times);
+        let room = CLIENTS.saturating_sub(self.clients.len());
+        self.clients.extend(more.clients.into_iter().take(room));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -73,13 +86,22 @@ impl Denials {
         let mut ledgers = self.counted();
         let counted = ledgers.entry(key.ledger()).or_default();
         if counted.len() >= KINDS && !counted.contains_key(&key) {
-            "others".clone_into(&mut key.route);
-            key.actor = ("others".to_owned(), "others".to_owned());
+            key = key.others();
         }
-        let count = counted.entry(key).or_default();
-        count.times = count.times.saturating_add(1);
-        if count.clients.len() < CLIENTS {
-            count.clients.extend(denial.client);
+        counted.entry(key).or_default().add(Count { times: 1, clients: denial.client.into_iter().collect() });
+    }
+
+    /// What could not be written waits for the next time. However long that lasts, what finds no room is one more entry, of the
+    /// first minute.
+    fn put_back(&self, ledger: TenantId, late: Counted) {
+        let mut ledgers = self.counted();
+        let counted = ledgers.entry(ledger).or_default();
+        for (mut key, count) in late {
+            if counted.len() >= KINDS && !counted.contains_key(&key) {
+                let minute = counted.keys().next().map_or(key.minute, |first| first.minute);
+                key = Key { minute, code: "others".to_owned(), ..key.others() };
+            }
+            counted.entry(key).or_default().add(count);
         }
     }
 
@@ -118,17 +140,21 @@ async fn write(app: &App, over: BTreeMap<TenantId, Counted>) -> Result<(), Probl
     let mut outcome = Ok(());
     for (tenant, denials) in over {
         // One that is gone by now, or cannot be written to, takes nothing away from the others.
-        if let Err(problem) = write_of(app, tenant, denials).await {
+        if let Err(problem) = write_of(app, tenant, &denials).await {
+            // Of a tenant that is gone there is no ledger any more.
+            if problem.status >= 500 {
+                app.denials.put_back(tenant, denials);
+            }
             outcome = Err(problem);
         }
     }
     outcome
 }
 
-async fn write_of(app: &App, tenant: TenantId, denials: Counted) -> Result<(), Problem> {
+async fn write_of(app: &App, tenant: TenantId, denials: &Counted) -> Result<(), Problem> {
     let mut tx = app.store.job(tenant, Job::Server)?.begin().await?;
     for (key, count) in denials {
-        let actor = Actor { id: key.actor.0, name: key.actor.1 };
+        let actor = Actor { id: key.actor.0.clone(), name: key.actor.1.clone() };
         let minute = Timestamp::from_secs(key.minute * 60);
         let body = serde_json::json!({"route": key.route, "code": key.code, "times": count.times, "minute": minute, "client_addrs": count.clients});
         tx.record_as(&actor, "access.denied", &[&actor.id], body)?;
@@ -170,6 +196,20 @@ mod tests {
         let over = denials.over(i64::MAX);
         let actor = |of: &TenantId| over[of].keys().map(|key| key.actor.0.as_str()).collect::<Vec<_>>();
         assert_eq!((actor(&TenantId::INSTALLATION), actor(&tenant)), (vec!["anonymous"], vec!["usr_ada"]));
+    }
+
+    #[test]
+    fn refusals_that_could_not_be_written_are_written_later_and_stay_few() {
+        let denials = Denials::default();
+        for minute in 0..1_000 {
+            denials.note(denial(&format!("GET /{minute}"), "192.0.2.1"), Timestamp::from_secs(minute * 60));
+            for (ledger, late) in denials.over(i64::MAX) {
+                denials.put_back(ledger, late);
+            }
+        }
+        let over = denials.over(i64::MAX).remove(&TenantId::INSTALLATION).unwrap();
+        assert!(over.len() <= KINDS + 1, "{}", over.len());
+        assert_eq!(over.values().map(|count| count.times).sum::<u64>(), 1_000, "none is forgotten");
     }
 
     #[test]

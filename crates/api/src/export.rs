@@ -49,11 +49,12 @@ pub(crate) async fn incident(
     }
     let export = gather(&app, &caller, id).await?;
     let now = caller.scope.store().clock().now();
-    if EXPORTS.first(&caller.scope.actor().id, &format!("{id} {format}"), now) {
+    let record = async {
         let mut tx = caller.scope.begin().await?;
         tx.record("incident.exported", &[&id], serde_json::json!({"format": format}))?;
-        tx.commit(now).await?;
-    }
+        tx.commit(now).await
+    };
+    EXPORTS.once(&caller.scope.actor().id, &format!("{id} {format}"), now, record).await?;
     let (body, content_type) = match format {
         "json" => {
             (serde_json::to_string(&export).map_err(|error| Problem::invalid(error.to_string()))?, "application/json")

@@ -137,7 +137,9 @@ async fn keep(
     now: impl Fn() -> shieldops_model::Timestamp,
 ) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        idempotency::abandon(scope, claim, now()).await?;
+        if let Err(error) = idempotency::abandon(scope, claim, now()).await {
+            tracing::error!(%error, "an idempotency key stays claimed");
+        }
         return Ok(response);
     }
     let once = response.extensions().get::<ShownOnce>().copied();
@@ -150,7 +152,10 @@ async fn keep(
         Some((name.as_str().to_owned(), value.to_owned()))
     });
     let kept = Answer { status: parts.status.as_u16(), headers: headers.collect(), body: kept(&body, once) };
-    idempotency::finish(scope, claim, &kept, now()).await?;
+    // It was done, and may hold a secret that is shown once: whoever asked is told, though no repetition will be.
+    if let Err(error) = idempotency::finish(scope, claim, &kept, now()).await {
+        tracing::error!(%error, "an answer could not be kept for its idempotency key");
+    }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
@@ -212,8 +217,8 @@ mod tests {
         }
     }
 
-    /// What a repetition of the same claim finds after this answer.
-    async fn after(response: impl Future<Output = Response>) -> Begun {
+    /// A claim that somebody is at.
+    async fn begun() -> (tempfile::TempDir, TenantScope, Claim) {
         let dir = tempfile::tempdir().unwrap();
         let options = shieldops_store::Options { data_dir: dir.path().to_owned(), ..Default::default() };
         let clock = shieldops_model::FixedClock::at(shieldops_model::Timestamp::from_secs(1_790_000_000));
@@ -221,8 +226,14 @@ mod tests {
         let tenant = store.first().await.unwrap().id;
         let scope = store.job(tenant, shieldops_store::Job::Cli).unwrap();
         let claim = Claim { principal: [1; 16], operation: "POST /x".into(), key: "k".into(), body_hash: [2; 32] };
-        let now = || store.clock().now();
-        assert_eq!(idempotency::begin(&scope, &claim, now()).await.unwrap(), Begun::First);
+        assert_eq!(idempotency::begin(&scope, &claim, store.clock().now()).await.unwrap(), Begun::First);
+        (dir, scope, claim)
+    }
+
+    /// What a repetition of the same claim finds after this answer.
+    async fn after(response: impl Future<Output = Response>) -> Begun {
+        let (_dir, scope, claim) = begun().await;
+        let now = || scope.store().clock().now();
         let answered = whole(response).await;
         keep(&scope, &claim, answered, now).await.unwrap();
         idempotency::begin(&scope, &claim, now()).await.unwrap()
@@ -237,6 +248,17 @@ mod tests {
         assert_eq!(after(async { panic!("a handler's fault") }).await, Begun::First);
         let done = after(async { (StatusCode::CREATED, "made").into_response() }).await;
         assert!(matches!(done, Begun::Replay(answer) if answer.status == 201 && answer.body == b"made"));
+    }
+
+    #[tokio::test]
+    async fn what_was_done_is_told_though_its_answer_cannot_be_kept() {
+        let (_dir, scope, claim) = begun().await;
+        scope.store().close().await;
+        for status in [StatusCode::CREATED, StatusCode::CONFLICT] {
+            let now = || scope.store().clock().now();
+            let told = keep(&scope, &claim, (status, "a secret").into_response(), now).await.unwrap();
+            assert_eq!(told.status(), status);
+        }
     }
 
     #[test]

@@ -202,11 +202,13 @@ pub(crate) async fn export(caller: Caller, Params(params): Params<ExportParams>)
     }
     let turn = TURNS.take(caller.scope.tenant()).await?;
     let now = caller.scope.store().clock().now();
-    if EXPORTS.first(&caller.scope.actor().id, &format!("{} ledger {format:?}", caller.scope.tenant()), now) {
+    let record = async {
         let mut tx = caller.scope.begin().await?;
         tx.record("ledger.exported", &[], serde_json::json!({"format": format}))?;
-        tx.commit(now).await?;
-    }
+        tx.commit(now).await
+    };
+    let what = format!("{} ledger {format:?}", caller.scope.tenant());
+    EXPORTS.once(&caller.scope.actor().id, &what, now, record).await?;
     let body = match format {
         ExportFormat::Proof => proof(ledger::export(&caller.scope).await?, turn.let_others()),
         ExportFormat::Ndjson => {
