@@ -365,7 +365,8 @@ fn left(not: &[NotUndone]) -> Problem {
         "{} of the tenant's actions could not be undone; the tenant was not deleted. Undo them by hand, or delete it with `leave_behind`",
         not.len()
     );
-    let reason = |one: &NotUndone| Because { code: "not_undone".to_owned(), detail: format!("{}: {}", one.action, one.reason) };
+    let reason =
+        |one: &NotUndone| Because { code: "not_undone".to_owned(), detail: format!("{}: {}", one.action, one.reason) };
     Problem { errors: not.iter().map(reason).collect(), ..Problem::new(Code::CONFLICT, detail) }
 }
 

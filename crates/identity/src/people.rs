@@ -122,7 +122,8 @@ async fn keep_the_operator(tx: &mut Tx, rights: &Rights, user: UserId) -> Result
     if memberships::has_another_home(tx, user).await? {
         return Ok(());
     }
-    let why = "this person runs the installation and can sign in to no other tenant: another operator of it can do this";
+    let why =
+        "this person runs the installation and can sign in to no other tenant: another operator of it can do this";
     Err(IdentityError::Conflict(why.to_owned()))
 }
 

@@ -96,7 +96,8 @@ async fn add_secret(tx: &mut Tx, key: &ApiKey, hash: [u8; 32], now: Timestamp) -
 pub async fn update(tx: &mut Tx, key: &ApiKey, now: Timestamp) -> Result<ApiKey> {
     let before = live(tx, key.id, now).await?;
     StoreError::stale_unless(Some(key.version), before.version)?;
-    let key = &ApiKey { expires_at: granted_until(tx, key.id).await?.into_iter().chain(key.expires_at).min(), ..key.clone() };
+    let key =
+        &ApiKey { expires_at: granted_until(tx, key.id).await?.into_iter().chain(key.expires_at).min(), ..key.clone() };
     sqlx::query(
         "UPDATE api_keys SET name=$3, permissions=$4, routes=$5, addresses=$6, rate_per_s=$7, expires_at=$8, version=version+1 WHERE tenant_id=$1 AND id=$2",
     )

@@ -132,7 +132,8 @@ fn what_cannot_be_undone_is_listed_before_its_tenant_is_deleted_and_stays_behind
     let whole = fs::read(&twin).unwrap();
     fs::write(&twin, "cut off").unwrap();
     let listed = || site.operator.items("/api/v1/installation/ledger?kind=tenant.not_undone");
-    let (plain, undo) = ("/api/v1/tenants/stuck?reason=closing", "/api/v1/tenants/stuck?reason=closing&undo_first=true");
+    let (plain, undo) =
+        ("/api/v1/tenants/stuck?reason=closing", "/api/v1/tenants/stuck?reason=closing&undo_first=true");
     let refused = site.operator.call("DELETE", undo, None);
     refused.refused(409, "conflict");
     let told = &refused.json()["errors"];
