@@ -5,6 +5,7 @@ import type { Plan } from '@/api/types'
 import { phaseOf } from '@/features/incident/phases'
 import { paramsText } from '@/features/plans/action-block'
 import { canUndo, planView } from '@/features/plans/view'
+import { planState } from '@/ui'
 import { INCIDENT, ME, makeWorld, type World } from './fixtures/api.mjs'
 import { openApp } from './harness'
 
@@ -74,10 +75,16 @@ describe('what a plan offers', () => {
       expect([v.canApprove, v.canReplan]).toEqual([false, true])
     }
   })
-  it('an approved one that did not start can be run', () => {
-    expect(view({ state: 'approved' }).canExecute).toBe(true)
+  it('an approved one that did not start can be run, and still be rejected', () => {
+    expect(view({ state: 'approved' })).toMatchObject({ canExecute: true, canReject: true })
+    expect(view({ state: 'approved', undo_of: 'pln_other' }).canReject).toBe(false)
+    expect(view({ state: 'executing' }).canReject).toBe(false)
     const only = (permission: string) => view({ state: 'approved' }, held => held === permission).canExecute
     expect([only('plan.approve'), only('plan.create')]).toEqual([true, false])
+  })
+  it('a run that a halt holds is shown as paused', () => {
+    expect(planState({ state: 'executing' }).label).toBe('Running')
+    expect(planState({ state: 'executing', paused_at: '2026-01-01T00:00:00Z' }).label).toBe('Paused')
   })
   it('undo is offered while something may be in force', () => {
     const action = basePlan().actions[0]
@@ -90,6 +97,8 @@ describe('what a plan offers', () => {
       'undo_failed',
     ])
     expect(canUndo({ ...action, state: 'verified', class: 'irreversible' }, all)).toBe(false)
+    const owners = [{ action_id: action.id, expires_at: null }]
+    expect(canUndo({ ...action, state: 'failed', owners }, all)).toBe(true)
   })
 })
 
