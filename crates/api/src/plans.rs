@@ -6,7 +6,7 @@ use axum::{Json, body::Bytes, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shieldops_identity::permission::{self, Permission};
-use shieldops_model::{Code, IncidentId, Override, Plan, PlanId, PlanState, ProposedAction, id};
+use shieldops_model::{Code, IncidentId, OnFailure, Override, Plan, PlanId, PlanState, ProposedAction, id};
 use shieldops_policy::{Explanation, Requester, RequesterKind};
 use shieldops_respond::{Engine, MAX_ACTIONS, Person, PlanRequest};
 use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
@@ -95,6 +95,9 @@ pub(crate) struct NewPlan {
     incident_id: Option<IncidentId>,
     title: Option<String>,
     why: Option<String>,
+    /// What becomes of the actions that were done when one of them does not succeed: they stay, or are undone.
+    #[serde(default)]
+    on_failure: OnFailure,
     /// Why a freeze that denies the plan is set aside. Everybody is told; the plan still needs its approvals.
     freeze_override: Option<String>,
 }
@@ -136,6 +139,7 @@ pub(crate) async fn create(
         not_checkable: Vec::new(),
         demo: false,
         confidence: None,
+        on_failure: body.on_failure,
         freeze_override,
     };
     reach::targets(&caller, Permission::PlanCreate, request.actions.iter().map(|action| &action.target)).await?;

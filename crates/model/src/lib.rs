@@ -37,7 +37,7 @@ pub use id::{
 pub use incident::{Incident, IncidentStatus, Note, RiskTerm};
 pub use investigation::{Evidence, Hypothesis, Investigation, NotChecked, ProposedAction, ProposedPlan};
 pub use notice::{Audience, Notice, NoticeFact, NoticeKind};
-pub use plan::{Approval, Decision, Obligations, Override, Plan, PlanState, Reason, Risk};
+pub use plan::{Approval, Decision, Obligations, OnFailure, Override, Plan, PlanState, Reason, Risk};
 pub use severity::Severity;
 pub use ssh::{PrivateKey, Ssh};
 pub use target::{Criticality, Environment, Standing, Target, TargetKind, TargetRef};

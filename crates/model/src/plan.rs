@@ -28,6 +28,24 @@ pub enum Risk {
     Critical,
 }
 
+/// What becomes of what a plan did when one of its actions does not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It stays, and its undo is offered.
+    #[default]
+    Keep,
+    /// It is undone, newest first.
+    Undo,
+}
+
+impl OnFailure {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn keeps(&self) -> bool {
+        *self == Self::Keep
+    }
+}
+
 /// What policy said, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Decision {
@@ -133,6 +151,9 @@ pub struct Plan {
     pub decision: Decision,
     pub approvals: Vec<Approval>,
     pub rejected_reason: Option<String>,
+    /// What becomes of its actions that were done when one of them does not succeed.
+    #[serde(default, skip_serializing_if = "OnFailure::keeps")]
+    pub on_failure: OnFailure,
     /// The plan this one undoes.
     pub undo_of: Option<PlanId>,
     /// Of the finding that it answers, 0 to 1; absent where a person asks.

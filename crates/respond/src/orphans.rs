@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shieldops_model::{Action, ActionId, Orphan, Plan, PlanState, Target, TargetId};
+use shieldops_model::{Action, ActionId, OnFailure, Orphan, Plan, PlanState, Target, TargetId};
 use shieldops_policy::{Requester, RequesterKind};
 
 use crate::{
@@ -163,6 +163,7 @@ impl Engine {
             not_checkable,
             demo: orphan.demo,
             confidence: None,
+            on_failure: OnFailure::Keep,
             freeze_override: None,
         })
     }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use shieldops_model::{
-    Action, ActionState, IncidentId, Override, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan, Target,
-    TargetId,
+    Action, ActionState, IncidentId, OnFailure, Override, Owner, Plan, PlanId, PlanState, ProposedAction, ProposedPlan,
+    Target, TargetId,
 };
 use shieldops_policy::{Entry as Door, Requester, RequesterKind, Stage, canonical};
 
@@ -36,6 +36,7 @@ pub struct PlanRequest {
     pub demo: bool,
     /// Of the finding that is answered, 0 to 1.
     pub confidence: Option<f64>,
+    pub on_failure: OnFailure,
     /// A person who sets a freeze aside, should one deny the plan. It still needs its approvals.
     pub freeze_override: Option<Override>,
 }
@@ -53,6 +54,7 @@ impl PlanRequest {
             not_checkable: Vec::new(),
             demo: false,
             confidence: None,
+            on_failure: OnFailure::Keep,
             freeze_override: None,
         }
     }
@@ -72,6 +74,8 @@ pub fn plan_hash(plan: &Plan, targets: &BTreeMap<TargetId, Target>) -> Result<St
         fields.extend(plan.estimated_ms.map(|takes| ("estimated_ms".to_owned(), json!(takes))));
         fields.extend(plan.confidence.map(|confidence| ("confidence".to_owned(), json!(confidence))));
         fields.extend(plan.break_glass.as_ref().map(|told| ("break_glass".to_owned(), json!(told))));
+        let undoes = (plan.on_failure != OnFailure::Keep).then(|| ("on_failure".to_owned(), json!(plan.on_failure)));
+        fields.extend(undoes);
         fields.extend(plan.freeze_override.as_ref().map(|told| ("freeze_override".to_owned(), json!(told))));
     }
     Ok(canonical::hash(&seen))
@@ -194,6 +198,7 @@ impl Engine {
             },
             approvals: Vec::new(),
             rejected_reason: None,
+            on_failure: request.on_failure,
             undo_of: None,
             confidence: request.confidence,
             not_before: None,
@@ -358,6 +363,7 @@ impl Engine {
             not_checkable: Vec::new(),
             demo,
             confidence: Some(proposal.confidence),
+            on_failure: OnFailure::Keep,
             freeze_override: None,
         };
         self.insert(request, Some(key)).await
@@ -380,6 +386,7 @@ fn request_of(plan: &Plan) -> PlanRequest {
         not_checkable: Vec::new(),
         demo: plan.demo,
         confidence: plan.confidence,
+        on_failure: plan.on_failure,
         freeze_override: None,
     }
 }

@@ -1,5 +1,6 @@
 //! The executor: intent journaled, drift checked, permitted, applied, and verified by observing again.
 
+mod back;
 mod children;
 mod resume;
 mod turn;
@@ -305,6 +306,7 @@ impl Engine {
     /// The run cannot even look: what was begun is unverified, the rest was not done.
     async fn give_up(&self, plan: Plan, error: &Error) -> Result<Plan, Error> {
         self.leave_unverified(&plan, &error.to_string()).await?;
+        self.take_back(plan.id, true).await?;
         let (mut plan, mut writes) = (self.get_plan(plan.id).await?, Vec::new());
         let orphan = removes_orphan(&plan);
         for action in &mut plan.actions {
@@ -361,6 +363,7 @@ impl Engine {
     }
 
     async fn end_run(&self, id: PlanId) -> Result<Plan, Error> {
+        self.take_back(id, false).await?;
         self.crash("before_run_ended")?;
         let mut plan = self.get_plan(id).await?;
         (plan.state, plan.paused_at) = (PlanState::Executed, None);

@@ -8,7 +8,9 @@ mod many;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use shieldops_model::{Action, ActionId, ActionState, Confirmation, Owner, Plan, PlanId, PlanState, Timestamp, UserId};
+use shieldops_model::{
+    Action, ActionId, ActionState, Confirmation, OnFailure, Owner, Plan, PlanId, PlanState, Timestamp, UserId,
+};
 use shieldops_policy::{Requester, RequesterKind};
 
 use crate::{
@@ -65,6 +67,11 @@ impl Engine {
     pub(crate) async fn undo_as(&self, id: ActionId, wish: Wish) -> Result<Action, Error> {
         let target = self.get_action(id).await?.target_id;
         let _held = self.hold_targets([target]).await;
+        self.undo_held(id, wish).await
+    }
+
+    /// The same, where its target is held.
+    pub(crate) async fn undo_held(&self, id: ActionId, wish: Wish) -> Result<Action, Error> {
         let original = self.get_action(id).await?;
         match original.state {
             ActionState::Undone | ActionState::Expired => return Ok(original),
@@ -182,6 +189,7 @@ impl Engine {
             not_checkable: Vec::new(),
             demo: original.demo,
             confidence: None,
+            on_failure: OnFailure::Keep,
             freeze_override: None,
         };
         let mut plan = self.blank(&request);

@@ -92,6 +92,7 @@ pub(crate) fn request_on(target: &str, params: Value) -> PlanRequest {
         not_checkable: Vec::new(),
         demo: false,
         confidence: None,
+        on_failure: shieldops_model::OnFailure::Keep,
         freeze_override: None,
     }
 }

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -38,6 +38,8 @@ struct Hosts {
     asked: AtomicUsize,
     /// A look that was in vain never ends by itself.
     for_ever: AtomicBool,
+    /// The lamp that does not light, whatever is done.
+    broken: AtomicU32,
     went_out: Notify,
 }
 
@@ -94,6 +96,9 @@ impl Capability for Lamp {
     }
 
     async fn apply(&self, site: Site<'_>, _from: &State, to: &State, _permit: Permit) -> Result<(), Fault> {
+        if to.lamp == self.0.broken.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         self.0.lamps.lock().unwrap().insert((site.target.name.clone(), to.lamp), to.lit);
         if !to.lit {
             self.0.went_out.notify_one();
@@ -152,6 +157,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let (hosts, clock) = (Arc::new(Hosts::default()), FixedClock::at(START));
+        hosts.broken.store(u32::MAX, Ordering::SeqCst);
         let row = |name: &str, id| Target { id: Id::from_bits(id), ..stand_in(name) };
         let journal = Arc::new(MemoryJournal::with_targets([row("sim/away", 1), row("sim/well", 2)]));
         journal.put_surroundings(Surroundings::default());
@@ -163,6 +169,14 @@ impl World {
     /// The process is lost, and another begins.
     pub(crate) fn restart(&mut self, crash: CrashPoints) {
         self.engine = begin(&self.journal, &self.hosts, (&self.clock, &self.runs), crash);
+    }
+
+    pub(crate) fn break_lamp(&self, lamp: u32) {
+        self.hosts.broken.store(lamp, Ordering::SeqCst);
+    }
+
+    pub(crate) fn lit_lamps(&self) -> usize {
+        self.hosts.lamps.lock().unwrap().values().filter(|lit| **lit).count()
     }
 
     /// Until no run is under way.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use shieldops_model::{Action, ControlPath, Dependant, Environment, Estimate, Id, Override, Plan, Target};
+use shieldops_model::{Action, ControlPath, Dependant, Environment, Estimate, Id, OnFailure, Override, Plan, Target};
 use shieldops_respond::{plan_hash, stand_in};
 
 use crate::switch::{CONTAIN, START, World, person};
@@ -39,13 +39,14 @@ fn lamp() -> Dependant {
 }
 
 /// Each changes one thing of what an approver sees of a plan.
-const OF_A_PLAN: [Changed<Plan>; 9] = [
+const OF_A_PLAN: [Changed<Plan>; 10] = [
     ("blast radius", |plan| plan.blast_radius = Some(1)),
     ("no blast radius", |plan| plan.blast_radius = None),
     ("time", |plan| plan.estimated_ms = Some(1)),
     ("confidence", |plan| plan.confidence = Some(0.9)),
     ("a glass that is broken", |plan| plan.break_glass = Some(told())),
     ("a freeze that is set aside", |plan| plan.freeze_override = Some(told())),
+    ("what becomes of it when it fails", |plan| plan.on_failure = OnFailure::Undo),
     ("what could not be checked", |plan| plan.not_checkable.clear()),
     ("why", |plan| plan.why.clear()),
     ("the decision", |plan| plan.decision.approvals_needed = 0),

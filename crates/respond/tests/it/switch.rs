@@ -183,6 +183,7 @@ pub(crate) fn request(capability: &str, range: Option<&str>) -> PlanRequest {
         not_checkable: Vec::new(),
         demo: false,
         confidence: None,
+        on_failure: shieldops_model::OnFailure::Keep,
         freeze_override: None,
     }
 }

@@ -123,6 +123,9 @@ pub(super) struct CreateArgs {
     /// A JSON file with up to 16 actions that run one after the other, in place of --capability: {"actions": [{"capability": "...", "target": {"kind": "...", "name": "..."}, "params": {}}]}.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["capability", "target", "params"])]
     file: Option<PathBuf>,
+    /// What becomes of the actions that were done when one of them does not succeed: `keep` or `undo`.
+    #[arg(long, value_parser = ["keep", "undo"])]
+    on_failure: Option<String>,
     /// The incident it is for.
     #[arg(long, value_name = "ID", value_parser = id)]
     incident: Option<String>,
@@ -231,6 +234,7 @@ fn create(args: &CreateArgs) -> Outcome {
         ("incident_id", &args.incident),
         ("title", &args.title),
         ("why", &args.why),
+        ("on_failure", &args.on_failure),
         ("freeze_override", &args.freeze_override),
     ];
     for (name, value) in texts {

@@ -118,3 +118,21 @@ fn what_cannot_be_done_from_here_is_exit_code_two() {
         assert_eq!(format!("{code:?}"), format!("{:?}", std::process::ExitCode::from(2)), "{line}");
     }
 }
+
+#[test]
+fn a_plan_is_one_action_that_is_named_or_a_file_of_several() {
+    for line in
+        ["--file p.json --on-failure undo", "--capability linux.block_ip --target sim/a --param address=203.0.113.66"]
+    {
+        assert!(parses(&format!("shieldops plan create {line}")), "{line}");
+    }
+    for line in [
+        "--title nothing",
+        "--capability linux.block_ip",
+        "--target sim/a",
+        "--file p.json --capability linux.block_ip --target sim/a",
+        "--file p.json --on-failure hide",
+    ] {
+        assert!(!parses(&format!("shieldops plan create {line}")), "{line}");
+    }
+}

@@ -1,5 +1,5 @@
 /** What policy asks for besides a yes or a no, which controls the decision is evidence for, and who set what aside. */
-import { BellRing, Hourglass, KeyRound, OctagonAlert } from 'lucide-react'
+import { BellRing, Hourglass, KeyRound, OctagonAlert, Undo2 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Override } from '@/api/response-types'
 import type { Confirmation, Plan } from '@/api/types'
@@ -39,6 +39,9 @@ export function Owed({ plan }: { plan: Plan }) {
           <ConfirmedWith confirmed={by.confirmed} />: {by.reason}
         </Line>
       ))}
+      {plan.on_failure === 'undo' && (
+        <Line icon={Undo2}>If one of its actions does not succeed, those that were done are undone.</Line>
+      )}
       {!!owed?.notify.length && <Line icon={BellRing}>Told of it: {owed.notify.join(', ')}.</Line>}
       {!!owed?.veto_window_s && (
         <Line icon={Hourglass}>

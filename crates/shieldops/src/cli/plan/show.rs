@@ -25,6 +25,7 @@ const MEMBERS: &[&str] = &[
     "expires_at",
     "not_before",
     "paused_at",
+    "on_failure",
     "rejected_reason",
     "cannot_approve_why",
 ];
