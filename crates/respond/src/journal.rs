@@ -39,7 +39,7 @@ pub enum JournalError {
 pub struct Step {
     pub action: ActionId,
     pub at: Timestamp,
-    /// `run_started`, `intent`, `revert_armed`, `child`, `child_ended`, `collected`, `observed`, `disarmed`, `outcome`, `paused`, `resumed`.
+    /// `run_started`, `intent`, `revert_armed`, `child`, `child_ended`, `collected`, `observed`, `disarmed`, `outcome`, `paused`, `resumed`, `taking_back`.
     pub kind: String,
     pub detail: Value,
 }
