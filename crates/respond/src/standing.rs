@@ -33,6 +33,9 @@ impl Engine {
 
     /// Takes the votes away that count no more: too old, or of somebody who may not vote any more. Says how many.
     pub(crate) async fn drop_void_votes(&self, plan: &mut Plan) -> Result<usize, Error> {
+        if plan.approvals.is_empty() {
+            return Ok(0);
+        }
         let (before, life, now) = (plan.approvals.len(), self.vote_life(plan).await?, self.now());
         plan.approvals.retain(|vote| vote.at.plus(life) >= now);
         let voters: Vec<UserId> = plan.approvals.iter().map(|vote| vote.user).collect();
