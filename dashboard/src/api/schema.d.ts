@@ -3584,7 +3584,7 @@ export interface components {
         };
         /** @description An alert with what an analyst asks first: the rule's words, which fields matched, and how often it was seen. */
         AlertDetail: components["schemas"]["Alert"] & {
-            /** @description `checked`, or `not_checked` while the lists are being loaded. */
+            /** @description `checked`, or `not_checked` where events of the same source and minute were not looked up, because lists were loading. */
             indicator_state: string;
             /** @description What lists of indicators say, for an alert of one. */
             indicators: components["schemas"]["Hit"][];
@@ -3791,6 +3791,8 @@ export interface components {
             /** Format: int32 */
             total: number;
             updated_at: components["schemas"]["Timestamp"];
+            /** @description Why it ended before every item was tried. */
+            why?: string | null;
         };
         Bundle: {
             /** @description Those that name this rule; at most 100. */
@@ -3930,7 +3932,7 @@ export interface components {
             /** @description What stays on targets, and why. */
             cannot_be_undone: components["schemas"]["NotUndone"][];
             tenant: components["schemas"]["Tenant"];
-            /** @description Actions whose undo was begun. */
+            /** @description Actions that were undone first. */
             undone: string[];
         };
         /** @description What of the target hangs on the thing that an effect touches: shown before anybody approves. */
@@ -4114,6 +4116,12 @@ export interface components {
             event?: Record<string, never> | null;
             /** @description Or one that was sent; needs `event.read`. */
             event_id?: string | null;
+            /**
+             * Format: int64
+             * @description A version of a rule of the tenant. What runs, unless told: the live version, or else the rule of this id that everybody has;
+             *     where nothing runs, the newest version.
+             */
+            version?: number | null;
         };
         Explanation: {
             /** @description The condition holds, whatever the log source. */
@@ -4132,6 +4140,11 @@ export interface components {
             state: components["schemas"]["State"];
             /** @description One sentence. */
             summary: string;
+            /**
+             * Format: int64
+             * @description Of a rule of the tenant: the version that was asked.
+             */
+            version?: number | null;
         };
         /** @description Something of the input, as it was. */
         Fact: {
@@ -4531,6 +4544,8 @@ export interface components {
              */
             imported: number;
             list: components["schemas"]["IndicatorListView"];
+            /** @description What the next piece says as `after`; absent after the last one. */
+            next?: string | null;
             /**
              * Format: int64
              * @description Lines of this request that are no indicator.
@@ -4724,6 +4739,7 @@ export interface components {
             sources_limit: number;
             /** Format: int64 */
             stored: number;
+            syslog?: components["schemas"]["SyslogCounts"] | null;
             watermark?: components["schemas"]["Timestamp"] | null;
         };
         /** @description What became of each line. `accepted` means durable. */
@@ -5106,6 +5122,8 @@ export interface components {
                 /** Format: int32 */
                 total: number;
                 updated_at: components["schemas"]["Timestamp"];
+                /** @description Why it ended before every item was tried. */
+                why?: string | null;
             }[];
             /** @description Send it as `cursor` for the next page; absent on the last one. */
             next_cursor?: string | null;
@@ -5534,6 +5552,9 @@ export interface components {
                 incident_id?: components["schemas"]["Id_inc"] | null;
                 not_before?: components["schemas"]["Timestamp"] | null;
                 not_checkable: string[];
+                /** @description What becomes of its actions that were done when one of them does not succeed. */
+                on_failure?: components["schemas"]["OnFailure"];
+                paused_at?: components["schemas"]["Timestamp"] | null;
                 rejected_reason?: string | null;
                 /** @description `usr_…`, or `system:investigation`, `system:expiry`. */
                 requester: string;
@@ -5930,10 +5951,11 @@ export interface components {
             next_cursor?: string | null;
         };
         Log: {
-            /** @description Events that came until then have been looked at. */
+            /** @description Events that came until then have been looked at. In a process without the log nothing is told of what came after. */
             checked_until: components["schemas"]["Timestamp"];
+            /** @description Where what is told begins: later than what was asked for, where there is more than one answer holds. */
             from: components["schemas"]["Timestamp"];
-            /** @description Stretches among them that were not checked. */
+            /** @description Stretches of the time asked for that were not checked, also those for which there is no room here. */
             gaps: number;
             rows: components["schemas"]["CoveredMinute"][];
             to: components["schemas"]["Timestamp"];
@@ -6116,6 +6138,8 @@ export interface components {
             /** @description Why a freeze that denies the plan is set aside. Everybody is told; the plan still needs its approvals. */
             freeze_override?: string | null;
             incident_id?: components["schemas"]["Id_inc"] | null;
+            /** @description What becomes of the actions that were done when one of them does not succeed: they stay, or are undone. */
+            on_failure?: components["schemas"]["OnFailure"];
             title?: string | null;
             why?: string | null;
         };
@@ -6199,7 +6223,7 @@ export interface components {
             text: string;
         };
         /** @enum {string} */
-        NoticeKind: "approval_request" | "unanswered" | "plan_announced" | "break_glass" | "freeze_overridden" | "autonomy_lowered" | "undo_failed" | "drifted" | "unverified" | "orphaned" | "automation_halted" | "automation_resumed" | "test";
+        NoticeKind: "approval_request" | "unanswered" | "plan_announced" | "break_glass" | "freeze_overridden" | "autonomy_lowered" | "undo_failed" | "drifted" | "unverified" | "orphaned" | "automation_halted" | "automation_resumed" | "clock_set" | "test";
         NotificationsBody: {
             email: boolean;
             webhook?: components["schemas"]["WebhookBody"] | null;
@@ -6399,6 +6423,11 @@ export interface components {
              */
             user: string | null;
         };
+        /**
+         * @description What becomes of what a plan did when one of its actions does not succeed.
+         * @enum {string}
+         */
+        OnFailure: "keep" | "undo";
         /** @description One orphan as it was listed, and why it is adopted or undone. */
         OrphanWish: {
             /** @description The action that its mark names. */
@@ -6651,6 +6680,9 @@ export interface components {
             incident_id?: components["schemas"]["Id_inc"] | null;
             not_before?: components["schemas"]["Timestamp"] | null;
             not_checkable: string[];
+            /** @description What becomes of its actions that were done when one of them does not succeed. */
+            on_failure?: components["schemas"]["OnFailure"];
+            paused_at?: components["schemas"]["Timestamp"] | null;
             rejected_reason?: string | null;
             /** @description `usr_…`, or `system:investigation`, `system:expiry`. */
             requester: string;
@@ -7142,6 +7174,11 @@ export interface components {
         RuleProof: {
             backtest?: components["schemas"]["Id_job"] | null;
             backtest_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int64
+             * @description On how many events it was tried: on none, it shows nothing.
+             */
+            backtest_events?: number | null;
             /** @description `tests_missing`, `tests_failed` or `backtest_missing`. */
             missing: string[];
             ready: boolean;
@@ -7520,6 +7557,29 @@ export interface components {
              */
             version: number;
         };
+        /** @description What the listener for syslog of this process counted since its start. */
+        SyslogCounts: {
+            /**
+             * Format: int64
+             * @description Datagrams lost here, because intake was full.
+             */
+            dropped: number;
+            /**
+             * Format: int64
+             * @description Messages received.
+             */
+            received: number;
+            /**
+             * Format: int64
+             * @description Messages that intake refused.
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Connections turned away at the limit, or closed for a bad frame or handshake.
+             */
+            turned_away: number;
+        };
         Target: {
             created_at: components["schemas"]["Timestamp"];
             criticality: components["schemas"]["Criticality"];
@@ -7819,7 +7879,7 @@ export interface components {
             action_id: components["schemas"]["Id_act"];
             applied_at?: components["schemas"]["Timestamp"] | null;
             capability: string;
-            /** @description The undo did what the prospect said. Absent in a preview, and while the effect of the undo settles. */
+            /** @description The undo did what the prospect said. Absent in a preview, while the effect of the undo settles, and before its turn. */
             done?: boolean | null;
             plan_id: components["schemas"]["Id_pln"];
             prospect: components["schemas"]["Prospect"];
@@ -7844,6 +7904,8 @@ export interface components {
         };
         UndoReport: {
             cannot: number;
+            /** @description It was not through when this was answered, and goes on by itself. */
+            goes_on: boolean;
             items: components["schemas"]["UndoItem"][];
             need_approval: number;
             preview: boolean;
@@ -7873,7 +7935,7 @@ export interface components {
             incidents: number;
             /**
              * Format: int64
-             * @description Keys and tokens that are not revoked.
+             * @description Keys and tokens that are in force.
              */
             keys: number;
             /** Format: int64 */
@@ -9246,7 +9308,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Those that name this rule, or any. */
+                /** @description Those that name this rule, by its id or name, or any. */
                 rule_id?: string;
                 /** @description Those that have not ended, or those that have. */
                 active?: boolean;
@@ -11156,6 +11218,8 @@ export interface operations {
                 mode?: string;
                 /** @description The number of the first line: greater than 1 goes on with the pieces sent before. */
                 from_line?: number;
+                /** @description Where `from_line` is greater than 1: the `next` of the answer to the piece before. */
+                after?: string;
                 /** @description Another piece will come: nothing changes before the last one. */
                 more?: boolean;
             };
@@ -17452,6 +17516,8 @@ export interface operations {
                 grace_hours?: number;
                 /** @description Undo what is in force on targets first; without it a tenant with live actions is not deleted. */
                 undo_first?: boolean;
+                /** @description Go on without what could not be undone: it stays on its targets, and the installation's ledger lists it. */
+                leave_behind?: boolean;
             };
             header: {
                 /** @description The slug of the tenant that this is about; the credential's own unless told. */
