@@ -16,7 +16,10 @@ mod text;
 mod transformation;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use self::{condition::Conditions, transformation::Transformation};
 use crate::{
@@ -34,6 +37,8 @@ pub struct Pipeline {
     pub vars: BTreeMap<String, Vec<String>>,
     pub file: String,
     items: Vec<Step>,
+    /// Rules that it leaves alone, by id.
+    spares: Arc<BTreeSet<String>>,
 }
 
 /// One transformation and when it is applied.
@@ -63,6 +68,15 @@ impl Pipeline {
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
+
+    /// From now on it does nothing to the rules of these ids, and they know none of its values.
+    pub fn spare(&mut self, ids: Arc<BTreeSet<String>>) {
+        self.spares = ids;
+    }
+
+    pub(crate) fn spares(&self, id: &str) -> bool {
+        self.spares.contains(id)
+    }
 }
 
 /// Pipelines in the order in which they run, with the values of all of them.
@@ -73,8 +87,8 @@ pub(crate) struct Pipelines<'p> {
 }
 
 impl<'p> Pipelines<'p> {
-    pub(crate) fn new(pipelines: &'p [Pipeline]) -> Self {
-        let mut ordered: Vec<&Pipeline> = pipelines.iter().collect();
+    pub(crate) fn new(pipelines: impl IntoIterator<Item = &'p Pipeline>) -> Self {
+        let mut ordered: Vec<&Pipeline> = pipelines.into_iter().collect();
         ordered.sort_by(|a, b| a.priority.cmp(&b.priority).then_with(|| a.name.cmp(&b.name)));
         let vars = ordered.iter().flat_map(|pipeline| pipeline.vars.clone()).collect();
         Self { ordered, vars }
@@ -84,6 +98,10 @@ impl<'p> Pipelines<'p> {
     ///
     /// `fields` are names that others use for this rule's events: they are mapped with it.
     pub(crate) fn apply(&self, rule: &mut Rule, fields: &mut BTreeMap<String, String>, report: &mut Report) -> bool {
+        if self.ordered.iter().any(|pipeline| pipeline.spares(&rule.id)) {
+            let others = self.ordered.iter().copied().filter(|pipeline| !pipeline.spares(&rule.id));
+            return Self::new(others).apply(rule, fields, report);
+        }
         if self.ordered.is_empty() {
             return true;
         }

@@ -145,7 +145,8 @@ impl Run {
             tally.know(incident, events.iter().flat_map(|alert| alert.event_ids.iter().copied()));
         }
         tally.report.incidents.more = more;
-        let exceptions = exceptions.with_options(&options);
+        // Of a correlation's rules some may be the tenant's and some everybody's.
+        let options = case.as_ref().map_or(options, |case| case.options().clone());
         let of = case.as_ref().map_or_else(|| Documents::from(vec![rule.clone()]), |case| case.documents().clone());
         let compile = move || {
             let draft = case.as_ref().map(|_| CorrelationSet::draft(&of));
@@ -213,7 +214,7 @@ impl Run {
             let (Some(event), Some((normalised, _))) = (events.get(index), seen.get(index)) else { continue };
             let line = normalised.flat.as_bytes();
             let of = self.set.rules().get(rule).map_or(&self.rule, |rule| &rule.rule);
-            if self.exceptions.hold(of, event.window_time(), &normalised.log_source, line) {
+            if self.exceptions.hold((of, self.set.options()), event.window_time(), &normalised.log_source, line) {
                 continue;
             }
             match &mut self.over {

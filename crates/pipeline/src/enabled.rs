@@ -31,6 +31,7 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 pub(crate) use exceptions::Exceptions;
 pub use exceptions::excepted_by;
 pub use neighbours::{NeededBy, Neighbours, OwnCorrelation, OwnRule};
+use own::Options;
 pub(crate) use own::Own;
 pub use own::values;
 
@@ -107,6 +108,7 @@ pub(crate) struct TenantRules {
     runs: Bitmap,
     shadow: Bitmap,
     pub(crate) own: Option<Own>,
+    options: Options,
     exceptions: Exceptions,
     pub(crate) correlations: correlation::States,
     pub(crate) throttles: BTreeMap<String, Limit>,
@@ -119,7 +121,7 @@ impl TenantRules {
     /// `default` is how a rule is that the tenant did not set.
     pub(crate) fn make(book: Arc<RuleBook>, default: State, wanted: &Wanted) -> Self {
         let state = |id: &str| wanted.states.get(id).copied().unwrap_or(default);
-        let options = own::options(book.set.options(), &wanted.lists, &wanted.pipelines);
+        let options = Options::new(book.set.options(), &wanted.lists, &wanted.pipelines);
         let fitted = fitted(&book, wanted, &state);
         let own = Own::compile(&wanted.own, (&book, fitted), &options);
         let below = |rule: &Rule| match &own {
@@ -137,13 +139,14 @@ impl TenantRules {
         differs.extend(own.iter().flat_map(Own::differs));
         let set = coverage::RuleSet::Tenant { base: book.base_hash(), default, differs };
         let hash = hash_of(&set);
-        let exceptions = Exceptions::new(&wanted.exceptions).with_options(&options);
+        let exceptions = Exceptions::new(&wanted.exceptions);
         let throttles = wanted.throttles.clone();
         let mut made = Self {
             book,
             runs,
             shadow,
             own,
+            options,
             exceptions,
             correlations: correlation::States::default(),
             throttles,
@@ -188,7 +191,9 @@ impl TenantRules {
 
     /// Whether an exception takes this match out. `at` is the event's time.
     pub(crate) fn excepted(&self, rule: &Rule, at: Timestamp, source: &LogSource, line: &[u8]) -> bool {
-        self.exceptions.hold(rule, at, source, line)
+        let is_own = self.own.as_ref().is_some_and(|own| own.is_own(&rule.id));
+        let options = if is_own { &self.options.own } else { &self.options.base };
+        self.exceptions.hold((rule, options), at, source, line)
     }
 }
 

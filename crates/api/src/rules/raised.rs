@@ -47,11 +47,15 @@ pub(crate) async fn raised_by(
     let neighbours = Neighbours::read(access, content).await?;
     let compile = move || {
         let read = neighbours.rule(&version.written.text).0?;
-        let documents = match read.correlation.as_ref().map(|correlation| &correlation.case) {
-            Some(case) => Documents { rules: case.as_ref()?.rules().to_vec(), ..Documents::default() },
-            None => Documents::from(vec![read.rule.clone()]),
+        let (documents, options) = match read.correlation.as_ref().map(|correlation| &correlation.case) {
+            Some(case) => {
+                let case = case.as_ref()?;
+                (Documents { rules: case.rules().to_vec(), ..Documents::default() }, case.options())
+            }
+            None => (Documents::from(vec![read.rule.clone()]), neighbours.options().as_ref()),
         };
-        Some(RaisedBy { rule: read.rule, set: RuleSet::compile(documents, neighbours.options()).0 })
+        let set = RuleSet::compile(documents, options).0;
+        Some(RaisedBy { rule: read.rule, set })
     };
     blocking(compile).await
 }

@@ -221,7 +221,7 @@ impl Subject {
             file: entry.file.clone(),
             origin: if entry.built_in { "built_in" } else { "directory" },
             own: None,
-            options: Arc::clone(neighbours.options()),
+            options: Arc::clone(neighbours.base_options()),
             correlation: None,
             case: entry.case().map(Arc::clone),
             usable: true,

@@ -48,7 +48,14 @@ pub(super) fn pipeline(text: &str, file: &str, report: &mut Report) -> Option<Pi
     let name = root.get("name").and_then(|entry| entry.value.text()).map(str::trim).filter(|name| !name.is_empty());
     let name = name.map_or_else(|| stem(file), str::to_owned);
     let items = root.get("transformations").map_or(Vec::new(), |entry| steps(entry, 0, report));
-    Some(Pipeline { name, priority: priority(root, report), vars: vars(root, report), file: file.to_owned(), items })
+    Some(Pipeline {
+        name,
+        priority: priority(root, report),
+        vars: vars(root, report),
+        file: file.to_owned(),
+        items,
+        spares: std::sync::Arc::default(),
+    })
 }
 
 fn top_key(entry: &Entry, report: &mut Report) {

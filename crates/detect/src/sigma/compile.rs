@@ -127,7 +127,7 @@ impl RuleSet {
 
     fn make(mut documents: Documents, options: &CompileOptions, before: Option<&Self>) -> (Self, Vec<Diagnostic>) {
         let (mut links, mut diagnostics) = documents.link();
-        let placeholders = prepare::placeholders(options);
+        let lists = prepare::Lists::new(options);
         let fitting = fitting(options, &documents.filters);
         let rules = prepare::rules(&mut documents, options, &mut links, &mut diagnostics);
         let before = before.filter(|before| before.can_be_followed(options, &fitting, rules.len()));
@@ -146,7 +146,7 @@ impl RuleSet {
         };
         for prepared in rules {
             let mut report = Report::new(&prepared.rule.file);
-            set.add(prepared, &placeholders, before, &mut report);
+            set.add(prepared, &lists, before, &mut report);
             diagnostics.extend(report.into_found());
         }
         set.places = set.by_slot();
@@ -269,9 +269,9 @@ impl RuleSet {
         names
     }
 
-    fn add(&mut self, prepared: Prepared, placeholders: &Placeholders, before: Option<&Self>, report: &mut Report) {
+    fn add(&mut self, prepared: Prepared, lists: &prepare::Lists<'_>, before: Option<&Self>, report: &mut Report) {
         let Prepared { rule, detection, log_source } = prepared;
-        let detection = resolved(detection, placeholders, report);
+        let detection = resolved(detection, (&rule.id, lists), report);
         let index = self.rules.len();
         self.by_id.insert(rule.id.clone(), index);
         let same = |old: &&CompiledRule| {
@@ -344,16 +344,21 @@ impl Block {
 }
 
 /// The detection with the lists of its placeholders.
-fn resolved(detection: Arc<Detection>, placeholders: &Placeholders, report: &mut Report) -> Arc<Detection> {
+fn resolved(
+    detection: Arc<Detection>,
+    (id, lists): (&str, &prepare::Lists<'_>),
+    report: &mut Report,
+) -> Arc<Detection> {
     let mut waits = false;
     let mut look = |item: &Item| waits |= item.values.iter().any(|c| matches!(c.test, Test::Unresolved));
     detection.selections.iter().for_each(|selection| selection.block.each_item(&mut look));
     if !waits {
         return detection;
     }
+    let placeholders = lists.of(id);
     let mut detection = Detection::clone(&detection);
     for selection in &mut detection.selections {
-        selection.block.each_item_mut(&mut |item| item.resolve(placeholders, report));
+        selection.block.each_item_mut(&mut |item| item.resolve(&placeholders, report));
     }
     Arc::new(detection)
 }

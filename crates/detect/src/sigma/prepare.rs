@@ -1,6 +1,7 @@
 //! Documents to the rules that are compiled: one for each id, with filters joined and pipelines applied.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Place, Report},
-    pipelines::Pipelines,
+    pipelines::{Pipeline, Pipelines},
 };
 
 /// A rule as it was read, with what filters and pipelines made of it.
@@ -41,9 +42,29 @@ impl Prepared {
     }
 }
 
+/// What rules that wait for lists are given.
+pub(crate) struct Lists<'o> {
+    options: &'o CompileOptions,
+    all: Placeholders,
+}
+
+impl<'o> Lists<'o> {
+    pub(crate) fn new(options: &'o CompileOptions) -> Self {
+        Self { options, all: placeholders(options, |_| true) }
+    }
+
+    /// Without the values of pipelines that leave the rule alone.
+    pub(crate) fn of(&self, id: &str) -> Cow<'_, Placeholders> {
+        if self.options.pipelines.iter().any(|pipeline| pipeline.spares(id)) {
+            return Cow::Owned(placeholders(self.options, |pipeline| !pipeline.spares(id)));
+        }
+        Cow::Borrowed(&self.all)
+    }
+}
+
 /// The lists of the options, and those of pipelines where the options have none.
-pub(crate) fn placeholders(options: &CompileOptions) -> Placeholders {
-    let mut all = Pipelines::new(&options.pipelines).vars;
+fn placeholders(options: &CompileOptions, counts: impl Fn(&Pipeline) -> bool) -> Placeholders {
+    let mut all = Pipelines::new(options.pipelines.iter().filter(|pipeline| counts(pipeline))).vars;
     all.extend(options.placeholders.clone());
     all
 }

@@ -6,12 +6,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use shieldops_detect::{CompileOptions, Documents, EventRef, Filter, FilterRules, Rule, RuleSet, Worker, parse};
+use shieldops_detect::{CompileOptions, Documents, EventRef, Filter, Rule, RuleSet, Worker, parse};
 use shieldops_model::{LogSource, Timestamp};
 use shieldops_store::exceptions::Exception;
 
 /// Rules with their exceptions that are kept compiled.
 const KEPT: usize = 4_096;
+
+/// In the key of a rule without exceptions.
+const ALONE: usize = usize::MAX;
 
 /// The rule, its version, and the first exception that had not ended.
 type Key = (String, String, usize);
@@ -19,8 +22,6 @@ type Key = (String, String, usize);
 pub(crate) struct Exceptions {
     /// With the time of their end, the first to end first.
     filters: Vec<(Timestamp, Filter)>,
-    /// As the rules were compiled.
-    options: CompileOptions,
     compiled: Mutex<HashMap<Key, Arc<RuleSet>>>,
 }
 
@@ -32,31 +33,30 @@ impl Exceptions {
         };
         let mut filters: Vec<_> = stored.iter().flat_map(read).collect();
         filters.sort_by_key(|(end, _)| *end);
-        Self { filters, options: CompileOptions::default(), compiled: Mutex::default() }
+        Self { filters, compiled: Mutex::default() }
     }
 
-    /// For rules that were compiled so.
-    pub(crate) fn with_options(mut self, options: &CompileOptions) -> Self {
-        self.options = options.clone();
-        self
-    }
-
-    /// Whether one holds for an event that the rule matches.
-    pub(crate) fn hold(&self, rule: &Rule, at: Timestamp, source: &LogSource, line: &[u8]) -> bool {
+    /// Whether one holds for an event that the rule matches, compiled with these options.
+    pub(crate) fn hold(
+        &self,
+        (rule, options): (&Rule, &CompileOptions),
+        at: Timestamp,
+        source: &LogSource,
+        line: &[u8],
+    ) -> bool {
         let first = self.filters.partition_point(|(end, _)| *end <= at);
         let left = self.filters.get(first..).unwrap_or_default();
-        let concern = |filter: &Filter| match &filter.rules {
-            FilterRules::All => true,
-            FilterRules::Listed(listed) => listed.iter().any(|named| named.names(rule)),
-        };
-        let concerned: Vec<&Filter> = left.iter().map(|(_, filter)| filter).filter(|filter| concern(filter)).collect();
+        let concerned: Vec<&Filter> =
+            left.iter().map(|(_, filter)| filter).filter(|filter| filter.applies(rule)).collect();
         if concerned.is_empty() {
             return false;
         }
-        let key = (rule.id.clone(), rule.version.clone(), first);
-        let set = self.compiled(key, || with(rule, &concerned, &self.options));
-        // A rule that does not compile with its exceptions has none: too many alerts are better than too few.
-        !set.is_empty() && !matches(&set, source, line)
+        let key = |first| (rule.id.clone(), rule.version.clone(), first);
+        let set = self.compiled(key(first), || with(rule, &concerned, options));
+        // A rule that does not compile with its exceptions has none: too many alerts are better than too few. Nor has one
+        // that does not match without them: it is not the rule that matched.
+        let alone = || self.compiled(key(ALONE), || with(rule, &[], options));
+        !set.is_empty() && !matches(&set, source, line) && matches(&alone(), source, line)
     }
 
     fn compiled(&self, key: Key, compile: impl FnOnce() -> RuleSet) -> Arc<RuleSet> {
@@ -76,9 +76,7 @@ pub fn excepted_by(
     source: &LogSource,
     line: &[u8],
 ) -> Option<Exception> {
-    let holds = |one: &&Exception| {
-        Exceptions::new(std::slice::from_ref(*one)).with_options(options).hold(rule, at, source, line)
-    };
+    let holds = |one: &&Exception| Exceptions::new(std::slice::from_ref(*one)).hold((rule, options), at, source, line);
     stored.iter().find(holds).cloned()
 }
 

@@ -19,7 +19,7 @@ use shieldops_store::{
 
 use super::{
     over::joined,
-    own::{Row, file, options},
+    own::{Options, Row, file},
 };
 use crate::{
     Content, Result,
@@ -68,7 +68,7 @@ struct Held {
 /// Everything that a rule of a tenant can refer to.
 pub struct Neighbours {
     book: Arc<RuleBook>,
-    options: Arc<CompileOptions>,
+    options: Options,
     states: BTreeMap<String, State>,
     default: State,
     rows: Vec<(String, State, String)>,
@@ -90,7 +90,7 @@ impl Neighbours {
         let (lists, pipelines) =
             (rule_parts::live(access, Kind::List).await?, rule_parts::live(access, Kind::Pipeline).await?);
         let (book, default) = (content.book(), content.default_state());
-        let options = Arc::new(options(book.set.options(), &lists, &pipelines));
+        let options = Options::new(book.set.options(), &lists, &pipelines);
         Ok(Self::new(book, (states, default), rows.collect(), options))
     }
 
@@ -98,7 +98,7 @@ impl Neighbours {
         book: Arc<RuleBook>,
         (states, default): (BTreeMap<String, State>, State),
         rows: Vec<(String, State, String)>,
-        options: Arc<CompileOptions>,
+        options: Options,
     ) -> Self {
         Self { book, options, states, default, rows, held: OnceLock::new(), needed: OnceLock::new() }
     }
@@ -106,18 +106,24 @@ impl Neighbours {
     /// A tenant without rules of its own: what a text is by itself.
     pub fn nobody() -> Self {
         let book = Content::load(&[], Vec::new(), State::Enabled).book();
-        Self::new(book, (BTreeMap::new(), State::Enabled), Vec::new(), Arc::default())
+        Self::new(book, (BTreeMap::new(), State::Enabled), Vec::new(), Options::default())
     }
 
     /// How the tenant's own rules are compiled.
     pub fn options(&self) -> &Arc<CompileOptions> {
-        &self.options
+        &self.options.own
+    }
+
+    /// How the rules that everybody has are compiled for the tenant: its pipelines leave them alone.
+    pub fn base_options(&self) -> &Arc<CompileOptions> {
+        &self.options.base
     }
 
     /// With other pipelines, to see what they would do. Blocking.
     #[must_use]
     pub fn with_options(&self, options: CompileOptions) -> Self {
-        Self::new(Arc::clone(&self.book), (self.states.clone(), self.default), self.rows.clone(), Arc::new(options))
+        let options = Options { base: Arc::clone(&self.options.base), own: Arc::new(options) };
+        Self::new(Arc::clone(&self.book), (self.states.clone(), self.default), self.rows.clone(), options)
     }
 
     /// What is wrong with the tenant's rules that run, by id. Blocking.
@@ -179,7 +185,7 @@ impl Neighbours {
             return self.correlation(text, row, said);
         }
         let Some(rule) = row.documents.rules.first().map(|rule| rule.as_ref().clone()) else { return (None, said) };
-        let (set, more) = RuleSet::compile(row.documents, &self.options);
+        let (set, more) = RuleSet::compile(row.documents, &self.options.own);
         said.extend(more);
         let rule = set.get(&rule.id).is_some().then_some(OwnRule { rule, correlation: None, usable: true });
         (rule, said)
@@ -203,7 +209,8 @@ impl Neighbours {
             return (Some(OwnRule { rule, correlation: Some(correlation), usable: false }), said);
         }
         let needs = closure(&all, &links, &id);
-        let (set, more) = RuleSet::compile(needs.clone(), &self.options);
+        let options = Arc::new(self.options.of(&needs, &self.book));
+        let (set, more) = RuleSet::compile(needs.clone(), &options);
         said.extend(more.into_iter().filter(|one| one.file == FILE && !said.contains(one)).collect::<Vec<_>>());
         let draft = CorrelationSet::draft(&needs);
         let (correlations, more) = draft.compile(&set);
@@ -217,7 +224,7 @@ impl Neighbours {
         };
         text.clone_into(&mut rule.text);
         let silent = compiled.is_some_and(|one| one.silent);
-        let case = compiled.map(|_| Arc::new(Case::of(id, needs, Arc::clone(&self.options))));
+        let case = compiled.map(|_| Arc::new(Case::of(id, needs, options)));
         let correlation = OwnCorrelation { correlation: Arc::new(correlation), members, silent, case };
         let usable = compiled.is_some() && !failed(&said);
         (Some(OwnRule { rule, correlation: Some(correlation), usable }), said)

@@ -4,25 +4,43 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use shieldops_detect::{CompileOptions, CorrelationSet, Documents, RuleSet, Target};
+use shieldops_detect::{CorrelationSet, Documents, RuleSet, Target};
 
+use super::own::Options;
 use crate::content::RuleBook;
 
 pub(crate) struct Over {
     pub(crate) rules: RuleSet,
     pub(crate) correlations: Arc<CorrelationSet>,
+    /// Those of the tenant among them, by id.
+    pub(super) own: BTreeSet<String>,
 }
 
 impl Over {
-    pub(super) fn new(book: &RuleBook, own: Documents, options: &CompileOptions) -> Self {
+    /// Nothing where none of the tenant's can be used. One that cannot stands in for none of everybody's.
+    pub(super) fn new(book: &RuleBook, mut own: Documents, options: &Options) -> Option<Self> {
+        while !own.correlations.is_empty() {
+            let over = Self::compile(book, own.clone(), options);
+            let before = own.correlations.len();
+            own.correlations.retain(|one| over.correlations.find(&one.header.id).is_some());
+            if own.correlations.len() == before {
+                return Some(over);
+            }
+        }
+        None
+    }
+
+    fn compile(book: &RuleBook, own: Documents, options: &Options) -> Self {
+        let ids = own.correlations.iter().map(|one| one.header.id.clone()).collect();
         let documents = needed(joined(book, own, &|_| true));
         let draft = CorrelationSet::draft(&documents);
-        let (rules, _) = RuleSet::compile(documents, options);
+        let fit = options.of(&documents, book);
+        let (rules, _) = RuleSet::compile(documents, &fit);
         let (correlations, said) = draft.compile(&rules);
         for said in said.iter().filter(|said| said.severity == shieldops_detect::DiagnosticSeverity::Error) {
             tracing::error!(said = %said, "a correlation of a tenant cannot be used");
         }
-        Self { rules, correlations: Arc::new(correlations) }
+        Self { rules, correlations: Arc::new(correlations), own: ids }
     }
 }
 

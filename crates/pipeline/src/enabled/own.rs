@@ -1,33 +1,55 @@
 //! A tenant's own rules that run, compiled beside the set that everybody has.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use sha2::{Digest as _, Sha256};
-use shieldops_detect::{CompileOptions, Correlation, DiagnosticSeverity, Documents, Pipeline, Rule, RuleSet, parse};
+use shieldops_detect::{
+    CompileOptions, Correlation, Diagnostic, DiagnosticSeverity, Documents, Pipeline, Rule, RuleSet, parse,
+};
 use shieldops_store::{coverage::Differs, rule_states::State};
 use shieldops_triage::RuleFacts;
 
 use super::over::Over;
 use crate::content::{RuleBook, correlation_facts, facts_of};
 
-/// How a tenant's own rules are compiled: as everybody's, with the tenant's pipelines and lists laid over. What is no
-/// pipeline any more is left out.
-pub(crate) fn options(
-    base: &CompileOptions,
-    lists: &[(String, String)],
-    pipelines: &[(String, String)],
-) -> CompileOptions {
-    let mut options = base.clone();
-    for (name, text) in pipelines {
-        options.pipelines.extend(Pipeline::parse(text, &format!("pipeline {name}")).0);
+/// How the rules of one tenant are compiled. Its lists are for all of them, its pipelines for its own alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    /// Those that everybody has.
+    pub(crate) base: Arc<CompileOptions>,
+    /// The tenant's own: as everybody's, and behind those the tenant's pipelines.
+    pub(crate) own: Arc<CompileOptions>,
+}
+
+impl Options {
+    /// What is no pipeline any more is left out.
+    pub(crate) fn new(book: &CompileOptions, lists: &[(String, String)], pipelines: &[(String, String)]) -> Self {
+        let mut base = book.clone();
+        for (name, text) in lists {
+            base.placeholders.insert(name.clone(), values(text).map(str::to_owned).collect());
+        }
+        let mut own = base.clone();
+        for (name, text) in pipelines {
+            own.pipelines.extend(Pipeline::parse(text, &format!("pipeline {name}")).0);
+        }
+        Self { base: Arc::new(base), own: Arc::new(own) }
     }
-    for (name, text) in lists {
-        options.placeholders.insert(name.clone(), values(text).map(str::to_owned).collect());
+
+    /// For documents among which rules of the book stand as they are: the tenant's pipelines leave those alone.
+    pub(crate) fn of(&self, documents: &Documents, book: &RuleBook) -> CompileOptions {
+        let mut options = CompileOptions::clone(&self.own);
+        let of_book =
+            |rule: &&Arc<Rule>| book.entries.get(&rule.id).is_some_and(|entry| Arc::ptr_eq(&entry.rule, rule));
+        let spared: BTreeSet<String> = documents.rules.iter().filter(of_book).map(|rule| rule.id.clone()).collect();
+        let spared = Arc::new(spared);
+        for pipeline in options.pipelines.iter_mut().skip(self.base.pipelines.len()) {
+            pipeline.spare(Arc::clone(&spared));
+        }
+        options
     }
-    options
 }
 
 /// The values of a list: one a line.
@@ -122,11 +144,14 @@ fn main(all: &[Correlation]) -> Vec<usize> {
     all.iter().enumerate().filter(|(_, one)| !used(one)).map(|(index, _)| index).collect()
 }
 
+#[derive(Default)]
 pub(crate) struct Own {
     pub(crate) set: RuleSet,
     /// Correlations of the tenant, with those that everybody has.
     pub(crate) over: Option<Over>,
     states: HashMap<String, State>,
+    /// Rules that everybody has, compiled again.
+    fitted: BTreeSet<String>,
     /// Rules that a correlation has brought along.
     below: HashMap<String, String>,
     facts: HashMap<String, Arc<RuleFacts>>,
@@ -139,19 +164,13 @@ impl Own {
     pub(crate) fn compile(
         running: &[(String, State, String)],
         (book, fitted): (&RuleBook, Vec<(Arc<Rule>, State)>),
-        options: &CompileOptions,
+        options: &Options,
     ) -> Option<Self> {
-        let mut own = Self {
-            set: RuleSet::default(),
-            over: None,
-            states: HashMap::new(),
-            below: HashMap::new(),
-            facts: HashMap::new(),
-            versions: BTreeMap::new(),
-        };
+        let mut own = Self::default();
         let mut documents = Documents::default();
         for (rule, state) in fitted {
             own.states.insert(rule.id.clone(), state);
+            own.fitted.insert(rule.id.clone());
             documents.rules.push(rule);
         }
         for (id, state, text) in running {
@@ -162,19 +181,35 @@ impl Own {
             documents.extend([own.take(id, *state, row)]);
         }
         let correlations = std::mem::take(&mut documents.correlations);
-        let rules = documents.rules.clone();
-        (own.set, _) = RuleSet::compile(documents, options);
+        let mut rules = documents.rules.clone();
+        let fit = options.of(&documents, book);
+        let (set, said) = RuleSet::compile(documents, &fit);
+        own.set = set;
         own.note_rules();
-        if !correlations.is_empty() {
-            let over = Over::new(book, Documents { rules, correlations, ..Documents::default() }, options);
-            own.note_correlations(&over);
-            own.over = Some(over);
-        }
+        rules.retain(|rule| own.set.get(&rule.id).is_some());
+        own.over = Over::new(book, Documents { rules, correlations, ..Documents::default() }, options);
+        own.note_correlations();
+        own.drop_unused(&said);
         (!own.set.is_empty() || own.over.is_some()).then_some(own)
+    }
+
+    /// What was not compiled stands in for nothing: the rule below it runs.
+    fn drop_unused(&mut self, said: &[Diagnostic]) {
+        let unused = |id: &&String| !self.versions.contains_key(*id);
+        let unused: Vec<String> = self.states.keys().filter(unused).cloned().collect();
+        for id in unused {
+            tracing::error!(rule.id = %id, "a rule of a tenant does not compile, and does not run");
+            self.states.remove(&id);
+            self.below.remove(&id);
+        }
+        for said in said.iter().filter(|said| said.severity == DiagnosticSeverity::Error) {
+            tracing::error!(said = %said, "why a rule of a tenant does not compile");
+        }
     }
 
     fn take(&mut self, id: &str, state: State, row: Row) -> Documents {
         for one in row.ids() {
+            self.fitted.remove(one);
             self.states.insert(one.to_owned(), state);
         }
         if row.main.is_some() {
@@ -190,8 +225,9 @@ impl Own {
         }
     }
 
-    fn note_correlations(&mut self, over: &Over) {
-        for one in over.correlations.correlations().iter().filter(|one| self.states.contains_key(&one.header.id)) {
+    fn note_correlations(&mut self) {
+        let Some(over) = &self.over else { return };
+        for one in over.correlations.correlations().iter().filter(|one| over.own.contains(&one.header.id)) {
             self.facts.insert(one.header.id.clone(), Arc::new(correlation_facts(one)));
             self.versions.insert(one.header.id.clone(), one.header.version.clone());
         }
@@ -199,6 +235,11 @@ impl Own {
 
     pub(crate) fn is_shadow(&self, rule_id: &str) -> bool {
         self.states.get(rule_id) == Some(&State::Shadow)
+    }
+
+    /// Whether the rule that runs here is the tenant's, and not one that everybody has.
+    pub(super) fn is_own(&self, rule_id: &str) -> bool {
+        self.states.contains_key(rule_id) && !self.fitted.contains(rule_id)
     }
 
     /// How the tenant has set one of its own.

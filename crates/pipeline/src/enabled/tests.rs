@@ -190,3 +190,111 @@ fn windows_audit_of_processes_is_what_the_setting_says() {
     book(0).fit(&mut kept);
     assert_eq!((seen.categories.is_empty(), kept), (true, mapped));
 }
+
+/// Renames the field of all rules here.
+const RENAMES: &str =
+    "name: ours\ntransformations:\n  - type: field_name_mapping\n    mapping:\n      message: theirs\n";
+/// Refuses each of them, and none for another product.
+const REFUSES: &str = "name: ours\ntransformations:\n  - type: rule_failure\n    message: not here\n    rule_conditions:\n      - type: logsource\n        product: linux\n";
+
+fn pipeline(text: &str) -> Vec<(String, String)> {
+    vec![("ours".to_owned(), text.to_owned())]
+}
+
+/// Ids of the rules of a set that find the line.
+fn found(set: &RuleSet, line: &str) -> Vec<String> {
+    let source = linux();
+    let mut found = Vec::new();
+    let events = [EventRef { line: 0..line.len(), source: &source }];
+    set.scan(&mut Worker::new(), &events, line.as_bytes(), &mut |_, rule| found.push(rule.id.clone()));
+    found.sort();
+    found
+}
+
+#[test]
+fn a_tenants_pipeline_hides_no_match_of_everybodys_rules_behind_an_exception() {
+    let own = vec![(id(7), State::Enabled, text(7, "x"))];
+    let exceptions = vec![exception("any", "backup", time(60))];
+    let wanted = Wanted { own, exceptions, pipelines: pipeline(RENAMES), ..Wanted::default() };
+    let made = TenantRules::make(book(1), State::Enabled, &wanted);
+    let base = made.book.set.get(&id(0)).unwrap();
+    let held = |rule: &Rule, line: &str| made.excepted(rule, time(0), &linux(), line.as_bytes());
+    assert!(!held(base, r#"{"message":"x attack"}"#));
+    assert!(held(base, r#"{"message":"x backup"}"#));
+    let own = made.own.as_ref().unwrap().set.get(&id(7)).unwrap();
+    assert!(!held(own, r#"{"theirs":"x attack"}"#), "the exception's fields are fitted with the rule's");
+    assert!(held(own, r#"{"theirs":"x backup"}"#));
+}
+
+#[test]
+fn an_exception_for_another_log_source_is_not_asked() {
+    let mut elsewhere = exception("any", "x", time(60));
+    elsewhere.filter = elsewhere.filter.replace("linux", "windows");
+    let wanted = Wanted { exceptions: vec![elsewhere], ..Wanted::default() };
+    let made = TenantRules::make(book(1), State::Enabled, &wanted);
+    assert!(!made.excepted(made.book.set.get(&id(0)).unwrap(), time(0), &linux(), br#"{"message":"x"}"#));
+}
+
+#[test]
+fn a_rule_of_everybody_that_names_a_list_of_the_tenant_is_left_alone_by_its_pipelines() {
+    let dir = tempfile::tempdir().unwrap();
+    let waits = text(0, "x").replace("message|contains: x", "message|expand: '%Admins%'");
+    std::fs::write(dir.path().join("0.yml"), &waits).unwrap();
+    let book = Content::load(&[], vec![dir.path().to_owned()], State::Enabled).book();
+    let lists = vec![("Admins".to_owned(), "root\n".to_owned())];
+    let own = vec![(id(7), State::Enabled, waits.replace(&id(0), &id(7)))];
+    let wanted = Wanted { own, lists, pipelines: pipeline(RENAMES), ..Wanted::default() };
+    let made = TenantRules::make(book, State::Enabled, &wanted);
+    let set = &made.own.as_ref().unwrap().set;
+    assert_eq!(found(set, r#"{"message":"root"}"#), [id(0)]);
+    assert_eq!(found(set, r#"{"theirs":"root"}"#), [id(7)]);
+}
+
+#[test]
+fn a_correlation_of_the_tenant_groups_everybodys_rules_by_the_fields_that_they_have() {
+    let grouped =
+        |number: usize, of: &str| correlation(number, of, "").replace("  type", "  group-by: [message]\n  type");
+    let own = vec![
+        (id(7), State::Enabled, text(7, "x")),
+        (id(8), State::Enabled, grouped(8, &id(0))),
+        (id(9), State::Enabled, grouped(9, &id(7))),
+    ];
+    let wanted = Wanted { own, pipelines: pipeline(RENAMES), ..Wanted::default() };
+    let made = TenantRules::make(book(1), State::Enabled, &wanted);
+    let links = made.correlated().links();
+    let mut fields: Vec<(String, Vec<String>)> = links
+        .correlations
+        .iter()
+        .flat_map(|linked| &linked.members)
+        .map(|member| match &member.target {
+            shieldops_detect::Target::Rule(id) => (id.clone(), member.group_by.clone()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    fields.sort();
+    assert_eq!(fields, [(id(0), vec!["message".to_owned()]), (id(7), vec!["theirs".to_owned()])]);
+}
+
+#[test]
+fn a_rule_of_the_tenant_that_its_pipeline_refuses_leaves_the_one_below_it_running() {
+    let elsewhere = text(7, "z").replace("linux", "windows");
+    let own = vec![(id(0), State::Enabled, text(0, "y")), (id(7), State::Enabled, elsewhere)];
+    let wanted = Wanted { own, pipelines: pipeline(REFUSES), ..Wanted::default() };
+    let made = TenantRules::make(book(1), State::Enabled, &wanted);
+    assert!(made.runs(0) && made.own.as_ref().is_some_and(|own| own.set.len() == 1));
+    let coverage::RuleSet::Tenant { differs, .. } = &made.set else { panic!("{:?}", made.set) };
+    assert_eq!(differs.keys().collect::<Vec<_>>(), [&id(7)]);
+}
+
+#[test]
+fn a_correlation_that_cannot_be_used_leaves_the_one_below_it_running() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("0.yml"), format!("{}---\n{}", text(0, "x"), correlation(8, &id(0), ""))).unwrap();
+    let book = Content::load(&[], vec![dir.path().to_owned()], State::Enabled).book();
+    let own =
+        vec![(id(8), State::Shadow, correlation(8, "gone", "")), (id(9), State::Enabled, correlation(9, &id(0), ""))];
+    let made = TenantRules::make(book, State::Enabled, &Wanted { own, ..Wanted::default() });
+    let set = made.correlation_set();
+    assert!(set.find(&id(8)).is_some() && set.find(&id(9)).is_some());
+    assert!(!made.correlations.is_shadow(&id(8)), "as everybody's is set");
+}
