@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Frame, Offset};
 use shieldops_model::{DeadLetterId, Event, TenantId, Timestamp, id};
-use shieldops_store::{Job, Tx, dead_letters};
+use shieldops_store::{Job, Tx, dead_letters, fenced};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     care::{Care, Next},
     correlation::raise,
     covered,
-    enabled::Enabled,
+    enabled::{Enabled, TenantRules},
     growing::Growing,
     incidents::{self, Found},
     indicators,
@@ -45,6 +45,21 @@ struct Hands {
     fitted: Option<usize>,
 }
 
+/// A step that failed.
+#[derive(Debug)]
+enum Failed {
+    /// Before any event was read: what the tenant has set or what correlations remember cannot be had.
+    Before(PipelineError),
+    /// With a batch, whose fault it may be.
+    Batch(PipelineError),
+}
+
+impl From<PipelineError> for Failed {
+    fn from(error: PipelineError) -> Self {
+        Self::Batch(error)
+    }
+}
+
 /// Events read at once, and the place behind them.
 struct Batch {
     events: Vec<Event>,
@@ -68,10 +83,10 @@ pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, sto
     let mut care = Care::default();
     let tasks = TaskTracker::new();
     while !stop.is_cancelled() {
-        // A task of its own: a panic in it is an error here, and not the end of the partition.
+        // A task of its own: a panic in it is an error here, and not the end of the partition. It is fenced as this one is.
         let (with, log, until, take) = (pipeline.clone(), Arc::clone(&bus), stop.clone(), care.take());
-        let stepped = tasks.spawn(async move { step(&with, &log, tenant, hands, take, &until).await }).await;
-        match stepped.map_err(stopped).and_then(|result| result) {
+        let stepping = async move { step(&with, &log, tenant, hands, take, &until).await };
+        match tasks.spawn(fenced(stepping)).await.map_err(|ended| Failed::Batch(stopped(ended))).flatten() {
             Ok(used) => {
                 hands = used;
                 match hands.fitted.take() {
@@ -79,7 +94,12 @@ pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, sto
                     None => care.succeeded(),
                 }
             }
-            Err(error) => {
+            Err(Failed::Before(error)) => {
+                tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "detection cannot begin and will be tried again: no event is given up for it");
+                hands = Hands::default();
+                tokio::select! { () = tokio::time::sleep(RETRY) => {}, () = stop.cancelled() => {} }
+            }
+            Err(Failed::Batch(error)) => {
                 tracing::error!(tenant.id = %tenant, error = &error as &dyn std::error::Error, "a batch failed and will be tried again");
                 hands = Hands::default();
                 if let Err(error) = after_failure(&pipeline, &bus, tenant, &mut care, &error).await {
@@ -154,22 +174,15 @@ async fn step(
     mut hands: Hands,
     take: usize,
     stop: &CancellationToken,
-) -> Result<Hands> {
-    let place =
-        if hands.placed { place::of(pipeline, tenant).await? } else { place::check(pipeline, bus, tenant).await? };
-    hands.placed = true;
-    bus.set_processed(tenant, place.at);
-    let rules = hands.enabled.of(pipeline, tenant, &pipeline.content.book()).await?;
-    hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
+) -> std::result::Result<Hands, Failed> {
+    let place = begin(pipeline, bus, tenant, &mut hands).await.map_err(Failed::Before)?;
     if !arrived(pipeline, bus, tenant, place.at, stop).await {
-        tick(pipeline, bus, tenant, &mut hands).await?;
+        tick(pipeline, bus, tenant, &mut hands).await.map_err(Failed::Before)?;
         return Ok(hands);
     }
-    let book = pipeline.content.book();
-    let rules = hands.enabled.of(pipeline, tenant, &book).await?;
+    let rules = ready(pipeline, tenant, &mut hands).await.map_err(Failed::Before)?;
     let first = !std::mem::replace(&mut hands.waited, true);
-    let indicators = indicators::for_batch(pipeline, tenant, first).await?;
-    hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
+    let indicators = indicators::for_batch(pipeline, tenant, first).await.map_err(Failed::Before)?;
     let log = Arc::clone(bus);
     let (bytes, window) = (pipeline.settings.batch_bytes, pipeline.settings.dedupe_window);
     let workers = hands.workers;
@@ -190,14 +203,29 @@ async fn step(
     Ok(hands)
 }
 
+/// Where the worker goes on.
+async fn begin(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut Hands) -> Result<Place> {
+    let place =
+        if hands.placed { place::of(pipeline, tenant).await? } else { place::check(pipeline, bus, tenant).await? };
+    hands.placed = true;
+    bus.set_processed(tenant, place.at);
+    ready(pipeline, tenant, hands).await?;
+    Ok(place)
+}
+
+/// The tenant's rules as they are now, and what its correlations remember.
+async fn ready(pipeline: &Pipeline, tenant: TenantId, hands: &mut Hands) -> Result<Arc<TenantRules>> {
+    let rules = hands.enabled.of(pipeline, tenant, &pipeline.content.book()).await?;
+    hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
+    Ok(rules)
+}
+
 /// Nothing came: what waits for event time may have its time all the same.
 async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut Hands) -> Result<()> {
     if !hands.workers.correlation.is_due(pipeline, tenant).await? {
         return Ok(());
     }
-    let book = pipeline.content.book();
-    let rules = hands.enabled.of(pipeline, tenant, &book).await?;
-    hands.workers.correlation.ready(pipeline, tenant, rules.correlation_set()).await?;
+    let rules = ready(pipeline, tenant, hands).await?;
     hands.workers.correlation.begin(&rules.correlations);
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;

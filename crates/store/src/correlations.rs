@@ -48,7 +48,8 @@ async fn insert(tx: &mut Tx, part: &Part) -> Result<()> {
     Ok(())
 }
 
-/// Everything that is remembered, buckets and logs by step.
+/// Everything that is remembered, buckets and logs by step. Of a part that is damaged there is nothing: the others are of
+/// use without it, and whoever reads it says so.
 pub async fn all(access: &mut impl Access) -> Result<Vec<Part>> {
     let tenant = access.t();
     let rows = sqlx::query(
@@ -67,7 +68,13 @@ fn read(access: &impl Access, row: &AnyRow) -> Result<Part> {
         LOG => None,
         number => Some(u8::try_from(number).map_err(|_wide| StoreError::damaged(format!("{TABLE}: bucket {number}")))?),
     };
-    let bytes = open_bytes(access, TABLE, &key(number, step), &body)?;
+    let bytes = match open_bytes(access, TABLE, &key(number, step), &body) {
+        Err(StoreError::Damaged { detail }) => {
+            tracing::error!(tenant.id = %access.tenant(), detail, "a part of what correlations remember does not open");
+            Vec::new()
+        }
+        opened => opened?,
+    };
     Ok(Part { bucket, step: u64::try_from(step).unwrap_or(0), bytes })
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use shieldops_bus::{Keys, Parts};
 use shieldops_model::{Clock, FixedClock};
 use shieldops_seal::{Purpose, SealKey};
-use shieldops_store::{Options, Store, alerts, bookkeeping, rule_states::State};
+use shieldops_store::{Options, Store, alerts, bookkeeping, ledger, rule_states::State};
 
 use super::*;
 use crate::{Content, Settings, content::BuiltIn};
@@ -122,4 +122,40 @@ async fn who_writes_for_another_tenant_gets_between_the_pieces_of_a_flood() {
     tasks.wait().await;
     seen.dedup();
     assert!(seen.len() > 2, "they wait for a part of the flood, and not for all of it: {seen:?}");
+}
+
+#[tokio::test]
+async fn what_a_worker_commits_is_fenced_by_the_lease_of_its_partition() {
+    let world = crate::testing::World::new().await;
+    world.sign_in(0..1).await;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let (pipeline, bus, tenant, ended) = (world.pipeline.clone(), Arc::clone(&world.bus), world.tenant, stop.clone());
+    tasks.spawn(async move {
+        let store = pipeline.store.clone();
+        store.while_leased("detect/test", &ended, |ends| run(pipeline.clone(), Arc::clone(&bus), tenant, ends)).await;
+    });
+    while world.alerts().await == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    let scope = world.pipeline.store.job(tenant, Job::Pipeline).unwrap();
+    let (mut export, mut committed) = (ledger::export(&scope).await.unwrap(), 0);
+    while let Some(lines) = export.next().await.unwrap() {
+        for line in lines.iter().filter(|line| line.contains("\"alerts\":[{")) {
+            let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(entry["payload"]["epoch"], 1, "the entry of a holder names its epoch: {line}");
+            committed += 1;
+        }
+    }
+    assert!(committed > 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_before_an_event_is_read_is_no_events_fault() {
+    let world = crate::testing::World::new().await;
+    let (nobody, stop) = (TenantId::from_bits(7), CancellationToken::new());
+    let stepped = step(&world.pipeline, &world.bus, nobody, Hands::default(), 1, &stop).await;
+    assert!(matches!(stepped, Err(Failed::Before(_))));
 }

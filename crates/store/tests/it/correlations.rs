@@ -39,3 +39,14 @@ async fn a_bucket_takes_the_place_of_its_older_self_and_logs_go_when_nothing_nee
     let theirs = correlations::all(&mut other.read().await.unwrap()).await.unwrap();
     assert_eq!(theirs, [log(1), bucket(0, 1)], "another tenant has its own");
 }
+
+#[tokio::test]
+async fn a_part_that_does_not_open_is_empty_and_costs_no_other() {
+    let Some(world) = world().await else { return };
+    let own = world.scope();
+    save(&world, &own, &bucket(0, 1), 0).await;
+    save(&world, &own, &bucket(1, 2), 0).await;
+    assert_eq!(world.sql("UPDATE correlation_states SET body=X'00' WHERE bucket=0").await, 1);
+    let parts = correlations::all(&mut own.read().await.unwrap()).await.unwrap();
+    assert_eq!(parts, [log(1), log(2), Part { bytes: Vec::new(), ..bucket(0, 1) }, bucket(1, 2)]);
+}
