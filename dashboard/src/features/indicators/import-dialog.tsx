@@ -40,7 +40,13 @@ export default function ImportDialog({ list, onClose }: Props) {
     const given = what as File
     let after: string | null | undefined
     for await (const piece of pieces(given)) {
-      const query = { format, mode, from_line: piece.fromLine, after: after ?? undefined, more: piece.more || undefined }
+      const query = {
+        format,
+        mode,
+        from_line: piece.fromLine,
+        after: after ?? undefined,
+        more: piece.more || undefined,
+      }
       const answer = await upload<ImportAnswer & { next?: string | null }>(
         `/indicators/lists/${list.id}/import`,
         query,
