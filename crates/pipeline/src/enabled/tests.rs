@@ -268,7 +268,7 @@ fn a_correlation_of_the_tenant_groups_everybodys_rules_by_the_fields_that_they_h
         .flat_map(|linked| &linked.members)
         .map(|member| match &member.target {
             shieldops_detect::Target::Rule(id) => (id.clone(), member.group_by.clone()),
-            other => panic!("{other:?}"),
+            other @ shieldops_detect::Target::Correlation(_) => panic!("{other:?}"),
         })
         .collect();
     fields.sort();
