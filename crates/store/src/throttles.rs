@@ -197,6 +197,20 @@ pub async fn take(tx: &mut Tx, rule_id: &str, subject: &[u8; 32], slot: Slot) ->
     Ok(())
 }
 
+/// Matches of others that were counted on an alert.
+pub async fn withheld_on(access: &mut impl Access, rule_id: &str, alert: AlertId) -> Result<u64> {
+    let tenant = access.t();
+    let counts: Vec<i64> = sqlx::query_scalar(
+        "SELECT withheld FROM throttle_slots WHERE tenant_id=$1 AND rule_id=$2 AND alert_id=$3 LIMIT 100",
+    )
+    .bind(tenant)
+    .bind(rule_id)
+    .bind(bytes(alert))
+    .fetch_all(access.conn())
+    .await?;
+    Ok(counts.into_iter().filter_map(|count| u64::try_from(count).ok()).sum())
+}
+
 /// Notes matches that were counted on an alert instead of raising another.
 pub async fn withheld(tx: &mut Tx, rule_id: &str, subject: &[u8; 32], slot: Slot, matches: u64) -> Result<()> {
     sqlx::query(

@@ -24,6 +24,8 @@ pub struct Raised {
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     pub count: u64,
+    /// Matches of others that a throttle has counted on its alert.
+    pub withheld: u64,
     /// Events that show it.
     pub events: Vec<EventId>,
     pub demo: bool,
@@ -75,7 +77,10 @@ pub fn raise(
     let mut alert = before.clone();
     alert.superseded = raised.superseded;
     if !raised.superseded {
-        (alert.first_seen, alert.last_seen, alert.count) = (raised.first_seen, raised.last_seen, raised.count);
+        (alert.first_seen, alert.count) = (raised.first_seen, raised.count.saturating_add(raised.withheld));
+        // What was withheld may have come behind the match itself.
+        let seen = if raised.withheld > 0 { before.last_seen } else { raised.last_seen };
+        alert.last_seen = raised.last_seen.max(seen);
         let own: Vec<Entity> = entities.iter().filter(|entity| is_of(entity, &raised.group)).cloned().collect();
         alert.entities = union(&before.entities, entities, &own, ALERT_PER_KIND);
         alert.event_ids = evidence(&before.event_ids, &raised.events);
@@ -166,6 +171,7 @@ mod tests {
             first_seen: at(0),
             last_seen: at(9),
             count,
+            withheld: 0,
             events: events.into_iter().map(EventId::from_bits).collect(),
             demo: false,
             superseded: false,
@@ -188,6 +194,16 @@ mod tests {
         assert_eq!((more.is_new, more.alert.id, more.alert.count), (false, first.alert.id, 6));
         assert_eq!(more.alert.event_ids, [1, 3, 9].map(EventId::from_bits));
         assert_eq!(more.added, [EventId::from_bits(9)]);
+    }
+
+    #[test]
+    fn what_a_throttle_counted_on_its_alert_stays_as_it_grows() {
+        let mut first = change(None, &raised(5, [1])).unwrap().alert;
+        (first.count, first.last_seen) = (8, Timestamp::from_secs(START + 30));
+        let withheld = |count| Raised { withheld: 3, ..raised(count, [1]) };
+        assert_eq!(change(Some(&first), &withheld(5)), None);
+        let grown = change(Some(&first), &withheld(6)).unwrap().alert;
+        assert_eq!((grown.count, grown.last_seen), (9, first.last_seen));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use shieldops_model::{AlertId, Entity, Event, EventId, TenantId, Timestamp, id};
 use shieldops_store::{
     Tx, alerts, cited,
     shadow::{self, Counts, Match},
+    throttles,
 };
 use shieldops_triage::{self as triage, Raised};
 
@@ -51,6 +52,7 @@ pub(crate) async fn prepare(
             first_seen: one.first_seen,
             last_seen: one.last_seen,
             count: one.count,
+            withheld: 0,
             events: one.events,
             demo: one.apart,
             superseded: one.superseded.is_some(),
@@ -120,6 +122,11 @@ pub(crate) async fn fold(
     let mut throttle = Throttle::new(batch.throttles, batch.raised.iter().map(|(one, _)| one.first_seen));
     for (one, is_new) in batch.raised {
         let known = alerts::find_by_key(tx, &one.key(tenant)).await?;
+        let withheld = match &known {
+            Some(alert) => throttles::withheld_on(tx, &alert.rule_id, alert.id).await?,
+            None => 0,
+        };
+        let one = &Raised { withheld, ..one.clone() };
         let named = known.as_ref().map(|alert| alert.event_ids.as_slice()).unwrap_or_default();
         let wanted: Vec<EventId> = one.events.iter().copied().filter(|id| !named.contains(id)).collect();
         let events = evidence.of(tenant, &wanted).await?;
