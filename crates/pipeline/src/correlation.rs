@@ -23,6 +23,9 @@ use crate::{
     watermark::{LATENESS, SILENT_AFTER},
 };
 
+/// Groups that waited for event time and become alerts in one transaction, about.
+const AT_ONCE: usize = 250;
+
 /// How a tenant has set its correlations.
 #[derive(Debug, Default)]
 pub(crate) struct States {
@@ -51,6 +54,8 @@ pub(crate) struct Correlation {
     reader: FieldReader,
     /// The event that the reader has, by its place in the batch; whether it could read it.
     read: Option<(usize, bool)>,
+    /// More came due than one transaction is to write.
+    behind: bool,
 }
 
 impl Correlation {
@@ -120,7 +125,8 @@ impl Correlation {
     /// Event time moves on to where the sources are; gives what is to be told and stores what is to be remembered.
     pub(crate) async fn advance(&mut self, tx: &mut Tx, now: Timestamp) -> Result<Vec<CorrelationMatch>> {
         let Some(correlator) = &mut self.correlator else { return Ok(Vec::new()) };
-        correlator.advance(watermark(tx, now).await?);
+        correlator.hold_back(now.minus(LATENESS));
+        self.behind = !correlator.advance_some(watermark(tx, now).await?, AT_ONCE);
         let told = correlator.take();
         if let Some(saved) = correlator.save() {
             let log = Part { bucket: None, step: saved.step, bytes: saved.log };
@@ -136,6 +142,10 @@ impl Correlation {
         let mut reader = pipeline.store.job(tenant, Job::Pipeline)?.read().await?;
         let watermark = watermark(&mut reader, pipeline.store.clock().now()).await?;
         Ok(watermark.is_some_and(|watermark| watermark > waits))
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
     }
 
     pub(crate) fn counters(&self) -> Counters {

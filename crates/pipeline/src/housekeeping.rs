@@ -3,13 +3,15 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Deleted, Offset};
-use shieldops_model::{SegmentId, TenantId};
+use shieldops_model::{Clock, SegmentId, TenantId, Timestamp};
 use shieldops_store::{Job, facts};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Pipeline, PipelineError, Result};
 
 const EVERY: Duration = Duration::from_secs(30);
+/// The clock may gain this much on the time since boot before it is taken for set.
+const AHEAD: Duration = Duration::from_hours(1);
 const LAST_SEGMENT: &str = "last_recorded_segment";
 
 /// Records one tenant's sealed segments until told to stop.
@@ -25,16 +27,40 @@ pub(crate) async fn segments(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId
 /// Deletes what may be deleted, until told to stop. The limits are those of the whole log; each tenant's ledger says what
 /// was deleted of its own, and nothing of another's.
 pub(crate) async fn retention(pipeline: Pipeline, bus: Arc<Bus>, stop: CancellationToken) {
+    let since = Begun::now(&**pipeline.store.clock());
     loop {
-        if let Err(error) = retire(&pipeline, &bus).await {
+        if let Err(error) = retire(&pipeline, &bus, &since).await {
             tracing::error!(error = &error as &dyn std::error::Error, "retention failed and will be tried again");
         }
         tokio::select! { () = tokio::time::sleep(EVERY) => {}, () = stop.cancelled() => return }
     }
 }
 
-async fn retire(pipeline: &Pipeline, bus: &Arc<Bus>) -> Result<()> {
-    let (now, log) = (pipeline.store.clock().now(), Arc::clone(bus));
+/// What the clocks said at first.
+struct Begun {
+    wall: Timestamp,
+    boot: Duration,
+}
+
+impl Begun {
+    fn now(clock: &dyn Clock) -> Self {
+        Self { wall: clock.now(), boot: clock.boot() }
+    }
+
+    /// The time by which events are old. A clock that somebody set ahead makes none so: what is deleted does not come back.
+    /// That goes on until the clock is right again, or the server begins with it.
+    fn age_by(&self, clock: &dyn Clock) -> Timestamp {
+        let (now, passed) = (clock.now(), self.wall.plus(clock.boot().saturating_sub(self.boot)));
+        if now <= passed.plus(AHEAD) {
+            return now;
+        }
+        tracing::error!(clock = %now, since_start = %passed, "the clock was set ahead: retention goes by the time since the start");
+        passed
+    }
+}
+
+async fn retire(pipeline: &Pipeline, bus: &Arc<Bus>, since: &Begun) -> Result<()> {
+    let (now, log) = (since.age_by(&**pipeline.store.clock()), Arc::clone(bus));
     let recorded = recorded(pipeline, bus).await;
     // What stands in no entry yet is kept: of what is deleted, the ledger must be able to say what it was.
     let may = move |tenant, segment| recorded.get(&tenant).is_some_and(|last| segment <= *last);
@@ -105,12 +131,30 @@ mod tests {
         let (pipeline, bus, tenant) = (&world.pipeline, &world.bus, world.tenant);
         bus.seal(tenant).unwrap();
         bus.set_processed(tenant, bus.end(tenant));
+        let since = Begun::now(&world.clock);
         world.clock.advance(Duration::from_hours(24 * 30));
-        retire(pipeline, bus).await.unwrap();
+        retire(pipeline, bus, &since).await.unwrap();
         assert_eq!((world.events().len(), world.entries("segments.retired").await), (3, 0));
         record_segments(pipeline, bus, tenant).await.unwrap();
-        retire(pipeline, bus).await.unwrap();
+        retire(pipeline, bus, &since).await.unwrap();
         assert_eq!((world.events().len(), world.entries("segments.retired").await), (0, 1));
         assert_eq!(world.entries("segment.sealed").await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_somebody_sets_ahead_deletes_nothing() {
+        let world = World::new().await;
+        world.sign_in(0..3).await;
+        let (pipeline, bus, tenant) = (&world.pipeline, &world.bus, world.tenant);
+        bus.seal(tenant).unwrap();
+        bus.set_processed(tenant, bus.end(tenant));
+        record_segments(pipeline, bus, tenant).await.unwrap();
+        let since = Begun::now(&world.clock);
+        world.clock.leap(Duration::from_hours(24 * 30));
+        retire(pipeline, bus, &since).await.unwrap();
+        assert_eq!((world.events().len(), world.entries("segments.retired").await), (3, 0));
+        world.clock.advance(Duration::from_hours(24 * 30));
+        retire(pipeline, bus, &since).await.unwrap();
+        assert_eq!(world.events().len(), 0, "time itself still passes");
     }
 }

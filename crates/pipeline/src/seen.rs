@@ -10,7 +10,7 @@ use shieldops_store::{
 
 use crate::{
     Result,
-    watermark::{SILENT_AFTER, Watermark},
+    watermark::{SILENT_AFTER, Watermark, possible},
     worker::CONSUMER,
 };
 
@@ -59,13 +59,14 @@ pub(crate) async fn count(tx: &mut Tx, events: &[Event], now: Timestamp) -> Resu
 
 /// What a tenant's watermark is now.
 pub(crate) async fn watermark(access: &mut impl Access, now: Timestamp) -> Result<Option<Timestamp>> {
-    Ok(bookkeeping::watermark(access, CONSUMER, now.minus(SILENT_AFTER)).await?)
+    let watermark = bookkeeping::watermark(access, CONSUMER, now.minus(SILENT_AFTER)).await?;
+    Ok(watermark.map(|watermark| possible(watermark, now)))
 }
 
 /// What a batch's events of one source, in the order of the log, add to it.
 fn seen(counted: Counted, events: &[&Event], now: Timestamp, behind: &mut Vec<EventId>) -> Option<Seen> {
     let last = events.iter().max_by_key(|event| event.id)?;
-    let mut watermark = Watermark(counted.watermark);
+    let mut watermark = Watermark(counted.watermark.map(|watermark| possible(watermark, now)));
     let late: Vec<EventId> = events.iter().filter(|event| watermark.take(event)).map(|event| event.id).collect();
     behind.extend(&late);
     Some(Seen {

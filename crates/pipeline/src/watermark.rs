@@ -26,6 +26,11 @@ impl Watermark {
     }
 }
 
+/// A watermark as far as it can have come by now: one that was kept while our own clock was ahead says nothing.
+pub(crate) fn possible(watermark: Timestamp, now: Timestamp) -> Timestamp {
+    watermark.min(now.minus(LATENESS))
+}
+
 /// The time an event can have happened at: one that has no good time of its own tells nothing, and none happened after it
 /// was received, so a clock that runs ahead takes the watermark no further than ours.
 fn believable(event: &Event) -> Option<Timestamp> {

@@ -178,6 +178,7 @@ async fn step(
     let place = begin(pipeline, bus, tenant, &mut hands).await.map_err(Failed::Before)?;
     if !arrived(pipeline, bus, tenant, place.at, stop).await {
         tick(pipeline, bus, tenant, &mut hands).await.map_err(Failed::Before)?;
+        rest(pipeline, bus, tenant, (&mut hands, stop)).await?;
         return Ok(hands);
     }
     let rules = ready(pipeline, tenant, &mut hands).await.map_err(Failed::Before)?;
@@ -200,6 +201,7 @@ async fn step(
     hands.fitted = (taken < batch.places.len()).then_some(taken);
     commit(pipeline, bus, &mut hands, (place, &outcome, &batch), tenant).await?;
     bus.set_processed(tenant, batch.next);
+    rest(pipeline, bus, tenant, (&mut hands, stop)).await?;
     Ok(hands)
 }
 
@@ -220,10 +222,25 @@ async fn ready(pipeline: &Pipeline, tenant: TenantId, hands: &mut Hands) -> Resu
     Ok(rules)
 }
 
-/// Nothing came: what waits for event time may have its time all the same.
-async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut Hands) -> Result<()> {
+/// What came due and was more than one transaction is to write, each piece in one of its own: others write in between.
+async fn rest(
+    pipeline: &Pipeline,
+    bus: &Arc<Bus>,
+    tenant: TenantId,
+    (hands, stop): (&mut Hands, &CancellationToken),
+) -> std::result::Result<(), Failed> {
+    while hands.workers.correlation.is_behind() && !stop.is_cancelled() {
+        if !tick(pipeline, bus, tenant, hands).await.map_err(Failed::Before)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing came: what waits for event time may have its time all the same. Whether anything had.
+async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut Hands) -> Result<bool> {
     if !hands.workers.correlation.is_due(pipeline, tenant).await? {
-        return Ok(());
+        return Ok(false);
     }
     let rules = ready(pipeline, tenant, hands).await?;
     hands.workers.correlation.begin(&rules.correlations);
@@ -236,7 +253,7 @@ async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut
     incidents::apply(&mut tx, &mut hands.growing, found, &pipeline.settings, now).await?;
     tx.commit(now).await?;
     pipeline.correlations.note(tenant, hands.workers.correlation.counters());
-    Ok(())
+    Ok(true)
 }
 
 /// Waits until there is something at or after `place`; false when there is nothing for now, or the worker is to end.

@@ -261,7 +261,8 @@ pub const HOLDS_WITHIN_US: i64 = 15 * 60 * 1_000_000;
 
 /// How far the event time of those sources has come that sent since `active`; a source without a watermark of its own is at
 /// `floor`. One that is far behind the furthest of all sources, with an old clock or catching up, counts as silent: what it
-/// sends is late. When none sent, nothing is on its way that is older than `floor`. Before the first event there is none.
+/// sends is late. When none sent, nothing is on its way that is older than `floor`, and none is further than that: it was
+/// kept while the clock was ahead. Before the first event there is none.
 pub async fn active_watermark(
     access: &mut impl Access,
     active: Timestamp,
@@ -271,7 +272,7 @@ pub async fn active_watermark(
     let row = sqlx::query(
         "SELECT count(*) AS sources, min(CASE WHEN seen_at>$2 AND COALESCE(watermark_at, $3)>=COALESCE(furthest, $3)-$4 \
          THEN COALESCE(watermark_at, $3) END) AS least \
-         FROM source_stats, (SELECT max(watermark_at) AS furthest FROM source_stats WHERE tenant_id=$1) AS all_sources \
+         FROM source_stats, (SELECT max(CASE WHEN watermark_at>$3 THEN $3 ELSE watermark_at END) AS furthest FROM source_stats WHERE tenant_id=$1) AS all_sources \
          WHERE tenant_id=$1",
     )
     .bind(tenant)
@@ -281,7 +282,7 @@ pub async fn active_watermark(
     .fetch_one(access.conn())
     .await?;
     let (sources, least): (i64, Option<i64>) = (row.try_get("sources")?, row.try_get("least")?);
-    Ok((sources > 0).then(|| least.map_or(floor, Timestamp::from_micros)))
+    Ok((sources > 0).then(|| least.map_or(floor, |least| Timestamp::from_micros(least).min(floor))))
 }
 
 /// Keeps what the tenant's watermark is now, before a batch: a source that was silent, or is new, does not take it back.

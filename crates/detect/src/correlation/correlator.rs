@@ -212,6 +212,50 @@ impl Correlator {
         self.settle();
     }
 
+    /// The same, and no further than so many groups that wait for event time come due, or all of one instant; whether it
+    /// came all the way. It is to be asked again, in a step of its own, until it does.
+    pub fn advance_some(&mut self, watermark: Option<Timestamp>, groups: usize) -> bool {
+        self.settle();
+        let to = watermark.map_or(i64::MIN, Timestamp::as_micros);
+        let some = self.as_far(to, groups);
+        self.advance(Some(Timestamp::from_micros(some)));
+        some == to
+    }
+
+    fn as_far(&self, watermark: i64, groups: usize) -> i64 {
+        let waits = |(_, id): &(i64, u128)| {
+            let Some(group) = self.groups.get(id) else { return false };
+            let waits = self.set.get(group.correlation).is_some_and(|correlation| correlation.program.waits);
+            // Others come to their end, of which nothing is told.
+            waits && group.members.back().is_some_and(|last| last.time > group.done)
+        };
+        let mut due = self.schedule.between(self.watermark, watermark).filter(waits).map(|(look, _)| look);
+        let Some(first) = due.next() else { return watermark };
+        match due.nth(groups.saturating_sub(1)) {
+            None => watermark,
+            Some(look) if look > first => look,
+            Some(look) => look.saturating_add(1).min(watermark),
+        }
+    }
+
+    /// Event time cannot have come further than this: where it is thought to, it was kept while the clock was ahead.
+    pub fn hold_back(&mut self, limit: Timestamp) {
+        let limit = limit.as_micros();
+        if self.watermark <= limit {
+            return;
+        }
+        self.settle();
+        // What was observed in this step was by the old one, and is replayed by it.
+        self.watermark = limit;
+        let ids: Vec<u128> = self.groups.keys().copied().collect();
+        for id in ids {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.hold_back(limit);
+            }
+            self.plan(id);
+        }
+    }
+
     /// Marks what is due by that watermark.
     pub(super) fn move_to(&mut self, watermark: i64) {
         if watermark <= self.watermark {

@@ -123,6 +123,13 @@ impl Group {
         Inserted::Crowded
     }
 
+    /// The watermark was never further than this.
+    pub(super) fn hold_back(&mut self, limit: i64) {
+        let newest = self.members.back().map_or(limit, |last| last.time.max(limit));
+        self.touched = self.touched.min(newest);
+        self.late_until = self.late_until.min(limit.saturating_add(LATENESS_US));
+    }
+
     /// Evaluates what can be, and says what is new.
     pub(super) fn settle(&mut self, program: &Program, watermark: i64) -> (Vec<Change>, Vec<Point>) {
         let before = self.done;

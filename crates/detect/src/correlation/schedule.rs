@@ -30,6 +30,11 @@ impl Schedule {
         self.looks.iter().take_while(move |(look, _)| *look < watermark).map(|(_, group)| *group)
     }
 
+    /// When groups are to be looked at, from one watermark to another.
+    pub(super) fn between(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, u128)> + '_ {
+        self.looks.range((from, 0)..(to.max(from), 0)).copied()
+    }
+
     /// The earliest watermark behind which something is to be done.
     pub(super) fn next(&self) -> Option<i64> {
         self.looks.first().map(|(look, _)| *look)

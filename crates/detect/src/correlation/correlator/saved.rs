@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use shieldops_model::Timestamp;
+
 use super::{Correlator, Limits};
 use crate::correlation::{
     CorrelationSet,
@@ -93,6 +95,7 @@ impl Correlator {
         self.move_to(read.before);
         self.settle();
         for (watermark, phase) in [(read.before, before), (read.after, after)] {
+            self.hold_back(Timestamp::from_micros(watermark));
             self.move_to(watermark);
             for (label, entry) in phase.iter().filter_map(|(at, entry)| Some((read.labels.get(*at)?, entry))) {
                 let newer = self.written.get(usize::from(bucket(label.group))).copied().unwrap_or(0);

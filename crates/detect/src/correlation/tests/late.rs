@@ -72,3 +72,21 @@ fn a_silent_source_lets_what_waits_fire_though_nothing_comes() {
     run.close();
     assert_eq!((run.correlator.waits_for(), run.correlator.counters().bytes), (None, 0));
 }
+
+#[test]
+fn a_watermark_from_a_clock_that_was_ahead_holds_nothing_up_once_it_is_right() {
+    let rest = "  type: event_count\n  rules: a\n  group-by: [user]\n  timespan: 1m\n  condition: {lt: 2}\n";
+    let bench = Bench::new(&correlation("x", rest));
+    for crashes in [false, true] {
+        let mut run = Run::new(&bench);
+        run.step(&numbered([hit("a", 10, "ann")]));
+        run.end(Some(Timestamp::from_secs(100_000)));
+        observe(&bench, &mut run.correlator, &Hit { event: 7, ..hit("a", 1_010, "bob") });
+        run.correlator.hold_back(Timestamp::from_secs(1_005));
+        assert_eq!(run.end(Some(Timestamp::from_secs(1_005))), shown(&[]));
+        if crashes {
+            run.crash();
+        }
+        assert_eq!(run.end(Some(Timestamp::from_secs(1_100))), shown(&[("x", "bob", 1_010, 1_010, 1)]), "{crashes}");
+    }
+}

@@ -153,3 +153,39 @@ fn a_demonstration_is_not_counted_with_the_rest() {
     let told: Vec<(bool, u64)> = correlator.take().iter().map(|one| (one.apart, one.count)).collect();
     assert_eq!(told, [(true, 3)]);
 }
+
+#[test]
+fn groups_that_wait_come_due_in_pieces_and_a_crash_between_two_forgets_none() {
+    let rest = "  type: event_count\n  rules: a\n  group-by: [user]\n  timespan: 1m\n  condition: {lt: 2}\n";
+    let bench = Bench::new(&correlation("x", rest));
+    let mut run = Run::new(&bench);
+    let names: Vec<String> = (0..1_000).map(|number| format!("user-{number}")).collect();
+    // Ten of them at each second.
+    let hits = numbered(names.iter().zip(0..).map(|(name, number)| hit("a", 100 + number / 10, name)));
+    hits.iter().for_each(|hit| observe(&bench, &mut run.correlator, hit));
+    assert_eq!(run.end(Some(Timestamp::from_secs(50))), shown(&[]));
+    let (mut pieces, mut whole) = (0, false);
+    while !whole {
+        whole = run.correlator.advance_some(Some(Timestamp::from_secs(500)), 95);
+        let told = run.correlator.take();
+        assert!(told.len() <= 95, "{}", told.len());
+        run.told.take(told);
+        run.correlator.save().into_iter().for_each(|saved| run.stored.take(saved));
+        pieces += 1;
+        run.crash();
+    }
+    assert_eq!((run.told.by_name.len(), run.told.times), (1_000, 1_000));
+    assert!((11..=13).contains(&pieces), "{pieces}");
+}
+
+#[test]
+fn what_waits_for_one_instant_comes_due_at_once() {
+    let rest = "  type: event_count\n  rules: a\n  group-by: [user]\n  timespan: 1m\n  condition: {lt: 2}\n";
+    let bench = Bench::new(&correlation("x", rest));
+    let mut correlator = bench.correlator();
+    let names: Vec<String> = (0..20).map(|number| format!("user-{number}")).collect();
+    numbered(names.iter().map(|name| hit("a", 100, name))).iter().for_each(|hit| observe(&bench, &mut correlator, hit));
+    assert!(!correlator.advance_some(Some(Timestamp::from_secs(120)), 5));
+    assert_eq!(correlator.take().len(), 20);
+    assert!(correlator.advance_some(Some(Timestamp::from_secs(120)), 5));
+}
