@@ -162,7 +162,9 @@ fn groups_that_wait_come_due_in_pieces_and_a_crash_between_two_forgets_none() {
     let names: Vec<String> = (0..1_000).map(|number| format!("user-{number}")).collect();
     // Ten of them at each second.
     let hits = numbered(names.iter().zip(0..).map(|(name, number)| hit("a", 100 + number / 10, name)));
-    hits.iter().for_each(|hit| observe(&bench, &mut run.correlator, hit));
+    for hit in &hits {
+        observe(&bench, &mut run.correlator, hit);
+    }
     assert_eq!(run.end(Some(Timestamp::from_secs(50))), shown(&[]));
     let (mut pieces, mut whole) = (0, false);
     while !whole {
@@ -184,7 +186,9 @@ fn what_waits_for_one_instant_comes_due_at_once() {
     let bench = Bench::new(&correlation("x", rest));
     let mut correlator = bench.correlator();
     let names: Vec<String> = (0..20).map(|number| format!("user-{number}")).collect();
-    numbered(names.iter().map(|name| hit("a", 100, name))).iter().for_each(|hit| observe(&bench, &mut correlator, hit));
+    for hit in &numbered(names.iter().map(|name| hit("a", 100, name))) {
+        observe(&bench, &mut correlator, hit);
+    }
     assert!(!correlator.advance_some(Some(Timestamp::from_secs(120)), 5));
     assert_eq!(correlator.take().len(), 20);
     assert!(correlator.advance_some(Some(Timestamp::from_secs(120)), 5));
