@@ -272,7 +272,7 @@ pub(crate) fn is_id(word: &str) -> bool {
 }
 
 /// Lists that everybody has.
-pub(crate) const LISTS: [&str; 30] = [
+pub(crate) const LISTS: [&str; 29] = [
     "alerts",
     "incidents",
     "events",
@@ -300,7 +300,6 @@ pub(crate) const LISTS: [&str; 30] = [
     "exceptions",
     "value-lists",
     "pipelines",
-    "indicators",
     "indicators/lists",
     "indicators/hits",
 ];
