@@ -247,7 +247,10 @@ async fn a_ledger_that_is_not_sound_keeps_nobody_out_and_no_other_tenant_waiting
     let world = stopped.start().await;
     let kinds_of = async |id| kinds(&world.store.job(id, Job::Cli).unwrap()).await;
     assert_eq!(kinds_of(sound).await, ["tenant.created", "tenant.suspended"]);
-    assert_eq!(kinds_of(world.tenant).await, ["a.one"; 3]);
+    if !crate::POSTGRES {
+        // On PostgreSQL another node may have written the heads that this one lacks: only a proof says that they are gone.
+        assert_eq!(kinds_of(world.tenant).await, ["a.one"; 3]);
+    }
     std::fs::rename(&away, &key).unwrap();
     world.store.deliver_notices(world.clock.now()).await.unwrap();
     assert_eq!(kinds_of(keyless).await, ["tenant.created", "tenant.suspended"], "it was owed on");
