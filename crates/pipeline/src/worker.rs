@@ -48,7 +48,7 @@ struct Hands {
 /// A step that failed.
 #[derive(Debug)]
 enum Failed {
-    /// Before any event was read: what the tenant has set or what correlations remember cannot be had.
+    /// With no batch in hand, before one or after it: what the tenant has set or what correlations remember cannot be had.
     Before(PipelineError),
     /// With a batch, whose fault it may be.
     Batch(PipelineError),
