@@ -33,6 +33,12 @@ describe('the triage queue by keyboard', () => {
     expect(active(table)).toBe(first)
   })
 
+  it('shows what the rule says to look at first', async () => {
+    await openApp(`/alerts/${makeWorld().alerts[0]?.id}`)
+    expect(await screen.findByText(/Ask whether the address is known/)).toBeInTheDocument()
+    expect(screen.getByRole('heading', { name: 'What to look at first' })).toBeInTheDocument()
+  })
+
   it('selects with x, ranges with shift+click, and clears with Escape', async () => {
     const user = userEvent.setup()
     await openApp('/alerts')

@@ -133,6 +133,8 @@ struct RuleWords {
     description: String,
     references: Vec<String>,
     falsepositives: Vec<String>,
+    /// What its author says to look at first; plain text, empty when the rule says nothing.
+    triage: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -188,6 +190,7 @@ pub(crate) async fn show(
         description: rule.description.clone(),
         references: rule.references.clone(),
         falsepositives: rule.falsepositives.clone(),
+        triage: rule.triage.clone(),
     });
     let (mut matches, mut came) = (Vec::new(), Vec::new());
     for event_id in alert.event_ids.iter().take(5).copied() {

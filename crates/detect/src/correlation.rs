@@ -33,7 +33,7 @@ mod window;
 pub use alert::Superseded;
 pub use correlator::{CorrelationMatch, Correlator, Counters, Limits, Observed};
 pub use log::{BUCKETS, Saved, Stored};
-pub use replay::Sighting;
+pub use replay::{Replayed, Sighting};
 pub use set::{CompiledCorrelation, CorrelationDraft, CorrelationSet};
 
 /// Microseconds that an event may come behind a later one of its source.

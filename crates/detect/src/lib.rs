@@ -12,7 +12,7 @@ pub mod testing;
 
 pub use correlation::{
     BUCKETS, CompiledCorrelation, CorrelationDraft, CorrelationMatch, CorrelationSet, Correlator, Counters, Limits,
-    Observed, Saved, Sighting, Stored, Superseded,
+    Observed, Replayed, Saved, Sighting, Stored, Superseded,
 };
 pub use diagnostic::{Diagnostic, DiagnosticSeverity};
 pub use engine::{EngineStats, SourceFields};

@@ -235,9 +235,8 @@ impl Run {
     fn report(mut self, oldest: Option<Timestamp>, started: Instant) -> Report {
         let (from, over, reached) = (self.from, self.ended, self.reached);
         let left_out = self.over.as_ref().map_or(0, |over| over.left_out);
-        if let Some(sightings) = self.over.take() {
-            sightings.tell(&mut self.tally);
-        }
+        let let_go = self.over.take().and_then(|sightings| sightings.tell(&mut self.tally));
+        let held = left_out == 0 && let_go.is_none();
         let mut report = self.tally.report();
         let mut missing = |what: &str, events: u64, detail: String| {
             let what = what.to_owned();
@@ -258,11 +257,14 @@ impl Run {
                     .to_owned(),
             );
         }
+        if let Some(detail) = let_go {
+            missing("correlated_groups", 0, format!("{detail}: choose a smaller window"));
+        }
         if !over {
             let to = reached.map_or_else(String::new, |at| format!(" that came after {at}"));
             missing("unread_events", 0, format!("there was no time for events{to}: choose a smaller window"));
         }
-        report.complete = over;
+        report.complete = over && held;
         report.took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         report
     }

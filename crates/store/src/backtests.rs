@@ -50,7 +50,7 @@ pub struct Report {
     /// What was not looked at, and why.
     pub not_checked: Vec<Unchecked>,
     pub took_ms: u64,
-    /// Everything that is stored of the window was looked at.
+    /// Everything that is stored of the window was looked at, and a correlation held all of it.
     pub complete: bool,
 }
 
@@ -99,7 +99,7 @@ pub struct KnownIncident {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unchecked {
-    /// `damaged_events`, `unread_events`, `unreadable_as_json` or `retention`.
+    /// `damaged_events`, `unread_events`, `unreadable_as_json`, `retention`, `correlated_matches` or `correlated_groups`.
     pub what: String,
     pub events: u64,
     pub detail: String,

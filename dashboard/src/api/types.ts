@@ -45,7 +45,7 @@ export type DeadLetter = Item<'List_DeadLetter'>
 export type Diagnostic = S['DiagnosticView']
 type LogSource = { product?: string | null; category?: string | null; categories?: string[]; service?: string | null }
 export type Rule = Omit<S['RuleView'], 'log_source'> & { log_source: LogSource } & Partial<
-    Pick<S['RuleDetail'], 'source' | 'description' | 'references' | 'falsepositives' | 'samples'>
+    Pick<S['RuleDetail'], 'source' | 'description' | 'references' | 'falsepositives' | 'triage' | 'samples'>
   >
 export type RuleTest = S['TestAnswer']
 export type Reloaded = S['ReloadAnswer']

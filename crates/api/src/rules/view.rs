@@ -426,6 +426,8 @@ pub(crate) struct RuleDetail {
     description: String,
     references: Vec<String>,
     falsepositives: Vec<String>,
+    /// What to look at first when it fires.
+    triage: String,
     samples: Samples,
     proof: Proof,
 }
@@ -459,6 +461,7 @@ impl RuleDetail {
             description: subject.rule.description.clone(),
             references: subject.rule.references.clone(),
             falsepositives: subject.rule.falsepositives.clone(),
+            triage: subject.rule.triage.clone(),
             samples: Samples { matches: subject.matches, miss: subject.misses },
             proof,
         }

@@ -5,13 +5,34 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use shieldops_model::Timestamp;
 
-use super::{CorrelationMatch, CorrelationSet, Correlator, Limits, Observed};
+use super::{CorrelationMatch, CorrelationSet, Correlator, Counters, Limits, Observed};
 
 /// A match of a rule with the values that correlations will ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
     pub observed: Observed,
     fields: BTreeMap<String, Vec<String>>,
+}
+
+/// What correlations find in everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// In the order of time.
+    pub found: Vec<CorrelationMatch>,
+    counters: Counters,
+}
+
+impl Replayed {
+    /// In words, what was let go for want of room: a match may be missing. Nothing when all of it was held.
+    pub fn let_go(&self) -> Option<String> {
+        let Counters { evicted_groups: groups, evicted_events: events, .. } = self.counters;
+        (groups > 0 || events > 0).then(|| {
+            format!(
+                "correlations had no room for all they count together: {groups} groups and {events} events were let go \
+                 early, and what these would have completed is not found"
+            )
+        })
+    }
 }
 
 /// Sightings that go in between two looks at what is over.
@@ -28,7 +49,7 @@ impl CorrelationSet {
     }
 
     /// Every match of these correlations that stands when all is over, as it is then, by its last sight.
-    pub fn replay(self: &Arc<Self>, mut sightings: Vec<Sighting>, limits: Limits) -> Vec<CorrelationMatch> {
+    pub fn replay(self: &Arc<Self>, mut sightings: Vec<Sighting>, limits: Limits) -> Replayed {
         sightings.sort_by_key(|sighting| (sighting.observed.time, sighting.observed.event));
         let mut correlator = Correlator::new(Arc::clone(self), limits);
         let mut found = BTreeMap::new();
@@ -54,6 +75,6 @@ impl CorrelationSet {
         take(&mut correlator);
         let mut found: Vec<CorrelationMatch> = found.into_values().collect();
         found.sort_by_key(|one| (one.last_seen, one.correlation, one.opened));
-        found
+        Replayed { found, counters: correlator.counters() }
     }
 }

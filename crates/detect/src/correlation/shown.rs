@@ -45,6 +45,7 @@ impl Correlation {
             date: header.date,
             version: header.version,
             group_by: header.group_by,
+            triage: header.triage,
             file: header.file,
             line: header.line,
             span: header.span,

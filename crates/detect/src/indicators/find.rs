@@ -65,24 +65,28 @@ impl Indicators {
         self.tables.is_empty()
     }
 
-    /// What the lists know of these entities at a time, in the order of the entities; what an allow-list names is marked.
-    pub fn find<'a>(&self, entities: impl IntoIterator<Item = &'a Entity>, now: Timestamp) -> Vec<IndicatorHit> {
+    /// What the lists know of these entities, in their order; what an allow-list names is marked. `at` is the time of the
+    /// entity at a place: an entry that had expired by then is none.
+    pub fn find<'a>(
+        &self,
+        entities: impl IntoIterator<Item = &'a Entity>,
+        at: impl Fn(usize) -> Timestamp,
+    ) -> Vec<IndicatorHit> {
         if self.is_empty() {
             return Vec::new();
         }
         let entities: Vec<&Entity> = entities.into_iter().collect();
-        let found = self.found(&entities, now);
+        let found = self.found(&entities, at);
         if found.is_empty() { Vec::new() } else { hits(&entities, found) }
     }
 
-    fn found(&self, entities: &[&Entity], now: Timestamp) -> Vec<Found> {
-        let seconds = u32::try_from(now.as_secs().max(0)).unwrap_or(u32::MAX);
+    fn found(&self, entities: &[&Entity], at: impl Fn(usize) -> Timestamp) -> Vec<Found> {
         let mut found = Vec::new();
         for table in &self.tables {
             let mut finder = Finder::new(table, entities.len());
             finder.find(entities, &mut |index, address| {
                 let Some((record, list)) = table.found(address) else { return };
-                if !record.is_expired(seconds) {
+                if !record.is_expired(seconds(at(index))) {
                     found.extend(record.entry().map(|entry| (index, Arc::clone(list), entry)));
                 }
             });
@@ -92,7 +96,7 @@ impl Indicators {
 
     /// Every entry that names an entity at a time, those of allow-lists too.
     pub fn naming(&self, entity: &Entity, now: Timestamp) -> Vec<(Arc<ListFacts>, Entry)> {
-        self.found(&[entity], now).into_iter().map(|(_, list, entry)| (list, entry)).collect()
+        self.found(&[entity], |_| now).into_iter().map(|(_, list, entry)| (list, entry)).collect()
     }
 
     /// How many of these entities are named by any list at all.
@@ -104,6 +108,11 @@ impl Indicators {
         }
         named
     }
+}
+
+/// A time as entries have it.
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.as_secs().max(0)).unwrap_or(u32::MAX)
 }
 
 type Found = (usize, Arc<ListFacts>, Entry);

@@ -40,7 +40,7 @@ fn table(lists: &[(&str, bool, Vec<Entry>)]) -> Indicators {
 }
 
 fn check(indicators: &Indicators, kind: EntityKind, value: &str) -> String {
-    let hits = indicators.find(&[Entity::new(kind, value)], NOW);
+    let hits = indicators.find(&[Entity::new(kind, value)], |_| NOW);
     let shown = |hit: &IndicatorHit| {
         let allowed = hit
             .allowed_by
@@ -103,6 +103,17 @@ fn an_entry_is_no_hit_from_the_second_on_in_which_it_expires() {
 }
 
 #[test]
+fn an_entry_that_expired_between_two_events_of_a_batch_is_a_hit_of_the_first_alone() {
+    let mut entries = entries("evil.example\n");
+    entries.iter_mut().for_each(|entry| entry.expires = Some(1_000));
+    let indicators = table(&[("bad", false, entries)]);
+    let entities = vec![Entity::new(EntityKind::Domain, "evil.example"); 3];
+    let times = [999, 1_000, 998].map(Timestamp::from_secs);
+    let found: Vec<usize> = indicators.find(&entities, |place| times[place]).iter().map(|hit| hit.index).collect();
+    assert_eq!(found, [0, 2]);
+}
+
+#[test]
 fn what_an_allow_list_names_is_marked_and_a_bad_page_of_a_good_host_is_not() {
     let bad = entries("10.1.2.3\nevil.example\nhttp://cdn.example/bad\nhttp://cdn.example/good\ncdn.example\n");
     let good = entries("10.0.0.0/8\ncdn.example\nhttp://cdn.example/good\n");
@@ -126,7 +137,7 @@ fn many_entities_at_once_give_the_hits_of_each_in_their_order() {
     let indicators = table(&[("bad", false, entries(&lines.join("\n")))]);
     let entities: Vec<Entity> =
         (0..5_000).map(|n| Entity::new(EntityKind::Domain, format!("host-{}.evil.example", n * 2))).collect();
-    let found: Vec<usize> = indicators.find(&entities, NOW).iter().map(|hit| hit.index).collect();
+    let found: Vec<usize> = indicators.find(&entities, |_| NOW).iter().map(|hit| hit.index).collect();
     assert_eq!(found, (0..2_500).collect::<Vec<_>>());
 }
 

@@ -50,7 +50,7 @@ const MAX_CACHE_BYTES: usize = 1_024 * 1_024;
 
 /// Places that counted repetitions may unfold into. A search may have to keep all of them in mind at each character, so they
 /// bound what one character costs.
-const MAX_COUNTED: usize = 512;
+const MAX_COUNTED: usize = 256;
 
 /// What any expression costs, for the parts that do not grow with it.
 const BASE_COST: usize = 1_000;

@@ -42,6 +42,7 @@ pub(crate) fn header(root: &Node, file: &str, strict: bool, report: &mut Report)
     bounds::check(root, report);
     let title = title(root, report);
     let tags = texts(root, "tags");
+    let own = own(root, report);
     Header {
         id: id(root, &title, strict, report),
         name: text(root, "name"),
@@ -57,7 +58,8 @@ pub(crate) fn header(root: &Node, file: &str, strict: bool, report: &mut Report)
         author: text(root, "author"),
         date: text(root, "date"),
         version: String::new(),
-        group_by: group_by(root, report),
+        group_by: own.group_by,
+        triage: own.triage,
         file: file.to_owned(),
         line: root.at.line,
         span: 0..0,
@@ -178,9 +180,16 @@ pub(crate) fn attack(tags: &[String]) -> Attack {
     attack
 }
 
-/// `shieldops: {group_by: [src_ip, user]}`.
-pub(crate) fn group_by(root: &Node, report: &mut Report) -> Vec<EntityKind> {
-    let Some(own) = root.get("shieldops") else { return Vec::new() };
+/// Our own keys, under `shieldops`.
+#[derive(Default)]
+pub(crate) struct Own {
+    pub(crate) group_by: Vec<EntityKind>,
+    pub(crate) triage: String,
+}
+
+/// `shieldops: {group_by: [src_ip, user], triage: what to look at first}`.
+pub(crate) fn own(root: &Node, report: &mut Report) -> Own {
+    let Some(own) = root.get("shieldops") else { return Own::default() };
     let Some(entries) = own.value.entries() else {
         report.error(
             own.at,
@@ -188,12 +197,20 @@ pub(crate) fn group_by(root: &Node, report: &mut Report) -> Vec<EntityKind> {
             "`shieldops` must be a map",
             "For example `shieldops: {group_by: [src_ip]}`.",
         );
-        return Vec::new();
+        return Own::default();
     };
-    for entry in entries.iter().filter(|entry| entry.key != "group_by") {
+    for entry in entries.iter().filter(|entry| !["group_by", "triage"].contains(&entry.key.as_str())) {
         let message = format!("`shieldops` has no key `{}`", entry.key);
-        report.error(entry.at, "invalid-extension", message, "The only key is `group_by`.");
+        report.error(entry.at, "invalid-extension", message, "The keys are `group_by` and `triage`.");
     }
+    if let Some(entry) = own.value.get("triage") {
+        bounds::triage(entry, report);
+    }
+    Own { group_by: group_by(own, report), triage: text(&own.value, "triage") }
+}
+
+/// The entities that make two matches the same alert.
+fn group_by(own: &Entry, report: &mut Report) -> Vec<EntityKind> {
     let place = own.value.get("group_by").map_or(own.at, |entry| entry.value.at);
     let mut kinds = Vec::new();
     for word in texts(&own.value, "group_by") {

@@ -183,6 +183,7 @@ fn rule(header: Header, root: &Node, report: &mut Report) -> Option<Rule> {
         date: header.date,
         version: header.version,
         group_by: header.group_by,
+        triage: header.triage,
         file: header.file,
         line: header.line,
         span: header.span,

@@ -33,6 +33,8 @@ pub struct Rule {
     /// Our own key `shieldops: {group_by: [...]}`: the entities that make two matches the same alert. Empty: the
     /// default of the event's class.
     pub group_by: Vec<EntityKind>,
+    /// Our own key `shieldops: {triage: ...}`: what whoever takes the alert looks at first. Plain text.
+    pub triage: String,
     pub file: String,
     /// Where the rule begins in its file, from 1.
     pub line: usize,
@@ -69,6 +71,7 @@ pub struct Header {
     pub date: String,
     pub version: String,
     pub group_by: Vec<EntityKind>,
+    pub triage: String,
     pub file: String,
     pub line: usize,
     pub span: Range<usize>,

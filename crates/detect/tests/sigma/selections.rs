@@ -227,13 +227,14 @@ fn a_rule_tells_its_name_its_status_and_its_relations() {
 fn a_rule_tells_its_attack_techniques_and_its_grouping() {
     let tags =
         "tags: [attack.t1110.003, attack.credential_access, attack.credential-access, attack.g0007, cve.2024-1]\n";
-    let own = "shieldops: {group_by: [src_ip, user]}\n";
+    let own = "shieldops:\n  group_by: [src_ip, user]\n  triage: |\n    Ask the user.\n    Look at the host.\n";
     let text = format!("{tags}{own}{}", rule_text("sel: {a: 1}\ncondition: sel"));
     let (rules, found) = parse(&text, "r.yml");
     assert_eq!(found, []);
     assert_eq!(rules[0].attack.techniques, ["T1110.003"]);
     assert_eq!(rules[0].attack.tactics, ["credential-access"]);
     assert_eq!(rules[0].group_by.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(), ["ip", "user"]);
+    assert_eq!(rules[0].triage, "Ask the user.\nLook at the host.");
     let (rules, found) = parse(&text.replace("src_ip", "colour"), "r.yml");
     assert!(rules.is_empty());
     assert_eq!(found[0].code, "invalid-extension");

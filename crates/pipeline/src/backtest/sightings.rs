@@ -45,12 +45,13 @@ impl Sightings {
         }
     }
 
-    /// Counts what the correlation finds in all of it. Blocking.
-    pub(super) fn tell(self, tally: &mut Tally) {
+    /// Counts what the correlation finds in all of it, and says what there was no room for. Blocking.
+    pub(super) fn tell(self, tally: &mut Tally) -> Option<String> {
         let groups = self.wanted.and_then(|wanted| self.set.get(wanted)).map(|one| one.group_by.clone());
-        let found = self.set.replay(self.seen, Limits::default());
-        for one in found.iter().filter(|one| Some(one.correlation) == self.wanted) {
+        let replayed = self.set.replay(self.seen, Limits::default());
+        for one in replayed.found.iter().filter(|one| Some(one.correlation) == self.wanted) {
             tally.correlated(one, groups.as_deref().unwrap_or_default());
         }
+        replayed.let_go()
     }
 }

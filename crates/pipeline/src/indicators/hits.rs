@@ -33,10 +33,12 @@ impl Sightings {
 /// Looks up the entities of all events at once.
 pub(crate) fn sightings(events: &[Event], normalised: &[Normalised], indicators: &Indicators) -> Sightings {
     let mut sightings = Sightings::default();
-    let now = events.iter().map(|event| event.ingested_at).max().unwrap_or_default();
     let owners: Vec<usize> =
         normalised.iter().enumerate().flat_map(|(place, one)| one.entities.iter().map(move |_| place)).collect();
-    for hit in indicators.find(normalised.iter().flat_map(|one| &one.entities), now) {
+    // An entry counts until it expires, for each event by its own time of arrival: however long a batch waited.
+    let at = |index: usize| owners.get(index).and_then(|place| events.get(*place)).map(|event| event.ingested_at);
+    let at = |index| at(index).unwrap_or_default();
+    for hit in indicators.find(normalised.iter().flat_map(|one| &one.entities), at) {
         let Some(place) = owners.get(hit.index) else { continue };
         let (Some(event), Some(one)) = (events.get(*place), normalised.get(*place)) else { continue };
         if hit.allowed_by.is_none() {
@@ -120,5 +122,48 @@ pub fn provenance(list: &ListFacts, entry: &IndicatorEntry) -> Provenance {
         confidence: entry.confidence.or(list.confidence),
         added_at: time(entry.added),
         expires_at: time(entry.expires),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shieldops_detect::{BlockWriter, HashKey, IndicatorTable, IndicatorValue, ListBlocks};
+    use shieldops_ingest::normalise_checked;
+    use shieldops_model::{EventId, Severity, TimeQuality};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_that_waited_counts_an_entry_for_the_events_that_came_before_it_expired() {
+        let list = ListFacts {
+            id: "feed".to_owned(),
+            name: "feed".to_owned(),
+            source: String::new(),
+            allow: false,
+            confidence: None,
+            severity: Severity::High,
+            shared: false,
+        };
+        let mut entry = IndicatorEntry::new(IndicatorValue::parse("203.0.113.77").unwrap(), 1);
+        entry.expires = Some(1_000);
+        let blocks = vec![ListBlocks { list: Arc::new(list), blocks: BlockWriter::blocks(&[entry]) }];
+        let table = IndicatorTable::build(blocks, HashKey([7, 11]), 1).unwrap();
+        let event = |number: u32| Event {
+            id: EventId::from_bits(number.into()),
+            tenant: TenantId::from_bits(1),
+            source: "sshd".to_owned(),
+            format: "json/1".to_owned(),
+            time: Timestamp::from_secs(1),
+            ingested_at: Timestamp::from_secs(number.into()),
+            time_quality: TimeQuality::Good,
+            demo: false,
+            unchecked: false,
+            raw: br#"{"SourceIp": "203.0.113.77"}"#.as_slice().into(),
+        };
+        let events = [999, 1_000, 998].map(event);
+        let seen = events.each_ref().map(|event| normalise_checked(event).0);
+        let found = sightings(&events, &seen, &Indicators::new([Arc::new(table)]));
+        let counts: Vec<u64> = found.seen.values().map(|seen| seen.count).collect();
+        assert_eq!((found.findings.len(), counts), (2, vec![2]));
     }
 }

@@ -65,7 +65,7 @@ impl Stories {
     pub fn finds(&self, id: &str, lines: &[String]) -> bool {
         let Some(wanted) = self.correlations.find(id).map(|one| one.index) else { return false };
         let found = self.correlations.replay(self.sightings(lines), Limits::default());
-        found.iter().any(|one| one.correlation == wanted)
+        found.found.iter().any(|one| one.correlation == wanted)
     }
 
     fn sightings(&self, lines: &[String]) -> Vec<Sighting> {

@@ -59,7 +59,7 @@ pub(super) fn run(bench: &Bench, args: &IndicatorsArgs) -> Result<Value, Failure
     let map: HashMap<String, u32> =
         (0..entries).zip(0_u32..).map(|(number, line)| (entity(number).value, line)).collect();
     let rounds = bench.rounds(ROUNDS);
-    let hits = indicators.find(&asked, NOW).len();
+    let hits = indicators.find(&asked, |_| NOW).len();
     let of =
         |size: usize| -> Vec<f64> { (0..rounds).map(|_| timed(|| in_batches(&indicators, &asked, size))).collect() };
     let (batches, singles) = (of(BATCH), of(1));
@@ -96,7 +96,7 @@ fn list(entries: u64) -> Vec<u8> {
 }
 
 fn in_batches(indicators: &Indicators, asked: &[Entity], size: usize) -> usize {
-    asked.chunks(size).map(|batch| indicators.find(batch, NOW).len()).sum()
+    asked.chunks(size).map(|batch| indicators.find(batch, |_| NOW).len()).sum()
 }
 
 /// Nanoseconds a look-up: of processor time where the system tells it, else of the clock.

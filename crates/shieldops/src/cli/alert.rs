@@ -238,6 +238,14 @@ fn show(args: &ShowArgs) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     heading(&alert, MEMBERS)?;
+    for (part, head) in [("description", "what it means"), ("triage", "what to look at first")] {
+        for (line, number) in alert["rule"][part].as_str().unwrap_or_default().lines().zip(0_u32..) {
+            if number == 0 {
+                output::line(&format!("\n{head}"))?;
+            }
+            output::foreign_line(&format!("  {line}"))?;
+        }
+    }
     output::line("\nmatched")?;
     for found in alert["matches"].as_array().into_iter().flatten() {
         output::foreign_line(&format!("  {}", output::text(&found["event_id"])))?;

@@ -188,7 +188,7 @@ pub(super) struct Intel {
 pub(super) struct Bus {
     /// The bytes that events of all tenants may take on disk. A tenant's senders are told to wait when its events not yet processed reach 90 % of what the others leave it, never below an equal part. To make room, only those that hold more than their share lose processed events.
     pub(super) max_bytes: u64,
-    /// Hours after which processed events are deleted.
+    /// Hours after which processed events are deleted. A clock that is more than an hour ahead of the time since the start deletes nothing sooner: age goes by the time since the start then, until the clock is right or the server starts anew.
     pub(super) retention_hours: u64,
     /// Bytes at which a segment of the event log is sealed and covered by the ledger, at most 1 GiB.
     pub(super) segment_bytes: u64,

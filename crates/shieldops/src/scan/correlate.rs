@@ -23,7 +23,9 @@ impl Found {
         if sightings.is_empty() {
             return;
         }
-        for found in rules.correlations.replay(sightings, Limits::default()) {
+        let replayed = rules.correlations.replay(sightings, Limits::default());
+        self.problems.extend(replayed.let_go());
+        for found in replayed.found {
             let Some(correlation) = rules.correlations.get(found.correlation) else { continue };
             // The event that completed it.
             let seen = found.events.iter().filter_map(|event| places.get(event));

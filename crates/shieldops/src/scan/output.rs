@@ -141,7 +141,7 @@ fn summary(found: &Found, rules: usize) -> String {
         text = format!("{text}; {} passed over: no log", count(found.passed_over, "file"));
     }
     if !found.problems.is_empty() {
-        text.push_str("; not everything could be read");
+        text.push_str("; not everything could be read or counted");
     }
     text
 }

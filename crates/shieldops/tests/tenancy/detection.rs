@@ -6,7 +6,7 @@ const RULE: &str = "5a000000-0000-4000-8000-0000000000d1";
 
 fn rule(word: &str) -> String {
     format!(
-        "title: Word\nname: a_word\nid: {RULE}\nstatus: test\nlevel: medium\ntags: [attack.credential-access, attack.t1110]\nlogsource:\n  product: linux\n  service: sshd\ndetection:\n  selection:\n    message|contains: {word}\n  condition: selection\n"
+        "title: Word\nname: a_word\nid: {RULE}\nstatus: test\nlevel: medium\ntags: [attack.credential-access, attack.t1110]\nlogsource:\n  product: linux\n  service: sshd\ndetection:\n  selection:\n    message|contains: {word}\n  condition: selection\nshieldops:\n  triage: Ask who said {word}.\n"
     )
 }
 
@@ -92,6 +92,7 @@ fn a_rule_of_a_tenant_is_watched_proved_and_enabled_before_it_raises_alerts() {
     let id = text(&admin.items(&format!("/api/v1/alerts?rule_id={RULE}"))[0]["id"]);
     let shown = admin.get(&format!("/api/v1/alerts/{id}"));
     assert_eq!(shown["matches"][0]["fields"][0]["field"], "message", "the alert says what matched: {shown}");
+    assert_eq!(shown["rule"]["triage"], "Ask who said heliotrope.", "and what to look at first");
 
     let again = admin.call("PUT", &path(""), Some(&written("periwinkle"))).ok();
     assert_eq!((&again["head"], &again["live"], &again["proof"]["ready"]), (&json!(2), &json!(1), &json!(false)));

@@ -243,6 +243,12 @@ function Rule({ alert }: { alert: AlertDetail }) {
         )}
       </h3>
       {alert.rule?.description && <p className="text-fg-2">{alert.rule.description}</p>}
+      {alert.rule?.triage && (
+        <>
+          <h4 className="mt-2 text-fg-3">What to look at first</h4>
+          <p className="whitespace-pre-line text-fg-2">{alert.rule.triage}</p>
+        </>
+      )}
       {!!alert.rule?.falsepositives?.length && (
         <p className="mt-1.5 text-fg-2">
           <span className="text-fg-3">Known false positives: </span>

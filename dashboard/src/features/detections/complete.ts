@@ -18,9 +18,11 @@ const TOP: [string, string][] = [
   ['correlation', 'several events together'],
   ['filter', 'what is left out of other rules'],
   ['related', 'other rules'],
-  ['fields', 'what to look at first'],
+  ['fields', 'which fields to show first'],
+  ['shieldops', 'group_by, and triage: what to look at first'],
 ]
 const LOG_SOURCE = ['product', 'category', 'service', 'definition']
+const OWN = ['group_by', 'triage']
 const CORRELATION = ['type', 'rules', 'group-by', 'timespan', 'condition', 'aliases', 'generate']
 const VALUES: Record<string, string[]> = {
   level: ['informational', 'low', 'medium', 'high', 'critical'],
@@ -88,6 +90,7 @@ export function completeSigma(context: CompletionContext): CompletionResult | nu
     return { from, options: TOP.map(([label, detail]) => ({ label, detail, type: 'property', apply: `${label}: ` })) }
   const block = blockOf(context.state.doc.sliceString(0, line.from))
   if (block === 'logsource') return { from, options: keys(LOG_SOURCE) }
+  if (block === 'shieldops') return { from, options: keys(OWN) }
   if (block === 'correlation') return { from, options: keys(CORRELATION) }
   return block === 'detection' || block === 'filter'
     ? { from, options: keys(['selection', 'filter', 'condition']) }

@@ -135,6 +135,14 @@ function About({ rule }: { rule: RuleDetail }) {
     ['Origin', ORIGIN[rule.origin]],
   ]
   if (rule.falsepositives?.length) rows.push(['False positives', rule.falsepositives.join('; ')])
+  if (rule.triage) {
+    rows.push([
+      'Triage',
+      <span key="triage" className="whitespace-pre-line">
+        {rule.triage}
+      </span>,
+    ])
+  }
   rows.push([
     'Id',
     <span key="id" className="font-mono break-all">

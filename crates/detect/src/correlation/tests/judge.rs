@@ -297,7 +297,7 @@ fn a_replay_of_everything_says_what_the_judge_says_in_whatever_order_it_is_colle
     };
     let sightings: Vec<_> = hits.iter().rev().filter_map(sight).collect();
     let mut found: Vec<Shown> =
-        bench.set.replay(sightings, Limits::default()).iter().map(|one| show(&bench.set, one)).collect();
+        bench.set.replay(sightings, Limits::default()).found.iter().map(|one| show(&bench.set, one)).collect();
     found.sort();
     assert_eq!(found, judge(&bench, &hits));
     assert!(found.len() > 50, "{}", found.len());

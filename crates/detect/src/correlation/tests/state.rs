@@ -46,6 +46,21 @@ fn more_groups_or_bytes_than_there_is_room_for_let_the_least_used_go() {
     assert_eq!(run.correlator.counters().groups, groups, "what went is gone after a crash too");
 }
 
+#[test]
+fn a_replay_says_what_it_had_no_room_for() {
+    let bench = Bench::new(&correlation("x", COUNT));
+    let sight = |number: u32| {
+        let time = Timestamp::from_secs(i64::from(number));
+        let event = EventId::from_bits(u128::from(number));
+        let observed = Observed { rule: bench.rule("a"), event, time, apart: false };
+        bench.set.sight(observed, &mut |_| vec![format!("user-{number}")])
+    };
+    let replay = |limits| bench.set.replay((0..50).filter_map(sight).collect(), limits).let_go();
+    assert_eq!(replay(Limits::default()), None);
+    let said = replay(Limits { groups: 20, ..Limits::default() }).unwrap();
+    assert!(said.contains(": 30 groups and 0 events were let go early"), "{said}");
+}
+
 trait Renumber {
     fn map_events(self, from: u128) -> Vec<Hit>;
 }

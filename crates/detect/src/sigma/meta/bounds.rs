@@ -22,6 +22,8 @@ const LISTS: [&str; 4] = ["references", "falsepositives", "tags", "related"];
 /// Entries of a list, and characters of each.
 pub(super) const MAX_ENTRIES: usize = 500;
 const MAX_ENTRY_CHARS: usize = 4_096;
+/// Characters of what is to be looked at first.
+const MAX_TRIAGE_CHARS: usize = 8_192;
 /// Characters of product, category or service.
 const MAX_SOURCE_CHARS: usize = 128;
 
@@ -35,6 +37,15 @@ pub(super) fn check(root: &Node, report: &mut Report) {
     for entry in LISTS.iter().filter_map(|key| root.get(key)) {
         list(entry, report);
     }
+}
+
+/// Refuses notes for triage that are long, or no text.
+pub(super) fn triage(entry: &Entry, report: &mut Report) {
+    if entry.value.text().is_none() {
+        let fix = "For example `triage: Ask who made the account.`, or a text of several lines after `|`.";
+        report.error(entry.value.at, "invalid-extension", "`triage` must be a text", fix);
+    }
+    text(&entry.value, "triage", MAX_TRIAGE_CHARS, report);
 }
 
 /// Tells of a text beyond its limit.
