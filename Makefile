@@ -47,7 +47,7 @@ e2e: dashboard
 	cargo build --locked -p shieldops
 	scripts/e2e $(TARGET)/debug/shieldops
 
-# The long form of what `make test` does in short: every event of every data set and a million pairs; every capability in
+# The long form of what `make test` does in short: every event of every recorded data set, the first 100,000 of each stream, and a million pairs; every capability in
 # 10,000 random states, and KILLS processes killed for each.
 KILLS ?= 500
 prove:

@@ -119,7 +119,8 @@ pub(crate) struct AlertDetail {
     matches: Vec<EventMatch>,
     /// What lists of indicators say, for an alert of one.
     indicators: Vec<Hit>,
-    /// `checked`, or `not_checked` where events of the same source and minute were not looked up, because lists were loading.
+    /// `checked`; `not_checked` where events of the same source and minute were not looked up, because lists were loading;
+    /// `unknown` where its events are gone, or the log of coverage of their time.
     indicator_state: &'static str,
     /// Other alerts of this rule; 100 stands for that many or more.
     similar_count: u64,
@@ -210,7 +211,7 @@ pub(crate) async fn show(
         };
         matches.push(EventMatch { event_id, fields });
     }
-    let indicator_state = if looked_up(&caller, &came).await? { "checked" } else { "not_checked" };
+    let indicator_state = looked_up(&caller, &came).await?;
     let alerts::Around { similar: similar_count, withheld, .. } = around;
     Ok(Tagged(
         alert.version,
@@ -221,16 +222,20 @@ pub(crate) async fn show(
 /// Rows of the log of coverage that are read for one alert.
 const ROWS: u32 = 1_000;
 
-/// Whether the log of coverage has it that these events, by source and time, were looked up in the lists.
-async fn looked_up(caller: &Caller, came: &[(String, Timestamp)]) -> Result<bool, Problem> {
+/// What the log of coverage has of these events, by source and time: whether they were looked up in the lists.
+async fn looked_up(caller: &Caller, came: &[(String, Timestamp)]) -> Result<&'static str, Problem> {
     let times = || came.iter().map(|(_, at)| *at);
-    let (Some(from), Some(to)) = (times().min(), times().max()) else { return Ok(true) };
+    let kept = caller.now().minus(Duration::from_hours(24 * coverage::DAYS));
+    let (Some(from), Some(to)) = (times().min().filter(|from| *from >= kept), times().max()) else {
+        return Ok("unknown");
+    };
     let mut sources: Vec<&str> = came.iter().map(|(source, _)| source.as_str()).collect();
     sources.push(bookkeeping::OTHER);
     // Of a batch of very many minutes, old ones stand at the beginning of their hour.
     let window = Window { sources: &sources, from: from.minus(Duration::from_hours(1)), to, gaps: true, limit: ROWS };
     let gaps = coverage::minutes(&mut caller.scope.read().await?, &window).await?;
-    Ok(!came.iter().any(|one| gaps.iter().any(|gap| is_of(gap, one))))
+    let skipped = came.iter().any(|one| gaps.iter().any(|gap| is_of(gap, one)));
+    Ok(if skipped { "not_checked" } else { "checked" })
 }
 
 /// Whether an event came in a minute of which events were not looked up.

@@ -14,6 +14,7 @@ use shieldops_model::{
     ActionId, ActionState, Code, Reason as Because, TenantId, Timestamp,
     tenant::{TenantChange, TenantState, check_slug, check_tenant_name},
 };
+use shieldops_respond::UndoScope;
 use shieldops_store::{
     tenants::{self, NewTenant, Tenant, TenantPatch},
     usage::{self, Usage},
@@ -333,14 +334,18 @@ async fn undo_all(
     }
     let (engine, person) = (app.engine(tenant.id)?, caller.person()?);
     let live = tenants::live_actions_of(&app.store, tenant.id).await?;
-    for action in live.into_iter().chain(failed) {
-        match engine.undo(action, &person, &params.reason).await {
-            Ok(after) if matches!(after.state, ActionState::Undone | ActionState::Expired) => {
-                undone.push(action.to_string());
-            }
-            // It was tried: it failed, or waits for somebody.
-            Ok(after) => not.push(NotUndone::new(action, after.detail.as_deref().unwrap_or("it is still in force"))),
-            Err(error) => not.push(NotUndone::new(action, &error.to_string())),
+    let report = engine
+        .undo_many(UndoScope::Actions(live.into_iter().chain(failed).collect()), &person, &params.reason)
+        .await?;
+    if report.goes_on {
+        let detail = "what is in force is being undone, and that is not through yet: ask again in a minute; the tenant was not deleted";
+        return Err(Problem::new(Code::CONFLICT, detail));
+    }
+    for item in report.items {
+        // One that was tried and failed, or waits for somebody, is still in force.
+        match item.state {
+            ActionState::Undone | ActionState::Expired => undone.push(item.action_id.to_string()),
+            _ => not.push(NotUndone::new(item.action_id, item.why.as_deref().unwrap_or("it is still in force"))),
         }
     }
     Ok((undone, not))

@@ -24,7 +24,7 @@ use std::{
 use self::{condition::Conditions, transformation::Transformation};
 use crate::{
     diagnostic::{Diagnostic, Report},
-    sigma::rule::Rule,
+    sigma::{item::Placeholders, rule::Rule},
 };
 
 /// A pipeline as it was read.
@@ -34,9 +34,9 @@ pub struct Pipeline {
     /// Lower ones run first; among equals the name decides.
     pub priority: i64,
     /// Values of placeholders, by name.
-    pub vars: BTreeMap<String, Vec<String>>,
+    pub vars: Placeholders,
     pub file: String,
-    items: Vec<Step>,
+    items: Arc<[Step]>,
     /// Rules that it leaves alone, by id.
     spares: Arc<BTreeSet<String>>,
 }
@@ -83,7 +83,7 @@ impl Pipeline {
 #[derive(Debug, Default)]
 pub(crate) struct Pipelines<'p> {
     ordered: Vec<&'p Pipeline>,
-    pub(crate) vars: BTreeMap<String, Vec<String>>,
+    pub(crate) vars: Placeholders,
 }
 
 impl<'p> Pipelines<'p> {

@@ -28,6 +28,28 @@ pub struct CaseFile {
     pub sources: Vec<String>,
     /// Threat intelligence is configured.
     pub intel_configured: bool,
+    /// Of the searched time, events that detection did not look at.
+    pub unseen: Vec<Unseen>,
+}
+
+/// Events of one kind that detection did not look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unseen {
+    pub what: UnseenBy,
+    pub events: u64,
+    pub minutes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnseenBy {
+    /// No rule was run on events of this source.
+    Rules(String),
+    /// They were not looked up in the lists of indicators.
+    Lists(String),
+    /// They could not be read, so nobody knows of which source they were.
+    Unreadable,
+    /// The log of events is another than the one that detection read before.
+    Replaced,
 }
 
 #[derive(Debug, Clone)]

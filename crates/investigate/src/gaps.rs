@@ -3,7 +3,7 @@
 use shieldops_model::{NotChecked, Timestamp};
 
 use crate::{
-    case::{CaseEvent, MAX_EVENTS, class},
+    case::{CaseEvent, MAX_EVENTS, Unseen, UnseenBy, class},
     facts::Facts,
     plans::Proposals,
     timeline::MAX_ENTRIES,
@@ -12,6 +12,8 @@ use crate::{
 
 /// Hosts that are spoken of one by one.
 const MAX_HOSTS: usize = 5;
+/// Sources of which it is told that detection did not look at all they sent.
+const MAX_UNSEEN: usize = 20;
 
 pub(crate) fn not_checked(facts: &Facts<'_>, proposals: &Proposals, timeline_left_out: usize) -> Vec<NotChecked> {
     let mut gaps = proposals.without.clone();
@@ -19,6 +21,7 @@ pub(crate) fn not_checked(facts: &Facts<'_>, proposals: &Proposals, timeline_lef
         telemetry(facts, host, &mut gaps);
     }
     search(facts, &mut gaps);
+    gaps.extend(facts.input.unseen.iter().take(MAX_UNSEEN).map(unseen));
     alerts(facts, &mut gaps);
     limits(facts, timeline_left_out, &mut gaps);
     beyond_logs(facts, &mut gaps);
@@ -86,6 +89,31 @@ fn search(facts: &Facts<'_>, gaps: &mut Vec<NotChecked>) {
     }
     if let Some(oldest) = searched.oldest_kept.filter(|oldest| *oldest > searched.from) {
         gaps.push(gap(format!("Events before {}", second(oldest)), "none older are kept: retention or first intake"));
+    }
+}
+
+/// What detection did not look at: an alert may be missing.
+fn unseen(unseen: &Unseen) -> NotChecked {
+    let count = |count: u64, one, many| number(usize::try_from(count).unwrap_or(usize::MAX), one, many);
+    let events = count(unseen.events, "event", "events");
+    let minutes = count(unseen.minutes, "minute", "minutes");
+    match &unseen.what {
+        UnseenBy::Rules(source) => gap(
+            format!("Rules on {events} of {} in {minutes}", name(Some(source), "a source")),
+            "no rule was run on them: an alert may be missing. The log of coverage has the minutes",
+        ),
+        UnseenBy::Lists(source) => gap(
+            format!("Indicators in {events} of {} in {minutes}", name(Some(source), "a source")),
+            "lists were not loaded when they came: a listed address or file may be among them",
+        ),
+        UnseenBy::Unreadable => gap(
+            format!("Rules on {events} that detection could not read"),
+            "their bytes are damaged or gone: of which source they were is not known",
+        ),
+        UnseenBy::Replaced => gap(
+            "What an earlier event log still held",
+            "the log was lost, restored or replaced in this time: what detection had not read of it is not known",
+        ),
     }
 }
 

@@ -19,7 +19,7 @@ mod words;
 
 use shieldops_model::{Investigation, investigation::Step};
 
-pub use case::{AlertRef, CaseEvent, CaseFile, LiveBlock, MAX_EVENTS, Searched, pull, window};
+pub use case::{AlertRef, CaseEvent, CaseFile, LiveBlock, MAX_EVENTS, Searched, Unseen, UnseenBy, pull, window};
 pub use export::{Export, ExportEvent, LedgerRow, render_html};
 
 use facts::Facts;

@@ -206,6 +206,7 @@ impl Builder {
             },
             sources: ["auditd", "nginx", "sshd"].map(str::to_owned).to_vec(),
             intel_configured: false,
+            unseen: Vec::new(),
         }
     }
 }

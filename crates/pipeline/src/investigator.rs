@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Query};
 use shieldops_ingest::normalise;
-use shieldops_investigate::{CaseEvent, CaseFile, LiveBlock, MAX_EVENTS, Searched, investigate, pull, window};
+use shieldops_investigate::{CaseEvent, CaseFile, LiveBlock, MAX_EVENTS, Searched, Unseen, UnseenBy, investigate, pull, window};
 use shieldops_model::{ActionState, Alert, Event, EventId, Incident, IncidentId, Investigation, TenantId, Timestamp};
 use shieldops_store::{
-    Access, Job, TenantScope, actions, alerts, bookkeeping, cited, incidents, investigations, targets,
+    Access, Job, TenantScope, actions, alerts, bookkeeping, cited, coverage, incidents, investigations, targets,
 };
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,8 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(1);
 /// Events looked at for one entity.
 const LOOK: u64 = 200_000;
+/// Minutes of the log of coverage that are looked at, the newest.
+const GAPS: u32 = 10_000;
 /// Events taken for one entity.
 const PER_ENTITY: usize = 1_000;
 
@@ -112,6 +114,7 @@ async fn case_file(
     let targets = targets::all(&mut reader).await?;
     let live_blocks = live_blocks(&mut reader).await?;
     let sources = bookkeeping::sources(&mut reader).await?.into_iter().map(|source| source.source).collect();
+    let unseen = unseen(&mut reader, window(&incident)).await?;
     drop(reader);
     let (bus, tenant, around, cites) = (Arc::clone(bus), scope.tenant(), incident.clone(), cites(&alerts));
     let Gathered { mut events, mut searched, gone, damaged } =
@@ -136,8 +139,29 @@ async fn case_file(
         searched,
         sources,
         intel_configured,
+        unseen,
     };
     Ok((case, events))
+}
+
+/// What the log of coverage has of events that detection did not look at, most events first.
+async fn unseen(access: &mut impl Access, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Unseen>> {
+    let asked = coverage::Window { sources: &[], from, to, gaps: true, limit: GAPS };
+    let mut counts: BTreeMap<UnseenBy, (u64, u64)> = BTreeMap::new();
+    for minute in coverage::minutes(access, &asked).await? {
+        let what = match (minute.source.as_str(), minute.rules.as_str()) {
+            (coverage::UNREADABLE, _) => UnseenBy::Unreadable,
+            (coverage::REPLACED, _) => UnseenBy::Replaced,
+            (_, coverage::INDICATORS) => UnseenBy::Lists(minute.source),
+            _ => UnseenBy::Rules(minute.source),
+        };
+        let (events, minutes) = counts.entry(what).or_default();
+        (*events, *minutes) = (events.saturating_add(minute.skipped), minutes.saturating_add(1));
+    }
+    let unseen = |(what, (events, minutes))| Unseen { what, events, minutes };
+    let mut unseen: Vec<Unseen> = counts.into_iter().map(unseen).collect();
+    unseen.sort_by_key(|one| std::cmp::Reverse(one.events));
+    Ok(unseen)
 }
 
 fn cites(alerts: &[Alert]) -> Vec<EventId> {

@@ -20,7 +20,7 @@ pub use shieldops_store::{
 };
 pub use store::StoreJournal;
 
-use crate::{Collected, Needed, Right, Surroundings};
+use crate::{Collected, Needed, OpenUndo, Right, Surroundings};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
@@ -131,6 +131,8 @@ pub trait Journal: Send + Sync + 'static {
     async fn overdue(&self, now: Timestamp) -> Result<Vec<Plan>, JournalError>;
     /// The plans that undo something of this one and wait or run, oldest first.
     async fn open_undos(&self, of: PlanId) -> Result<Vec<Plan>, JournalError>;
+    /// Undos of many that were begun since and have not ended.
+    async fn open_undos_of_many(&self, from: Timestamp) -> Result<Vec<OpenUndo>, JournalError>;
     /// Actions that own a state and stand in one of these states, oldest first: all of them.
     async fn owning(&self, states: &[ActionState]) -> Result<Vec<Action>, JournalError>;
     /// Actions that own a state whose time is over, whatever became of them, oldest first: all of them.

@@ -57,5 +57,5 @@ pub use rescue::{Foreseen, Offline, RescueFolder, RescueLine, Rescued};
 pub use shieldops_policy::{Class, Dependant, Facts, Permit, Purpose, Requester, RequesterKind};
 pub use situation::Surroundings;
 pub use standing::{Right, Standing};
-pub use undo::{By, MAX_UNDONE, Person, Prospect, UndoItem, UndoReport, UndoScope};
+pub use undo::{By, MAX_UNDONE, OpenUndo, Person, Prospect, UndoItem, UndoReport, UndoScope};
 pub use watch::{Finding, FindingKind};

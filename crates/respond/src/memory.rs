@@ -17,7 +17,7 @@ use shieldops_model::{
 use shieldops_policy::GateSettings;
 
 use crate::{
-    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Needed, Outcomes, Right,
+    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Needed, OpenUndo, Outcomes, Right,
     Step, Surroundings, Use, Write,
 };
 
@@ -378,6 +378,11 @@ impl Journal for MemoryJournal {
 
     async fn is_anothers(&self, action: ActionId) -> Stored<bool> {
         Ok(self.lock().anothers.contains(&action))
+    }
+
+    async fn open_undos_of_many(&self, _from: Timestamp) -> Stored<Vec<OpenUndo>> {
+        let tables = self.lock();
+        Ok(OpenUndo::among(tables.entries.iter().map(|one| (one.kind, one.actor.as_str(), &one.payload))))
     }
 
     async fn may_still(&self, user: UserId, _right: Right, _environments: &[Environment]) -> Stored<bool> {

@@ -31,7 +31,7 @@ impl Engine {
         for plan in self.with.journal.plans_in(&[PlanState::Approved]).await? {
             self.start(plan.id);
         }
-        Ok(())
+        self.finish_undos().await
     }
 
     /// Runs that ended early while the process lived, by a fault of the database: they go on where nobody gave a sign of

@@ -15,6 +15,8 @@ pub enum Right {
     Approve,
     /// To let automation act without a vote.
     Grant,
+    /// To undo.
+    Undo,
 }
 
 /// Told by whoever knows what roles mean.

@@ -1,6 +1,7 @@
 //! Undo: planned and permitted like any action, back to the state before the first owner, and read back.
 
 mod foresee;
+mod lasting;
 mod left;
 mod lift;
 mod many;
@@ -20,6 +21,7 @@ use crate::{
     run::{kind_of, state_error},
 };
 
+pub use lasting::OpenUndo;
 pub use many::{By, MAX_UNDONE, Prospect, UndoItem, UndoReport, UndoScope};
 
 /// Who expires things.

@@ -27,7 +27,7 @@ use crate::{
 
 const FORMAT: &str = "shieldops-rule/1";
 /// Exceptions that travel with one rule.
-const EXCEPTIONS: usize = 100;
+const EXCEPTIONS: usize = 1_000;
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +39,7 @@ pub(crate) struct Bundle {
     matches: Vec<String>,
     #[serde(default)]
     miss: Vec<String>,
-    /// Those that name this rule; at most 100.
+    /// Those that name this rule; at most 1,000.
     #[serde(default)]
     exceptions: Vec<NewException>,
 }
@@ -55,13 +55,17 @@ pub(crate) async fn export(
     let mut reader = caller.scope.read().await?;
     let subject = view::find(&mut reader, &app.pipeline.content, &id).await?;
     let held = exceptions::after(&mut reader, caller.now()).await?;
-    let held = held.into_iter().filter(|exception| names(exception, &subject.rule)).take(EXCEPTIONS);
+    let held: Vec<_> = held.into_iter().filter(|exception| names(exception, &subject.rule)).collect();
+    if held.len() > EXCEPTIONS {
+        let detail = format!("{} exceptions name this rule, and no more than {EXCEPTIONS} travel with it", held.len());
+        return Err(Problem::invalid(detail));
+    }
     Ok(Json(Bundle {
         format: FORMAT.to_owned(),
         text: subject.rule.text.clone(),
         matches: subject.matches,
         miss: subject.misses,
-        exceptions: held.map(NewException::from).collect(),
+        exceptions: held.into_iter().map(NewException::from).collect(),
     }))
 }
 

@@ -1,7 +1,5 @@
 //! Pipeline files.
 
-use std::collections::BTreeMap;
-
 use super::{
     Pipeline, Step,
     condition::{self, Conditions},
@@ -12,6 +10,7 @@ use crate::{
     diagnostic::{Place, Report},
     sigma::{
         MAX_FILE_BYTES,
+        item::Placeholders,
         yaml::{self, Entry, Kind, Node},
     },
 };
@@ -53,7 +52,7 @@ pub(super) fn pipeline(text: &str, file: &str, report: &mut Report) -> Option<Pi
         priority: priority(root, report),
         vars: vars(root, report),
         file: file.to_owned(),
-        items,
+        items: items.into(),
         spares: std::sync::Arc::default(),
     })
 }
@@ -85,16 +84,16 @@ fn priority(root: &Node, report: &mut Report) -> i64 {
     })
 }
 
-fn vars(root: &Node, report: &mut Report) -> BTreeMap<String, Vec<String>> {
-    let Some(entry) = root.get("vars") else { return BTreeMap::new() };
+fn vars(root: &Node, report: &mut Report) -> Placeholders {
+    let Some(entry) = root.get("vars") else { return Placeholders::new() };
     let Some(entries) = entry.value.entries() else {
         report.error(entry.at, "invalid-pipeline", "`vars` must be a map", "For example `vars: {Admins: [a, b]}`.");
-        return BTreeMap::new();
+        return Placeholders::new();
     };
-    let mut vars = BTreeMap::new();
+    let mut vars = Placeholders::new();
     for entry in entries {
         if let Some(values) = texts_of(&entry.value) {
-            vars.insert(entry.key.clone(), values);
+            vars.insert(entry.key.clone(), values.into());
         } else {
             let message = format!("`{}` must be a value or a list of values", entry.key);
             report.error(entry.at, "invalid-pipeline", message, "Correct it.");

@@ -16,6 +16,7 @@ use crate::{
     sigma::{
         condition::Expr,
         detection,
+        item::Placeholders,
         pattern::{Anchor, Token},
         rule::{Rule, RuleSource},
         scalar::Scalar,
@@ -52,7 +53,7 @@ pub(super) struct Run<'r> {
     names: &'r mut BTreeMap<String, String>,
     /// Names that came from a mapping, or went through one.
     mapped: BTreeSet<String>,
-    vars: &'r BTreeMap<String, Vec<String>>,
+    vars: &'r Placeholders,
     report: &'r mut Report,
     at: Place,
     refused: bool,
@@ -66,7 +67,7 @@ impl<'r> Run<'r> {
     pub(super) fn new(
         rule: &'r Rule,
         names: &'r mut BTreeMap<String, String>,
-        vars: &'r BTreeMap<String, Vec<String>>,
+        vars: &'r Placeholders,
         report: &'r mut Report,
     ) -> Self {
         let detection = &rule.detection;
@@ -271,7 +272,7 @@ impl<'r> Run<'r> {
                 done
             }
             Transformation::WildcardPlaceholders(chosen) => {
-                values::each(line, |value| values::filled(value, chosen, &|_| Some(vec!["*".to_owned()])))
+                values::each(line, |value| values::filled(value, chosen, &|_| Some(["*".to_owned()].into())))
             }
             // What has no values waits for the lists of the set, which tell when they have none either.
             Transformation::ValuePlaceholders(chosen) => {

@@ -62,3 +62,18 @@ fn matches(set: &RuleSet, event: &str) -> bool {
     set.scan(&mut Worker::new(), &events, event.as_bytes(), &mut |_, _| found = true);
     found
 }
+
+#[test]
+fn sets_that_are_compiled_with_the_same_lists_and_pipelines_share_them() {
+    let options = CompileOptions {
+        placeholders: [("Admins".to_owned(), ["root".to_owned()].into())].into(),
+        pipelines: vec![load("- {type: case}")],
+        ..CompileOptions::default()
+    };
+    let set = || RuleSet::compile(parse(&rule("sel: {f: a}\ncondition: sel"), "r.yml").0, &options).0;
+    let (one, other) = (set(), set());
+    let (one, other) = (one.options(), other.options());
+    assert!(Arc::ptr_eq(&one.placeholders["Admins"], &other.placeholders["Admins"]));
+    assert!(Arc::ptr_eq(&one.pipelines[0].items, &other.pipelines[0].items));
+    assert!(Arc::ptr_eq(&one.pipelines[0].vars["Admins"], &other.pipelines[0].vars["Admins"]));
+}

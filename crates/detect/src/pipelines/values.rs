@@ -1,6 +1,6 @@
 //! Other values in the lines of a rule.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use regex::Regex;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::sigma::{
     decimal::Decimal,
-    item::{Unexpanded, expand_with, placeholder_names},
+    item::{Placeholders, Unexpanded, expand_with, placeholder_names},
     modifiers::Modifiers,
     pattern::{Token, tokens},
 };
@@ -131,16 +131,16 @@ pub(super) fn to_number(value: &Value) -> Result<Option<Vec<Now>>, String> {
 }
 
 /// The values that stand for the placeholders of a value; `None` where one of them has none.
-pub(super) fn filled(value: &Value, chosen: &Chosen, list: &impl Fn(&str) -> Option<Vec<String>>) -> Option<Vec<Now>> {
+pub(super) fn filled(value: &Value, chosen: &Chosen, list: &impl Fn(&str) -> Option<Arc<[String]>>) -> Option<Vec<Now>> {
     // Only plain text waits here; expressions with placeholders wait for the lists of the set.
     let (Some(waiting), Now::Text(found)) = (value.waiting(), &value.now) else { return None };
     let names = placeholder_names(&waiting.shown);
     if !names.iter().all(|name| chosen.has(name)) {
         return None;
     }
-    let lists: BTreeMap<String, Vec<String>> =
+    let lists: Placeholders =
         names.into_iter().map(|name| Some((name.to_owned(), list(name)?))).collect::<Option<_>>()?;
-    match expand_with(&text::written(found), |name| lists.get(name).map(Vec::as_slice)) {
+    match expand_with(&text::written(found), |name| lists.get(name).map(|values| &**values)) {
         Ok(texts) => Some(texts.iter().map(|text| Now::Text(tokens(text))).collect()),
         Err(Unexpanded::NoList | Unexpanded::TooMany) => None,
     }

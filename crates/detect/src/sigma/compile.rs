@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use sha2::{Digest as _, Sha256};
 use shieldops_model::LogSource;
 
 use super::{
@@ -90,8 +91,8 @@ pub struct RuleSet {
     correlations: Vec<Correlation>,
     links: Links,
     options: CompileOptions,
-    /// The filters and pipelines of the options and documents, in words.
-    fitting: String,
+    /// A hash of the filters and pipelines of the options and documents.
+    fitting: [u8; 32],
     /// By slot: the place of the rule in this set.
     places: Vec<Option<u32>>,
     /// Slots that are taken.
@@ -156,9 +157,9 @@ impl RuleSet {
 
     /// Whether a set of so many rules may take over what this one has: it is made the same way, and not too much of
     /// what would be taken over is of no use any more.
-    fn can_be_followed(&self, options: &CompileOptions, fitting: &str, rules: usize) -> bool {
+    fn can_be_followed(&self, options: &CompileOptions, fitting: &[u8; 32], rules: usize) -> bool {
         let own = &self.options;
-        self.fitting == fitting
+        self.fitting == *fitting
             && own.placeholders == options.placeholders
             && own.service_groups == options.service_groups
             && own.field_map == options.field_map
@@ -320,11 +321,11 @@ impl RuleSet {
 }
 
 /// Everything beside the rules themselves that changes their detections.
-fn fitting(options: &CompileOptions, filters: &[Filter]) -> String {
+fn fitting(options: &CompileOptions, filters: &[Filter]) -> [u8; 32] {
     if options.pipelines.is_empty() && filters.is_empty() {
-        return String::new();
+        return [0; 32];
     }
-    format!("{:?} {filters:?}", options.pipelines)
+    Sha256::digest(format!("{:?} {filters:?}", options.pipelines)).into()
 }
 
 impl Block {

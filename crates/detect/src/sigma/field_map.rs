@@ -4,7 +4,7 @@
 
 mod shipped;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use shieldops_model::LogSource;
 
@@ -23,9 +23,9 @@ pub struct FieldAlias {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldMap {
-    aliases: Vec<FieldAlias>,
+    aliases: Arc<Vec<FieldAlias>>,
     /// The numbers of the aliases of a field.
-    by_field: HashMap<String, Vec<usize>>,
+    by_field: Arc<HashMap<String, Vec<usize>>>,
 }
 
 impl FieldMap {
@@ -52,8 +52,9 @@ impl FieldMap {
     /// Later entries come after earlier ones for the same field.
     #[must_use]
     pub fn with(mut self, alias: FieldAlias) -> Self {
-        self.by_field.entry(alias.field.clone()).or_default().push(self.aliases.len());
-        self.aliases.push(alias);
+        let field = Arc::make_mut(&mut self.by_field).entry(alias.field.clone());
+        field.or_default().push(self.aliases.len());
+        Arc::make_mut(&mut self.aliases).push(alias);
         self
     }
 

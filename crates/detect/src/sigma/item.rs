@@ -1,6 +1,6 @@
 //! One line of a selection: a field and what its value must be, ready to be compared.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
 
@@ -17,7 +17,7 @@ use super::{
 use crate::diagnostic::{Place, Report};
 
 /// Values that the rule names by `%name%`, each with what stands for it.
-pub type Placeholders = BTreeMap<String, Vec<String>>;
+pub type Placeholders = BTreeMap<String, Arc<[String]>>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
@@ -383,7 +383,7 @@ pub(crate) fn placeholder_names(text: &str) -> Vec<&str> {
 
 /// Every text that `text` stands for.
 fn expanded(text: &str, placeholders: &Placeholders) -> Result<Vec<String>, Unexpanded> {
-    expand_with(text, |name| placeholders.get(name).map(Vec::as_slice))
+    expand_with(text, |name| placeholders.get(name).map(|values| &**values))
 }
 
 /// Every text that `text` stands for, with the values that `list` knows for a name.

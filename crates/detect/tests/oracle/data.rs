@@ -26,6 +26,7 @@ pub(crate) fn shared() -> Option<PathBuf> {
     if root.join("data/detect/sigma-rules.tar.zst").exists() && has_tools {
         return Some(root);
     }
+    assert!(!long(), "the proof was asked for, and there is nothing to prove it with: {}", root.display());
     eprintln!("SKIPPED: no detection data under {} (set SHIELDOPS_SHARED), or no zstd, tar, python3", root.display());
     None
 }

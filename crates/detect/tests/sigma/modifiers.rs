@@ -123,7 +123,7 @@ fn a_placeholder_is_false_without_a_list_and_its_values_with_one() {
     let detection = "sel: {a: 1}\nfilter: {h|expand: '%Admins%'}\ncondition: sel and not filter";
     let events = [r#"{"a":1,"h":"ws1"}"#, r#"{"a":1,"h":"ws3"}"#];
     assert_eq!(check(detection, &events), "xx");
-    let lists = BTreeMap::from([("Admins".to_owned(), vec!["WS1".to_owned(), "ws2".to_owned()])]);
+    let lists = BTreeMap::from([("Admins".to_owned(), ["WS1".to_owned(), "ws2".to_owned()].into())]);
     let options = CompileOptions { placeholders: lists, ..CompileOptions::default() };
     assert_eq!(check_with(detection, &events, &options), ".x");
     let detection = "sel: {h|contains|expand: '\\%Admins%.%Missing%'}\ncondition: sel";
@@ -196,7 +196,7 @@ fn the_order_of_modifiers_that_do_not_encode_is_free() {
 
 #[test]
 fn a_list_of_a_hundred_thousand_values_for_a_placeholder_is_bounded_and_a_thousand_are_used() {
-    let list = |count: usize| (0..count).map(|number| format!("v{number}")).collect::<Vec<_>>();
+    let list = |count: usize| (0..count).map(|number| format!("v{number}")).collect();
     let check = |count: usize| {
         let lists = BTreeMap::from([("L".to_owned(), list(count))]);
         let options = CompileOptions { placeholders: lists, ..CompileOptions::default() };

@@ -170,6 +170,8 @@ impl Tail {
         if length < open.offset || length > open.seen && !open.head.begins(&mut open.file).await? {
             tracing::info!(path = %path.display(), "file was truncated: reading from its start");
             (open.offset, open.generation, open.head) = (0, open.generation.saturating_add(1), Head::default());
+            // Of a line that was too long and is gone, nothing is left to skip.
+            open.skipping = false;
             self.checkpoints.save(&key(path), &open.place());
         }
         if length > open.seen {

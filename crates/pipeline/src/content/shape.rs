@@ -102,7 +102,7 @@ mod tests {
         let book = content.book();
         assert_eq!((book.diagnostics.len(), book.set.len()), (0, 1), "{:?}", book.diagnostics);
         let options = book.set.options();
-        assert_eq!((options.pipelines.len(), options.placeholders["Admins"].as_slice()), (1, &["root".to_owned()][..]));
+        assert_eq!((options.pipelines.len(), &*options.placeholders["Admins"]), (1, &["root".to_owned()][..]));
         write("pipelines/bad.yml", "transformations: [{type: no}]\n");
         let book = content.reload();
         assert_eq!((book.failed(), book.set.options().pipelines.len()), (1, 1));

@@ -14,12 +14,15 @@ use shieldops_model::{
 use shieldops_policy::GateSettings;
 use shieldops_store::{
     Actor, Duty, Job, PageRequest, Reader, StoreError, TenantScope, Tx, actions, alerts, collected, facts, gate,
-    outbox, peers, people, plans, targets,
+    ledger, outbox, peers, people, plans, targets,
 };
 
-use crate::{Lifelines, Needed, Outcomes, Right, Standing, Surroundings};
+use crate::{Lifelines, Needed, OpenUndo, Outcomes, Right, Standing, Surroundings};
 
 use super::{Automation, Change, Entry, InForce, Journal, JournalError, Step, Write, notices};
+
+/// Entries of undos of many that are looked through, the newest.
+const UNDOS: u32 = 200;
 
 /// The memory of one tenant's engine, in the store.
 #[derive(Debug, Clone)]
@@ -194,6 +197,13 @@ impl Journal for StoreJournal {
             }
         }
         Ok(false)
+    }
+
+    async fn open_undos_of_many(&self, from: Timestamp) -> Stored<Vec<OpenUndo>> {
+        let filter = ledger::Filter { kind: Some("undo.".to_owned()), from: Some(from), ..ledger::Filter::default() };
+        let page = PageRequest { limit: Some(UNDOS), ..PageRequest::default() };
+        let entries = ledger::list(&mut self.read().await?, &filter, &page).await?.items;
+        Ok(OpenUndo::among(entries.iter().map(|one| (one.kind.as_str(), one.actor.as_str(), &one.payload))))
     }
 
     async fn may_still(&self, user: UserId, right: Right, environments: &[Environment]) -> Stored<bool> {

@@ -1,7 +1,11 @@
 //! Undo of many: a whole plan, or everything that a rule, a person or automation did in a time. Newest first, what could not
 //! be read last, and what cannot be undone is named before anything is touched.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 use serde_json::json;
@@ -10,7 +14,7 @@ use shieldops_policy::{Requester, RequesterKind};
 use tokio::{sync::watch, time::Instant};
 use utoipa::ToSchema;
 
-use super::{Person, Wish};
+use super::{Person, Wish, lasting};
 use crate::{Engine, Entry, Error, plan::INVESTIGATION, watch::PATIENCE};
 
 /// The most actions that one call undoes.
@@ -39,6 +43,8 @@ pub enum UndoScope {
         from: Timestamp,
         to: Timestamp,
     },
+    /// These, each where it was begun.
+    Actions(Vec<ActionId>),
 }
 
 /// What an undo of one action comes to.
@@ -83,6 +89,8 @@ pub struct UndoReport {
     pub undoable: usize,
     pub need_approval: usize,
     pub cannot: usize,
+    /// Of how many the target could not be read now: their undo is tried.
+    pub not_read: usize,
     /// How many were undone and read back. 0 in a preview.
     pub undone: usize,
     /// It was not through when this was answered, and goes on by itself.
@@ -145,26 +153,25 @@ impl Engine {
         wish: Wish,
         tell: &watch::Sender<Vec<UndoItem>>,
     ) -> Result<UndoReport, Error> {
-        let mut items = self.foresee_all(self.in_scope(&scope).await?).await?;
+        let items = self.foresee_all(self.in_scope(&scope).await?).await?;
         let counts = report(false, items.clone());
         let ids: Vec<ActionId> = items.iter().map(|item| item.action_id).collect();
-        let payload = json!({"scope": described(&scope), "actions": ids, "undoable": counts.undoable,
+        let undo = hex::encode(rand::random::<[u8; 8]>());
+        let payload = json!({"undo": undo, "scope": described(&scope), "actions": ids, "undoable": counts.undoable,
             "need_approval": counts.need_approval, "cannot": counts.cannot, "reason": wish.why});
         let subjects = if let UndoScope::Plan(id) = &scope { vec![id.to_string()] } else { Vec::new() };
-        let begun = Entry { kind: "undo.begun", subjects, actor: wish.requester.id.clone(), payload };
+        let begun = Entry { kind: lasting::BEGUN, subjects, actor: wish.requester.id.clone(), payload };
         self.commit(Vec::new(), begun).await?;
-        tell.send_replace(items.clone());
-        let mut away = Vec::new();
-        for place in in_turn(&items) {
-            let Some(item) = items.get_mut(place) else { continue };
-            self.undo_item(item, &wish, &mut away).await?;
-            tell.send_modify(|told| told.get_mut(place).into_iter().for_each(|told| told.clone_from(item)));
-        }
-        Ok(report(false, items))
+        self.undo_items(&undo, items, &wish, tell).await
     }
 
     /// A target that let us wait in vain is `away`: nothing else is asked of it.
-    async fn undo_item(&self, item: &mut UndoItem, wish: &Wish, away: &mut Vec<TargetRef>) -> Result<(), Error> {
+    pub(super) async fn undo_item(
+        &self,
+        item: &mut UndoItem,
+        wish: &Wish,
+        away: &mut Vec<TargetRef>,
+    ) -> Result<(), Error> {
         if away.contains(&item.target) {
             let why = "its target let us wait in vain: undo it again when it answers".to_owned();
             (item.done, item.why) = (Some(false), Some(why));
@@ -193,10 +200,17 @@ impl Engine {
     }
 
     /// The actions in scope that were begun, newest first: what came later may rest on what came before.
-    async fn in_scope(&self, scope: &UndoScope) -> Result<Vec<Action>, Error> {
+    pub(super) async fn in_scope(&self, scope: &UndoScope) -> Result<Vec<Action>, Error> {
         let mut found = match scope {
             UndoScope::Plan(id) => self.get_plan(*id).await?.actions,
             UndoScope::Time { by, from, to } => self.of_time(by, *from, *to).await?,
+            UndoScope::Actions(ids) => {
+                let mut found = Vec::with_capacity(ids.len());
+                for id in ids {
+                    found.push(self.get_action(*id).await?);
+                }
+                found
+            }
         };
         found.retain(begun);
         found.reverse();
@@ -245,12 +259,15 @@ impl Engine {
     }
 }
 
-/// The places of what is undone, in their turn. What could not be read comes last: nobody waits for a host that is away.
-fn in_turn(items: &[UndoItem]) -> Vec<usize> {
+/// The places of what is undone, in their turn: newest first on each target. Targets that could not be read come last, for
+/// nobody waits for a host that is away.
+pub(super) fn in_turn(items: &[UndoItem]) -> Vec<usize> {
+    let unread: BTreeSet<&TargetRef> =
+        items.iter().filter(|item| item.prospect == Prospect::Unknown).map(|item| &item.target).collect();
     let undone = |item: &UndoItem| !matches!(item.prospect, Prospect::Nothing | Prospect::Cannot);
     let mut places: Vec<usize> =
         items.iter().enumerate().filter(|(_, item)| undone(item)).map(|(place, _)| place).collect();
-    places.sort_by_key(|place| items.get(*place).is_some_and(|item| item.prospect == Prospect::Unknown));
+    places.sort_by_key(|place| items.get(*place).is_some_and(|item| unread.contains(&item.target)));
     places
 }
 
@@ -258,13 +275,14 @@ fn begun(action: &Action) -> bool {
     action.applied_at.is_some() && action.undo_of.is_none()
 }
 
-fn report(preview: bool, items: Vec<UndoItem>) -> UndoReport {
+pub(super) fn report(preview: bool, items: Vec<UndoItem>) -> UndoReport {
     let count = |wanted: Prospect| items.iter().filter(|item| item.prospect == wanted).count();
     UndoReport {
         preview,
         undoable: count(Prospect::Undo),
         need_approval: count(Prospect::NeedsApproval),
-        cannot: count(Prospect::Cannot) + count(Prospect::Unknown),
+        cannot: count(Prospect::Cannot),
+        not_read: count(Prospect::Unknown),
         undone: items.iter().filter(|item| item.done == Some(true)).count(),
         goes_on: false,
         items,
@@ -282,5 +300,6 @@ fn described(scope: &UndoScope) -> serde_json::Value {
             };
             json!({"by": by, "from": from, "to": to})
         }
+        UndoScope::Actions(_) => json!("actions"),
     }
 }

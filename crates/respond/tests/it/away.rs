@@ -351,6 +351,52 @@ async fn a_target_that_was_removed_keeps_no_undo_of_a_time() {
     assert_eq!((item.prospect, item.done), (Prospect::Nothing, None));
 }
 
+#[tokio::test]
+async fn an_undo_of_many_that_lost_its_process_goes_on_at_the_next_start() {
+    let mut world = World::new();
+    let mut lit = Vec::new();
+    for lamp in 0..3 {
+        lit.push(world.lit("sim/well", lamp).await);
+    }
+    world.restart(CrashPoints::give_up_at("before_run_ended"));
+    world.engine.undo_many(person_9s(), &person(9), "an exercise").await.unwrap_err();
+    let mut undone = 0;
+    for action in &lit {
+        undone += usize::from(world.state(action).await == ActionState::Undone);
+    }
+    assert!(undone < 3, "the process was lost in the middle");
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    world.idle().await;
+    for action in &lit {
+        assert_eq!(world.state(action).await, ActionState::Undone);
+    }
+    let journal = Arc::clone(&world.journal);
+    let of = |kind: &str| journal.entries().into_iter().filter(|entry| entry.kind == kind).collect::<Vec<_>>();
+    let (begun, ended) = (of("undo.begun"), of("undo.ended"));
+    assert_eq!((begun.len(), ended.len(), &ended[0].payload["of"]), (1, 1, &json!(3)), "{ended:?}");
+    assert_eq!((&ended[0].payload["undo"], &ended[0].actor), (&begun[0].payload["undo"], &begun[0].actor));
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    world.idle().await;
+    assert_eq!(of("undo.ended").len(), 1, "what has ended is not taken up again");
+}
+
+#[tokio::test]
+async fn an_undo_of_many_of_somebody_who_may_undo_no_more_does_not_go_on() {
+    let mut world = World::new();
+    let lit = world.lit("sim/well", 0).await;
+    world.restart(CrashPoints::give_up_at("after_intent"));
+    drop(world.engine.undo_many(person_9s(), &person(9), "an exercise").await);
+    let before = world.state(&lit).await;
+    world.journal.put_gone(person(9).user);
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    world.idle().await;
+    let ended = world.journal.entries().into_iter().find(|entry| entry.kind == "undo.ended").unwrap();
+    assert!(ended.payload["why"].as_str().unwrap().contains("may not undo any more"), "{before:?} {ended:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_lost_process_began_on_a_host_that_is_away_since_is_told_and_automation_does_less() {
     let mut world = World::new();

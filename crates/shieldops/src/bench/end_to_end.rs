@@ -31,10 +31,11 @@ pub(super) struct Wanted<'a> {
 const PATIENCE: Duration = Duration::from_mins(5);
 
 impl Wanted<'_> {
-    fn server(&self, folder: &Folder) -> anyhow::Result<Server> {
+    fn server(&self, folder: &Folder, more: &[(&str, &str)]) -> anyhow::Result<Server> {
         let rules = self.rules.map(|rules| rules.display().to_string());
         // The load of one client is meant here, not what one client may take.
         let mut env = vec![("SHIELDOPS_BUS__RETENTION_HOURS", "1"), ("SHIELDOPS_LIMITS__ENABLED", "false")];
+        env.extend(more);
         env.extend(rules.as_deref().map(|rules| ("SHIELDOPS_RULES__DIRS", rules)));
         Server::start_with(folder.path(), &[], &env)
     }
@@ -44,7 +45,7 @@ impl Wanted<'_> {
 pub(super) fn ingest_detect(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value, Failure> {
     let shipment = Shipment::new(wanted.events)?;
     let folder = Folder::new(&bench.dir)?;
-    let server = wanted.server(&folder)?;
+    let server = wanted.server(&folder, &[])?;
     let (token, personal) = (server.token("ingest", None)?, server.token("personal", None)?);
     let (shipper, person) = (server.client(&token)?, server.client(&personal)?);
     let never = AtomicBool::new(false);
@@ -86,11 +87,15 @@ pub(super) fn ingest_detect(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value,
     }))
 }
 
+/// A log that is soon full, so that retention is at work during the load.
+const SMALL_LOG: [(&str, &str); 2] =
+    [("SHIELDOPS_BUS__MAX_BYTES", "268435456"), ("SHIELDOPS_BUS__SEGMENT_BYTES", "16777216")];
+
 /// A steady load for a long time, with memory sampled every second.
 pub(super) fn soak(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value, Failure> {
     let shipment = Shipment::new(wanted.events)?;
     let folder = Folder::new(&bench.dir)?;
-    let server = wanted.server(&folder)?;
+    let server = wanted.server(&folder, &SMALL_LOG)?;
     let (token, personal) = (server.token("ingest", None)?, server.token("personal", None)?);
     let person = server.client(&personal)?;
     let rate = wanted.rate.unwrap_or(20_000);
@@ -116,10 +121,18 @@ pub(super) fn soak(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value, Failure>
         "wanted_events_per_s": rate,
         "ingest": figures(&shipped, &shipment),
         "backlog_s": round(backlog.as_secs_f64()),
+        "segments_deleted": segments_deleted(&person)?,
         "samples": samples.len(),
         "resident_mib": {"first": steady.first(), "p50": percentile(steady, 50), "max": percentile(steady, 100), "last": steady.last()},
         "slope_mib_per_min": round(slope(steady) * 60.0),
     }))
+}
+
+/// Segments that retention took, by the ledger.
+fn segments_deleted(person: &crate::client::Client) -> Result<u64, Failure> {
+    let page = person.get("/api/v1/ledger?kind=segments.retired&limit=200")?;
+    let entries = page["items"].as_array().into_iter().flatten();
+    Ok(entries.filter_map(|entry| entry["body"]["segments"].as_u64()).sum())
 }
 
 fn sample(server: &Server, done: &AtomicBool, samples: &mut Vec<f64>) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Outcome,
-    see::{PageArgs, ShowArgs, done, heading, list, named, print},
+    see::{PageArgs, ShowArgs, done, heading, list, named, not_checked, print},
 };
 use crate::{
     client::{Client, ServerArgs, id},
@@ -153,7 +153,9 @@ pub(super) fn run(command: &AlertCommand) -> Outcome {
                 ("entity", args.entity.as_deref()),
                 ("q", args.search.as_deref()),
             ];
-            list(&args.page, PATH, &filters, COLUMNS)
+            let code = list(&args.page, PATH, &filters, COLUMNS)?;
+            not_checked(&args.page)?;
+            Ok(code)
         }
         AlertCommand::Show(args) => show(args),
         AlertCommand::Update(args) => {

@@ -9,7 +9,7 @@ use super::{
     Outcome,
     alert::{AssignArgs, Changes, VerdictArgs, person},
     ledger::save,
-    see::{PageArgs, ShowArgs, brief, heading, list, print},
+    see::{PageArgs, ShowArgs, brief, heading, list, not_checked, print},
 };
 use crate::{
     client::{Client, ServerArgs, id},
@@ -139,7 +139,9 @@ pub(super) fn run(command: &IncidentCommand) -> Outcome {
                 ("assignee", args.assignee.as_deref()),
                 ("q", args.search.as_deref()),
             ];
-            list(&args.page, PATH, &filters, COLUMNS)
+            let code = list(&args.page, PATH, &filters, COLUMNS)?;
+            not_checked(&args.page)?;
+            Ok(code)
         }
         IncidentCommand::Show(args) => show(args),
         IncidentCommand::Update(args) => update(args),

@@ -49,6 +49,22 @@ pub(super) fn list(args: &PageArgs, path: &str, filters: &[(&str, Option<&str>)]
     print_list(&page, args.server.output, columns)
 }
 
+/// Below a list of alerts or incidents, for people: whether something of the last day was not looked at. Silence alone
+/// would say that it was.
+pub(super) fn not_checked(args: &PageArgs) -> Result<(), Failure> {
+    if args.server.output == Output::Json {
+        return Ok(());
+    }
+    match Client::new(&args.server)?.get("/api/v1/coverage/log").map(|log| log["gaps"].as_u64()) {
+        Ok(Some(0)) => {}
+        Ok(Some(gaps)) => output::note(&format!(
+            "not checked: {gaps} gaps in the last 24 hours, in which alerts may be missing (shieldops rule coverage --log)"
+        )),
+        Ok(None) | Err(_) => output::note("whether all events of the last 24 hours were checked is not known"),
+    }
+    Ok(())
+}
+
 /// A list as the server gave it, or as a table whose head is the last part of each pointer.
 pub(super) fn print_list(page: &Value, output: Output, columns: &[&str]) -> Outcome {
     if output == Output::Json {

@@ -1,12 +1,11 @@
 //! Processing pipelines from files, and the lists for placeholders beside them.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Pipeline};
+use shieldops_detect::{CompileOptions, Diagnostic, DiagnosticSeverity, Pipeline, Placeholders};
 
 /// Bytes of one file.
 const MAX_BYTES: u64 = 8 * 1_024 * 1_024;
@@ -36,8 +35,8 @@ pub(crate) fn options(
 }
 
 /// `<name>.txt`: the values of a placeholder, one a line; `#` begins a comment. A folder that is not there has none.
-fn placeholders(folder: &Path) -> Result<BTreeMap<String, Vec<String>>, String> {
-    let mut lists = BTreeMap::new();
+fn placeholders(folder: &Path) -> Result<Placeholders, String> {
+    let mut lists = Placeholders::new();
     let Ok(entries) = fs::read_dir(folder) else { return Ok(lists) };
     for entry in entries {
         let path = entry.map_err(|error| format!("{}: {error}", folder.display()))?.path();
@@ -74,7 +73,7 @@ mod tests {
         fs::write(&good, "name: p\ntransformations: [{type: case}]\n").unwrap();
         let (found, said) = options(&[good], CompileOptions::default()).unwrap();
         assert_eq!((found.pipelines.len(), said.len()), (1, 0));
-        assert_eq!(found.placeholders["Admins"], ["adm1", "adm2"]);
+        assert_eq!(*found.placeholders["Admins"], ["adm1", "adm2"]);
         let bad = dir.path().join("bad.yml");
         fs::write(&bad, "transformations: [{type: no}]\n").unwrap();
         let error = options(&[bad], CompileOptions::default()).unwrap_err();

@@ -49,6 +49,7 @@ impl Standing for Members {
         let permission = match right {
             Right::Approve => Permission::PlanApprove,
             Right::Grant => Permission::SettingsWrite,
+            Right::Undo => Permission::ActionUndo,
         };
         let asked = may_still(&self.0, user, permission, environments).await;
         asked.map_err(|error| JournalError::Failed(error.to_string()))

@@ -56,6 +56,7 @@ pub(crate) const STEPS: &[Step] = &[
     step!(22, "confirmed_with", "0022_confirmed_with.sql"),
     step!(23, "what_lives", "0023_what_lives.sql"),
     step!(24, "alert_windows", "0024_alert_windows.sql"),
+    step!(25, "throttle_alerts", "0025_throttle_alerts.sql"),
 ];
 
 /// The versions a database has, oldest first; none for a new one.

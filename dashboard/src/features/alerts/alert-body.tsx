@@ -66,6 +66,11 @@ function Sections({ alert }: { alert: AlertDetail }) {
           Not checked against indicators: the lists are being loaded.
         </p>
       )}
+      {alert.indicator_state === 'unknown' && (
+        <p className="px-4 py-2 text-xs text-fg-3" role="status">
+          Whether its events were looked up in the lists of indicators is not known any more.
+        </p>
+      )}
       <Matches alert={alert} />
       <SeenBefore alert={alert} />
       <Rule alert={alert} />

@@ -14,7 +14,9 @@ export function NotChecked() {
   const can = useCan()
   const now = useNow(STEP_MS)
   const filter = { from: new Date(now - DAY_MS).toISOString(), to: new Date(now + STEP_MS).toISOString() }
-  const { data } = useQuery({ ...coverageLogQuery(filter), enabled: can('rule.read'), retry: false })
+  const may = can('rule.read')
+  const { data, isError } = useQuery({ ...coverageLogQuery(filter), enabled: may, retry: false })
+  if (!may || isError) return <Unknown may={may} />
   if (!data?.gaps) return null
   return (
     <Link
@@ -26,5 +28,21 @@ export function NotChecked() {
     >
       Not checked: {plural(data.gaps, 'gap')}
     </Link>
+  )
+}
+
+/** Nobody may take silence for "all was looked at" where nobody asked. */
+function Unknown({ may }: { may: boolean }) {
+  return (
+    <span
+      title={
+        may
+          ? 'The log of coverage did not answer'
+          : 'You have no permission to read rules, and with them the log of coverage'
+      }
+      className="inline-flex h-6 items-center rounded-sm px-1.5 text-xs whitespace-nowrap text-fg-3"
+    >
+      Checked: unknown
+    </span>
   )
 }

@@ -45,15 +45,17 @@ export function UndoReportView({ report }: { report: UndoReport }) {
 const HEAD = ['Order', 'Action', 'Target', 'Begun', 'What undo does', 'Prospect', 'Why']
 
 function Summary({ report }: { report: UndoReport }) {
-  const { preview, items, undoable, need_approval, cannot, undone, goes_on } = report
+  const { preview, items, undoable, need_approval, cannot, not_read, undone, goes_on } = report
   if (!items.length && goes_on) return <>It has begun and goes on by itself; the actions say how they stand.</>
   if (!items.length) return <>Nothing was done in that scope: there is nothing to undo.</>
   const waits = need_approval ? `, ${need_approval} ${need_approval === 1 ? 'waits' : 'wait'} for approval` : ''
-  if (preview) return <>{`${undoable} of ${plural(items.length, 'action')} can be undone at once${waits}.`}</>
+  const unread = not_read ? `, of ${not_read} the target could not be read now` : ''
+  if (preview)
+    return <>{`${undoable} of ${plural(items.length, 'action')} can be undone at once${waits}${unread}.`}</>
   const left = cannot ? `, ${cannot} could not be` : ''
   return (
     <>
-      {`${undone} of ${plural(items.length, 'action')} undone and read back${left}${waits}.`}{' '}
+      {`${undone} of ${plural(items.length, 'action')} undone and read back${left}${waits}${unread}.`}{' '}
       {goes_on && 'It was not through yet and goes on by itself. '}
       {need_approval > 0 && (
         <Link to="/approvals" className="text-accent hover:underline">

@@ -170,6 +170,17 @@ async fn a_file_that_was_cut_back_and_has_outgrown_its_place_is_read_from_its_st
 }
 
 #[tokio::test]
+async fn a_file_that_is_cut_back_in_the_middle_of_an_endless_line_loses_nothing_of_what_follows() {
+    let mut world = World::new();
+    world.tail.line_bytes = 16;
+    world.write("a.log", &"x".repeat(100));
+    world.look().await;
+    fs::write(world.dir.path().join("a.log"), "first\nsecond\n").unwrap();
+    let taken = world.look().await;
+    assert!(taken.ends_with(&["first".to_owned(), "second".to_owned()]), "{taken:?}");
+}
+
+#[tokio::test]
 async fn lines_that_come_to_a_file_after_it_was_left_are_noticed() {
     let mut world = World::new();
     world.write("a.log", "one\n");

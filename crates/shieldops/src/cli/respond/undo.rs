@@ -111,8 +111,8 @@ fn only(report: &Value, id: &str) -> Value {
         items.iter().filter(|item| item["prospect"].as_str().is_some_and(|is| wanted.contains(&is))).count()
     };
     let (undoable, need_approval) = (count(&["undo"]), count(&["needs_approval"]));
-    let cannot = count(&["cannot", "unknown"]);
-    json!({"preview": true, "undoable": undoable, "need_approval": need_approval, "cannot": cannot, "items": items})
+    let (cannot, not_read) = (count(&["cannot"]), count(&["unknown"]));
+    json!({"preview": true, "undoable": undoable, "need_approval": need_approval, "cannot": cannot, "not_read": not_read, "items": items})
 }
 
 fn many(args: &UndoArgs) -> Outcome {
@@ -146,13 +146,17 @@ fn tell(report: &Value, form: Output) -> Outcome {
 fn summary(report: &Value) -> String {
     let number = |field: &str| report[field].as_u64().unwrap_or_default();
     let (can, asks, cannot) = (number("undoable"), number("need_approval"), number("cannot"));
+    let unread = match number("not_read") {
+        0 => String::new(),
+        unread => format!(", of {unread} the target could not be read now"),
+    };
     if report["preview"] == true {
         return format!(
-            "{can} would be undone, {asks} would wait for approval, {cannot} cannot be undone; nothing was touched"
+            "{can} would be undone, {asks} would wait for approval, {cannot} cannot be undone{unread}; nothing was touched"
         );
     }
     let goes_on = if report["goes_on"] == true { "; it was not through yet and goes on by itself" } else { "" };
-    format!("{} undone and read back, {asks} wait for approval, {cannot} cannot be undone{goes_on}", number("undone"))
+    format!("{} undone and read back, {asks} wait for approval, {cannot} cannot be undone{unread}{goes_on}", number("undone"))
 }
 
 #[cfg(test)]
