@@ -1,6 +1,7 @@
 //! Rescue: the inverse of every reversible effect lies sealed in the data directory before the effect is made, so that
 //! all of them can be taken back with the server dead and the database gone.
 
+mod account;
 mod alone;
 
 use std::{
@@ -14,16 +15,15 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shieldops_model::{Action, ActionId, ActionState, Target, TenantId, Timestamp};
 use shieldops_policy::{Class, Inverse, Rescue};
 use shieldops_seal::DataKey;
 
 use crate::{
-    AnyCapability, Engine, Entry, Error, Fault, Registry, Site,
+    AnyCapability, Engine, Error, Fault, Registry, Site,
     diff::{told, wanting},
-    engine::{Ready, action_entry},
-    run::kind_of,
+    engine::Ready,
     undo::Prospect,
 };
 use alone::Alone;
@@ -58,9 +58,9 @@ pub enum Rescued {
     Already,
     /// Somebody changed the state since: left alone.
     Drifted,
-    /// Tried, and the target is not as it was.
+    /// Tried, and the target is not as it was, or could not be read since.
     Failed,
-    /// The target or the record could not be read.
+    /// The target or the record could not be read: nothing was touched.
     Unknown,
 }
 
@@ -210,81 +210,6 @@ impl Engine {
             if !owners.iter().any(|owner| owner.action_id == id) && action.state != ActionState::Running {
                 folder.remove(id);
             }
-        }
-        Ok(())
-    }
-
-    /// Writes into the ledger what a rescue did while no server ran. What was written twice is there once.
-    pub(crate) async fn account_rescue(&self) -> Result<(), Error> {
-        let Some(folder) = &self.with.rescue else { return Ok(()) };
-        let failed = |error: io::Error| Error::Internal(format!("the journal of a rescue: {error}"));
-        let lines = folder.journal().map_err(failed)?;
-        let mut mine = Vec::new();
-        for line in &lines {
-            if self.is_ours(line).await? {
-                mine.push(line);
-            }
-        }
-        self.account_each(&mine).await?;
-        if mine.is_empty() { Ok(()) } else { folder.forget(&mine).map_err(failed) }
-    }
-
-    /// A record that could not be read does not say whose it is: it is of the tenant that knows its action.
-    async fn is_ours(&self, line: &RescueLine) -> Result<bool, Error> {
-        match (line.tenant, line.action.parse::<ActionId>()) {
-            (Some(tenant), _) => Ok(tenant == self.with.tenant),
-            (None, Ok(id)) => Ok(self.with.journal.action(id).await?.is_some()),
-            (None, Err(_)) => Ok(false),
-        }
-    }
-
-    async fn account_each(&self, lines: &[&RescueLine]) -> Result<(), Error> {
-        for line in lines {
-            let Ok(id) = line.action.parse::<ActionId>() else { continue };
-            if let Some(action) = self.with.journal.action(id).await? {
-                self.account_for(action, line).await?;
-            } else {
-                let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "reason": line.reason, "at": line.at,
-                    "target": line.target, "capability": line.capability});
-                let (subjects, actor) = (vec![line.action.clone()], "system:rescue".to_owned());
-                self.commit(Vec::new(), Entry { kind: "action.rescued", subjects, actor, payload }).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn account_for(&self, mut action: Action, line: &RescueLine) -> Result<(), Error> {
-        let _held = self.hold_targets([action.target_id]).await;
-        if matches!(action.state, ActionState::Undone | ActionState::Expired) {
-            return Ok(());
-        }
-        let payload = json!({"outcome": line.outcome, "detail": line.detail, "by": line.by, "reason": line.reason, "at": line.at});
-        // Its record was written and the process lost before it began: there was nothing of it to take back.
-        if action.applied_at.is_none() {
-            return self.commit(Vec::new(), action_entry("action.rescued", "system:rescue", &action, payload)).await;
-        }
-        let detail = format!("taken back by {} at {} with the server stopped", line.by, line.at);
-        let mut writes = Vec::new();
-        match line.outcome {
-            Rescued::Undone | Rescued::Already => {
-                action.state = ActionState::Undone;
-                action.detail = Some(detail);
-                writes.extend(self.disown(&action).await?);
-            }
-            Rescued::Drifted => {
-                action.state = ActionState::Drifted;
-                action.detail.clone_from(&line.detail);
-            }
-            Rescued::Failed | Rescued::Unknown => {
-                action.state = ActionState::UndoFailed;
-                action.detail.clone_from(&line.detail);
-            }
-        }
-        writes.push(self.step(action.id, kind_of(action.state), json!({"rescue": line})));
-        let what = action_entry("action.rescued", "system:rescue", &action, payload);
-        self.save_action(&mut action, writes, what).await?;
-        if action.state == ActionState::Undone {
-            self.drop_inverse(action.id);
         }
         Ok(())
     }
@@ -489,11 +414,17 @@ async fn try_back(
     }
     let site = Site { target, now, watch: &Alone };
     let said = capability.apply(site, &inverse.left, &inverse.restore, permit).await;
-    let there = capability.observe(target, &inverse.params).await?.state;
+    let read = capability.observe(target, &inverse.params).await;
+    let said = said.err().map(|fault| format!(": {fault}")).unwrap_or_default();
+    let there = match read {
+        Ok(observed) => observed.state,
+        Err(fault) => {
+            return Ok((Rescued::Failed, Some(format!("it was tried, and the target cannot be read ({fault}){said}"))));
+        }
+    };
     if capability.holds(&there, &inverse.restore)? {
         return Ok((Rescued::Undone, None));
     }
-    let said = said.err().map(|fault| format!(": {fault}")).unwrap_or_default();
     let now = wanting(&inverse.restore, &there);
     Ok((Rescued::Failed, Some(format!("the target is not as it was ({now}){said}"))))
 }

@@ -226,6 +226,39 @@ async fn a_record_that_does_not_say_whose_it_is_is_written_down_by_who_knows_its
     assert!(left.lines().count() == 1 && left.contains(&stray.to_string()), "what nobody knows of stays: {left}");
 }
 
+/// Nothing of it was tried: it is in force as before, and the next start watches it on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rescue_could_not_read_stays_in_force_and_is_written_down() {
+    let world = World::new("sim/test");
+    let key = DataKey::generate(&mut rand::rng());
+    let engine = rescuing(&world, &key);
+    let plan = engine.propose(world.request(json!({"address": ATTACKER}))).await.unwrap();
+    engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+    world.idle().await;
+    let host = world.folder.path().join("sim/test.json");
+    let as_it_was = std::fs::read(&host).unwrap();
+    std::fs::write(&host, "no host").unwrap();
+    let registry = Registry::new(shieldops_connectors::capabilities(Arc::clone(&world.linux))).unwrap();
+    let found = Offline::read(world.folder.path(), |_| Ok(key.clone())).unwrap();
+    let lines = found.undo_all(&registry, "uid 0", || world.clock.now()).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.outcome).collect::<Vec<_>>(), [Rescued::Unknown], "{lines:?}");
+    std::fs::write(&host, as_it_was).unwrap();
+    let next = rescuing(&world, &key);
+    next.recover().await.unwrap();
+    let id = plan.actions[0].id;
+    let action = world.journal.action(id).await.unwrap().unwrap();
+    assert_eq!((action.state, &action.detail), (ActionState::Verified, &None), "nothing was touched");
+    let entries = world.journal.entries();
+    let entry = entries.iter().find(|entry| entry.kind == "action.rescued").unwrap();
+    assert_eq!((&entry.payload["outcome"], &entry.payload["by"]), (&json!("unknown"), &json!("uid 0")), "{entry:?}");
+    assert!(entry.payload["detail"].is_string(), "and why: {entry:?}");
+    let steps = world.journal.steps(id).await.unwrap();
+    let step = steps.iter().find(|step| step.kind == "action.rescued").unwrap();
+    assert_eq!(step.detail["rescue"]["outcome"], "unknown");
+    assert!(next.reobserve().await.unwrap().is_empty(), "it is watched, and is there");
+    assert_eq!(next.undo(id, &person(2), "by hand").await.unwrap().state, ActionState::Undone);
+}
+
 /// One wants a block for good and one for a day; who wanted it for good lets go: the effect is timed now, and nobody but
 /// its owners changed it.
 #[tokio::test(flavor = "multi_thread")]
