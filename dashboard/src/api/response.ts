@@ -27,11 +27,15 @@ export type UndoScope = { plan_id: string } | { by: Whose; from: string; to: str
 export const previewUndo = (scope: UndoScope) => post<R.UndoReport>('/undo', { ...scope, preview: true })
 export const undoMany = (scope: UndoScope, reason: string) => post<R.UndoReport>('/undo', { ...scope, reason })
 
+/** What becomes of the actions that were done when one of them does not succeed. */
+export type OnFailure = NonNullable<Plan['on_failure']>
 export type NewPlan = {
+  /** In their order, 1 to 16. */
   actions: { capability: string; target: { kind: string; name: string }; params: Record<string, unknown> }[]
   title?: string
   why?: string
   incident_id?: string
+  on_failure?: OnFailure
   /** Why a freeze that denies it is set aside. */
   freeze_override?: string
 }

@@ -68,7 +68,7 @@ function Catalogue() {
         </section>
         <section className="scroll min-w-0 flex-1 overflow-y-auto p-4" aria-label="Capability" tabIndex={0}>
           {chosen ? (
-            <Detail key={chosen.name} capability={chosen} />
+            <Detail key={chosen.name} capability={chosen} capabilities={items ?? []} />
           ) : (
             <Empty title={name && items ? `There is no capability ${name}` : 'Choose what is to be done'}>
               Each is planned first: what would change on the live target, how risky it is, and how it is taken back.
@@ -124,7 +124,9 @@ const Prose = ({ text }: { text: string }) =>
     ),
   )
 
-function Detail({ capability }: { capability: Capability }) {
+type DetailProps = { capability: Capability; capabilities: Capability[] }
+
+function Detail({ capability, capabilities }: DetailProps) {
   const kind = CLASS[capability.class]
   const [risk, tone] = riskOf(capability)
   return (
@@ -158,7 +160,7 @@ function Detail({ capability }: { capability: Capability }) {
         {capability.settle_ms > 0 && ` It may take ${took(capability.settle_ms)} until it is in force.`}
       </p>
       <Card title="Plan it" level={3} body="p-3">
-        <PlanForm capability={capability} />
+        <PlanForm capability={capability} capabilities={capabilities} />
       </Card>
     </div>
   )
