@@ -3,7 +3,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { get, post, type Query } from './client'
 import { list, one } from './queries'
 import type * as R from './response-types'
-import type { Action, Evidence, Plan } from './types'
+import type { Action, Evidence, LedgerPage, Plan } from './types'
 
 export const approvalsQuery = list<R.ApprovalRequest>('approvals', '/approvals', {}, 100)
 export const actionsQuery = (filter: Query) => list<Action>('actions', '/actions', filter, 100)
@@ -19,6 +19,12 @@ export const explanationQuery = (plan: string, version: number) =>
     queryKey: ['explanation', plan, version] as const,
     queryFn: ({ signal }) => get<R.PolicyExplanation>(`/plans/${plan}/explanation`, {}, signal),
     staleTime: 0,
+  })
+/** The last time its wait began anew, because the clock was set. */
+export const heldQuery = (plan: string, version: number) =>
+  queryOptions({
+    queryKey: ['plan-held', plan, version] as const,
+    queryFn: ({ signal }) => get<LedgerPage>('/ledger', { subject: plan, kind: 'run.held', limit: 1 }, signal),
   })
 
 export type Whose = { automation: true } | { user: string } | { rule: string }

@@ -3,7 +3,7 @@ import { BellRing, CircleStop, Hourglass, KeyRound, OctagonAlert, Undo2 } from '
 import type { ReactNode } from 'react'
 import type { Override } from '@/api/response-types'
 import type { Confirmation, Plan } from '@/api/types'
-import { Ago, absolute, Btn, Chip, CONFIRMED_WITH, cap, countdown, Until, useNow } from '@/ui'
+import { Ago, Chip, CONFIRMED_WITH, cap, countdown } from '@/ui'
 
 type LineProps = { icon: typeof BellRing; tone?: string; children: ReactNode }
 const Line = ({ icon: Icon, tone = 'text-fg-3', children }: LineProps) => (
@@ -92,33 +92,3 @@ export const Unanswered = () => (
     unanswered
   </Chip>
 )
-
-type VetoProps = { until: string; canVeto: boolean; halted: boolean; onVeto: () => void }
-
-/** Approved, and it waits: the time that is left to say no. */
-export function VetoBox({ until, canVeto, halted, onVeto }: VetoProps) {
-  const over = Date.parse(until) <= useNow()
-  return (
-    <div className="flex flex-wrap items-center gap-2 rounded-md px-2.5 py-1.5 text-xs soft-medium">
-      <p className="min-w-0 flex-1">
-        {over ? (
-          halted ? (
-            'The time to say no is over; automation is halted, so it does not run.'
-          ) : (
-            'The time to say no is over: it starts now.'
-          )
-        ) : (
-          <>
-            Runs by itself in <Until at={until} over="a moment" className="num font-semibold" />, at {absolute(until)},
-            unless somebody says no.
-          </>
-        )}
-      </p>
-      {canVeto && (
-        <Btn size="sm" v="danger" onClick={onVeto}>
-          Veto…
-        </Btn>
-      )}
-    </div>
-  )
-}
