@@ -132,6 +132,7 @@ describe('a plan of several actions', () => {
     await user.type(action(plan, 2).getByLabelText('Pid'), '500')
     await user.click(plan.getByRole('button', { name: 'Make plan' }))
     expect(await screen.findByText(/those that were done stay, and the rest is skipped/)).toBeVisible()
+    expect(screen.getByText('2 of 2')).toBeVisible()
   })
 
   it('that keeps another action than the page is about says which', async () => {
@@ -152,6 +153,19 @@ describe('a plan of several actions', () => {
     expect(await action(plan, 2).findByRole('alert')).toHaveTextContent('that is the server itself')
     expect(plan.getAllByRole('alert')).toHaveLength(1)
     expect(plan.getByRole('group', { name: /^Action 2/ })).toHaveFocus()
+  })
+
+  it('is not lost by a look at another capability', async () => {
+    const { user, plan } = await two()
+    const other = screen.getByRole('button', { name: /^Collect evidence/ })
+    await user.click(other)
+    await user.click(await screen.findByRole('button', { name: 'Cancel' }))
+    expect(plan.getByLabelText('Address')).toHaveValue('203.0.113.66')
+    await user.click(other)
+    await user.click(await screen.findByRole('button', { name: 'Leave it' }))
+    expect(await screen.findByRole('form', { name: 'Plan: Collect evidence from a host' })).toBeVisible()
+    await user.click(screen.getByRole('button', { name: /^Kill a process/ }))
+    expect(await screen.findByRole('form', { name: 'Plan: Kill a process' })).toBeVisible()
   })
 
   it('has at most sixteen', async () => {

@@ -10,6 +10,7 @@ import { ActBtn } from '@/app/guard'
 import { useNavigateTo, useSearchParams } from '@/app/search'
 import { useCan } from '@/app/session'
 import { useSubmit } from '@/app/submit'
+import { useGuard } from '@/app/use-guard'
 import { useList } from '@/app/use-list'
 import { Field, InlineError, inputClass, Loaded, NoPermission, short } from '@/ui'
 import { createPlan } from '../plans/acts'
@@ -24,6 +25,8 @@ type PlanProps = {
   capability: Capability
   /** What may be done besides. */
   capabilities: Capability[]
+  /** Whether more is written than is soon written again. */
+  onMany: (many: boolean) => void
 }
 
 export function PlanForm(props: PlanProps) {
@@ -56,7 +59,7 @@ function useMet(drafts: Draft[], targets: Target[]): Met[] {
 
 type FormProps = PlanProps & { targets: Target[]; incident: Incident | undefined }
 
-function Form({ capability, capabilities, targets, incident: of }: FormProps) {
+function Form({ capability, capabilities, onMany, targets, incident: of }: FormProps) {
   const entities = useMemo(() => (of ? ranked(of) : []), [of])
   const go = useNavigateTo()
   const form = useRef<HTMLFormElement>(null)
@@ -78,6 +81,11 @@ function Form({ capability, capabilities, targets, incident: of }: FormProps) {
   useEffect(() => {
     if (tries) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
   }, [tries])
+  useGuard(many)
+  useEffect(() => {
+    onMany(many)
+    return () => onMany(false)
+  }, [many, onMany])
   const send = () =>
     createPlan({
       actions: actionsOf(drafts),

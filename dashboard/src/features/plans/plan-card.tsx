@@ -53,8 +53,8 @@ export function PlanCard({ plan: listed, focused, className }: Props) {
         {plan.why && <p className="text-xs text-fg-2">{plan.why}</p>}
         <Meta plan={plan} />
         <Paused plan={plan} />
-        {plan.actions.map(action => (
-          <ActionBlock key={action.id} action={action} />
+        {plan.actions.map((action, at, { length }) => (
+          <ActionBlock key={action.id} action={action} place={length > 1 ? `${at + 1} of ${length}` : undefined} />
         ))}
         <ReachBlock plan={plan} />
         <RiskBlock plan={plan} />
