@@ -217,6 +217,21 @@ describe('the gate', () => {
     expect(sent?.body).toEqual({ state: 'enabled', reason: 'Now', version: 1, override: true })
     expect(sent?.headers.get('if-match')).toBe('"1"')
   })
+  it('says on how many events the backtest ran, for on none it shows nothing', async () => {
+    for (const [events, said] of [
+      [24_812, 'Over 24,812 events.'],
+      [0, 'Its window held no event, so it shows nothing.'],
+    ] as const) {
+      const world = withRule()
+      await make(world)
+      const proof = { ready: true, missing: [], backtest: 'job_1', backtest_at: '2026-11-22T12:00:00Z' }
+      Object.assign(world.detection.details.get(OWN) ?? {}, { proof: { ...proof, backtest_events: events } })
+      const { unmount } = await openApp(`/t/northwind/detections/${OWN}`, world)
+      const gate = within(await screen.findByRole('list', { name: 'Before it is enabled' }))
+      expect(gate.getByText(said)).toBeVisible()
+      unmount()
+    }
+  })
   it('keeps the dialog open with what the server finds missing', async () => {
     const user = userEvent.setup()
     const world = withRule()

@@ -131,6 +131,58 @@ describe('an undo', () => {
   })
 })
 
+describe('what holds a plan', () => {
+  const opened = async (change: Partial<Plan>, halted: boolean, ledger: object[] = []) => {
+    const world: World = makeWorld()
+    const plan = Object.assign(world.plans[0] as Plan, change)
+    world.automation = { halted }
+    Object.assign(world, { ledger: [...ledger.map(entry => ({ subjects: [plan.id], ...entry })), ...world.ledger] })
+    await openApp(`/t/northwind/plans/${plan.id}`, world)
+    return within(await card())
+  }
+  const held = { kind: 'run.held', seq: 999, time: new Date(Date.now() - 150_000).toISOString(), actor: 'system:watch' }
+  const waiting = { state: 'approved' as const, not_before: new Date(Date.now() + 60_000).toISOString() }
+  const pause = () => {
+    const [action] = basePlan().actions
+    if (!action) throw new Error('no action')
+    const actions = [
+      { ...action, state: 'verified' as const },
+      { ...action, id: 'act_2', state: 'planned' as const },
+    ]
+    return { state: 'executing' as const, paused_at: new Date(Date.now() - 270_000).toISOString(), actions }
+  }
+
+  it('is a halt in the middle of its run: since when, how much is left and what it waits for', async () => {
+    const plan = await opened(pause(), true)
+    const said = await plan.findByText(/halted in the middle of the run/)
+    expect(said).toHaveTextContent('Paused 4m ago')
+    expect(said).toHaveTextContent('1 of 2 actions is not begun. It goes on when a person resumes automation')
+  })
+
+  it('is no halt any more when automation was resumed', async () => {
+    const plan = await opened(pause(), false)
+    expect(await plan.findByText(/Automation was resumed, and it goes on/)).toBeVisible()
+  })
+
+  it('is a wait that began anew, because the clock was set', async () => {
+    const plan = await opened(waiting, false, [held])
+    expect(await plan.findByText(/The clock of the server was set/)).toHaveTextContent('2m ago')
+  })
+
+  it('is a wait like any other where the ledger says nothing of a clock', async () => {
+    const plan = await opened(waiting, false, [{ ...held, subjects: ['pln_other'] }])
+    expect(plan.getByText(/Runs by itself in/)).toBeVisible()
+    expect(plan.queryByText(/The clock of the server/)).toBeNull()
+  })
+
+  it('is a halt before its run, but never of an undo', () => {
+    expect(view({ state: 'approved' }).haltHolds).toBe(true)
+    expect(view({ state: 'approved' }, p => p.endsWith('.read')).haltHolds).toBe(true)
+    expect(view({ state: 'approved', undo_of: 'pln_other' }).haltHolds).toBe(false)
+    expect(view({ state: 'executed' }).haltHolds).toBe(false)
+  })
+})
+
 const card = () => screen.findByRole('article', { name: /Plan: Block/ })
 
 describe('the plan card', () => {

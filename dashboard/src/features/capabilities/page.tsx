@@ -1,5 +1,5 @@
 /** The catalogue: what can be done to which kind of target, how it is taken back, and a form that plans it. */
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { capabilitiesQuery } from '@/api/response'
 import type { Capability } from '@/api/response-types'
 import { useHotkeys } from '@/app/hotkeys'
@@ -9,6 +9,8 @@ import { useList } from '@/app/use-list'
 import { Card, Chip, cn, Empty, Loaded, NoPermission, PageBar, plural, took, words } from '@/ui'
 import { LoadMore } from '@/ui/table'
 import { PlanForm } from './plan-form'
+
+const ConfirmDialog = lazy(() => import('@/ui/confirm-dialog'))
 
 const CLASS: Record<Capability['class'], { label: string; tone: string; means: string }> = {
   read_only: { label: 'reads only', tone: 'info', means: 'Changes nothing on the target.' },
@@ -32,13 +34,17 @@ function Catalogue() {
   const { capability: name } = useSearchParams()
   const set = useSetSearch()
   const [text, setText] = useState('')
+  const [many, setMany] = useState(false)
+  const [leaving, setLeaving] = useState<string | null>(null)
   const wanted = text.trim().toLowerCase()
   const shown = items?.filter(c => `${c.name} ${c.title} ${c.effects.join(' ')}`.toLowerCase().includes(wanted)) ?? []
   const chosen = items?.find(c => c.name === name)
+  const open = (capability: string) => set({ capability })
+  const choose = (other: string) => (many && other !== name ? setLeaving(other) : open(other))
   const move = (by: number) => {
     const at = shown.findIndex(c => c.name === name)
     const next = shown[Math.min(Math.max(0, at + by), shown.length - 1)]
-    if (next) set({ capability: next.name })
+    if (next) choose(next.name)
   }
   useHotkeys([
     { keys: 'j', label: 'Next capability', group: 'List', run: () => move(1) },
@@ -62,13 +68,13 @@ function Catalogue() {
             onChange={e => setText(e.target.value)}
           />
           <Loaded query={query} what="Capabilities">
-            {() => <Names shown={shown} chosen={name} onChosen={capability => set({ capability })} />}
+            {() => <Names shown={shown} chosen={name} onChosen={choose} />}
           </Loaded>
           <LoadMore query={query} />
         </section>
         <section className="scroll min-w-0 flex-1 overflow-y-auto p-4" aria-label="Capability" tabIndex={0}>
           {chosen ? (
-            <Detail key={chosen.name} capability={chosen} />
+            <Detail key={chosen.name} capability={chosen} capabilities={items ?? []} onMany={setMany} />
           ) : (
             <Empty title={name && items ? `There is no capability ${name}` : 'Choose what is to be done'}>
               Each is planned first: what would change on the live target, how risky it is, and how it is taken back.
@@ -76,6 +82,17 @@ function Catalogue() {
           )}
         </section>
       </div>
+      <Suspense>
+        {leaving !== null && (
+          <ConfirmDialog
+            title="Leave this plan"
+            note="It has several actions and was not made: what was written is gone then."
+            verb="Leave it"
+            act={async () => open(leaving)}
+            onClose={() => setLeaving(null)}
+          />
+        )}
+      </Suspense>
     </div>
   )
 }
@@ -124,7 +141,9 @@ const Prose = ({ text }: { text: string }) =>
     ),
   )
 
-function Detail({ capability }: { capability: Capability }) {
+type DetailProps = { capability: Capability; capabilities: Capability[]; onMany: (many: boolean) => void }
+
+function Detail({ capability, ...form }: DetailProps) {
   const kind = CLASS[capability.class]
   const [risk, tone] = riskOf(capability)
   return (
@@ -158,7 +177,7 @@ function Detail({ capability }: { capability: Capability }) {
         {capability.settle_ms > 0 && ` It may take ${took(capability.settle_ms)} until it is in force.`}
       </p>
       <Card title="Plan it" level={3} body="p-3">
-        <PlanForm capability={capability} />
+        <PlanForm capability={capability} {...form} />
       </Card>
     </div>
   )

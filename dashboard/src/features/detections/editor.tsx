@@ -1,11 +1,12 @@
 /** The editor of a rule: text with the server's diagnostics as one types, samples beside it, and how they come out. */
 import { type ReactNode, useRef } from 'react'
 import type { Diagnostic } from '@/api/types'
+import { useGuard } from '@/app/use-guard'
 import { Btn, InlineError, inputClass, Kbd } from '@/ui'
 import CodeEditor, { type EditorHandle } from '@/ui/code-editor'
 import { completeSigma } from './complete'
 import { ResultList, TallyLine } from './results'
-import { Said, useGuard } from './said'
+import { Said } from './said'
 import { isCorrelation } from './samples'
 import { type Checked, errorsOf, type Written } from './use-check'
 

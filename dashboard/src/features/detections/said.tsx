@@ -1,5 +1,4 @@
 /** What the server says of a text that is being written: errors and hints, each a way to its place. */
-import { useEffect } from 'react'
 import type { Diagnostic } from '@/api/types'
 import type { Asked } from '@/app/use-asked'
 import { cn, plural } from '@/ui'
@@ -40,14 +39,4 @@ export function Said({ items, checked, reading, fine, onGo }: Props) {
       )}
     </div>
   )
-}
-
-/** Closing the tab with something unsaved asks first. */
-export function useGuard(unsaved: boolean) {
-  useEffect(() => {
-    if (!unsaved) return
-    const ask = (e: BeforeUnloadEvent) => e.preventDefault()
-    addEventListener('beforeunload', ask)
-    return () => removeEventListener('beforeunload', ask)
-  }, [unsaved])
 }

@@ -4,9 +4,10 @@ import { lazy, Suspense, useState } from 'react'
 import type { RuleDetail, RuleState } from '@/api/detection-types'
 import { ActBtn } from '@/app/guard'
 import { useNavigateTo } from '@/app/search'
-import { Ago, Btn, Chip } from '@/ui'
+import { Ago, Btn, Chip, plural } from '@/ui'
 import { isOwn, MISSING, NEXT, STATE, stateOf, VERB } from './state'
 
+type Proof = NonNullable<RuleDetail['proof']>
 const StateDialog = lazy(() => import('./state-dialog'))
 
 export function StatePanel({ rule }: { rule: RuleDetail }) {
@@ -66,6 +67,21 @@ export function StatePanel({ rule }: { rule: RuleDetail }) {
   )
 }
 
+/** When the backtest was, and on how much: one that met no event shows nothing. */
+function Tried({ proof: { backtest_at: at, backtest_events: events } }: { proof: Proof }) {
+  return (
+    <>
+      {at && (
+        <span className="text-fg-3">
+          , <Ago at={at} suffix />
+        </span>
+      )}
+      {events === 0 && <span className="block text-medium">Its window held no event, so it shows nothing.</span>}
+      {!!events && <span className="block text-fg-3">Over {plural(events, 'event')}.</span>}
+    </>
+  )
+}
+
 /** What there is to show before the rule may raise alerts. */
 function Gate({ rule }: { rule: RuleDetail }) {
   const go = useNavigateTo()
@@ -93,11 +109,7 @@ function Gate({ rule }: { rule: RuleDetail }) {
           <span className="min-w-0 flex-1">
             <span className="sr-only">{step.ok ? 'Done: ' : 'Missing: '}</span>
             {step.label}
-            {step.ok && step.tab === 'backtest' && proof.backtest_at && (
-              <span className="text-fg-3">
-                , <Ago at={proof.backtest_at} suffix />
-              </span>
-            )}
+            {step.ok && step.tab === 'backtest' && <Tried proof={proof} />}
             {!step.ok && <span className="block text-fg-3">{MISSING[step.why]}</span>}
           </span>
           {!step.ok && (

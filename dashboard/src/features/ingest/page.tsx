@@ -24,6 +24,7 @@ import {
   span,
 } from '@/ui'
 import { Tabs } from '@/ui/tabs'
+import { Figures, Syslog } from './figures'
 
 const Fields = lazy(() => import('./fields').then(module => ({ default: module.Fields })))
 const TABS = [
@@ -51,7 +52,9 @@ export default function IngestPage() {
           onChange={id => set({ tab: id === 'health' ? undefined : id })}
           tall
         />
-        {tab === 'health' && <span className="text-xs text-fg-3">Counts since the data directory was made</span>}
+        {tab === 'health' && (
+          <span className="text-xs text-fg-3 max-md:hidden">Counts since the data directory was made</span>
+        )}
       </div>
       <section className="scroll min-h-0 flex-1 overflow-y-auto p-4" aria-label="Ingest health" tabIndex={0}>
         <div className="mx-auto flex max-w-[1280px] flex-col gap-3">
@@ -82,43 +85,13 @@ function Health() {
               </p>
             )}
             <Figures stats={stats} />
+            {stats.syslog && <Syslog counts={stats.syslog} />}
             <Sources stats={stats} />
           </>
         )}
       </Loaded>
       <DeadLetters />
     </>
-  )
-}
-
-function Figures({ stats }: { stats: IngestStats }) {
-  const figures: [string, string, string, string?][] = [
-    ['Accepted', fmt(stats.accepted), 'answered with 200'],
-    ['Stored', fmt(stats.stored), `${bytes(stats.bytes)} in ${plural(stats.segments, 'segment')}`],
-    [
-      'Processed',
-      fmt(stats.processed),
-      stats.lag_events ? `${fmt(stats.lag_events)} behind` : 'nothing waits',
-      stats.lag_events > 1000 ? 'high' : undefined,
-    ],
-    ['Rejected', fmt(stats.rejected), 'the sender was told', stats.rejected ? 'medium' : undefined],
-    ['Dead letters', fmt(stats.dead_letters), 'kept with the reason', stats.dead_letters ? 'medium' : undefined],
-  ]
-  return (
-    <section aria-label="Figures" className="flex rounded-lg border border-line bg-surface">
-      {figures.map(([label, value, note, tone]) => (
-        <div key={label} className="min-w-0 flex-1 border-r border-line px-4 py-3 last:border-0">
-          <div className="text-xs text-fg-3">{label}</div>
-          <div
-            className="num mt-1 text-2xl font-semibold tracking-tight"
-            style={tone ? { color: `var(--${tone})` } : undefined}
-          >
-            {value}
-          </div>
-          <div className="num truncate text-2xs text-fg-3">{note}</div>
-        </div>
-      ))}
-    </section>
   )
 }
 
@@ -138,25 +111,27 @@ function Sources({ stats }: { stats: IngestStats }) {
           and POST lines to /api/v1/events.
         </p>
       ) : (
-        <table className="w-full text-left text-xs">
-          <thead className="text-fg-3">
-            <tr className="h-8 border-b border-line">
-              <th className="px-3 font-medium">Source</th>
-              <th className="text-right font-medium">Events</th>
-              <th className="text-right font-medium">Last event</th>
-              <th className="text-right font-medium">Last arrival</th>
-              <th className="text-right font-medium" title="Events that came behind the watermark of their source">
-                Late
-              </th>
-              <th className="px-3 text-right font-medium">Clock</th>
-            </tr>
-          </thead>
-          <tbody>
-            {sources.map(s => (
-              <SourceRow key={s.source} source={s} />
-            ))}
-          </tbody>
-        </table>
+        <div className="scroll overflow-x-auto">
+          <table className="w-full text-left text-xs max-md:min-w-[620px]">
+            <thead className="text-fg-3">
+              <tr className="h-8 border-b border-line">
+                <th className="px-3 font-medium">Source</th>
+                <th className="text-right font-medium">Events</th>
+                <th className="text-right font-medium">Last event</th>
+                <th className="text-right font-medium">Last arrival</th>
+                <th className="text-right font-medium" title="Events that came behind the watermark of their source">
+                  Late
+                </th>
+                <th className="px-3 text-right font-medium">Clock</th>
+              </tr>
+            </thead>
+            <tbody>
+              {sources.map(s => (
+                <SourceRow key={s.source} source={s} />
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </Card>
   )
@@ -199,12 +174,12 @@ function SourceRow({ source }: { source: IngestStats['sources'][number] }) {
 function DeadLetters() {
   const { query, items, more, loadMore } = useList(deadLettersQuery)
   return (
-    <Card title="Dead letters" extra="What could not be read, never thrown away">
+    <Card title="Dead letters" extra="What could not be read, with the reason">
       <Loaded query={query} what="Dead letters">
         {() =>
           items?.length ? (
             <>
-              <ul>
+              <ul className="scroll overflow-x-auto">
                 {items.map(letter => (
                   <Letter key={letter.id} letter={letter} />
                 ))}
@@ -227,7 +202,7 @@ function DeadLetters() {
 function Letter({ letter }: { letter: DeadLetter }) {
   const [open, setOpen] = useState(false)
   return (
-    <li className="border-b border-line/60 last:border-0">
+    <li className="border-b border-line/60 last:border-0 max-md:min-w-[760px]">
       <button
         type="button"
         aria-expanded={open}

@@ -3,9 +3,10 @@ import { type ReactNode, useMemo, useRef } from 'react'
 import type { PipelineCheck } from '@/api/detection-types'
 import type { Diagnostic } from '@/api/types'
 import { useAsked } from '@/app/use-asked'
+import { useGuard } from '@/app/use-guard'
 import { Btn, InlineError, Kbd } from '@/ui'
 import CodeEditor, { type EditorHandle } from '@/ui/code-editor'
-import { Said, useGuard } from '../detections/said'
+import { Said } from '../detections/said'
 
 type Props = {
   /** One that the server takes, or another stands in for it while it is being typed. */

@@ -26,7 +26,8 @@ function paramValue(name: string, value: unknown) {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-export function ActionBlock({ action }: { action: Action }) {
+/** Its place stands there where the plan has several. */
+export function ActionBlock({ action, place }: { action: Action; place?: string }) {
   const can = useCan()
   const [asking, setAsking] = useState(false)
   const reads = action.class === 'read_only'
@@ -39,6 +40,7 @@ export function ActionBlock({ action }: { action: Action }) {
       data-state={action.state}
     >
       <div className="flex items-center gap-2">
+        {place && <span className="num shrink-0 text-2xs text-fg-3">{place}</span>}
         {action.undo_of && <span className="text-xs text-fg-2">Undo of</span>}
         <code className="shrink-0 font-mono text-xs font-medium">{action.capability}</code>
         {action.class === 'irreversible' && (

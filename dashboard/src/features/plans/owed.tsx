@@ -1,9 +1,9 @@
 /** What policy asks for besides a yes or a no, which controls the decision is evidence for, and who set what aside. */
-import { BellRing, Hourglass, KeyRound, OctagonAlert, Undo2 } from 'lucide-react'
+import { BellRing, CircleStop, Hourglass, KeyRound, OctagonAlert, Undo2 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Override } from '@/api/response-types'
 import type { Confirmation, Plan } from '@/api/types'
-import { Ago, absolute, Btn, Chip, CONFIRMED_WITH, cap, countdown, Until, useNow } from '@/ui'
+import { Ago, Chip, CONFIRMED_WITH, cap, countdown } from '@/ui'
 
 type LineProps = { icon: typeof BellRing; tone?: string; children: ReactNode }
 const Line = ({ icon: Icon, tone = 'text-fg-3', children }: LineProps) => (
@@ -23,6 +23,13 @@ export const ConfirmedWith = ({ confirmed }: ConfirmedProps) =>
     </>
   ) : null
 
+/** What becomes of what was done when one of its actions does not succeed; one action alone has nothing before it. */
+function failing({ on_failure, actions, undo_of }: Plan) {
+  if (on_failure === 'undo') return 'If one of its actions does not succeed, those that were done are undone.'
+  if (actions.length < 2 || undo_of) return null
+  return 'If one of its actions does not succeed, those that were done stay, and the rest is skipped.'
+}
+
 /** The obligations of an allowed plan, each with its reasons. */
 export function Owed({ plan }: { plan: Plan }) {
   const owed = plan.decision.allow ? plan.decision.obligations : undefined
@@ -30,7 +37,8 @@ export function Owed({ plan }: { plan: Plan }) {
     ['The approvals were set aside', plan.break_glass],
     ['A freeze was set aside', plan.freeze_override],
   ].filter((pair): pair is [string, Override] => !!pair[1])
-  if (!owed && !overrides.length) return null
+  const onFailure = failing(plan)
+  if (!owed && !overrides.length && !onFailure) return null
   return (
     <ul className="space-y-1 text-xs text-fg-2" aria-label="What policy asks for">
       {overrides.map(([what, by]) => (
@@ -39,9 +47,7 @@ export function Owed({ plan }: { plan: Plan }) {
           <ConfirmedWith confirmed={by.confirmed} />: {by.reason}
         </Line>
       ))}
-      {plan.on_failure === 'undo' && (
-        <Line icon={Undo2}>If one of its actions does not succeed, those that were done are undone.</Line>
-      )}
+      {onFailure && <Line icon={plan.on_failure === 'undo' ? Undo2 : CircleStop}>{onFailure}</Line>}
       {!!owed?.notify.length && <Line icon={BellRing}>Told of it: {owed.notify.join(', ')}.</Line>}
       {!!owed?.veto_window_s && (
         <Line icon={Hourglass}>
@@ -86,33 +92,3 @@ export const Unanswered = () => (
     unanswered
   </Chip>
 )
-
-type VetoProps = { until: string; canVeto: boolean; halted: boolean; onVeto: () => void }
-
-/** Approved, and it waits: the time that is left to say no. */
-export function VetoBox({ until, canVeto, halted, onVeto }: VetoProps) {
-  const over = Date.parse(until) <= useNow()
-  return (
-    <div className="flex flex-wrap items-center gap-2 rounded-md px-2.5 py-1.5 text-xs soft-medium">
-      <p className="min-w-0 flex-1">
-        {over ? (
-          halted ? (
-            'The time to say no is over; automation is halted, so it does not run.'
-          ) : (
-            'The time to say no is over: it starts now.'
-          )
-        ) : (
-          <>
-            Runs by itself in <Until at={until} over="a moment" className="num font-semibold" />, at {absolute(until)},
-            unless somebody says no.
-          </>
-        )}
-      </p>
-      {canVeto && (
-        <Btn size="sm" v="danger" onClick={onVeto}>
-          Veto…
-        </Btn>
-      )}
-    </div>
-  )
-}

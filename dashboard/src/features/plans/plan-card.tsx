@@ -13,7 +13,8 @@ import { Ago, Btn, Chip, cn, InlineError, Kbd, Marks, planState, short, useNow }
 import { ActionBlock } from './action-block'
 import { approve, execute, replan } from './acts'
 import type { Asking } from './dialogs'
-import { ControlsMet, Owed, Unanswered, VetoBox } from './owed'
+import { Paused, VetoBox } from './held'
+import { ControlsMet, Owed, Unanswered } from './owed'
 import { DecisionLines, Expiry, RISK_TONE, RiskTerms } from './parts'
 import { ReachBlock } from './reach-block'
 import { planView, undoable } from './view'
@@ -51,8 +52,9 @@ export function PlanCard({ plan: listed, focused, className }: Props) {
       <div className="space-y-3 px-3 py-2.5">
         {plan.why && <p className="text-xs text-fg-2">{plan.why}</p>}
         <Meta plan={plan} />
-        {plan.actions.map(action => (
-          <ActionBlock key={action.id} action={action} />
+        <Paused plan={plan} />
+        {plan.actions.map((action, at, { length }) => (
+          <ActionBlock key={action.id} action={action} place={length > 1 ? `${at + 1} of ${length}` : undefined} />
         ))}
         <ReachBlock plan={plan} />
         <RiskBlock plan={plan} />
@@ -152,12 +154,18 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
   const primary = view.canApprove || view.canExecute || view.canReplan
   return (
     <div className="space-y-2">
-      {halted && (view.canApprove || view.canExecute) && (
+      {halted && view.haltHolds && (
         <p className="text-xs text-critical">Automation is halted: this plan runs only after a person resumes it.</p>
       )}
       {view.whyNot && <p className="rounded-md px-2.5 py-1.5 text-xs soft-info">{view.whyNot}</p>}
       {view.waitsUntil && (
-        <VetoBox until={view.waitsUntil} canVeto={view.canVeto} halted={halted} onVeto={() => setAsking('veto')} />
+        <VetoBox
+          plan={plan}
+          until={view.waitsUntil}
+          canVeto={view.canVeto}
+          halted={halted}
+          onVeto={() => setAsking('veto')}
+        />
       )}
       <InlineError error={error} />
       {(primary || view.canReject || view.canBreakGlass || view.canSetAside || many) && (

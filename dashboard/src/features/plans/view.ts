@@ -11,6 +11,8 @@ export type PlanView = {
   /** It is approved and waits: until then somebody may still say no. */
   waitsUntil: string | null
   canVeto: boolean
+  /** While automation is halted it does not begin; an undo does. */
+  haltHolds: boolean
   /** Setting the approvals aside, or a freeze, would let it run. */
   canBreakGlass: boolean
   /** Only a freeze denies it: planned again without that, it asks for its approvals. */
@@ -93,6 +95,7 @@ export function planView(plan: Plan, may: (permission: string) => boolean, userI
     canExecute: ((plan.state === 'approved' && !waitsUntil) || free) && may('plan.approve'),
     canReplan: (expired || AGAIN.includes(plan.state)) && ofItsOwn(plan) && may('plan.create'),
     waitsUntil,
+    haltHolds: (waiting && plan.decision.allow && !isUndo(plan)) || held,
     canVeto: waitsUntil !== null && may('plan.approve'),
     canBreakGlass: ahead && may('plan.approve') && glassHelps(plan),
     canSetAside: onlyFrozen(plan) && ofItsOwn(plan) && may('plan.approve') && may('plan.create'),
