@@ -13,8 +13,9 @@ pub(crate) fn only_tightens(before: &GateSettings, after: &GateSettings) -> bool
         && weekends(before, after)
         // A team gives its members targets and takes others away.
         && before.teams == after.teams
-        && protected(before).is_subset(&protected(after))
-        && never_block(&before.never_block, &after.never_block)
+        // What is protected nobody acts on any more, and that may be what an attacker wants.
+        && protected(before) == protected(after)
+        && never_block(before) == never_block(after)
 }
 
 fn numbers(before: &Numbers, after: &Numbers) -> bool {
@@ -64,13 +65,9 @@ fn protected(settings: &GateSettings) -> BTreeSet<(shieldops_policy::ProtectedKi
     settings.protected.iter().map(|entry| (entry.kind, entry.value.as_str())).collect()
 }
 
-fn never_block(before: &NeverBlock, after: &NeverBlock) -> bool {
-    let kept =
-        |before: &[IpNet], after: &[IpNet]| before.iter().all(|net| after.iter().any(|wider| wider.contains(net)));
-    kept(&before.proxy, &after.proxy)
-        && kept(&before.nat, &after.nat)
-        && kept(&before.monitoring, &after.monitoring)
-        && kept(&before.partner, &after.partner)
+fn never_block(settings: &GateSettings) -> [BTreeSet<&IpNet>; 4] {
+    let NeverBlock { proxy, nat, monitoring, partner } = &settings.never_block;
+    [proxy, nat, monitoring, partner].map(|nets| nets.iter().collect())
 }
 
 #[cfg(test)]
@@ -121,13 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_tightens_when_it_grows() {
-        let entry = |why: &str| json!([{"kind": "user", "value": "root", "why": why}]);
-        both_ways("/protected", json!([]), entry("ours"));
-        assert!(
-            only_tightens(&with("/protected", entry("ours")), &with("/protected", entry("needed"))),
-            "another reason"
-        );
+    fn a_list_of_freezes_tightens_when_it_grows() {
         let weekly = json!({"kind": "weekly", "days": ["friday"], "from": "18:00", "to": "06:00", "zone": "UTC"});
         both_ways(
             "/freezes",
@@ -135,9 +126,17 @@ mod tests {
             json!([{"name": "friday", "environments": [], "when": weekly, "reason": "rest"}]),
         );
         both_ways("/weekends_frozen", json!(false), json!(true));
+    }
+
+    #[test]
+    fn what_nobody_may_act_on_any_more_takes_two_both_ways() {
+        let entry = |why: &str| json!([{"kind": "user", "value": "root", "why": why}]);
+        let (without, with_one) = (GateSettings::default(), with("/protected", entry("ours")));
+        assert!(!only_tightens(&without, &with_one) && !only_tightens(&with_one, &without));
+        assert!(only_tightens(&with_one, &with("/protected", entry("needed"))), "another reason");
         for class in ["proxy", "nat", "monitoring", "partner"] {
-            both_ways(&format!("/never_block/{class}"), json!([]), json!(["192.0.2.0/24"]));
-            both_ways(&format!("/never_block/{class}"), json!(["192.0.2.0/25"]), json!(["192.0.2.0/24"]));
+            let with_net = with(&format!("/never_block/{class}"), json!(["192.0.2.0/24"]));
+            assert!(!only_tightens(&without, &with_net) && !only_tightens(&with_net, &without), "{class}");
         }
     }
 

@@ -326,8 +326,9 @@ fn what_is_protected_holds_for_the_next_plan() {
     assert_eq!(org.admin.post("/api/v1/plans", &block("sim/web"))["state"], "proposed");
     let entry = json!({"kind": "address", "value": "203.0.113.9", "why": "the resolver"});
     let (number, made) = drafted(&org.admin, &json!({"settings": {"protected": [entry]}, "reason": "ours"}));
-    assert_eq!(made["tightens"], true);
-    activate(&org.admin, number).ok();
+    assert_eq!(made["tightens"], false);
+    activate(&org.admin, number).refused(403, "second_person_required");
+    activate(&org.member("bea", "admin"), number).ok();
     let denied = org.admin.post("/api/v1/plans", &block("sim/web"));
     let reason = &denied["decision"]["denies"][0];
     assert_eq!((&denied["state"], &reason["code"]), (&json!("denied"), &json!("protected_entry")), "{denied}");
@@ -337,12 +338,13 @@ fn what_is_protected_holds_for_the_next_plan() {
 fn effects_that_exist_on_what_is_protected_later_are_listed_until_they_are_undone() {
     let site = Site::start(&[]);
     let org = site.tenant("acme", "Acme", None);
-    let action = in_force(&org, &org.member("bea", "admin"), "sim/web");
+    let second = org.member("bea", "admin");
+    let action = in_force(&org, &second, "sim/web");
     let effects = || org.admin.items(&format!("{SETTINGS}/effects"));
     assert!(effects().is_empty());
     let entry = json!({"kind": "range", "value": "203.0.113.0/28", "why": "the resolvers"});
     let (number, _) = drafted(&org.admin, &json!({"settings": {"protected": [entry]}, "reason": "ours"}));
-    activate(&org.admin, number).ok();
+    activate(&second, number).ok();
     let found = effects();
     assert_eq!((found.len(), &found[0]["action_id"], &found[0]["entry"]), (1, &json!(action), &entry), "{found:?}");
     let undone = org.admin.post(&format!("/api/v1/actions/{action}/undo"), &json!({"reason": "protected"}));

@@ -114,10 +114,10 @@ fn actions_are_listed_by_what_they_did_where_for_what_and_how_they_stand_page_by
 }
 
 /// These come under protection, and nothing else.
-fn protect(org: &Org, entries: &Value) {
+fn protect(org: &Org, second: &Caller, entries: &Value) {
     let draft = json!({"settings": {"protected": entries}, "reason": "ours"});
     let number = org.admin.call("PUT", SETTINGS, Some(&draft)).ok()["number"].clone();
-    org.admin.post(&format!("{SETTINGS}/versions/{number}/activate"), &json!({"reason": "agreed"}));
+    second.post(&format!("{SETTINGS}/versions/{number}/activate"), &json!({"reason": "agreed"}));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn what_exists_on_a_thing_that_comes_under_protection_gets_a_plan_that_lifts_it_
     let second = org.member("bea", "admin");
     let action = in_force(&org, &second, "sim/web");
     let entry = json!({"kind": "range", "value": "203.0.113.0/28", "why": "the resolvers"});
-    protect(&org, &json!([entry]));
+    protect(&org, &second, &json!([entry]));
     let effects = || org.admin.items(&format!("{SETTINGS}/effects"));
     let found = effects();
     assert_eq!((found.len(), &found[0]["action_id"]), (1, &json!(action)), "{found:?}");
@@ -166,12 +166,12 @@ fn whoever_leaves_an_effect_on_a_protected_thing_is_not_asked_again_when_another
     let second = org.member("bea", "admin");
     in_force(&org, &second, "sim/web");
     let entry = json!({"kind": "range", "value": "203.0.113.0/28", "why": "the resolvers"});
-    protect(&org, &json!([entry]));
+    protect(&org, &second, &json!([entry]));
     let effects = || org.admin.items(&format!("{SETTINGS}/effects"));
     let plan = text(&effects()[0]["undo_plan_id"]);
     second.post(&format!("/api/v1/plans/{plan}/reject"), &json!({"reason": "it attacks still"}));
     assert_eq!(effects()[0]["undo_plan_id"], Value::Null, "it is listed, and nothing waits");
-    protect(&org, &json!([entry, {"kind": "user", "value": "ann", "why": "the boss"}]));
+    protect(&org, &second, &json!([entry, {"kind": "user", "value": "ann", "why": "the boss"}]));
     assert_eq!((effects().len(), &effects()[0]["undo_plan_id"]), (1, &Value::Null));
 }
 
