@@ -34,7 +34,7 @@ export default function ValueLists() {
       <Loaded query={query} what="Value lists">
         {() =>
           items?.length ? (
-            <Table label="Value lists" head={HEAD}>
+            <Table label="Lists of values" head={HEAD}>
               {items.map(one => (
                 <Tr key={one.name}>
                   <Td className="font-mono">{one.name}</Td>
