@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use shieldops_identity::Permission;
-use shieldops_model::{PlanId, Timestamp, UserId};
+use shieldops_model::{ActionId, PlanId, Timestamp, UserId};
 use shieldops_respond::{By, UndoReport, UndoScope};
 use utoipa::ToSchema;
 
@@ -23,11 +23,13 @@ pub(crate) enum Whose {
     Automation(bool),
 }
 
-/// A plan, or a time and whose actions of it.
+/// A plan, an effect, or a time and whose actions of it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UndoMany {
     plan_id: Option<PlanId>,
+    /// An action: all that want its effect, whoever asked for it, so that nothing of ours holds it any more.
+    effect_of: Option<ActionId>,
     by: Option<Whose>,
     /// From this time on.
     from: Option<Timestamp>,
@@ -42,10 +44,11 @@ pub(crate) struct UndoMany {
 
 impl UndoMany {
     fn scope(&self) -> Result<UndoScope, Problem> {
-        let want = "want `plan_id`, or `by` with `from` and `to`";
-        match (self.plan_id, &self.by, self.from, self.to) {
-            (Some(plan), None, None, None) => Ok(UndoScope::Plan(plan)),
-            (None, Some(by), Some(from), Some(to)) => Ok(UndoScope::Time { by: whose(by)?, from, to }),
+        let want = "want `plan_id`, `effect_of`, or `by` with `from` and `to`";
+        match (self.plan_id, self.effect_of, &self.by, self.from, self.to) {
+            (Some(plan), None, None, None, None) => Ok(UndoScope::Plan(plan)),
+            (None, Some(action), None, None, None) => Ok(UndoScope::Effect(action)),
+            (None, None, Some(by), Some(from), Some(to)) => Ok(UndoScope::Time { by: whose(by)?, from, to }),
             _ => Err(Problem::invalid(want)),
         }
     }

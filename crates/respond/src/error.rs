@@ -47,6 +47,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same about one of several actions, by its place.
+    pub(crate) fn of_action(self, place: usize) -> Self {
+        let named = |text: String| format!("actions/{place}: {text}");
+        match self {
+            Self::Invalid(text) => Self::Invalid(named(text)),
+            Self::Params(text) => Self::Params(named(text)),
+            Self::Refused(text) => Self::Refused(named(text)),
+            Self::Unavailable(text) => Self::Unavailable(named(text)),
+            Self::UnknownTarget(text) => Self::UnknownTarget(format!("{text} (actions/{place})")),
+            Self::UnknownCapability(text) => Self::UnknownCapability(format!("{text} (actions/{place})")),
+            other => other,
+        }
+    }
+
     pub const fn code(&self) -> Code {
         match self {
             Self::NotFound => Code::NOT_FOUND,

@@ -135,8 +135,10 @@ impl Engine {
         }
         let mut plan = self.blank(&request);
         let mut ready = Vec::with_capacity(request.actions.len());
-        for proposed in &request.actions {
-            let (action, seen) = self.draw_up_action(&plan, proposed).await?;
+        let alone = request.actions.len() == 1;
+        for (place, proposed) in request.actions.iter().enumerate() {
+            let drawn = self.draw_up_action(&plan, proposed).await;
+            let (action, seen) = drawn.map_err(|error| if alone { error } else { error.of_action(place) })?;
             plan.not_checkable.extend(seen.capability.not_checkable(&action.params)?);
             plan.not_checkable.extend(seen.observed.facts.not_checkable.iter().cloned());
             plan.simulated |= action.simulated;

@@ -29,7 +29,7 @@ export const heldQuery = (plan: string, version: number) =>
 
 export type Whose = { automation: true } | { user: string } | { rule: string }
 /** Which actions are to be undone. */
-export type UndoScope = { plan_id: string } | { by: Whose; from: string; to: string }
+export type UndoScope = { plan_id: string } | { effect_of: string } | { by: Whose; from: string; to: string }
 export const previewUndo = (scope: UndoScope) => post<R.UndoReport>('/undo', { ...scope, preview: true })
 export const undoMany = (scope: UndoScope, reason: string) => post<R.UndoReport>('/undo', { ...scope, reason })
 

@@ -43,6 +43,8 @@ pub enum UndoScope {
         from: Timestamp,
         to: Timestamp,
     },
+    /// All that want the effect of this action, whoever asked for it: undone, nothing of ours holds it any more.
+    Effect(ActionId),
     /// These, each where it was begun.
     Actions(Vec<ActionId>),
 }
@@ -204,17 +206,23 @@ impl Engine {
         let mut found = match scope {
             UndoScope::Plan(id) => self.get_plan(*id).await?.actions,
             UndoScope::Time { by, from, to } => self.of_time(by, *from, *to).await?,
-            UndoScope::Actions(ids) => {
-                let mut found = Vec::with_capacity(ids.len());
-                for id in ids {
-                    found.push(self.get_action(*id).await?);
-                }
-                found
+            UndoScope::Effect(id) => {
+                let owners = self.with.journal.owners(&self.get_action(*id).await?.state_key).await?;
+                self.actions_of(owners.iter().map(|owner| owner.action_id)).await?
             }
+            UndoScope::Actions(ids) => self.actions_of(ids.iter().copied()).await?,
         };
         found.retain(begun);
         found.reverse();
         found.sort_by_key(|action| std::cmp::Reverse(action.applied_at));
+        Ok(found)
+    }
+
+    async fn actions_of(&self, ids: impl Iterator<Item = ActionId> + Send) -> Result<Vec<Action>, Error> {
+        let mut found = Vec::new();
+        for id in ids {
+            found.push(self.get_action(id).await?);
+        }
         Ok(found)
     }
 
@@ -300,6 +308,7 @@ fn described(scope: &UndoScope) -> serde_json::Value {
             };
             json!({"by": by, "from": from, "to": to})
         }
+        UndoScope::Effect(id) => json!({"effect_of": id}),
         UndoScope::Actions(_) => json!("actions"),
     }
 }

@@ -352,6 +352,18 @@ async fn a_target_that_was_removed_keeps_no_undo_of_a_time() {
 }
 
 #[tokio::test]
+async fn an_effect_is_lifted_for_all_who_want_it_at_once() {
+    let world = World::new();
+    let (one, other, apart) =
+        (world.lit("sim/well", 0).await, world.lit("sim/well", 0).await, world.lit("sim/well", 1).await);
+    let scope = || UndoScope::Effect(one.id);
+    assert_eq!(world.engine.preview_undo(&scope()).await.unwrap().items.len(), 2);
+    let report = world.engine.undo_many(scope(), &person(9), "an exercise").await.unwrap();
+    assert_eq!((report.undone, world.lit_lamps()), (2, 1));
+    assert_eq!((world.state(&other).await, world.state(&apart).await), (ActionState::Undone, ActionState::Verified));
+}
+
+#[tokio::test]
 async fn an_undo_of_many_that_lost_its_process_goes_on_at_the_next_start() {
     let mut world = World::new();
     let mut lit = Vec::new();

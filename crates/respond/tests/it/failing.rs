@@ -54,3 +54,14 @@ async fn a_process_that_is_lost_while_it_takes_back_leaves_the_rest_to_the_next(
     let plan = world.plan(&plan).await;
     assert_eq!((plan.state, world.lit_lamps()), (PlanState::Executed, 0), "{:?}", states(&plan));
 }
+
+#[tokio::test]
+async fn of_several_actions_the_one_that_cannot_be_planned_is_named() {
+    let world = World::new();
+    let actions = [lighting("sim/well", 0..1), lighting("sim/nobody", 1..2)].concat();
+    let refused = |actions| world.engine.propose(PlanRequest { actions, ..request(CHANGE, None) });
+    let said = refused(actions).await.unwrap_err().to_string();
+    assert!(said.contains("sim/nobody (actions/1)"), "{said}");
+    let alone = refused(lighting("sim/nobody", 1..2)).await.unwrap_err().to_string();
+    assert!(!alone.contains("actions/"), "{alone}");
+}

@@ -9,6 +9,7 @@ import { ActionStateChip, ControlPathLine, Diff, Proofs, TargetLine, UndoLine } 
 import { canUndo, inForce } from './view'
 
 const ReasonDialog = lazy(() => import('@/ui/reason-dialog'))
+const UndoMany = lazy(() => import('./undo-many'))
 const Evidence = lazy(() => import('./evidence'))
 
 /** `address 203.0.113.66, expires in 24h`: the parameters in a line. */
@@ -29,7 +30,7 @@ function paramValue(name: string, value: unknown) {
 /** Its place stands there where the plan has several. */
 export function ActionBlock({ action, place }: { action: Action; place?: string }) {
   const can = useCan()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useState<'one' | 'all' | null>(null)
   const reads = action.class === 'read_only'
   const others = action.owners.filter(o => o.action_id !== action.id)
   return (
@@ -87,16 +88,34 @@ export function ActionBlock({ action, place }: { action: Action; place?: string 
         <p className="text-xs text-fg-2">Read back from the target; nobody was there to try the effect itself.</p>
       )}
       {canUndo(action, can) && (
-        <Btn size="sm" onClick={() => setAsking(true)}>
-          <Undo2 size={13} aria-hidden="true" />
-          Undo…
-        </Btn>
+        <div className="flex flex-wrap gap-1.5">
+          <Btn size="sm" onClick={() => setAsking('one')}>
+            <Undo2 size={13} aria-hidden="true" />
+            Undo…
+          </Btn>
+          {others.length > 0 && (
+            <Btn size="sm" onClick={() => setAsking('all')}>
+              Lift for all {others.length + 1}…
+            </Btn>
+          )}
+        </div>
       )}
-      {asking && (
+      {asking === 'all' && (
+        <Suspense>
+          <UndoMany
+            scope={{ effect_of: action.id }}
+            title="Lift this effect for all who want it"
+            note={action.undo}
+            verb="Undo all of them"
+            onClose={() => setAsking(null)}
+          />
+        </Suspense>
+      )}
+      {asking === 'one' && (
         <Suspense>
           <ReasonDialog
             open
-            onClose={() => setAsking(false)}
+            onClose={() => setAsking(null)}
             title="Undo this action"
             note={action.undo}
             verb="Undo"

@@ -3,13 +3,17 @@ import type { Plan } from '@/api/types'
 import { useNavigateTo } from '@/app/search'
 import ReasonDialog from '@/ui/reason-dialog'
 import { breakGlass, reject, replan } from './acts'
-import UndoPlan from './undo-plan'
+import UndoMany from './undo-many'
 
 export type Asking = 'reject' | 'veto' | 'glass' | 'aside' | 'undo'
 type Props = { plan: Plan; onClose: () => void }
 
 export default function Dialogs({ asking, ...props }: Props & { asking: Asking }) {
-  if (asking === 'undo') return <UndoPlan {...props} />
+  if (asking === 'undo') {
+    const { plan, onClose } = props
+    const scope = { plan_id: plan.id }
+    return <UndoMany {...{ scope, onClose }} title="Undo this plan" note={plan.title} verb="Undo plan" />
+  }
   if (asking === 'glass') return <Glass {...props} />
   if (asking === 'aside') return <Aside {...props} />
   const veto = asking === 'veto'

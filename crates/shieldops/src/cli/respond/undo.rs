@@ -26,6 +26,9 @@ pub(in crate::cli) struct UndoArgs {
     /// One action.
     #[arg(value_parser = id)]
     id: Option<String>,
+    /// With one action: all others that want its effect too, whoever asked for them, so that nothing of ours holds it.
+    #[arg(long, requires = "id", conflicts_with_all = ["plan", "since", "all"])]
+    all_owners: bool,
     /// All actions of a plan, newest first.
     #[arg(long, value_name = "ID")]
     plan: Option<String>,
@@ -76,6 +79,7 @@ fn whose(text: &str) -> Result<Value, String> {
 
 pub(super) fn undo(args: &UndoArgs) -> Outcome {
     match &args.id {
+        Some(_) if args.all_owners => many(args),
         Some(id) if args.preview => foresee(args, id),
         Some(id) => one(args, id),
         None if args.all => rescue::rescue(&args.place, (args.preview, &args.reason), args.server.output),
@@ -119,6 +123,9 @@ fn many(args: &UndoArgs) -> Outcome {
     let mut body = json!({"preview": args.preview, "reason": args.reason});
     if let Some(plan) = &args.plan {
         body["plan_id"] = json!(plan);
+    }
+    if let Some(id) = &args.id {
+        body["effect_of"] = json!(id);
     }
     if let (Some(span), Some(by)) = (args.since, &args.by) {
         let now = SystemClock.now();

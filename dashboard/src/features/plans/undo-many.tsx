@@ -1,9 +1,8 @@
-/** Undo of a whole plan: what it would do is shown before anything is touched. */
+/** Undo of many actions: what it would do is shown before anything is touched. */
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { previewUndo } from '@/api/response'
+import { previewUndo, type UndoScope } from '@/api/response'
 import type { UndoReport } from '@/api/response-types'
-import type { Plan } from '@/api/types'
 import { useSubmit } from '@/app/submit'
 import { Btn, Loaded } from '@/ui'
 import { FormDialog, ReasonField } from '@/ui/form-dialog'
@@ -11,10 +10,11 @@ import { Modal } from '@/ui/modal'
 import { undoMany } from './acts'
 import { UndoReportView } from './undo-report'
 
-export default function UndoPlan({ plan, onClose }: { plan: Plan; onClose: () => void }) {
-  const scope = { plan_id: plan.id }
+type Props = { scope: UndoScope; title: string; note: string; verb: string; onClose: () => void }
+
+export default function UndoMany({ scope, title, note, verb, onClose }: Props) {
   const query = useQuery({
-    queryKey: ['undo-preview', plan.id, plan.version],
+    queryKey: ['undo-preview', scope],
     queryFn: () => previewUndo(scope),
     staleTime: 0,
     gcTime: 0,
@@ -25,7 +25,7 @@ export default function UndoPlan({ plan, onClose }: { plan: Plan; onClose: () =>
   const { error, busy, onSubmit } = useSubmit([])
   if (done)
     return (
-      <Modal open onClose={onClose} title="Undo this plan" note={plan.title} width={900}>
+      <Modal open onClose={onClose} {...{ title, note }} width={900}>
         <UndoReportView report={done} />
         <div className="mt-3 flex justify-end">
           <Btn onClick={onClose}>Close</Btn>
@@ -36,10 +36,8 @@ export default function UndoPlan({ plan, onClose }: { plan: Plan; onClose: () =>
   return (
     <FormDialog
       {...{ error, busy, onClose }}
-      title="Undo this plan"
-      note={plan.title}
+      {...{ title, note, verb }}
       width={900}
-      verb="Undo plan"
       incomplete={!some || !reason.trim()}
       onSubmit={onSubmit(() => undoMany(scope, reason.trim()), setDone)}
     >
