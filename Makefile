@@ -53,7 +53,7 @@ KILLS ?= 500
 prove:
 	SHIELDOPS_PROVE=1 cargo test --release --locked -p shieldops-detect --test oracle -- --nocapture
 	cargo build --release --locked -p shieldops
-	$(BINARY) action prove --kills $(KILLS) --twin-seconds 120
+	$(BINARY) action prove --kills $(KILLS)
 
 MIN ?= 2
 fuzz:

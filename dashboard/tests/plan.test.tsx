@@ -2,6 +2,7 @@ import { screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { describe, expect, it } from 'vitest'
 import type { Plan } from '@/api/types'
+import type { May } from '@/app/session'
 import { phaseOf } from '@/features/incident/phases'
 import { paramsText } from '@/features/plans/action-block'
 import { canUndo, planView } from '@/features/plans/view'
@@ -11,8 +12,7 @@ import { openApp } from './harness'
 
 const all = () => true
 const basePlan = () => makeWorld().plans[0] as Plan
-const view = (change: Partial<Plan>, may = all as (p: string) => boolean, me = ME) =>
-  planView({ ...basePlan(), ...change }, may, me)
+const view = (change: Partial<Plan>, may = all as May, me = ME) => planView({ ...basePlan(), ...change }, may, me)
 
 describe('what a plan offers', () => {
   it('a proposed plan can be approved and rejected', () => {
@@ -36,6 +36,12 @@ describe('what a plan offers', () => {
     const v = view({}, p => p.endsWith('.read'))
     expect([v.canApprove, v.canReject, v.canExecute]).toEqual([false, false, false])
     expect(v.whyNot).toMatch(/role may not approve/)
+  })
+  it('in a suspended tenant one can only say no', () => {
+    const may = (p: string, what?: 'stop') => what === 'stop' || p.endsWith('.read')
+    expect(view({}, may)).toMatchObject({ canApprove: false, canReject: true, canExecute: false, canBreakGlass: false })
+    const waits = { state: 'approved' as const, not_before: '2126-01-01T00:00:00Z' }
+    expect(view(waits, may)).toMatchObject({ canVeto: true, canExecute: false })
   })
   it('who approved once waits for another person', () => {
     const approvals = [{ id: 'apr_1', user: ME, user_name: 'Mira', at: '', plan_hash: '' }]

@@ -55,6 +55,7 @@ describe('the tenant of a page', () => {
     const make = await screen.findByRole('button', { name: 'New key' })
     expect(make).toHaveAttribute('aria-disabled', 'true')
     expect(make).toHaveAccessibleDescription(/suspended/)
+    expect(screen.getByRole('button', { name: 'Halt automation' })).toBeInTheDocument()
   })
 
   it('that was locked shows nothing of itself', async () => {

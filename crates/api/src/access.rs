@@ -16,13 +16,15 @@ pub enum Access {
     /// Anybody who is signed in.
     SignedIn,
     Needs(Permission),
+    /// This permission, in a suspended tenant too: it only stops something.
+    Stops(Permission),
     /// An operator of the installation with this permission; the route works in the installation's own scope.
     Operator(Permission),
     /// This permission, or a connection from this machine.
     NeedsOrLoopback(Permission),
 }
 
-use Access::{Needs, NeedsOrLoopback, Operator, Public, SignedIn};
+use Access::{Needs, NeedsOrLoopback, Operator, Public, SignedIn, Stops};
 
 /// Method, path as the router has it, and what it takes.
 pub const TABLE: &[(&str, &str, Access)] = &[
@@ -131,7 +133,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/plans", Needs(PlanCreate)),
     ("GET", "/api/v1/plans/{id}", Needs(PlanRead)),
     ("POST", "/api/v1/plans/{id}/approve", Needs(PlanApprove)),
-    ("POST", "/api/v1/plans/{id}/reject", Needs(PlanApprove)),
+    ("POST", "/api/v1/plans/{id}/reject", Stops(PlanApprove)),
     ("POST", "/api/v1/plans/{id}/execute", Needs(PlanApprove)),
     ("POST", "/api/v1/plans/{id}/break-glass", Needs(PlanApprove)),
     ("GET", "/api/v1/plans/{id}/explanation", Needs(PlanRead)),
@@ -152,7 +154,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/targets/{id}/orphans/adopt", Needs(PlanCreate)),
     ("POST", "/api/v1/targets/{id}/orphans/undo", Needs(ActionUndo)),
     ("GET", "/api/v1/automation", Needs(AutomationRead)),
-    ("POST", "/api/v1/automation/halt", Needs(AutomationWrite)),
+    ("POST", "/api/v1/automation/halt", Stops(AutomationWrite)),
     ("POST", "/api/v1/automation/resume", Needs(AutomationWrite)),
     // What raises it asks for `settings.write` as well.
     ("GET", "/api/v1/autonomy", Needs(AutomationRead)),

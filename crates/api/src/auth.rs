@@ -226,10 +226,13 @@ async fn check(app: &App, request: &mut Parts) -> Result<Admitted, Problem> {
         }
         Some(needs) => needs,
     };
-    let caller = match identify(app, request, &path, client.clone()).await {
+    let mut caller = match identify(app, request, &path, client.clone()).await {
         Ok(caller) => caller,
         Err(problem) => return Err(stranger(app, client, problem)),
     };
+    if matches!(needs, Access::Stops(_)) {
+        caller.rights = caller.rights.to_stop();
+    }
     let allowed = allowed(app, &caller, needs).and_then(|scope| readable(&request.uri).map(|()| scope));
     let admitted = admit(app, &caller, request, &path, allowed.is_ok()).await;
     match allowed {
@@ -272,7 +275,7 @@ fn allowed(app: &App, caller: &Caller, needs: Access) -> Result<TenantScope, Pro
             decide::authorise(&caller.rights, permission, None).check()?;
             Ok(app.store.installation_scope(&caller.principal)?)
         }
-        Access::Needs(permission) | Access::NeedsOrLoopback(permission) => {
+        Access::Needs(permission) | Access::Stops(permission) | Access::NeedsOrLoopback(permission) => {
             decide::authorise(&caller.rights, permission, None).check()?;
             Ok(caller.scope.clone())
         }

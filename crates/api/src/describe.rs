@@ -149,6 +149,7 @@ fn wants_match(method: &Method, path: &str) -> bool {
 fn said(access: Option<Access>) -> String {
     match access {
         Some(Access::Needs(permission) | Access::NeedsOrLoopback(permission)) => format!("Needs `{permission}`."),
+        Some(Access::Stops(permission)) => format!("Needs `{permission}`; in a suspended tenant too."),
         Some(Access::Operator(permission)) => {
             format!("Needs `{permission}`, which operators of the installation have.")
         }

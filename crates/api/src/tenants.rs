@@ -215,7 +215,7 @@ macro_rules! state_changes {
 }
 
 state_changes! {
-    /// Suspends a tenant: it can be read and takes events; nothing else changes in it.
+    /// Suspends a tenant: it can be read, takes events, and can say no to plans; nothing else changes in it.
     suspend "/api/v1/tenants/{slug}/suspend" "suspend_tenant" Suspend;
     /// Resumes a suspended tenant.
     resume "/api/v1/tenants/{slug}/resume" "resume_tenant" Resume;

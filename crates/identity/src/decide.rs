@@ -129,6 +129,15 @@ impl Rights {
         Self { state, ..self }
     }
 
+    /// For what only stops something, such as a no to a plan: a suspended tenant takes nothing away from it.
+    #[must_use]
+    pub fn to_stop(self) -> Self {
+        match self.state {
+            TenantState::Suspended => self.in_state(TenantState::Active),
+            TenantState::Active | TenantState::Locked | TenantState::Deleting | TenantState::Deleted => self,
+        }
+    }
+
     pub fn permissions(&self) -> Permissions {
         self.holds
     }

@@ -53,7 +53,7 @@ codes! {
     STRONG_SESSION_REQUIRED 403 "strong_session_required" "A critical plan, or breaking the glass, wants a stronger proof of who you are" "Confirm who you are in a browser session with a passkey or a code of an authenticator app: it counts for five minutes. A recovery code, a token or a key does not.";
     REAUTHENTICATION_REQUIRED 403 "reauthentication_required" "Confirm who you are first" "Send your password, a code or a passkey answer to `/api/v1/me/reauthenticate`; it holds for five minutes.";
     SECOND_FACTOR_NEEDED_HERE 403 "second_factor_needed_here" "This tenant takes no sign-in without a second factor" "Add an authenticator app or a passkey under Account, then sign in again.";
-    TENANT_SUSPENDED 403 "tenant_suspended" "The tenant is suspended" "It can be read, and events are still taken; the operator of the installation can resume it.";
+    TENANT_SUSPENDED 403 "tenant_suspended" "The tenant is suspended" "It can be read, plans rejected and automation halted, and events are still taken; the operator of the installation can resume it.";
     TENANT_LOCKED 403 "tenant_locked" "The tenant is locked" "Nobody can sign in to it; events are still taken unless it is being deleted. Ask the operator of the installation.";
     ADDRESS_NOT_ALLOWED 403 "address_not_allowed" "The key may not be used from this address" "Use it from one of its address ranges, or change them.";
     ROUTE_NOT_ALLOWED 403 "route_not_allowed" "The key may not call this route" "Use a key whose routes include it, or change them.";

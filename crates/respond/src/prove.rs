@@ -19,6 +19,8 @@ use case::Case;
 
 /// Differences that are kept of each capability.
 const KEPT: usize = 5;
+/// On fewer states of its twin nothing is called proved, whatever was asked for.
+const ENOUGH_ON_TWIN: u32 = 200;
 /// What may differ between the two pictures, because no undo can restore it: printed with the verdict.
 pub const NOT_RESIDUE: &str = "change, access and birth times; times and sizes of directories; passwd- and shadow-; \
     nft handles and counters; login logs";
@@ -39,7 +41,7 @@ pub struct ProveOptions {
     /// On the twin.
     pub twin_cases: u32,
     pub seed: u64,
-    /// A capability's cases on its twin end after this, however many are left.
+    /// A capability's cases on its twin end after this, however many are left: it is not called proved then.
     pub twin_time: Duration,
 }
 
@@ -48,6 +50,8 @@ pub struct ProveOptions {
 pub enum Verdict {
     Proved,
     Failed,
+    /// Nothing was left and nothing failed, in fewer cases on the twin than a proof takes.
+    TooFew,
     NotRun,
 }
 
@@ -92,6 +96,8 @@ struct Tally {
     denied: u32,
     residue: u32,
     failed: u32,
+    /// It ended before as many as were asked for.
+    out_of_time: bool,
     first: Vec<String>,
 }
 
@@ -168,25 +174,43 @@ pub async fn prove(with: &ProveOptions, capability: &Arc<dyn AnyCapability>) -> 
     }
     let tally = Box::pin(run(with, capability, &with.sim, with.cases, Duration::MAX)).await;
     row.cases = tally.done;
-    judge(&mut row, tally, with.cases.max(1), "the simulator");
+    if judge(&mut row, &tally, "the simulator") && tally.done < with.cases.max(1) {
+        let why =
+            format!("{} of {} cases on the simulator; policy denied {}", tally.done, with.cases.max(1), tally.denied);
+        not_proved(&mut row, Verdict::NotRun, why);
+    }
     match with.twins.get(kind) {
         Some(Ok(twin)) => {
             let tally = Box::pin(run(with, capability, twin, with.twin_cases, with.twin_time)).await;
             (row.twin, row.twin_cases) = (kind, tally.done);
-            judge(&mut row, tally, 1, "the twin");
+            if judge(&mut row, &tally, "the twin") && tally.done < ENOUGH_ON_TWIN {
+                let verdict = if tally.done == 0 { Verdict::NotRun } else { Verdict::TooFew };
+                not_proved(&mut row, verdict, few_on_twin(with, &tally));
+            }
         }
-        Some(Err(why)) => not_run(&mut row, format!("no {kind} twin runs here: {why}")),
-        None => not_run(&mut row, format!("no {kind} twin was started")),
+        Some(Err(why)) => not_proved(&mut row, Verdict::NotRun, format!("no {kind} twin runs here: {why}")),
+        None => not_proved(&mut row, Verdict::NotRun, format!("no {kind} twin was started")),
     }
     row.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     row
 }
 
-fn not_run(row: &mut ProofRow, why: String) {
+fn not_proved(row: &mut ProofRow, verdict: Verdict, why: String) {
     if row.verdict == Verdict::Proved {
-        row.verdict = Verdict::NotRun;
+        (row.verdict, row.why) = (verdict, Some(why));
     }
-    row.why = Some(why);
+}
+
+/// Why there are no more cases, and what gives more.
+fn few_on_twin(with: &ProveOptions, tally: &Tally) -> String {
+    let more = if with.twin_cases < ENOUGH_ON_TWIN {
+        format!("{} were asked for (--twin-cases)", with.twin_cases)
+    } else if tally.out_of_time {
+        format!("its {} s were over (--twin-seconds)", with.twin_time.as_secs())
+    } else {
+        format!("policy denied {}", tally.denied)
+    };
+    format!("{} of {ENOUGH_ON_TWIN} cases on the twin; {more}", tally.done)
 }
 
 async fn run(
@@ -200,7 +224,11 @@ async fn run(
     let mut tally = Tally::default();
     // What policy denies is no case: as many again are tried for it.
     for number in 0..cases.saturating_mul(2) {
-        if tally.done + tally.residue + tally.failed >= cases || begun.elapsed() > at_most {
+        if tally.done + tally.residue + tally.failed >= cases {
+            break;
+        }
+        if begun.elapsed() > at_most {
+            tally.out_of_time = true;
             break;
         }
         let seed = with.seed.wrapping_add(u64::from(number));
@@ -212,17 +240,17 @@ async fn run(
     tally
 }
 
-fn judge(row: &mut ProofRow, tally: Tally, wanted: u32, place: &str) {
+/// Whether nothing was left and nothing failed.
+fn judge(row: &mut ProofRow, tally: &Tally, place: &str) -> bool {
     row.residue += tally.residue;
-    if tally.residue + tally.failed > 0 {
+    row.failures.extend(tally.first.iter().map(|what| format!("{place}: {what}")));
+    row.failures.truncate(KEPT);
+    let held = tally.residue + tally.failed == 0;
+    if !held {
         row.verdict = Verdict::Failed;
         row.why = Some(format!("{} left something and {} failed on {place}", tally.residue, tally.failed));
-    } else if tally.done < wanted {
-        let why = format!("{} of {wanted} cases on {place}; policy denied {}", tally.done, tally.denied);
-        not_run(row, why);
     }
-    row.failures.extend(tally.first.into_iter().map(|what| format!("{place}: {what}")));
-    row.failures.truncate(KEPT);
+    held
 }
 
 /// What is proved of a class.

@@ -104,7 +104,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the tenant is not active. While it is not, nobody can say no: windows begin again when it is, and runs that were
+    /// Whether the tenant is not active. While it is not, few can say no: windows begin again when it is, and runs that were
     /// held or paused are taken up then.
     async fn is_closed(self: &Arc<Self>) -> Result<bool, Error> {
         let closed = !self.with.journal.is_open().await?;

@@ -123,7 +123,7 @@ async fn the_capability_of_the_guide_is_proved() {
         sim: stand_in("sim/guide"),
         twins: BTreeMap::from([("network", Ok(stand_in("twin/guide")))]),
         cases: 300,
-        twin_cases: 20,
+        twin_cases: 200,
         seed: 1,
         twin_time: Duration::from_mins(1),
     };

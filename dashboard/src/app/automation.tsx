@@ -22,7 +22,7 @@ export const useAutomation = (): Automation | undefined => {
 export function HaltButton() {
   const state = useAutomation()
   const can = useCan()
-  if (!state || state.halted || !can('automation.write')) return null
+  if (!state || state.halted || !can('automation.write', 'stop')) return null
   return (
     <Tip label="Stop all automation and pending runs">
       <Btn v="ghost" onClick={askHalt} aria-label="Halt automation">

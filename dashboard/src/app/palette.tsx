@@ -54,7 +54,7 @@ function useGroups(open: boolean, query: string, onHelp: () => void): Group[] {
       { value: 'Keyboard shortcuts help', label: 'Keyboard shortcuts', keys: '?', icon: Keyboard, run: onHelp },
       { value: 'Sign out', label: 'Sign out', icon: LogOut, run: () => void signOut() },
     ]
-    if (can('automation.write')) {
+    if (can('automation.write', halted ? undefined : 'stop')) {
       commands.unshift(
         halted
           ? { value: 'Resume automation', label: 'Resume automation…', icon: Play, run: askResume }

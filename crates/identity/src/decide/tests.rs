@@ -96,6 +96,20 @@ fn the_state_of_a_tenant_takes_away_and_the_answer_names_it() {
 }
 
 #[test]
+fn what_only_stops_something_may_be_done_in_a_suspended_tenant_and_in_no_other_that_is_closed() {
+    use Permission::{AutomationWrite, PlanApprove};
+    use TenantState::{Active, Deleted, Deleting, Locked, Suspended};
+    let allowed =
+        |role: &str, state| authorise(&Rights::built_in(role).in_state(state).to_stop(), PlanApprove, None).allowed;
+    for (state, wanted) in [(Active, true), (Suspended, true), (Locked, false), (Deleting, false), (Deleted, false)] {
+        assert_eq!(allowed("analyst", state), wanted, "{state:?}");
+    }
+    assert!(!allowed("viewer", Suspended), "it gives nobody a permission");
+    let due = Rights { second_factor_due: true, ..Rights::built_in("admin") }.in_state(Suspended).to_stop();
+    assert!(!authorise(&due, AutomationWrite, None).allowed);
+}
+
+#[test]
 fn a_session_without_a_required_second_factor_may_nothing_but_its_own_account() {
     let rights = Rights { second_factor_due: true, ..Rights::built_in("admin") };
     let refused = authorise(&rights, Permission::AlertRead, None);

@@ -116,7 +116,9 @@ impl Proving for Hang {
     }
 }
 
-async fn proved(careless: bool) -> ProofRow {
+const LONG: Duration = Duration::from_mins(1);
+
+async fn proved(careless: bool, twin_cases: u32, twin_time: Duration) -> ProofRow {
     let capability: Arc<dyn AnyCapability> = Arc::new(Typed::new(Hang { board: Mutex::default(), careless }));
     let options = ProveOptions {
         registry: Arc::new(Registry::new(vec![Arc::clone(&capability)]).unwrap()),
@@ -125,18 +127,28 @@ async fn proved(careless: bool) -> ProofRow {
         sim: stand_in("sim/board"),
         twins: BTreeMap::from([("network", Ok(stand_in("twin/board")))]),
         cases: 60,
-        twin_cases: 10,
+        twin_cases,
         seed: 3,
-        twin_time: Duration::from_mins(1),
+        twin_time,
     };
     prove(&options, &capability).await
 }
 
 #[tokio::test]
 async fn an_undo_that_takes_somebody_else_s_change_with_it_is_not_proved() {
-    let row = proved(true).await;
+    let row = proved(true, 200, LONG).await;
     assert_eq!(row.verdict, Verdict::Failed, "{row:?}");
     assert!(row.residue > 0 && row.failures.iter().any(|line| line.contains("Foreign")), "{row:?}");
-    let row = proved(false).await;
+    let row = proved(false, 200, LONG).await;
     assert_eq!((row.verdict, row.residue), (Verdict::Proved, 0), "{row:?}");
+}
+
+#[tokio::test]
+async fn what_held_on_fewer_than_200_states_of_its_twin_is_not_called_proved() {
+    let row = proved(false, 199, LONG).await;
+    let why = "199 of 200 cases on the twin; 199 were asked for (--twin-cases)";
+    assert_eq!((row.verdict, row.twin_cases, row.why.as_deref()), (Verdict::TooFew, 199, Some(why)), "{row:?}");
+    let row = proved(false, 200, Duration::ZERO).await;
+    let why = "0 of 200 cases on the twin; its 0 s were over (--twin-seconds)";
+    assert_eq!((row.verdict, row.twin_cases, row.why.as_deref()), (Verdict::NotRun, 0, Some(why)), "{row:?}");
 }

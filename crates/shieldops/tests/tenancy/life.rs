@@ -66,7 +66,7 @@ fn names_that_a_tenant_cannot_have_are_refused_and_a_slug_is_taken_once() {
 }
 
 #[test]
-fn a_suspended_tenant_is_read_and_takes_events_and_nothing_else_until_it_is_resumed() {
+fn a_suspended_tenant_is_read_and_takes_events_and_makes_nothing_until_it_is_resumed() {
     let site = Site::start(&[]);
     let org = site.tenant("slow", "Slow", None);
     let shipper = org.shipper("edge");
@@ -80,6 +80,28 @@ fn a_suspended_tenant_is_read_and_takes_events_and_nothing_else_until_it_is_resu
     assert_eq!(permission(&org.admin, "role.write")["rule"], "tenant suspended");
     change(&site, "slow", "resume");
     org.admin.post("/api/v1/roles", &json!({"name": "r", "permissions": ["alert.read"]}));
+}
+
+#[test]
+fn a_suspended_tenant_still_says_no_and_halts_and_says_yes_to_nothing() {
+    let site = Site::start(&[]);
+    let org = site.tenant("slow", "Slow", None);
+    let (second, viewer) = (org.member("slow-second", "analyst"), org.member("slow-viewer", "viewer"));
+    target(&org, "sim/slow", "production");
+    let plan = org.admin.post("/api/v1/plans", &block("sim/slow"));
+    let path = |what: &str| format!("/api/v1/plans/{}/{what}", text(&plan["id"]));
+    change(&site, "slow", "suspend");
+    let why = json!({"reason": "not now"});
+    let yes = json!({"hash": plan["hash"]});
+    second.call("POST", &path("approve"), Some(&yes)).refused(403, "tenant_suspended");
+    viewer.call("POST", &path("reject"), Some(&why)).refused(403, "forbidden");
+    assert_eq!(second.post(&path("reject"), &why)["state"], "rejected");
+    assert_eq!(second.post("/api/v1/automation/halt", &why)["halted"], true);
+    second.call("POST", "/api/v1/automation/resume", Some(&why)).refused(403, "tenant_suspended");
+    change(&site, "slow", "resume");
+    assert_eq!(second.post("/api/v1/automation/resume", &why)["halted"], false);
+    change(&site, "slow", "lock");
+    second.call("POST", "/api/v1/automation/halt", Some(&why)).refused(403, "tenant_locked");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 /** What a plan card offers, from the plan's state and the person's permissions. Pure, so that tests can walk it. */
 import type { Action, Plan } from '@/api/types'
+import type { May } from '@/app/session'
 
 export type PlanView = {
   canApprove: boolean
@@ -79,7 +80,7 @@ function glassHelps(plan: Plan) {
 export const undoable = (plan: Plan, may: (permission: string) => boolean) =>
   plan.actions.filter(action => canUndo(action, may))
 
-export function planView(plan: Plan, may: (permission: string) => boolean, userId: string, now = Date.now()): PlanView {
+export function planView(plan: Plan, may: May, userId: string, now = Date.now()): PlanView {
   const expired = plan.state === 'expired' || (plan.state === 'proposed' && Date.parse(plan.expires_at) <= now)
   const waiting = plan.state === 'proposed' && !expired
   const free = waiting && plan.decision.allow && plan.decision.approvals_needed === 0
@@ -91,12 +92,12 @@ export function planView(plan: Plan, may: (permission: string) => boolean, userI
   return {
     canApprove: waiting && !free && plan.decision.allow && whyNot === null,
     whyNot,
-    canReject: (waiting || held) && may('plan.approve'),
+    canReject: (waiting || held) && may('plan.approve', 'stop'),
     canExecute: ((plan.state === 'approved' && !waitsUntil) || free) && may('plan.approve'),
     canReplan: (expired || AGAIN.includes(plan.state)) && ofItsOwn(plan) && may('plan.create'),
     waitsUntil,
     haltHolds: (waiting && plan.decision.allow && !isUndo(plan)) || held,
-    canVeto: waitsUntil !== null && may('plan.approve'),
+    canVeto: waitsUntil !== null && may('plan.approve', 'stop'),
     canBreakGlass: ahead && may('plan.approve') && glassHelps(plan),
     canSetAside: onlyFrozen(plan) && ofItsOwn(plan) && may('plan.approve') && may('plan.create'),
   }

@@ -30,7 +30,7 @@ export function AutomationSection() {
           {state.reason && `: ${state.reason}`}
         </p>
       )}
-      {can('automation.write') && (
+      {can('automation.write', state?.halted ? undefined : 'stop') && (
         <div className="mt-3">
           {state?.halted ? (
             <Btn v="primary" onClick={askResume}>
