@@ -1,13 +1,13 @@
 //! Effects that exist on what is protected now: they were made before it was, and wait to be undone.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use ipnet::IpNet;
 use serde::Serialize;
 use shieldops_model::{Action, ActionId, ActionState, PlanId, PlanState, Target, TargetRef};
 use shieldops_policy::{GateSettings, ProtectedEntry, ProtectedKind};
-use shieldops_respond::Registry;
+use shieldops_respond::{Engine, Registry};
 use shieldops_store::{Access, actions, plans, targets};
 use utoipa::ToSchema;
 
@@ -15,16 +15,20 @@ use super::in_force;
 use crate::{App, List, Problem, auth::Caller, page::PlainQuery};
 
 /// States in which an effect is on its target, or may be.
-const THERE: [ActionState; 5] = [
+const THERE: [ActionState; 6] = [
     ActionState::Settling,
     ActionState::Verified,
     ActionState::Unverified,
     ActionState::Drifted,
     ActionState::UndoFailed,
+    // Only one that owns what it left.
+    ActionState::Failed,
 ];
 
 /// The most plans that one change makes; what is beyond them is on the list all the same.
 const MAX_LIFTED: usize = 100;
+/// How long targets are looked at for that. Whoever protects a thing does not wait for a host that is away.
+const LIFTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// An effect on something that is protected.
 #[derive(Debug, Serialize, ToSchema)]
@@ -125,14 +129,21 @@ async fn lift(app: &App, caller: &Caller, new: &[ProtectedEntry]) -> Result<(), 
             "the lifting of so many effects on protected things is not planned: they stay on the list"
         );
     }
-    for (action, entry) in on.into_iter().take(MAX_LIFTED) {
+    let plan = plan_each(&engine, on.into_iter().take(MAX_LIFTED));
+    if tokio::time::timeout(LIFTED_WITHIN, plan).await.is_err() {
+        tracing::warn!("targets took long: the lifting of some effects is not planned, and they stay on the list");
+    }
+    Ok(())
+}
+
+async fn plan_each(engine: &Engine, on: impl Iterator<Item = (Action, ProtectedEntry)>) {
+    for (action, entry) in on {
         let kind = serde_json::to_value(entry.kind).unwrap_or_default();
         let why = format!("{} {} is protected now: {}", kind.as_str().unwrap_or_default(), entry.value, entry.why);
         if let Err(error) = engine.plan_lifting(action.id, &why).await {
             tracing::warn!(action.id = %action.id, %error, "the lifting of an effect on a protected thing could not be planned");
         }
     }
-    Ok(())
 }
 
 fn reach(registry: &Registry, action: &Action) -> Vec<IpNet> {

@@ -19,7 +19,9 @@ fn stands(action: &Action) -> bool {
             | ActionState::Drifted
             | ActionState::UndoFailed
     );
-    there && action.undo_of.is_none() && action.applied_at.is_some() && action.class == "reversible"
+    // One that failed owns what it left.
+    let left = action.state == ActionState::Failed && action.owners.iter().any(|owner| owner.action_id == action.id);
+    (there || left) && action.undo_of.is_none() && action.applied_at.is_some() && action.class == "reversible"
 }
 
 impl Engine {

@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use crate::machine::Machine;
 
-fn tried(capability: &str, [cases, twin_cases, kills]: [&str; 3]) -> (i32, Value) {
-    let args = [
-        "action",
-        "prove",
-        capability,
+fn tried(capability: &str, numbers: [&str; 3]) -> (i32, Value) {
+    let (code, said) = proof(&[capability], numbers);
+    (code, said["items"][0].clone())
+}
+
+fn proof(capabilities: &[&str], [cases, twin_cases, kills]: [&str; 3]) -> (i32, Value) {
+    let numbers = [
         "--cases",
         cases,
         "--twin-cases",
@@ -18,9 +20,24 @@ fn tried(capability: &str, [cases, twin_cases, kills]: [&str; 3]) -> (i32, Value
         "--output",
         "json",
     ];
-    let ran = Machine::cli(&args);
+    let ran = Machine::cli(&[&["action", "prove"][..], capabilities, &numbers].concat());
     let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
-    (ran.code, said["items"][0].clone())
+    (ran.code, said)
+}
+
+/// `make prove` kills 500 a capability.
+#[test]
+fn of_fifty_five_kills_over_all_capabilities_none_loses_doubles_or_misreports_an_action() {
+    let (code, said) = proof(&[], ["1", "1", "5"]);
+    let rows = said["items"].as_array().unwrap();
+    assert_eq!((rows.len(), code), (11, 3), "{said}");
+    for row in rows {
+        let (name, twin) = (row["capability"].as_str().unwrap(), &row["twin"]);
+        let on = if twin == "none" { &json!("simulator") } else { twin };
+        assert_eq!((&row["failures"], &row["residue"]), (&json!([]), &json!(0)), "{row}");
+        assert_eq!((&row["kills"], &row["kills_on"]), (&json!(5), on), "{row}");
+        eprintln!("{name}: 5 of 5 kills on {on}");
+    }
 }
 
 #[test]
