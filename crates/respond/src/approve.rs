@@ -183,6 +183,13 @@ impl Engine {
         Ok(())
     }
 
+    /// What came back from its run, for policy asks for more than when it was let go, and needs nobody all the same: nobody
+    /// else starts it.
+    pub(crate) async fn let_go_again(self: &Arc<Self>, plan: &Plan) -> Result<(), Error> {
+        let back = plan.state == PlanState::Proposed && door(plan) == Door::Action;
+        if back { self.let_go(plan.id).await } else { Ok(()) }
+    }
+
     /// A person runs a plan without the approvals that it needs and in spite of a freeze; denies, caps and protected things
     /// hold. Everybody who administers the tenant is told.
     pub async fn break_glass(
@@ -223,6 +230,8 @@ impl Engine {
             return Err(Error::StrongSession);
         }
         self.spare_voter(&plan, person)?;
+        // They were for another hash, and nothing runs on them: neither their age nor who gave them holds this back.
+        let votes = std::mem::take(&mut plan.approvals).len();
         let (by, name) = (person.user, person.name.clone());
         plan.break_glass = Some(Override {
             by,
@@ -241,7 +250,7 @@ impl Engine {
         (plan.risk, plan.decision) = (decision.risk, decision);
         plan.hash = plan_hash(&plan, &rows(&ready))?;
         plan.state = PlanState::Approved;
-        let payload = json!({"hash": plan.hash, "replaces": before, "reason": reason, "by": person.name,
+        let payload = json!({"hash": plan.hash, "replaces": before, "votes": votes, "reason": reason, "by": person.name,
             "client_addr": person.client_addr, "confirmed": person.confirmed, "decision": plan.decision});
         let what = entry("plan.break_glass", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
@@ -258,8 +267,12 @@ impl Engine {
     pub(crate) fn start(self: &Arc<Self>, id: PlanId) {
         let engine = Arc::clone(self);
         self.with.tracker.spawn(async move {
-            match engine.run(id).await {
-                Ok(_) => {}
+            let ran = match engine.run(id).await {
+                Ok(plan) => engine.let_go_again(&plan).await,
+                Err(error) => Err(error),
+            };
+            match ran {
+                Ok(()) => {}
                 // Somebody planted it.
                 Err(error @ Error::Crashed(_)) => tracing::debug!(plan.id = %id, %error, "a run ended early"),
                 Err(error) => tracing::error!(plan.id = %id, %error, "a run ended early"),
