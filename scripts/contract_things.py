@@ -237,7 +237,7 @@ def standing_grant():
 def gate_draft():
     """What only tightens, so that its author may activate it."""
     now = ask("GET", "/api/v1/gate-settings")["settings"]
-    now["protected"] = now["protected"][-400:] + [{"kind": "user", "value": name(), "why": "to be tried"}]
+    now["numbers"]["no_redo_s"] += 1
     return {"settings": now, "reason": "to be tried"}
 
 
