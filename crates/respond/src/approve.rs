@@ -223,6 +223,8 @@ impl Engine {
             return Err(Error::StrongSession);
         }
         self.spare_voter(&plan, person)?;
+        // They were for another hash, and nothing runs on them: neither their age nor who gave them holds this back.
+        let votes = std::mem::take(&mut plan.approvals).len();
         let (by, name) = (person.user, person.name.clone());
         plan.break_glass = Some(Override {
             by,
@@ -241,7 +243,7 @@ impl Engine {
         (plan.risk, plan.decision) = (decision.risk, decision);
         plan.hash = plan_hash(&plan, &rows(&ready))?;
         plan.state = PlanState::Approved;
-        let payload = json!({"hash": plan.hash, "replaces": before, "reason": reason, "by": person.name,
+        let payload = json!({"hash": plan.hash, "replaces": before, "votes": votes, "reason": reason, "by": person.name,
             "client_addr": person.client_addr, "confirmed": person.confirmed, "decision": plan.decision});
         let what = entry("plan.break_glass", &person.user.to_string(), &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;

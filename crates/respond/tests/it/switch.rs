@@ -102,6 +102,7 @@ pub(crate) struct World {
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) clock: FixedClock,
     on: Arc<AtomicBool>,
+    runs: TaskTracker,
 }
 
 impl World {
@@ -110,18 +111,26 @@ impl World {
         let journal = Arc::new(MemoryJournal::with_targets([Target { environment, ..stand_in("sim/a") }]));
         journal.put_surroundings(Surroundings { settings, ..Surroundings::default() });
         let switch = |name| Arc::new(Typed::new(Switch { on: Arc::clone(&on), name })) as _;
+        let runs = TaskTracker::new();
         let engine = Engine::new(EngineOptions {
             tenant: Id::from_bits(1),
             journal: Arc::clone(&journal) as _,
             registry: Arc::new(Registry::new(Vec::from([CHANGE, CONTAIN, LOOK].map(switch))).unwrap()),
             policy: Arc::new(Policy::built_in().unwrap()),
             clock: Arc::new(clock.clone()),
-            tracker: TaskTracker::new(),
+            tracker: runs.clone(),
             crash: CrashPoints::none(),
             findings: None,
             rescue: None,
         });
-        Self { engine, journal, clock, on }
+        Self { engine, journal, clock, on, runs }
+    }
+
+    /// Until no run is under way.
+    pub(crate) async fn idle(&self) {
+        self.runs.close();
+        self.runs.wait().await;
+        self.runs.reopen();
     }
 
     pub(crate) fn staging() -> Self {

@@ -1,14 +1,14 @@
-//! A plan of automation that waits for a veto, and a clock that somebody sets meanwhile.
+//! A plan that waits: for a veto, for votes, for the end of a halt; and a clock that somebody sets meanwhile.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use shieldops_model::{Clock as _, Environment, Id, PlanState, ProposedPlan};
-use shieldops_policy::{AddressSource, StandingGrant};
-use shieldops_respond::Surroundings;
+use shieldops_model::{ActionState, Clock as _, Criticality, Environment, Id, Plan, PlanState, ProposedPlan, Risk, Target};
+use shieldops_policy::{AddressSource, GateSettings, StandingGrant};
+use shieldops_respond::{CrashPoints, Journal as _, PLAN_LIFE, Surroundings, stand_in};
 
 use crate::{
     away::{NAME, World, lighting},
-    switch::START,
+    switch::{self, CONTAIN, START, person, request},
 };
 
 /// Automation may act after a veto window, anywhere.
@@ -31,13 +31,8 @@ fn acting() -> Surroundings {
 #[tokio::test]
 async fn a_clock_that_is_set_makes_a_plan_wait_anew_which_is_told_once() {
     let world = World::new();
-    world.journal.put_surroundings(acting());
-    let (title, why) = ("Light it".to_owned(), "it is dark".to_owned());
-    let proposal = ProposedPlan { title, why, confidence: 0.95, actions: lighting("sim/well", 0..1) };
-    let plan = world.engine.propose_revision(Id::from_bits(5), &[proposal], false).await.unwrap().remove(0).unwrap();
-    let plan = world.plan(&plan).await;
+    let (plan, window) = waiting(&world).await;
     assert_eq!(plan.state, PlanState::Approved, "{:?}", plan.decision);
-    let window = plan.not_before.expect("it waits").since(START);
     world.engine.expire_due().await.unwrap();
     world.clock.leap(window * 2);
     for _ in 0..2 {
@@ -52,4 +47,36 @@ async fn a_clock_that_is_set_makes_a_plan_wait_anew_which_is_told_once() {
     world.engine.expire_due().await.unwrap();
     world.idle().await;
     assert_eq!(world.plan(&plan).await.state, PlanState::Executed, "it does not wait for ever");
+}
+
+/// A plan of automation that waits for a veto, and how long.
+async fn waiting(world: &World) -> (Plan, Duration) {
+    world.journal.put_surroundings(acting());
+    let (title, why) = ("Light it".to_owned(), "it is dark".to_owned());
+    let proposal = ProposedPlan { title, why, confidence: 0.95, actions: lighting("sim/well", 0..1) };
+    let plan = world.engine.propose_revision(Id::from_bits(5), &[proposal], false).await.unwrap().remove(0).unwrap();
+    let plan = world.plan(&plan).await;
+    let window = plan.not_before.expect("it waits").since(START);
+    (plan, window)
+}
+
+#[tokio::test]
+async fn a_glass_is_broken_where_a_vote_is_old_or_of_somebody_who_may_not_vote_any_more() {
+    for gone in [false, true] {
+        let world = switch::World::new(Environment::Production, GateSettings::default());
+        let (environment, criticality) = (Environment::Production, Criticality::High);
+        world.journal.put_target(Target { environment, criticality, ..stand_in("sim/a") });
+        let plan = world.planned(CONTAIN, None).await;
+        assert_eq!((plan.risk, plan.decision.approvals_needed), (Risk::Critical, 2), "{:?}", plan.decision);
+        world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+        if gone {
+            world.journal.put_gone(person(1).user);
+        } else {
+            world.clock.advance(Duration::from_secs(901));
+        }
+        world.engine.break_glass(plan.id, &plan.hash, &person(2), "it burns").await.unwrap();
+        world.idle().await;
+        let done = world.journal.plan(plan.id).await.unwrap().unwrap();
+        assert_eq!((done.state, world.is_on()), (PlanState::Executed, true), "{:?}", done.rejected_reason);
+    }
 }
