@@ -183,6 +183,13 @@ impl Engine {
         Ok(())
     }
 
+    /// What came back from its run, for policy asks for more than when it was let go, and needs nobody all the same: nobody
+    /// else starts it.
+    pub(crate) async fn let_go_again(self: &Arc<Self>, plan: &Plan) -> Result<(), Error> {
+        let back = plan.state == PlanState::Proposed && door(plan) == Door::Action;
+        if back { self.let_go(plan.id).await } else { Ok(()) }
+    }
+
     /// A person runs a plan without the approvals that it needs and in spite of a freeze; denies, caps and protected things
     /// hold. Everybody who administers the tenant is told.
     pub async fn break_glass(
@@ -260,8 +267,12 @@ impl Engine {
     pub(crate) fn start(self: &Arc<Self>, id: PlanId) {
         let engine = Arc::clone(self);
         self.with.tracker.spawn(async move {
-            match engine.run(id).await {
-                Ok(_) => {}
+            let ran = match engine.run(id).await {
+                Ok(plan) => engine.let_go_again(&plan).await,
+                Err(error) => Err(error),
+            };
+            match ran {
+                Ok(()) => {}
                 // Somebody planted it.
                 Err(error @ Error::Crashed(_)) => tracing::debug!(plan.id = %id, %error, "a run ended early"),
                 Err(error) => tracing::error!(plan.id = %id, %error, "a run ended early"),

@@ -52,7 +52,7 @@ impl Engine {
             self.taken_up.tried(plan.id, boot);
             let engine = Arc::clone(self);
             self.with.tracker.spawn(async move {
-                if let Err(error) = Box::pin(engine.go_on(plan.id)).await {
+                if let Err(error) = Box::pin(engine.take_further(plan.id)).await {
                     tracing::error!(plan.id = %plan.id, %error, "a run that was cut off could not go on");
                 }
                 drop(held);
@@ -62,16 +62,21 @@ impl Engine {
         Ok(())
     }
 
-    async fn recover_run(&self, plan: Plan) -> Result<(), Error> {
+    async fn recover_run(self: &Arc<Self>, plan: Plan) -> Result<(), Error> {
         // Whoever holds the targets is a run of this process: it needs no recovery, and its children are its own.
         let _held = self.hold_targets(plan.actions.iter().map(|action| action.target_id)).await;
-        self.go_on(plan.id).await?;
+        self.take_further(plan.id).await?;
         self.ended.notify_waiters();
         Ok(())
     }
 
     /// The targets are held.
-    async fn go_on(&self, id: PlanId) -> Result<(), Error> {
+    async fn take_further(self: &Arc<Self>, id: PlanId) -> Result<(), Error> {
+        let plan = self.go_on(id).await?;
+        self.let_go_again(&plan).await
+    }
+
+    async fn go_on(&self, id: PlanId) -> Result<Plan, Error> {
         let plan = self.get_plan(id).await?;
         if plan.state == PlanState::Executing {
             for action in plan
@@ -82,7 +87,7 @@ impl Engine {
                 self.end_children(action).await?;
             }
         }
-        self.run_held(id).await.map(|_| ())
+        self.run_held(id).await
     }
 
     /// A child that was journaled and not seen to end may still be at work.

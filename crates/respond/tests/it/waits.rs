@@ -80,3 +80,31 @@ async fn a_glass_is_broken_where_a_vote_is_old_or_of_somebody_who_may_not_vote_a
         assert_eq!((done.state, world.is_on()), (PlanState::Executed, true), "{:?}", done.rejected_reason);
     }
 }
+
+/// What automation proposes on its own in staging, and would do at once, in a halt.
+async fn halted(world: &switch::World, range: Option<&str>) -> Plan {
+    let mut around = Surroundings { address_source: AddressSource::Authenticated, ..Surroundings::default() };
+    around.autonomy.tenant = Some(4);
+    world.journal.put_surroundings(around);
+    world.engine.halt(("usr_ann", "ann"), "the investigation is wrong").await.unwrap();
+    let wish = request(CONTAIN, range);
+    let proposal = ProposedPlan { title: wish.title, why: wish.why, confidence: 0.95, actions: wish.actions };
+    let plan = world.engine.propose_revision(Id::from_bits(5), &[proposal], false).await.unwrap().remove(0).unwrap();
+    world.idle().await;
+    let plan = world.journal.plan(plan.id).await.unwrap().unwrap();
+    assert_eq!(plan.state, PlanState::Approved, "{:?}", plan.decision);
+    plan
+}
+
+#[tokio::test]
+async fn a_plan_of_automation_whose_risk_grew_and_that_needs_nobody_is_begun_again() {
+    let world = switch::World::staging();
+    let plan = halted(&world, Some("203.0.113.0/24")).await;
+    world.seen(1..=12);
+    world.engine.resume(&person(1), "it is over").await.unwrap();
+    world.idle().await;
+    let done = world.journal.plan(plan.id).await.unwrap().unwrap();
+    assert!(done.risk > plan.risk && done.decision.approvals_needed == 0, "{:?}", done.decision);
+    assert!(world.journal.entries().iter().any(|entry| entry.kind == "plan.returned"));
+    assert_eq!((done.state, world.is_on()), (PlanState::Executed, true));
+}
