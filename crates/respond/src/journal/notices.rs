@@ -40,8 +40,8 @@ fn undo_failed(entry: &Entry, write: &Write) -> Option<Notice> {
 
 fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
     match entry.kind {
-        "plan.proposed" | "plan.returned" if plan.decision.allow => proposed(plan),
-        "plan.approved" if plan.not_before.is_some() => {
+        "plan.proposed" | "plan.returned" | "plan.votes_void" if plan.decision.allow => proposed(plan),
+        "plan.approved" | "run.waits" if plan.not_before.is_some() => {
             let until = plan.not_before.map(|at| at.to_string()).unwrap_or_default();
             vec![about(plan, NoticeKind::PlanAnnounced, Audience::Approvers).with("Can be stopped until", until)]
         }
@@ -207,6 +207,7 @@ mod tests {
             of_a_plan("plan.freeze_overridden", &json!({"freeze_override": by})),
             [everyone(NoticeKind::FreezeOverridden, &["it burns"]), asked.clone()]
         );
+        assert_eq!(of_a_plan("plan.votes_void", &json!({}))[0], asked, "and again, when the votes are void");
         assert_eq!(of_a_plan("plan.proposed", &json!({})), [asked, everyone(NoticeKind::PlanAnnounced, &[])]);
         let broken = of_a_plan("plan.break_glass", &json!({"break_glass": by}));
         assert_eq!(broken, [(NoticeKind::BreakGlass, Audience::Administrators, vec!["it burns".to_owned()])]);
