@@ -51,12 +51,16 @@ impl Engine {
 
     /// The same, with what was read a moment ago while the targets were held: that is not read again.
     pub(crate) async fn run_seen(&self, id: PlanId, seen: Option<Vec<Ready>>) -> Result<Plan, Error> {
-        let plan = self.get_plan(id).await?;
+        let mut plan = self.get_plan(id).await?;
         let resumed = plan.state == PlanState::Executing;
         if !matches!(plan.state, PlanState::Approved | PlanState::Executing) {
             return Ok(plan);
         }
         if !resumed && (self.held(&plan).await? || !self.wait_is_over(&plan)) {
+            return Ok(plan);
+        }
+        if !resumed && door(&plan) == Door::Action && plan.expires_at <= self.now() {
+            self.expire_plan(&mut plan).await?;
             return Ok(plan);
         }
         if !resumed && self.votes_are_void(&plan).await? {

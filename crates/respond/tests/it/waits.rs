@@ -108,3 +108,15 @@ async fn a_plan_of_automation_whose_risk_grew_and_that_needs_nobody_is_begun_aga
     assert!(world.journal.entries().iter().any(|entry| entry.kind == "plan.returned"));
     assert_eq!((done.state, world.is_on()), (PlanState::Executed, true));
 }
+
+#[tokio::test]
+async fn an_approved_plan_whose_time_is_over_expires_and_counts_for_nothing() {
+    let world = switch::World::staging();
+    let plan = halted(&world, None).await;
+    world.clock.advance(PLAN_LIFE + Duration::from_secs(3_600));
+    world.engine.resume(&person(1), "it is over").await.unwrap();
+    world.idle().await;
+    let over = world.journal.plan(plan.id).await.unwrap().unwrap();
+    assert_eq!((over.state, over.actions[0].state, world.is_on()), (PlanState::Expired, ActionState::Skipped, false));
+    assert!(world.journal.entries().iter().all(|entry| entry.kind != "run.started"), "no use was counted");
+}
