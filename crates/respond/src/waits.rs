@@ -19,6 +19,10 @@ use crate::{
 
 /// So much may the two clocks differ.
 const DISAGREE: Duration = Duration::from_mins(1);
+/// So much later than was told may a window end: plans are first seen within a second.
+const LATE: Duration = Duration::from_secs(10);
+const CLOCK_SET: &str = "the clock was set: the wall clock and the clock since boot differ by more than a minute";
+const BEGAN_AGAIN: &str = "nobody watched the window for a time, or nobody could say no";
 
 #[derive(Debug, Clone, Copy)]
 struct Since {
@@ -36,6 +40,8 @@ enum Wait {
     Over,
     /// The clocks disagree.
     Held,
+    /// It began again, and what people were told of its end is not so any more.
+    Late,
 }
 
 impl Waits {
@@ -49,8 +55,11 @@ impl Waits {
         if by_wall.abs_diff(by_boot) > u64::try_from(DISAGREE.as_micros()).unwrap_or(u64::MAX) {
             return Wait::Held;
         }
-        let window = plan.decision.obligations.veto_window_s.unwrap_or_default();
-        let over = waited >= Duration::from_secs(window) && wall >= until;
+        let window = Duration::from_secs(plan.decision.obligations.veto_window_s.unwrap_or_default());
+        if since.wall.plus(window) > until.plus(LATE) {
+            return Wait::Late;
+        }
+        let over = waited >= window && wall >= until;
         if over { Wait::Over } else { Wait::Goes }
     }
 
@@ -79,14 +88,15 @@ impl Engine {
             match self.waits.look(&plan, self.now(), self.with.clock.boot()) {
                 Wait::Goes => {}
                 Wait::Over => self.start(plan.id),
-                Wait::Held => self.wait_anew(plan.id).await?,
+                Wait::Held => self.wait_anew(plan.id, "run.held", CLOCK_SET).await?,
+                Wait::Late => self.wait_anew(plan.id, "run.waits", BEGAN_AGAIN).await?,
             }
         }
         Ok(())
     }
 
-    /// Nobody knows how much of its time a plan has waited: it waits all of it again, and people are told.
-    async fn wait_anew(&self, id: PlanId) -> Result<(), Error> {
+    /// Nobody knows how much of its time a plan has waited: it waits all of it again, and people are told until when.
+    async fn wait_anew(&self, id: PlanId, kind: &'static str, detail: &str) -> Result<(), Error> {
         let _one_at_a_time = self.votes.lock().await;
         let mut plan = self.get_plan(id).await?;
         if plan.state != PlanState::Approved {
@@ -95,10 +105,9 @@ impl Engine {
         let (now, boot) = (self.now(), self.with.clock.boot());
         let window = Duration::from_secs(plan.decision.obligations.veto_window_s.unwrap_or_default());
         plan.not_before = Some(now.plus(window));
-        let detail = "the clock was set: the wall clock and the clock since boot differ by more than a minute";
         tracing::warn!(plan.id = %id, "a veto window begins anew: {detail}");
         let payload = json!({"hash": plan.hash, "detail": detail, "not_before": plan.not_before});
-        let what = entry("run.held", "system:watch", &plan, payload);
+        let what = entry(kind, "system:watch", &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         self.waits.begin(id, now, boot);
         Ok(())

@@ -61,6 +61,26 @@ async fn waiting(world: &World) -> (Plan, Duration) {
 }
 
 #[tokio::test]
+async fn a_window_that_begins_again_says_until_when_it_lasts_now() {
+    let mut world = World::new();
+    let (plan, window) = waiting(&world).await;
+    world.clock.advance(window + Duration::from_mins(60));
+    world.restart(CrashPoints::none());
+    for _ in 0..2 {
+        world.engine.expire_due().await.unwrap();
+        world.idle().await;
+        let waits = world.plan(&plan).await;
+        assert_eq!((waits.state, waits.not_before), (PlanState::Approved, Some(world.clock.now().plus(window))));
+    }
+    let told = world.journal.entries().iter().filter(|entry| entry.kind == "run.waits").count();
+    assert_eq!(told, 1);
+    world.clock.advance(window);
+    world.engine.expire_due().await.unwrap();
+    world.idle().await;
+    assert_eq!(world.plan(&plan).await.state, PlanState::Executed);
+}
+
+#[tokio::test]
 async fn a_glass_is_broken_where_a_vote_is_old_or_of_somebody_who_may_not_vote_any_more() {
     for gone in [false, true] {
         let world = switch::World::new(Environment::Production, GateSettings::default());
