@@ -33,7 +33,7 @@ kept(file) if {
 }
 
 kept(file) if {
-	some ending in {".jks", ".kdbx", ".key", ".keytab", ".p12", ".pem", ".pfx", ".ppk", "/.netrc", "/.pgpass", "/.vault-token"}
+	some ending in {".jks", ".kdbx", ".key", ".keytab", ".p12", ".pem", ".pfx", ".ppk", "/.netrc", "/.pgpass", "/.vault-token", "/shieldops/profiles.toml"}
 	endswith(file, ending)
 }
 

@@ -19,6 +19,7 @@ kept := {
 	"/etc/ssl/private/site",
 	"/home/ann/.aws/credentials",
 	"/home/ann/.azure/tokens",
+	"/home/ann/.config/shieldops/profiles.toml",
 	"/home/ann/.gnupg/secring.gpg",
 	"/home/ann/.kube/config",
 	"/home/ann/.netrc",
@@ -39,6 +40,7 @@ kept := {
 
 open := {
 	"/etc/passwd",
+	"/etc/profiles.toml",
 	"/etc/shadow.md",
 	"/etc/ssh/ssh_host_ed25519_key.pub",
 	"/etc/ssh/sshd_config",

@@ -81,6 +81,9 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
     Ok(paths)
 }
 
+/// Where the command line keeps the tokens of whoever signed in on a host, in a folder of theirs.
+const PROFILES: &str = "/shieldops/profiles.toml";
+
 #[derive(Debug, Clone)]
 pub struct CollectEvidence {
     linux: Arc<Linux>,
@@ -116,8 +119,8 @@ impl CollectEvidence {
     /// Whoever could read these could open every tenant's data with them, and approve alone.
     fn not_our_own(&self, params: &Params) -> Result<(), Fault> {
         let own = self.linux.own_places();
-        match params.files.iter().find(|file| ground::is_in(file, &own)) {
-            Some(file) => Err(Fault::Refused(format!("{file} is our own: data, a key, or configuration"))),
+        match params.files.iter().find(|file| ground::is_in(file, &own) || file.ends_with(PROFILES)) {
+            Some(file) => Err(Fault::Refused(format!("{file} is our own: data, a key, a token, or configuration"))),
             None => Ok(()),
         }
     }

@@ -282,5 +282,8 @@ async fn keys_and_configuration_of_ours_are_neither_moved_nor_collected_wherever
         let refused = world.try_plan("linux.collect_evidence", json!({"files": [file]})).await.unwrap_err();
         assert!(refused.to_string().contains("is our own"), "{file:?}: {refused}");
     }
+    let profiles = json!({"files": ["/root/.config/shieldops/profiles.toml"]});
+    let refused = world.try_plan("linux.collect_evidence", profiles).await.unwrap_err();
+    assert!(refused.to_string().contains("is our own"), "{refused}");
     assert!(world.try_plan("linux.collect_evidence", json!({"files": [other]})).await.is_ok());
 }
