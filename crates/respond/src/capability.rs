@@ -3,7 +3,7 @@
 //! An author writes four small typed things (describe, observe, desired, apply) and overrides a default where the
 //! capability has more to say. [`Typed`] makes it object-safe; the engine sees JSON values only.
 
-use std::{marker::PhantomData, net::IpAddr, time::Duration};
+use std::{marker::PhantomData, time::Duration};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -89,8 +89,8 @@ pub enum CutHost {
 }
 
 impl Cut {
-    pub(crate) fn keeps(&self, address: IpAddr) -> bool {
-        self.kept.iter().any(|net| net.contains(&address))
+    pub(crate) fn keeps(&self, net: &IpNet) -> bool {
+        self.kept.iter().any(|kept| kept.contains(net))
     }
 }
 

@@ -24,12 +24,20 @@ impl Engine {
         if door(plan) == Door::Undo {
             return Ok(());
         }
-        let needed = self.with.journal.lifelines(self.now()).await?;
+        let cuts = plan.actions.iter().zip(ready).map(|(action, ready)| cut_off(ready, action, &ready.observed));
+        let cuts = cuts.collect::<Result<Vec<_>, _>>()?;
+        let own_host = ready.iter().zip(&cuts).any(|(ready, cut)| is_ours(&ready.target, cut.as_ref()));
+        let needed = self.with.journal.lifelines(self.now(), own_host).await?;
         let (people, complete) = operators(plan);
-        for ((action, ready), input) in plan.actions.iter().zip(ready).zip(actions) {
-            let cut = cut_off(ready, action, &ready.observed)?;
+        for ((ready, cut), input) in ready.iter().zip(cuts).zip(actions) {
             let mut reasons = cut_with(&ready.target, cut.as_ref(), &ready.observed.facts, (&needed, &people));
             reasons.extend(unknown(&needed, ready, cut.is_some()));
+            reasons.extend(of_others(
+                (&ready.target, &ready.reach),
+                cut.as_ref(),
+                &ready.observed.facts,
+                &needed.others,
+            ));
             if cut.is_some() {
                 reasons.extend(on_it(&ready.target, &ready.observed.facts, &situation.protected));
                 let nobody = "the client address of a requester or approver is not known, so it cannot be protected";
@@ -56,14 +64,16 @@ impl Engine {
         }
         let class = ready.capability.describe().class;
         // Somebody may have signed in since policy was asked.
-        let needed = self.with.journal.lifelines(self.now()).await?;
+        let cut = cut_off(ready, action, there)?;
+        let needed = self.with.journal.lifelines(self.now(), is_ours(&ready.target, cut.as_ref())).await?;
         let people = operators(plan).0;
         let mut addresses = people.clone();
         addresses.extend(needed.server.iter().chain(&needed.people).filter_map(|entry| address(&entry.value)));
-        let cut = cut_off(ready, action, there)?;
         let mut reasons = protected(&ready.target, class, &ready.reach, &there.facts, &addresses);
         reasons.extend(cut_with(&ready.target, cut.as_ref(), &there.facts, (&needed, &people)));
         reasons.extend(unknown(&needed, ready, cut.is_some()));
+        reasons.extend(in_ranges(&ready.reach, &needed.people));
+        reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &there.facts, &needed.others));
         Ok(reasons.first().map(|reason| format!("{}: {}", reason.code, reason.detail)))
     }
 }
@@ -77,26 +87,77 @@ fn cut_off(ready: &Ready, action: &Action, there: &Observed<Value>) -> Result<Op
 /// Nothing that we go out to is: what is kept are ways in.
 fn cut_with(target: &Target, cut: Option<&Cut>, facts: &Facts, (needed, people): (&Needed, &[IpAddr])) -> Vec<Reason> {
     let Some(cut) = cut else { return Vec::new() };
-    let here = |one: IpAddr| facts.own_addresses.contains(&one);
-    let lost = |one: IpAddr, kept: bool| {
-        let with_it = here(one) && cut.host != CutHost::Ours;
-        let from_it = !here(one) && cut.host != CutHost::Another && !kept;
-        !one.is_loopback() && (with_it || from_it)
+    let here = |net: &IpNet| facts.own_addresses.iter().any(|own| net.contains(own));
+    let all_here = |net: &IpNet| facts.own_addresses.iter().any(|own| IpNet::from(*own) == *net);
+    let lost = |net: &IpNet, kept: bool| {
+        let with_it = here(net) && cut.host != CutHost::Ours;
+        let from_it = !all_here(net) && cut.host != CutHost::Another && !kept;
+        !net.addr().is_loopback() && (with_it || from_it)
     };
-    let told = |code: &str, one: IpAddr, why: &str| {
-        reason(code, format!("{} is cut off with target {}: {why}", one, target.name))
-    };
+    let told =
+        |code: &str, one: &str, why: &str| reason(code, format!("{one} is cut off with target {}: {why}", target.name));
     let of = |entries: &[ProtectedEntry], ways_in: bool| {
-        let addresses = entries.iter().filter_map(|entry| Some((address(&entry.value)?, entry.why.clone())));
-        let gone = addresses.filter(|(one, _)| lost(*one, ways_in && cut.keeps(*one)));
-        gone.map(|(one, why)| told("protected_entry", one, &why)).collect::<Vec<_>>()
+        let nets = entries.iter().filter_map(|entry| Some((net(entry)?, entry)));
+        let gone = nets.filter(|(net, _)| lost(net, ways_in && cut.keeps(net)));
+        gone.map(|(_, entry)| told("protected_entry", &entry.value, &entry.why)).collect::<Vec<_>>()
     };
     let mut reasons = of(&needed.server, false);
     reasons.extend(of(&needed.people, true));
-    let asking = people.iter().filter(|one| lost(**one, cut.keeps(**one)));
+    let asking = people.iter().filter(|one| lost(&IpNet::from(**one), cut.keeps(&IpNet::from(**one))));
+    let works = "the person who asks or approves works from there";
+    reasons.extend(asking.map(|one| told("operator_address", &one.to_string(), works)));
     reasons
-        .extend(asking.map(|one| told("operator_address", *one, "the person who asks or approves works from there")));
-    reasons
+}
+
+/// Whether it is the host of this server, as far as anybody can tell.
+fn is_ours(target: &Target, cut: Option<&Cut>) -> bool {
+    target.name == "local" || cut.is_some_and(|cut| cut.host != CutHost::Another)
+}
+
+/// Whoever works here is cut off by what is done to the server's own host, of whichever tenant they are. Which address it is
+/// stays between them and their tenant.
+fn of_others(
+    (target, reach): (&Target, &[IpNet]),
+    cut: Option<&Cut>,
+    facts: &Facts,
+    others: &[IpAddr],
+) -> Option<Reason> {
+    if !is_ours(target, cut) {
+        return None;
+    }
+    let left_out = |cut: &Cut, one: &IpAddr| !facts.own_addresses.contains(one) && !cut.keeps(&IpNet::from(*one));
+    let lost = |one: &&IpAddr| {
+        !one.is_loopback()
+            && (reach.iter().map(plain).any(|net| net.contains(*one)) || cut.is_some_and(|cut| left_out(cut, one)))
+    };
+    others.iter().find(lost)?;
+    let detail = format!(
+        "target {} is the host of this server: somebody of another tenant, who is signed in, would be cut off",
+        target.name
+    );
+    Some(reason("protected_entry", detail))
+}
+
+/// Ranges that are reached, in part or whole.
+fn in_ranges(reach: &[IpNet], entries: &[ProtectedEntry]) -> Vec<Reason> {
+    let held = |entry: &&ProtectedEntry| {
+        let range = net(entry).filter(|_| entry.kind == ProtectedKind::Range);
+        range.is_some_and(|range| reach.iter().map(plain).any(|net| net.contains(&range) || range.contains(&net)))
+    };
+    entries
+        .iter()
+        .filter(held)
+        .map(|entry| reason("protected_entry", format!("{}: {}", entry.value, entry.why)))
+        .collect()
+}
+
+/// What an entry protects, where that is addresses.
+fn net(entry: &ProtectedEntry) -> Option<IpNet> {
+    match entry.kind {
+        ProtectedKind::Address => address(&entry.value).map(IpNet::from),
+        ProtectedKind::Range => entry.value.parse().ok().map(|net| plain(&net)),
+        _ => None,
+    }
 }
 
 /// What a person protected and is an address of the target that is cut off.
@@ -248,17 +309,17 @@ mod tests {
         }
     }
 
+    fn entry(value: &str) -> ProtectedEntry {
+        let kind = if value.contains('/') { ProtectedKind::Range } else { ProtectedKind::Address };
+        ProtectedEntry { kind, value: value.to_owned(), why: "it is ours".to_owned() }
+    }
+
     fn cut(host: CutHost, own: &str, keep: &[&str], server: &str, asks: &str) -> Vec<String> {
-        let entry = |value: &str| ProtectedEntry {
-            kind: ProtectedKind::Address,
-            value: value.to_owned(),
-            why: "it is ours".to_owned(),
-        };
         let facts =
             Facts { own_addresses: vec!["127.0.0.1".parse().unwrap(), own.parse().unwrap()], ..Facts::default() };
         let cut = Cut { host, kept: keep.iter().map(|net| net.parse().unwrap()).collect() };
-        let needed = Needed { server: vec![entry(server)], people: vec![entry(asks)], unknown: Vec::new() };
-        let people = [asks.parse().unwrap()];
+        let needed = Needed { server: vec![entry(server)], people: vec![entry(asks)], ..Needed::default() };
+        let people: Vec<IpAddr> = asks.parse().into_iter().collect();
         let reasons = cut_with(&target("sim/a"), Some(&cut), &facts, (&needed, &people));
         reasons.into_iter().map(|reason| reason.code).collect()
     }
@@ -295,6 +356,41 @@ mod tests {
         // What looks like ours may be another, which `keep` names to be taken for it.
         assert_eq!(cut(CutHost::Perhaps, database, &[], database, office), no_way);
         assert_eq!(cut(CutHost::Perhaps, own, &["192.0.2.0/24"], database, office), ["protected_entry"]);
+    }
+
+    #[test]
+    fn a_proxy_through_which_people_come_is_kept_as_a_whole_or_nothing_is_cut_off() {
+        let (own, database, proxies) = ("203.0.113.10", "127.0.0.1", "192.0.2.4/30");
+        let denied = ["protected_entry"];
+        assert_eq!(
+            cut(CutHost::Ours, own, &["198.51.100.0/24"], database, proxies),
+            denied,
+            "the office alone is kept"
+        );
+        assert_eq!(cut(CutHost::Ours, own, &["192.0.2.4/32"], database, proxies), denied, "one of four");
+        assert!(cut(CutHost::Ours, own, &["192.0.2.0/24"], database, proxies).is_empty());
+        assert!(cut(CutHost::Ours, own, &[], database, "127.0.0.0/8").is_empty(), "the proxy is here");
+        assert!(cut(CutHost::Ours, "192.0.2.4", &[], database, "192.0.2.4/32").is_empty(), "the proxy is here");
+        assert_eq!(cut(CutHost::Another, "192.0.2.5", &[], database, proxies), denied, "the proxy's own host");
+        assert!(cut(CutHost::Another, own, &[], database, proxies).is_empty());
+    }
+
+    #[test]
+    fn people_of_other_tenants_are_held_against_what_is_done_to_our_own_host_alone() {
+        let (other, facts) = (["192.0.2.9".parse().unwrap()], Facts::default());
+        let reach = ["192.0.2.0/24".parse().unwrap()];
+        let (here, there) = (target("local"), target("ssh/other"));
+        let told = of_others((&here, &reach), None, &facts, &other).unwrap();
+        assert_eq!(told.code, "protected_entry");
+        assert!(!told.detail.contains("192.0.2"), "{}", told.detail);
+        assert_eq!(of_others((&there, &reach), None, &facts, &other), None);
+        assert_eq!(of_others((&here, &["198.51.100.0/24".parse().unwrap()]), None, &facts, &other), None);
+        let isolated = |host, keep: &[&str]| {
+            let cut = Cut { host, kept: keep.iter().map(|net| net.parse().unwrap()).collect() };
+            of_others((&there, &[]), Some(&cut), &facts, &other).is_some()
+        };
+        assert!(isolated(CutHost::Ours, &["198.51.100.0/24"]) && isolated(CutHost::Perhaps, &[]));
+        assert!(!isolated(CutHost::Ours, &["192.0.2.0/24"]) && !isolated(CutHost::Another, &[]));
     }
 
     #[test]

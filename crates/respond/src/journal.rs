@@ -164,8 +164,9 @@ pub trait Journal: Send + Sync + 'static {
     async fn is_anothers(&self, action: ActionId) -> Result<bool, JournalError>;
     /// Whether somebody may still do what they did.
     async fn may_still(&self, user: UserId, right: Right, environments: &[Environment]) -> Result<bool, JournalError>;
-    /// What no action may cut off: what the server lives by, and where people work who are signed in.
-    async fn lifelines(&self, now: Timestamp) -> Result<Needed, JournalError>;
+    /// What no action may cut off: what the server lives by, and where people work who are signed in; those of other tenants
+    /// where it is done to the server's own host.
+    async fn lifelines(&self, now: Timestamp, own_host: bool) -> Result<Needed, JournalError>;
     /// What an evaluation of this plan needs besides the plan.
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Result<Surroundings, JournalError>;
     /// The gate's settings in force.

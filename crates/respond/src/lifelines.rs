@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use shieldops_policy::{ProtectedEntry, ProtectedKind};
 use tokio::time::Instant;
 
@@ -34,8 +35,11 @@ pub struct Lifeline {
 pub struct Needed {
     /// What the server goes out to.
     pub server: Vec<ProtectedEntry>,
-    /// Where people come from.
+    /// Where people come from, and through which proxies.
     pub people: Vec<ProtectedEntry>,
+    /// Where other tenants' people work: they are cut off by what is done to the host of this server alone, and nobody is
+    /// told whose they are.
+    pub others: Vec<IpAddr>,
     /// Names of what the server goes out to whose addresses nobody could say since it started.
     pub unknown: Vec<String>,
 }
@@ -50,6 +54,8 @@ struct Known {
 #[derive(Debug, Default)]
 pub struct Lifelines {
     hosts: Vec<Lifeline>,
+    /// Everybody comes from these.
+    proxies: Vec<IpNet>,
     known: Mutex<Known>,
     /// Whoever holds it asks the resolver; the others go by what is known.
     asking: tokio::sync::Mutex<()>,
@@ -60,7 +66,14 @@ impl Lifelines {
         Self { hosts, ..Self::default() }
     }
 
-    /// As protected entries; of people it knows nothing.
+    /// With the reverse proxies behind which the server stands: who comes from where is known by their word, but the packets
+    /// are theirs.
+    #[must_use]
+    pub fn through(self, proxies: Vec<IpNet>) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// As protected entries; of people it knows their proxies alone.
     pub async fn entries(&self) -> Needed {
         if self.is_stale() {
             let first = self.known().at.is_none();
@@ -71,7 +84,12 @@ impl Lifelines {
         }
         let known = self.known();
         let server = self.hosts.iter().flat_map(|line| line.entries(&known.addresses)).collect();
-        Needed { server, people: Vec::new(), unknown: self.unknown(&known) }
+        let proxies = self.proxies.iter().map(|net| ProtectedEntry {
+            kind: ProtectedKind::Range,
+            value: net.to_string(),
+            why: "people come to this server through the reverse proxy there".to_owned(),
+        });
+        Needed { server, people: proxies.collect(), others: Vec::new(), unknown: self.unknown(&known) }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -146,6 +164,13 @@ mod tests {
             "{entries:?}"
         );
         assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[tokio::test]
+    async fn people_come_through_the_proxies_that_were_declared() {
+        let proxies = vec!["192.0.2.4/32".parse().unwrap()];
+        let needed = Lifelines::new(Vec::new()).through(proxies).entries().await;
+        assert_eq!((needed.people[0].kind, needed.people[0].value.as_str()), (ProtectedKind::Range, "192.0.2.4/32"));
     }
 
     #[tokio::test]

@@ -389,8 +389,9 @@ impl Journal for MemoryJournal {
         Ok(!self.lock().gone.contains(&user))
     }
 
-    async fn lifelines(&self, _now: Timestamp) -> Stored<Needed> {
-        Ok(self.lock().lifelines.clone())
+    async fn lifelines(&self, _now: Timestamp, own_host: bool) -> Stored<Needed> {
+        let known = self.lock().lifelines.clone();
+        Ok(if own_host { known } else { Needed { others: Vec::new(), ..known } })
     }
 
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {

@@ -218,6 +218,23 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get("client_addr")?)).collect()
     }
 
+    /// From where people used open sessions since a time who are no members of this tenant, or not in it now; at most 10,000.
+    /// An address that both work from may be among them.
+    pub async fn addresses_of_others(&self, than: TenantId, since: Timestamp, now: Timestamp) -> Result<Vec<String>> {
+        let mut reading = self.db().read(Whose::Installation).await?;
+        let rows = sqlx::query(concat!(
+            "SELECT DISTINCT p.client_addr FROM principal_index p WHERE p.kind='session' AND p.revoked_at IS NULL AND p.client_addr IS NOT NULL \
+             AND (p.expires_at IS NULL OR p.expires_at>$2) AND ", idle_holds!(), " AND COALESCE(p.last_used_at, p.created_at)>=$3 \
+             AND p.tenant<>$1 LIMIT 10000"
+        ))
+        .bind(bytes(than))
+        .bind(now.as_micros())
+        .bind(since.as_micros())
+        .fetch_all(reading.conn())
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get("client_addr")?)).collect()
+    }
+
     /// The open sessions of a person, in whatever tenant they were opened.
     pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
         let mut reading = self.db().read(Whose::Installation).await?;

@@ -45,7 +45,7 @@ async fn what_the_server_lives_by_and_where_people_work_is_never_cut_off() {
     let (database, office) = (entry(ProtectedKind::Address, "198.51.100.77"), entry(ProtectedKind::Address, ATTACKER));
     let waiting = world.propose(json!({"address": ATTACKER})).await;
     let server = vec![database, entry(ProtectedKind::Domain, "db.example.com")];
-    world.journal.put_lifelines(Needed { server, people: vec![office], unknown: Vec::new() });
+    world.journal.put_lifelines(Needed { server, people: vec![office], ..Needed::default() });
     for (capability, params) in [
         ("linux.block_ip", json!({"address": "198.51.100.77"})),
         ("linux.block_range", json!({"range": "198.51.100.64/28"})),
@@ -77,13 +77,31 @@ async fn a_host_is_not_isolated_that_the_server_lives_by_or_somebody_works_from(
         let codes = world.denied(ISOLATE, json!({"keep": ["203.0.113.10"]})).await;
         assert!(codes.contains(&"protected_entry".to_owned()), "to keep it does not help: {codes:?}");
     }
-    let strangers = Needed { server: vec![other.clone()], people: vec![other], unknown: Vec::new() };
+    let strangers = Needed { server: vec![other.clone()], people: vec![other], ..Needed::default() };
     world.journal.put_lifelines(strangers);
     assert!(world.denied(ISOLATE, json!({})).await.is_empty(), "it is none of theirs");
     for protected in [its, range] {
         world.journal.put_surroundings(protects(protected));
         assert_eq!(world.denied(ISOLATE, json!({})).await, ["protected_entry"]);
     }
+}
+
+#[tokio::test]
+async fn a_proxy_through_which_people_come_is_never_cut_off() {
+    let world = World::new("sim/test");
+    let through = |proxies| Needed { people: vec![entry(ProtectedKind::Range, proxies)], ..Needed::default() };
+    world.journal.put_lifelines(through("198.51.100.76/30"));
+    for (capability, params) in [
+        ("linux.block_ip", json!({"address": "198.51.100.77"})),
+        ("linux.block_range", json!({"range": "198.51.100.76/31"})),
+        ("linux.block_range", json!({"range": "198.51.100.64/28"})),
+    ] {
+        assert_eq!(world.denied(capability, params).await, ["protected_entry"], "{capability}");
+    }
+    assert!(world.denied("linux.block_ip", json!({"address": "198.51.100.80"})).await.is_empty());
+    assert!(world.denied(ISOLATE, json!({})).await.is_empty(), "it is none of theirs");
+    world.journal.put_lifelines(through("203.0.113.8/29"));
+    assert_eq!(world.denied(ISOLATE, json!({"keep": ["203.0.113.8/29"]})).await, ["protected_entry"]);
 }
 
 #[tokio::test]

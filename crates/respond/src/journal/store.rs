@@ -213,8 +213,8 @@ impl Journal for StoreJournal {
         }
     }
 
-    async fn lifelines(&self, now: Timestamp) -> Stored<Needed> {
-        around::lifelines(&self.scope, &self.server, now).await
+    async fn lifelines(&self, now: Timestamp, own_host: bool) -> Stored<Needed> {
+        around::lifelines(&self.scope, &self.server, now, own_host).await
     }
 
     async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {

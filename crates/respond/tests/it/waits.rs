@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use shieldops_model::{ActionState, Clock as _, Criticality, Environment, Id, Plan, PlanState, ProposedPlan, Risk, Target};
+use shieldops_model::{
+    ActionState, Clock as _, Criticality, Environment, Id, Plan, PlanState, ProposedPlan, Risk, Target,
+};
 use shieldops_policy::{AddressSource, GateSettings, StandingGrant};
 use shieldops_respond::{CrashPoints, Journal as _, PLAN_LIFE, Surroundings, stand_in};
 

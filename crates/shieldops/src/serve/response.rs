@@ -36,7 +36,7 @@ pub(crate) fn lifelines(settings: &Settings) -> Lifelines {
     let database = database.map(|host| Lifeline { host, what: "the database of this server" });
     let mail = settings.smtp.as_ref().map(|smtp| smtp.host.clone());
     let mail = mail.map(|host| Lifeline { host, what: "the mail server of this server" });
-    Lifelines::new(database.into_iter().chain(mail).collect())
+    Lifelines::new(database.into_iter().chain(mail).collect()).through(settings.trusted_proxies.clone())
 }
 
 /// The members of a tenant, for the engine: it does not know what roles mean.

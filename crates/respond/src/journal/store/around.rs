@@ -41,16 +41,28 @@ pub(super) async fn read(
 /// A session that was used within this time has somebody at it.
 const AT_WORK: std::time::Duration = std::time::Duration::from_hours(1);
 
-/// What the server lives by, and the addresses from which this tenant's people work now.
-pub(super) async fn lifelines(scope: &TenantScope, server: &Lifelines, now: Timestamp) -> Result<Needed, JournalError> {
-    let addresses = scope.store().addresses_in_use(scope.tenant(), now.minus(AT_WORK), now).await?;
-    let addresses: BTreeSet<_> = addresses.iter().filter_map(|text| crate::engine::address(text)).collect();
+/// What the server lives by, and the addresses from which this tenant's people work now; all tenants', where it is about the
+/// server's own host.
+pub(super) async fn lifelines(
+    scope: &TenantScope,
+    server: &Lifelines,
+    now: Timestamp,
+    own_host: bool,
+) -> Result<Needed, JournalError> {
+    let (store, tenant, since) = (scope.store(), scope.tenant(), now.minus(AT_WORK));
+    let read =
+        |texts: Vec<String>| texts.iter().filter_map(|text| crate::engine::address(text)).collect::<BTreeSet<_>>();
+    let addresses = read(store.addresses_in_use(tenant, since, now).await?);
+    let others = if own_host { read(store.addresses_of_others(tenant, since, now).await?) } else { BTreeSet::new() };
+    let others = others.difference(&addresses).copied().collect();
     let people = addresses.into_iter().map(|address| ProtectedEntry {
         kind: ProtectedKind::Address,
         value: address.to_string(),
         why: "somebody who is signed in works from there".to_owned(),
     });
-    Ok(Needed { people: people.collect(), ..server.entries().await })
+    let mut needed = server.entries().await;
+    needed.people.extend(people);
+    Ok(Needed { others, ..needed })
 }
 
 /// Settings that cannot be read are no settings: the evaluation fails, and so denies.
