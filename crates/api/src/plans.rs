@@ -301,7 +301,7 @@ pub(crate) async fn explanation(
     PathId(id): PathId<id::PlanKind>,
 ) -> Result<Json<Explanation>, Problem> {
     plans::get(&mut caller.scope.read().await?, id).await?;
-    Ok(Json(app.desk(caller.principal.tenant)?.explain(id).await?))
+    Ok(Json(app.engine(caller.principal.tenant)?.explain(id).await?))
 }
 
 #[cfg(test)]
