@@ -284,6 +284,7 @@ pub(crate) fn target(name: &str, host: &str) -> Target {
         owner: None,
         simulated: false,
         realm: None,
+        node: None,
         ssh: None,
         protected: false,
         demo: true,

@@ -64,6 +64,10 @@ pub struct Target {
     /// The tenant, where it is not the installation's first: the simulators of tenants are kept apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub realm: Option<TenantId>,
+    /// Whose host it is or is on, where it is not reached over SSH: the node whose process first reached it. On another
+    /// node the same name is another machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// How it is reached, where that is over SSH (`ssh/<name>`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<Box<Ssh>>,
@@ -77,6 +81,11 @@ pub struct Target {
 impl Target {
     pub fn reference(&self) -> TargetRef {
         TargetRef { kind: self.kind.as_str().to_owned(), name: self.name.clone() }
+    }
+
+    /// Whether it is the host of a process of ours, or on it.
+    pub fn is_of_a_node(&self) -> bool {
+        !self.name.starts_with("ssh/")
     }
 
     pub fn standing(&self) -> Standing {

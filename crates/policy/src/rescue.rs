@@ -116,6 +116,7 @@ mod tests {
             owner: None,
             simulated: true,
             realm: None,
+            node: None,
             ssh: None,
             protected: false,
             demo: false,

@@ -82,7 +82,9 @@ pub fn plan_hash(plan: &Plan, targets: &BTreeMap<TargetId, Target>) -> Result<St
 }
 
 /// What an action's part of the hash covers. What an older plan could not have is left out, so that its hash stands.
+/// Whose host a target is never changes while it has its id.
 fn hashed(action: &Action, target: Option<&Target>) -> Value {
+    let target = target.map(|target| Target { node: None, ..target.clone() });
     let mut seen = json!({
         "id": action.id, "capability": action.capability, "params": action.params, "from": action.from, "to": action.to,
         "diff": action.diff, "undo": action.undo, "class": action.class, "state_key": action.state_key,

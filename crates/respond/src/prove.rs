@@ -137,6 +137,7 @@ pub fn stand_in(name: &str) -> Target {
         owner: None,
         simulated: name.starts_with("sim/"),
         realm: None,
+        node: None,
         ssh: None,
         protected: false,
         demo: false,

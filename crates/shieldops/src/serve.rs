@@ -71,6 +71,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
     })
     .context("cannot prepare what runs commands on targets")?;
     linux.protect_places(settings.own_places());
+    linux.be_node(store.node());
     let registry = Arc::new(Registry::new(shieldops_connectors::capabilities(Arc::clone(&linux)))?);
     let outbound = Arc::new(Outbound::open(&settings, tcp.local_addr()?)?);
     let targets_ready = CancellationToken::new();

@@ -55,6 +55,20 @@ pub async fn update(tx: &mut Tx, target: &mut Target) -> Result<()> {
     Ok(())
 }
 
+/// Keeps whose host a target is. For who goes by its version it is the row that it was: what was planned on it stands.
+pub async fn bind(tx: &mut Tx, target: &Target) -> Result<()> {
+    let row = target.id.to_bytes();
+    let body = seal(tx, TABLE, &row, &Keyed(target.clone()))?;
+    let done = sqlx::query("UPDATE targets SET body=$4 WHERE tenant_id=$1 AND id=$2 AND version=$3")
+        .bind(tx.t())
+        .bind(row.to_vec())
+        .bind(target.version)
+        .bind(body)
+        .execute(tx.conn())
+        .await?;
+    if done.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
+}
+
 /// Removes a target; how high it stood is remembered.
 pub async fn remove(tx: &mut Tx, target: &Target, now: Timestamp) -> Result<()> {
     let done = sqlx::query("DELETE FROM targets WHERE tenant_id=$1 AND id=$2")

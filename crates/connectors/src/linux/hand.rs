@@ -224,6 +224,7 @@ impl Linux {
 
     fn reached(&self, target: &Target) -> Result<Way, Fault> {
         Self::check_target_name(&target.name).map_err(Fault::Params)?;
+        self.is_here(target)?;
         let no_files = |what: &str| {
             Fault::Refused(format!("{} is {what}: it has no files, users and processes of its own", target.name))
         };

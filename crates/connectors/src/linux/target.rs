@@ -5,7 +5,7 @@ use std::{
     fs, io,
     net::IpAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use ipnet::IpNet;
@@ -57,6 +57,8 @@ pub struct Linux {
     pub(super) attached: Mutex<HashMap<String, Attached>>,
     pub(super) sims: tokio::sync::Mutex<()>,
     pub(super) hosts: Hosts,
+    /// The node whose process this is.
+    node: OnceLock<String>,
 }
 
 /// One way.
@@ -107,7 +109,26 @@ impl Linux {
             attached: Mutex::default(),
             sims: tokio::sync::Mutex::default(),
             hosts: Hosts::default(),
+            node: OnceLock::new(),
         }))
+    }
+
+    /// Targets that are another node's host are out of reach from now on.
+    pub fn be_node(&self, node: &str) {
+        if self.node.set(node.to_owned()).is_err() {
+            tracing::debug!("which node this is was said already");
+        }
+    }
+
+    /// What is another node's host is not here, whatever there is by its name.
+    pub(super) fn is_here(&self, target: &Target) -> Result<(), Fault> {
+        match (self.node.get(), &target.node) {
+            (Some(own), Some(node)) if own != node && target.is_of_a_node() => Err(Fault::Unavailable(format!(
+                "{} is the host of node {node}, or on it, and this is node {own}: start the server there",
+                target.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn marker(&self) -> &str {
@@ -130,6 +151,7 @@ impl Linux {
 
     pub(super) fn access(&self, target: &Target) -> Result<Access, Fault> {
         Self::check_target_name(&target.name).map_err(Fault::Params)?;
+        self.is_here(target)?;
         match target.name.split_once('/') {
             None => Ok(Access::Real { prefix: words(&DIE_WITH_US), resolv_conf: RESOLV_CONF.into() }),
             Some(("netns", name)) => Ok(Access::netns(name)),

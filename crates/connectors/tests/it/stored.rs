@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use serde_json::json;
 use shieldops_connectors::linux::{Linux, LinuxOptions};
 use shieldops_model::{
-    ActionState, Alert, AlertId, Attack, Clock, Event, IncidentId, Plan, PlanState, SystemClock, TenantChange,
+    ActionState, Alert, AlertId, Attack, Clock, Event, IncidentId, Plan, PlanState, SystemClock, Target, TenantChange,
     TenantId, TimeQuality, id,
 };
 use shieldops_policy::{AddressSource, Policy};
@@ -46,6 +46,7 @@ fn begin_with(
         clock: Arc::clone(&clock),
     })
     .unwrap();
+    linux.be_node(scope.store().node());
     Engine::new(EngineOptions {
         tenant: scope.tenant(),
         journal: Arc::new(journal),
@@ -140,6 +141,44 @@ async fn a_process_whose_duty_went_to_another_begins_nothing_and_the_other_does(
     after.recover().await.unwrap();
     let done = after.wait(left.id, Duration::from_secs(10)).await.unwrap();
     assert_eq!(done.actions[0].state, ActionState::Verified);
+}
+
+/// Says whose host the target is.
+async fn bind(scope: &TenantScope, node: &str) {
+    let mut tx = scope.begin().await.unwrap();
+    let row = targets::get(&mut tx, target("sim/test").id).await.unwrap();
+    targets::bind(&mut tx, &Target { node: Some(node.to_owned()), ..row }).await.unwrap();
+    tx.commit(SystemClock.now()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_the_host_of_another_node_is_out_of_reach_and_its_undo_waits_for_that_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    register(&store).await;
+    let (duty, stop) = (Duty::default(), CancellationToken::new());
+    store.on_duty(&duty, "response.watch/test", &stop, |_| async { stop.cancel() }).await;
+    let scope = store.job(store.first().await.unwrap().id, Job::Response).unwrap();
+    let journal = StoreJournal::new(scope.clone(), false).on_duty(duty);
+    let engine = begin_with(journal, (&scope, folder.path()), CrashPoints::none(), &TaskTracker::new());
+    let done = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
+    assert_eq!(done.state, ActionState::Verified);
+    let row = async || targets::get(&mut scope.read().await.unwrap(), done.target_id).await.unwrap();
+    assert_eq!((row().await.node.as_deref(), row().await.version), (Some(store.node()), 1));
+    let state = async || actions::get(&mut scope.read().await.unwrap(), done.id).await.unwrap().state;
+
+    // As it is for the process that takes over on another machine, where nothing was done.
+    bind(&scope, "0123").await;
+    let refused = engine.undo(done.id, &person(1), "it is over").await.unwrap_err().to_string();
+    assert!(refused.contains("the host of node 0123"), "{refused}");
+    engine.reobserve().await.unwrap();
+    assert_eq!(state().await, ActionState::Unverified);
+    let plan = engine.propose(request_on("sim/test", json!({"address": ATTACKER}))).await;
+    assert!(plan.is_err(), "{plan:?}");
+
+    bind(&scope, store.node()).await;
+    engine.undo(done.id, &person(1), "it is over").await.unwrap();
+    assert_eq!(state().await, ActionState::Undone);
 }
 
 async fn how_it_ended(scope: &TenantScope, plan: &Plan) -> (ActionState, String) {

@@ -24,6 +24,7 @@ pub(crate) fn target() -> Target {
         owner: None,
         simulated: false,
         realm: None,
+        node: None,
         ssh: None,
         protected: false,
         demo: false,

@@ -6,7 +6,7 @@ use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shieldops_model::{
     Action, ActionId, ActionState, Environment, IncidentId, Owner, Plan, PlanId, PlanState, Target, TargetId,
     TargetRef, TenantState, Timestamp, UserId,
@@ -78,6 +78,33 @@ impl StoreJournal {
     async fn read(&self) -> Stored<Reader> {
         Ok(self.scope.read().await?)
     }
+
+    /// A target that is a host of ours, or on it, is this node's from the first time on that its process has the duty to reach
+    /// it: whoever takes the duty over runs on another machine, which has a target of the same name.
+    async fn bound(&self, target: Target) -> Stored<Target> {
+        let duty = self.duty.as_ref().filter(|_| target.node.is_none() && target.is_of_a_node());
+        let Some(duty) = duty else { return Ok(target) };
+        let Some(lease) = duty.lease().await else { return Ok(target) };
+        let scope = self.scope.fenced(&lease);
+        let mut tx = scope.begin().await?;
+        let Some(mut row) = targets::find(&mut tx, target.id).await? else { return Ok(target) };
+        if row.node.is_none() {
+            let node = scope.store().node();
+            row.node = Some(node.to_owned());
+            targets::bind(&mut tx, &row).await?;
+            tx.record("target.bound", &[&row.id], json!({"name": row.name, "node": node}))?;
+            tx.commit(scope.store().clock().now()).await?;
+        }
+        Ok(row)
+    }
+
+    async fn each_bound(&self, found: impl IntoIterator<Item = Target>) -> Stored<Vec<Target>> {
+        let mut bound = Vec::new();
+        for target in found {
+            bound.push(self.bound(target).await?);
+        }
+        Ok(bound)
+    }
 }
 
 #[async_trait]
@@ -148,15 +175,18 @@ impl Journal for StoreJournal {
     }
 
     async fn target(&self, id: TargetId) -> Stored<Option<Target>> {
-        Ok(targets::find(&mut self.read().await?, id).await?)
+        let found = targets::find(&mut self.read().await?, id).await?;
+        Ok(self.each_bound(found).await?.pop())
     }
 
     async fn find_target(&self, name: &TargetRef) -> Stored<Option<Target>> {
-        Ok(targets::find_named(&mut self.read().await?, name).await?)
+        let found = targets::find_named(&mut self.read().await?, name).await?;
+        Ok(self.each_bound(found).await?.pop())
     }
 
     async fn targets(&self) -> Stored<Vec<Target>> {
-        Ok(targets::all(&mut self.read().await?).await?)
+        let all = targets::all(&mut self.read().await?).await?;
+        self.each_bound(all).await
     }
 
     async fn owners(&self, state_key: &str) -> Stored<Vec<Owner>> {

@@ -16,6 +16,7 @@ pub(crate) fn target(name: &str) -> Target {
         owner: None,
         simulated: name.starts_with("sim/"),
         realm: None,
+        node: None,
         ssh: None,
         protected: false,
         demo: false,

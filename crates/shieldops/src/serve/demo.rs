@@ -65,6 +65,7 @@ async fn register(store: &Store, tenant: &Tenant, twin: bool) -> anyhow::Result<
         owner: Some("demonstration".to_owned()),
         simulated: !twin,
         realm: None,
+        node: None,
         ssh: None,
         protected: false,
         demo: true,

@@ -211,6 +211,7 @@ pub(crate) fn target(name: &str) -> Target {
         owner: None,
         simulated: true,
         realm: None,
+        node: None,
         ssh: None,
         protected: false,
         demo: false,

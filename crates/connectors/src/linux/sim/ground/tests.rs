@@ -29,6 +29,7 @@ fn target(name: &str) -> Target {
         ssh: None,
         simulated: name.starts_with("sim/"),
         realm: None,
+        node: None,
         protected: false,
         demo: false,
         created_at: Timestamp::from_secs(0),
