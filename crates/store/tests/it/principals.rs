@@ -356,6 +356,26 @@ async fn sessions_are_listed_and_end_one_by_one_and_all_at_once() {
 }
 
 #[tokio::test]
+async fn a_tenant_s_people_and_all_others_are_known_by_where_they_work() {
+    let Some(world) = world().await else { return };
+    let (first, second) = (world.scope(), tenant(&world, "second", None).await);
+    let now = world.clock.now();
+    for (scope, name, hash, addr) in [(&first, "eve", 21, "192.0.2.1"), (&second, "dan", 22, "198.51.100.1")] {
+        let user = Some(person(&world, scope, name, "viewer").await);
+        let client_addr = Some(addr.to_owned());
+        let expires_at = Some(now.plus(Duration::from_hours(12)));
+        let credential = NewCredential { hash: [hash; 32], user, expires_at, client_addr, ..NewCredential::default() };
+        session_of(&world, scope, credential).await;
+    }
+    let store = &world.store;
+    assert_eq!(store.addresses_in_use(first.tenant(), now, now).await.unwrap(), ["192.0.2.1"]);
+    assert_eq!(store.addresses_of_others(first.tenant(), now, now).await.unwrap(), ["198.51.100.1"]);
+    assert_eq!(store.addresses_of_others(second.tenant(), now, now).await.unwrap(), ["192.0.2.1"]);
+    let later = now.plus(Duration::from_hours(13));
+    assert!(store.addresses_of_others(first.tenant(), now, later).await.unwrap().is_empty(), "it is over");
+}
+
+#[tokio::test]
 async fn a_person_who_is_disabled_everywhere_is_refused_at_once_and_let_in_again_at_once() {
     let Some(world) = world().await else { return };
     let ada = person(&world, &world.scope(), "ada", "viewer").await;
