@@ -316,7 +316,7 @@ async fn an_undo_of_a_time_asks_a_host_that_is_away_once_and_undoes_the_others_f
     let (world, well, there) = one_well_and_three_away(false).await;
     let began = tokio::time::Instant::now();
     let preview = world.engine.preview_undo(&person_9s()).await.unwrap();
-    assert_eq!((preview.undoable, preview.cannot, world.hosts.asked.load(Ordering::SeqCst)), (1, 3, 1));
+    assert_eq!((preview.undoable, preview.not_read, world.hosts.asked.load(Ordering::SeqCst)), (1, 3, 1));
     assert!(began.elapsed() <= IN_VAIN, "{:?}", began.elapsed());
     assert_eq!(preview.items[0].prospect, Prospect::Unknown, "the newest stands first all the same");
     let report = world.engine.undo_many(person_9s(), &person(9), "an exercise").await.unwrap();

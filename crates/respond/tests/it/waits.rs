@@ -58,7 +58,7 @@ async fn waiting(world: &World) -> (Plan, Duration) {
     let proposal = ProposedPlan { title, why, confidence: 0.95, actions: lighting("sim/well", 0..1) };
     let plan = world.engine.propose_revision(Id::from_bits(5), &[proposal], false).await.unwrap().remove(0).unwrap();
     let plan = world.plan(&plan).await;
-    let window = plan.not_before.expect("it waits").since(START);
+    let window = plan.not_before.unwrap().since(START);
     (plan, window)
 }
 
@@ -66,7 +66,7 @@ async fn waiting(world: &World) -> (Plan, Duration) {
 async fn a_window_that_begins_again_says_until_when_it_lasts_now() {
     let mut world = World::new();
     let (plan, window) = waiting(&world).await;
-    world.clock.advance(window + Duration::from_mins(60));
+    world.clock.advance(window + Duration::from_hours(1));
     world.restart(CrashPoints::none());
     for _ in 0..2 {
         world.engine.expire_due().await.unwrap();
@@ -135,7 +135,7 @@ async fn a_plan_of_automation_whose_risk_grew_and_that_needs_nobody_is_begun_aga
 async fn an_approved_plan_whose_time_is_over_expires_and_counts_for_nothing() {
     let world = switch::World::staging();
     let plan = halted(&world, None).await;
-    world.clock.advance(PLAN_LIFE + Duration::from_secs(3_600));
+    world.clock.advance(PLAN_LIFE + Duration::from_hours(1));
     world.engine.resume(&person(1), "it is over").await.unwrap();
     world.idle().await;
     let over = world.journal.plan(plan.id).await.unwrap().unwrap();
