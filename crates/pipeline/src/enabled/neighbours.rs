@@ -7,8 +7,8 @@ use std::{
 };
 
 use shieldops_detect::{
-    CompileOptions, Correlation, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet, RuleSource,
-    Target, lint, parse,
+    CompileOptions, Correlation, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Member, Rule, RuleSet,
+    RuleSource, Target, lint, parse,
 };
 use shieldops_store::{
     Access,
@@ -295,6 +295,23 @@ impl Neighbours {
             }
         }
         found
+    }
+
+    /// The title of the correlation that keeps a rule from raising alerts of its own, as it all runs now. Blocking.
+    pub fn silenced_by(&self, id: &str) -> Option<String> {
+        let running = self.held().iter().filter(|held| held.state.runs());
+        let set = |held: &Held| match held.state {
+            State::Shadow => held.row.clone().watched().documents,
+            _ => held.row.documents.clone(),
+        };
+        let all = joined(&self.book, running.map(set).collect(), &|_| true);
+        let file = &all.rules.iter().find(|rule| rule.id == id)?.file;
+        let (links, _) = all.link();
+        let is_its = |member: &Member| matches!(&member.target, Target::Rule(rule) if rule == id);
+        let of_it = links.correlations.iter().filter(|linked| linked.members.iter().any(is_its));
+        let mut above = of_it.filter_map(|linked| all.correlations.get(linked.correlation));
+        let silences = |one: &&Correlation| one.generate.map_or(one.header.file == *file, |generate| !generate);
+        above.find(silences).map(|one| one.header.title.clone())
     }
 
     fn find_needed(&self, all: &Documents) -> BTreeMap<String, Vec<NeededBy>> {
