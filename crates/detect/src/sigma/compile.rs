@@ -42,7 +42,7 @@ pub struct CompileOptions {
     pub pipelines: Vec<Pipeline>,
     /// Filters that are joined to every rule they are for, before those of its documents. What they name and no rule is, is
     /// nothing to tell.
-    pub filters: Arc<[Filter]>,
+    pub filters: Arc<[Arc<Filter>]>,
     /// Rules for `auth` and `syslog` see the services that log there.
     pub service_groups: bool,
 }
@@ -356,7 +356,8 @@ fn with_filters<'o>(options: &'o CompileOptions, filters: &[Filter]) -> Cow<'o, 
     if filters.is_empty() {
         return Cow::Borrowed(options);
     }
-    let filters = options.filters.iter().chain(filters).cloned().collect();
+    let all = options.filters.iter().cloned().chain(filters.iter().cloned().map(Arc::new));
+    let filters = all.collect();
     Cow::Owned(CompileOptions { filters, ..options.clone() })
 }
 

@@ -135,12 +135,12 @@ impl Rule {
     /// The title of the first filter with which the rule finds the event no more.
     fn filtered_by(&self, options: &CompileOptions, source: &LogSource, line: &[u8]) -> Option<String> {
         let bare = CompileOptions { allow_sourceless: true, ..options.without_filters() };
-        let finds = |filters: Arc<[Filter]>| {
+        let finds = |filters: Arc<[Arc<Filter>]>| {
             let (set, _) = RuleSet::compile(vec![self.clone()], &CompileOptions { filters, ..bare.clone() });
             found(&set, source, line).contains(&self.id)
         };
         let mut laid = options.filters.iter().filter(|filter| filter.applies(self));
-        laid.find(|filter| !finds([Filter::clone(filter)].into())).map(|filter| filter.header.title.clone())
+        laid.find(|filter| !finds([Arc::clone(filter)].into())).map(|filter| filter.header.title.clone())
     }
 
     /// A part of the rule as a rule for every log source.

@@ -20,12 +20,12 @@ pub(crate) struct Joiner<'f> {
 }
 
 impl<'f> Joiner<'f> {
-    pub(crate) fn new(filters: &'f [Filter], told: usize) -> Self {
+    pub(crate) fn new(filters: &'f [Arc<Filter>], told: usize) -> Self {
         let seen = |filter: &Filter| match &filter.rules {
             FilterRules::All => Vec::new(),
             FilterRules::Listed(listed) => vec![false; listed.len()],
         };
-        Self { filters: filters.iter().map(|filter| (filter, seen(filter))).collect(), told }
+        Self { filters: filters.iter().map(|filter| (&**filter, seen(filter))).collect(), told }
     }
 
     /// Every filter that applies to the rule, in their order.
