@@ -285,3 +285,19 @@ fn rules_of_a_folder_are_explained_and_tried_as_they_run_with_a_tenants_list_and
     let report = admin.get(&format!("/api/v1/rules/{BASE}/backtests/{}", text(&begun.json()["id"])));
     assert_eq!(report["report"]["matches"], json!(1), "{report}");
 }
+
+#[test]
+fn who_writes_a_rule_is_told_of_a_field_that_no_source_has_sent_once_one_sends_anything() {
+    let site = Site::start(&[]);
+    let ours = site.tenant("ours", "Ours", None);
+    let (shipper, admin) = (ours.shipper("in"), &ours.admin);
+    let unseen = |field: &str| {
+        let body = json!({"text": rule(BASE, "base", &format!("{field}|contains: heliotrope"))});
+        let checked = admin.post("/api/v1/rules/check", &body);
+        let said = checked["diagnostics"].as_array().unwrap().clone();
+        said.iter().any(|one| one["code"] == "unseen-field")
+    };
+    assert!(!unseen("mesage"), "nothing was sent yet");
+    send(&ours, &shipper, &line(0, "a heliotrope"));
+    assert!(unseen("mesage") && !unseen("message"));
+}
