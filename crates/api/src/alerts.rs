@@ -175,17 +175,18 @@ pub(crate) async fn show(
         Ok(fingerprint) if around.listed => hits::of_fingerprint(&mut reader, &fingerprint).await?,
         _ => Vec::new(),
     };
-    // A rule that comes with a folder is in the book, whatever else the tenant has.
-    let own = if around.own_rule || !app.pipeline.content.book().entries.contains_key(&alert.rule_id) {
+    // A rule that comes with a folder is in the book, whatever else the tenant has, but for its lists.
+    let book = app.pipeline.content.book();
+    let in_book = book.entries.get(&alert.rule_id).is_some_and(|entry| !entry.names_lists());
+    let own = if around.own_rule || !in_book {
         crate::rules::raised::raised_by(&mut reader, &app.pipeline.content, &alert).await?
     } else {
         None
     };
     drop(reader);
-    let book = app.pipeline.content.book();
     let compiled = book.set.get(&alert.rule_id).filter(|_| own.is_none());
     let entry = book.entries.get(&alert.rule_id).map(|entry| &*entry.rule);
-    let entry = own.as_ref().map(|own| &own.rule).or(entry);
+    let entry = own.as_ref().map(|own| &*own.rule).or(entry);
     let rule = compiled.map(|rule| &**rule).or(entry).map(|rule| RuleWords {
         level: rule.level,
         description: rule.description.clone(),

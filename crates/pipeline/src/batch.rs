@@ -145,8 +145,9 @@ impl<'r> Judge<'_, 'r> {
 }
 
 /// Whether a rule only works for correlations.
-fn is_silent(rules: &TenantRules, rule: &Rule) -> bool {
-    rules.correlated().position(&rule.id).is_some_and(|place| rules.correlation_set().is_silent(place))
+pub(crate) fn is_silent(rules: &TenantRules, rule: &Rule) -> bool {
+    rules.own.as_ref().is_some_and(|own| own.is_silent(&rule.id))
+        || rules.correlated().position(&rule.id).is_some_and(|place| rules.correlation_set().is_silent(place))
 }
 
 /// Tells correlations of the matches on these events; gives what becomes alerts, and what does not.

@@ -14,7 +14,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use shieldops_detect::{
-    CompiledCorrelation, CompiledRule, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet,
+    CompileOptions, CompiledCorrelation, CompiledRule, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Rule,
+    RuleSet,
 };
 use shieldops_model::{EntityKind, LogSource};
 use shieldops_store::{Job, rule_states::State};
@@ -52,6 +53,8 @@ pub struct RuleEntry {
     pub diagnostics: Vec<Diagnostic>,
     /// Of a correlation: its stories, with what they need.
     pub(crate) case: Option<Arc<Case>>,
+    /// How the rule is compiled.
+    options: Arc<CompileOptions>,
     tests: OnceLock<(usize, usize)>,
 }
 
@@ -65,9 +68,24 @@ impl RuleEntry {
             if let Some(case) = &self.case {
                 return case.tests(&story_lines(&self.matches), &story_lines(&self.misses));
             }
-            let report = samples::check(&self.rule, &self.matches, &self.misses);
+            let report = samples::check_with(&self.rule, &self.options, &self.matches, &self.misses);
             (report.passed, report.failed)
         })
+    }
+}
+
+impl RuleEntry {
+    /// How the rule is compiled; where that is another way than before, its samples are to be tried once more.
+    fn set_options(&mut self, options: &Arc<CompileOptions>, same: bool) {
+        self.options = Arc::clone(options);
+        if !same {
+            self.tests = OnceLock::new();
+        }
+    }
+
+    /// Whether the rule has words that a list of a tenant may say more about.
+    pub fn names_lists(&self) -> bool {
+        self.case.is_none() && self.rule.text.contains("expand")
     }
 }
 
@@ -223,7 +241,7 @@ fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile], before: 
         for rule in &found.rules {
             let same =
                 before.and_then(|before| before.entries.get(&rule.id)).filter(|old| Arc::ptr_eq(&old.rule, rule));
-            let entry = same.map_or_else(|| entry(rule, &file, (found, said)), RuleEntry::clone);
+            let entry = same.map_or_else(|| entry(rule, &file, (found, said), &options), RuleEntry::clone);
             entries.insert(rule.id.clone(), entry);
         }
         diagnostics.extend(said.iter().cloned());
@@ -242,6 +260,10 @@ fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile], before: 
     let (correlations, said) = draft.compile(&set);
     diagnostics.extend(said);
     entries.retain(|id, _| set.get(id).is_some());
+    // With the filters.
+    let options = Arc::new(set.options().clone());
+    let same = before.is_some_and(|before| before.set.is_made_as(&set));
+    entries.values_mut().for_each(|entry| entry.set_options(&options, same));
     let correlation_entries = correlation_entries(&correlations, &with_correlations);
     for (id, entry) in &correlation_entries {
         let case = Case::new(&correlations, &entries, entry, &options);
@@ -293,7 +315,12 @@ fn correlation_entries(
 }
 
 /// The samples of a file with a correlation are the correlation's.
-fn entry(rule: &Arc<Rule>, file: &SourceFile, (found, said): (&Documents, &[Diagnostic])) -> RuleEntry {
+fn entry(
+    rule: &Arc<Rule>,
+    file: &SourceFile,
+    (found, said): (&Documents, &[Diagnostic]),
+    options: &Arc<CompileOptions>,
+) -> RuleEntry {
     let is_own = found.correlations.is_empty();
     let lines = |text: &str| -> Vec<String> {
         text.lines().filter(|line| is_own && !line.trim().is_empty()).map(str::to_owned).collect()
@@ -306,6 +333,7 @@ fn entry(rule: &Arc<Rule>, file: &SourceFile, (found, said): (&Documents, &[Diag
         misses: lines(&file.misses),
         diagnostics: said.to_vec(),
         case: None,
+        options: Arc::clone(options),
         tests: OnceLock::new(),
     }
 }

@@ -120,7 +120,7 @@ async fn fold(
 
 /// What risk scores need to know beyond the alerts.
 pub(crate) async fn context(tx: &mut Tx) -> Result<triage::risk::Context> {
-    let criticality = targets::all(tx).await?.into_iter().map(|target| target.criticality).max();
+    let criticality = targets::whole(tx).await?.into_iter().map(|target| target.criticality).max();
     Ok(triage::risk::Context { criticality, ..triage::risk::Context::default() })
 }
 

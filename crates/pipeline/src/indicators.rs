@@ -227,11 +227,11 @@ async fn build_of(pipeline: &Pipeline, tenant: TenantId, stamp: u64) -> Result<(
         let mut of_list = Vec::new();
         for id in blocks::ids(&mut reader, list.id, list.revision).await? {
             let block = match known.as_ref().and_then(|known| known.blocks.get(&id)) {
-                Some(block) => block.clone(),
-                None => read_block(&mut reader, &list, id).await?,
+                Some(block) => Some(block.clone()),
+                None => whole_block(&mut reader, &list, id).await?,
             };
-            kept.insert(id, block.clone());
-            of_list.push(block);
+            kept.extend(block.clone().map(|block| (id, block)));
+            of_list.extend(block);
         }
         lists.push(ListBlocks { list: Arc::new(facts(&list)), blocks: of_list });
     }
@@ -243,6 +243,17 @@ async fn build_of(pipeline: &Pipeline, tenant: TenantId, stamp: u64) -> Result<(
     tracing::info!(tenant.id = %tenant, indicators = table.len(), bytes = table.bytes(), "lists of indicators loaded");
     tables.swap(tenant, Loaded { stamp, table: Arc::new(table), blocks: kept, diagnostics: Vec::new() });
     Ok(())
+}
+
+/// A block for a table; nothing where it is damaged: what the others hold is looked up all the same.
+async fn whole_block(access: &mut impl Access, list: &IndicatorList, id: blocks::BlockId) -> Result<Option<Block>> {
+    match read_block(access, list, id).await {
+        Err(PipelineError::Store(error @ (StoreError::Refused { .. } | StoreError::Damaged { .. }))) => {
+            tracing::error!(tenant.id = %access.tenant(), list.id = %list.id, list.name = list.about.name, %error, "a list of indicators is incomplete: a damaged part of it is left out; import the list again");
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// A block as the store has it.
@@ -280,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lists_that_make_no_table_are_not_read_again_before_they_change() {
+    async fn a_damaged_part_of_a_list_is_left_out_and_nothing_is_read_again_before_lists_change() {
         let world = World::new().await;
         let id: IndicatorListId = IdMint::default().mint(world.now(), &mut rand::rng());
         let about = About {
@@ -300,9 +311,10 @@ mod tests {
             stored::put_to_use(&mut tx, list, Imported { append: false, refused: 0 }, world.now()).await.unwrap();
         tx.commit(world.now()).await.unwrap();
         look(&world.pipeline, world.tenant).await.unwrap();
-        assert!(wants(&world) && build(&world.pipeline, world.tenant).await.is_err());
+        assert!(wants(&world) && build(&world.pipeline, world.tenant).await.is_ok());
         look(&world.pipeline, world.tenant).await.unwrap();
-        assert!(!wants(&world), "what is refused is not tried again");
+        assert!(!wants(&world), "what is damaged is not tried again");
+        assert!(world.pipeline.indicators.get(world.tenant).is_some_and(|loaded| loaded.table.is_empty()));
         let mut tx = world.pipeline.store.job(world.tenant, Job::Pipeline).unwrap().begin().await.unwrap();
         stored::update(&mut tx, list, About { enabled: false, ..about }, world.now()).await.unwrap();
         tx.commit(world.now()).await.unwrap();

@@ -1,6 +1,6 @@
 //! The worker of one tenant's partition: wait, read, detect, commit, move on.
 //!
-//! A batch that fails though the state takes writes holds the fault itself: it is tried in smaller parts, and at last the
+//! A batch that fails though the state takes writes, and though all is well without it, holds the fault itself: it is tried in smaller parts, and at last the
 //! one event that cannot be processed becomes a dead letter and the worker goes on behind it.
 
 use std::{sync::Arc, time::Duration};
@@ -111,7 +111,8 @@ pub(crate) async fn run(pipeline: Pipeline, bus: Arc<Bus>, tenant: TenantId, sto
     }
 }
 
-/// Looks where the fault is. While the state takes no writes, it is not the batch's.
+/// Looks where the fault is. While the state takes no writes, or what is there without the batch fails already, it is not
+/// the batch's.
 async fn after_failure(
     pipeline: &Pipeline,
     bus: &Arc<Bus>,
@@ -121,6 +122,7 @@ async fn after_failure(
 ) -> Result<()> {
     let place = place::of(pipeline, tenant).await?;
     probe(pipeline, tenant, place).await?;
+    idle(pipeline, bus, tenant).await?;
     let (bytes, take) = (pipeline.settings.batch_bytes, care.take());
     let log = Arc::clone(bus);
     let batch =
@@ -139,6 +141,21 @@ async fn probe(pipeline: &Pipeline, tenant: TenantId, place: Place) -> Result<()
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
     place.keep(&mut tx).await?;
     Ok(tx.commit(pipeline.store.clock().now()).await?)
+}
+
+/// All that a commit does without an event. Nothing of it is kept.
+async fn idle(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId) -> Result<()> {
+    let (with, log) = (pipeline.clone(), Arc::clone(bus));
+    let alone = async move {
+        let mut hands = Hands::default();
+        begin(&with, &log, tenant, &mut hands).await?;
+        let rules = ready(&with, tenant, &mut hands).await?;
+        let mut tx = with.store.job(tenant, Job::Pipeline)?.begin().await?;
+        incidents::context(&mut tx).await?;
+        let now = with.store.clock().now();
+        due(&with, &log, (&mut hands, &rules), &mut tx, now).await
+    };
+    TaskTracker::new().spawn(fenced(alone)).await.map_err(stopped)?
 }
 
 /// The one event of the batch becomes a dead letter, with its entry, and the place moves behind it.
@@ -243,17 +260,28 @@ async fn tick(pipeline: &Pipeline, bus: &Arc<Bus>, tenant: TenantId, hands: &mut
         return Ok(false);
     }
     let rules = ready(pipeline, tenant, hands).await?;
-    hands.workers.correlation.begin(&rules.correlations);
     let now = pipeline.store.clock().now();
     let mut tx = pipeline.store.job(tenant, Job::Pipeline)?.begin().await?;
-    let told = hands.workers.correlation.advance(&mut tx, now).await?;
-    let raised = raise::prepare(&mut tx, told, &rules).await?;
-    let throttles = &rules.throttles;
-    let found = Found { findings: &[], events: &[], raised: &raised, log: Some(bus), throttles };
-    incidents::apply(&mut tx, &mut hands.growing, found, &pipeline.settings, now).await?;
+    due(pipeline, bus, (hands, &rules), &mut tx, now).await?;
     tx.commit(now).await?;
     pipeline.correlations.note(tenant, hands.workers.correlation.counters());
     Ok(true)
+}
+
+/// Writes what has its time now, without an event.
+async fn due(
+    pipeline: &Pipeline,
+    bus: &Arc<Bus>,
+    (hands, rules): (&mut Hands, &TenantRules),
+    tx: &mut Tx,
+    now: Timestamp,
+) -> Result<()> {
+    hands.workers.correlation.begin(&rules.correlations);
+    let told = hands.workers.correlation.advance(tx, now).await?;
+    let raised = raise::prepare(tx, told, rules).await?;
+    let throttles = &rules.throttles;
+    let found = Found { findings: &[], events: &[], raised: &raised, log: Some(bus), throttles };
+    incidents::apply(tx, &mut hands.growing, found, &pipeline.settings, now).await
 }
 
 /// Waits until there is something at or after `place`; false when there is nothing for now, or the worker is to end.

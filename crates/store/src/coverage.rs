@@ -217,6 +217,14 @@ pub struct SourceFields {
     pub more: bool,
 }
 
+impl SourceFields {
+    /// A field of this name, or the object that it is in.
+    pub fn sent(&self, name: &str) -> Option<&str> {
+        let known = |name: &str| self.fields.get_key_value(name).map(|(known, _)| known.as_str());
+        known(name).or_else(|| name.split_once('.').and_then(|(object, _)| known(object)))
+    }
+}
+
 pub async fn fields_of(access: &mut impl Access, source: &str) -> Result<Option<SourceFields>> {
     let (tenant, source) = (access.t(), index_text(source).into_owned());
     let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM source_fields WHERE tenant_id=$1 AND source=$2")

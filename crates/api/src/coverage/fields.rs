@@ -76,7 +76,7 @@ fn of(rules: &[Held], sources: &[Arriving]) -> Fields {
             for log_source in source.of(&held.rule) {
                 is_for = true;
                 for field in &fields {
-                    let sent = names.of(log_source, field).filter_map(|name| sends(source, name));
+                    let sent = names.of(log_source, field).filter_map(|name| source.sends.sent(name));
                     let sent: Vec<&str> = sent.collect();
                     if !sent.is_empty() {
                         arrived.insert(field);
@@ -105,12 +105,6 @@ fn of(rules: &[Held], sources: &[Arriving]) -> Fields {
 }
 
 /// The field of the source that this name reads: itself, or the object that it is in.
-fn sends<'a>(source: &'a Arriving, name: &str) -> Option<&'a str> {
-    let fields = &source.sends.fields;
-    let known = |name: &str| fields.get_key_value(name).map(|(known, _)| known.as_str());
-    known(name).or_else(|| name.split_once('.').and_then(|(object, _)| known(object)))
-}
-
 fn shown(source: &Arriving, read: &BTreeSet<&str>) -> SourceView {
     let field = |(name, events): (&String, &u64)| Field { name: name.clone(), events: *events };
     let unread = source.sends.fields.keys().filter(|name| !read.contains(name.as_str()));

@@ -132,15 +132,16 @@ pub(crate) async fn explain(
         let correlated = move |stop: &Stop| correlated::answer((&subject, &case), seen, set, stop);
         return Ok(Json(trying(caller.scope.tenant(), correlated).await?));
     }
-    let work = move |_: &Stop| Some(answer(&subject, seen, at, (set, &held)));
+    let work = move |_: &Stop| Some(answer(&subject, seen, at, (&set, &held)));
     Ok(Json(trying(caller.scope.tenant(), work).await?))
 }
 
 /// How what is asked about is set, and its number where it is a version of the tenant's.
-#[derive(Clone, Copy)]
 struct Set {
     state: RuleState,
     version: Option<i64>,
+    /// The title of the correlation that the rule works for, without alerts of its own.
+    silenced_by: Option<String>,
 }
 
 async fn asked(
@@ -161,13 +162,20 @@ async fn asked(
         let set = rule_states::find(access, id).await?;
         let neighbours = Neighbours::read(access, content).await?;
         let id = id.to_owned();
-        let found = blocking(move || book.entries.get(&id).map(|entry| Subject::of_book(entry, &neighbours))).await?;
+        let read = move || {
+            let found = book.entries.get(&id).map(|entry| Subject::of_book(entry, &neighbours));
+            (found, neighbours.silenced_by(&id))
+        };
+        let (found, silenced_by) = blocking(read).await?;
         let state = set.map_or(content.default_state(), |set| set.state);
-        return Ok((found.ok_or_else(Problem::not_found)?, Set { state, version: None }));
+        return Ok((found.ok_or_else(Problem::not_found)?, Set { state, version: None, silenced_by }));
     };
+    let neighbours = Neighbours::read(access, content).await?;
+    let of = id.to_owned();
+    let silenced_by = blocking(move || neighbours.silenced_by(&of)).await?;
     // A version beside the one that runs is not run.
     let state = if runs(&row).is_some_and(|live| live != number) { RuleState::Draft } else { row.state };
-    Ok((view::version(access, content, row, number).await?, Set { state, version: Some(number) }))
+    Ok((view::version(access, content, row, number).await?, Set { state, version: Some(number), silenced_by }))
 }
 
 async fn event(app: &App, caller: &Caller, body: ExplainBody) -> Result<(Normalised, Timestamp), Problem> {
@@ -194,14 +202,14 @@ async fn event(app: &App, caller: &Caller, body: ExplainBody) -> Result<(Normali
     }
 }
 
-fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (set, held): (Set, &[Exception])) -> Explanation {
+fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (set, held): (&Set, &[Exception])) -> Explanation {
     let rule = &subject.rule;
     let line = seen.flat.as_bytes();
     let why = rule.why_with(&subject.options, &seen.log_source, line);
     let excepted = excepted_by((rule, &subject.options), held, at, &seen.log_source, line).filter(|_| why.matched);
     Explanation {
         matched: why.matched,
-        summary: summary(&why, set.state, excepted.as_ref()),
+        summary: summary(&why, &set, excepted.as_ref()),
         version: set.version,
         log_source: LogSources {
             matches: why.log_source,
@@ -217,9 +225,12 @@ fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (set, held): (Set,
     }
 }
 
-fn summary(why: &Why, state: RuleState, excepted: Option<&Exception>) -> String {
+fn summary(why: &Why, set: &Set, excepted: Option<&Exception>) -> String {
     if !why.readable {
         return "The event cannot be read as one object with fields, so no rule sees it.".to_owned();
+    }
+    if let Some(filter) = &why.filtered_by {
+        return format!("The rule finds the event, and the filter `{filter}` takes it out.");
     }
     if !why.matched {
         return match (why.condition, why.log_source) {
@@ -230,10 +241,14 @@ fn summary(why: &Why, state: RuleState, excepted: Option<&Exception>) -> String 
             }
         };
     }
-    match (excepted, state) {
+    match (excepted, set.state) {
         (Some(exception), _) => {
             format!("The rule finds the event, and the exception `{}` takes it out.", exception.title)
         }
+        (None, RuleState::Enabled) if set.silenced_by.is_some() => format!(
+            "The rule finds the event and raises no alert of its own: it works for the correlation `{}`.",
+            set.silenced_by.as_deref().unwrap_or_default()
+        ),
         (None, RuleState::Enabled) => "The rule finds the event and raises an alert.".to_owned(),
         (None, RuleState::Shadow) => "The rule finds the event; it is in shadow, so there is no alert.".to_owned(),
         (None, RuleState::Draft) => "The rule would find the event; it is a draft, so it is not run.".to_owned(),

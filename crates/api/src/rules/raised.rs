@@ -1,6 +1,9 @@
-//! The tenant's own rule behind an alert: in the version that raised it, so that the alert says what matched then.
+//! The rule behind an alert as this tenant has it: its own in the version that raised the alert, so that this says what
+//! matched then, or everybody's with the tenant's lists.
 
-use shieldops_detect::{Documents, Rule, RuleSet};
+use std::sync::Arc;
+
+use shieldops_detect::{CompileOptions, Documents, Rule, RuleSet};
 use shieldops_model::{Alert, Normalised};
 use shieldops_pipeline::{Content, Neighbours};
 use shieldops_store::{
@@ -11,14 +14,20 @@ use shieldops_store::{
 use super::blocking;
 use crate::{Problem, alerts::FieldMatch};
 
-/// The tenant's own rule that raised an alert.
+/// The rule that raised an alert.
 pub(crate) struct RaisedBy {
-    pub(crate) rule: Rule,
+    pub(crate) rule: Arc<Rule>,
     /// The rule, or the rules that a correlation is made of.
     pub(crate) set: RuleSet,
 }
 
 impl RaisedBy {
+    /// Without filters: one that came since takes nothing from an alert.
+    fn new(rule: impl Into<Arc<Rule>>, documents: impl Into<Documents>, options: &CompileOptions) -> Self {
+        let set = RuleSet::compile(documents, &options.without_filters()).0;
+        Self { rule: rule.into(), set }
+    }
+
     /// What an event has of it.
     pub(crate) fn fields(&self, seen: &Normalised) -> Vec<FieldMatch> {
         let line = seen.flat.as_bytes();
@@ -28,21 +37,24 @@ impl RaisedBy {
     }
 }
 
-/// The tenant's own rule that raised an alert, in the version that did; nothing when it was another's.
+/// The tenant's own rule that raised an alert, in the version that did, or everybody's where it may name lists of the tenant;
+/// nothing when it was another's.
 pub(crate) async fn raised_by(
     access: &mut impl Access,
     content: &Content,
     alert: &Alert,
 ) -> Result<Option<RaisedBy>, Problem> {
-    if own_rules::find(access, &alert.rule_id).await?.is_none() {
-        if content.book().entries.contains_key(&alert.rule_id) {
-            return Ok(None);
-        }
-        return brought_along(Neighbours::read(access, content).await?, alert.rule_id.clone()).await;
-    }
-    let versions = versions::of_rule(access, &alert.rule_id).await?;
+    let book = content.book();
+    let is_own = own_rules::find(access, &alert.rule_id).await?.is_some();
+    let versions = if is_own { versions::of_rule(access, &alert.rule_id).await? } else { Vec::new() };
     let Some(version) = versions.into_iter().find(|version| version.written.hash == alert.rule_version) else {
-        return Ok(None);
+        return match book.entries.get(&alert.rule_id) {
+            Some(entry) if entry.names_lists() => {
+                fitted(Neighbours::read(access, content).await?, Arc::clone(&entry.rule)).await.map(Some)
+            }
+            None if !is_own => brought_along(Neighbours::read(access, content).await?, alert.rule_id.clone()).await,
+            _ => Ok(None),
+        };
     };
     let neighbours = Neighbours::read(access, content).await?;
     let compile = move || {
@@ -54,18 +66,25 @@ pub(crate) async fn raised_by(
             }
             None => (Documents::from(vec![read.rule.clone()]), neighbours.options().as_ref()),
         };
-        let set = RuleSet::compile(documents, options).0;
-        Some(RaisedBy { rule: read.rule, set })
+        Some(RaisedBy::new(read.rule, documents, options))
     };
     blocking(compile).await
+}
+
+/// A rule that everybody has, with the tenant's lists.
+async fn fitted(neighbours: Neighbours, rule: Arc<Rule>) -> Result<RaisedBy, Problem> {
+    blocking(move || {
+        let documents = Documents { rules: vec![Arc::clone(&rule)], ..Documents::default() };
+        RaisedBy::new(rule, documents, neighbours.base_options())
+    })
+    .await
 }
 
 /// A rule that a correlation of the tenant has brought along and that raises alerts of its own.
 async fn brought_along(neighbours: Neighbours, id: String) -> Result<Option<RaisedBy>, Problem> {
     let compile = move || {
         let rule = neighbours.brought_along(&id)?;
-        let set = RuleSet::compile(vec![rule.clone()], neighbours.options()).0;
-        Some(RaisedBy { rule, set })
+        Some(RaisedBy::new(rule.clone(), vec![rule], neighbours.options()))
     };
     blocking(compile).await
 }

@@ -14,7 +14,10 @@ use shieldops_bus::Stop;
 use shieldops_detect::{Diagnostic, DiagnosticSeverity, Rule};
 use shieldops_model::{Code, Reason};
 use shieldops_pipeline::{Content, Neighbours};
-use shieldops_store::own_rules::{self, NewVersion};
+use shieldops_store::{
+    coverage,
+    own_rules::{self, NewVersion},
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -124,7 +127,10 @@ pub(crate) async fn check(
     Body(body): Body<RuleText>,
 ) -> Result<Json<CheckAnswer>, Problem> {
     body.bounded()?;
-    let neighbours = Neighbours::read(&mut caller.scope.read().await?, &app.pipeline.content).await?;
+    let mut reader = caller.scope.read().await?;
+    let sent = coverage::fields(&mut reader).await?.into_iter().map(|(_, _, sent)| sent).collect();
+    let neighbours = Neighbours::read(&mut reader, &app.pipeline.content).await?.knowing(sent);
+    drop(reader);
     let checked = move |stop: &Stop| {
         let (own, said) = neighbours.rule(&body.text);
         let own = own.filter(|own| own.usable);

@@ -1,6 +1,7 @@
 //! Rules made ready: one set, immutable, shared by every worker.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     ops::Deref,
     sync::{
@@ -39,8 +40,19 @@ pub struct CompileOptions {
     pub field_map: FieldMap,
     /// Applied to every rule, by priority and then by name; their `vars` are lists for `|expand` too.
     pub pipelines: Vec<Pipeline>,
+    /// Filters that are joined to every rule they are for, before those of its documents. What they name and no rule is, is
+    /// nothing to tell.
+    pub filters: Arc<[Arc<Filter>]>,
     /// Rules for `auth` and `syslog` see the services that log there.
     pub service_groups: bool,
+}
+
+impl CompileOptions {
+    /// The same for parts of rules, and for those that look at what a rule itself says.
+    #[must_use]
+    pub fn without_filters(&self) -> Self {
+        Self { filters: Arc::default(), ..self.clone() }
+    }
 }
 
 impl Default for CompileOptions {
@@ -50,6 +62,7 @@ impl Default for CompileOptions {
             placeholders: Placeholders::new(),
             field_map: FieldMap::shipped(),
             pipelines: Vec::new(),
+            filters: Arc::default(),
             service_groups: true,
         }
     }
@@ -129,7 +142,9 @@ impl RuleSet {
     fn make(mut documents: Documents, options: &CompileOptions, before: Option<&Self>) -> (Self, Vec<Diagnostic>) {
         let (mut links, mut diagnostics) = documents.link();
         let lists = prepare::Lists::new(options);
-        let fitting = fitting(options, &documents.filters);
+        let options = with_filters(options, &documents.filters);
+        let options = options.as_ref();
+        let fitting = fitting(options);
         let rules = prepare::rules(&mut documents, options, &mut links, &mut diagnostics);
         let before = before.filter(|before| before.can_be_followed(options, &fitting, rules.len()));
         let mut set = Self {
@@ -158,12 +173,7 @@ impl RuleSet {
     /// Whether a set of so many rules may take over what this one has: it is made the same way, and not too much of
     /// what would be taken over is of no use any more.
     fn can_be_followed(&self, options: &CompileOptions, fitting: &[u8; 32], rules: usize) -> bool {
-        let own = &self.options;
-        self.fitting == *fitting
-            && own.placeholders == options.placeholders
-            && own.service_groups == options.service_groups
-            && own.field_map == options.field_map
-            && self.slots <= rules.saturating_mul(2).saturating_add(SPARE_SLOTS)
+        self.is_made_with(options, fitting) && self.slots <= rules.saturating_mul(2).saturating_add(SPARE_SLOTS)
     }
 
     fn by_slot(&self) -> Vec<Option<u32>> {
@@ -199,7 +209,20 @@ impl RuleSet {
         &self.links
     }
 
-    /// What the set was compiled with, for those who compile a rule of it again.
+    /// Whether another set was compiled in the same way.
+    pub fn is_made_as(&self, other: &Self) -> bool {
+        self.is_made_with(&other.options, &other.fitting)
+    }
+
+    fn is_made_with(&self, options: &CompileOptions, fitting: &[u8; 32]) -> bool {
+        let own = &self.options;
+        self.fitting == *fitting
+            && own.placeholders == options.placeholders
+            && own.service_groups == options.service_groups
+            && own.field_map == options.field_map
+    }
+
+    /// What the set was compiled with, its filters among it, for those who compile a rule of it again.
     pub fn options(&self) -> &CompileOptions {
         &self.options
     }
@@ -321,11 +344,21 @@ impl RuleSet {
 }
 
 /// Everything beside the rules themselves that changes their detections.
-fn fitting(options: &CompileOptions, filters: &[Filter]) -> [u8; 32] {
-    if options.pipelines.is_empty() && filters.is_empty() {
+fn fitting(options: &CompileOptions) -> [u8; 32] {
+    if options.pipelines.is_empty() && options.filters.is_empty() {
         return [0; 32];
     }
-    Sha256::digest(format!("{:?} {filters:?}", options.pipelines)).into()
+    Sha256::digest(format!("{:?} {:?}", options.pipelines, options.filters)).into()
+}
+
+/// The options, with the filters of documents behind their own.
+fn with_filters<'o>(options: &'o CompileOptions, filters: &[Filter]) -> Cow<'o, CompileOptions> {
+    if filters.is_empty() {
+        return Cow::Borrowed(options);
+    }
+    let all = options.filters.iter().cloned().chain(filters.iter().cloned().map(Arc::new));
+    let filters = all.collect();
+    Cow::Owned(CompileOptions { filters, ..options.clone() })
 }
 
 impl Block {

@@ -78,10 +78,10 @@ pub(crate) fn rules(
 ) -> Vec<Prepared> {
     let rules = without_duplicates(std::mem::take(&mut documents.rules), diagnostics);
     let mut usable = Vec::with_capacity(rules.len());
-    let mut joiner = filter::Joiner::new(&documents.filters);
+    let mut joiner = filter::Joiner::new(&options.filters, documents.filters.len());
     let pipelines = Pipelines::new(&options.pipelines);
     let mut names = if options.pipelines.is_empty() { HashMap::new() } else { names(links) };
-    let untouched = documents.filters.is_empty() && options.pipelines.is_empty();
+    let untouched = options.filters.is_empty() && options.pipelines.is_empty();
     for rule in rules {
         let mut report = Report::new(&rule.file);
         if untouched && (options.allow_sourceless || !rule.log_source.is_empty()) {

@@ -13,6 +13,7 @@ use super::{
     documents::Documents,
     field_map::FieldMap,
     fields::FieldReader,
+    filter::Filter,
     item::{Candidate, Item, Test},
     matcher::{EventRef, Worker},
     route,
@@ -31,6 +32,8 @@ pub struct Why {
     /// The event is one object that rules can read.
     pub readable: bool,
     pub matched: bool,
+    /// The title of the filter that takes the event out, where the rule would find it.
+    pub filtered_by: Option<String>,
     /// The rule is for events of this log source.
     pub log_source: bool,
     /// The condition holds, whatever the log source.
@@ -87,7 +90,8 @@ impl Rule {
         if !reader.read(line) {
             return Why::default();
         }
-        let options = CompileOptions { allow_sourceless: true, ..options.clone() };
+        let laid = options;
+        let options = CompileOptions { allow_sourceless: true, ..options.without_filters() };
         let mut parts = vec![self.clone(), self.part("any-source", &self.detection), self.whatever()];
         for (index, _) in self.detection.selections.iter().enumerate() {
             let alone = Detection { condition: Expr::Selection(index), ..Detection::clone(&self.detection) };
@@ -122,8 +126,21 @@ impl Rule {
             WhySelection { name: selection.name.clone(), matched: has(&format!("selection-{index}")), lines }
         };
         let selections = self.detection.selections.iter().enumerate().map(&mut shown).collect();
-        let (matched, condition) = (has(&self.id), has("any-source"));
-        Why { readable: true, matched, log_source: has("source"), condition, selections, left_out }
+        let (alone, condition) = (has(&self.id), has("any-source"));
+        let filtered_by = if alone { self.filtered_by(laid, source, line) } else { None };
+        let matched = alone && filtered_by.is_none();
+        Why { readable: true, matched, filtered_by, log_source: has("source"), condition, selections, left_out }
+    }
+
+    /// The title of the first filter with which the rule finds the event no more.
+    fn filtered_by(&self, options: &CompileOptions, source: &LogSource, line: &[u8]) -> Option<String> {
+        let bare = CompileOptions { allow_sourceless: true, ..options.without_filters() };
+        let finds = |filters: Arc<[Arc<Filter>]>| {
+            let (set, _) = RuleSet::compile(vec![self.clone()], &CompileOptions { filters, ..bare.clone() });
+            found(&set, source, line).contains(&self.id)
+        };
+        let mut laid = options.filters.iter().filter(|filter| filter.applies(self));
+        laid.find(|filter| !finds([Arc::clone(filter)].into())).map(|filter| filter.header.title.clone())
     }
 
     /// A part of the rule as a rule for every log source.

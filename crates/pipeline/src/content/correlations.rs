@@ -54,6 +54,7 @@ impl CorrelationEntry {
             matches: lines(&self.matches),
             misses: lines(&self.misses),
             diagnostics: self.diagnostics.clone(),
+            options: Arc::clone(&case.options),
             case: Some(Arc::new(case)),
             tests: OnceLock::new(),
         }

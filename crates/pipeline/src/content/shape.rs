@@ -107,4 +107,27 @@ mod tests {
         let book = content.reload();
         assert_eq!((book.failed(), book.set.options().pipelines.len()), (1, 1));
     }
+
+    #[test]
+    fn samples_are_tried_as_the_rule_runs_and_again_when_that_is_another_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("rules/r.yml", &RULE.replace("User|expand: '%Admins%'", "User|contains: root"));
+        let line = |user: &str| {
+            format!("Sep 20 10:15:02 web sshd[7]: Accepted password for {user} from 198.18.7.1 port 5 ssh2\n")
+        };
+        write("rules/match.ndjson", &line("root"));
+        write("rules/miss.ndjson", &line("ann"));
+        write("pipelines/p.yml", "name: p\ntransformations: [{type: field_name_mapping, mapping: {User: message}}]\n");
+        let shape = Shape { pipelines: vec![dir.path().join("pipelines")], mappings_off: Vec::new() };
+        let content = Content::load_shaped(&[], vec![dir.path().join("rules")], shape, State::Enabled);
+        let tests = |content: &Content| content.reload().entries["r"].tests();
+        assert_eq!(tests(&content), (2, 0), "the names are those of the pipeline");
+        std::fs::remove_file(dir.path().join("pipelines/p.yml")).unwrap();
+        assert_eq!(tests(&content), (1, 1));
+    }
 }

@@ -7,11 +7,12 @@ use std::{
 };
 
 use shieldops_detect::{
-    CompileOptions, Correlation, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, Rule, RuleSet, RuleSource,
-    Target, lint, parse,
+    CompileOptions, Correlation, CorrelationSet, Diagnostic, DiagnosticSeverity, Documents, FieldNames, Member, Rule,
+    RuleSet, RuleSource, Target, lint, parse,
 };
 use shieldops_store::{
     Access,
+    coverage::SourceFields,
     own_rules::{self, versions},
     rule_parts::{self, Kind},
     rule_states::{self, State},
@@ -72,6 +73,8 @@ pub struct Neighbours {
     states: BTreeMap<String, State>,
     default: State,
     rows: Vec<(String, State, String)>,
+    /// What sources of the tenant have sent, where somebody wants to know.
+    sent: Vec<SourceFields>,
     held: OnceLock<Vec<Held>>,
     needed: OnceLock<BTreeMap<String, Vec<NeededBy>>>,
 }
@@ -100,13 +103,20 @@ impl Neighbours {
         rows: Vec<(String, State, String)>,
         options: Options,
     ) -> Self {
-        Self { book, options, states, default, rows, held: OnceLock::new(), needed: OnceLock::new() }
+        let sent = Vec::new();
+        Self { book, options, states, default, rows, sent, held: OnceLock::new(), needed: OnceLock::new() }
     }
 
     /// A tenant without rules of its own: what a text is by itself.
     pub fn nobody() -> Self {
         let book = Content::load(&[], Vec::new(), State::Enabled).book();
         Self::new(book, (BTreeMap::new(), State::Enabled), Vec::new(), Options::default())
+    }
+
+    /// Of these fields, that a rule may name one that no source has ever sent.
+    #[must_use]
+    pub fn knowing(self, sent: Vec<SourceFields>) -> Self {
+        Self { sent, ..self }
     }
 
     /// How the tenant's own rules are compiled.
@@ -180,7 +190,11 @@ impl Neighbours {
             }
         };
         let plain = Documents { rules: row.documents.rules.clone(), ..Documents::default() };
-        said.extend(lint::lint(&plain, &lint::Context::default()));
+        let seen = match plain.rules.as_slice() {
+            [rule] => self.seen(rule),
+            _ => None,
+        };
+        said.extend(lint::lint(&plain, &lint::Context { seen_fields: seen.as_ref() }));
         if row.main.is_some() {
             return self.correlation(text, row, said);
         }
@@ -189,6 +203,30 @@ impl Neighbours {
         said.extend(more);
         let rule = set.get(&rule.id).is_some().then_some(OwnRule { rule, correlation: None, usable: true });
         (rule, said)
+    }
+
+    /// The fields that sources of the rule's log source have sent, by the rule's names as well. Nothing where that is not
+    /// known: none has sent anything, one sends more than is kept, or a pipeline gives fields other names.
+    fn seen(&self, rule: &Rule) -> Option<BTreeSet<String>> {
+        if !self.options.own.pipelines.is_empty() {
+            return None;
+        }
+        let (names, fields, mut seen) = (FieldNames::default(), rule.fields(), BTreeSet::new());
+        for sent in &self.sent {
+            let sources: Vec<_> = sent.log_sources.iter().filter(|source| rule.is_for(source)).collect();
+            if sources.is_empty() {
+                continue;
+            }
+            if sent.more {
+                return None;
+            }
+            let is_sent = |field: &&&str| {
+                sources.iter().any(|source| names.of(source, field).any(|name| sent.sent(name).is_some()))
+            };
+            seen.extend(fields.iter().filter(is_sent).map(|field| (*field).to_owned()));
+            seen.extend(sent.fields.keys().cloned());
+        }
+        (!seen.is_empty()).then_some(seen)
     }
 
     fn correlation(&self, text: &str, row: Row, mut said: Vec<Diagnostic>) -> (Option<OwnRule>, Vec<Diagnostic>) {
@@ -295,6 +333,23 @@ impl Neighbours {
             }
         }
         found
+    }
+
+    /// The title of the correlation that keeps a rule from raising alerts of its own, as it all runs now. Blocking.
+    pub fn silenced_by(&self, id: &str) -> Option<String> {
+        let running = self.held().iter().filter(|held| held.state.runs());
+        let set = |held: &Held| match held.state {
+            State::Shadow => held.row.clone().watched().documents,
+            _ => held.row.documents.clone(),
+        };
+        let all = joined(&self.book, running.map(set).collect(), &|_| true);
+        let file = &all.rules.iter().find(|rule| rule.id == id)?.file;
+        let (links, _) = all.link();
+        let is_its = |member: &Member| matches!(&member.target, Target::Rule(rule) if rule == id);
+        let of_it = links.correlations.iter().filter(|linked| linked.members.iter().any(is_its));
+        let mut above = of_it.filter_map(|linked| all.correlations.get(linked.correlation));
+        let silences = |one: &&Correlation| one.generate.map_or(one.header.file == *file, |generate| !generate);
+        above.find(silences).map(|one| one.header.title.clone())
     }
 
     fn find_needed(&self, all: &Documents) -> BTreeMap<String, Vec<NeededBy>> {

@@ -2,7 +2,10 @@
 //! of them is about. The rules are compiled for their places and the names of their fields alone: events are tried on them
 //! where they are anyway.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use shieldops_detect::{CorrelationSet, Documents, RuleSet, Target};
 
@@ -18,11 +21,19 @@ pub(crate) struct Over {
 
 impl Over {
     /// Nothing where none of the tenant's can be used. One that cannot stands in for none of everybody's.
-    pub(super) fn new(book: &RuleBook, mut own: Documents, options: &Options) -> Option<Self> {
+    /// `below` says of what a row brings along which correlation the row is: without that one nothing of it is used.
+    pub(super) fn new(
+        book: &RuleBook,
+        mut own: Documents,
+        options: &Options,
+        below: &HashMap<String, String>,
+    ) -> Option<Self> {
         while !own.correlations.is_empty() {
             let over = Self::compile(book, own.clone(), options);
             let before = own.correlations.len();
-            own.correlations.retain(|one| over.correlations.find(&one.header.id).is_some());
+            let there = |id: &str| over.correlations.find(id).is_some();
+            let is_whole = |id: &str| there(id) && below.get(id).is_none_or(|main| there(main));
+            own.correlations.retain(|one| is_whole(&one.header.id));
             if own.correlations.len() == before {
                 return Some(over);
             }

@@ -121,8 +121,19 @@ impl Row {
         self.documents.rules.iter().map(|rule| rule.id.as_str()).chain(correlations)
     }
 
+    /// Rules of it that its correlations keep from raising alerts, whatever those refer to beside them.
+    fn silent(&self) -> impl Iterator<Item = String> + '_ {
+        let silences = |one: &Correlation, rule: &Rule| {
+            let named = one.rules.iter().any(|reference| reference.names(rule));
+            named && one.generate != Some(true)
+        };
+        let rules = self.documents.rules.iter();
+        let silent = move |rule: &&Arc<Rule>| self.documents.correlations.iter().any(|one| silences(one, rule));
+        rules.filter(silent).map(|rule| rule.id.clone())
+    }
+
     /// As long as it is only watched it silences no rule outside.
-    fn watched(mut self) -> Self {
+    pub(super) fn watched(mut self) -> Self {
         for correlation in &mut self.documents.correlations {
             correlation.generate = correlation.generate.filter(|generate| *generate);
         }
@@ -154,6 +165,8 @@ pub(crate) struct Own {
     fitted: BTreeSet<String>,
     /// Rules that a correlation has brought along.
     below: HashMap<String, String>,
+    /// Those among them that the correlation keeps from raising alerts, though it cannot be used.
+    silent: BTreeSet<String>,
     facts: HashMap<String, Arc<RuleFacts>>,
     versions: BTreeMap<String, String>,
 }
@@ -187,8 +200,10 @@ impl Own {
         own.set = set;
         own.note_rules();
         rules.retain(|rule| own.set.get(&rule.id).is_some());
-        own.over = Over::new(book, Documents { rules, correlations, ..Documents::default() }, options);
+        let documents = Documents { rules, correlations, ..Documents::default() };
+        own.over = Over::new(book, documents, options, &own.below);
         own.note_correlations();
+        own.silence();
         own.drop_unused(&said);
         (!own.set.is_empty() || own.over.is_some()).then_some(own)
     }
@@ -207,12 +222,22 @@ impl Own {
         }
     }
 
+    /// What works for a correlation raises no alerts though that cannot be used any more: what it refers to may come back.
+    fn silence(&mut self) {
+        let (versions, below) = (&self.versions, &self.below);
+        self.silent.retain(|id| below.get(id).is_some_and(|main| !versions.contains_key(main)));
+        for id in &self.silent {
+            tracing::error!(rule.id = %id, "a rule raises no alerts, and the correlation of the tenant that it works for cannot be used");
+        }
+    }
+
     fn take(&mut self, id: &str, state: State, row: Row) -> Documents {
         for one in row.ids() {
             self.fitted.remove(one);
             self.states.insert(one.to_owned(), state);
         }
         if row.main.is_some() {
+            self.silent.extend(row.silent());
             self.below.extend(row.ids().filter(|one| *one != id).map(|one| (one.to_owned(), id.to_owned())));
         }
         if state == State::Shadow { row.watched().documents } else { row.documents }
@@ -245,6 +270,11 @@ impl Own {
     /// How the tenant has set one of its own.
     pub(crate) fn state(&self, id: &str) -> Option<State> {
         self.states.get(id).copied()
+    }
+
+    /// Whether the rule works for a correlation that cannot be used.
+    pub(crate) fn is_silent(&self, rule_id: &str) -> bool {
+        self.silent.contains(rule_id)
     }
 
     /// Whether a correlation of the tenant brought the rule along: it is watched where that is watched.

@@ -155,6 +155,22 @@ fn what_a_correlation_brings_along_runs_with_it_and_a_missing_rule_leaves_the_ot
 }
 
 #[test]
+fn what_works_for_a_correlation_raises_no_alerts_when_that_cannot_be_used_any_more() {
+    let rows = |of: &str| {
+        let brought = format!("{}---\n{}---\n{}", text(5, "y"), text(6, "z"), correlation(8, of, ""));
+        let own = vec![(id(8), State::Enabled, brought)];
+        TenantRules::make(book(1), State::Enabled, &Wanted { own, ..Wanted::default() })
+    };
+    for (of, usable) in [(format!("[{}, {}]", id(5), id(0)), true), (format!("[{}, gone]", id(5)), false)] {
+        let made = rows(&of);
+        assert_eq!(made.correlation_set().len(), usize::from(usable));
+        let own = made.own.as_ref().unwrap();
+        let silent = |number| crate::batch::is_silent(&made, own.set.get(&id(number)).unwrap());
+        assert_eq!((silent(5), silent(6)), (true, false), "{of}: and of another rule of the text nothing is kept back");
+    }
+}
+
+#[test]
 fn a_list_of_the_tenant_fills_in_what_rules_wait_for_its_own_and_everybodys() {
     let dir = tempfile::tempdir().unwrap();
     let waits = text(0, "x").replace("message|contains: x", "user|expand: '%Admins%'");
@@ -174,6 +190,45 @@ fn a_list_of_the_tenant_fills_in_what_rules_wait_for_its_own_and_everybodys() {
         found
     };
     assert_eq!((finds("ann"), finds("bob")), (vec![id(0), id(7)], Vec::new()));
+}
+
+/// A folder with a rule that names a list, and a filter over rules.
+fn filtered(rules: &str) -> Arc<RuleBook> {
+    let dir = tempfile::tempdir().unwrap();
+    let waits = text(0, "x").replace("message|contains: x", "user|expand: '%Admins%'");
+    let filter = exception(rules, "backup", time(0)).filter;
+    std::fs::write(dir.path().join("0.yml"), format!("{waits}---\n{}", text(1, "x"))).unwrap();
+    std::fs::write(dir.path().join("filter.yml"), filter).unwrap();
+    let book = Content::load(&[], vec![dir.path().to_owned()], State::Enabled).book();
+    assert_eq!((book.set.len(), book.failed()), (2, 0), "{:?}", book.diagnostics);
+    book
+}
+
+#[test]
+fn filters_of_the_installation_hold_for_its_rules_with_a_tenants_list_and_for_a_tenants_own() {
+    let lists = vec![("Admins".to_owned(), "root\n".to_owned())];
+    let own = vec![(id(7), State::Enabled, text(7, "x"))];
+    let [root, backup] = [r#"{"user":"root","message":"x"}"#, r#"{"user":"root","message":"x backup"}"#];
+    for (rules, left) in [("any".to_owned(), vec![]), (format!("[{}, {}]", id(0), id(1)), vec![id(7)])] {
+        let (own, lists) = (own.clone(), lists.clone());
+        let made = TenantRules::make(filtered(&rules), State::Enabled, &Wanted { own, lists, ..Wanted::default() });
+        let set = &made.own.as_ref().unwrap().set;
+        assert_eq!(found(set, root), [id(0), id(7)]);
+        assert_eq!(found(set, backup), left, "{rules}");
+        assert_eq!((found(&made.book.set, root), found(&made.book.set, backup)), (vec![id(1)], vec![]));
+    }
+}
+
+#[test]
+fn who_asks_why_a_rule_finds_an_event_hears_of_the_filter_that_takes_it_out() {
+    let book = filtered("any");
+    let rule = &book.entries[&id(1)].rule;
+    let why = |line: &str| rule.why_with(book.set.options(), &linux(), line.as_bytes());
+    let [kept, out] = [why(r#"{"message":"x"}"#), why(r#"{"message":"x backup"}"#)];
+    assert_eq!((kept.matched, kept.filtered_by), (true, None));
+    assert_eq!((out.matched, out.condition, out.filtered_by.as_deref()), (false, true, Some("Known")));
+    let names: Vec<&str> = out.selections.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["selection"], "the rule's own");
 }
 
 #[test]

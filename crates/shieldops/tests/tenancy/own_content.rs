@@ -244,3 +244,60 @@ fn lists_and_pipelines_of_a_tenant_shape_its_rules_and_nobody_elses() {
     admin.call("PATCH", "/api/v1/pipelines/ours", Some(&json!({"active": false, "reason": "over"}))).ok();
     assert_eq!(admin.call("DELETE", "/api/v1/pipelines/ours", None).status, 204);
 }
+
+#[test]
+fn rules_of_a_folder_are_explained_and_tried_as_they_run_with_a_tenants_list_and_filters_and_below_a_correlation() {
+    let dir = tempfile::tempdir().unwrap();
+    let named = rule(BASE, "named", "message|contains|expand: '%Words%'");
+    let below = rule(BELOW, "below", "message|contains: vermilion");
+    let filter = "title: Backups\nlogsource:\n  product: linux\nfilter:\n  rules: any\n  backup:\n    message|contains: backup\n  condition: not backup\n";
+    let above = format!(
+        "title: Often\nid: {CORRELATION}\nstatus: test\nlevel: high\ncorrelation:\n  type: event_count\n  rules: below\n  timespan: 10m\n  condition:\n    gte: 9\n"
+    );
+    std::fs::write(dir.path().join("rules.yml"), format!("{named}---\n{filter}")).unwrap();
+    std::fs::write(dir.path().join("above.yml"), format!("{below}---\n{above}")).unwrap();
+    let site = Site::start(&[("SHIELDOPS_RULES__DIRS", dir.path().to_str().unwrap())]);
+    let ours = site.tenant("ours", "Ours", None);
+    let (shipper, admin) = (ours.shipper("in"), &ours.admin);
+    let list = json!({"name": "Words", "values": ["heliotrope"], "note": "first"});
+    assert_eq!(admin.call("POST", "/api/v1/value-lists", Some(&list)).status, 201);
+
+    send(&ours, &shipper, &format!("{}\n{}", line(-2, "a heliotrope of the backup"), line(-1, "a heliotrope")));
+    let found = alerts(admin, BASE);
+    assert_eq!((found.len(), &found[0]["count"]), (1, &json!(1)), "the filter takes one out: {found:?}");
+    let shown = admin.get(&format!("/api/v1/alerts/{}", text(&found[0]["id"])));
+    assert_eq!(shown["matches"][0]["fields"][0]["field"], "message", "by the list: {shown}");
+
+    let why = |id: &str, words: &str| {
+        let why = admin.post(&format!("/api/v1/rules/{id}/explain"), &json!({"event": line(0, words)}));
+        (why["matched"].as_bool().unwrap(), text(&why["summary"]))
+    };
+    assert_eq!(why(BASE, "a heliotrope"), (true, "The rule finds the event and raises an alert.".to_owned()));
+    let filtered = "The rule finds the event, and the filter `Backups` takes it out.".to_owned();
+    assert_eq!(why(BASE, "a heliotrope of the backup"), (false, filtered));
+    let silent = "The rule finds the event and raises no alert of its own: it works for the correlation `Often`.";
+    assert_eq!(why(BELOW, "a vermilion"), (true, silent.to_owned()));
+
+    let test = json!({"from": from_now("-1 day"), "to": from_now("10 minutes")});
+    let begun = admin.call("POST", &format!("/api/v1/rules/{BASE}/backtest"), Some(&test));
+    let job = begun.header("location").unwrap().to_owned();
+    until(WAIT, || Some(admin.get(&job)).filter(|job| job["state"] != "running"));
+    let report = admin.get(&format!("/api/v1/rules/{BASE}/backtests/{}", text(&begun.json()["id"])));
+    assert_eq!(report["report"]["matches"], json!(1), "{report}");
+}
+
+#[test]
+fn who_writes_a_rule_is_told_of_a_field_that_no_source_has_sent_once_one_sends_anything() {
+    let site = Site::start(&[]);
+    let ours = site.tenant("ours", "Ours", None);
+    let (shipper, admin) = (ours.shipper("in"), &ours.admin);
+    let unseen = |field: &str| {
+        let body = json!({"text": rule(BASE, "base", &format!("{field}|contains: heliotrope"))});
+        let checked = admin.post("/api/v1/rules/check", &body);
+        let said = checked["diagnostics"].as_array().unwrap().clone();
+        said.iter().any(|one| one["code"] == "unseen-field")
+    };
+    assert!(!unseen("mesage"), "nothing was sent yet");
+    send(&ours, &shipper, &line(0, "a heliotrope"));
+    assert!(unseen("mesage") && !unseen("message"));
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use shieldops_model::{Clock as _, PrivateKey, Ssh, Target, id};
-use shieldops_store::{alerts, dead_letters, facts, incidents, ledger, notes, targets};
+use shieldops_store::{StoreError, alerts, dead_letters, facts, incidents, ledger, notes, targets};
 
 use crate::support::{alert, incident, note, target, world};
 
@@ -91,4 +91,21 @@ fn with_marker(dir: &Path) -> Vec<String> {
     }
     assert!(files > 5, "the directory was walked");
     found
+}
+
+#[tokio::test]
+async fn a_damaged_target_is_left_out_by_work_that_must_go_on_and_refuses_all_else() {
+    let Some(world) = world().await else { return };
+    let (one, two) = (target("sim/one"), target("sim/two"));
+    let mut tx = world.scope().begin().await.unwrap();
+    for target in [&one, &two] {
+        targets::insert(&mut tx, target).await.unwrap();
+        tx.record("target.created", &[&target.id], ()).unwrap();
+    }
+    tx.commit(world.clock.now()).await.unwrap();
+    assert_eq!(world.sql("UPDATE targets SET body=X'00' WHERE name='sim/one'").await, 1);
+    let mut reader = world.scope().read().await.unwrap();
+    let left: Vec<_> = targets::whole(&mut reader).await.unwrap().iter().map(|target| target.id).collect();
+    assert_eq!(left, [two.id]);
+    assert!(matches!(targets::all(&mut reader).await, Err(StoreError::Damaged { .. })));
 }

@@ -15,15 +15,17 @@ use crate::{
 /// Lays filters on rules, and remembers which rules of their lists were seen.
 pub(crate) struct Joiner<'f> {
     filters: Vec<(&'f Filter, Vec<bool>)>,
+    /// Those at the end whose lists are looked at.
+    told: usize,
 }
 
 impl<'f> Joiner<'f> {
-    pub(crate) fn new(filters: &'f [Filter]) -> Self {
+    pub(crate) fn new(filters: &'f [Arc<Filter>], told: usize) -> Self {
         let seen = |filter: &Filter| match &filter.rules {
             FilterRules::All => Vec::new(),
             FilterRules::Listed(listed) => vec![false; listed.len()],
         };
-        Self { filters: filters.iter().map(|filter| (filter, seen(filter))).collect() }
+        Self { filters: filters.iter().map(|filter| (&**filter, seen(filter))).collect(), told }
     }
 
     /// Every filter that applies to the rule, in their order.
@@ -40,10 +42,11 @@ impl<'f> Joiner<'f> {
         }
     }
 
-    /// What the lists name and no rule was.
+    /// What the lists of the last ones name and no rule was.
     pub(crate) fn finish(self) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
-        for (filter, seen) in self.filters {
+        let others = self.filters.len().saturating_sub(self.told);
+        for (filter, seen) in self.filters.into_iter().skip(others) {
             let FilterRules::Listed(listed) = &filter.rules else { continue };
             let mut report = Report::new(&filter.header.file);
             for (reference, _) in listed.iter().zip(seen).filter(|(_, seen)| !seen) {
