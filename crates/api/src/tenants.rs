@@ -334,9 +334,8 @@ async fn undo_all(
     }
     let (engine, person) = (app.engine(tenant.id)?, caller.person()?);
     let live = tenants::live_actions_of(&app.store, tenant.id).await?;
-    let report = engine
-        .undo_many(UndoScope::Actions(live.into_iter().chain(failed).collect()), &person, &params.reason)
-        .await?;
+    let report =
+        engine.undo_many(UndoScope::Actions(live.into_iter().chain(failed).collect()), &person, &params.reason).await?;
     if report.goes_on {
         let detail = "what is in force is being undone, and that is not through yet: ask again in a minute; the tenant was not deleted";
         return Err(Problem::new(Code::CONFLICT, detail));

@@ -263,7 +263,9 @@ fn build(files: Vec<SourceFile>, shape: &Shape, shaping: &[SourceFile], before: 
     // With the filters.
     let options = Arc::new(set.options().clone());
     let same = before.is_some_and(|before| before.set.is_made_as(&set));
-    entries.values_mut().for_each(|entry| entry.set_options(&options, same));
+    for entry in entries.values_mut() {
+        entry.set_options(&options, same);
+    }
     let correlation_entries = correlation_entries(&correlations, &with_correlations);
     for (id, entry) in &correlation_entries {
         let case = Case::new(&correlations, &entries, entry, &options);

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use shieldops_bus::{Bus, Query};
 use shieldops_ingest::normalise;
-use shieldops_investigate::{CaseEvent, CaseFile, LiveBlock, MAX_EVENTS, Searched, Unseen, UnseenBy, investigate, pull, window};
+use shieldops_investigate::{
+    CaseEvent, CaseFile, LiveBlock, MAX_EVENTS, Searched, Unseen, UnseenBy, investigate, pull, window,
+};
 use shieldops_model::{ActionState, Alert, Event, EventId, Incident, IncidentId, Investigation, TenantId, Timestamp};
 use shieldops_store::{
     Access, Job, TenantScope, actions, alerts, bookkeeping, cited, coverage, incidents, investigations, targets,

@@ -17,8 +17,8 @@ use shieldops_model::{
 use shieldops_policy::GateSettings;
 
 use crate::{
-    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Needed, OpenUndo, Outcomes, Right,
-    Step, Surroundings, Use, Write,
+    Asked, Automation, Change, Collected, Entry, InForce, Journal, JournalError, Lowered, Needed, OpenUndo, Outcomes,
+    Right, Step, Surroundings, Use, Write,
 };
 
 const HOUR: Duration = Duration::from_hours(1);

@@ -209,7 +209,7 @@ fn answer(subject: &Subject, seen: Normalised, at: Timestamp, (set, held): (&Set
     let excepted = excepted_by((rule, &subject.options), held, at, &seen.log_source, line).filter(|_| why.matched);
     Explanation {
         matched: why.matched,
-        summary: summary(&why, &set, excepted.as_ref()),
+        summary: summary(&why, set, excepted.as_ref()),
         version: set.version,
         log_source: LogSources {
             matches: why.log_source,

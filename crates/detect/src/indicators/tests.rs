@@ -105,7 +105,9 @@ fn an_entry_is_no_hit_from_the_second_on_in_which_it_expires() {
 #[test]
 fn an_entry_that_expired_between_two_events_of_a_batch_is_a_hit_of_the_first_alone() {
     let mut entries = entries("evil.example\n");
-    entries.iter_mut().for_each(|entry| entry.expires = Some(1_000));
+    for entry in &mut entries {
+        entry.expires = Some(1_000);
+    }
     let indicators = table(&[("bad", false, entries)]);
     let entities = vec![Entity::new(EntityKind::Domain, "evil.example"); 3];
     let times = [999, 1_000, 998].map(Timestamp::from_secs);

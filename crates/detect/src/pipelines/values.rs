@@ -131,7 +131,11 @@ pub(super) fn to_number(value: &Value) -> Result<Option<Vec<Now>>, String> {
 }
 
 /// The values that stand for the placeholders of a value; `None` where one of them has none.
-pub(super) fn filled(value: &Value, chosen: &Chosen, list: &impl Fn(&str) -> Option<Arc<[String]>>) -> Option<Vec<Now>> {
+pub(super) fn filled(
+    value: &Value,
+    chosen: &Chosen,
+    list: &impl Fn(&str) -> Option<Arc<[String]>>,
+) -> Option<Vec<Now>> {
     // Only plain text waits here; expressions with placeholders wait for the lists of the set.
     let (Some(waiting), Now::Text(found)) = (value.waiting(), &value.now) else { return None };
     let names = placeholder_names(&waiting.shown);

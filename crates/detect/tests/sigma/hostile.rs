@@ -127,7 +127,9 @@ fn expressions_that_need_too_much_memory_are_refused_alone_and_together() {
 #[test]
 fn expressions_that_take_long_at_each_character_are_refused_and_those_that_only_count_are_counted() {
     let rule = |value: &str| format!("sel: {{f|re: '{value}'}}\ncondition: sel");
-    for slow in [".{1000,}x.{1000,}y", "(a{1,100}){1,100}b", "[ab].{600}[zq]", "^.{600}$", "[ab]{257}c", "(?:x.{150}|y.{150})"] {
+    for slow in
+        [".{1000,}x.{1000,}y", "(a{1,100}){1,100}b", "[ab].{600}[zq]", "^.{600}$", "[ab]{257}c", "(?:x.{150}|y.{150})"]
+    {
         assert_eq!(refused(&rule(slow)), "invalid-regex", "{slow}");
     }
     for fine in [".{1000,}", "(.){200,}", "^.{2000}", "[^/]{100,}$", "[ab]{256}c", "(Copy|cpi) .{2,128} -D .{1,32}x"] {

@@ -62,7 +62,9 @@ impl Engine {
 
     async fn finish(&self, open: &OpenUndo) -> Result<(), Error> {
         if !self.may_go_on(open).await? {
-            return self.ended(open, json!({"undo": open.undo, "why": "whoever asked for it may not undo any more"})).await;
+            return self
+                .ended(open, json!({"undo": open.undo, "why": "whoever asked for it may not undo any more"}))
+                .await;
         }
         let wish = Wish {
             requester: Requester { id: open.actor.clone(), kind: RequesterKind::User },

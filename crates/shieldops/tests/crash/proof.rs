@@ -10,16 +10,7 @@ fn tried(capability: &str, numbers: [&str; 3]) -> (i32, Value) {
 }
 
 fn proof(capabilities: &[&str], [cases, twin_cases, kills]: [&str; 3]) -> (i32, Value) {
-    let numbers = [
-        "--cases",
-        cases,
-        "--twin-cases",
-        twin_cases,
-        "--kills",
-        kills,
-        "--output",
-        "json",
-    ];
+    let numbers = ["--cases", cases, "--twin-cases", twin_cases, "--kills", kills, "--output", "json"];
     let ran = Machine::cli(&[&["action", "prove"][..], capabilities, &numbers].concat());
     let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
     (ran.code, said)

@@ -163,7 +163,10 @@ fn summary(report: &Value) -> String {
         );
     }
     let goes_on = if report["goes_on"] == true { "; it was not through yet and goes on by itself" } else { "" };
-    format!("{} undone and read back, {asks} wait for approval, {cannot} cannot be undone{unread}{goes_on}", number("undone"))
+    format!(
+        "{} undone and read back, {asks} wait for approval, {cannot} cannot be undone{unread}{goes_on}",
+        number("undone")
+    )
 }
 
 #[cfg(test)]
