@@ -239,7 +239,7 @@ export interface paths {
         put?: never;
         /**
          * Halts automation: no new run starts, running ones pause at their next journal point.
-         * @description Needs `automation.write`.
+         * @description Needs `automation.write`; in a suspended tenant too.
          */
         post: operations["halt_automation"];
         delete?: never;
@@ -1974,7 +1974,7 @@ export interface paths {
         put?: never;
         /**
          * Rejects a plan with a reason.
-         * @description Needs `plan.approve`.
+         * @description Needs `plan.approve`; in a suspended tenant too.
          */
         post: operations["reject_plan"];
         delete?: never;
@@ -3125,7 +3125,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Suspends a tenant: it can be read and takes events; nothing else changes in it.
+         * Suspends a tenant: it can be read, takes events, and can say no to plans; nothing else changes in it.
          * @description Needs `tenant.write`, which operators of the installation have.
          */
         post: operations["suspend_tenant"];
@@ -3584,7 +3584,10 @@ export interface components {
         };
         /** @description An alert with what an analyst asks first: the rule's words, which fields matched, and how often it was seen. */
         AlertDetail: components["schemas"]["Alert"] & {
-            /** @description `checked`, or `not_checked` where events of the same source and minute were not looked up, because lists were loading. */
+            /**
+             * @description `checked`; `not_checked` where events of the same source and minute were not looked up, because lists were loading;
+             *     `unknown` where its events are gone, or the log of coverage of their time.
+             */
             indicator_state: string;
             /** @description What lists of indicators say, for an alert of one. */
             indicators: components["schemas"]["Hit"][];
@@ -3795,7 +3798,7 @@ export interface components {
             why?: string | null;
         };
         Bundle: {
-            /** @description Those that name this rule; at most 100. */
+            /** @description Those that name this rule; at most 1,000. */
             exceptions?: components["schemas"]["NewException"][];
             /** @description `shieldops-rule/1`. */
             format: string;
@@ -5770,6 +5773,11 @@ export interface components {
                     [key: string]: string;
                 };
                 name: string;
+                /**
+                 * @description Whose host it is or is on, where it is not reached over SSH: the node whose process first reached it. On another
+                 *     node the same name is another machine.
+                 */
+                node?: string | null;
                 owner?: string | null;
                 /** @description Never touched by any action. */
                 protected: boolean;
@@ -7050,7 +7058,7 @@ export interface components {
              * @description Matches that one alert would have taken together count once.
              */
             alerts: number;
-            /** @description Everything that is stored of the window was looked at. */
+            /** @description Everything that is stored of the window was looked at, and a correlation held all of it. */
             complete: boolean;
             /** @description The entities named most, the first 20. */
             entities: components["schemas"]["Named"][];
@@ -7138,6 +7146,8 @@ export interface components {
             samples: components["schemas"]["Samples"];
             /** @description The rule's own text; of a rule of the tenant, that of its newest version. */
             source: string;
+            /** @description What to look at first when it fires. */
+            triage: string;
         };
         /** @enum {string} */
         RuleDiffKind: "same" | "added" | "removed";
@@ -7263,6 +7273,8 @@ export interface components {
             falsepositives: string[];
             level: components["schemas"]["Severity"];
             references: string[];
+            /** @description What its author says to look at first; plain text, empty when the rule says nothing. */
+            triage: string;
         };
         Sample: {
             at: components["schemas"]["Timestamp"];
@@ -7593,6 +7605,11 @@ export interface components {
                 [key: string]: string;
             };
             name: string;
+            /**
+             * @description Whose host it is or is on, where it is not reached over SSH: the node whose process first reached it. On another
+             *     node the same name is another machine.
+             */
+            node?: string | null;
             owner?: string | null;
             /** @description Never touched by any action. */
             protected: boolean;
@@ -7864,7 +7881,7 @@ export interface components {
             detail: string;
             /** Format: int64 */
             events: number;
-            /** @description `damaged_events`, `unread_events`, `unreadable_as_json` or `retention`. */
+            /** @description `damaged_events`, `unread_events`, `unreadable_as_json`, `retention`, `correlated_matches` or `correlated_groups`. */
             what: string;
         };
         UncoveredView: {
@@ -7891,9 +7908,10 @@ export interface components {
             undo: string;
             why?: string | null;
         };
-        /** @description A plan, or a time and whose actions of it. */
+        /** @description A plan, an effect, or a time and whose actions of it. */
         UndoMany: {
             by?: components["schemas"]["Whose"] | null;
+            effect_of?: components["schemas"]["Id_act"] | null;
             from?: components["schemas"]["Timestamp"] | null;
             plan_id?: components["schemas"]["Id_pln"] | null;
             /** @description Say only what would be undone, and what cannot be. */
@@ -7908,6 +7926,8 @@ export interface components {
             goes_on: boolean;
             items: components["schemas"]["UndoItem"][];
             need_approval: number;
+            /** @description Of how many the target could not be read now: their undo is tried. */
+            not_read: number;
             preview: boolean;
             /** @description How many can be undone at once, wait for approval, and cannot be undone. */
             undoable: number;

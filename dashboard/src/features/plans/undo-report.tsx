@@ -50,8 +50,7 @@ function Summary({ report }: { report: UndoReport }) {
   if (!items.length) return <>Nothing was done in that scope: there is nothing to undo.</>
   const waits = need_approval ? `, ${need_approval} ${need_approval === 1 ? 'waits' : 'wait'} for approval` : ''
   const unread = not_read ? `, of ${not_read} the target could not be read now` : ''
-  if (preview)
-    return <>{`${undoable} of ${plural(items.length, 'action')} can be undone at once${waits}${unread}.`}</>
+  if (preview) return <>{`${undoable} of ${plural(items.length, 'action')} can be undone at once${waits}${unread}.`}</>
   const left = cannot ? `, ${cannot} could not be` : ''
   return (
     <>
