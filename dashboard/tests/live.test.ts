@@ -69,7 +69,7 @@ describe('the live connection', () => {
     expect(sockets[1]?.url).toMatch(/\/api\/v1\/live\?since=8$/)
     sockets[1]?.onopen?.()
     expect(live.status.get().state).toBe('live')
-    expect(onMissed).not.toHaveBeenCalled()
+    expect(onMissed).toHaveBeenCalledTimes(1)
   })
 
   it('takes what it missed like any change, and goes on from where the server is', () => {
@@ -88,15 +88,22 @@ describe('the live connection', () => {
     expect(sockets[2]?.url).toMatch(/since=44$/)
   })
 
-  it('has everything read again when the server cannot say what was missed, or was never heard', () => {
+  it('has everything read again at the first greeting, and when the server cannot say what was missed', () => {
     const { sockets, onMissed } = start()
     sockets[0]?.onopen?.()
-    expect(onMissed).not.toHaveBeenCalled()
-    sockets[0]?.say({ kind: 'resync' })
-    expect(onMissed).toHaveBeenCalledTimes(1)
     sockets[0]?.close()
     vi.advanceTimersByTime(500)
     sockets[1]?.onopen?.()
+    // Open is not heard: the server listens for changes from its greeting on.
+    expect(onMissed).not.toHaveBeenCalled()
+    sockets[1]?.say({ kind: 'hello', seq: 7 })
+    expect(onMissed).toHaveBeenCalledTimes(1)
+    sockets[1]?.close()
+    vi.advanceTimersByTime(1_000)
+    sockets[2]?.onopen?.()
+    sockets[2]?.say({ kind: 'hello', seq: 7 })
+    expect(onMissed).toHaveBeenCalledTimes(1)
+    sockets[2]?.say({ kind: 'resync', seq: 3 })
     expect(onMissed).toHaveBeenCalledTimes(2)
   })
 

@@ -26,7 +26,7 @@ type Options = {
   onFrames: (frames: Frame[]) => void
   /** Called after a connection failed: the session may have ended. */
   onLost?: (attempt: number) => void
-  /** Called when it is not known what was missed: the server says so, or the connection broke before its first greeting. */
+  /** Called when it is not known what was missed: the server says so, or greets for the first time, after the page began to read. */
   onMissed?: () => void
 }
 
@@ -42,7 +42,6 @@ export class Live {
   private retryTimer: ReturnType<typeof setTimeout> | undefined
   private stopped = true
   private paused = false
-  private wasLive = false
 
   constructor(private readonly options: Options) {}
 
@@ -54,7 +53,6 @@ export class Live {
 
   stop() {
     this.stopped = true
-    this.wasLive = false
     clearTimeout(this.retryTimer)
     clearTimeout(this.flushTimer)
     this.socket?.close()
@@ -85,8 +83,6 @@ export class Live {
     socket.onopen = () => {
       this.attempt = 0
       this.become(this.paused ? 'paused' : 'live')
-      if (this.wasLive && !since) this.options.onMissed?.()
-      this.wasLive = true
     }
     socket.onmessage = event => this.receive(String(event.data))
     socket.onerror = () => socket.close()
@@ -115,9 +111,11 @@ export class Live {
     } catch {
       return
     }
+    const unheard = this.settled === null
     if (typeof frame.seq === 'number') this.told(frame.kind, frame.seq)
+    // What changed between the first readings and the first greeting was told to nobody.
+    if (frame.kind === 'resync' || (frame.kind === 'hello' && unheard)) return this.options.onMissed?.()
     if (frame.kind === 'hello') return
-    if (frame.kind === 'resync') return this.options.onMissed?.()
     this.waiting.set(`${frame.kind}/${frame.id ?? ''}`, frame)
     this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_MS)
   }
