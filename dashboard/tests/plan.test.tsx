@@ -5,7 +5,7 @@ import type { Plan } from '@/api/types'
 import type { May } from '@/app/session'
 import { phaseOf } from '@/features/incident/phases'
 import { paramsText } from '@/features/plans/action-block'
-import { canUndo, planView } from '@/features/plans/view'
+import { canUndo, lastYes, planView } from '@/features/plans/view'
 import { planState } from '@/ui'
 import { INCIDENT, ME, makeWorld, type World } from './fixtures/api.mjs'
 import { openApp } from './harness'
@@ -46,6 +46,15 @@ describe('what a plan offers', () => {
   it('who approved once waits for another person', () => {
     const approvals = [{ id: 'apr_1', user: ME, user_name: 'Mira', at: '', plan_hash: '' }]
     expect(view({ approvals }).canApprove).toBe(false)
+    const [mira, lars] = ['Mira Okafor', 'Lars Jensen']
+    const voted = [{ id: 'apr_1', user: ME, user_name: mira, at: '', plan_hash: '' }]
+    expect(view({ approvals: voted, approvers: [mira, lars] }).whyNot).toMatch(/These people may: Lars Jensen\.$/)
+  })
+  it('a yes runs it where no other has to follow', () => {
+    const vote = { id: 'apr_1', user: 'usr_1', user_name: 'Lars', at: '', plan_hash: '' }
+    const decision = { ...basePlan().decision, approvals_needed: 2 }
+    const last = (approvals: Plan['approvals']) => lastYes({ ...basePlan(), decision, approvals })
+    expect([last([]), last([vote]), lastYes(basePlan())]).toEqual([false, true, true])
   })
   it('a denied plan cannot be approved', () => {
     const decision = {
@@ -134,6 +143,21 @@ describe('an undo', () => {
       ]),
     ).toBe('investigated')
     expect(canUndo(undo, all)).toBe(false)
+  })
+
+  it('is held up by others that want the effect, never by what it takes back', async () => {
+    const world: World = makeWorld()
+    const plan = world.plans[0] as Plan
+    const [action] = plan.actions
+    if (!action) throw new Error('no action')
+    const owners = [{ action_id: 'act_undone', expires_at: null }]
+    plan.actions = [{ ...action, undo_of: 'act_undone', owners }]
+    const { unmount } = await openApp(`/t/northwind/plans/${plan.id}`, world)
+    expect(within(await card()).queryByText(/other live action/)).toBeNull()
+    unmount()
+    plan.actions = [{ ...action, undo_of: 'act_undone', owners: [...owners, { action_id: 'act_b', expires_at: null }] }]
+    await openApp(`/t/northwind/plans/${plan.id}`, world)
+    expect(within(await card()).getByText(/1 other live action wants the same effect/)).toBeVisible()
   })
 })
 

@@ -32,7 +32,8 @@ export function ActionBlock({ action, place }: { action: Action; place?: string 
   const can = useCan()
   const [asking, setAsking] = useState<'one' | 'all' | null>(null)
   const reads = action.class === 'read_only'
-  const others = action.owners.filter(o => o.action_id !== action.id)
+  // What an undo takes back is no other: it goes with it.
+  const others = action.owners.filter(o => o.action_id !== action.id && o.action_id !== action.undo_of)
   return (
     <section
       className="space-y-2 rounded-md border border-line px-2.5 py-2"

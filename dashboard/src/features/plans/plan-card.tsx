@@ -17,7 +17,7 @@ import { Paused, VetoBox } from './held'
 import { ControlsMet, Owed, Unanswered } from './owed'
 import { DecisionLines, Expiry, RISK_TONE, RiskTerms } from './parts'
 import { ReachBlock } from './reach-block'
-import { planView, undoable } from './view'
+import { lastYes, planView, undoable } from './view'
 
 const Dialogs = lazy(() => import('./dialogs'))
 const Explain = lazy(() => import('./explain'))
@@ -173,7 +173,7 @@ function Controls({ plan, focused }: { plan: Plan; focused: boolean }) {
           {view.canApprove && (
             <Btn v="primary" size="sm" disabled={busy} onClick={() => void run(() => approve(plan))}>
               <Check size={13} aria-hidden="true" />
-              {busy ? 'Working…' : 'Approve and run'}
+              {busy ? 'Working…' : lastYes(plan) ? 'Approve and run' : 'Approve'}
               {focused && <Kbd k="shift+enter" on="primary" />}
             </Btn>
           )}

@@ -29,11 +29,17 @@ export function UndoReportView({ report }: { report: UndoReport }) {
         <Named title={`${plural(unread.length, 'target')} could not be read now`} items={unread} tone="high" />
       )}
       <p role="status" className="flex items-center gap-1.5 text-sm">
-        {!report.preview && <CircleCheck size={14} className="text-ok" aria-hidden="true" />}
+        {!report.preview && report.items.every(item => item.done !== false) && (
+          <CircleCheck size={14} className="text-ok" aria-hidden="true" />
+        )}
         <Summary report={report} />
       </p>
       {report.items.length > 0 && (
-        <Table label={report.preview ? 'What would be undone' : 'What was undone'} head={HEAD} acts={false}>
+        <Table
+          label={report.preview ? 'What would be undone' : 'What was undone'}
+          head={[...HEAD, report.preview ? 'Prospect' : 'State', 'Why']}
+          acts={false}
+        >
           {report.items.map((item, i) => (
             <Row key={item.action_id} item={item} place={i + 1} preview={report.preview} />
           ))}
@@ -42,7 +48,7 @@ export function UndoReportView({ report }: { report: UndoReport }) {
     </div>
   )
 }
-const HEAD = ['Order', 'Action', 'Target', 'Begun', 'What undo does', 'Prospect', 'Why']
+const HEAD = ['Order', 'Action', 'Target', 'Begun', 'What undo does']
 
 function Summary({ report }: { report: UndoReport }) {
   const { preview, items, undoable, need_approval, cannot, not_read, undone, goes_on } = report

@@ -26,6 +26,8 @@ const UNDOABLE: Action['state'][] = ['verified', 'unverified', 'drifted', 'undo_
 /** What failed half-way owns what it left; what failed without a trace owns nothing. */
 const leftSomething = (action: Action) =>
   action.state === 'failed' && action.owners.some(owner => owner.action_id === action.id)
+/** Whether one yes is enough for it to begin; another person's has to follow where not. */
+export const lastYes = ({ decision, approvals }: Plan) => decision.approvals_needed - approvals.length <= 1
 /** An undo is an action too: verified, it means that the effect is gone. */
 export const inForce = (action: Action) => action.state === 'verified' && !action.undo_of
 
@@ -37,7 +39,9 @@ export const canUndo = (action: Action, may: (permission: string) => boolean) =>
   action.class !== 'irreversible'
 
 function approverList(plan: Plan) {
-  if (plan.approvers?.length) return `These people may: ${plan.approvers.join(', ')}.`
+  const voted = new Set(plan.approvals.map(vote => vote.user_name))
+  const left = plan.approvers?.filter(name => !voted.has(name)) ?? []
+  if (left.length) return `These people may: ${left.join(', ')}.`
   return 'Nobody else may yet: add a user with the analyst or admin role under Settings, Users.'
 }
 
