@@ -2,7 +2,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launch } from './browser'
-import { accept, fresh, invite, makeSide, open, type Side } from './people'
+import { accept, call, fresh, invite, makeSide, open, type Side } from './people'
 import { PASSWORD, type Server, startServer } from './server'
 
 const REAL = !!process.env.SHIELDOPS_E2E_URL
@@ -44,25 +44,6 @@ async function reason(page: Page, verb: string) {
     await proof.press('Enter')
     await dialog.waitFor({ state: 'detached' })
   }
-}
-
-/** What another program does in this person's session. */
-async function call(page: Page, slug: string, path: string, body: unknown) {
-  return page.evaluate(
-    async ([slug, path, body]) => {
-      const tenant = { 'shieldops-tenant': slug as string }
-      const me = await (await fetch('/api/v1/me', { headers: tenant })).json()
-      const headers = {
-        ...tenant,
-        'shieldops-csrf': me.csrf as string,
-        'idempotency-key': crypto.randomUUID(),
-        'content-type': 'application/json',
-      }
-      const answer = await fetch(path as string, { method: 'POST', headers, body: JSON.stringify(body) })
-      return { status: answer.status, text: await answer.text() }
-    },
-    [slug, path, body] as const,
-  )
 }
 
 describe.skipIf(!REAL)('two people at the gate', () => {

@@ -71,3 +71,38 @@ export async function invite(side: Side, server: Server, name: string, role: str
   await page.close()
   return link
 }
+
+/** Passkeys without a hand on a key: they belong to this page, and end with it. */
+export async function addAuthenticator(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('WebAuthn.enable')
+  await session.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  })
+}
+
+/** What another program does in this person's session. */
+export async function call(page: Page, slug: string, path: string, body: unknown) {
+  return page.evaluate(
+    async ([slug, path, body]) => {
+      const tenant = { 'shieldops-tenant': slug as string }
+      const me = await (await fetch('/api/v1/me', { headers: tenant })).json()
+      const headers = {
+        ...tenant,
+        'shieldops-csrf': me.csrf as string,
+        'idempotency-key': crypto.randomUUID(),
+        'content-type': 'application/json',
+      }
+      const answer = await fetch(path as string, { method: 'POST', headers, body: JSON.stringify(body) })
+      return { status: answer.status, text: await answer.text() }
+    },
+    [slug, path, body] as const,
+  )
+}

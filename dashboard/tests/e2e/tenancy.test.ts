@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launch } from './browser'
-import { accept, fresh, invite, makeSide, open, type Side, shown, totp } from './people'
+import { accept, addAuthenticator, fresh, invite, makeSide, open, type Side, shown, totp } from './people'
 import { PASSWORD, type Server, startServer } from './server'
 
 const REAL = !!process.env.SHIELDOPS_E2E_URL
@@ -322,18 +322,7 @@ describe.skipIf(!REAL)('credentials', () => {
 
   test('a passkey is registered, and signs in alone', async () => {
     const page = await open(alpha.context, server, `/t/${alpha.slug}/settings?tab=account`)
-    const authenticator = await alpha.context.newCDPSession(page)
-    await authenticator.send('WebAuthn.enable')
-    await authenticator.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        protocol: 'ctap2',
-        transport: 'internal',
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      },
-    })
+    await addAuthenticator(page)
     await page.getByLabel('Name of a new passkey').fill('Test key')
     await page.getByRole('button', { name: 'Add a passkey' }).click()
     const codes = page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem')
