@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shieldops_model::{ActionState, PlanState};
-use shieldops_respond::{CrashPoints, Journal as _, PLAN_LIFE};
+use shieldops_respond::{CrashPoints, Journal as _};
 
 use crate::support::{ATTACKER, World, person};
 
@@ -43,7 +43,7 @@ async fn an_effect_that_is_there_already_is_joined_only_with_leave() {
     let plan = world.propose(json!({"address": ATTACKER})).await;
     world.engine.halt(("usr_ann", "ann"), "an exercise").await.unwrap();
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-    world.clock.advance(PLAN_LIFE);
+    world.clock.advance(Duration::from_secs(901));
     world.engine.resume(&person(1), "it is over").await.unwrap();
     world.idle().await;
     let late = world.journal.plan(plan.id).await.unwrap().unwrap();
