@@ -89,7 +89,7 @@ pub(super) fn ingest_detect(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value,
 
 /// A log that is soon full, so that retention is at work during the load.
 const SMALL_LOG: [(&str, &str); 2] =
-    [("SHIELDOPS_BUS__MAX_BYTES", "268435456"), ("SHIELDOPS_BUS__SEGMENT_BYTES", "16777216")];
+    [("SHIELDOPS_BUS__MAX_BYTES", "67108864"), ("SHIELDOPS_BUS__SEGMENT_BYTES", "4194304")];
 
 /// A steady load for a long time, with memory sampled every second.
 pub(super) fn soak(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value, Failure> {
@@ -132,7 +132,7 @@ pub(super) fn soak(bench: &Bench, wanted: &Wanted<'_>) -> Result<Value, Failure>
 fn segments_deleted(person: &crate::client::Client) -> Result<u64, Failure> {
     let page = person.get("/api/v1/ledger?kind=segments.retired&limit=200")?;
     let entries = page["items"].as_array().into_iter().flatten();
-    Ok(entries.filter_map(|entry| entry["body"]["segments"].as_u64()).sum())
+    Ok(entries.filter_map(|entry| entry["payload"]["segments"].as_u64()).sum())
 }
 
 fn sample(server: &Server, done: &AtomicBool, samples: &mut Vec<f64>) -> Result<(), Failure> {
