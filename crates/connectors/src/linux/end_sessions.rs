@@ -54,6 +54,18 @@ impl PartialEq for State {
     }
 }
 
+impl State {
+    /// The same session without its oldest processes: a process that was lost while it ended them leaves the others.
+    fn is_rest_of(&self, whole: &Self) -> bool {
+        let same = |it: &Self| (it.user.clone(), it.session, it.boot_id.clone(), it.runs);
+        let older = match (&whole.leader, &self.leader) {
+            (Some(first), Some(now)) => first.start_ticks <= now.start_ticks,
+            _ => false,
+        };
+        self.runs && same(self) == same(whole) && older
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct EndSessions {
     linux: Arc<Linux>,
@@ -275,7 +287,7 @@ impl Capability for EndSessions {
 
     fn holds(&self, observed: &State, wanted: &State) -> bool {
         // After a boot the id may be another session's.
-        observed == wanted || (!wanted.runs && observed.boot_id != wanted.boot_id)
+        observed == wanted || (!wanted.runs && observed.boot_id != wanted.boot_id) || observed.is_rest_of(wanted)
     }
 
     fn not_checkable(&self, params: &Params) -> Vec<String> {
@@ -300,5 +312,26 @@ impl Capability for EndSessions {
     }
     fn proving(&self) -> Option<&dyn Proving> {
         Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(leader: Option<(u32, u64)>, boot_id: &str) -> State {
+        let identity = |(pid, start_ticks)| Identity { boot_id: boot_id.to_owned(), pid, start_ticks, exe_inode: 1 };
+        let leader = leader.map(identity);
+        State { user: "ann".to_owned(), session: 7, boot_id: boot_id.to_owned(), runs: leader.is_some(), leader }
+    }
+
+    #[test]
+    fn what_is_left_of_a_session_is_that_session_and_another_boot_s_is_not() {
+        let whole = state(Some((245, 100)), "b");
+        assert!(state(Some((247, 101)), "b").is_rest_of(&whole), "its oldest process has ended");
+        assert!(!state(Some((247, 99)), "b").is_rest_of(&whole), "older than all there were");
+        assert!(!state(Some((247, 101)), "c").is_rest_of(&whole), "of another boot");
+        assert!(!state(None, "b").is_rest_of(&whole), "nothing is left");
+        assert!(!State { session: 8, ..state(Some((247, 101)), "b") }.is_rest_of(&whole), "another login");
     }
 }
