@@ -80,7 +80,7 @@ pub(crate) async fn many(
     let touched = engine.targets_of(&scope).await?;
     reach::targets(&caller, Permission::ActionUndo, touched.iter()).await?;
     if body.preview {
-        return Ok(Json(engine.preview_undo(&scope).await?));
+        return Ok(Json(engine.preview_undo(&scope, &caller.person()?).await?));
     }
     let reason = body.reason.unwrap_or_default();
     crate::alerts::reason(&reason)?;

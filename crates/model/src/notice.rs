@@ -32,7 +32,7 @@ pub enum NoticeKind {
     Orphaned,
     AutomationHalted,
     AutomationResumed,
-    /// Somebody set the clock while a plan waited: its wait begins anew.
+    /// Somebody set the server's clock: what waits is held.
     ClockSet,
     Test,
 }
@@ -93,7 +93,7 @@ impl NoticeKind {
             Self::Orphaned => "An effect of ours has no live action",
             Self::AutomationHalted => "Automation was halted",
             Self::AutomationResumed => "Automation was resumed",
-            Self::ClockSet => "The clock was set: a plan waits anew",
+            Self::ClockSet => "The clock was set: what waits is held",
             Self::Test => "A test of notifications",
         }
     }

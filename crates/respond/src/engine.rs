@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     AnyCapability, Automation, Change, CrashPoints, Entry, Error, Finding, Journal, Observed, Registry, RescueFolder,
     Step, Write,
+    clocks::Clocks,
     lanes::{Lanes, Tries},
     policies::Policies,
     settle::Settling,
@@ -67,6 +68,7 @@ pub struct Engine {
     /// Orphans of each target that were already reported.
     pub(crate) told: Mutex<HashMap<TargetId, HashSet<String>>>,
     pub(crate) waits: Waits,
+    pub(crate) clocks: Clocks,
     pub(crate) policies: Policies,
     pub(crate) settling: Settling,
     pub(crate) lanes: Lanes,
@@ -90,6 +92,7 @@ pub(crate) struct Ready {
 
 impl Engine {
     pub fn new(with: EngineOptions) -> Arc<Self> {
+        let clocks = Clocks::new(with.clock.now(), with.clock.boot());
         Arc::new(Self {
             with,
             targets: Mutex::default(),
@@ -98,6 +101,7 @@ impl Engine {
             ended: Notify::new(),
             told: Mutex::default(),
             waits: Waits::default(),
+            clocks,
             policies: Policies::default(),
             settling: Settling::default(),
             lanes: Lanes::default(),
@@ -200,8 +204,21 @@ impl Engine {
         stage: Stage,
         drifted: bool,
     ) -> Result<Evaluation, Error> {
+        let evaluation = self.ask(plan, ready, stage, drifted).await?;
+        self.policies.remember(plan.id, &evaluation);
+        Ok(evaluation)
+    }
+
+    /// The same of a plan that is not written.
+    pub(crate) async fn ask(
+        &self,
+        plan: &Plan,
+        ready: &[Ready],
+        stage: Stage,
+        drifted: bool,
+    ) -> Result<Evaluation, Error> {
         let input = self.input(plan, ready, stage, drifted).await?;
-        self.judge(plan.id, input).await
+        self.judge(input).await
     }
 
     async fn input(&self, plan: &Plan, ready: &[Ready], stage: Stage, drifted: bool) -> Result<Input, Error> {

@@ -81,7 +81,11 @@ pub enum Write {
     /// What policy was asked about the plan that is written, and what it said.
     Asked(Box<Asked>),
     /// An action begins: it counts for the rates.
-    Use(Box<Use>),
+    /// What began before `kept_since` counts no more, and goes.
+    Use {
+        begun: Box<Use>,
+        kept_since: Timestamp,
+    },
     /// A person undid what was done to this state.
     Undone {
         state_key: String,
@@ -167,8 +171,9 @@ pub trait Journal: Send + Sync + 'static {
     /// What no action may cut off: what the server lives by, and where people work who are signed in; those of other tenants
     /// where it is done to the server's own host.
     async fn lifelines(&self, now: Timestamp, own_host: bool) -> Result<Needed, JournalError>;
-    /// What an evaluation of this plan needs besides the plan.
-    async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Result<Surroundings, JournalError>;
+    /// What an evaluation of this plan needs besides the plan. `since`: `now`, or before it where the clock is in doubt; what
+    /// is counted or paused is read from its window before that.
+    async fn surroundings(&self, plan: &Plan, now: Timestamp, since: Timestamp) -> Result<Surroundings, JournalError>;
     /// The gate's settings in force.
     async fn settings(&self) -> Result<GateSettings, JournalError>;
     /// The tenant's own policies that are in force at this moment.

@@ -6,6 +6,7 @@
 mod approve;
 mod autonomy;
 mod capability;
+mod clocks;
 mod crash;
 mod diff;
 mod ended;

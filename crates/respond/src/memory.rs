@@ -202,7 +202,7 @@ impl Tables {
             }
             Write::Collected { action, item } => self.collected.push((action, item)),
             Write::Asked(asked) => self.asked.push(*asked),
-            Write::Use(begun) => self.uses.push(*begun),
+            Write::Use { begun, .. } => self.uses.push(*begun),
             Write::Undone { state_key, .. } => {
                 self.undone.insert(state_key, at);
             }
@@ -394,10 +394,10 @@ impl Journal for MemoryJournal {
         Ok(if own_host { known } else { Needed { others: Vec::new(), ..known } })
     }
 
-    async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {
+    async fn surroundings(&self, plan: &Plan, _now: Timestamp, since: Timestamp) -> Stored<Surroundings> {
         let tables = self.lock();
         let mut around = tables.around.clone();
-        around.uses.extend(tables.uses.iter().filter(|one| one.at > now.minus(HOUR)).cloned());
+        around.uses.extend(tables.uses.iter().filter(|one| one.at > since.minus(HOUR)).cloned());
         let keys = plan.actions.iter().filter_map(|action| tables.undone.get_key_value(&action.state_key));
         around.undone.extend(keys.map(|(key, at)| (key.clone(), *at)));
         let refused =

@@ -288,8 +288,7 @@ impl Engine {
         self.commit(Vec::new(), what).await?;
         Ok(Finding {
             kind: FindingKind::Orphaned,
-            target_id: orphan.target_id,
-            action_id: orphan.action_id,
+            on: Some((orphan.target_id, orphan.action_id)),
             detail: format!(
                 "{} on {}, and no live action wants it: adopt or undo it",
                 orphan.detail, orphan.target.name

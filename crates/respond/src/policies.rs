@@ -31,8 +31,8 @@ pub(crate) enum Judge {
 
 impl Engine {
     /// Asks whoever decides now; the question waits to be kept with the plan.
-    pub(crate) async fn judge(&self, plan: PlanId, input: Input) -> Result<Evaluation, Error> {
-        let evaluation = match self.judges(input.entry).await? {
+    pub(crate) async fn judge(&self, input: Input) -> Result<Evaluation, Error> {
+        Ok(match self.judges(input.entry).await? {
             Judge::BuiltIn(policy) => policy.evaluate(input),
             // A tenant's own may take their time: up to the limit.
             Judge::Own(policy) => {
@@ -40,9 +40,7 @@ impl Engine {
                 asked.await.map_err(|error| Error::Internal(error.to_string()))?
             }
             Judge::Nobody(why) => self.with.policy.refuse(input, why),
-        };
-        self.policies.remember(plan, &evaluation);
-        Ok(evaluation)
+        })
     }
 
     /// What is in force at this moment, on whichever node it was activated. An undo answers to the built-in policies alone: a
@@ -89,7 +87,7 @@ impl Policies {
         policy
     }
 
-    fn remember(&self, plan: PlanId, evaluation: &Evaluation) {
+    pub(crate) fn remember(&self, plan: PlanId, evaluation: &Evaluation) {
         let (asked, decided) = (evaluation.input(), evaluation.decision().clone());
         let input = match serde_json::to_value(asked) {
             Ok(input) => input,

@@ -97,7 +97,7 @@ impl Engine {
         let mut steps: Vec<Write> =
             plan.actions.iter().map(|action| self.step(action.id, "run_started", json!({"plan": plan.id}))).collect();
         for (place, ready) in ready.iter().enumerate() {
-            steps.extend(self.use_of(&plan, place, ready).await?.map(|begun| Write::Use(Box::new(begun))));
+            steps.extend(self.use_of(&plan, place, ready).await?);
         }
         steps.extend(self.now_undoing(&plan).await?);
         let payload = json!({"hash": plan.hash, "decision": evaluation.decision()});

@@ -1,6 +1,6 @@
 //! What a plan is evaluated in: settings, counters, grants, autonomy, and what is known of its incident.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use shieldops_model::{Plan, Severity, Timestamp};
 use shieldops_policy::{
@@ -9,11 +9,15 @@ use shieldops_policy::{
 };
 
 use crate::{
-    Engine, Error, Use,
+    Engine, Error, Use, Write,
+    clocks::Times,
     engine::{Ready, door, requester},
 };
 
-const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+/// How long a use is kept; nothing counts further back than an hour.
+const KEPT: Duration = Duration::from_hours(24);
 
 /// What a journal knows around a plan.
 #[derive(Debug, Clone, Default)]
@@ -42,11 +46,12 @@ impl Engine {
         ready: &[Ready],
         actions: &[ActionInput],
     ) -> Result<Situation, Error> {
-        let now = self.now();
-        let around = self.with.journal.surroundings(plan, now).await?;
+        let times = self.times();
+        let around = self.with.journal.surroundings(plan, times.now, times.earliest()).await?;
         let labels = ready.iter().map(|ready| &ready.target.labels);
-        let mut situation = Situation::of(&around.settings, now, &requester(plan), labels);
-        situation.counts = counts(&around.uses, plan, now);
+        let mut situation = Situation::of(&around.settings, times.now, &requester(plan), labels);
+        situation.freezes = times.freezes(&around.settings);
+        situation.counts = counts(&around.uses, plan, &times);
         situation.grants = self.grants_that_hold(&around.grants).await?;
         situation.autonomy = around.autonomy.clone();
         situation.severity = around.severity;
@@ -57,7 +62,7 @@ impl Engine {
             situation.release = self.letting_go(plan, around.incident_open).await?;
         }
         for (action, input) in plan.actions.iter().zip(actions) {
-            situation.actions.insert(action.id, history(&around, plan, input, &action.state_key));
+            situation.actions.insert(action.id, history(&around, (plan, input), &action.state_key, &times));
         }
         Ok(situation)
     }
@@ -71,19 +76,20 @@ impl Engine {
     }
 
     /// What a plan that begins counts for.
-    pub(crate) async fn use_of(&self, plan: &Plan, place: usize, ready: &Ready) -> Result<Option<Use>, Error> {
+    pub(crate) async fn use_of(&self, plan: &Plan, place: usize, ready: &Ready) -> Result<Option<Write>, Error> {
         let (Some(action), described) = (plan.actions.get(place), ready.capability.describe()) else {
             return Ok(None);
         };
         if door(plan) == Door::Undo || described.class == shieldops_policy::Class::ReadOnly {
             return Ok(None);
         }
-        let around = self.with.journal.surroundings(plan, self.now()).await?;
+        let times = self.times();
+        let around = self.with.journal.surroundings(plan, times.now, times.earliest()).await?;
         let asked = requester(plan);
-        let situation = Situation::of(&around.settings, self.now(), &asked, [&ready.target.labels]);
-        Ok(Some(Use {
+        let situation = Situation::of(&around.settings, times.now, &asked, [&ready.target.labels]);
+        let begun = Use {
             action: action.id,
-            at: self.now(),
+            at: times.now,
             environment: ready.target.environment,
             target: ready.target.id,
             capability: action.capability.clone(),
@@ -91,7 +97,8 @@ impl Engine {
             teams: situation.teams.into_iter().map(|team| team.name).collect(),
             resources: ready.resources.clone(),
             restart: described.class == shieldops_policy::Class::Transient,
-        }))
+        };
+        Ok(Some(Write::Use { begun: Box::new(begun), kept_since: times.earliest().minus(KEPT) }))
     }
 }
 
@@ -99,12 +106,13 @@ fn overriding(told: &shieldops_model::Override) -> Override {
     Override { by: told.by.to_string(), reason: told.reason.clone() }
 }
 
-fn counts(uses: &[Use], plan: &Plan, now: Timestamp) -> Counts {
+fn counts(uses: &[Use], plan: &Plan, times: &Times) -> Counts {
     let mut counts = Counts::default();
-    for one in uses.iter().filter(|one| !plan.actions.iter().any(|action| action.id == one.action)) {
+    let anothers = |one: &&Use| !plan.actions.iter().any(|action| action.id == one.action);
+    for one in uses.iter().filter(|one| times.is_within(one.at, HOUR)).filter(anothers) {
         let environment = one.environment;
         *counts.last_hour.of_mut(environment) += 1;
-        if one.at > now.minus(MINUTE) {
+        if times.is_within(one.at, MINUTE) {
             *counts.last_minute.of_mut(environment) += 1;
         }
         counts.resources_last_hour.of_mut(environment).extend(one.resources.iter().cloned());
@@ -115,14 +123,16 @@ fn counts(uses: &[Use], plan: &Plan, now: Timestamp) -> Counts {
     counts
 }
 
-fn history(around: &Surroundings, plan: &Plan, input: &ActionInput, state_key: &str) -> ActionHistory {
-    let restarts = around.uses.iter().filter(|one| one.restart && one.target == input.target.id).count();
-    let pause = std::time::Duration::from_secs(u64::from(around.settings.numbers.no_redo_s));
+fn history(around: &Surroundings, of: (&Plan, &ActionInput), state_key: &str, times: &Times) -> ActionHistory {
+    let (plan, input) = of;
+    let restart = |one: &&Use| one.restart && one.target == input.target.id && times.is_within(one.at, HOUR);
+    let restarts = around.uses.iter().filter(restart).count();
+    let pause = Duration::from_secs(u64::from(around.settings.numbers.no_redo_s));
     let by_person = requester(plan).kind == RequesterKind::User;
     ActionHistory {
         restarts_last_hour: u32::try_from(restarts).unwrap_or(u32::MAX),
-        not_again_before: around.undone.get(state_key).map(|at| at.plus(pause)),
-        asks_again_before: around.refused.get(state_key).map(|at| at.plus(pause)),
+        not_again_before: around.undone.get(state_key).map(|at| times.end_of(pause, *at)),
+        asks_again_before: around.refused.get(state_key).map(|at| times.end_of(pause, *at)),
         address_source: if by_person { AddressSource::Person } else { around.address_source },
     }
 }

@@ -29,7 +29,7 @@ pub trait Standing: std::fmt::Debug + Send + Sync {
 impl Engine {
     /// How long a vote lives without a run.
     pub(crate) async fn vote_life(&self, plan: &Plan) -> Result<Duration, Error> {
-        let around = self.with.journal.surroundings(plan, self.now()).await?;
+        let around = self.with.journal.surroundings(plan, self.now(), self.now()).await?;
         Ok(Duration::from_secs(u64::from(around.settings.numbers.vote_void_s)))
     }
 

@@ -54,12 +54,16 @@ pub(crate) struct Wish {
     pub(crate) why: String,
 }
 
+fn wished(person: &Person, reason: &str) -> Wish {
+    let requester = Requester { id: person.user.to_string(), kind: RequesterKind::User };
+    Wish { requester, addr: person.client_addr.clone(), why: reason.to_owned() }
+}
+
 impl Engine {
     /// Undoes an action, whatever became of it after its apply. Where nobody touched the state since, the first
     /// approval covers it and it is done on return; else a plan that says so waits for approval.
     pub async fn undo(self: &Arc<Self>, id: ActionId, person: &Person, reason: &str) -> Result<Action, Error> {
-        let requester = Requester { id: person.user.to_string(), kind: RequesterKind::User };
-        let wish = Wish { requester, addr: person.client_addr.clone(), why: reason.to_owned() };
+        let wish = wished(person, reason);
         let engine = Arc::clone(self);
         // In a task of its own: a client that hangs up does not cut an undo in half.
         let task = self.with.tracker.spawn(async move { engine.undo_as(id, wish).await });
@@ -180,6 +184,12 @@ impl Engine {
         drifted: bool,
         wish: &Wish,
     ) -> Result<Plan, Error> {
+        let plan = self.undo_plan(original, ready, to, wish).await?;
+        self.decide(plan, std::slice::from_ref(ready), drifted).await
+    }
+
+    /// The undo's plan, before policy decides about it.
+    async fn undo_plan(&self, original: &Action, ready: &Ready, to: Value, wish: &Wish) -> Result<Plan, Error> {
         let of = self.get_plan(original.plan_id).await?;
         let request = PlanRequest {
             title: format!("Undo: {}", of.title),
@@ -204,7 +214,7 @@ impl Engine {
         action.to = to;
         plan.simulated = action.simulated;
         plan.actions.push(action);
-        self.decide(plan, std::slice::from_ref(ready), drifted).await
+        Ok(plan)
     }
 
     async fn insert_undo(

@@ -13,12 +13,11 @@ use shieldops_policy::Entry as Door;
 
 use crate::{
     Engine, Error, Write,
+    clocks::disagree,
     engine::{Ready, door, entry},
     plan::{plan_hash, rows},
 };
 
-/// So much may the two clocks differ.
-const DISAGREE: Duration = Duration::from_mins(1);
 /// So much later than was told may a window end: plans are first seen within a second.
 const LATE: Duration = Duration::from_secs(10);
 const CLOCK_SET: &str = "the clock was set: the wall clock and the clock since boot differ by more than a minute";
@@ -49,12 +48,10 @@ impl Waits {
         let Some(until) = plan.not_before else { return Wait::Over };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *all.entry(plan.id).or_insert(Since { wall, boot });
-        let waited = boot.saturating_sub(since.boot);
-        let by_wall = wall.as_micros().saturating_sub(since.wall.as_micros());
-        let by_boot = i64::try_from(waited.as_micros()).unwrap_or(i64::MAX);
-        if by_wall.abs_diff(by_boot) > u64::try_from(DISAGREE.as_micros()).unwrap_or(u64::MAX) {
+        if disagree((since.wall, since.boot), (wall, boot)) {
             return Wait::Held;
         }
+        let waited = boot.saturating_sub(since.boot);
         let window = Duration::from_secs(plan.decision.obligations.veto_window_s.unwrap_or_default());
         if since.wall.plus(window) > until.plus(LATE) {
             return Wait::Late;

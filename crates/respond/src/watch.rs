@@ -38,14 +38,16 @@ pub enum FindingKind {
     Unverified,
     /// An effect carries our mark and no live action wants it.
     Orphaned,
+    /// Somebody set the server's clock.
+    ClockSet,
 }
 
 /// Something that a person should see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub kind: FindingKind,
-    pub target_id: TargetId,
-    pub action_id: ActionId,
+    /// What it is about; nothing of ours where it is the server itself.
+    pub on: Option<(TargetId, ActionId)>,
     pub detail: String,
 }
 
@@ -104,7 +106,7 @@ impl Engine {
         }
     }
 
-    /// All that is due now: plans that nobody approved in time end, what waits begins, what settles is concluded, runs that
+    /// All that is due now: whoever answers for the server is told that its clock was set, plans that nobody approved in time end, what waits begins, what settles is concluded, runs that
     /// were cut off go on, and effects whose own time is over are undone. Returns when all that is through.
     pub async fn expire_due(self: &Arc<Self>) -> Result<(), Error> {
         Box::pin(self.keep_books()).await?;
@@ -117,6 +119,7 @@ impl Engine {
     /// What takes no target to know. One part that fails keeps no other.
     async fn keep_books(self: &Arc<Self>) -> Result<(), Error> {
         let parts = [
+            self.tell_clock().await,
             self.expire_plans().await,
             self.end_left_behind().await,
             self.start_due().await,
@@ -161,12 +164,12 @@ impl Engine {
         failed.map_or(Ok(findings), Err)
     }
 
-    fn hand_on(&self, found: Vec<Finding>, all: &mut Vec<Finding>) {
+    pub(crate) fn hand_on(&self, found: Vec<Finding>, all: &mut Vec<Finding>) {
         for finding in found {
             if let Some(queue) = &self.with.findings
                 && queue.try_send(finding.clone()).is_err()
             {
-                tracing::warn!(target.id = %finding.target_id, "the queue of findings is full");
+                tracing::warn!(kind = ?finding.kind, on = ?finding.on, "the queue of findings is full");
             }
             all.push(finding);
         }
@@ -233,7 +236,7 @@ impl Engine {
             ActionState::Unverified => FindingKind::Unverified,
             _ => return Ok(None),
         };
-        Ok(Some(Finding { kind, target_id, action_id: id, detail: detail.unwrap_or_default() }))
+        Ok(Some(Finding { kind, on: Some((target_id, id)), detail: detail.unwrap_or_default() }))
     }
 
     /// What failed keeps its state and why; whether its effect is there is told beside it, when that changes.

@@ -41,14 +41,16 @@ pub struct Gate {
     pub uses: Vec<uses::Use>,
 }
 
-pub async fn read(access: &mut impl Access, now: Timestamp) -> Result<Gate> {
+/// `since`: `now`, or before it where the clock is in doubt; what was begun, and what was lowered, holds an hour or its time
+/// from then on.
+pub async fn read(access: &mut impl Access, now: Timestamp, since: Timestamp) -> Result<Gate> {
     let in_force = settings::in_force(access).await?;
     Ok(Gate {
         settings_version: in_force.as_ref().map_or(0, |version| version.number),
         settings: in_force.map(|version| version.document),
         levels: autonomy::levels(access).await?,
-        lowered: autonomy::lowered(access, now).await?,
+        lowered: autonomy::lowered(access, since).await?,
         grants: grants::active(access, now).await?,
-        uses: uses::since(access, now.minus(HOUR)).await?,
+        uses: uses::since(access, since.minus(HOUR)).await?,
     })
 }

@@ -134,7 +134,7 @@ async fn what_is_being_done_now_is_named_in_an_undo_of_many() {
     running(&world, &action).await;
     let (from, to) = (action.updated_at, action.updated_at.plus(Duration::from_mins(1)));
     for scope in [UndoScope::Plan(action.plan_id), UndoScope::Time { by: By::User(person(90).user), from, to }] {
-        let preview = world.engine.preview_undo(&scope).await.unwrap();
+        let preview = world.engine.preview_undo(&scope, &person(1)).await.unwrap();
         assert_eq!(preview.items.len(), 1, "{scope:?}");
         let item = &preview.items[0];
         assert_eq!((item.action_id, item.prospect), (action.id, Prospect::Unknown));
@@ -152,7 +152,7 @@ async fn an_undo_of_a_time_reads_more_than_one_page() {
     }
     let (from, to) = (blocked[0].updated_at, blocked[7].updated_at);
     let scope = UndoScope::Time { by: By::User(person(90).user), from, to };
-    let preview = world.engine.preview_undo(&scope).await.unwrap();
+    let preview = world.engine.preview_undo(&scope, &person(1)).await.unwrap();
     let found: Vec<_> = preview.items.iter().map(|item| item.action_id).collect();
     let newest_first: Vec<_> = blocked[..7].iter().rev().map(|action| action.id).collect();
     assert_eq!(found, newest_first, "the last one is not before the end");

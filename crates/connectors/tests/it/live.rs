@@ -153,7 +153,7 @@ async fn a_marked_effect_that_no_live_action_wants_is_an_orphan_and_told_once() 
     );
     let findings = world.engine.reobserve().await.unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
-    assert_eq!(findings[0].action_id.to_string(), "act_01h455vb4pex5vsknk084sn02q");
+    assert_eq!(findings[0].on.unwrap().1.to_string(), "act_01h455vb4pex5vsknk084sn02q");
     assert!(world.engine.reobserve().await.unwrap().is_empty());
     let element = ["nft", "delete", "element", "inet", "shieldops", "blocked_v4", "{ 198.51.100.9 }"];
     inside(&world, &element);

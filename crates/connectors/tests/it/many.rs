@@ -110,7 +110,7 @@ async fn undo_of_automation_in_a_time_takes_back_its_actions_newest_first_and_no
     }
     let drifted = &plans[1].actions[0];
     let scope = UndoScope::Time { by: By::Automation, from, to: world.clock.now().plus(Duration::from_secs(1)) };
-    let preview = world.engine.preview_undo(&scope).await.unwrap();
+    let preview = world.engine.preview_undo(&scope, &person(1)).await.unwrap();
     let order: Vec<_> = preview.items.iter().map(|item| item.action_id).collect();
     let newest_first: Vec<_> = plans.iter().rev().map(|plan| plan.actions[0].id).collect();
     assert_eq!((preview.undoable, &order), (3, &newest_first));
@@ -119,12 +119,12 @@ async fn undo_of_automation_in_a_time_takes_back_its_actions_newest_first_and_no
     assert_eq!(report.undone, 3, "{report:?}");
     assert!(world.reaches("203.0.113.70").await && world.reaches("203.0.113.72").await);
     assert_eq!(world.action(&ours).await.state, ActionState::Verified);
-    let again = world.engine.preview_undo(&scope).await.unwrap();
+    let again = world.engine.preview_undo(&scope, &person(1)).await.unwrap();
     assert_eq!(again.undoable, 0);
-    let plan = world.engine.preview_undo(&UndoScope::Plan(drifted.plan_id)).await.unwrap();
+    let plan = world.engine.preview_undo(&UndoScope::Plan(drifted.plan_id), &person(1)).await.unwrap();
     assert_eq!(plan.items[0].prospect, Prospect::Nothing);
     let empty = UndoScope::Time { by: By::Automation, from, to: from };
-    assert!(matches!(world.engine.preview_undo(&empty).await, Err(Error::Invalid(_))));
+    assert!(matches!(world.engine.preview_undo(&empty, &person(1)).await, Err(Error::Invalid(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

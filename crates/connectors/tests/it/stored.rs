@@ -282,7 +282,7 @@ async fn what_an_open_listener_took_is_untrusted_whatever_it_looks_like() {
         let request =
             PlanRequest { incident_id: Some(incident), ..request_on("sim/test", json!({"address": ATTACKER})) };
         let plan = engine.propose(request).await.unwrap();
-        let around = journal.surroundings(&plan, SystemClock.now()).await.unwrap();
+        let around = journal.surroundings(&plan, SystemClock.now(), SystemClock.now()).await.unwrap();
         assert_eq!(around.address_source, source, "{format}, unchecked {unchecked}");
     }
 }

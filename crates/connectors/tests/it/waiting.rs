@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shieldops_model::{Action, ActionState, Plan, PlanState, Risk};
-use shieldops_respond::{Change, Entry, Journal as _, PLAN_LIFE, Write};
+use shieldops_respond::{Change, Entry, Journal as _, PLAN_LIFE, UndoScope, Write};
 
 use crate::support::{ATTACKER, World, person, unlimited};
 
@@ -24,6 +24,8 @@ async fn contained(expires_in_s: Option<u64>) -> (World, Action) {
 }
 
 async fn asked(world: &World, action: &Action) -> Plan {
+    let preview = world.engine.preview_undo(&UndoScope::Plan(action.plan_id), &person(2)).await.unwrap();
+    assert_eq!((preview.need_approval, preview.undoable), (1, 0), "{:?}", preview.items);
     let after = world.engine.undo(action.id, &person(2), "a false alarm").await.unwrap();
     assert_eq!((after.state, after.owners.len()), (ActionState::Verified, 1), "{:?}", after.detail);
     let open = world.journal.open_undos(action.plan_id).await.unwrap();

@@ -135,6 +135,7 @@ fn of_tenant(entry: &Entry) -> Option<Notice> {
     match entry.kind {
         "automation.halted" => Some(by(said(NoticeKind::AutomationHalted).with("Reason", text("reason")), entry)),
         "automation.resumed" => Some(by(said(NoticeKind::AutomationResumed).with("Reason", text("reason")), entry)),
+        "clock.set" => Some(Notice::new(NoticeKind::ClockSet, Audience::Administrators).with("Detail", text("detail"))),
         "target.orphaned" => {
             let what = format!("{} on {}", text("capability"), text("target"));
             let notice = said(NoticeKind::Orphaned).with("Effect", what).with("Detail", text("detail"));

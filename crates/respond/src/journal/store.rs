@@ -247,8 +247,8 @@ impl Journal for StoreJournal {
         around::lifelines(&self.scope, &self.server, now, own_host).await
     }
 
-    async fn surroundings(&self, plan: &Plan, now: Timestamp) -> Stored<Surroundings> {
-        around::read(&self.scope, self.open_syslog, plan, now).await
+    async fn surroundings(&self, plan: &Plan, now: Timestamp, since: Timestamp) -> Stored<Surroundings> {
+        around::read(&self.scope, self.open_syslog, plan, (now, since)).await
     }
 
     async fn settings(&self) -> Stored<GateSettings> {
@@ -320,7 +320,7 @@ async fn carry_out(tx: &mut Tx, write: Write, at: Timestamp) -> Stored<()> {
             collected::keep(tx, action, &new, at).await?;
         }
         Write::Asked(asked) => gate::inputs::keep(tx, &asked).await?,
-        Write::Use(begun) => gate::uses::begin(tx, &begun).await?,
+        Write::Use { begun, kept_since } => gate::uses::begin(tx, &begun, kept_since).await?,
         Write::Undone { state_key, by } => gate::undone::note(tx, &state_key, &by, at).await?,
         Write::Lower(lowered) => {
             if gate::autonomy::lower(tx, &lowered).await? {

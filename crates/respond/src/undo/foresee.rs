@@ -8,11 +8,13 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
 use shieldops_model::{Action, ActionId, ActionState, TargetId};
+use shieldops_policy::Stage;
 use tokio::time::Instant;
 
-use super::{Prospect, UndoItem};
-use crate::{Engine, Error, plan::word, watch::PATIENCE};
+use super::{Prospect, UndoItem, Wish};
+use crate::{Engine, Error, engine::Ready, plan::word, watch::PATIENCE};
 
 /// Targets that are looked at together.
 const TARGETS_AT_ONCE: usize = 16;
@@ -25,13 +27,13 @@ type Look<'a> = Pin<Box<dyn Future<Output = Result<Vec<(ActionId, Foreseen)>, Er
 
 impl Engine {
     /// In the order in which they come.
-    pub(super) async fn foresee_all(&self, actions: Vec<Action>) -> Result<Vec<UndoItem>, Error> {
+    pub(super) async fn foresee_all(&self, actions: Vec<Action>, wish: &Wish) -> Result<Vec<UndoItem>, Error> {
         let by = Instant::now() + AT_MOST;
         let mut on: BTreeMap<TargetId, Vec<Action>> = BTreeMap::new();
         for action in &actions {
             on.entry(action.target_id).or_default().push(action.clone());
         }
-        let looks = on.into_values().map(|of| -> Look<'_> { Box::pin(self.foresee_on(of, by)) });
+        let looks = on.into_values().map(|of| -> Look<'_> { Box::pin(self.foresee_on(of, by, wish)) });
         let mut looks = stream::iter(looks).buffer_unordered(TARGETS_AT_ONCE);
         let mut found: HashMap<ActionId, Foreseen> = HashMap::new();
         while let Some(look) = looks.next().await {
@@ -48,7 +50,12 @@ impl Engine {
     }
 
     /// The actions of one target, one after the other.
-    async fn foresee_on(&self, actions: Vec<Action>, by: Instant) -> Result<Vec<(ActionId, Foreseen)>, Error> {
+    async fn foresee_on(
+        &self,
+        actions: Vec<Action>,
+        by: Instant,
+        wish: &Wish,
+    ) -> Result<Vec<(ActionId, Foreseen)>, Error> {
         let (mut found, mut away) = (Vec::with_capacity(actions.len()), None);
         for action in actions {
             let foreseen = match (by_its_state(&action), &away) {
@@ -57,7 +64,7 @@ impl Engine {
                 (None, None) => {
                     let began = Instant::now();
                     let late = || (Prospect::Unknown, Some("its target did not answer in time".to_owned()));
-                    let seen = tokio::time::timeout_at(by, self.foresee_state(&action)).await;
+                    let seen = tokio::time::timeout_at(by, self.foresee_state(&action, wish)).await;
                     let seen = seen.unwrap_or_else(|_late| Ok(late()))?;
                     if seen.0 == Prospect::Unknown && began.elapsed() >= PATIENCE {
                         away.clone_from(&seen.1);
@@ -71,7 +78,7 @@ impl Engine {
     }
 
     /// As the target is now.
-    async fn foresee_state(&self, action: &Action) -> Result<Foreseen, Error> {
+    async fn foresee_state(&self, action: &Action, wish: &Wish) -> Result<Foreseen, Error> {
         let looked = match self.get_target(action.target_id).await {
             Ok(target) => self.look(&action.capability, target, &action.params).await,
             Err(error) => Err(error),
@@ -87,13 +94,29 @@ impl Engine {
             }
             Err(error) => return Ok((Prospect::Unknown, Some(error.to_string()))),
         };
-        if self.way_back(action, &ready).await?.1 {
+        let (to, drifted) = self.way_back(action, &ready).await?;
+        if drifted {
             let why = "somebody changed the state since the action".to_owned();
             return Ok((Prospect::NeedsApproval, Some(why)));
+        }
+        if let Some(bound) = self.bound(action, &ready, to, wish).await? {
+            return Ok(bound);
         }
         let others = self.others(action).await?.len();
         let why = (others > 0).then(|| format!("{others} other live actions want the effect: it stays in force"));
         Ok((Prospect::Undo, why))
+    }
+
+    /// What policy says to the undo where it is not done at once.
+    async fn bound(&self, action: &Action, ready: &Ready, to: Value, wish: &Wish) -> Result<Option<Foreseen>, Error> {
+        let plan = self.undo_plan(action, ready, to, wish).await?;
+        let decision = self.ask(&plan, std::slice::from_ref(ready), Stage::Plan, false).await?.into_decision();
+        if !decision.allow {
+            let why: Vec<String> = decision.denies.into_iter().map(|reason| reason.detail).collect();
+            return Ok(Some((Prospect::Cannot, Some(why.join("; ")))));
+        }
+        let why = "it lets go what contains an open incident, by a plan that was critical: another person agrees to it";
+        Ok((decision.approvals_needed > 0).then(|| (Prospect::NeedsApproval, Some(why.to_owned()))))
     }
 }
 

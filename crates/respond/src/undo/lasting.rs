@@ -72,7 +72,7 @@ impl Engine {
             why: open.reason.clone(),
         };
         let scope = UndoScope::Actions(open.actions.clone());
-        let items = self.foresee_all(self.in_scope(&scope).await?).await?;
+        let items = self.foresee_all(self.in_scope(&scope).await?, &wish).await?;
         self.undo_items(&open.undo, items, &wish, &watch::channel(Vec::new()).0).await?;
         Ok(())
     }

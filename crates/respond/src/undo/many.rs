@@ -10,11 +10,10 @@ use std::{
 use serde::Serialize;
 use serde_json::json;
 use shieldops_model::{Action, ActionId, ActionState, Plan, PlanId, TargetId, TargetRef, Timestamp, UserId};
-use shieldops_policy::{Requester, RequesterKind};
 use tokio::{sync::watch, time::Instant};
 use utoipa::ToSchema;
 
-use super::{Person, Wish, lasting};
+use super::{Person, Wish, lasting, wished};
 use crate::{Engine, Entry, Error, plan::INVESTIGATION, watch::PATIENCE};
 
 /// The most actions that one call undoes.
@@ -55,7 +54,7 @@ pub enum UndoScope {
 pub enum Prospect {
     /// It is undone at once.
     Undo,
-    /// Somebody changed the state since: the undo waits for approval.
+    /// Somebody changed the state since, or it lets go what contains an open incident: the undo waits for approval.
     NeedsApproval,
     /// It was undone already, or nothing was done.
     Nothing,
@@ -121,9 +120,11 @@ impl Engine {
         Ok(named.into_values().collect())
     }
 
-    /// What an undo of all these would do, from what the targets say now. Touches nothing.
-    pub async fn preview_undo(&self, scope: &UndoScope) -> Result<UndoReport, Error> {
-        Ok(report(true, self.foresee_all(self.in_scope(scope).await?).await?))
+    /// What an undo of all these would do if this person asked for it and said why, from what the targets and policy say now.
+    /// Touches nothing.
+    pub async fn preview_undo(&self, scope: &UndoScope, person: &Person) -> Result<UndoReport, Error> {
+        let wish = wished(person, "a preview");
+        Ok(report(true, self.foresee_all(self.in_scope(scope).await?, &wish).await?))
     }
 
     /// Undoes all these, newest first. One that fails does not keep the others: each says how it ended. What takes too long
@@ -134,11 +135,7 @@ impl Engine {
         person: &Person,
         reason: &str,
     ) -> Result<UndoReport, Error> {
-        let wish = Wish {
-            requester: Requester { id: person.user.to_string(), kind: RequesterKind::User },
-            addr: person.client_addr.clone(),
-            why: reason.to_owned(),
-        };
+        let wish = wished(person, reason);
         let (tell, so_far) = watch::channel(Vec::new());
         let engine = Arc::clone(self);
         // In a task of its own: a client that hangs up does not cut it in half.
@@ -155,7 +152,7 @@ impl Engine {
         wish: Wish,
         tell: &watch::Sender<Vec<UndoItem>>,
     ) -> Result<UndoReport, Error> {
-        let items = self.foresee_all(self.in_scope(&scope).await?).await?;
+        let items = self.foresee_all(self.in_scope(&scope).await?, &wish).await?;
         let counts = report(false, items.clone());
         let ids: Vec<ActionId> = items.iter().map(|item| item.action_id).collect();
         let undo = hex::encode(rand::random::<[u8; 8]>());

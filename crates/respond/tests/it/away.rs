@@ -315,7 +315,7 @@ async fn one_well_and_three_away(for_ever: bool) -> (World, Action, Vec<Action>)
 async fn an_undo_of_a_time_asks_a_host_that_is_away_once_and_undoes_the_others_first() {
     let (world, well, there) = one_well_and_three_away(false).await;
     let began = tokio::time::Instant::now();
-    let preview = world.engine.preview_undo(&person_9s()).await.unwrap();
+    let preview = world.engine.preview_undo(&person_9s(), &person(9)).await.unwrap();
     assert_eq!((preview.undoable, preview.not_read, world.hosts.asked.load(Ordering::SeqCst)), (1, 3, 1));
     assert!(began.elapsed() <= IN_VAIN, "{:?}", began.elapsed());
     assert_eq!(preview.items[0].prospect, Prospect::Unknown, "the newest stands first all the same");
@@ -357,7 +357,7 @@ async fn an_effect_is_lifted_for_all_who_want_it_at_once() {
     let (one, other, apart) =
         (world.lit("sim/well", 0).await, world.lit("sim/well", 0).await, world.lit("sim/well", 1).await);
     let scope = || UndoScope::Effect(one.id);
-    assert_eq!(world.engine.preview_undo(&scope()).await.unwrap().items.len(), 2);
+    assert_eq!(world.engine.preview_undo(&scope(), &person(9)).await.unwrap().items.len(), 2);
     let report = world.engine.undo_many(scope(), &person(9), "an exercise").await.unwrap();
     assert_eq!((report.undone, world.lit_lamps()), (2, 1));
     assert_eq!((world.state(&other).await, world.state(&apart).await), (ActionState::Undone, ActionState::Verified));

@@ -180,9 +180,10 @@ async fn alert(scope: &TenantScope, finding: &Finding) -> anyhow::Result<()> {
         FindingKind::Unverified => {
             ("shieldops:action-unverified", "A response could not be verified", Severity::Medium)
         }
+        FindingKind::ClockSet => ("shieldops:clock-set", "The clock of the server was set", Severity::Medium),
     };
     let now = scope.store().clock().now();
-    let subject = finding.action_id.to_string();
+    let subject = finding.on.map_or_else(|| "server".to_owned(), |(_, action)| action.to_string());
     let fingerprint = shieldops_triage::fingerprint(scope.tenant(), &format!("{rule}/{subject}"), &[]);
     let hour = Timestamp::from_secs(now.as_secs().div_euclid(3_600) * 3_600);
     let id: AlertId = id::mint(now, &mut rand::rng());

@@ -1,7 +1,5 @@
 //! Actions as they begin: what rates and the cumulative blast radius count. Bookkeeping: the action has its own entries.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use shieldops_model::{ActionId, Environment, TargetId, Timestamp};
 use sqlx::{Row as _, any::AnyRow};
@@ -14,8 +12,6 @@ use crate::{
 };
 
 const TABLE: &str = "gate_uses";
-/// How long a use is kept; nothing counts further back than an hour.
-const KEPT: Duration = Duration::from_hours(24);
 /// Uses that are read at once: more than any rate that can be set.
 const MOST: i64 = 100_001;
 
@@ -48,8 +44,8 @@ struct Body {
     restart: bool,
 }
 
-/// Notes that an action begins, once; what is too old to count goes.
-pub async fn begin(tx: &mut Tx, begun: &Use) -> Result<()> {
+/// Notes that an action begins, once; what began before `kept_since` is too old to count and goes.
+pub async fn begin(tx: &mut Tx, begun: &Use, kept_since: Timestamp) -> Result<()> {
     let body = Body {
         environment: begun.environment,
         target: begun.target,
@@ -69,7 +65,7 @@ pub async fn begin(tx: &mut Tx, begun: &Use) -> Result<()> {
         .await?;
     sqlx::query("DELETE FROM gate_uses WHERE tenant_id=$1 AND at<$2")
         .bind(tx.t())
-        .bind(begun.at.minus(KEPT).as_micros())
+        .bind(kept_since.as_micros())
         .execute(tx.conn())
         .await?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
-use shieldops_model::{ActionId, Clock as _, Environment, TargetId, id};
+use shieldops_model::{ActionId, Clock as _, Environment, TargetId, Timestamp, id};
 use shieldops_store::{
     Job, PageRequest, StoreError, TenantScope,
     gate::{
@@ -158,7 +158,7 @@ async fn levels_are_set_and_taken_away_and_the_system_only_lowers() {
     assert!(!autonomy::lower(&mut tx, &lowered(&world, Some(target), 3)).await.unwrap(), "that would raise it");
     assert!(autonomy::lower(&mut tx, &lowered(&world, None, 1)).await.unwrap(), "every target is another row");
     tx.commit(now).await.unwrap();
-    let gate = gate::read(&mut scope.read().await.unwrap(), now).await.unwrap();
+    let gate = gate::read(&mut scope.read().await.unwrap(), now, now).await.unwrap();
     assert!(gate.levels.is_empty());
     assert_eq!(gate.lowered.iter().map(|one| (one.target, one.to)).collect::<Vec<_>>(), [(None, 1), (Some(target), 2)]);
     let mut tx = scope.begin().await.unwrap();
@@ -199,8 +199,8 @@ async fn a_standing_grant_holds_until_its_time_is_over_or_it_is_revoked() {
     tx.commit(now).await.unwrap();
     let later = now.plus(Duration::from_hours(1));
     let mut reader = scope.read().await.unwrap();
-    assert_eq!(gate::read(&mut reader, now).await.unwrap().grants.len(), 2);
-    assert_eq!(gate::read(&mut reader, later).await.unwrap().grants, std::slice::from_ref(&long));
+    assert_eq!(gate::read(&mut reader, now, now).await.unwrap().grants.len(), 2);
+    assert_eq!(gate::read(&mut reader, later, later).await.unwrap().grants, std::slice::from_ref(&long));
     drop(reader);
     let mut tx = scope.begin().await.unwrap();
     let revoked = grants::revoke(&mut tx, long.id, later).await.unwrap();
@@ -236,16 +236,16 @@ async fn what_began_counts_once_and_for_an_hour() {
     let (first, second) = (begun(&world, mint(&world)), begun(&world, mint(&world)));
     for one in [&first, &first, &second] {
         let mut tx = scope.begin().await.unwrap();
-        uses::begin(&mut tx, one).await.unwrap();
+        uses::begin(&mut tx, one, Timestamp::from_secs(0)).await.unwrap();
         tx.commit(world.clock.now()).await.unwrap();
     }
     let now = world.clock.now();
     let mut reader = scope.read().await.unwrap();
-    let uses = gate::read(&mut reader, now).await.unwrap().uses;
+    let uses = gate::read(&mut reader, now, now).await.unwrap().uses;
     assert_eq!(uses.len(), 2, "a resumed run begins no action twice");
     assert!(uses.contains(&first) && uses.contains(&second));
     let later = now.plus(Duration::from_hours(1));
-    assert!(gate::read(&mut reader, later).await.unwrap().uses.is_empty());
+    assert!(gate::read(&mut reader, later, later).await.unwrap().uses.is_empty());
 }
 
 #[tokio::test]
@@ -275,10 +275,10 @@ async fn invariant_10_the_gate_of_another_tenant_is_not_there() {
     let mut tx = world.scope().begin().await.unwrap();
     grants::create(&mut tx, &grant).await.unwrap();
     autonomy::lower(&mut tx, &lowered(&world, None, 1)).await.unwrap();
-    uses::begin(&mut tx, &begun(&world, mint(&world))).await.unwrap();
+    uses::begin(&mut tx, &begun(&world, mint(&world)), Timestamp::from_secs(0)).await.unwrap();
     tx.commit(now).await.unwrap();
     let mut reader = theirs.read().await.unwrap();
-    let gate = gate::read(&mut reader, now).await.unwrap();
+    let gate = gate::read(&mut reader, now, now).await.unwrap();
     assert_eq!((gate.settings, gate.lowered.len(), gate.grants.len(), gate.uses.len()), (None, 0, 0, 0));
     assert!(changes::find(&mut reader, change.id, now).await.unwrap().is_none());
     assert!(settings::find(&mut reader, 1).await.unwrap().is_none());

@@ -21,15 +21,15 @@ pub(super) async fn read(
     scope: &TenantScope,
     open_syslog: bool,
     plan: &Plan,
-    now: Timestamp,
+    (now, since): (Timestamp, Timestamp),
 ) -> Result<Surroundings, JournalError> {
     let mut reader = scope.read().await?;
-    let known = gate::read(&mut reader, now).await?;
+    let known = gate::read(&mut reader, now, since).await?;
     let settings = settings(known.settings.as_ref())?;
     let keys: Vec<String> = plan.actions.iter().map(|action| action.state_key.clone()).collect();
     let pause = std::time::Duration::from_secs(u64::from(settings.numbers.no_redo_s));
-    let undone = gate::undone::since(&mut reader, &keys, now.minus(pause)).await?;
-    let refused = gate::refused::since(&mut reader, &keys, now.minus(pause), PLAN_LIFE).await?;
+    let undone = gate::undone::since(&mut reader, &keys, since.minus(pause)).await?;
+    let refused = gate::refused::since(&mut reader, &keys, since.minus(pause), PLAN_LIFE).await?;
     let (severity, incident_open) = incident(&mut reader, plan).await?;
     let address_source = address_source(&mut reader, open_syslog, plan).await?;
     let autonomy = autonomy(&known);
