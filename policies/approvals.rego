@@ -57,9 +57,10 @@ reasons contains {"approvals": 1, "code": "changed_since", "detail": "the state 
 	asked
 }
 
-reasons contains {"approvals": 1, "code": "release", "detail": "this lets go what contains an open incident, and its plan was critical"} if {
+reasons contains {"approvals": people, "code": "release", "detail": "this lets go what contains an open incident, and its plan was critical"} if {
 	input.entry == "undo"
 	data.shieldops.undo.second_person
+	people := data.shieldops.undo.people
 }
 
 # Automation that does something new.

@@ -134,6 +134,10 @@ test_letting_go_what_another_plan_contained_does_not if {
 	strong == false
 }
 
+test_a_lifting_of_what_was_critical_needs_two if {
+	needed(object.union(release(true), {"requester": {"id": "system:protection", "kind": "system"}})) == 2
+}
+
 test_a_release_binds_an_undo_alone if {
 	needed(object.union(release(true), {"entry": "action"})) == 1
 	strong := approvals.strong_session with input as object.union(release(true), {"entry": "action"})

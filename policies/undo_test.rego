@@ -30,6 +30,13 @@ test_the_end_of_its_time_needs_no_reason if {
 	not undo.second_person with input as object.union(release(true, true, ""), expiry)
 }
 
+test_what_somebody_protects_is_let_go_by_two if {
+	protection := object.union(release(true, true, "protected"), {"requester": {"id": "system:protection", "kind": "system"}})
+	undo.second_person with input as protection
+	undo.people == 2 with input as protection
+	undo.people == 1 with input as release(true, true, "it is clean")
+}
+
 test_a_second_person_is_needed_where_the_plan_was_critical if {
 	undo.second_person with input as release(true, true, "it is clean")
 	not undo.second_person with input as release(true, false, "it is clean")

@@ -28,7 +28,7 @@ pub(crate) enum Whose {
 #[serde(deny_unknown_fields)]
 pub(crate) struct UndoMany {
     plan_id: Option<PlanId>,
-    /// An action: all that want its effect, whoever asked for it, so that nothing of ours holds it any more.
+    /// An action: all that want its effect, whoever asked for it. Refused where nobody wants it.
     effect_of: Option<ActionId>,
     by: Option<Whose>,
     /// From this time on.

@@ -23,6 +23,9 @@ pub enum Fault {
     /// The target cannot be reached or read now.
     #[error("{0}")]
     Unavailable(String),
+    /// The target is another node's: nothing can be known of it here, and what was begun there goes on there.
+    #[error("{0}")]
+    Elsewhere(String),
     /// It could be done and will not be: something there is not ours.
     #[error("{0}")]
     Refused(String),

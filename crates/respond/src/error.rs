@@ -18,6 +18,9 @@ pub enum Error {
     Params(String),
     #[error("the target could not be observed: {0}")]
     Unavailable(String),
+    /// The target is another node's.
+    #[error("the target could not be observed: {0}")]
+    Elsewhere(String),
     /// Something there is not ours to touch.
     #[error("{0}")]
     Refused(String),
@@ -55,6 +58,7 @@ impl Error {
             Self::Params(text) => Self::Params(named(text)),
             Self::Refused(text) => Self::Refused(named(text)),
             Self::Unavailable(text) => Self::Unavailable(named(text)),
+            Self::Elsewhere(text) => Self::Elsewhere(named(text)),
             Self::UnknownTarget(text) => Self::UnknownTarget(format!("{text} (actions/{place})")),
             Self::UnknownCapability(text) => Self::UnknownCapability(format!("{text} (actions/{place})")),
             other => other,
@@ -68,7 +72,7 @@ impl Error {
             Self::UnknownCapability(_) => Code::UNKNOWN_CAPABILITY,
             Self::UnknownTarget(_) => Code::UNKNOWN_TARGET,
             Self::Params(_) => Code::INVALID_PARAMS,
-            Self::Unavailable(_) => Code::TARGET_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Elsewhere(_) => Code::TARGET_UNAVAILABLE,
             Self::Denied(_) => Code::POLICY_DENIED,
             Self::HashMismatch { .. } => Code::PLAN_HASH_MISMATCH,
             Self::Expired => Code::PLAN_EXPIRED,
@@ -88,6 +92,7 @@ impl From<Fault> for Error {
         match fault {
             Fault::Params(why) => Self::Params(why),
             Fault::Unavailable(why) => Self::Unavailable(why),
+            Fault::Elsewhere(why) => Self::Elsewhere(why),
             Fault::Refused(why) => Self::Refused(why),
             Fault::Failed(why) => Self::Unavailable(why),
             Fault::Permit(refused) => Self::Internal(refused.to_string()),

@@ -73,6 +73,11 @@ impl Engine {
             Ok(ready) => ready,
             // It says nothing of the target: the run is taken up again when the database answers.
             Err(error @ (Error::Journal(_) | Error::Crashed(_))) => return Err(error),
+            // The node whose host it is goes on with it.
+            Err(Error::Elsewhere(why)) => {
+                tracing::debug!(plan.id = %plan.id, "a run waits: {why}");
+                return Ok(plan);
+            }
             Err(error) => return self.give_up(plan, &error).await,
         };
         // On the heap: a run is a long way down.

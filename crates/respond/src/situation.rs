@@ -12,6 +12,7 @@ use crate::{
     Engine, Error, Use, Write,
     clocks::Times,
     engine::{Ready, door, requester},
+    undo::PROTECTION,
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -58,7 +59,7 @@ impl Engine {
         situation.confidence = plan.confidence;
         situation.break_glass = plan.break_glass.as_ref().map(overriding);
         situation.freeze_override = plan.freeze_override.as_ref().map(overriding);
-        if door(plan) == Door::Undo && requester(plan).kind == RequesterKind::User {
+        if door(plan) == Door::Undo && (requester(plan).kind == RequesterKind::User || plan.requester == PROTECTION) {
             situation.release = self.letting_go(plan, around.incident_open).await?;
         }
         for (action, input) in plan.actions.iter().zip(actions) {
@@ -67,7 +68,7 @@ impl Engine {
         Ok(situation)
     }
 
-    /// Letting go of what was contained, asked for by a person.
+    /// Letting go of what was contained: by a person, or because somebody protects what it stands on.
     async fn letting_go(&self, plan: &Plan, incident_open: bool) -> Result<Option<Release>, Error> {
         let Some(of) = plan.undo_of else { return Ok(None) };
         let original = self.get_plan(of).await?;

@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub use lasting::OpenUndo;
+pub(crate) use lift::PROTECTION;
 pub use many::{By, MAX_UNDONE, Prospect, UndoItem, UndoReport, UndoScope};
 
 /// Who expires things.

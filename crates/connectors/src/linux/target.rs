@@ -123,7 +123,7 @@ impl Linux {
     /// What is another node's host is not here, whatever there is by its name.
     pub(super) fn is_here(&self, target: &Target) -> Result<(), Fault> {
         match (self.node.get(), &target.node) {
-            (Some(own), Some(node)) if own != node && target.is_of_a_node() => Err(Fault::Unavailable(format!(
+            (Some(own), Some(node)) if own != node && target.is_of_a_node() => Err(Fault::Elsewhere(format!(
                 "{} is the host of node {node}, or on it, and this is node {own}: start the server there",
                 target.name
             ))),

@@ -135,6 +135,7 @@ fn of_tenant(entry: &Entry) -> Option<Notice> {
     match entry.kind {
         "automation.halted" => Some(by(said(NoticeKind::AutomationHalted).with("Reason", text("reason")), entry)),
         "automation.resumed" => Some(by(said(NoticeKind::AutomationResumed).with("Reason", text("reason")), entry)),
+        "undo.ended" | "undo.waits" => left(entry),
         "clock.set" => Some(Notice::new(NoticeKind::ClockSet, Audience::Administrators).with("Detail", text("detail"))),
         "target.orphaned" => {
             let what = format!("{} on {}", text("capability"), text("target"));
@@ -145,6 +146,19 @@ fn of_tenant(entry: &Entry) -> Option<Notice> {
         }
         _ => None,
     }
+}
+
+/// What an undo of many could not undo stays in force, and whoever asked may be gone by then.
+fn left(entry: &Entry) -> Option<Notice> {
+    let left = entry.payload.get("left").and_then(Value::as_array).filter(|left| !left.is_empty())?;
+    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut notice =
+        Notice::new(NoticeKind::UndoFailed, Audience::Approvers).with("Undo of many", format!("{} left", left.len()));
+    for one in left.iter().take(LISTED) {
+        let of = [text(one, "action"), text(one, "capability"), text(one, "target")].join(" ");
+        notice = notice.with("Left", format!("{}: {}", of.trim_end(), text(one, "why")));
+    }
+    Some(by(notice, entry))
 }
 
 /// Automation may do less than before.
@@ -173,6 +187,26 @@ mod tests {
         let told = lowered(&Lowered { capability: "block_ip".to_owned(), target: None, to: 2, why, at, until: None });
         let values: Vec<_> = told.facts.iter().map(|fact| fact.value.as_str()).collect();
         assert_eq!(values, ["block_ip", "every target", "2", "3 drifts in 24 h"]);
+    }
+
+    #[test]
+    fn what_an_undo_of_many_left_is_told_and_nothing_where_nothing_was_left() {
+        let ended = |left: Value| Entry {
+            kind: "undo.ended",
+            subjects: Vec::new(),
+            actor: "usr_1".to_owned(),
+            payload: json!({"undone": 1, "left": left}),
+        };
+        assert!(of_tenant(&ended(json!([]))).is_none());
+        let told = of_tenant(&ended(
+            json!([{"action": "act_1", "capability": "linux.block_ip", "target": "local", "why": "no answer"}]),
+        ));
+        let told = told.unwrap();
+        let values: Vec<_> = told.facts.iter().map(|fact| fact.value.as_str()).collect();
+        assert_eq!(
+            (told.kind, values),
+            (NoticeKind::UndoFailed, vec!["1 left", "act_1 linux.block_ip local: no answer"])
+        );
     }
 
     /// What a plan's own entry tells, and whom.

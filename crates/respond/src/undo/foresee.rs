@@ -30,10 +30,11 @@ impl Engine {
     pub(super) async fn foresee_all(&self, actions: Vec<Action>, wish: &Wish) -> Result<Vec<UndoItem>, Error> {
         let by = Instant::now() + AT_MOST;
         let mut on: BTreeMap<TargetId, Vec<Action>> = BTreeMap::new();
+        let all: Vec<ActionId> = actions.iter().map(|action| action.id).collect();
         for action in &actions {
             on.entry(action.target_id).or_default().push(action.clone());
         }
-        let looks = on.into_values().map(|of| -> Look<'_> { Box::pin(self.foresee_on(of, by, wish)) });
+        let looks = on.into_values().map(|of| -> Look<'_> { Box::pin(self.foresee_on(of, by, (wish, &all))) });
         let mut looks = stream::iter(looks).buffer_unordered(TARGETS_AT_ONCE);
         let mut found: HashMap<ActionId, Foreseen> = HashMap::new();
         while let Some(look) = looks.next().await {
@@ -54,7 +55,7 @@ impl Engine {
         &self,
         actions: Vec<Action>,
         by: Instant,
-        wish: &Wish,
+        undo: (&Wish, &[ActionId]),
     ) -> Result<Vec<(ActionId, Foreseen)>, Error> {
         let (mut found, mut away) = (Vec::with_capacity(actions.len()), None);
         for action in actions {
@@ -64,7 +65,7 @@ impl Engine {
                 (None, None) => {
                     let began = Instant::now();
                     let late = || (Prospect::Unknown, Some("its target did not answer in time".to_owned()));
-                    let seen = tokio::time::timeout_at(by, self.foresee_state(&action, wish)).await;
+                    let seen = tokio::time::timeout_at(by, self.foresee_state(&action, undo)).await;
                     let seen = seen.unwrap_or_else(|_late| Ok(late()))?;
                     if seen.0 == Prospect::Unknown && began.elapsed() >= PATIENCE {
                         away.clone_from(&seen.1);
@@ -77,8 +78,9 @@ impl Engine {
         Ok(found)
     }
 
-    /// As the target is now.
-    async fn foresee_state(&self, action: &Action, wish: &Wish) -> Result<Foreseen, Error> {
+    /// As the target is now. `undo`: for whom, and all that is undone with it.
+    async fn foresee_state(&self, action: &Action, undo: (&Wish, &[ActionId])) -> Result<Foreseen, Error> {
+        let (wish, all) = undo;
         let looked = match self.get_target(action.target_id).await {
             Ok(target) => self.look(&action.capability, target, &action.params).await,
             Err(error) => Err(error),
@@ -102,7 +104,7 @@ impl Engine {
         if let Some(bound) = self.bound(action, &ready, to, wish).await? {
             return Ok(bound);
         }
-        let others = self.others(action).await?.len();
+        let others = self.others(action).await?.into_iter().filter(|owner| !all.contains(&owner.action_id)).count();
         let why = (others > 0).then(|| format!("{others} other live actions want the effect: it stays in force"));
         Ok((Prospect::Undo, why))
     }

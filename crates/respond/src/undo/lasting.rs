@@ -3,14 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
-use shieldops_model::{ActionId, Timestamp, UserId};
+use serde_json::{Value, json};
+use shieldops_model::{ActionId, ActionState, Timestamp, UserId};
 use shieldops_policy::{Requester, RequesterKind};
 use tokio::sync::watch;
 
 use super::{
     Wish,
-    many::{UndoItem, UndoReport, UndoScope, report},
+    many::{Prospect, UndoItem, UndoReport, UndoScope, report},
 };
 use crate::{Engine, Entry, Error, standing::Right};
 
@@ -18,6 +18,8 @@ use crate::{Engine, Entry, Error, standing::Right};
 const GOES_ON_FOR: Duration = Duration::from_hours(24);
 pub(crate) const BEGUN: &str = "undo.begun";
 pub(crate) const ENDED: &str = "undo.ended";
+/// All was tried, and some of it is another node's.
+const WAITS: &str = "undo.waits";
 
 /// An undo of many that was begun and has not ended, as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +64,10 @@ impl Engine {
 
     async fn finish(&self, open: &OpenUndo) -> Result<(), Error> {
         if !self.may_go_on(open).await? {
+            let why = "whoever asked for it may not undo any more";
+            let left = open.actions.iter().map(|action| json!({"action": action, "why": why})).collect();
             return self
-                .ended(open, json!({"undo": open.undo, "why": "whoever asked for it may not undo any more"}))
+                .say(ENDED, &open.actor, json!({"undo": open.undo, "why": why, "left": Value::Array(left)}))
                 .await;
         }
         let wish = Wish {
@@ -87,12 +91,12 @@ impl Engine {
         Ok(self.with.journal.may_still(user, Right::Undo, &environments).await?)
     }
 
-    async fn ended(&self, open: &OpenUndo, payload: serde_json::Value) -> Result<(), Error> {
-        let entry = Entry { kind: ENDED, subjects: Vec::new(), actor: open.actor.clone(), payload };
-        self.commit(Vec::new(), entry).await
+    async fn say(&self, kind: &'static str, actor: &str, payload: Value) -> Result<(), Error> {
+        self.commit(Vec::new(), Entry { kind, subjects: Vec::new(), actor: actor.to_owned(), payload }).await
     }
 
-    /// Undoes these in their turn, and writes that it is done. One that fails does not keep the others.
+    /// Undoes these in their turn, and writes that it is done and what is left. One that fails does not keep the others. What
+    /// is another node's waits for that node.
     pub(super) async fn undo_items(
         &self,
         undo: &str,
@@ -101,16 +105,25 @@ impl Engine {
         tell: &watch::Sender<Vec<UndoItem>>,
     ) -> Result<UndoReport, Error> {
         tell.send_replace(items.clone());
-        let mut away = Vec::new();
+        let (mut away, mut elsewhere) = (Vec::new(), false);
         for place in super::many::in_turn(&items) {
             let Some(item) = items.get_mut(place) else { continue };
-            self.undo_item(item, wish, &mut away).await?;
+            elsewhere |= self.undo_item(item, wish, &mut away).await?;
             tell.send_modify(|told| told.get_mut(place).into_iter().for_each(|told| told.clone_from(item)));
         }
         let done = report(false, items);
-        let payload = json!({"undo": undo, "undone": done.undone, "of": done.items.len()});
-        let entry = Entry { kind: ENDED, subjects: Vec::new(), actor: wish.requester.id.clone(), payload };
-        self.commit(Vec::new(), entry).await?;
+        let left: Vec<Value> = done.items.iter().filter(|item| is_left(item)).map(named).collect();
+        let payload = json!({"undo": undo, "undone": done.undone, "of": done.items.len(), "left": left});
+        self.say(if elsewhere { WAITS } else { ENDED }, &wish.requester.id, payload).await?;
         Ok(done)
     }
+}
+
+/// It was tried, stands as it stood, and nobody was asked about it.
+fn is_left(item: &UndoItem) -> bool {
+    item.done == Some(false) && item.prospect != Prospect::NeedsApproval && item.state != ActionState::UndoFailed
+}
+
+fn named(item: &UndoItem) -> Value {
+    json!({"action": item.action_id, "capability": item.capability, "target": item.target.name, "why": item.why})
 }

@@ -7,7 +7,7 @@ use super::Wish;
 use crate::{Engine, Error};
 
 /// Who plans the lifting of what is on protected things.
-const PROTECTION: &str = "system:protection";
+pub(crate) const PROTECTION: &str = "system:protection";
 
 /// Whether an effect is on its target, or may be, and can be taken back.
 fn stands(action: &Action) -> bool {

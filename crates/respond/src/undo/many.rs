@@ -42,7 +42,7 @@ pub enum UndoScope {
         from: Timestamp,
         to: Timestamp,
     },
-    /// All that want the effect of this action, whoever asked for it: undone, nothing of ours holds it any more.
+    /// All that want the effect of this action, whoever asked for it: undone, nothing of ours holds that effect any more.
     Effect(ActionId),
     /// These, each where it was begun.
     Actions(Vec<ActionId>),
@@ -86,11 +86,11 @@ pub struct UndoItem {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct UndoReport {
     pub preview: bool,
-    /// How many can be undone at once, wait for approval, and cannot be undone.
+    /// How many are undone at once, wait for approval, and cannot be undone: as foreseen, and where it is no preview as it came.
     pub undoable: usize,
     pub need_approval: usize,
     pub cannot: usize,
-    /// Of how many the target could not be read now: their undo is tried.
+    /// Of how many the target cannot be read: their undo is tried.
     pub not_read: usize,
     /// How many were undone and read back. 0 in a preview.
     pub undone: usize,
@@ -164,21 +164,22 @@ impl Engine {
         self.undo_items(&undo, items, &wish, tell).await
     }
 
-    /// A target that let us wait in vain is `away`: nothing else is asked of it.
+    /// A target that let us wait in vain is `away`: nothing else is asked of it. Returns whether it is another node's.
     pub(super) async fn undo_item(
         &self,
         item: &mut UndoItem,
         wish: &Wish,
         away: &mut Vec<TargetRef>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if away.contains(&item.target) {
             let why = "its target let us wait in vain: undo it again when it answers".to_owned();
-            (item.done, item.why) = (Some(false), Some(why));
-            return Ok(());
+            (item.prospect, item.done, item.why) = (Prospect::Unknown, Some(false), Some(why));
+            return Ok(false);
         }
         let began = Instant::now();
         match self.undo_as(item.action_id, wish.clone()).await {
             Ok(action) => {
+                item.prospect = came_to(action.state);
                 item.state = action.state;
                 // One that settles is neither yet.
                 item.done = match action.state {
@@ -192,10 +193,12 @@ impl Engine {
                 if matches!(error, Error::Unavailable(_)) && began.elapsed() >= PATIENCE {
                     away.push(item.target.clone());
                 }
+                item.prospect = stopped_by(&error, item.prospect);
                 (item.done, item.why) = (Some(false), Some(error.to_string()));
+                return Ok(matches!(error, Error::Elsewhere(_)));
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The actions in scope that were begun, newest first: what came later may rest on what came before.
@@ -205,6 +208,10 @@ impl Engine {
             UndoScope::Time { by, from, to } => self.of_time(by, *from, *to).await?,
             UndoScope::Effect(id) => {
                 let owners = self.with.journal.owners(&self.get_action(*id).await?.state_key).await?;
+                if owners.is_empty() {
+                    let why = "nobody wants the effect of this action any more: there is nothing of ours to lift";
+                    return Err(Error::Refused(why.to_owned()));
+                }
                 self.actions_of(owners.iter().map(|owner| owner.action_id)).await?
             }
             UndoScope::Actions(ids) => self.actions_of(ids.iter().copied()).await?,
@@ -274,6 +281,22 @@ pub(super) fn in_turn(items: &[UndoItem]) -> Vec<usize> {
         items.iter().enumerate().filter(|(_, item)| undone(item)).map(|(place, _)| place).collect();
     places.sort_by_key(|place| items.get(*place).is_some_and(|item| unread.contains(&item.target)));
     places
+}
+
+/// What an undo came to that did not fail on its way: one that was not begun waits for a person.
+const fn came_to(state: ActionState) -> Prospect {
+    match state {
+        ActionState::Undone | ActionState::Expired | ActionState::Undoing | ActionState::UndoFailed => Prospect::Undo,
+        _ => Prospect::NeedsApproval,
+    }
+}
+
+const fn stopped_by(error: &Error, foreseen: Prospect) -> Prospect {
+    match error {
+        Error::Unavailable(_) | Error::Elsewhere(_) => Prospect::Unknown,
+        Error::Refused(_) | Error::Denied(_) => Prospect::Cannot,
+        _ => foreseen,
+    }
 }
 
 fn begun(action: &Action) -> bool {

@@ -34,6 +34,8 @@ const AT_MOST: Duration = Duration::from_secs(30);
 struct Hosts {
     lamps: Mutex<BTreeMap<(String, u32), bool>>,
     away: AtomicBool,
+    /// The host that is away is another node's.
+    anothers: AtomicBool,
     /// How often the host that is away was looked at.
     asked: AtomicUsize,
     /// A look that was in vain never ends by itself.
@@ -79,6 +81,9 @@ impl Capability for Lamp {
     }
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
+        if target.name == "sim/away" && self.0.anothers.load(Ordering::SeqCst) {
+            return Err(Fault::Elsewhere("it is the host of another node".to_owned()));
+        }
         if target.name == "sim/away" && self.0.away.load(Ordering::SeqCst) {
             self.0.asked.fetch_add(1, Ordering::SeqCst);
             if self.0.for_ever.load(Ordering::SeqCst) {
@@ -171,6 +176,11 @@ impl World {
         self.engine = begin(&self.journal, &self.hosts, (&self.clock, &self.runs), crash);
     }
 
+    /// Whether this process is on another node than the host `sim/away`.
+    pub(crate) fn is_elsewhere(&self, elsewhere: bool) {
+        self.hosts.anothers.store(elsewhere, Ordering::SeqCst);
+    }
+
     pub(crate) fn break_lamp(&self, lamp: u32) {
         self.hosts.broken.store(lamp, Ordering::SeqCst);
     }
@@ -204,7 +214,7 @@ impl World {
         self.journal.plan(plan.id).await.unwrap().unwrap()
     }
 
-    async fn lit(&self, host: &str, lamp: u32) -> Action {
+    pub(crate) async fn lit(&self, host: &str, lamp: u32) -> Action {
         let plan = self.planned(host, lamp..lamp + 1).await;
         self.go(&plan).await;
         let done = self.engine.wait(plan.id, AT_MOST).await.unwrap().actions.remove(0);
@@ -212,7 +222,7 @@ impl World {
         done
     }
 
-    async fn state(&self, action: &Action) -> ActionState {
+    pub(crate) async fn state(&self, action: &Action) -> ActionState {
         self.journal.action(action.id).await.unwrap().unwrap().state
     }
 }
@@ -294,12 +304,12 @@ async fn a_look_at_a_host_that_is_away_holds_up_no_shutdown() {
     tokio::time::timeout(AT_MOST, watch).await.expect("it ends at once").unwrap();
 }
 
-fn person_9s() -> UndoScope {
+pub(crate) fn person_9s() -> UndoScope {
     UndoScope::Time { by: By::User(person(9).user), from: START, to: START.plus(Duration::from_mins(1)) }
 }
 
 /// Three effects on the host that is away, and an older one on the host that answers.
-async fn one_well_and_three_away(for_ever: bool) -> (World, Action, Vec<Action>) {
+pub(crate) async fn one_well_and_three_away(for_ever: bool) -> (World, Action, Vec<Action>) {
     let world = World::new();
     let (well, mut there) = (world.lit("sim/well", 0).await, Vec::new());
     for lamp in 0..3 {
@@ -357,10 +367,15 @@ async fn an_effect_is_lifted_for_all_who_want_it_at_once() {
     let (one, other, apart) =
         (world.lit("sim/well", 0).await, world.lit("sim/well", 0).await, world.lit("sim/well", 1).await);
     let scope = || UndoScope::Effect(one.id);
-    assert_eq!(world.engine.preview_undo(&scope(), &person(9)).await.unwrap().items.len(), 2);
+    let preview = world.engine.preview_undo(&scope(), &person(9)).await.unwrap();
+    assert_eq!((preview.items.len(), preview.items.iter().find_map(|item| item.why.clone())), (2, None));
+    let alone = world.engine.preview_undo(&UndoScope::Plan(one.plan_id), &person(9)).await.unwrap();
+    assert!(alone.items[0].why.as_deref().unwrap().contains("1 other"), "{alone:?}");
     let report = world.engine.undo_many(scope(), &person(9), "an exercise").await.unwrap();
     assert_eq!((report.undone, world.lit_lamps()), (2, 1));
     assert_eq!((world.state(&other).await, world.state(&apart).await), (ActionState::Undone, ActionState::Verified));
+    let again = world.engine.undo_many(scope(), &person(9), "once more").await;
+    assert!(matches!(&again, Err(why) if why.to_string().contains("nobody wants")), "{again:?}");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What stands on a thing that comes under protection: one plan that would lift it, and only a person who starts it.
 
-use shieldops_model::{ActionState, Environment, Plan, PlanState};
+use shieldops_model::{ActionState, Criticality, Environment, Plan, PlanState, Risk, Target};
 use shieldops_policy::GateSettings;
-use shieldops_respond::Journal as _;
+use shieldops_respond::{Journal as _, Surroundings, stand_in};
 
 use crate::switch::{CONTAIN, LOOK, World, person};
 
@@ -26,6 +26,25 @@ async fn what_stands_has_one_plan_that_lifts_it_however_often_it_is_asked_for_an
     assert_eq!((lifted.state, world.is_on()), (PlanState::Executed, false), "{lifted:?}");
     assert_eq!(world.action(&done.actions[0]).await.state, ActionState::Undone);
     assert_eq!(lifting(&world, &done).await, None, "it is gone");
+}
+
+#[tokio::test]
+async fn what_holds_an_open_incident_by_a_critical_plan_is_lifted_by_two() {
+    let world = World::new(Environment::Production, GateSettings::default());
+    let (environment, criticality) = (Environment::Production, Criticality::High);
+    world.journal.put_target(Target { environment, criticality, ..stand_in("sim/a") });
+    let done = world.planned(CONTAIN, None).await;
+    world.engine.approve(done.id, &done.hash, &person(1)).await.unwrap();
+    world.engine.approve(done.id, &done.hash, &person(2)).await.unwrap();
+    assert_eq!((world.ended(&done).await.state, done.risk), (PlanState::Executed, Risk::Critical));
+    let open = Surroundings { incident_open: true, ..Surroundings::default() };
+    world.journal.put_surroundings(open);
+    let plan = lifting(&world, &done).await.unwrap();
+    assert_eq!((plan.decision.approvals_needed, plan.decision.obligations.strong_session), (2, true));
+    world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+    assert!(world.is_on(), "one person lets nothing go");
+    world.engine.approve(plan.id, &plan.hash, &person(2)).await.unwrap();
+    assert_eq!((world.ended(&plan).await.state, world.is_on()), (PlanState::Executed, false));
 }
 
 #[tokio::test]

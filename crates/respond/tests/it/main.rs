@@ -4,6 +4,7 @@
 
 mod away;
 mod clocks;
+mod elsewhere;
 mod failing;
 mod foreign;
 mod freeze;

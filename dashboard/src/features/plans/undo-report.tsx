@@ -25,11 +25,11 @@ export function UndoReportView({ report }: { report: UndoReport }) {
       {lost.length > 0 && (
         <Named title={`${plural(lost.length, 'action')} cannot be undone`} items={lost} tone="critical" />
       )}
-      {unread.length > 0 && report.preview && (
-        <Named title={`${plural(unread.length, 'target')} could not be read now`} items={unread} tone="high" />
+      {unread.length > 0 && (
+        <Named title={`Of ${plural(unread.length, 'action')} the target could not be read`} items={unread} tone="high" />
       )}
       <p role="status" className="flex items-center gap-1.5 text-sm">
-        {!report.preview && report.items.every(item => item.done !== false) && (
+        {!report.preview && !report.goes_on && report.items.every(item => item.done !== false) && (
           <CircleCheck size={14} className="text-ok" aria-hidden="true" />
         )}
         <Summary report={report} />
@@ -55,7 +55,7 @@ function Summary({ report }: { report: UndoReport }) {
   if (!items.length && goes_on) return <>It has begun and goes on by itself; the actions say how they stand.</>
   if (!items.length) return <>Nothing was done in that scope: there is nothing to undo.</>
   const waits = need_approval ? `, ${need_approval} ${need_approval === 1 ? 'waits' : 'wait'} for approval` : ''
-  const unread = not_read ? `, of ${not_read} the target could not be read now` : ''
+  const unread = not_read ? `, of ${not_read} the target could not be read` : ''
   if (preview) return <>{`${undoable} of ${plural(items.length, 'action')} can be undone at once${waits}${unread}.`}</>
   const left = cannot ? `, ${cannot} could not be` : ''
   return (

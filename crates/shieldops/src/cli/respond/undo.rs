@@ -26,7 +26,7 @@ pub(in crate::cli) struct UndoArgs {
     /// One action.
     #[arg(value_parser = id)]
     id: Option<String>,
-    /// With one action: all others that want its effect too, whoever asked for them, so that nothing of ours holds it.
+    /// With one action: all others that want its effect too, whoever asked for them, so that this effect is lifted.
     #[arg(long, requires = "id", conflicts_with_all = ["plan", "since", "all"])]
     all_owners: bool,
     /// All actions of a plan, newest first.
@@ -155,7 +155,7 @@ fn summary(report: &Value) -> String {
     let (can, asks, cannot) = (number("undoable"), number("need_approval"), number("cannot"));
     let unread = match number("not_read") {
         0 => String::new(),
-        unread => format!(", of {unread} the target could not be read now"),
+        unread => format!(", of {unread} the target could not be read"),
     };
     if report["preview"] == true {
         return format!(
