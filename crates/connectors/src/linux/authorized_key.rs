@@ -3,6 +3,7 @@
 //! Each of its lines becomes a comment that carries our mark, in its own place: so it comes back where it was.
 
 pub(super) mod keys;
+mod last;
 mod proof;
 
 use std::{sync::Arc, time::Duration};
@@ -71,13 +72,17 @@ impl RemoveAuthorizedKey {
 struct Sshd {
     patterns: String,
     notes: Vec<String>,
+    /// Whether it lets this user in by a key.
+    keys: bool,
+    /// Whether it says that it lets this user in by a password.
+    passwords: bool,
 }
 
 fn ask_sshd(on: &dyn Ground, user: &str) -> Outcome<Sshd> {
     let question = format!("user={user},host=localhost,addr=127.0.0.1");
     let Some(said) = on.ask(&["sshd", "-T", "-C", &question])? else {
         let note = format!("which files sshd reads: it could not be asked, so {USUAL} were taken");
-        return Ok(Sshd { patterns: USUAL.to_owned(), notes: vec![note] });
+        return Ok(Sshd { patterns: USUAL.to_owned(), notes: vec![note], keys: true, passwords: false });
     };
     let value = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let mut notes = Vec::new();
@@ -88,7 +93,14 @@ fn ask_sshd(on: &dyn Ground, user: &str) -> Outcome<Sshd> {
         notes.push("certificates that sshd trusts for this user".to_owned());
     }
     notes.extend(matched(on));
-    Ok(Sshd { patterns: value("authorizedkeysfile").unwrap_or(USUAL).to_owned(), notes })
+    let root = if user == "root" { value("permitrootlogin").unwrap_or("yes") } else { "yes" };
+    let takes = |name: &str| value(name) == Some("yes");
+    Ok(Sshd {
+        patterns: value("authorizedkeysfile").unwrap_or(USUAL).to_owned(),
+        notes,
+        keys: value("pubkeyauthentication") != Some("no") && !matches!(root, "no" | "forced-commands-only"),
+        passwords: root == "yes" && (takes("passwordauthentication") || takes("kbdinteractiveauthentication")),
+    })
 }
 
 /// What `Match` blocks by where a client comes from, or which address it comes to, may name: one client is asked about.
@@ -141,8 +153,11 @@ impl Job for Look {
         let account = accounts::find(on, &self.user)?;
         let sshd = ask_sshd(on, &self.user)?;
         let lines = lines::read(on, &places(&account, &sshd.patterns), &Which::Key(self.key.clone()))?;
-        let mut facts =
-            Facts { resources: vec![format!("user:{}", self.user)], not_checkable: sshd.notes, ..Facts::default() };
+        let mut facts = Facts {
+            resources: vec![format!("user:{}", self.user)],
+            not_checkable: sshd.notes.clone(),
+            ..Facts::default()
+        };
         // What has the key is what would be written.
         facts.touches = lines.copies.iter().map(|copy| format!("path:{}", copy.path)).collect();
         facts.touches.dedup();
@@ -150,6 +165,7 @@ impl Job for Look {
             let detail = format!("{} is the key that we come in by", self.key);
             facts.untouchable.push(Reason { code: "own_key".to_owned(), detail });
         }
+        facts.untouchable.extend(last::last_way(on, &account, &sshd, &self.key)?);
         let sessions =
             on.processes()?.into_iter().filter(|process| process.uid == account.uid && process.session.is_some());
         facts.dependants = sessions
@@ -240,7 +256,9 @@ impl Capability for RemoveAuthorizedKey {
             twin: shieldops_respond::Twin::Rooted,
             docs: "Finds the files by asking sshd (`sshd -T -C user=…`), opens those below the user's home as that user and without following \
                    links, and turns every line with this key into a comment that carries our mark. Options and comment stay on the line. Keys \
-                   from a program, certificates and sessions that are up are not reached.",
+                   from a program, certificates and sessions that are up are not reached. The last key by which an administrator (root, a member \
+                   of `sudo`, `wheel` or `admin`, whom sudoers names) gets in is refused (`last_management_key`), unless one of them has a \
+                   password that sshd says it takes.",
         }
     }
 

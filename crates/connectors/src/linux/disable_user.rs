@@ -98,10 +98,24 @@ fn state(on: &dyn Ground, user: &str) -> Outcome<State> {
     Ok(State { user: user.to_owned(), entry, file_sha256, file_mtime_ns: text.seen.mtime_ns })
 }
 
-/// Whether a user can log in at all by what its line says.
+/// How a user may log in.
+pub(super) struct Login {
+    pub(super) expired: bool,
+    /// It has a password that is not locked.
+    pub(super) password: bool,
+}
+
+/// What the user's line says of it; `None` where there is none that can be read.
+pub(super) fn login(on: &dyn Ground, user: &str) -> Option<Login> {
+    let text = shadow_text(on).ok()?;
+    let entry = shadow::read(&text.bytes, user).ok()??;
+    let password = shadow::has_password(&text.bytes, user);
+    Some(Login { expired: entry.expired(on.with().now_ns), password })
+}
+
+/// Whether a user can log in at all.
 fn enabled(on: &dyn Ground, user: &str) -> bool {
-    let entry = shadow_text(on).ok().and_then(|text| shadow::read(&text.bytes, user).ok().flatten());
-    entry.is_some_and(|entry| !entry.expired(on.with().now_ns))
+    login(on, user).is_some_and(|login| !login.expired)
 }
 
 fn untouchable(on: &dyn Ground, account: &accounts::Account) -> Outcome<Vec<Reason>> {

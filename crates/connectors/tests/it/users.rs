@@ -209,6 +209,91 @@ async fn the_last_administrator_root_and_users_of_a_directory_are_refused() {
     assert!(error.to_string().contains("no line in /etc/shadow"), "{error}");
 }
 
+/// Administrators ada and bea, each with a key of this text and without a password; root has neither.
+fn two_administrators(world: &World) -> [String; 2] {
+    let keys = [
+        "AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0FYBq9xJ7n",
+        "AAAAC3NzaC1lZDI1NTE5AAAAIBVuYm9ybiBrZXkgb2YgYSBzaW11bGF0ZWQgaG9zdCEh",
+    ];
+    let [ada, bea] = keys.map(|blob| format!("ssh-ed25519 {blob}"));
+    world.sh(&format!(
+        "set -e; sed -i 's/^sudo:.*/sudo:x:27:/' /etc/group; grep -q ^sudo: /etc/group || echo sudo:x:27: >> /etc/group
+        for group in admin wheel; do sed -i \"/^$group:/d\" /etc/group; done
+        mkdir -p /etc/sudoers.d; rm -f /etc/sudoers /etc/sudoers.d/*; useradd -m ada; useradd -m bea; useradd -m carl
+        usermod -aG sudo ada; usermod -aG sudo bea; usermod -p '*' root; rm -rf /root/.ssh; rm -f /etc/ssh/ssh_host_*
+        if command -v ssh-keygen; then ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; fi
+        mkdir -p /run/sshd; printf 'PasswordAuthentication no\nKbdInteractiveAuthentication no\n' > /etc/ssh/sshd_config
+        put() {{ mkdir -p /home/$1/.ssh; echo \"$2\" > /home/$1/.ssh/authorized_keys; chown -R $1: /home/$1; }}
+        put ada '{ada}'; put bea '{bea}'; put carl '{ada}'"
+    ));
+    [ada, bea]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_key_of_an_administrator_is_refused_and_others_are_not() {
+    let Some(world) = World::rooted().await else { return };
+    let [ada, bea] = two_administrators(&world);
+    let of = |user: &str, key: &str| json!({"user": user, "key": key});
+    assert!(world.denied(KEY, of("ada", &ada)).await.is_empty(), "bea has a key");
+    world.act(KEY, of("bea", &bea)).await;
+    world.clock.advance(std::time::Duration::from_secs(3_700));
+    assert_eq!(world.denied(KEY, of("ada", &ada)).await, ["last_management_key"]);
+    assert!(world.denied(KEY, of("carl", &ada)).await.is_empty(), "carl is no administrator");
+    assert!(world.denied(KEY, of("ada", &bea)).await.is_empty(), "it is no key of hers");
+    // Another key of hers, or one of root's; not one that only runs a command.
+    let file = "/home/ada/.ssh/authorized_keys";
+    world.sh(&format!("echo 'command=\"true\" {bea}' >> {file}"));
+    assert_eq!(world.denied(KEY, of("ada", &ada)).await, ["last_management_key"]);
+    world.sh(&format!("echo '{bea}' >> {file}"));
+    assert!(world.denied(KEY, of("ada", &ada)).await.is_empty());
+    world.sh(&format!("sed -i '2,$d' {file}; mkdir -p /root/.ssh; echo '{bea}' > /root/.ssh/authorized_keys"));
+    assert!(world.denied(KEY, of("ada", &ada)).await.is_empty());
+    world.sh("rm -r /root/.ssh; usermod -e 1 ada");
+    assert!(world.denied(KEY, of("ada", &ada)).await.is_empty(), "she gets in by none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_a_way_in_where_sshd_takes_it_and_what_cannot_be_read_is_none() {
+    let Some(world) = World::rooted().await else { return };
+    let [ada, bea] = two_administrators(&world);
+    let key = json!({"user": "ada", "key": ada});
+    world.sh("ln -sf /etc/hostname /home/bea/.ssh/authorized_keys");
+    let plan = world.try_plan(KEY, key.clone()).await.unwrap();
+    let [deny] = &plan.decision.denies[..] else { panic!("{:?}", plan.decision.denies) };
+    assert_eq!(deny.code, "last_management_key");
+    assert!(deny.detail.contains("bea: "), "{}", deny.detail);
+    world.sh("usermod -p '$y$j9T$abcdefghij' bea");
+    assert_eq!(world.denied(KEY, key.clone()).await, ["last_management_key"], "sshd takes no passwords");
+    if !world.sh_of("command -v sshd").0 {
+        eprintln!("SKIPPED: no sshd here");
+        return;
+    }
+    world.sh("echo 'PasswordAuthentication yes' > /etc/ssh/sshd_config");
+    assert!(world.denied(KEY, key.clone()).await.is_empty());
+    world.sh("usermod -L bea");
+    assert_eq!(world.denied(KEY, key.clone()).await, ["last_management_key"]);
+    // A key of root's counts where sshd lets root in by it.
+    world.sh(&format!("mkdir -p /root/.ssh; echo '{bea}' > /root/.ssh/authorized_keys; echo 'PermitRootLogin no' > /etc/ssh/sshd_config"));
+    assert_eq!(world.denied(KEY, key.clone()).await, ["last_management_key"]);
+    world.sh("echo 'PermitRootLogin prohibit-password' > /etc/ssh/sshd_config");
+    assert!(world.denied(KEY, key).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_keys_of_one_plan_leave_the_last_one() {
+    let Some(world) = World::rooted().await else { return };
+    let [ada, bea] = two_administrators(&world);
+    let mut request = request_on("twin/test", json!({"user": "ada", "key": ada}));
+    request.actions[0].capability = KEY.to_owned();
+    request.actions.push(request.actions[0].clone());
+    request.actions[1].params = json!({"user": "bea", "key": bea});
+    let plan = world.engine.propose(request).await.unwrap();
+    let first = world.approved(&plan).await;
+    let after = world.engine.wait(plan.id, std::time::Duration::from_secs(20)).await.unwrap();
+    assert_eq!((first.state, after.actions[1].state), (ActionState::Verified, ActionState::Aborted));
+    assert!(after.actions[1].detail.as_ref().unwrap().contains("last_management_key"), "{:?}", after.actions[1].detail);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_was_set_meanwhile_survives_the_undo() {
     let Some(world) = World::rooted().await else { return };

@@ -18,6 +18,9 @@ const LETTERS: usize = 43;
 /// Types of keys by their short names, as sshd takes them too.
 const SHORT: [&str; 7] = ["DSA", "ECDSA", "ECDSA-SK", "ED25519", "ED25519-SK", "RSA", "XMSS"];
 
+/// Options of a key that is no way in for a person, or not for good.
+const BOUND: [&str; 3] = ["cert-authority", "command", "expiry-time"];
+
 fn blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
@@ -37,20 +40,20 @@ fn is_type(word: &[u8]) -> bool {
         || SHORT.iter().any(|short| word.eq_ignore_ascii_case(short.as_bytes()))
 }
 
-/// The rest after the options: up to a blank outside of quotes.
-fn after_options(line: &[u8]) -> &[u8] {
+/// What stands before the first byte of some kind outside of quotes, and the rest from it.
+fn until_unquoted(line: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     let (mut quoted, mut place) = (false, 0);
     while let Some(byte) = line.get(place).copied() {
         if byte == b'\\' && line.get(place + 1) == Some(&b'"') {
             place += 1;
         } else if byte == b'"' {
             quoted = !quoted;
-        } else if blank(byte) && !quoted {
+        } else if ends(byte) && !quoted {
             break;
         }
         place += 1;
     }
-    line.get(place..).unwrap_or_default()
+    line.split_at_checked(place).unwrap_or((line, &[]))
 }
 
 /// The fields of a key as it is sent: each with its length before it.
@@ -105,7 +108,23 @@ pub(in crate::linux) fn fingerprint(line: &[u8]) -> Option<String> {
         return None;
     }
     // Options stand before the type, where there are any.
-    at(line).or_else(|| at(skip_blanks(after_options(line))))
+    at(line).or_else(|| at(skip_blanks(until_unquoted(line, blank).1)))
+}
+
+/// The same where the key gives a shell for good: bound to no command, without an end, and no authority of certificates.
+pub(super) fn opening(line: &[u8]) -> Option<String> {
+    let print = fingerprint(line)?;
+    let line = skip_blanks(until(line, |byte| byte == 0).0);
+    let mut options = if at(line).is_some() { &[][..] } else { until_unquoted(line, blank).0 };
+    while !options.is_empty() {
+        let (option, rest) = until_unquoted(options, |byte| byte == b',');
+        let name = until(option, |byte| byte == b'=').0;
+        if BOUND.iter().any(|bound| name.eq_ignore_ascii_case(bound.as_bytes())) {
+            return None;
+        }
+        options = rest.get(1..).unwrap_or_default();
+    }
+    Some(print)
 }
 
 /// A key as somebody names it: its line, or its fingerprint.
@@ -169,6 +188,25 @@ mod tests {
         }
         assert_eq!(named(&plain).unwrap(), plain);
         assert_eq!(named(&format!("{plain}=")).unwrap(), plain);
+    }
+
+    #[test]
+    fn a_key_that_is_bound_opens_nothing() {
+        let opens = |options: &str| opening(format!("{options}ssh-ed25519 {BLOB} x").as_bytes()).is_some();
+        for free in
+            ["", "restrict,pty ", "from=\"10.0.0.0/8,command=\" ", "environment=\"A=\\\",command=x\" ", "no-pty, "]
+        {
+            assert!(opens(free), "{free}");
+        }
+        for bound in [
+            "command=\"a b\" ",
+            "no-pty,Command=\"x\",no-x11-forwarding ",
+            "cert-authority ",
+            "restrict,expiry-time=\"20300101\" ",
+            "# ",
+        ] {
+            assert!(!opens(bound), "{bound}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(super) const LONG_AGO: &str = "1";
 const FIELDS: usize = 9;
 const PASSWORD: usize = 1;
 const EXPIRES: usize = 7;
+/// Bytes of the shortest hash of a password.
+const MIN_HASH: usize = 13;
 
 /// What of a line is ours to change, and how the rest is recognised. No hash of a password is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +72,14 @@ fn entry_of(line: &[u8]) -> Result<Entry, String> {
 pub(super) fn read(text: &[u8], user: &str) -> Result<Option<Entry>, String> {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     place(&lines, user)?.and_then(|place| lines.get(place)).map(|line| entry_of(line)).transpose()
+}
+
+/// Whether a user's line has the hash of a password, and no lock before it. What is no hash (`*`, `!`) opens nothing.
+pub(super) fn has_password(text: &[u8], user: &str) -> bool {
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    let line = place(&lines, user).ok().flatten().and_then(|place| lines.get(place).copied()).unwrap_or_default();
+    let password = line.split(|byte| *byte == b':').nth(PASSWORD).unwrap_or_default();
+    password.len() >= MIN_HASH && !password.iter().any(|byte| matches!(byte, b'!' | b'*'))
 }
 
 /// The whole file with the user's line so locked and expiring, and nothing else changed.
@@ -134,6 +144,13 @@ mod tests {
         assert_eq!((before.locks, before.expires_day.as_str()), (1, "20000"));
         let off = write(FILE, "bob", 1, LONG_AGO).unwrap();
         assert_eq!(write(&off, "bob", 1, "20000").unwrap(), FILE);
+    }
+
+    #[test]
+    fn a_locked_or_missing_password_is_none() {
+        assert!(has_password(FILE, "alice"));
+        assert!(["root", "bob", "carol"].iter().all(|user| !has_password(FILE, user)));
+        assert!(!has_password(&write(FILE, "alice", 1, "").unwrap(), "alice"));
     }
 
     #[test]
