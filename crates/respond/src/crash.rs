@@ -1,4 +1,4 @@
-//! Named places at which a test may end the process: before and after every journal write of a run.
+//! Named places at which a test may end the process: before and after every journal write of a run and its undo.
 
 use crate::Error;
 
@@ -21,6 +21,8 @@ pub struct CrashPoints {
 impl CrashPoints {
     /// Every point, in the order of a run and its undo.
     pub const NAMES: &[&str] = &[
+        "before_undo_planned",
+        "after_undo_planned",
         "before_run_started",
         "after_run_started",
         "before_intent",
@@ -29,6 +31,8 @@ impl CrashPoints {
         "after_child",
         "before_child_ended",
         "after_child_ended",
+        "before_collected",
+        "after_collected",
         "after_apply",
         "before_settling",
         "after_settling",
@@ -40,6 +44,14 @@ impl CrashPoints {
         "after_paused",
         "before_resumed",
         "after_resumed",
+        "before_unverified",
+        "after_unverified",
+        "before_taking_back",
+        "after_taking_back",
+        "before_not_taken_back",
+        "after_not_taken_back",
+        "before_given_up",
+        "after_given_up",
         "before_run_ended",
         "after_run_ended",
     ];

@@ -13,6 +13,8 @@ impl Engine {
             "sha256": hex::encode(Sha256::digest(&item.bytes)), "note": item.note});
         let what = action_entry("evidence.collected", "system:executor", &action, detail.clone());
         let writes = vec![self.step(id, "collected", detail), Write::Collected { action: id, item }];
-        self.commit(writes, what).await
+        self.crash("before_collected")?;
+        self.commit(writes, what).await?;
+        self.crash("after_collected")
     }
 }

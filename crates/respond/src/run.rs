@@ -335,7 +335,9 @@ impl Engine {
         }
         (plan.state, plan.paused_at) = (PlanState::Executed, None);
         let what = entry("run.ended", "system:executor", &plan, json!({"error": error.to_string()}));
+        self.crash("before_given_up")?;
         self.save_plan(&mut plan, writes, what).await?;
+        self.crash("after_given_up")?;
         self.get_plan(plan.id).await
     }
 
@@ -350,7 +352,9 @@ impl Engine {
             writes.extend(self.lower_after(plan, &action).await?);
             let payload = json!({"plan_hash": plan.hash, "side": "unknown", "detail": why});
             let what = action_entry(kind_of(action.state), "system:executor", &action, payload);
+            self.crash("before_unverified")?;
             self.save_action(&mut action, writes, what).await?;
+            self.crash("after_unverified")?;
         }
         Ok(())
     }

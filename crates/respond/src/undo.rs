@@ -252,7 +252,9 @@ impl Engine {
             writes.extend(self.lower_after_undo(&original).await?);
             writes.push(Write::Undone { state_key, by });
         }
+        self.crash("before_undo_planned")?;
         self.save_action(&mut original, writes, what).await?;
+        self.crash("after_undo_planned")?;
         Ok(covered.then_some(id))
     }
 

@@ -7,6 +7,20 @@ use shieldops_respond::{CrashPoints, Journal as _};
 
 use crate::support::{ATTACKER, World, person, target, unlimited};
 
+/// Points that a block never comes to: nothing of it settles, is armed, halted, read to be kept, taken back or given up.
+const ELSEWHERE: [&str; 10] = [
+    "_settling",
+    "_disarmed",
+    "_paused",
+    "_resumed",
+    "_collected",
+    "_unverified",
+    "_taking_back",
+    "_taken_back",
+    "_given_up",
+    "_undo_planned",
+];
+
 /// Blocks with a crash at `point`, begins again, and says how often nft was given a batch for it.
 async fn block_with_crash_at(world: &mut World, point: &str) {
     world.restart(CrashPoints::give_up_at(point));
@@ -14,10 +28,7 @@ async fn block_with_crash_at(world: &mut World, point: &str) {
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
     world.idle().await;
     let lost = world.journal.plan(plan.id).await.unwrap().unwrap();
-    let reached = !(point.ends_with("settling")
-        || point.ends_with("disarmed")
-        || point.ends_with("paused")
-        || point.ends_with("resumed")
+    let reached = !(ELSEWHERE.iter().any(|end| point.ends_with(end))
         || (world.target.starts_with("sim/") && point.contains("child")));
     assert_eq!(lost.state != PlanState::Executed || point == "after_run_ended", reached, "{point}");
     world.restart(CrashPoints::none());
@@ -43,6 +54,12 @@ async fn undo_with_crash_at(world: &mut World, point: &str) {
     let plans = world.journal.plans_of_undo(action.plan_id);
     for plan in plans {
         world.engine.wait(plan, std::time::Duration::from_secs(10)).await.unwrap();
+    }
+    if point == "before_undo_planned" {
+        // Nothing was written of it: it is as if nobody had asked.
+        assert_eq!(world.action(&action).await.state, ActionState::Verified, "{lost:?}");
+        assert!(!world.reaches(ATTACKER).await, "{point}");
+        world.undo(&action).await.unwrap();
     }
     let undone = world.action(&action).await;
     assert_eq!(undone.state, ActionState::Undone, "{point}: {lost:?} {:?}", undone.detail);

@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shieldops_model::{Action, ActionState};
+use shieldops_respond::Journal as _;
 
 use crate::{live::ruleset, support::World};
 
@@ -102,10 +103,17 @@ async fn a_network_twin_shows_its_sockets_and_is_left_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn evidence_whose_reading_was_lost_in_the_middle_is_read_again_and_never_said_to_be_there() {
+    for (point, before) in [("after_intent", 0), ("before_collected", 0), ("after_collected", 1)] {
+        reading_is_lost_at(point, before).await;
+    }
+}
+
+/// How many pieces are kept when the process is lost.
+async fn reading_is_lost_at(point: &str, before: usize) {
     let mut world = World::new("sim/test");
-    world.restart(shieldops_respond::CrashPoints::give_up_at("after_intent"));
+    world.restart(shieldops_respond::CrashPoints::give_up_at(point));
     let mut request = world.request(serde_json::json!({}));
-    request.actions[0].capability = "linux.collect_evidence".to_owned();
+    COLLECT.clone_into(&mut request.actions[0].capability);
     request.actions[0].params = serde_json::json!({"sockets": true});
     let plan = world.engine.propose(request).await.unwrap();
     if plan.decision.approvals_needed == 0 {
@@ -114,10 +122,13 @@ async fn evidence_whose_reading_was_lost_in_the_middle_is_read_again_and_never_s
         world.engine.approve(plan.id, &plan.hash, &crate::support::person(1)).await.unwrap();
     }
     world.idle().await;
-    assert!(world.journal.collected().is_empty(), "the process was lost before it read");
+    let lost = world.journal.plan(plan.id).await.unwrap().unwrap();
+    assert_eq!((world.journal.collected().len(), lost.actions[0].state), (before, ActionState::Running), "{point}");
     world.restart(shieldops_respond::CrashPoints::none());
     world.engine.recover().await.unwrap();
     let done = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
-    assert_eq!(done.actions[0].state, shieldops_model::ActionState::Verified, "{:?}", done.actions[0].detail);
-    assert!(!world.journal.collected().is_empty(), "verified, and nothing was read");
+    assert_eq!(done.actions[0].state, ActionState::Verified, "{point}: {:?}", done.actions[0].detail);
+    // What was read before is kept as well: each piece is told of with its own hash.
+    let told = world.journal.entries().iter().filter(|entry| entry.kind == "evidence.collected").count();
+    assert_eq!((world.journal.collected().len() > before, told), (true, world.journal.collected().len()), "{point}");
 }

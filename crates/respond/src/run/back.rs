@@ -57,7 +57,9 @@ impl Engine {
         // What was not begun never begins: a process that goes on must not take it for the rest of the run.
         self.end_actions(&mut plan.clone(), "an action before it did not succeed", &mut writes);
         let what = entry("run.taking_back", FAILURE, plan, json!({"hash": plan.hash, "actions": ids}));
+        self.crash("before_taking_back")?;
         self.commit(writes, what).await?;
+        self.crash("after_taking_back")?;
         Ok(true)
     }
 
@@ -66,7 +68,9 @@ impl Engine {
         action.state = ActionState::UndoFailed;
         action.detail = Some(format!("its plan failed and it could not be undone: {error}"));
         let what = action_entry("action.undo_failed", FAILURE, &action, json!({"detail": action.detail}));
-        self.save_action(&mut action, Vec::new(), what).await
+        self.crash("before_not_taken_back")?;
+        self.save_action(&mut action, Vec::new(), what).await?;
+        self.crash("after_not_taken_back")
     }
 }
 

@@ -46,6 +46,9 @@ impl<'a> Children<'a> {
 impl Watch for Children<'_> {
     async fn collected(&self, item: Collected) -> Result<(), Fault> {
         let kept = self.engine.collect(self.action, item).await;
+        if let Err(error @ Error::Crashed(_)) = kept {
+            return self.told(Err(error));
+        }
         kept.map_err(|error| Fault::Failed(format!("what was read could not be kept: {error}")))
     }
 

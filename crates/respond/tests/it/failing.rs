@@ -55,6 +55,64 @@ async fn a_process_that_is_lost_while_it_takes_back_leaves_the_rest_to_the_next(
     assert_eq!((plan.state, world.lit_lamps()), (PlanState::Executed, 0), "{:?}", states(&plan));
 }
 
+/// The process is lost at a point of the run or of what it takes back, perhaps once more where recovery comes to it again.
+#[tokio::test]
+async fn a_take_back_is_finished_after_a_crash_at_every_point() {
+    let mut reached = Vec::new();
+    for point in CrashPoints::NAMES {
+        let mut world = World::new();
+        world.restart(CrashPoints::give_up_at(*point));
+        let plan = ran(&world, OnFailure::Undo).await;
+        let lost = (world.plan(&plan).await.state, world.lit_lamps()) != (PlanState::Executed, 0);
+        reached.extend(lost.then_some(*point));
+        world.restart(CrashPoints::give_up_at(*point));
+        drop(world.engine.recover().await);
+        world.idle().await;
+        world.restart(CrashPoints::none());
+        world.engine.recover().await.unwrap();
+        world.idle().await;
+        let ended = world.plan(&plan).await;
+        let after = [ActionState::Undone, ActionState::Undone, ActionState::Failed, ActionState::Skipped];
+        assert_eq!(
+            (ended.state, states(&ended), world.lit_lamps()),
+            (PlanState::Executed, after.to_vec(), 0),
+            "{point}"
+        );
+        assert_eq!(world.journal.plans_of_undo(plan.id).len(), 2, "{point}: one undo for each");
+        let told = ["run.taking_back", "action.undoing", "run.ended"].map(|kind| world.told(kind));
+        assert_eq!(told, [1, 2, 3], "{point}");
+        assert!(ended.actions.iter().all(|action| action.owners.is_empty()), "{point}");
+    }
+    for point in ["before_undo_planned", "after_undo_planned", "before_taking_back", "after_taking_back"] {
+        assert!(reached.contains(&point), "{point}: {reached:?}");
+    }
+}
+
+/// One lamp of a host that is away when it is to be put out again.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_taken_back_is_told_once_wherever_the_process_is_lost() {
+    for point in ["before_not_taken_back", "after_not_taken_back", "before_given_up", "after_given_up"] {
+        let mut world = World::new();
+        world.break_lamp(2);
+        world.restart(CrashPoints::give_up_at("after_taking_back"));
+        let actions = [lighting("sim/away", 0..1), lighting("sim/well", 2..4)].concat();
+        let wish = PlanRequest { actions, on_failure: OnFailure::Undo, ..request(CHANGE, None) };
+        let plan = world.engine.propose(wish).await.unwrap();
+        world.go(&plan).await;
+        world.idle().await;
+        world.go_away(true);
+        world.lose_recovery_at(point).await;
+        world.engine.recover().await.unwrap();
+        world.idle().await;
+        let ended = world.plan(&plan).await;
+        let after = [ActionState::UndoFailed, ActionState::Failed, ActionState::Skipped];
+        assert_eq!((ended.state, states(&ended)), (PlanState::Executed, after.to_vec()), "{point}");
+        let told = ["run.taking_back", "action.undo_failed", "run.ended"].map(|kind| world.told(kind));
+        assert_eq!((told, world.lit_lamps()), ([1, 1, 1], 1), "{point}");
+        assert_eq!(ended.actions[0].owners.len(), 1, "{point}: it is still wanted out");
+    }
+}
+
 #[tokio::test]
 async fn of_several_actions_the_one_that_cannot_be_planned_is_named() {
     let world = World::new();

@@ -8,6 +8,7 @@ mod elsewhere;
 mod failing;
 mod foreign;
 mod freeze;
+mod given_up;
 mod halted;
 mod hash;
 mod lifting;
