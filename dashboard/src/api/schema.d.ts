@@ -7926,10 +7926,10 @@ export interface components {
             goes_on: boolean;
             items: components["schemas"]["UndoItem"][];
             need_approval: number;
-            /** @description Of how many the target could not be read now: their undo is tried. */
+            /** @description Of how many the target cannot be read: their undo is tried. */
             not_read: number;
             preview: boolean;
-            /** @description How many can be undone at once, wait for approval, and cannot be undone. */
+            /** @description How many are undone at once, wait for approval, and cannot be undone: as foreseen, and where it is no preview as it came. */
             undoable: number;
             /** @description How many were undone and read back. 0 in a preview. */
             undone: number;
