@@ -26,7 +26,11 @@ export function UndoReportView({ report }: { report: UndoReport }) {
         <Named title={`${plural(lost.length, 'action')} cannot be undone`} items={lost} tone="critical" />
       )}
       {unread.length > 0 && (
-        <Named title={`Of ${plural(unread.length, 'action')} the target could not be read`} items={unread} tone="high" />
+        <Named
+          title={`Of ${plural(unread.length, 'action')} the target could not be read`}
+          items={unread}
+          tone="high"
+        />
       )}
       <p role="status" className="flex items-center gap-1.5 text-sm">
         {!report.preview && !report.goes_on && report.items.every(item => item.done !== false) && (
