@@ -158,6 +158,8 @@ impl Engine {
         (action.applied_at, action.expires_at) = (None, None);
         let detail = "the process ended before anything was done";
         let what = action_entry("action.planned", "system:executor", action, json!({"side": "from", "detail": detail}));
-        self.save_action(action, writes, what).await
+        self.crash("before_planned_again")?;
+        self.save_action(action, writes, what).await?;
+        self.crash("after_planned_again")
     }
 }

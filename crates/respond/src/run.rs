@@ -296,7 +296,9 @@ impl Engine {
         }
         let Some(proof) = action.proofs.get(known) else { return Ok(()) };
         let what = action_entry("action.proved", "system:executor", action, json!({"proof": proof}));
-        self.save_action(action, Vec::new(), what).await
+        self.crash("before_proved")?;
+        self.save_action(action, Vec::new(), what).await?;
+        self.crash("after_proved")
     }
 
     /// An action that changed nothing wants nothing.
@@ -320,7 +322,11 @@ impl Engine {
         let orphan = removes_orphan(&plan);
         for action in &mut plan.actions {
             let state = match action.state {
-                ActionState::Planned => ActionState::Aborted,
+                ActionState::Planned => {
+                    // A process that was lost as it joined an effect left an owner that did nothing.
+                    writes.extend(self.disown(action).await?);
+                    ActionState::Aborted
+                }
                 ActionState::Running | ActionState::Settling => ActionState::Unverified,
                 _ => continue,
             };

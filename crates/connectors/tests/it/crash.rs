@@ -7,10 +7,12 @@ use shieldops_respond::{CrashPoints, Journal as _};
 
 use crate::support::{ATTACKER, World, person, target, unlimited};
 
-/// Points that a block never comes to: nothing of it settles, is armed, halted, read to be kept, taken back or given up.
-const ELSEWHERE: [&str; 10] = [
+/// Points that a block never comes to: nothing of it settles, is armed, joined, halted, read to be kept, taken back or given up.
+const ELSEWHERE: [&str; 12] = [
     "_settling",
     "_disarmed",
+    "_joined",
+    "_planned_again",
     "_paused",
     "_resumed",
     "_collected",

@@ -54,6 +54,10 @@ impl Engine {
             return Ok(false);
         }
         let mut writes = vec![self.step(first.id, BEGUN, json!({"actions": ids}))];
+        // What a process that was lost as it joined an effect left as its owner did nothing.
+        for action in plan.actions.iter().filter(|action| action.state == ActionState::Planned) {
+            writes.extend(self.disown(action).await?);
+        }
         // What was not begun never begins: a process that goes on must not take it for the rest of the run.
         self.end_actions(&mut plan.clone(), "an action before it did not succeed", &mut writes);
         let what = entry("run.taking_back", FAILURE, plan, json!({"hash": plan.hash, "actions": ids}));

@@ -249,7 +249,9 @@ impl Engine {
             let writes = self.own(&mut action, turn.ready, before)?;
             let payload = json!({"plan_hash": turn.plan.hash, "changed": false, "nonce": permit.nonce()});
             let what = action_entry("action.intent", "system:executor", &action, payload);
+            self.crash("before_joined")?;
             self.save_action(&mut action, writes, what).await?;
+            self.crash("after_joined")?;
         }
         let detail = Some("what was wanted was already so: nothing was changed".to_owned());
         let wanted = self.wanted(&action, turn.ready).await?;
