@@ -77,8 +77,8 @@ pub struct Observed<S> {
 /// An effect that takes a whole host off the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
-    /// Who may still come to it.
-    pub kept: Vec<IpNet>,
+    /// Who may still come to it, and to which of its TCP ports.
+    pub kept: Vec<(IpNet, u16)>,
     /// Whether this server runs there: it could go nowhere any more.
     pub host: CutHost,
 }
@@ -92,8 +92,9 @@ pub enum CutHost {
 }
 
 impl Cut {
-    pub(crate) fn keeps(&self, net: &IpNet) -> bool {
-        self.kept.iter().any(|kept| kept.contains(net))
+    /// Whether they may still come in by this door. Another that is left open helps nobody who comes by this one.
+    pub(crate) fn keeps(&self, net: &IpNet, door: Option<u16>) -> bool {
+        self.kept.iter().any(|(from, port)| Some(*port) == door && from.contains(net))
     }
 }
 

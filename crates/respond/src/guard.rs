@@ -32,12 +32,7 @@ impl Engine {
         for ((ready, cut), input) in ready.iter().zip(cuts).zip(actions) {
             let mut reasons = cut_with(&ready.target, cut.as_ref(), &ready.observed.facts, (&needed, &people));
             reasons.extend(unknown(&needed, ready, cut.is_some()));
-            reasons.extend(of_others(
-                (&ready.target, &ready.reach),
-                cut.as_ref(),
-                &ready.observed.facts,
-                &needed.others,
-            ));
+            reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &ready.observed.facts, &needed));
             if cut.is_some() {
                 reasons.extend(on_it(&ready.target, &ready.observed.facts, &situation.protected));
                 let nobody = "the client address of a requester or approver is not known, so it cannot be protected";
@@ -73,7 +68,7 @@ impl Engine {
         reasons.extend(cut_with(&ready.target, cut.as_ref(), &there.facts, (&needed, &people)));
         reasons.extend(unknown(&needed, ready, cut.is_some()));
         reasons.extend(in_ranges(&ready.reach, &needed.people));
-        reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &there.facts, &needed.others));
+        reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &there.facts, &needed));
         Ok(reasons.first().map(|reason| format!("{}: {}", reason.code, reason.detail)))
     }
 }
@@ -83,30 +78,52 @@ fn cut_off(ready: &Ready, action: &Action, there: &Observed<Value>) -> Result<Op
     Ok(ready.capability.cuts_off(&ready.target, &action.params, there)?)
 }
 
-/// Who would lose the way with the whole target: what is on it, and where it is our own host, everybody who is not kept.
-/// Nothing that we go out to is: what is kept are ways in.
+/// Who would lose the way with the whole target: what is on it, and where it is our own host, everybody who is not kept at
+/// the port by which people come. Nothing that we go out to is: what is kept are ways in.
 fn cut_with(target: &Target, cut: Option<&Cut>, facts: &Facts, (needed, people): (&Needed, &[IpAddr])) -> Vec<Reason> {
     let Some(cut) = cut else { return Vec::new() };
     let here = |net: &IpNet| facts.own_addresses.iter().any(|own| net.contains(own));
-    let all_here = |net: &IpNet| facts.own_addresses.iter().any(|own| IpNet::from(*own) == *net);
     let lost = |net: &IpNet, kept: bool| {
         let with_it = here(net) && cut.host != CutHost::Ours;
-        let from_it = !all_here(net) && cut.host != CutHost::Another && !kept;
+        let from_it = !own_address(facts, net) && cut.host != CutHost::Another && !kept;
         !net.addr().is_loopback() && (with_it || from_it)
     };
     let told =
         |code: &str, one: &str, why: &str| reason(code, format!("{one} is cut off with target {}: {why}", target.name));
     let of = |entries: &[ProtectedEntry], ways_in: bool| {
         let nets = entries.iter().filter_map(|entry| Some((net(entry)?, entry)));
-        let gone = nets.filter(|(net, _)| lost(net, ways_in && cut.keeps(net)));
+        let gone = nets.filter(|(net, _)| lost(net, ways_in && cut.keeps(net, needed.door)));
         gone.map(|(_, entry)| told("protected_entry", &entry.value, &entry.why)).collect::<Vec<_>>()
     };
     let mut reasons = of(&needed.server, false);
     reasons.extend(of(&needed.people, true));
-    let asking = people.iter().filter(|one| lost(&IpNet::from(**one), cut.keeps(&IpNet::from(**one))));
+    let asking = people.iter().map(|one| (one, IpNet::from(*one)));
+    let asking = asking.filter(|(_, net)| lost(net, cut.keeps(net, needed.door)));
     let works = "the person who asks or approves works from there";
-    reasons.extend(asking.map(|one| told("operator_address", &one.to_string(), works)));
+    reasons.extend(asking.map(|(one, _)| told("operator_address", &one.to_string(), works)));
+    reasons.extend(no_way_in(target, cut, facts, needed.door));
     reasons
+}
+
+/// Whether nobody at all could come to this server any more, whoever is signed in now: the isolation would be for good.
+fn no_way_in(target: &Target, cut: &Cut, facts: &Facts, door: Option<u16>) -> Option<Reason> {
+    let told = facts.untouchable.iter().any(|reason| reason.code == "management_path");
+    let elsewhere = |net: &IpNet| !net.addr().is_loopback() && !own_address(facts, net);
+    let open = |(from, port): &(IpNet, u16)| elsewhere(from) && door.is_none_or(|door| door == *port);
+    if told || cut.host == CutHost::Another || cut.kept.iter().any(open) {
+        return None;
+    }
+    let by = door.map_or_else(String::new, |door| format!(", who come by TCP port {door}"));
+    let detail = format!(
+        "target {} is the host of this server, and nobody could reach it any more: name in `keep`, with its `port`, its people{by}",
+        target.name
+    );
+    Some(reason("management_path", detail))
+}
+
+/// Whether it is one address of the target, and no more.
+fn own_address(facts: &Facts, net: &IpNet) -> bool {
+    facts.own_addresses.iter().any(|own| IpNet::from(*own) == *net)
 }
 
 /// Whether it is the host of this server, as far as anybody can tell.
@@ -120,17 +137,18 @@ fn of_others(
     (target, reach): (&Target, &[IpNet]),
     cut: Option<&Cut>,
     facts: &Facts,
-    others: &[IpAddr],
+    needed: &Needed,
 ) -> Option<Reason> {
     if !is_ours(target, cut) {
         return None;
     }
-    let left_out = |cut: &Cut, one: &IpAddr| !facts.own_addresses.contains(one) && !cut.keeps(&IpNet::from(*one));
+    let kept = |cut: &Cut, one: &IpAddr| cut.keeps(&IpNet::from(*one), needed.door);
+    let left_out = |cut: &Cut, one: &IpAddr| !facts.own_addresses.contains(one) && !kept(cut, one);
     let lost = |one: &&IpAddr| {
         !one.is_loopback()
             && (reach.iter().map(plain).any(|net| net.contains(*one)) || cut.is_some_and(|cut| left_out(cut, one)))
     };
-    others.iter().find(lost)?;
+    needed.others.iter().find(lost)?;
     let detail = format!(
         "target {} is the host of this server: somebody of another tenant, who is signed in, would be cut off",
         target.name
@@ -314,11 +332,23 @@ mod tests {
         ProtectedEntry { kind, value: value.to_owned(), why: "it is ours".to_owned() }
     }
 
+    const DOOR: u16 = 8443;
+
+    fn kept(keep: &[&str], port: u16) -> Vec<(IpNet, u16)> {
+        keep.iter().map(|net| (net.parse().unwrap(), port)).collect()
+    }
+
+    /// With somebody besides who is let in, so that it is about those who are not.
     fn cut(host: CutHost, own: &str, keep: &[&str], server: &str, asks: &str) -> Vec<String> {
+        cut_but(host, own, [kept(keep, DOOR), kept(&["203.0.113.200/32"], DOOR)].concat(), server, asks)
+    }
+
+    fn cut_but(host: CutHost, own: &str, kept: Vec<(IpNet, u16)>, server: &str, asks: &str) -> Vec<String> {
         let facts =
             Facts { own_addresses: vec!["127.0.0.1".parse().unwrap(), own.parse().unwrap()], ..Facts::default() };
-        let cut = Cut { host, kept: keep.iter().map(|net| net.parse().unwrap()).collect() };
-        let needed = Needed { server: vec![entry(server)], people: vec![entry(asks)], ..Needed::default() };
+        let cut = Cut { host, kept };
+        let (server, people) = (vec![entry(server)], vec![entry(asks)]);
+        let needed = Needed { server, people, door: Some(DOOR), ..Needed::default() };
         let people: Vec<IpAddr> = asks.parse().into_iter().collect();
         let reasons = cut_with(&target("sim/a"), Some(&cut), &facts, (&needed, &people));
         reasons.into_iter().map(|reason| reason.code).collect()
@@ -359,6 +389,37 @@ mod tests {
     }
 
     #[test]
+    fn another_port_that_is_left_open_helps_nobody_who_comes_to_this_server() {
+        let (own, office) = ("203.0.113.10", "192.0.2.7");
+        let gone = |host, kept| cut_but(host, own, kept, "127.0.0.1", office);
+        for host in [CutHost::Ours, CutHost::Perhaps] {
+            let all = ["protected_entry", "operator_address", "management_path"];
+            assert_eq!(gone(host, kept(&["192.0.2.0/24"], 22)), all);
+            let two = [kept(&["192.0.2.0/24"], 22), kept(&["198.51.100.0/24"], DOOR)].concat();
+            assert_eq!(gone(host, two), all[..2], "somebody may come, and not these");
+            assert!(gone(host, kept(&["192.0.2.0/24"], DOOR)).is_empty());
+            // Nobody is signed in, and nobody could be any more.
+            let nobody = |kept| cut_but(host, own, kept, "127.0.0.1", "127.0.0.1");
+            let itself = kept(&["203.0.113.10/32", "127.0.0.1/32"], DOOR);
+            for shut in [kept(&["192.0.2.0/24"], 22), itself, Vec::new()] {
+                assert_eq!(nobody(shut), ["management_path"]);
+            }
+            assert!(nobody(kept(&["192.0.2.0/24"], DOOR)).is_empty());
+        }
+        assert!(gone(CutHost::Another, kept(&["192.0.2.0/24"], 22)).is_empty());
+    }
+
+    #[test]
+    fn where_nobody_can_say_by_which_port_people_come_none_is_theirs() {
+        let (cut, facts) = (Cut { host: CutHost::Ours, kept: kept(&["192.0.2.0/24"], 22) }, Facts::default());
+        let gone = |one: &str| {
+            let people: [IpAddr; 1] = [one.parse().unwrap()];
+            cut_with(&target("local"), Some(&cut), &facts, (&Needed::default(), &people)).len()
+        };
+        assert_eq!((gone("192.0.2.7"), gone("127.0.0.1")), (1, 0), "who works on it, or through a tunnel, stays");
+    }
+
+    #[test]
     fn a_proxy_through_which_people_come_is_kept_as_a_whole_or_nothing_is_cut_off() {
         let (own, database, proxies) = ("203.0.113.10", "127.0.0.1", "192.0.2.4/30");
         let denied = ["protected_entry"];
@@ -377,7 +438,8 @@ mod tests {
 
     #[test]
     fn people_of_other_tenants_are_held_against_what_is_done_to_our_own_host_alone() {
-        let (other, facts) = (["192.0.2.9".parse().unwrap()], Facts::default());
+        let facts = Facts::default();
+        let other = Needed { others: vec!["192.0.2.9".parse().unwrap()], door: Some(DOOR), ..Needed::default() };
         let reach = ["192.0.2.0/24".parse().unwrap()];
         let (here, there) = (target("local"), target("ssh/other"));
         let told = of_others((&here, &reach), None, &facts, &other).unwrap();
@@ -385,12 +447,13 @@ mod tests {
         assert!(!told.detail.contains("192.0.2"), "{}", told.detail);
         assert_eq!(of_others((&there, &reach), None, &facts, &other), None);
         assert_eq!(of_others((&here, &["198.51.100.0/24".parse().unwrap()]), None, &facts, &other), None);
-        let isolated = |host, keep: &[&str]| {
-            let cut = Cut { host, kept: keep.iter().map(|net| net.parse().unwrap()).collect() };
+        let isolated = |host, keep: &[&str], port| {
+            let cut = Cut { host, kept: kept(keep, port) };
             of_others((&there, &[]), Some(&cut), &facts, &other).is_some()
         };
-        assert!(isolated(CutHost::Ours, &["198.51.100.0/24"]) && isolated(CutHost::Perhaps, &[]));
-        assert!(!isolated(CutHost::Ours, &["192.0.2.0/24"]) && !isolated(CutHost::Another, &[]));
+        assert!(isolated(CutHost::Ours, &["198.51.100.0/24"], DOOR) && isolated(CutHost::Perhaps, &[], DOOR));
+        assert!(!isolated(CutHost::Ours, &["192.0.2.0/24"], DOOR) && !isolated(CutHost::Another, &[], DOOR));
+        assert!(isolated(CutHost::Ours, &["192.0.2.0/24"], 22), "by another port than theirs");
     }
 
     #[test]

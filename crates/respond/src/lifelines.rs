@@ -42,6 +42,8 @@ pub struct Needed {
     pub others: Vec<IpAddr>,
     /// Names of what the server goes out to whose addresses nobody could say since it started.
     pub unknown: Vec<String>,
+    /// The TCP port of the server's own host by which people come in; `None` where nobody from elsewhere can be known to.
+    pub door: Option<u16>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,7 @@ pub struct Lifelines {
     hosts: Vec<Lifeline>,
     /// Everybody comes from these.
     proxies: Vec<IpNet>,
+    door: Option<u16>,
     known: Mutex<Known>,
     /// Whoever holds it asks the resolver; the others go by what is known.
     asking: tokio::sync::Mutex<()>,
@@ -71,6 +74,12 @@ impl Lifelines {
     #[must_use]
     pub fn through(self, proxies: Vec<IpNet>) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// With the TCP port of this machine by which people come in.
+    #[must_use]
+    pub fn by(self, door: Option<u16>) -> Self {
+        Self { door, ..self }
     }
 
     /// As protected entries; of people it knows their proxies alone.
@@ -89,7 +98,7 @@ impl Lifelines {
             value: net.to_string(),
             why: "people come to this server through the reverse proxy there".to_owned(),
         });
-        Needed { server, people: proxies.collect(), others: Vec::new(), unknown: self.unknown(&known) }
+        Needed { server, people: proxies.collect(), others: Vec::new(), unknown: self.unknown(&known), door: self.door }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -169,7 +178,8 @@ mod tests {
     #[tokio::test]
     async fn people_come_through_the_proxies_that_were_declared() {
         let proxies = vec!["192.0.2.4/32".parse().unwrap()];
-        let needed = Lifelines::new(Vec::new()).through(proxies).entries().await;
+        let needed = Lifelines::new(Vec::new()).through(proxies).by(Some(8443)).entries().await;
+        assert_eq!(needed.door, Some(8443));
         assert_eq!((needed.people[0].kind, needed.people[0].value.as_str()), (ProtectedKind::Range, "192.0.2.4/32"));
     }
 

@@ -80,7 +80,7 @@ async fn serve(settings: Settings, demo: bool) -> anyhow::Result<()> {
         pipeline: pipeline.clone(),
         registry,
         open_syslog: settings.ingest.syslog.any(),
-        lifelines: Arc::new(response::lifelines(&settings)),
+        lifelines: Arc::new(response::lifelines(&settings, tcp.local_addr()?)),
         roles: settings.roles.clone(),
         crash_at: settings.crash_at.clone(),
         outbound: Arc::clone(&outbound),

@@ -293,11 +293,11 @@ impl Capability for IsolateHost {
 
     /// A host to which we come from itself is this one, whatever its target is called; or `keep` names it.
     fn cuts_off(&self, target: &Target, _params: &Params, seen: &Observed<State>) -> Option<Cut> {
-        let kept: Vec<IpNet> = seen.state.keep.iter().map(|way| way.from).collect();
+        let kept: Vec<(IpNet, u16)> = seen.state.keep.iter().map(|way| (way.from, way.port)).collect();
         let own = |net: &IpNet| seen.facts.own_addresses.iter().any(|address| IpNet::from(*address) == *net);
         let host = match target.name.as_str() {
             "local" => CutHost::Ours,
-            _ if kept.iter().any(own) => CutHost::Perhaps,
+            _ if kept.iter().any(|(from, _)| own(from)) => CutHost::Perhaps,
             _ => CutHost::Another,
         };
         Some(Cut { kept, host })

@@ -148,6 +148,24 @@ async fn this_very_host_keeps_its_people_and_all_that_it_goes_out_to() {
 }
 
 #[tokio::test]
+async fn our_own_host_is_not_isolated_by_another_port_than_the_one_that_people_come_by() {
+    let world = World::new("sim/test");
+    let office = entry(ProtectedKind::Range, "192.0.2.0/28");
+    world.journal.put_lifelines(Needed { people: vec![office], door: Some(8443), ..Needed::default() });
+    // It is taken for the server's own host, as one that we reach from itself.
+    let kept = ["203.0.113.10", "192.0.2.0/24"];
+    let codes = world.denied(ISOLATE, json!({"keep": kept})).await;
+    for code in ["management_path", "operator_address", "protected_entry"] {
+        assert!(codes.contains(&code.to_owned()), "{code}: {codes:?}");
+    }
+    assert!(world.denied(ISOLATE, json!({"keep": kept, "port": 8443})).await.is_empty());
+    // Nobody is signed in, and automation asks: nobody could come any more.
+    world.journal.put_lifelines(Needed { door: Some(8443), ..Needed::default() });
+    let codes = world.denied(ISOLATE, json!({"keep": ["203.0.113.10", "198.51.100.0/24"]})).await;
+    assert!(codes.contains(&"management_path".to_owned()), "{codes:?}");
+}
+
+#[tokio::test]
 async fn a_protected_path_protects_every_file_that_an_action_would_write() {
     let world = World::new("sim/test");
     let key = json!({"user": "alice", "key": ALICES});

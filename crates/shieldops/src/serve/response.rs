@@ -1,6 +1,6 @@
 //! The response side of a tenant: its engine, the plans that revisions propose, and alerts for what drifted.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -31,12 +31,29 @@ pub(crate) fn scope(store: &Store, tenant: TenantId) -> anyhow::Result<TenantSco
 }
 
 /// What this server cannot do without: no action of any tenant may cut it off.
-pub(crate) fn lifelines(settings: &Settings) -> Lifelines {
+pub(crate) fn lifelines(settings: &Settings, at: SocketAddr) -> Lifelines {
     let database = settings.database.as_ref().and_then(DatabaseUrl::host);
     let database = database.map(|host| Lifeline { host, what: "the database of this server" });
     let mail = settings.smtp.as_ref().map(|smtp| smtp.host.clone());
     let mail = mail.map(|host| Lifeline { host, what: "the mail server of this server" });
-    Lifelines::new(database.into_iter().chain(mail).collect()).through(settings.trusted_proxies.clone())
+    let all = Lifelines::new(database.into_iter().chain(mail).collect());
+    all.through(settings.trusted_proxies.clone()).by(door(settings, at))
+}
+
+/// The TCP port of this machine by which people come in: where the proxy stands on it, the proxy's.
+fn door(settings: &Settings, at: SocketAddr) -> Option<u16> {
+    let alone = at.ip().is_loopback();
+    let listens = (!alone).then_some(at.port());
+    let proxy_here =
+        settings.behind_proxy && (alone || settings.trusted_proxies.iter().any(|net| net.addr().is_loopback()));
+    if proxy_here { settings.public_url.as_deref().and_then(port_of).or(listens) } else { listens }
+}
+
+/// Of `https://host:port`, or the scheme's own.
+fn port_of(site: &str) -> Option<u16> {
+    let (scheme, host) = site.split_once("://")?;
+    let named = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    named.or(Some(if scheme == "https" { 443 } else { 80 }))
 }
 
 /// The members of a tenant, for the engine: it does not know what roles mean.
