@@ -23,6 +23,8 @@ impl Engine {
     }
 
     async fn vote(&self, id: PlanId, hash: &str, person: &Person) -> Result<Plan, Error> {
+        // It looks at targets: nobody else's vote waits for that.
+        let loss = self.loss_of_voter(id, person).await?;
         let _one_at_a_time = self.votes.lock().await;
         let mut plan = self.get_plan(id).await?;
         if plan.hash != hash {
@@ -52,6 +54,9 @@ impl Engine {
             return Err(Error::StrongSession);
         }
         self.spare_voter(&plan, person)?;
+        if let Some(reason) = loss {
+            return Err(Error::Denied(vec![reason]));
+        }
         plan.approvals.push(Approval {
             id: self.mint(),
             user: person.user,
@@ -86,6 +91,21 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The same where a whole target is cut off, and they with it: then their yes would end in a denied plan at its run.
+    async fn loss_of_voter(&self, id: PlanId, person: &Person) -> Result<Option<Reason>, Error> {
+        let Some(own) = person.client_addr.as_deref().and_then(address) else { return Ok(None) };
+        let plan = self.get_plan(id).await?;
+        if plan.state != PlanState::Proposed || door(&plan) == Door::Undo {
+            return Ok(None);
+        }
+        for action in &plan.actions {
+            if let Some(reason) = self.cut_from(action, own).await? {
+                return Ok(Some(reason));
+            }
+        }
+        Ok(None)
     }
 
     /// One person's no ends the plan, as long as no run of it has begun.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shieldops_model::{Action, ActionState, Environment, Id, Plan, PlanState, Target};
 use shieldops_policy::{ProtectedEntry, ProtectedKind};
-use shieldops_respond::{CrashPoints, CutHost, Journal as _, Needed, Observed, PlanRequest, Registry, Surroundings};
+use shieldops_respond::{
+    CrashPoints, CutHost, Error, Journal as _, Needed, Observed, Person, PlanRequest, Registry, Surroundings,
+};
 
 use crate::support::{ATTACKER, World, person, target, unlimited};
 
@@ -163,6 +165,24 @@ async fn our_own_host_is_not_isolated_by_another_port_than_the_one_that_people_c
     world.journal.put_lifelines(Needed { door: Some(8443), ..Needed::default() });
     let codes = world.denied(ISOLATE, json!({"keep": ["203.0.113.10", "198.51.100.0/24"]})).await;
     assert!(codes.contains(&"management_path".to_owned()), "{codes:?}");
+}
+
+#[tokio::test]
+async fn a_vote_of_somebody_whom_the_isolation_would_cut_off_is_refused_and_the_plan_stays() {
+    let world = World::new("sim/test");
+    world.journal.put_lifelines(Needed { door: Some(8443), ..Needed::default() });
+    let office = json!({"keep": ["203.0.113.10", "192.0.2.0/24"], "port": 8443});
+    let plan = world.try_plan(ISOLATE, office).await.unwrap();
+    assert_eq!((plan.state, plan.decision.approvals_needed), (PlanState::Proposed, 2), "{:?}", plan.decision);
+    world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
+    let at_home = Person { client_addr: Some("198.51.100.9:50000".to_owned()), ..person(2) };
+    let refused = world.engine.approve(plan.id, &plan.hash, &at_home).await.unwrap_err();
+    assert!(matches!(&refused, Error::Denied(reasons) if reasons[0].code == "operator_address"), "{refused}");
+    let after = read(&world, &plan).await;
+    assert_eq!((after.state, after.approvals.len()), (PlanState::Proposed, 1));
+    world.engine.approve(plan.id, &plan.hash, &person(2)).await.unwrap();
+    world.idle().await;
+    assert_eq!(read(&world, &plan).await.state, PlanState::Executed);
 }
 
 #[tokio::test]
