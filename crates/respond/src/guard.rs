@@ -1,15 +1,19 @@
 //! The executor's own look at what may never be touched, after policy and apart from it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
-use shieldops_model::{Action, Plan, Reason, Target};
+use shieldops_model::{Action, Plan, Reason, Target, TargetId};
 use shieldops_policy::{ActionInput, Class, Entry as Door, Facts, ProtectedEntry, ProtectedKind, Situation};
 
 use crate::{
     Cut, CutHost, Engine, Error, Needed, Observed,
     engine::{Ready, address, door, operators},
+    lifelines,
 };
 
 impl Engine {
@@ -26,13 +30,17 @@ impl Engine {
         }
         let cuts = plan.actions.iter().zip(ready).map(|(action, ready)| cut_off(ready, action, &ready.observed));
         let cuts = cuts.collect::<Result<Vec<_>, _>>()?;
-        let own_host = ready.iter().zip(&cuts).any(|(ready, cut)| is_ours(&ready.target, cut.as_ref()));
+        let back = leads_back(ready).await;
+        let ours = |ready: &Ready, cut: Option<&Cut>| is_ours(cut, back.contains(&ready.target.id));
+        let own_host = ready.iter().zip(&cuts).any(|(ready, cut)| ours(ready, cut.as_ref()));
         let needed = self.with.journal.lifelines(self.now(), own_host).await?;
         let (people, complete) = operators(plan);
         for ((ready, cut), input) in ready.iter().zip(cuts).zip(actions) {
             let mut reasons = cut_with(&ready.target, cut.as_ref(), &ready.observed.facts, (&needed, &people));
             reasons.extend(unknown(&needed, ready, cut.is_some()));
-            reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &ready.observed.facts, &needed));
+            if ours(ready, cut.as_ref()) {
+                reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &ready.observed.facts, &needed));
+            }
             if cut.is_some() {
                 reasons.extend(on_it(&ready.target, &ready.observed.facts, &situation.protected));
                 let nobody = "the client address of a requester or approver is not known, so it cannot be protected";
@@ -60,7 +68,8 @@ impl Engine {
         let class = ready.capability.describe().class;
         // Somebody may have signed in since policy was asked.
         let cut = cut_off(ready, action, there)?;
-        let needed = self.with.journal.lifelines(self.now(), is_ours(&ready.target, cut.as_ref())).await?;
+        let ours = is_ours(cut.as_ref(), !leads_back(std::slice::from_ref(ready)).await.is_empty());
+        let needed = self.with.journal.lifelines(self.now(), ours).await?;
         let people = operators(plan).0;
         let mut addresses = people.clone();
         addresses.extend(needed.server.iter().chain(&needed.people).filter_map(|entry| address(&entry.value)));
@@ -68,7 +77,9 @@ impl Engine {
         reasons.extend(cut_with(&ready.target, cut.as_ref(), &there.facts, (&needed, &people)));
         reasons.extend(unknown(&needed, ready, cut.is_some()));
         reasons.extend(in_ranges(&ready.reach, &needed.people));
-        reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &there.facts, &needed));
+        if ours {
+            reasons.extend(of_others((&ready.target, &ready.reach), cut.as_ref(), &there.facts, &needed));
+        }
         Ok(reasons.first().map(|reason| format!("{}: {}", reason.code, reason.detail)))
     }
 
@@ -147,9 +158,28 @@ fn own_address(facts: &Facts, net: &IpNet) -> bool {
     facts.own_addresses.iter().any(|own| IpNet::from(*own) == *net)
 }
 
-/// Whether it is the host of this server, as far as anybody can tell.
-fn is_ours(target: &Target, cut: Option<&Cut>) -> bool {
-    target.name == "local" || cut.is_some_and(|cut| cut.host != CutHost::Another)
+/// Whether it is the host of this server, as far as anybody can tell: the way leads back to it, or the capability says so.
+fn is_ours(cut: Option<&Cut>, back: bool) -> bool {
+    back || cut.is_some_and(|cut| cut.host != CutHost::Another)
+}
+
+/// The targets that are this machine, whatever they are called, among those where packets are stopped.
+async fn leads_back(ready: &[Ready]) -> BTreeSet<TargetId> {
+    let mut asked = BTreeSet::new();
+    let mut back = BTreeSet::new();
+    for target in ready.iter().filter(|one| !one.reach.is_empty()).map(|one| &one.target) {
+        if asked.insert(target.id) && is_here(target).await {
+            back.insert(target.id);
+        }
+    }
+    back
+}
+
+async fn is_here(target: &Target) -> bool {
+    match &target.ssh {
+        Some(ssh) => lifelines::leads_here(&ssh.address).await,
+        None => target.name == "local",
+    }
 }
 
 /// Whoever works here is cut off by what is done to the server's own host, of whichever tenant they are. Which address it is
@@ -160,9 +190,6 @@ fn of_others(
     facts: &Facts,
     needed: &Needed,
 ) -> Option<Reason> {
-    if !is_ours(target, cut) {
-        return None;
-    }
     let kept = |cut: &Cut, one: &IpAddr| cut.keeps(&IpNet::from(*one), needed.door);
     let left_out = |cut: &Cut, one: &IpAddr| !facts.own_addresses.contains(one) && !kept(cut, one);
     let lost = |one: &&IpAddr| {

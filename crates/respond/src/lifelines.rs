@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,6 +18,8 @@ const REMEMBERED: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_secs(5);
 /// How long the resolver may take; then the last answer stands.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(2);
+/// Nothing is sent to it.
+const ANY_PORT: u16 = 9;
 /// The most addresses of one name.
 const MAX_ADDRESSES: usize = 64;
 
@@ -148,6 +150,28 @@ impl Lifeline {
     }
 }
 
+/// Whether a name or an address leads back to this machine; one that cannot be looked up may.
+pub(crate) async fn leads_here(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(address) => is_here(address),
+        Err(_) => resolve(host).await.map_or(true, |found| found.into_iter().any(is_here)),
+    }
+}
+
+/// To an address of its own this machine goes from that same address. No packet is sent to find out.
+fn is_here(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    if address.is_loopback() || address.is_unspecified() {
+        return true;
+    }
+    let any = if address.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, ANY_PORT))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == address)
+}
+
 async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
     let asked = tokio::time::timeout(RESOLVED_WITHIN, tokio::net::lookup_host((host.trim_end_matches('.'), 0))).await;
     let found =
@@ -181,6 +205,22 @@ mod tests {
         let needed = Lifelines::new(Vec::new()).through(proxies).by(Some(8443)).entries().await;
         assert_eq!(needed.door, Some(8443));
         assert_eq!((needed.people[0].kind, needed.people[0].value.as_str()), (ProtectedKind::Range, "192.0.2.4/32"));
+    }
+
+    #[tokio::test]
+    async fn what_leads_back_to_this_machine_is_told_by_its_address() {
+        for here in ["127.0.0.1", "127.9.9.9", "[::1]", "::ffff:127.0.0.1", "0.0.0.0", "localhost", "nobody.invalid"] {
+            assert!(leads_here(here).await, "{here}");
+        }
+        for elsewhere in ["192.0.2.7", "2001:db8::7"] {
+            assert!(!leads_here(elsewhere).await, "{elsewhere}");
+        }
+        // An address of an interface, where there is one.
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        if socket.connect("192.0.2.7:9").is_ok() {
+            let own = socket.local_addr().unwrap().ip();
+            assert!(leads_here(&own.to_string()).await, "{own}");
+        }
     }
 
     #[tokio::test]

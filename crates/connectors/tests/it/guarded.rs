@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shieldops_model::{Action, ActionState, Environment, Id, Plan, PlanState, Target};
+use shieldops_model::{Action, ActionState, Environment, Id, Plan, PlanState, PrivateKey, Ssh, Target};
 use shieldops_policy::{ProtectedEntry, ProtectedKind};
 use shieldops_respond::{
     CrashPoints, CutHost, Error, Journal as _, Needed, Observed, Person, PlanRequest, Registry, Surroundings,
@@ -183,6 +183,27 @@ async fn a_vote_of_somebody_whom_the_isolation_would_cut_off_is_refused_and_the_
     world.engine.approve(plan.id, &plan.hash, &person(2)).await.unwrap();
     world.idle().await;
     assert_eq!(read(&world, &plan).await.state, PlanState::Executed);
+}
+
+#[tokio::test]
+async fn a_block_spares_other_tenants_people_on_our_own_host_whatever_it_is_called() {
+    let world = World::new("sim/test");
+    world.journal.put_lifelines(Needed { others: vec![ATTACKER.parse().unwrap()], ..Needed::default() });
+    for (address, codes) in
+        [("127.0.0.1", &["protected_entry"][..]), ("localhost", &["protected_entry"]), ("192.0.2.200", &[])]
+    {
+        let row = target("sim/test");
+        world.journal.put_target(Target { ssh: Some(Box::new(by_ssh(address))), ..row });
+        assert_eq!(world.denied("linux.block_ip", json!({"address": ATTACKER})).await, codes, "{address}");
+        assert_eq!(world.denied("linux.block_range", json!({"range": "203.0.113.64/28"})).await, codes, "{address}");
+        assert!(world.denied("linux.block_ip", json!({"address": "203.0.113.67"})).await.is_empty());
+    }
+}
+
+fn by_ssh(address: &str) -> Ssh {
+    let (user, host_key, key_fingerprint) = ("root".to_owned(), String::new(), String::new());
+    let private_key = PrivateKey::default();
+    Ssh { address: address.to_owned(), port: 22, user, host_key, key_fingerprint, private_key }
 }
 
 #[tokio::test]
