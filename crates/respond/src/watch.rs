@@ -6,13 +6,14 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::json;
 use shieldops_model::{Action, ActionId, ActionState, PlanState, Target, TargetId};
+use shieldops_policy::Entry as Door;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine, Error,
     diff::told,
-    engine::{action_entry, span},
+    engine::{action_entry, door, span},
     run::kind_of,
 };
 
@@ -130,10 +131,22 @@ impl Engine {
     }
 
     async fn expire_plans(&self) -> Result<(), Error> {
-        for plan in self.with.journal.overdue(self.now()).await? {
+        let now = self.now();
+        let mut over = self.with.journal.overdue(now).await?;
+        // While a halt or a veto window holds an approved plan, no run comes to see that its time is over.
+        let approved = self.with.journal.plans_in(&[PlanState::Approved]).await?;
+        over.extend(approved.into_iter().filter(|plan| plan.expires_at <= now));
+        for plan in over {
             let _one_at_a_time = self.votes.lock().await;
+            // Whoever is at its targets may be about to begin it.
+            let free = self.try_hold(plan.actions.iter().map(|action| action.target_id));
             let mut plan = self.get_plan(plan.id).await?;
-            if plan.state == PlanState::Proposed {
+            let ends = match plan.state {
+                PlanState::Proposed => true,
+                PlanState::Approved => free.is_some() && door(&plan) == Door::Action,
+                _ => false,
+            };
+            if ends {
                 self.expire_plan(&mut plan).await?;
             }
         }

@@ -142,3 +142,29 @@ async fn an_approved_plan_whose_time_is_over_expires_and_counts_for_nothing() {
     assert_eq!((over.state, over.actions[0].state, world.is_on()), (PlanState::Expired, ActionState::Skipped, false));
     assert!(world.journal.entries().iter().all(|entry| entry.kind != "run.started"), "no use was counted");
 }
+
+#[tokio::test]
+async fn an_approved_plan_whose_time_is_over_expires_while_the_halt_lasts() {
+    let world = switch::World::staging();
+    let plan = halted(&world, None).await;
+    world.clock.advance(PLAN_LIFE + Duration::from_hours(1));
+    world.engine.expire_due().await.unwrap();
+    world.idle().await;
+    let over = world.journal.plan(plan.id).await.unwrap().unwrap();
+    assert_eq!((over.state, over.actions[0].state), (PlanState::Expired, ActionState::Skipped));
+    world.engine.resume(&person(1), "it is over").await.unwrap();
+    world.idle().await;
+    assert!(!world.is_on());
+}
+
+#[tokio::test]
+async fn a_plan_whose_time_is_over_waits_for_no_veto_any_more() {
+    let mut world = World::new();
+    let (plan, _window) = waiting(&world).await;
+    world.clock.advance(PLAN_LIFE + Duration::from_hours(1));
+    world.restart(CrashPoints::none());
+    world.engine.expire_due().await.unwrap();
+    world.idle().await;
+    assert_eq!(world.plan(&plan).await.state, PlanState::Expired);
+    assert!(world.journal.entries().iter().all(|entry| entry.kind != "run.waits"), "nobody is told of a new window");
+}
