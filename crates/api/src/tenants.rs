@@ -14,7 +14,7 @@ use shieldops_model::{
     ActionId, ActionState, Code, Reason as Because, TenantId, Timestamp,
     tenant::{TenantChange, TenantState, check_slug, check_tenant_name},
 };
-use shieldops_respond::UndoScope;
+use shieldops_respond::{Prospect, UndoItem, UndoReport, UndoScope};
 use shieldops_store::{
     tenants::{self, NewTenant, Tenant, TenantPatch},
     usage::{self, Usage},
@@ -327,19 +327,26 @@ async fn undo_all(
     params: &DeletionParams,
 ) -> Result<(Vec<String>, Vec<NotUndone>), Problem> {
     let failed = tenants::not_undone_of(&app.store, tenant.id).await?;
-    let (mut undone, mut not) = (Vec::new(), Vec::new());
     if !params.undo_first.unwrap_or_default() {
         let before = |action: &ActionId| NotUndone::new(*action, "its undo failed before");
-        return Ok((undone, failed.iter().map(before).collect()));
+        return Ok((Vec::new(), failed.iter().map(before).collect()));
     }
     let (engine, person) = (app.engine(tenant.id)?, caller.person()?);
     let live = tenants::live_actions_of(&app.store, tenant.id).await?;
     let report =
         engine.undo_many(UndoScope::Actions(live.into_iter().chain(failed).collect()), &person, &params.reason).await?;
-    if report.goes_on {
+    came_to(report)
+}
+
+/// What is undone now, and what is not. An undo that goes on is asked about again, unless it waits for nothing but hosts
+/// that are away: it would do so each time.
+fn came_to(report: UndoReport) -> Result<(Vec<String>, Vec<NotUndone>), Problem> {
+    let turns = report.items.is_empty() || report.items.iter().any(|item| has_turn(item, &report.items));
+    if report.goes_on && turns {
         let detail = "what is in force is being undone, and that is not through yet: ask again in a minute; the tenant was not deleted";
         return Err(Problem::new(Code::CONFLICT, detail));
     }
+    let (mut undone, mut not) = (Vec::new(), Vec::new());
     for item in report.items {
         // One that was tried and failed, or waits for somebody, is still in force.
         match item.state {
@@ -348,6 +355,13 @@ async fn undo_all(
         }
     }
     Ok((undone, not))
+}
+
+/// Whether the undo of an action is yet to come, on a target that answers.
+fn has_turn(item: &UndoItem, all: &[UndoItem]) -> bool {
+    let read = |one: &UndoItem| matches!(one.prospect, Prospect::Undo | Prospect::NeedsApproval);
+    let answers = |one: &UndoItem| one.target == item.target && (read(one) || one.done == Some(true));
+    item.done.is_none() && (read(item) || item.prospect == Prospect::Unknown && all.iter().any(answers))
 }
 
 impl NotUndone {
@@ -417,4 +431,55 @@ pub(crate) async fn usage(
         .ok_or_else(|| Problem::new(Code::FORBIDDEN, "only a person may do this"))?;
     let scope = app.store.person_scope(tenant.id, &person)?;
     Ok(Json(usage::of(&mut scope.read().await?, from, to).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use shieldops_model::{Id, TargetRef};
+
+    use super::*;
+
+    fn item(target: &str, prospect: Prospect, state: ActionState, done: Option<bool>) -> UndoItem {
+        UndoItem {
+            action_id: Id::from_bits(1),
+            plan_id: Id::from_bits(2),
+            capability: "linux.block_ip".to_owned(),
+            target: TargetRef { kind: "linux_host".to_owned(), name: target.to_owned() },
+            simulated: false,
+            applied_at: None,
+            prospect,
+            why: None,
+            undo: String::new(),
+            state,
+            done,
+        }
+    }
+
+    /// How many are undone and how many not, of an undo that was not through in time.
+    fn late(items: Vec<UndoItem>) -> Option<(usize, usize)> {
+        let report = UndoReport {
+            preview: false,
+            undoable: 0,
+            need_approval: 0,
+            cannot: 0,
+            not_read: 0,
+            undone: 0,
+            goes_on: true,
+            items,
+        };
+        came_to(report).ok().map(|(undone, not)| (undone.len(), not.len()))
+    }
+
+    #[test]
+    fn hosts_that_are_away_do_not_keep_their_tenant_for_ever_and_what_answers_is_undone_first() {
+        let done = || item("web-1", Prospect::Undo, ActionState::Undone, Some(true));
+        let in_vain = || item("web-2", Prospect::Unknown, ActionState::Verified, Some(false));
+        let unread = || item("web-3", Prospect::Unknown, ActionState::Verified, None);
+        let turn = || item("web-4", Prospect::Undo, ActionState::Verified, None);
+        let slow = || item("web-1", Prospect::Unknown, ActionState::Verified, None);
+        assert_eq!(late(vec![done(), in_vain(), unread()]), Some((1, 2)));
+        assert_eq!(late(vec![done(), unread(), turn()]), None, "a host that answers");
+        assert_eq!(late(vec![done(), slow()]), None, "there was no time to read it yet");
+        assert_eq!(late(vec![]), None, "nothing is known yet");
+    }
 }
