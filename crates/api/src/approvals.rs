@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use shieldops_identity::Permission;
-use shieldops_model::{Approval, Code, IncidentId, Plan, PlanId, PlanState, Reason, Risk, Timestamp, id};
+use shieldops_identity::{Permission, decide};
+use shieldops_model::{Approval, Code, Environment, IncidentId, Plan, PlanId, PlanState, Reason, Risk, Timestamp, id};
 use shieldops_policy::GateSettings;
-use shieldops_store::{gate, plans};
+use shieldops_store::{Access, gate, plans};
 use utoipa::ToSchema;
 
 use crate::{
@@ -65,8 +65,12 @@ pub(crate) async fn list(caller: Caller, query: PlainQuery) -> Result<Json<List<
     let settings = settings(&mut reader).await?;
     let now = caller.now();
     let (next_cursor, items) = (page.next_cursor.clone(), page.items);
-    let items = items.into_iter().map(|plan| request(&caller, &settings, plan, now)).collect();
-    Ok(Json(query.answer(shieldops_store::Page { items, next_cursor })))
+    let mut requests = Vec::with_capacity(items.len());
+    for plan in items {
+        let why = why_not(&mut reader, &caller, &plan).await?;
+        requests.push(request(&settings, plan, why, now));
+    }
+    Ok(Json(query.answer(shieldops_store::Page { items: requests, next_cursor })))
 }
 
 async fn settings(reader: &mut shieldops_store::Reader) -> Result<GateSettings, Problem> {
@@ -77,8 +81,7 @@ async fn settings(reader: &mut shieldops_store::Reader) -> Result<GateSettings, 
     })
 }
 
-fn request(caller: &Caller, settings: &GateSettings, plan: Plan, now: Timestamp) -> ApprovalRequest {
-    let why = why_not(caller, &plan);
+fn request(settings: &GateSettings, plan: Plan, why: Option<String>, now: Timestamp) -> ApprovalRequest {
     let step = |tells: &str, seconds: u32| {
         let at = plan.created_at.plus(Duration::from_secs(u64::from(seconds)));
         Step { tells: tells.to_owned(), at, over: at <= now }
@@ -109,7 +112,7 @@ fn request(caller: &Caller, settings: &GateSettings, plan: Plan, now: Timestamp)
 }
 
 /// Why this caller may not vote on a plan.
-pub(crate) fn why_not(caller: &Caller, plan: &Plan) -> Option<String> {
+pub(crate) async fn why_not(access: &mut impl Access, caller: &Caller, plan: &Plan) -> Result<Option<String>, Problem> {
     let me = caller.principal.user;
     let said = if plan.state != PlanState::Proposed {
         "the plan is not waiting for approval".to_owned()
@@ -120,9 +123,19 @@ pub(crate) fn why_not(caller: &Caller, plan: &Plan) -> Option<String> {
     } else if plan.approvals.iter().any(|approval| Some(approval.user) == me) {
         "you approved it already: another person is needed".to_owned()
     } else {
-        return None;
+        return out_of_reach(access, caller, plan).await;
     };
-    Some(said)
+    Ok(Some(said))
+}
+
+/// Why the caller's role does not reach all targets of a plan.
+async fn out_of_reach(access: &mut impl Access, caller: &Caller, plan: &Plan) -> Result<Option<String>, Problem> {
+    if caller.rights.environments().is_none() {
+        return Ok(None);
+    }
+    let on: Vec<Environment> = reach::environments(access, plan).await?.into_iter().collect();
+    let decision = decide::authorise(&caller.rights, Permission::PlanApprove, Some(&on));
+    Ok((!decision.allowed).then(|| decision.to_string()))
 }
 
 #[derive(Deserialize, ToSchema)]

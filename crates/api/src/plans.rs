@@ -1,15 +1,20 @@
 //! Plans: propose, read, approve, reject, execute, plan again.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{Json, body::Bytes, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shieldops_identity::permission::{self, Permission};
-use shieldops_model::{Code, IncidentId, OnFailure, Override, Plan, PlanId, PlanState, ProposedAction, id};
+use shieldops_model::{
+    Code, Environment, IncidentId, OnFailure, Override, Plan, PlanId, PlanState, ProposedAction, UserId, id,
+};
 use shieldops_policy::{Explanation, Requester, RequesterKind};
 use shieldops_respond::{Engine, MAX_ACTIONS, Person, PlanRequest};
-use shieldops_store::{Access, RoleRef, incidents, people, plans, roles};
+use shieldops_store::{
+    Access, RoleRef, incidents, people, plans,
+    roles::{self, Role},
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -53,7 +58,7 @@ pub(crate) struct PlanDetail {
     plan: Plan,
     can_approve: bool,
     cannot_approve_why: Option<String>,
-    /// Who may approve it, by name.
+    /// Who may approve it and has not yet, by name.
     approvers: Vec<String>,
     /// Who asked for it, by name; absent where no person did.
     requester_name: Option<String>,
@@ -61,22 +66,28 @@ pub(crate) struct PlanDetail {
 
 async fn detail(access: &mut impl Access, caller: &Caller, plan: Plan) -> Result<PlanDetail, Problem> {
     let roles = roles::list(access).await?;
+    let on = reach::environments(access, &plan).await?;
     let may = |role: &str| match RoleRef::parse(role) {
         RoleRef::BuiltIn(name) => permission::allows(&name, Permission::PlanApprove),
-        RoleRef::Custom(id) => {
-            let own = roles.iter().find(|role| role.id == id);
-            own.is_some_and(|role| role.permissions.iter().any(|held| held == Permission::PlanApprove.as_str()))
-        }
+        RoleRef::Custom(id) => roles.iter().find(|role| role.id == id).is_some_and(|role| approves(role, &on)),
     };
+    let voted = |user: UserId| plan.approvals.iter().any(|vote| vote.user == user);
     let users = people::users(access).await?;
     let requester_name = users.iter().find(|user| user.id.to_string() == plan.requester).map(|user| user.name.clone());
     let approvers: Vec<String> = users
         .into_iter()
-        .filter(|user| may(&user.role) && !user.disabled && user.has_password && user.id.to_string() != plan.requester)
+        .filter(|user| may(&user.role) && !user.disabled && user.has_password)
+        .filter(|user| user.id.to_string() != plan.requester && !voted(user.id))
         .map(|user| user.name)
         .collect();
-    let why = crate::approvals::why_not(caller, &plan);
+    let why = crate::approvals::why_not(access, caller, &plan).await?;
     Ok(PlanDetail { plan, can_approve: why.is_none(), cannot_approve_why: why, approvers, requester_name })
+}
+
+/// Whether a custom role approves what is done in these environments.
+fn approves(role: &Role, on: &BTreeSet<Environment>) -> bool {
+    let holds = role.permissions.iter().any(|held| held == Permission::PlanApprove.as_str());
+    holds && role.environments.as_ref().is_none_or(|limit| on.iter().all(|one| limit.contains(one)))
 }
 
 /// One plan.

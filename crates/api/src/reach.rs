@@ -1,8 +1,10 @@
 //! A custom role may be limited to environments: what touches a target asks for the target's environment too.
 
+use std::collections::BTreeSet;
+
 use shieldops_identity::{Permission, decide};
-use shieldops_model::{ActionId, Environment, PlanId, TargetId, TargetRef};
-use shieldops_store::{actions, plans, targets as store};
+use shieldops_model::{ActionId, Environment, Plan, PlanId, TargetId, TargetRef};
+use shieldops_store::{Access, actions, plans, targets as store};
 
 use crate::{Problem, auth::Caller};
 
@@ -35,6 +37,16 @@ pub(crate) async fn plan(caller: &Caller, needs: Permission, id: PlanId) -> Resu
     }
     let plan = plans::get(&mut caller.scope.read().await?, id).await?;
     targets(caller, needs, plan.actions.iter().map(|action| &action.target)).await
+}
+
+/// The environments of a plan's targets.
+pub(crate) async fn environments(access: &mut impl Access, plan: &Plan) -> Result<BTreeSet<Environment>, Problem> {
+    let named: BTreeSet<&TargetRef> = plan.actions.iter().map(|action| &action.target).collect();
+    let mut found = BTreeSet::new();
+    for name in named {
+        found.extend(store::find_named(access, name).await?.map(|target| target.environment));
+    }
+    Ok(found)
 }
 
 pub(crate) async fn action(caller: &Caller, needs: Permission, id: ActionId) -> Result<(), Problem> {

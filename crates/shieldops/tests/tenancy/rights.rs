@@ -31,6 +31,38 @@ fn a_role_for_staging_plans_nothing_in_production() {
     assert_eq!(refused.status, 409, "somebody has it: {}", refused.text);
 }
 
+#[test]
+fn who_may_approve_is_who_reaches_the_targets_and_has_not_voted() {
+    let site = Site::start(&[]);
+    let org = site.tenant("staged", "Staged", None);
+    let deputy = org.member("deputy", "admin");
+    target(&org, "sim/prod", "production");
+    target(&org, "sim/stage", "staging");
+    let role = json!({"name": "night", "permissions": ["plan.read", "plan.approve"], "environments": ["staging"]});
+    let role = org.admin.post("/api/v1/roles", &role);
+    let night = org.member("nina", &text(&role["id"]));
+    let named = |plan: &Value| plan["approvers"].as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+    for (name, may) in [("sim/prod", false), ("sim/stage", true)] {
+        let plan = org.admin.post("/api/v1/plans", &block(name));
+        let path = format!("/api/v1/plans/{}", text(&plan["id"]));
+        let seen = night.get(&path);
+        assert_eq!((seen["state"] == "proposed", &seen["can_approve"]), (true, &json!(may)), "{seen}");
+        assert_eq!(named(&seen).contains(&"nina".to_owned()), may, "{seen}");
+        assert_eq!(seen["cannot_approve_why"].to_string().contains("production is outside"), !may, "{seen}");
+        let inbox = night.items("/api/v1/approvals");
+        let asked = inbox.iter().find(|one| one["plan_id"] == plan["id"]).unwrap();
+        assert_eq!(asked["may_vote"], json!(may), "{asked}");
+        let vote = json!({"hash": plan["hash"]});
+        assert_eq!(night.call("POST", &format!("{path}/approve"), Some(&vote)).status == 403, !may);
+        if !may {
+            assert!(named(&seen).contains(&"deputy".to_owned()), "{seen}");
+            deputy.post(&format!("{path}/approve"), &vote);
+            let after = named(&org.admin.get(&path));
+            assert!(!after.contains(&"deputy".to_owned()), "who voted is not asked again: {after:?}");
+        }
+    }
+}
+
 /// A parent and its child, and a person of the parent.
 fn family(site: &Site) -> (Org, Org) {
     let parent = site.tenant("parent", "Parent", None);
