@@ -155,7 +155,9 @@ fn action_lines(action: &Value) -> Vec<String> {
     if let Some(path) = action["control_path"].as_object() {
         lines.push(way(path));
     }
-    for owner in list(&action["owners"]).iter().filter(|owner| owner["action_id"] != action["id"]) {
+    // What an undo takes back is no other owner of its effect.
+    let other = |owner: &&Value| !["id", "undo_of"].iter().any(|name| owner["action_id"] == action[*name]);
+    for owner in list(&action["owners"]).iter().filter(other) {
         let until = owner["expires_at"].as_str().map(|at| format!(" until {at}")).unwrap_or_default();
         lines.push(format!("  also wanted by {}{until}", output::text(&owner["action_id"])));
     }
@@ -281,5 +283,13 @@ mod tests {
                 "  undo: lets it go"
             ]
         );
+    }
+
+    #[test]
+    fn an_undo_does_not_name_what_it_takes_back_among_those_who_want_the_effect_too() {
+        let owners = json!([{"action_id": "act_1"}, {"action_id": "act_2"}]);
+        let undo = json!({"id": "act_3", "undo_of": "act_1", "owners": owners});
+        let told = action_lines(&undo).join("\n");
+        assert!(told.contains("also wanted by act_2") && !told.contains("act_1"), "{told}");
     }
 }
