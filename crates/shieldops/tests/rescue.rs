@@ -128,6 +128,9 @@ fn a_host_behind_ssh_is_let_go_with_the_server_dead_and_its_database_away() {
 fn rescue_beside_a_live_server(server: &Server) -> i32 {
     let ran = server.cli(&["action", "undo", "--all", "--data-dir", server.data_dir()]);
     assert!(ran.stderr.contains("alive"), "{}", ran.stderr);
+    for form in ["--plan ID", "ID --all-owners", "--by automation (automation's part of a day alone)", "--by user:ID"] {
+        assert!(ran.stderr.contains(form), "{form}: {}", ran.stderr);
+    }
     ran.code
 }
 

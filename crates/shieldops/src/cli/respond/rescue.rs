@@ -14,6 +14,10 @@ use super::super::{Outcome, PlaceArgs, block_on, settings};
 use crate::output::{self, Failure, Output, REFUSED};
 
 const HEAD: &[&str] = &["ACTION", "OUTCOME", "CAPABILITY", "TARGET", "DETAIL"];
+/// No one command undoes all through the server: each names whose part it takes back.
+const THROUGH_IT: &str = "undo through it: shieldops action undo --plan ID (a plan), ID --all-owners (an effect), \
+     --since 24h --by automation (automation's part of a day alone), --by user:ID or --by rule:ID (theirs); \
+     or stop it first, and all that is in force is undone";
 const FORESEEN: &[&str] = &["/action", "/prospect", "/capability", "/target", "/detail"];
 
 /// `preview`: says what would be taken back and touches nothing.
@@ -27,9 +31,7 @@ pub(super) fn rescue(place: &PlaceArgs, (preview, reason): (bool, &str), form: O
     let _ours = match Store::lock(&dir) {
         Ok(lock) => lock,
         Err(StoreError::InUse { .. }) => {
-            return Err(Failure::refused("the server is alive").fix(
-                "undo through it: shieldops action undo --since 24h --by automation, or stop it first".to_owned(),
-            ));
+            return Err(Failure::refused("the server is alive").fix(THROUGH_IT.to_owned()));
         }
         Err(error) => return Err(Failure::unusable(error.to_string())),
     };
