@@ -78,7 +78,7 @@ fn cut(host: CutHost, own: &str, keep: &[&str], server: &str, asks: &str) -> Vec
 
 fn cut_but(host: CutHost, own: &str, kept: Vec<(IpNet, u16)>, server: &str, asks: &str) -> Vec<String> {
     let facts = Facts { own_addresses: vec!["127.0.0.1".parse().unwrap(), own.parse().unwrap()], ..Facts::default() };
-    let cut = Cut { host, kept };
+    let cut = Cut { kept, host };
     let (server, people) = (vec![entry(server)], vec![entry(asks)]);
     let needed = Needed { server, people, door: Some(DOOR), ..Needed::default() };
     let people: Vec<IpAddr> = asks.parse().into_iter().collect();
