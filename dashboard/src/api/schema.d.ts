@@ -6715,7 +6715,7 @@ export interface components {
         };
         /** @description A plan, and whether the caller may approve it. */
         PlanDetail: components["schemas"]["Plan"] & {
-            /** @description Who may approve it, by name. */
+            /** @description Who may approve it and has not yet, by name. */
             approvers: string[];
             can_approve: boolean;
             cannot_approve_why?: string | null;

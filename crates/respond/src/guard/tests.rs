@@ -161,12 +161,14 @@ fn people_of_other_tenants_are_held_against_what_is_done_to_our_own_host_alone()
     assert!(!told.detail.contains("192.0.2"), "{}", told.detail);
     assert_eq!(of_others((&here, &["198.51.100.0/24".parse().unwrap()]), None, &facts, &other), None);
     let isolated = |host, keep: &[&str], port| {
-        let cut = Cut { host, kept: kept(keep, port) };
+        let cut = Cut { kept: kept(keep, port), host };
         of_others((&there, &[]), Some(&cut), &facts, &other).is_some()
     };
     assert!(isolated(CutHost::Ours, &["198.51.100.0/24"], DOOR) && isolated(CutHost::Perhaps, &[], DOOR));
-    assert!(!isolated(CutHost::Ours, &["192.0.2.0/24"], DOOR) && !isolated(CutHost::Another, &[], DOOR));
+    assert!(!isolated(CutHost::Ours, &["192.0.2.0/24"], DOOR));
     assert!(isolated(CutHost::Ours, &["192.0.2.0/24"], 22), "by another port than theirs");
+    let ours = |host| is_ours(Some(&Cut { kept: Vec::new(), host }), false);
+    assert!(ours(CutHost::Ours) && ours(CutHost::Perhaps) && !ours(CutHost::Another) && !is_ours(None, false));
 }
 
 #[test]
