@@ -28,7 +28,7 @@ const PAGE: usize = 3;
 
 type Stored<T> = Result<T, JournalError>;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Tables {
     plans: BTreeMap<PlanId, (Plan, Option<String>)>,
     actions: BTreeMap<ActionId, Action>,
@@ -473,20 +473,27 @@ impl Journal for MemoryJournal {
             tables.fail_with = None;
             return Err(JournalError::Failed("the database is away".to_owned()));
         }
-        let mut next = tables.clone();
         if change.entry.is_none() && change.writes.iter().any(|write| !matches!(write, Write::Step(_))) {
             return Err(JournalError::Failed("a change without its entry".to_owned()));
         }
-        for write in change.writes {
-            next.write(write, change.at)?;
+        let before = (tables.plans.clone(), tables.actions.clone());
+        let (rows, rest): (Vec<_>, Vec<_>) = change.writes.into_iter().partition(may_conflict);
+        if let Err(error) = rows.into_iter().try_for_each(|write| tables.write(write, change.at)) {
+            (tables.plans, tables.actions) = before;
+            return Err(error);
         }
-        if change.entry.as_ref().is_some_and(|entry| Some(entry.kind) == next.halt_with) {
-            (next.automation.halted, next.halt_with) = (true, None);
+        rest.into_iter().try_for_each(|write| tables.write(write, change.at))?;
+        if change.entry.as_ref().is_some_and(|entry| Some(entry.kind) == tables.halt_with) {
+            (tables.automation.halted, tables.halt_with) = (true, None);
         }
-        next.entries.extend(change.entry);
-        *tables = next;
+        tables.entries.extend(change.entry);
         Ok(())
     }
+}
+
+/// Whether somebody else may have written the row meanwhile; no other write fails.
+const fn may_conflict(write: &Write) -> bool {
+    matches!(write, Write::InsertPlan { .. } | Write::UpdatePlan(_) | Write::UpdateAction(_))
 }
 
 #[cfg(test)]

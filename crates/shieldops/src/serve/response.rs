@@ -51,9 +51,9 @@ fn door(settings: &Settings, at: SocketAddr) -> Option<u16> {
 
 /// Of `https://host:port`, or the scheme's own.
 fn port_of(site: &str) -> Option<u16> {
-    let (scheme, host) = site.split_once("://")?;
-    let named = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    named.or(Some(if scheme == "https" { 443 } else { 80 }))
+    let site: axum::http::Uri = site.parse().ok()?;
+    let usual = if site.scheme_str()? == "https" { 443 } else { 80 };
+    Some(site.port_u16().unwrap_or(usual))
 }
 
 /// The members of a tenant, for the engine: it does not know what roles mean.
@@ -241,4 +241,23 @@ async fn alert(scope: &TenantScope, finding: &Finding) -> anyhow::Result<()> {
     tx.record("alert.raised", &[&alert.id, &subject], serde_json::json!({"rule": rule, "detail": finding.detail}))?;
     tx.commit(now).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_come_by_the_port_of_the_proxy_that_stands_before_it() {
+        for (site, port) in [
+            ("https://soc.example", Some(443)),
+            ("http://soc.example", Some(80)),
+            ("https://soc.example:8443", Some(8443)),
+            ("https://[2001:db8::7]", Some(443)),
+            ("https://[2001:db8::7]:8443", Some(8443)),
+            ("soc.example", None),
+        ] {
+            assert_eq!(port_of(site), port, "{site}");
+        }
+    }
 }
