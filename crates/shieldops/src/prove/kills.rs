@@ -22,6 +22,8 @@ use super::{life, life_folder};
 
 /// Lives that may be killed before one must reach its end.
 const LIVES: u32 = 4;
+/// Of so many cases one tells how long a life takes.
+const LEARN_EACH: u32 = 25;
 pub(super) const SIMULATOR: &str = "sim/proof";
 
 /// Where the lives of one capability act.
@@ -47,12 +49,12 @@ pub(super) async fn kill(on: &Ground<'_>, kills: u32, seed: u64, row: &mut Proof
     while row.kills < kills {
         let place = life_folder(on.folder, name, number);
         let mut draw = Draw::new(seed.wrapping_add(u64::from(number)));
-        // The first life of all is left alone, to learn how long one takes.
-        let most = if whole.is_zero() { 0 } else { LIVES.min(kills - row.kills) };
+        // One is left alone now and then, the first of all among them, to learn how long a life takes.
+        let most = if whole.is_zero() || number % LEARN_EACH == 0 { 0 } else { LIVES.min(kills - row.kills) };
         match one(on, &place, whole, most, &mut draw).await {
             Ok(done) => {
                 row.kills += done.killed;
-                whole = whole.max(done.whole);
+                whole = learnt(whole, done.whole);
             }
             Err(error) => {
                 row.fail(format!("kill {number}: {error:#}"));
@@ -68,6 +70,16 @@ pub(super) async fn kill(on: &Ground<'_>, kills: u32, seed: u64, row: &mut Proof
         }
     }
     Ok(())
+}
+
+/// How long a life takes, from what was known and one that was left alone: of the longest ever seen, most kills would come
+/// too late.
+fn learnt(known: Duration, seen: Duration) -> Duration {
+    match (known.is_zero(), seen.is_zero()) {
+        (_, true) => known,
+        (true, false) => seen,
+        (false, false) => (known * 3 + seen) / 4,
+    }
 }
 
 struct Done {
@@ -96,7 +108,7 @@ async fn one(on: &Ground<'_>, place: &Path, whole: Duration, most: u32, draw: &m
         killed += 1;
     }
     let output = life.output()?;
-    let whole = if killed == 0 { begun.elapsed() } else { Duration::ZERO };
+    let whole = if most == 0 { begun.elapsed() } else { Duration::ZERO };
     let said = end(&output)?;
     judge.judge(&said).await?;
     verified(place).await?;
@@ -186,4 +198,22 @@ async fn verified(place: &Path) -> anyhow::Result<()> {
     let store = Store::open(&options, Arc::new(life::Moved::of(place))).await?;
     let report = store.verify().await?;
     if report.ok { Ok(()) } else { bail!("the ledger does not verify") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_life_takes_follows_what_is_seen_and_no_single_slow_one() {
+        let (usual, slow) = (Duration::from_millis(400), Duration::from_secs(4));
+        assert_eq!(learnt(Duration::ZERO, usual), usual);
+        assert_eq!(learnt(usual, Duration::ZERO), usual, "one that was not left alone tells nothing");
+        let mut known = learnt(usual, slow);
+        assert!(known < slow / 2, "{known:?}");
+        for _ in 0..12 {
+            known = learnt(known, usual);
+        }
+        assert!(known < usual * 11 / 10, "{known:?}");
+    }
 }
