@@ -37,6 +37,8 @@ async fn what_holds_an_open_incident_by_a_critical_plan_is_lifted_by_two() {
     world.engine.approve(done.id, &done.hash, &person(1)).await.unwrap();
     world.engine.approve(done.id, &done.hash, &person(2)).await.unwrap();
     assert_eq!((world.ended(&done).await.state, done.risk), (PlanState::Executed, Risk::Critical));
+    // By itself one person would do here.
+    world.journal.put_target(Target { environment: Environment::Staging, ..stand_in("sim/a") });
     let open = Surroundings { incident_open: true, ..Surroundings::default() };
     world.journal.put_surroundings(open);
     let plan = lifting(&world, &done).await.unwrap();
