@@ -122,6 +122,9 @@ impl Engine {
         }
         let why = if drifted { format!("{} (the state changed since the action)", wish.why) } else { wish.why.clone() };
         let plan = self.draw_up_undo(&original, &ready, to, drifted, &Wish { why, ..wish.clone() }).await?;
+        if plan.state == PlanState::Denied {
+            return Err(Error::Denied(plan.decision.denies));
+        }
         if let Some(mut open) = open {
             // It waits for somebody, and so would this one.
             if plan.decision.approvals_needed > 0 {
@@ -225,9 +228,6 @@ impl Engine {
         drifted: bool,
         wish: &Wish,
     ) -> Result<Option<PlanId>, Error> {
-        if plan.state == PlanState::Denied {
-            return Err(Error::Denied(plan.decision.denies));
-        }
         let covered = plan.decision.approvals_needed == 0;
         if covered {
             plan.state = PlanState::Approved;

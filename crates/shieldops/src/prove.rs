@@ -31,7 +31,7 @@ use crate::{
 /// Not every capability could be proved here.
 const NOT_RUN: u8 = 3;
 /// Stand-ins at work at once for each processor: on a twin, most of the time is spent waiting for what does not answer.
-const STAGES_EACH: usize = 2;
+const STAGES_EACH: usize = 3;
 const ATTACKER: &str = "203.0.113.66";
 const VICTIM: &str = "198.51.100.10";
 const HEAD: &[&str] = &[

@@ -4,6 +4,7 @@
 
 use std::{
     io,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
@@ -117,9 +118,17 @@ pub(super) struct Output {
 /// A command with nothing of our environment in it.
 pub(super) fn command(argv: &[String]) -> Option<Command> {
     let (program, arguments) = argv.split_first()?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(found(program));
     command.args(arguments).env_clear().env("PATH", PATH).env("LC_ALL", "C");
     Some(command)
+}
+
+/// The path of a program: what is started by its name and with a search path of its own is forked, which copies the page
+/// tables of a server that may be large; what is started by its path is not.
+fn found(program: &str) -> PathBuf {
+    let named = Path::new(program);
+    let mut places = PATH.split(':').map(|folder| Path::new(folder).join(named));
+    places.find(|place| place.is_file()).unwrap_or_else(|| named.to_owned())
 }
 
 /// Where what a child is told happens.

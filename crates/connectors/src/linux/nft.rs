@@ -231,10 +231,8 @@ impl Table {
             && layout.hooks.iter().all(hooked)
             && layout.chains.iter().all(plain)
             && layout.hooks.iter().chain(layout.chains).all(|chain| {
-                let of = |rules: &[Value]| -> Vec<Value> {
-                    rules.iter().filter(|rule| rule["chain"] == **chain).cloned().collect()
-                };
-                of(&self.rules) == of(&layout.rules)
+                let of_chain = |rule: &&Value| rule["chain"] == **chain;
+                self.rules.iter().filter(of_chain).eq(layout.rules.iter().filter(of_chain))
             })
     }
 

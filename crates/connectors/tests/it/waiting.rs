@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shieldops_model::{Action, ActionState, Plan, PlanState, Risk};
-use shieldops_respond::{Change, Entry, Journal as _, PLAN_LIFE, UndoScope, Write};
+use shieldops_respond::{Change, Entry, Error, Journal as _, PLAN_LIFE, UndoScope, Write};
 
 use crate::support::{ATTACKER, World, person, unlimited};
 
@@ -55,6 +55,15 @@ async fn an_undo_that_is_rejected_leaves_the_action_as_it_was_watched_and_undoab
     world.engine.approve(again.id, &again.hash, &person(3)).await.unwrap();
     world.idle().await;
     assert_eq!(world.action(&action).await.state, ActionState::Undone);
+}
+
+#[tokio::test]
+async fn an_undo_that_is_denied_leaves_the_one_that_waits() {
+    let (world, action) = contained(None).await;
+    let undo = asked(&world, &action).await;
+    let denied = world.engine.undo(action.id, &person(2), " ").await;
+    assert!(matches!(&denied, Err(Error::Denied(why)) if why[0].code == "reason_missing"), "{denied:?}");
+    assert_eq!(world.journal.plan(undo.id).await.unwrap().unwrap().state, PlanState::Proposed);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The socket of the service and its connections: plain on loopback or behind a proxy, TLS elsewhere. A connection has a time
 //! for its handshake, for each head of a request and between two pieces of a body, so that none is held by sending nothing.
 
+mod unread;
+
 use std::{
     convert::Infallible,
     future::Future as _,
@@ -156,9 +158,12 @@ async fn answer(
     peer: SocketAddr,
     body: Duration,
 ) -> Result<Response, Infallible> {
-    let mut request = request.map(|incoming| Body::new(TimeoutBody::new(body, incoming)));
-    request.extensions_mut().insert(ConnectInfo(peer));
-    router.call(request).await
+    let answer = |request: Request<unread::Lent>| {
+        let mut request = request.map(|lent| Body::new(TimeoutBody::new(body, lent)));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    };
+    unread::read_on(request, answer).await
 }
 
 /// A connection that ends when nothing moves on it.

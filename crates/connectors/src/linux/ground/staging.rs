@@ -1,37 +1,59 @@
 //! Stand-ins are put into a state and compared before and after. Never a real host.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{SeqAccess, Visitor},
+};
 use sha2::{Digest, Sha256};
 
 use super::{Ground, Kind, MAX_ENTRIES, MAX_HASHED, Outcome, Seen, Trouble, Who, join, refused};
 use crate::linux::hand::Job;
 
 /// What is in a file: written as text where it is some, else as a list of numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-impl From<Written> for Bytes {
-    fn from(written: Written) -> Self {
-        Self(match written {
-            Written::Text(text) => text.into_bytes(),
-            Written::Bytes(bytes) => bytes,
-        })
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_binary) => serializer.collect_seq(&self.0),
+        }
     }
 }
 
-impl From<Bytes> for Written {
-    fn from(bytes: Bytes) -> Self {
-        String::from_utf8(bytes.0).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// Either way of writing it.
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of bytes")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
+        Ok(Bytes(text.as_bytes().to_vec()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Bytes, E> {
+        Ok(Bytes(text.into_bytes()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = list.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(Bytes(bytes))
     }
 }
 
@@ -182,4 +204,21 @@ fn describe(on: &dyn Ground, path: &str, seen: &Seen, inodes: bool) -> String {
     };
     let inode = if inodes { format!(" inode {}", seen.inode) } else { String::new() };
     format!("file {owner} {} bytes links {} at {} {hash}{inode}", seen.size, seen.links, seen.mtime_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_file_is_written_as_text_where_it_is_some_and_read_as_it_was() {
+        for (bytes, written) in [(&b"a\n\""[..], r#""a\n\"""#), (b"", r#""""#), (&[0xff, 0, 7], "[255,0,7]")] {
+            let bytes = Bytes(bytes.to_vec());
+            assert_eq!(serde_json::to_string(&bytes).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Bytes>(written).unwrap(), bytes);
+        }
+        for wrong in ["7", "[256]", "[-1]", "null", "{}"] {
+            assert!(serde_json::from_str::<Bytes>(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ async fn start(tls: Option<TlsAcceptor>, limits: Limits) -> Running {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listener = Listener { tcp, tls, limits };
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let router = Router::new().route(
+    let router = Router::new().route("/refused", post(|| async { StatusCode::UNAUTHORIZED })).route(
         "/",
         post(|ConnectInfo(peer): ConnectInfo<SocketAddr>, body: Result<Bytes, _>| async move {
             let body: Result<Bytes, axum::extract::rejection::BytesRejection> = body;
@@ -132,4 +132,42 @@ async fn a_stop_answers_what_had_begun_and_ends_idle_connections() {
     let heard = until_closed(&mut begun).await;
     assert!(heard.starts_with("HTTP/1.1 200") && heard.ends_with("127.0.0.1 4"), "{heard}");
     timeout(PATIENCE, server.task).await.expect("it ends").unwrap();
+}
+
+/// What comes until a whole head has been heard.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        heard.push(timeout(PATIENCE, stream.read_u8()).await.expect("an answer").unwrap());
+    }
+    String::from_utf8(heard).unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_body_that_comes_after_its_head_does_not_break_the_next_request() {
+    let server = start(None, Limits::default()).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    for _ in 0..3 {
+        client.write_all(b"POST /refused HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        client.write_all(b"{}").await.unwrap();
+        let heard = head(&mut client).await;
+        assert!(heard.starts_with("HTTP/1.1 401") && !heard.contains("connection: close"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_body_that_does_not_come_or_is_long_is_told_to_end_the_connection() {
+    let server = start(None, Limits::default()).await;
+    for asked in [
+        "content-length: 2\r\n\r\n{",
+        "content-length: 2\r\nexpect: 100-continue\r\n\r\n",
+        &format!("content-length: 600000\r\n\r\n{}", "x".repeat(300_000)),
+    ] {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        // The server may end the connection before it has taken all of it.
+        drop(client.write_all(format!("POST /refused HTTP/1.1\r\nhost: x\r\n{asked}").as_bytes()).await);
+        let heard = head(&mut client).await;
+        assert!(heard.starts_with("HTTP/1.1 401") && heard.contains("connection: close"), "{heard}");
+    }
 }
