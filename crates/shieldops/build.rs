@@ -35,7 +35,8 @@ fn rules(dir: &Path) -> Outcome<String> {
     let mut files = BTreeMap::new();
     println!("cargo::rerun-if-changed={}", dir.display());
     walk(dir, dir, &mut files)?;
-    let mut code = String::from("/// Every built-in rule, by path.\npub(crate) const BUILT_IN: &[BuiltIn] = &[\n");
+    // A static: a constant is copied into each object file that names it.
+    let mut code = String::from("/// Every built-in rule, by path.\npub(crate) static BUILT_IN: &[BuiltIn] = &[\n");
     for (name, path) in files.iter().filter(|(name, _)| name.ends_with("/rule.yml")) {
         let beside = |file: &str| {
             let path = path.with_file_name(file);
@@ -59,7 +60,7 @@ fn assets(dist: &Path) -> Outcome<String> {
     if dist.is_dir() {
         walk(dist, dist, &mut files)?;
     }
-    let mut code = String::from("/// Every file of the dashboard, by path.\npub(crate) const ASSETS: &[Asset] = &[\n");
+    let mut code = String::from("/// Every file of the dashboard, by path.\npub(crate) static ASSETS: &[Asset] = &[\n");
     for (name, path) in files.iter().filter(|(name, _)| !has_extension(name, "br") && !has_extension(name, "map")) {
         let packed = files.get(&format!("{name}.br"));
         let brotli = packed.map_or_else(
