@@ -75,17 +75,25 @@ pub(super) async fn read_on<A>(
 where
     A: Future<Output = Result<Response, Infallible>>,
 {
-    let place = Place::default();
-    // Who waits to be told to go on has sent nothing yet, and reading would tell it.
-    let waits = request.headers().contains_key(header::EXPECT);
+    let (place, worth_it) = (Place::default(), is_worth_reading(&request));
     let mut response = answer(request.map(|body| Lent { body: Some(body), place: Arc::clone(&place) })).await?;
     let left = place.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(body) = left
-        && (waits || !thrown_away(body).await)
+        && !(worth_it && thrown_away(body).await)
     {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Whether the connection is to go on, and may after a little.
+fn is_worth_reading(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    // Who waits to be told to go on has sent nothing yet, and reading would tell it.
+    let waits = headers.contains_key(header::EXPECT);
+    let ends = headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    let is_short = usize::try_from(request.body().size_hint().lower()).is_ok_and(|bytes| bytes <= MOST);
+    !waits && !ends && is_short
 }
 
 /// Whether it came to its end.
