@@ -62,7 +62,7 @@ impl PartialEq for Content {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     pub path: String,
@@ -70,6 +70,16 @@ pub struct State {
     pub file: Option<Content>,
     /// What of this path is in our vault.
     pub quarantined: Option<Content>,
+    /// A note about this path is in our vault without a file: a move was cut off. Not compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leftover: bool,
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |it: &Self| (it.path.clone(), it.file.clone(), it.quarantined.clone());
+        key(self) == key(other)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -125,7 +135,8 @@ impl Job for Look {
         if file.as_ref().is_some_and(|file| file.sha256.is_none()) {
             facts.not_checkable.push(format!("the hash: the file is larger than {MAX_HASHED} bytes"));
         }
-        Ok((State { path: self.path, file, quarantined }, facts))
+        let leftover = vault::leftover(on, &self.path)?;
+        Ok((State { path: self.path, file, quarantined, leftover }, facts))
     }
 }
 
@@ -217,6 +228,9 @@ impl Job for Move {
             }
             (Some(wanted), None) => {
                 let Some(entry) = vault::find(on, path)? else {
+                    if is_back(on, path, wanted)? {
+                        return vault::tidy(on, path);
+                    }
                     return Err(Trouble::Failed(format!("nothing of {path} is in the vault")));
                 };
                 if content(on, &entry.file, &entry.seen)? != *wanted {
@@ -227,6 +241,12 @@ impl Job for Move {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the file is at its place: a move back was cut off after that.
+fn is_back(on: &dyn Ground, path: &str, wanted: &Content) -> Outcome<bool> {
+    let Some(seen) = on.find(path, Who::Root)?.filter(|seen| seen.kind == Kind::File) else { return Ok(false) };
+    Ok(content(on, path, &seen)? == *wanted)
 }
 
 /// What is in the vaults, by whose action.
@@ -278,7 +298,9 @@ impl Capability for QuarantineFile {
 
     fn desired(&self, state: &State, _params: &Params) -> State {
         match &state.file {
-            Some(file) => State { path: state.path.clone(), file: None, quarantined: Some(file.clone()) },
+            Some(file) => {
+                State { path: state.path.clone(), file: None, quarantined: Some(file.clone()), leftover: false }
+            }
             None => state.clone(),
         }
     }
@@ -286,6 +308,10 @@ impl Capability for QuarantineFile {
     async fn apply(&self, site: Site<'_>, from: &State, to: &State, permit: Permit) -> Result<(), Fault> {
         let job = Move { action: permit.action().to_string(), from: from.clone(), to: to.clone() };
         self.linux.hand(site.target, job, Some(site.watch)).await
+    }
+
+    fn holds(&self, observed: &State, wanted: &State) -> bool {
+        observed == wanted && (wanted.quarantined.is_some() || !observed.leftover)
     }
 
     fn undo_text(&self, params: &Params) -> String {
@@ -325,7 +351,7 @@ impl Capability for QuarantineFile {
 
     fn cleared(&self, state: State) -> State {
         match (&state.file, &state.quarantined) {
-            (None, Some(_)) => State { path: state.path, file: state.quarantined, quarantined: None },
+            (None, Some(_)) => State { path: state.path, file: state.quarantined, quarantined: None, leftover: false },
             _ => state,
         }
     }

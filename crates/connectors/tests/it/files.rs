@@ -25,6 +25,19 @@ async fn a_file_is_gone_unreadable_for_others_and_comes_back_as_it_was() {
     assert!(!world.sh_of("ls -d /home/.shieldops-vault").0, "residue");
 }
 
+/// As by a process that was lost between the two steps of the way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_back_while_its_note_is_not_gone_is_undone_without_a_trace() {
+    let Some(world) = World::rooted().await else { return };
+    world.sh("mkdir -p /home/a; echo bad > /home/a/x");
+    let action = world.act(QUARANTINE, json!({"path": "/home/a/x"})).await;
+    world.sh(&format!("mv /home/.shieldops-vault/{} /home/a/x", action.id));
+    let undone = world.undo(&action).await.unwrap();
+    assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
+    assert_eq!(world.sh("cat /home/a/x"), "bad");
+    assert!(!world.sh_of("ls -d /home/.shieldops-vault").0, "residue");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_is_occupied_is_never_overwritten() {
     let Some(world) = World::rooted().await else { return };

@@ -72,6 +72,36 @@ pub(super) fn find(on: &dyn Ground, path: &str) -> Outcome<Option<Entry>> {
     Ok(entries(on, &vault)?.into_iter().find(|(note, _)| note.path == path).map(|(_, entry)| entry))
 }
 
+/// Whether a note of ours about this path is there and its file is not.
+pub(super) fn leftover(on: &dyn Ground, path: &str) -> Outcome<bool> {
+    let Some(vault) = place(on, path)? else { return Ok(false) };
+    if !trusted(on, &vault)? {
+        return Ok(false);
+    }
+    for name in on.list(&vault, Who::Root)?.unwrap_or_default() {
+        let Some(key) = name.strip_suffix(".json") else { continue };
+        if on.find(&join(&vault, key), Who::Root)?.is_some() {
+            continue;
+        }
+        let Some(text) = on.read(&join(&vault, &name), Who::Root, MAX_NOTE)? else { continue };
+        let note = serde_json::from_slice::<Note>(&text.bytes);
+        if note.is_ok_and(|note| note.marker == on.with().marker && note.path == path) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The end of a move back that was cut off.
+pub(super) fn tidy(on: &mut dyn Ground, path: &str) -> Outcome<()> {
+    let Some(vault) = place(on, path)? else { return Ok(()) };
+    if !trusted(on, &vault)? {
+        return Ok(());
+    }
+    sweep(on, &vault)?;
+    on.remove_empty(&vault)
+}
+
 /// Action and path of everything in the vaults at the usual places.
 pub(super) fn all(on: &dyn Ground) -> Outcome<Vec<(String, String)>> {
     let mut found = Vec::new();
