@@ -227,7 +227,8 @@ pub trait Capability: Send + Sync + 'static {
         observed == wanted
     }
 
-    /// Whether an apply from this state could have ended here without coming to its end: such a state is our own.
+    /// Whether an apply from this state could have ended here without coming to its end: such a state is our own, and an
+    /// undo goes on from it as from the state that it began with.
     fn half_way(&self, _there: &Self::State, _from: &Self::State) -> bool {
         false
     }

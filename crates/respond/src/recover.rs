@@ -8,7 +8,7 @@ use shieldops_model::{Action, ActionState, Plan, PlanId, PlanState};
 use crate::{
     Child, Engine, Error,
     engine::{Ready, action_entry},
-    run::{Seen, conclude, last_sign, reads},
+    run::{Seen, conclude, cut_off, last_sign, reads},
 };
 
 /// A run of which nothing was written for so long, and whose targets nobody holds, was cut off: no step of one takes longer.
@@ -120,6 +120,7 @@ impl Engine {
             // What was read back and only had to begin was done: whoever took it away since, it is not done again.
             let waited = action.state == ActionState::Settling && ready.capability.takes_effect_after().is_some();
             let untouched = !waited && matches!(&seen, Seen::Not(there) if ready.capability.same(there, &action.from)?);
+            let half_way = !waited && matches!(&seen, Seen::Not(there) if cut_off(ready, &action, there)?);
             let in_force = matches!(&seen, Seen::InForce);
             // What is armed and in force stays begun: the run that goes on makes it stay, or leaves it to the target's timer.
             if in_force && self.is_armed(&action, ready).await? {
@@ -127,9 +128,11 @@ impl Engine {
             }
             let takes =
                 ready.capability.takes_effect_after().filter(|_| in_force && action.state == ActionState::Running);
-            // What only reads leaves no trace that says how far it came: it reads again.
-            if untouched || reads(ready) {
-                self.back_to_planned(&mut action).await?;
+            if half_way {
+                self.back_to_planned(&mut action, ("other", "the process ended in the middle: it goes on")).await?;
+            } else if untouched || reads(ready) {
+                // What only reads leaves no trace that says how far it came: it reads again.
+                self.back_to_planned(&mut action, ("from", "the process ended before anything was done")).await?;
             } else if let Some(takes) = takes {
                 // When the target took it nobody knows: the wait begins now.
                 self.begin_settling(&mut action, takes).await?;
@@ -151,13 +154,12 @@ impl Engine {
         Ok(last.is_none_or(|step| step.kind != "disarmed"))
     }
 
-    async fn back_to_planned(&self, action: &mut Action) -> Result<(), Error> {
+    async fn back_to_planned(&self, action: &mut Action, (side, detail): (&str, &str)) -> Result<(), Error> {
         let mut writes = self.disown(action).await?;
-        writes.push(self.step(action.id, "observed", json!({"side": "from", "recovered": true})));
+        writes.push(self.step(action.id, "observed", json!({"side": side, "recovered": true})));
         action.state = ActionState::Planned;
         (action.applied_at, action.expires_at) = (None, None);
-        let detail = "the process ended before anything was done";
-        let what = action_entry("action.planned", "system:executor", action, json!({"side": "from", "detail": detail}));
+        let what = action_entry("action.planned", "system:executor", action, json!({"side": side, "detail": detail}));
         self.crash("before_planned_again")?;
         self.save_action(action, writes, what).await?;
         self.crash("after_planned_again")

@@ -382,7 +382,8 @@ async fn compare(capability: &dyn AnyCapability, inverse: &Inverse) -> Result<Op
     if capability.holds(&there, &inverse.restore)? {
         return Ok(Some((Rescued::Already, "it was as before already".to_owned())));
     }
-    if !as_left(capability, &there, inverse)? {
+    // What a rescue that was cut off left is ours too.
+    if !as_left(capability, &there, inverse)? && !capability.half_way(&there, &inverse.left)? {
         let now = told(&inverse.left, &there);
         return Ok(Some((Rescued::Drifted, format!("somebody changed it since, so it was left alone: {now}"))));
     }

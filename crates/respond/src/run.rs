@@ -423,6 +423,11 @@ pub(crate) fn conclude(ready: &Ready, action: &Action, seen: Seen, fault: Option
     })
 }
 
+/// Whether an undo was cut off in the middle and left this: it goes on from there.
+pub(crate) fn cut_off(ready: &Ready, action: &Action, there: &Value) -> Result<bool, Fault> {
+    Ok(action.undo_of.is_some() && ready.capability.half_way(there, &action.from)?)
+}
+
 pub(crate) fn kind_of(state: ActionState) -> &'static str {
     match state {
         ActionState::Planned | ActionState::Running => "action.intent",

@@ -70,15 +70,14 @@ pub struct State {
     pub file: Option<Content>,
     /// What of this path is in our vault.
     pub quarantined: Option<Content>,
-    /// A note about this path is in our vault without a file: a move was cut off. Not compared.
+    /// The vault has a note about this path without its file, or is empty: a move was cut off. Not compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leftover: bool,
 }
 
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
-        let key = |it: &Self| (it.path.clone(), it.file.clone(), it.quarantined.clone());
-        key(self) == key(other)
+        self.path == other.path && self.file == other.file && self.quarantined == other.quarantined
     }
 }
 
@@ -312,6 +311,10 @@ impl Capability for QuarantineFile {
 
     fn holds(&self, observed: &State, wanted: &State) -> bool {
         observed == wanted && (wanted.quarantined.is_some() || !observed.leftover)
+    }
+
+    fn half_way(&self, there: &State, from: &State) -> bool {
+        there.leftover && there.file.is_some() && there.file == from.quarantined
     }
 
     fn undo_text(&self, params: &Params) -> String {

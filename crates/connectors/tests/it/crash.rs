@@ -120,6 +120,46 @@ async fn while_halted_recovery_only_observes_and_a_person_lets_it_go_on() {
     }
 }
 
+/// As by a process that is lost while the file is back and its note is not gone, or the vault is empty and not gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_back_that_was_cut_off_is_ended_by_the_next_process() {
+    for left in ["true", "rm /home/.shieldops-vault/*.json"] {
+        let Some(mut world) = World::rooted().await else { return };
+        world.sh("mkdir -p /home/a; echo bad > /home/a/x");
+        let action = world.act("linux.quarantine_file", json!({"path": "/home/a/x"})).await;
+        world.restart(CrashPoints::give_up_at("after_intent"));
+        world.engine.undo(action.id, &person(2), "a false alarm").await.unwrap_err();
+        world.sh(&format!("mv /home/.shieldops-vault/{} /home/a/x; {left}", action.id));
+        world.restart(CrashPoints::none());
+        world.engine.recover().await.unwrap();
+        world.idle().await;
+        let undone = world.action(&action).await;
+        assert_eq!(undone.state, ActionState::Undone, "{left}: {:?}", undone.detail);
+        assert_eq!(world.sh("cat /home/a/x; ls -A /home"), "bad\na", "{left}: residue");
+    }
+}
+
+/// As by a process that is lost between two files.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_was_cut_off_between_two_files_puts_back_the_other_too() {
+    let Some(mut world) = World::rooted().await else { return };
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0FYBq9xJ7n";
+    world.sh(&format!(
+        "useradd -m mallory; cd /home/mallory; mkdir .ssh; echo '{key}' | tee .ssh/authorized_keys > .ssh/authorized_keys2; chown -R mallory: .ssh; cp -a .ssh /before"
+    ));
+    let action = world.act("linux.remove_authorized_key", json!({"user": "mallory", "key": key})).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    world.restart(CrashPoints::give_up_at("after_intent"));
+    world.engine.undo(action.id, &person(2), "a false alarm").await.unwrap_err();
+    world.sh("cp -a /before/authorized_keys2 /home/mallory/.ssh/");
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    world.idle().await;
+    let undone = world.action(&action).await;
+    assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
+    world.sh("diff -r /before /home/mallory/.ssh");
+}
+
 /// Points before anything is done to a target.
 const BEFORE: [&str; 4] = ["before_run_started", "after_run_started", "before_intent", "after_intent"];
 

@@ -226,6 +226,22 @@ async fn a_record_that_does_not_say_whose_it_is_is_written_down_by_who_knows_its
     assert!(left.lines().count() == 1 && left.contains(&stray.to_string()), "what nobody knows of stays: {left}");
 }
 
+/// As by a rescue that was lost while the file was back and its note was not gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_rescue_ends_what_the_first_left_in_the_middle() {
+    let Some(mut world) = World::rooted().await else { return };
+    let key = DataKey::generate(&mut rand::rng());
+    world.engine = rescuing(&world, &key);
+    world.sh("mkdir -p /home/a; echo bad > /home/a/x");
+    let action = world.act("linux.quarantine_file", json!({"path": "/home/a/x"})).await;
+    world.sh(&format!("mv /home/.shieldops-vault/{} /home/a/x", action.id));
+    let registry = Registry::new(shieldops_connectors::capabilities(Arc::clone(&world.linux))).unwrap();
+    let found = Offline::read(world.folder.path(), |_| Ok(key.clone())).unwrap();
+    let lines = found.undo_all(&registry, "uid 0", || world.clock.now()).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.outcome).collect::<Vec<_>>(), [Rescued::Undone], "{lines:?}");
+    assert_eq!(world.sh("cat /home/a/x; ls -A /home"), "bad\na");
+}
+
 /// Nothing of it was tried: it is in force as before, and the next start watches it on.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_rescue_could_not_read_stays_in_force_and_is_written_down() {

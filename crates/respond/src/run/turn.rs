@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shieldops_model::{Action, ActionState, Owner, Plan};
 use shieldops_policy::{Class, Evaluation, Grant, Permit};
 
-use super::{End, Seen, children::Children, conclude};
+use super::{End, Seen, children::Children, conclude, cut_off};
 use crate::{
     Change, Engine, Error, Fault, Site, Write,
     diff::told,
@@ -55,7 +55,8 @@ impl Engine {
         if let Some(why) = gone.filter(|_| !in_force || action.adopts.is_some()) {
             return self.abort(turn, action, why).await;
         }
-        let as_planned = action.adopts.is_none() && ready.capability.same(&there.state, &action.from)?;
+        let as_planned = cut_off(ready, &action, &there.state)?
+            || (action.adopts.is_none() && ready.capability.same(&there.state, &action.from)?);
         if !in_force && !as_planned {
             let now = told(&action.from, &there.state);
             let detail = format!("the state changed since the plan, nothing was done: {now}");

@@ -72,24 +72,25 @@ pub(super) fn find(on: &dyn Ground, path: &str) -> Outcome<Option<Entry>> {
     Ok(entries(on, &vault)?.into_iter().find(|(note, _)| note.path == path).map(|(_, entry)| entry))
 }
 
-/// Whether a note of ours about this path is there and its file is not.
+/// Whether a note of ours about this path is there and its file is not, or the vault is there for nothing.
 pub(super) fn leftover(on: &dyn Ground, path: &str) -> Outcome<bool> {
     let Some(vault) = place(on, path)? else { return Ok(false) };
     if !trusted(on, &vault)? {
         return Ok(false);
     }
-    for name in on.list(&vault, Who::Root)?.unwrap_or_default() {
+    let names = on.list(&vault, Who::Root)?.unwrap_or_default();
+    for name in &names {
         let Some(key) = name.strip_suffix(".json") else { continue };
         if on.find(&join(&vault, key), Who::Root)?.is_some() {
             continue;
         }
-        let Some(text) = on.read(&join(&vault, &name), Who::Root, MAX_NOTE)? else { continue };
+        let Some(text) = on.read(&join(&vault, name), Who::Root, MAX_NOTE)? else { continue };
         let note = serde_json::from_slice::<Note>(&text.bytes);
         if note.is_ok_and(|note| note.marker == on.with().marker && note.path == path) {
             return Ok(true);
         }
     }
-    Ok(false)
+    Ok(names.is_empty())
 }
 
 /// The end of a move back that was cut off.
