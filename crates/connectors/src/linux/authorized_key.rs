@@ -189,22 +189,32 @@ pub(super) struct Set {
     to: State,
 }
 
+impl Set {
+    /// The same in the files that sshd reads.
+    fn lines(self, on: &dyn Ground) -> Outcome<lines::Set> {
+        let account = accounts::find(on, &self.to.user)?;
+        let sshd = ask_sshd(on, &self.to.user)?;
+        Ok(lines::Set {
+            places: places(&account, &sshd.patterns),
+            which: Which::Key(self.to.key),
+            action: self.action,
+            from: self.from.lines,
+            to: self.to.lines,
+        })
+    }
+}
+
 impl Job for Set {
     type Answer = ();
     const NAME: &'static str = "authorized_key.set";
     const CHANGES: bool = true;
 
     fn run(self, on: &mut dyn Ground) -> Outcome<()> {
-        let account = accounts::find(on, &self.to.user)?;
-        let sshd = ask_sshd(on, &self.to.user)?;
-        let set = lines::Set {
-            places: places(&account, &sshd.patterns),
-            which: Which::Key(self.to.key),
-            action: self.action,
-            from: self.from.lines,
-            to: self.to.lines,
-        };
-        set.run(on)
+        self.lines(on)?.run(on)
+    }
+
+    fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
+        self.lines(on)?.sweep(on)
     }
 }
 

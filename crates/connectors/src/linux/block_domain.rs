@@ -173,6 +173,10 @@ impl Job for Set {
         let making = Making::like(&text.seen, before.then_some(self.to.file_mtime_ns));
         on.write(HOSTS, Who::Root, Some(&text.seen), &bytes, making)
     }
+
+    fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
+        ground::sweep(on, HOSTS)
+    }
 }
 
 /// Names that we block: action, name.

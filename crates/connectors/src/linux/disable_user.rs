@@ -192,6 +192,10 @@ impl Job for Set {
         let making = Making::like(&text.seen, before.then_some(self.to.file_mtime_ns));
         on.write(SHADOW, Who::Root, Some(&text.seen), &bytes, making)
     }
+
+    fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
+        ground::sweep(on, SHADOW)
+    }
 }
 
 #[async_trait]

@@ -273,6 +273,29 @@ pub(super) fn join(folder: &str, name: &str) -> String {
     if folder == "/" { format!("/{name}") } else { format!("{folder}/{name}") }
 }
 
+/// The end of the name of a file that is written beside the one that it replaces.
+const NEW: &str = ".shieldops-new";
+
+/// Where the content of a file is until it takes that file's place.
+pub(super) fn beside(path: &str) -> String {
+    let (folder, name) = split(path);
+    join(folder, &format!(".{name}{NEW}"))
+}
+
+/// Whose content has this name until it is in its place.
+pub(super) fn is_beside(name: &str) -> Option<&str> {
+    name.strip_prefix('.')?.strip_suffix(NEW)
+}
+
+/// Takes away what a program left that was killed before the content took its place.
+pub(super) fn sweep(on: &mut dyn Ground, path: &str) -> Outcome<()> {
+    let new = beside(path);
+    if on.find(&new, Who::Root)?.is_none_or(|seen| seen.kind != Kind::File) {
+        return Ok(());
+    }
+    on.remove(&new)
+}
+
 /// Nothing in it was changed since it was seen.
 pub(super) fn unchanged(now: &Seen, then: &Seen) -> bool {
     now.inode == then.inode && now.dev == then.dev && now.size == then.size && now.mtime_ns == then.mtime_ns
@@ -281,6 +304,12 @@ pub(super) fn unchanged(now: &Seen, then: &Seen) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_beside_a_file_is_told_by_its_name() {
+        assert_eq!(beside("/etc/hosts"), "/etc/.hosts.shieldops-new");
+        assert_eq!((is_beside(".hosts.shieldops-new"), is_beside("hosts.shieldops-new")), (Some("hosts"), None));
+    }
 
     #[test]
     fn a_path_has_no_detours() {

@@ -37,6 +37,14 @@ pub(super) trait Job: Serialize + DeserializeOwned + Send {
     const STAND_IN_ONLY: bool = false;
 
     fn run(self, on: &mut dyn Ground) -> Outcome<Self::Answer>;
+
+    /// Takes away what stays beside the change where its program was killed in the middle.
+    fn sweep(self, _on: &mut dyn Ground) -> Outcome<()>
+    where
+        Self: Sized,
+    {
+        Ok(())
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,13 +53,18 @@ struct Told {
     job: String,
     with: Context,
     body: Value,
+    /// Only what a program left that was told this job and killed.
+    sweep: bool,
 }
 
-type Doing = fn(Value, &mut dyn Ground) -> Outcome<Value>;
+type Doing = fn(Value, bool, &mut dyn Ground) -> Outcome<Value>;
 
 fn entry<J: Job>() -> (&'static str, Doing) {
-    (J::NAME, |body, on| {
+    (J::NAME, |body, sweep, on| {
         let job: J = serde_json::from_value(body).map_err(odd)?;
+        if sweep {
+            return job.sweep(on).map(Value::from);
+        }
         serde_json::to_value(job.run(on)?).map_err(odd)
     })
 }
@@ -120,7 +133,7 @@ pub fn hand_main(_args: &[String]) -> i32 {
             .ok_or_else(|| Trouble::Failed(format!("no such job: {}", told.job)))?;
         let stand_in = told.with.stand_in && rooted::is_here();
         let mut ground = Real::new(Context { stand_in, ..told.with });
-        doing(told.body, &mut ground)
+        doing(told.body, told.sweep, &mut ground)
     });
     let written = serde_json::to_vec(&answer).map_err(io::Error::other).and_then(|bytes| {
         let mut out = io::stdout().lock();
@@ -297,12 +310,31 @@ impl Linux {
     ) -> Result<J::Answer, Fault> {
         let failed = |error: serde_json::Error| Fault::Failed(error.to_string());
         let body = serde_json::to_value(&job).map_err(failed)?;
-        let told = Told { job: J::NAME.to_owned(), with: self.context(local, !local), body };
+        let mut told = Told { job: J::NAME.to_owned(), with: self.context(local, !local), body, sweep: false };
         let bytes = serde_json::to_vec(&told).map_err(failed)?;
         let output = exec::run(&self.spawner, argv, &bytes, watch).await?;
-        let answer: Outcome<J::Answer> = serde_json::from_slice(&output.stdout).map_err(|error| {
-            Fault::Unavailable(format!("our program on the target did not answer: {error} {}", output.stderr))
-        })?;
-        Ok(answer?)
+        match serde_json::from_slice::<Outcome<J::Answer>>(&output.stdout) {
+            Ok(answer) => Ok(answer?),
+            Err(error) => {
+                let why = format!("our program on the target did not answer: {error} {}", output.stderr);
+                if J::CHANGES {
+                    told.sweep = true;
+                    self.sweep(argv, &told, watch).await;
+                }
+                Err(Fault::Unavailable(why))
+            }
+        }
+    }
+
+    /// After a program that ended without an answer; whether the change was made, its reader finds out.
+    async fn sweep(&self, argv: &[String], told: &Told, watch: Option<&dyn Watch>) {
+        let Ok(bytes) = serde_json::to_vec(told) else { return };
+        let said = exec::run(&self.spawner, argv, &bytes, watch).await.map(|output| output.stdout);
+        if said.as_ref().is_ok_and(|said| serde_json::from_slice::<Outcome<()>>(said).is_ok_and(|swept| swept.is_ok()))
+        {
+            return;
+        }
+        let said = said.map(|said| String::from_utf8_lossy(&said).into_owned());
+        tracing::warn!(job = told.job, ?said, "what a killed program left could not be swept away");
     }
 }

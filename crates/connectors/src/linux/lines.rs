@@ -185,6 +185,8 @@ impl Job for Set {
         if there != self.from && !there.between(&self.from) {
             return refused("the lines changed since they were read: nothing was done");
         }
+        // An earlier one that was lost may have left something beside a file that needs no change any more.
+        self.places.iter().try_for_each(|place| ground::sweep(on, &place.path))?;
         let marker = on.with().marker.clone();
         let mut ready = Vec::new();
         // Every file is judged before the first is written: what cannot be done as a whole is not begun.
@@ -206,6 +208,10 @@ impl Job for Set {
             on.write(&place.path, place.who, Some(&seen), &bytes, making)?;
         }
         Ok(())
+    }
+
+    fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
+        self.places.iter().try_for_each(|place| ground::sweep(on, &place.path))
     }
 }
 

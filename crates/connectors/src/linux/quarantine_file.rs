@@ -240,6 +240,10 @@ impl Job for Move {
             _ => Ok(()),
         }
     }
+
+    fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
+        vault::tidy(on, &self.to.path)
+    }
 }
 
 /// Whether the file is at its place: a move back was cut off after that.

@@ -9,6 +9,7 @@
 
 mod crash;
 mod cut_off;
+mod each_change;
 mod ended;
 mod engine;
 mod evidence;

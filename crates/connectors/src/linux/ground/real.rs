@@ -20,7 +20,7 @@ use rustix::{
 };
 
 use super::{
-    Context, Ground, Identity, Kind, MAX_ENTRIES, Making, Outcome, Process, Seen, Sockets, Text, Trouble, Who,
+    Context, Ground, Identity, Kind, MAX_ENTRIES, Making, Outcome, Process, Seen, Sockets, Text, Trouble, Who, beside,
     processes, refused, split, staging::Thing, unchanged,
 };
 
@@ -180,7 +180,7 @@ fn times(mtime_ns: i64) -> Timestamps {
 }
 
 /// A whole file under a name beside the one that it is for. Where the filesystem can, it has no name until it is whole.
-fn beside(folder: &OwnedFd, name: &str, content: (&[u8], Making), old: Option<&OwnedFd>) -> Outcome<()> {
+fn make(folder: &OwnedFd, name: &str, content: (&[u8], Making), old: Option<&OwnedFd>) -> Outcome<()> {
     let ((bytes, as_), failed) = (content, |error: Errno| trouble(name, error));
     match unlinkat(folder, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
@@ -244,17 +244,18 @@ fn write(path: &str, over: Option<&Seen>, bytes: &[u8], as_: Making) -> Outcome<
         Some(_) => Some(open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?),
         None => None,
     };
-    let new = format!(".{name}.shieldops-new");
-    beside(&fd, &new, (bytes, as_), old.as_ref())?;
+    let new = beside(path);
+    let new = split(&new).1;
+    make(&fd, new, (bytes, as_), old.as_ref())?;
     let still = over.is_none_or(|over| find(path).ok().flatten().is_some_and(|now| unchanged(&now, over)));
     let how = if over.is_some() { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
     let renamed = if still {
-        renameat_with(&fd, &new, &fd, name, how).map_err(failed)
+        renameat_with(&fd, new, &fd, name, how).map_err(failed)
     } else {
         refused(format!("`{}` changed since it was read: nothing was done", path.escape_debug()))
     };
     if renamed.is_err() {
-        unlinkat(&fd, &new, AtFlags::empty()).map_err(failed)?;
+        unlinkat(&fd, new, AtFlags::empty()).map_err(failed)?;
     }
     renamed?;
     sync_folder(folder)

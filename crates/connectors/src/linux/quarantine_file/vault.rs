@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::linux::ground::{Ground, Kind, Making, Outcome, Seen, Trouble, Who, check_path, join, refused, split};
+use crate::linux::ground::{
+    Ground, Kind, Making, Outcome, Seen, Trouble, Who, check_path, is_beside, join, refused, split,
+};
 
 const NAME: &str = ".shieldops-vault";
 /// Permission bits of everybody but the owner.
@@ -78,22 +80,12 @@ pub(super) fn leftover(on: &dyn Ground, path: &str) -> Outcome<bool> {
     if !trusted(on, &vault)? {
         return Ok(false);
     }
-    let names = on.list(&vault, Who::Root)?.unwrap_or_default();
-    for name in &names {
-        let Some(key) = name.strip_suffix(".json") else { continue };
-        if on.find(&join(&vault, key), Who::Root)?.is_some() {
-            continue;
-        }
-        let Some(text) = on.read(&join(&vault, name), Who::Root, MAX_NOTE)? else { continue };
-        let note = serde_json::from_slice::<Note>(&text.bytes);
-        if note.is_ok_and(|note| note.marker == on.with().marker && note.path == path) {
-            return Ok(true);
-        }
-    }
-    Ok(names.is_empty())
+    let of_path = |note: &Option<Note>| note.as_ref().is_none_or(|note| note.path == path);
+    Ok(stale(on, &vault)?.iter().any(|(_, note)| of_path(note))
+        || on.list(&vault, Who::Root)?.is_some_and(|all| all.is_empty()))
 }
 
-/// The end of a move back that was cut off.
+/// The end of a move that was cut off.
 pub(super) fn tidy(on: &mut dyn Ground, path: &str) -> Outcome<()> {
     let Some(vault) = place(on, path)? else { return Ok(()) };
     if !trusted(on, &vault)? {
@@ -150,13 +142,26 @@ pub(super) fn take(on: &mut dyn Ground, path: &str, entry: &Entry) -> Outcome<()
     on.remove_empty(&entry.vault)
 }
 
-/// Notes of ours whose file never came or has gone: a process that ended between two steps left them.
-fn sweep(on: &mut dyn Ground, vault: &str) -> Outcome<()> {
+/// Notes of ours whose file never came or has gone, and what was to become one: a process that ended between two steps
+/// left them. What was not written to its end says nothing.
+fn stale(on: &dyn Ground, vault: &str) -> Outcome<Vec<(String, Option<Note>)>> {
+    let mut found = Vec::new();
     for name in on.list(vault, Who::Root)?.unwrap_or_default() {
-        let Some(key) = name.strip_suffix(".json") else { continue };
-        if on.find(&join(vault, key), Who::Root)?.is_none() {
-            on.remove(&join(vault, &name))?;
+        let new = is_beside(&name).is_some();
+        let alone = match name.strip_suffix(".json") {
+            Some(key) => on.find(&join(vault, key), Who::Root)?.is_none(),
+            None => new,
+        };
+        let text = if alone { on.read(&join(vault, &name), Who::Root, MAX_NOTE)? } else { None };
+        let Some(text) = text else { continue };
+        let note = serde_json::from_slice::<Note>(&text.bytes).ok();
+        if note.as_ref().map_or(new, |note| note.marker == on.with().marker) {
+            found.push((name, note));
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+fn sweep(on: &mut dyn Ground, vault: &str) -> Outcome<()> {
+    stale(on, vault)?.iter().try_for_each(|(name, _)| on.remove(&join(vault, name)))
 }
