@@ -93,6 +93,8 @@ pub enum Write {
     },
     /// Automation may do less: this capability, on this target.
     Lower(Box<Lowered>),
+    /// What the ledger is told of another plan that the commit ends, before the commit's own entry.
+    Recorded(Entry),
 }
 
 /// What the ledger is told.

@@ -172,9 +172,7 @@ impl Tables {
     fn write(&mut self, write: Write, at: Timestamp) -> Stored<()> {
         match write {
             Write::InsertPlan { plan, proposal } => {
-                for action in &plan.actions {
-                    self.actions.insert(action.id, action.clone());
-                }
+                self.actions.extend(plan.actions.iter().map(|action| (action.id, action.clone())));
                 self.plans.insert(plan.id, (*plan, proposal));
             }
             Write::UpdatePlan(plan) => {
@@ -208,6 +206,7 @@ impl Tables {
             }
             Write::Lower(lowered) => self.lowered.push(*lowered),
             Write::Automation(automation) => self.automation = automation,
+            Write::Recorded(entry) => self.entries.push(entry),
         }
         Ok(())
     }

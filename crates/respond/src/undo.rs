@@ -125,16 +125,26 @@ impl Engine {
         if plan.state == PlanState::Denied {
             return Err(Error::Denied(plan.decision.denies));
         }
-        if let Some(mut open) = open {
-            // It waits for somebody, and so would this one.
-            if plan.decision.approvals_needed > 0 {
-                return Ok(None);
-            }
-            open.state = PlanState::Superseded;
-            let what = entry("plan.superseded", &wish.requester.id, &open, json!({"hash": open.hash, "by": plan.id}));
-            self.save_plan(&mut open, Vec::new(), what).await?;
+        // It waits for somebody, and so would this one.
+        if open.is_some() && plan.decision.approvals_needed > 0 {
+            return Ok(None);
         }
-        Ok(self.insert_undo(plan, original, drifted, &wish).await?.map(|run| (run, ready)))
+        let superseded = open.map(|open| self.superseded(open, &plan)).unwrap_or_default();
+        Ok(self.insert_undo(plan, original, drifted, &wish, superseded).await?.map(|run| (run, ready)))
+    }
+
+    /// What ends a plan as another one takes its place.
+    fn superseded(&self, mut old: Plan, by: &Plan) -> Vec<Write> {
+        old.state = PlanState::Superseded;
+        old.updated_at = self.now();
+        let mut writes = Vec::new();
+        if let Some(why) = old.over() {
+            self.end_actions(&mut old, &why, &mut writes);
+        }
+        let payload = json!({"hash": old.hash, "by": by.id});
+        writes.push(Write::Recorded(entry("plan.superseded", &by.requester, &old, payload)));
+        writes.push(Write::UpdatePlan(Box::new(old)));
+        writes
     }
 
     /// The undo of this action that waits or runs.
@@ -227,6 +237,7 @@ impl Engine {
         mut original: Action,
         drifted: bool,
         wish: &Wish,
+        superseded: Vec<Write>,
     ) -> Result<Option<PlanId>, Error> {
         let covered = plan.decision.approvals_needed == 0;
         if covered {
@@ -247,6 +258,7 @@ impl Engine {
         let what = action_entry(kind, &wish.requester.id, &original, payload);
         let id = plan.id;
         let mut writes = vec![Write::InsertPlan { plan: Box::new(plan), proposal: None }];
+        writes.extend(superseded);
         if wish.requester.kind == RequesterKind::User {
             let (state_key, by) = (original.state_key.clone(), wish.requester.id.clone());
             writes.extend(self.lower_after_undo(&original).await?);

@@ -15,6 +15,8 @@ use shieldops_model::{ControlPath, Reason, Target};
 use shieldops_policy::{Dependant, Facts};
 use shieldops_respond::{Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site};
 
+pub(super) use last::last_file;
+
 use super::{
     Linux, accounts,
     ground::{self, Ground, Outcome, Who},

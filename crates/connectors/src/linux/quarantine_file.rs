@@ -16,8 +16,8 @@ use shieldops_policy::{Dependant, Facts};
 use shieldops_respond::{Capability, Child, Class, Description, Fault, Mark, Observed, Permit, Proving, Purpose, Site};
 
 use super::{
-    Linux,
-    ground::{self, Ground, Kind, MAX_HASHED, Outcome, Seen, Trouble, Who, refused},
+    Linux, authorized_key,
+    ground::{self, Ground, Kind, MAX_HASHED, MAX_TEXT, Outcome, Seen, Trouble, Who, refused},
     hand::Job,
     kill_process, lasting, process,
 };
@@ -106,6 +106,8 @@ fn content(on: &dyn Ground, path: &str, seen: &Seen) -> Outcome<Content> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Look {
     path: String,
+    /// Fingerprints of keys that we come in by.
+    own_keys: Vec<String>,
 }
 
 impl Job for Look {
@@ -125,6 +127,7 @@ impl Job for Look {
         let mut facts = Facts { resources: vec![format!("path:{}", self.path)], ..Facts::default() };
         if let Some(seen) = &seen {
             facts.untouchable = untouchable(on, &self.path, seen)?;
+            facts.untouchable.extend(of_keys(on, &self, seen)?);
             hang(on, seen, &mut facts)?;
         }
         if quarantined.is_some() && file.is_some() {
@@ -165,6 +168,27 @@ fn untouchable(on: &dyn Ground, path: &str, seen: &Seen) -> Outcome<Vec<Reason>>
     }
     if ground::is_in(path, &on.with().own) {
         no("own_data", "is our own: data, a key, or configuration");
+    }
+    Ok(reasons)
+}
+
+/// Why a file of keys has to stay: we, or the last of those who may become root, come in by it.
+fn of_keys(on: &dyn Ground, look: &Look, seen: &Seen) -> Outcome<Vec<Reason>> {
+    if seen.kind != Kind::File {
+        return Ok(Vec::new());
+    }
+    let path = &look.path;
+    let read = if seen.size > MAX_TEXT { None } else { on.read(path, Who::Root, MAX_TEXT)? };
+    let keys = read.map(|text| {
+        text.bytes.split(|byte| *byte == b'\n').filter_map(authorized_key::keys::fingerprint).collect::<Vec<_>>()
+    });
+    let mut reasons = Vec::new();
+    if keys.iter().flatten().any(|key| look.own_keys.contains(key)) {
+        reasons.push(reason("own_key", format!("{path} holds the key that we come in by")));
+    }
+    // What is too long to be read may hold one.
+    if keys.is_none_or(|keys| !keys.is_empty()) {
+        reasons.extend(authorized_key::last_file(on, path)?);
     }
     Ok(reasons)
 }
@@ -290,12 +314,14 @@ impl Capability for QuarantineFile {
             twin: shieldops_respond::Twin::Rooted,
             docs: "Renames the file into `.shieldops-vault` at the root of its own filesystem, a folder that only root can enter. The inode \
                    is untouched: owner, permissions, times and content come back as they were. Refused where that is impossible: several names, \
-                   immutable, mounted, no regular file, a link on the way. A path that is occupied when the file is to come back is never overwritten.",
+                   immutable, mounted, no regular file, a link on the way, or the keys in \
+                   it are the last by which an administrator gets in (`last_management_key`). A path that is occupied when the file is to come back is never overwritten.",
         }
     }
 
     async fn observe(&self, target: &Target, params: &Params) -> Result<Observed<State>, Fault> {
-        let (state, facts) = self.linux.hand(target, Look { path: params.path.clone() }, None).await?;
+        let look = Look { path: params.path.clone(), own_keys: self.linux.own_keys() };
+        let (state, facts) = self.linux.hand(target, look, None).await?;
         Ok(Observed { state, facts })
     }
 

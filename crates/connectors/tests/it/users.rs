@@ -92,6 +92,8 @@ async fn a_removed_key_lets_nobody_in_and_the_other_one_still_does() {
     let undone = world.undo(&action).await.unwrap();
     assert_eq!(undone.state, ActionState::Undone, "{:?}", undone.detail);
     assert!(logs_in(&world, "one"));
+    let whole = json!({"path": "/home/mallory/.ssh/authorized_keys"});
+    assert!(world.denied("linux.quarantine_file", whole).await.contains(&"own_key".to_owned()));
     let after =
         world.sh("cat /home/mallory/.ssh/authorized_keys; stat -c '%U %a %Y' /home/mallory/.ssh/authorized_keys");
     assert_eq!(after, file);
@@ -250,6 +252,29 @@ async fn the_last_key_of_an_administrator_is_refused_and_others_are_not() {
     assert!(world.denied(KEY, of("ada", &ada)).await.is_empty());
     world.sh("rm -r /root/.ssh; usermod -e 1 ada");
     assert!(world.denied(KEY, of("ada", &ada)).await.is_empty(), "she gets in by none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_the_last_key_of_an_administrator_is_never_moved_and_others_are() {
+    let Some(world) = World::rooted().await else { return };
+    let [_, bea] = two_administrators(&world);
+    let [file, of_carl, of_root] =
+        ["/home/ada", "/home/carl", "/root"].map(|home| format!("{home}/.ssh/authorized_keys"));
+    let denied = async |path: &str| world.denied("linux.quarantine_file", json!({"path": path})).await;
+    assert!(denied(&file).await.is_empty(), "bea has a key");
+    world.sh("rm /home/bea/.ssh/authorized_keys");
+    assert_eq!(denied(&file).await, ["last_management_key"]);
+    assert!(denied(&of_carl).await.is_empty(), "carl is no administrator");
+    world.sh(&format!("cp {file} /home/ada/kept"));
+    assert!(denied("/home/ada/kept").await.is_empty(), "sshd reads no keys from it");
+    // What is too long to be read may hold the key.
+    world.sh(&format!("head -c 5000000 /dev/zero | tr '\\0' '#' >> {file}"));
+    assert_eq!(denied(&file).await, ["last_management_key"]);
+    world.sh(&format!("mkdir -p /root/.ssh; echo '{bea}' > {of_root}"));
+    assert!(denied(&file).await.is_empty(), "root has a key");
+    let key = "/etc/ssh/ssh_host_ed25519_key";
+    world.sh(&format!("echo x >> {key}"));
+    assert_eq!(denied(key).await, ["essential_file"], "sshd does not start without");
 }
 
 #[tokio::test(flavor = "multi_thread")]

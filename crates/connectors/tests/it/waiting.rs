@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shieldops_model::{Action, ActionState, Plan, PlanState, Risk};
-use shieldops_respond::{Change, Entry, Error, Journal as _, PLAN_LIFE, UndoScope, Write};
+use shieldops_respond::{Change, CrashPoints, Entry, Error, Journal as _, PLAN_LIFE, UndoScope, Write};
 
 use crate::support::{ATTACKER, World, person, unlimited};
 
@@ -97,6 +97,27 @@ async fn the_time_of_an_action_ends_it_while_its_undo_waits_for_somebody() {
     assert_eq!(world.action(&action).await.state, ActionState::Expired);
     assert_eq!(world.journal.plan(undo.id).await.unwrap().unwrap().state, PlanState::Superseded);
     assert!(world.reaches(ATTACKER).await);
+}
+
+#[tokio::test]
+async fn an_undo_that_waits_is_lost_by_no_other_that_the_server_was_lost_with() {
+    let (mut world, action) = contained(Some(600)).await;
+    let undo = asked(&world, &action).await;
+    world.restart(CrashPoints::give_up_at("before_undo_planned"));
+    world.clock.advance(Duration::from_mins(10));
+    let _lost = world.engine.expire_due().await;
+    let state = |state| (state, usize::from(state == PlanState::Superseded));
+    let now = async |world: &World| {
+        let told = world.journal.entries().iter().filter(|entry| entry.kind == "plan.superseded").count();
+        (world.journal.plan(undo.id).await.unwrap().unwrap().state, told)
+    };
+    assert_eq!(now(&world).await, state(PlanState::Proposed));
+    world.restart(CrashPoints::none());
+    world.engine.expire_due().await.unwrap();
+    assert_eq!(
+        (now(&world).await, world.action(&action).await.state),
+        (state(PlanState::Superseded), ActionState::Expired)
+    );
 }
 
 /// As an earlier version left it: called undoing, and nobody at it.

@@ -328,6 +328,7 @@ async fn carry_out(tx: &mut Tx, write: Write, at: Timestamp) -> Stored<()> {
             }
         }
         Write::Automation(automation) => facts::set_automation(tx, &automation).await?,
+        Write::Recorded(entry) => record(tx, entry).await?,
     }
     Ok(())
 }

@@ -20,8 +20,9 @@ const FILES: [&str; 14] = [
     "/etc/ld.so.preload",
     "/etc/machine-id",
 ];
-const FOLDERS: [&str; 7] =
-    ["/boot/", "/dev/", "/etc/pam.d/", "/proc/", "/sys/", "/usr/lib/systemd/", "/etc/sudoers.d/"];
+/// How paths begin that are as necessary.
+const BEGINNINGS: [&str; 8] =
+    ["/boot/", "/dev/", "/etc/pam.d/", "/etc/ssh/ssh_host_", "/etc/sudoers.d/", "/proc/", "/sys/", "/usr/lib/systemd/"];
 
 /// Programs that an undo, an expiry or a rescue starts with, and those by which a person gets in to help.
 const PROGRAMS: [&str; 18] = [
@@ -63,7 +64,7 @@ const FIRST: [&str; 5] = ["ld-linux", "ld-musl", "ld-2.", "libc-2.", "libc.so"];
 
 /// Why this path is never moved.
 pub(super) fn why(on: &dyn Ground, path: &str) -> Outcome<Option<String>> {
-    if FILES.contains(&path) || FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+    if FILES.contains(&path) || BEGINNINGS.iter().any(|begins| path.starts_with(begins)) {
         return Ok(Some("is needed for the host to start or for anybody to log in".to_owned()));
     }
     let (folder, name) = ground::split(path);
