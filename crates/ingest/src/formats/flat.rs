@@ -44,7 +44,7 @@ impl<'a> Field<'a> {
             Self::Text(text) => write_string(out, text),
             Self::Int(number) => out.push_str(&number.to_string()),
             Self::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-            Self::Json(raw) => out.push_str(raw),
+            Self::Json(raw) => out.push_str(&one_line(raw)),
             Self::List(items) => {
                 out.push('[');
                 for (at, item) in items.iter().enumerate() {
@@ -57,6 +57,11 @@ impl<'a> Field<'a> {
             }
         }
     }
+}
+
+/// JSON over several lines as one: a line end inside a text is always escaped.
+pub fn one_line(json: &str) -> Cow<'_, str> {
+    if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ").into() } else { json.into() }
 }
 
 /// The text of a JSON scalar; none for objects, arrays and null.
@@ -250,6 +255,14 @@ mod tests {
         assert!(flat.put_object(r#"{"b": 1.50, "a":{"x" : [1]}, "\u0063": null}"#));
         assert_eq!(flat.render(), r#"{"b":1.50,"a":{"x" : [1]},"c":null}"#);
         assert!(!flat.put_object("[1]"));
+    }
+
+    /// Found by the fuzzer.
+    #[test]
+    fn what_was_written_over_several_lines_is_one_line() {
+        let mut flat = Flat::new();
+        assert!(flat.put_object("{\"a\":{\r\n  \"x\": [\n1]\n},\"b\":\"\\n\"}"));
+        assert_eq!(flat.render(), r#"{"a":{    "x": [ 1] },"b":"\n"}"#);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     class::{Class, Kind, PREAUTH},
     cloud, device,
     facts::{Facts, entities},
-    flat::{Field, Flat, json_text},
+    flat::{Field, Flat, json_text, one_line},
     programs::program,
     shape::{Name, Shape},
     syslog, time, windows, zeek,
@@ -363,18 +363,16 @@ fn json_event(text: &str) -> Read {
             None => Ocsf { device: None, ..Facts::of_json(&line).project((Class::ApiActivity, "Other")) },
         };
         let entities = entities(&ocsf);
-        return Ok((Normalised { log_source: service.log_source(), flat: one_line(&line), ocsf, entities }, None));
+        return Ok((
+            Normalised { log_source: service.log_source(), flat: one_line(&line).into_owned(), ocsf, entities },
+            None,
+        ));
     }
     let facts = Facts::of_json(text);
     let (log_source, kind) = json_source(&shape).unwrap_or_else(|| (LogSource::default(), facts.kind()));
     let ocsf = facts.project(kind);
     let entities = entities(&ocsf);
-    Ok((Normalised { log_source, flat: one_line(text), ocsf, entities }, None))
-}
-
-/// JSON over several lines as one: a line end inside a text is always escaped.
-fn one_line(text: &str) -> String {
-    if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.to_owned() }
+    Ok((Normalised { log_source, flat: one_line(text).into_owned(), ocsf, entities }, None))
 }
 
 /// Objects of no format of ours that still say what they are.
