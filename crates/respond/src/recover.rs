@@ -120,7 +120,8 @@ impl Engine {
             // What was read back and only had to begin was done: whoever took it away since, it is not done again.
             let waited = action.state == ActionState::Settling && ready.capability.takes_effect_after().is_some();
             let untouched = !waited && matches!(&seen, Seen::Not(there) if ready.capability.same(there, &action.from)?);
-            let half_way = !waited && matches!(&seen, Seen::Not(there) if cut_off(ready, &action, there)?);
+            let half_way =
+                !waited && !untouched && matches!(&seen, Seen::Not(there) if cut_off(ready, &action, there)?);
             let in_force = matches!(&seen, Seen::InForce);
             // What is armed and in force stays begun: the run that goes on makes it stay, or leaves it to the target's timer.
             if in_force && self.is_armed(&action, ready).await? {

@@ -423,9 +423,10 @@ pub(crate) fn conclude(ready: &Ready, action: &Action, seen: Seen, fault: Option
     })
 }
 
-/// Whether an undo was cut off in the middle and left this: it goes on from there.
+/// Whether an undo was cut off in the middle and left this: it goes on from there. One that changes nothing has no middle.
 pub(crate) fn cut_off(ready: &Ready, action: &Action, there: &Value) -> Result<bool, Fault> {
-    Ok(action.undo_of.is_some() && ready.capability.half_way(there, &action.from)?)
+    let changes = action.undo_of.is_some() && !ready.capability.same(&action.from, &action.to)?;
+    Ok(changes && ready.capability.half_way(there, &action.from)?)
 }
 
 pub(crate) fn kind_of(state: ActionState) -> &'static str {

@@ -153,6 +153,7 @@ impl Job for Set {
     const CHANGES: bool = true;
 
     fn run(self, on: &mut dyn Ground) -> Outcome<()> {
+        ground::sweep(on, HOSTS, Who::Root)?;
         let (text, marker) = (read(on)?, on.with().marker.clone());
         let domain = &self.to.domain;
         if hosts::count(&text.bytes, &marker, domain) != self.from.lines {
@@ -175,7 +176,7 @@ impl Job for Set {
     }
 
     fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
-        ground::sweep(on, HOSTS)
+        ground::sweep(on, HOSTS, Who::Root)
     }
 }
 

@@ -179,6 +179,7 @@ impl Job for Set {
 
     fn run(self, on: &mut dyn Ground) -> Outcome<()> {
         on.lock_passwords()?;
+        ground::sweep(on, SHADOW, Who::Root)?;
         let text = shadow_text(on)?;
         let now = state(on, &self.to.user)?;
         // The rest of the line may be another by now (a new password): it stays, only lock and expiry are ours.
@@ -194,7 +195,7 @@ impl Job for Set {
     }
 
     fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
-        ground::sweep(on, SHADOW)
+        ground::sweep(on, SHADOW, Who::Root)
     }
 }
 

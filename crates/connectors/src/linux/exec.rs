@@ -146,6 +146,16 @@ pub(super) async fn run(
     stdin: &[u8],
     watch: Option<&dyn Watch>,
 ) -> Result<Output, Fault> {
+    begun(spawner, argv, stdin, watch).await?
+}
+
+/// The same; the inner fault is of a program that was told what to do and was ended by us, in the middle of it.
+pub(super) async fn begun(
+    spawner: &Spawner,
+    argv: &[String],
+    stdin: &[u8],
+    watch: Option<&dyn Watch>,
+) -> Result<Result<Output, Fault>, Fault> {
     run_at(Reach::Here, spawner, argv, stdin, watch).await
 }
 
@@ -156,7 +166,7 @@ pub(super) async fn run_far(
     stdin: &[u8],
     watch: Option<&dyn Watch>,
 ) -> Result<Output, Fault> {
-    run_at(Reach::Far, spawner, argv, stdin, watch).await
+    run_at(Reach::Far, spawner, argv, stdin, watch).await?
 }
 
 async fn run_at(
@@ -165,7 +175,7 @@ async fn run_at(
     argv: &[String],
     stdin: &[u8],
     watch: Option<&dyn Watch>,
-) -> Result<Output, Fault> {
+) -> Result<Result<Output, Fault>, Fault> {
     let within = if reach == Reach::Far { FAR_TIMEOUT } else { TIMEOUT };
     let mut command = command(argv).ok_or_else(|| Fault::Failed("an empty command".to_owned()))?;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -193,12 +203,15 @@ async fn run_at(
         }
     };
     let talk = async { tokio::join!(feed, read(out), read(err)) };
-    let ((), stdout, stderr) = tokio::time::timeout_at(deadline, talk).await.map_err(|_elapsed| late(within))?;
-    let status = child.ended(deadline, within).await?;
+    let Ok(((), stdout, stderr)) = tokio::time::timeout_at(deadline, talk).await else { return Ok(Err(late(within))) };
+    let status = match child.ended(deadline, within).await {
+        Ok(status) => status,
+        Err(fault) => return Ok(Err(fault)),
+    };
     if let Some(watch) = watch {
         watch.ended(&identity).await?;
     }
-    Ok(Output { success: status.success(), stdout: stdout?, stderr: message(&stderr?) })
+    Ok(Ok(Output { success: status.success(), stdout: stdout?, stderr: message(&stderr?) }))
 }
 
 async fn read(from: impl AsyncRead + Unpin) -> Result<Vec<u8>, Fault> {

@@ -201,7 +201,7 @@ pub(super) trait Ground {
     fn write(&mut self, path: &str, who: Who, over: Option<&Seen>, bytes: &[u8], as_: Making) -> Outcome<()>;
     /// Moves exactly the file that was seen to where nothing is.
     fn shift(&mut self, from: &str, seen: &Seen, to: &str) -> Outcome<()>;
-    fn remove(&mut self, path: &str) -> Outcome<()>;
+    fn remove(&mut self, path: &str, who: Who) -> Outcome<()>;
     /// A folder of root's, for root only.
     fn make_folder(&mut self, path: &str) -> Outcome<()>;
     /// Removes a folder when nothing is in it.
@@ -273,27 +273,32 @@ pub(super) fn join(folder: &str, name: &str) -> String {
     if folder == "/" { format!("/{name}") } else { format!("{folder}/{name}") }
 }
 
-/// The end of the name of a file that is written beside the one that it replaces.
+/// How the name of content ends that is to take a file's place.
 const NEW: &str = ".shieldops-new";
+/// Hexadecimal digits in such a name that nobody can know beforehand, to be in the way.
+pub(super) const DIGITS: usize = 16;
 
-/// Where the content of a file is until it takes that file's place.
-pub(super) fn beside(path: &str) -> String {
+/// The name of content beside the file whose place it is to take.
+pub(super) fn beside(name: &str, digits: &str) -> String {
+    format!(".{name}.{digits}{NEW}")
+}
+
+/// Whose place the content of this name was to take.
+pub(super) fn is_beside(new: &str) -> Option<&str> {
+    let (name, digits) = new.strip_prefix('.')?.strip_suffix(NEW)?.rsplit_once('.')?;
+    (digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(name)
+}
+
+/// Takes away what programs left that were killed before the content took its place.
+pub(super) fn sweep(on: &mut dyn Ground, path: &str, who: Who) -> Outcome<()> {
     let (folder, name) = split(path);
-    join(folder, &format!(".{name}{NEW}"))
-}
-
-/// Whose content has this name until it is in its place.
-pub(super) fn is_beside(name: &str) -> Option<&str> {
-    name.strip_prefix('.')?.strip_suffix(NEW)
-}
-
-/// Takes away what a program left that was killed before the content took its place.
-pub(super) fn sweep(on: &mut dyn Ground, path: &str) -> Outcome<()> {
-    let new = beside(path);
-    if on.find(&new, Who::Root)?.is_none_or(|seen| seen.kind != Kind::File) {
-        return Ok(());
+    for new in on.list(folder, who)?.unwrap_or_default() {
+        let found = join(folder, &new);
+        if is_beside(&new) == Some(name) && on.find(&found, who)?.is_some_and(|seen| seen.kind == Kind::File) {
+            on.remove(&found, who)?;
+        }
     }
-    on.remove(&new)
+    Ok(())
 }
 
 /// Nothing in it was changed since it was seen.
@@ -307,8 +312,12 @@ mod tests {
 
     #[test]
     fn what_is_beside_a_file_is_told_by_its_name() {
-        assert_eq!(beside("/etc/hosts"), "/etc/.hosts.shieldops-new");
-        assert_eq!((is_beside(".hosts.shieldops-new"), is_beside("hosts.shieldops-new")), (Some("hosts"), None));
+        let new = beside("x.conf", "0123456789abcdef");
+        assert_eq!((new.as_str(), is_beside(&new)), (".x.conf.0123456789abcdef.shieldops-new", Some("x.conf")));
+        for other in [".x.conf.shieldops-new", "x.0123456789abcdef.shieldops-new", ".x.0123456789abcdeg.shieldops-new"]
+        {
+            assert_eq!(is_beside(other), None, "{other}");
+        }
     }
 
     #[test]

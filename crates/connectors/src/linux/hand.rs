@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use shieldops_model::{Target, TargetId};
 use shieldops_respond::{Fault, Watch};
+use tokio::sync::RwLock;
 
 use super::{
     Linux, Rooted, exec,
@@ -167,6 +168,8 @@ pub(super) struct Hosts {
     own_keys: Mutex<BTreeSet<String>>,
     /// Files and folders of ours, besides the data directory.
     own_places: Mutex<Vec<PathBuf>>,
+    /// By the program that reaches a host: whoever's target it is, one changes its files at a time, and nobody looks meanwhile.
+    at_work: Mutex<HashMap<Vec<String>, Arc<RwLock<()>>>>,
 }
 
 /// How a target's files and processes are reached.
@@ -287,7 +290,15 @@ impl Linux {
             Way::Program { local: true, .. } if J::STAND_IN_ONLY => {
                 Err(Fault::Refused(format!("{} is a real host: it is never put into a state", target.name)))
             }
-            Way::Program { argv, local } => self.hand_by(&argv, local, job, watch).await,
+            Way::Program { argv, local } => {
+                let host = self.at_work(&argv);
+                if J::CHANGES {
+                    let _alone = host.write().await;
+                    return self.hand_by(&argv, local, job, watch).await;
+                }
+                let _still = host.read().await;
+                self.hand_by(&argv, local, job, watch).await
+            }
             Way::Sim(path) => {
                 let _one_at_a_time = self.sims.lock().await;
                 let mut ground = Simulated::load(&path, self.context(false, true))?;
@@ -298,6 +309,11 @@ impl Linux {
                 Ok(answer?)
             }
         }
+    }
+
+    fn at_work(&self, argv: &[String]) -> Arc<RwLock<()>> {
+        let mut all = self.hosts.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(argv.to_vec()).or_default())
     }
 
     /// Has a job done by the program that `argv` starts.
@@ -312,21 +328,24 @@ impl Linux {
         let body = serde_json::to_value(&job).map_err(failed)?;
         let mut told = Told { job: J::NAME.to_owned(), with: self.context(local, !local), body, sweep: false };
         let bytes = serde_json::to_vec(&told).map_err(failed)?;
-        let output = exec::run(&self.spawner, argv, &bytes, watch).await?;
-        match serde_json::from_slice::<Outcome<J::Answer>>(&output.stdout) {
-            Ok(answer) => Ok(answer?),
-            Err(error) => {
-                let why = format!("our program on the target did not answer: {error} {}", output.stderr);
-                if J::CHANGES {
-                    told.sweep = true;
-                    self.sweep(argv, &told, watch).await;
+        let fault = match exec::begun(&self.spawner, argv, &bytes, watch).await? {
+            Ok(output) => match serde_json::from_slice::<Outcome<J::Answer>>(&output.stdout) {
+                Ok(answer) => return Ok(answer?),
+                Err(error) => {
+                    let why = format!("our program on the target did not answer: {error} {}", output.stderr);
+                    Fault::Unavailable(why)
                 }
-                Err(Fault::Unavailable(why))
-            }
+            },
+            Err(late) => late,
+        };
+        if J::CHANGES {
+            told.sweep = true;
+            self.sweep(argv, &told, watch).await;
         }
+        Err(fault)
     }
 
-    /// After a program that ended without an answer; whether the change was made, its reader finds out.
+    /// After a program that ended without an answer, by itself or by us; whether the change was made, its reader finds out.
     async fn sweep(&self, argv: &[String], told: &Told, watch: Option<&dyn Watch>) {
         let Ok(bytes) = serde_json::to_vec(told) else { return };
         let said = exec::run(&self.spawner, argv, &bytes, watch).await.map(|output| output.stdout);

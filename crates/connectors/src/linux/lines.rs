@@ -182,11 +182,15 @@ impl Job for Set {
 
     fn run(self, on: &mut dyn Ground) -> Outcome<()> {
         let there = read(on, &self.places, &self.which)?;
-        if there != self.from && !there.between(&self.from) {
+        // Lines come back one file after the other: an undo that was cut off goes on.
+        let goes_on = self.to.copies.iter().any(|copy| copy.enabled) && there.between(&self.from);
+        if there != self.from && !goes_on {
             return refused("the lines changed since they were read: nothing was done");
         }
-        // An earlier one that was lost may have left something beside a file that needs no change any more.
-        self.places.iter().try_for_each(|place| ground::sweep(on, &place.path))?;
+        for place in &self.places {
+            // An earlier one that was lost may have left something; what cannot be taken away is in nobody's way.
+            let _swept = ground::sweep(on, &place.path, place.who);
+        }
         let marker = on.with().marker.clone();
         let mut ready = Vec::new();
         // Every file is judged before the first is written: what cannot be done as a whole is not begun.
@@ -211,7 +215,7 @@ impl Job for Set {
     }
 
     fn sweep(self, on: &mut dyn Ground) -> Outcome<()> {
-        self.places.iter().try_for_each(|place| ground::sweep(on, &place.path))
+        self.places.iter().try_for_each(|place| ground::sweep(on, &place.path, place.who))
     }
 }
 

@@ -166,6 +166,9 @@ fn untouchable(on: &dyn Ground, path: &str, seen: &Seen) -> Outcome<Vec<Reason>>
     if let Some(why) = essential::why(on, path)? {
         no("essential_file", &why);
     }
+    if let Err(Trouble::Refused(why)) = vault::room(on, path) {
+        no("no_vault", &format!("has nowhere to go: {why}"));
+    }
     if ground::is_in(path, &on.with().own) {
         no("own_data", "is our own: data, a key, or configuration");
     }
@@ -312,10 +315,11 @@ impl Capability for QuarantineFile {
             settle_ms: 0,
             base_risk: 2,
             twin: shieldops_respond::Twin::Rooted,
-            docs: "Renames the file into `.shieldops-vault` at the root of its own filesystem, a folder that only root can enter. The inode \
-                   is untouched: owner, permissions, times and content come back as they were. Refused where that is impossible: several names, \
-                   immutable, mounted, no regular file, a link on the way, or the keys in \
-                   it are the last by which an administrator gets in (`last_management_key`). A path that is occupied when the file is to come back is never overwritten.",
+            docs: "Renames the file into `.shieldops-vault` at the root of its own filesystem, a folder that only root can enter (under another \
+                   name where somebody took that one). The inode is untouched: owner, permissions, times and content come back as they were. \
+                   Refused where that is impossible: several names, immutable, mounted, no regular file, a link on the way; and where its keys \
+                   are the last by which an administrator gets in (`last_management_key`). A path that is occupied when the file is to come \
+                   back is never overwritten.",
         }
     }
 

@@ -160,6 +160,31 @@ async fn an_undo_that_was_cut_off_between_two_files_puts_back_the_other_too() {
     world.sh("diff -r /before /home/mallory/.ssh");
 }
 
+/// Somebody puts the line back while one of two owners lets go: that undo changes nothing, so it was not cut off in the middle.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_changes_nothing_changes_nothing_that_somebody_did_meanwhile() {
+    let Some(mut world) = World::rooted().await else { return };
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0FYBq9xJ7n";
+    let file = "/home/mallory/.ssh/authorized_keys";
+    world.sh(&format!(
+        "useradd -m mallory; mkdir /home/mallory/.ssh; echo '{key}' > {file}; chown -R mallory: /home/mallory/.ssh"
+    ));
+    let params = json!({"user": "mallory", "key": key});
+    let action = world.act("linux.remove_authorized_key", params.clone()).await;
+    world.clock.advance(std::time::Duration::from_secs(3_700));
+    let other = world.act("linux.remove_authorized_key", params).await;
+    assert_eq!((action.state, other.state), (ActionState::Verified, ActionState::Verified), "{:?}", other.detail);
+    world.restart(CrashPoints::give_up_at("after_undo_planned"));
+    world.engine.undo(action.id, &person(2), "a false alarm").await.unwrap_err();
+    world.sh(&format!("echo '{key}' > {file}"));
+    world.restart(CrashPoints::none());
+    world.engine.recover().await.unwrap();
+    world.idle().await;
+    assert_eq!(world.sh(&format!("cat {file}")), key);
+    let after = world.action(&action).await;
+    assert!(after.detail.as_ref().unwrap().contains("the state changed since the plan"), "{after:?}");
+}
+
 /// Points before anything is done to a target.
 const BEFORE: [&str; 4] = ["before_run_started", "after_run_started", "before_intent", "after_intent"];
 

@@ -184,6 +184,20 @@ async fn an_action_that_is_cut_off_before_any_change_is_told_as_it_is_and_leaves
     }
 }
 
+/// As with a disk that does not answer: our program is ended when its time is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_hangs_before_its_change_is_told_as_it_is_and_leaves_nothing() {
+    let Some(it) = Traced::new("linux.block_domain").await else { return };
+    it.world
+        .sh("cd /run/shieldops-twin; sed 's/signal=KILL/delay_enter=30000000/' traced > hangs && cat hangs > traced");
+    it.arm("renameat2", 1);
+    let action = it.act().await;
+    let said = action.detail.clone().unwrap_or_default();
+    assert_eq!(action.state, ActionState::Failed, "{said}");
+    assert!(said.contains("did not end within") && said.contains("as it was before"), "{said}");
+    it.is_as_before("hung before renameat2");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_that_is_cut_off_before_any_change_is_told_as_it_is_and_can_be_repeated() {
     for name in REVERSIBLE {

@@ -3,7 +3,10 @@
 use serde_json::json;
 use shieldops_model::ActionState;
 
-use crate::{hosts::Shown as _, support::World};
+use crate::{
+    hosts::Shown as _,
+    support::{World, target},
+};
 
 const QUARANTINE: &str = "linux.quarantine_file";
 
@@ -110,6 +113,30 @@ async fn another_file_or_link_that_was_slipped_in_after_the_plan_is_left_alone()
         assert!(!world.sh_of("ls -d /home/.shieldops-vault /.shieldops-vault /etc/.shieldops-vault").0, "{swap}");
     }
     assert_eq!(world.sh("cat /etc/x"), "precious");
+}
+
+/// A vault that is none of ours, at a place that anybody may write to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_somebody_with_the_name_of_our_vault_hides_no_other() {
+    let Some(mut world) = World::rooted().await else { return };
+    world.sh("echo bad > /home/x; useradd -m mallory");
+    let action = world.act(QUARANTINE, json!({"path": "/home/x"})).await;
+    world.sh("mkdir -p /tmp; mount -t tmpfs -o mode=1777 none /tmp; echo bad > /tmp/x; mkdir /tmp/.shieldops-vault; chown mallory: /tmp/.shieldops-vault");
+    let other = world.act(QUARANTINE, json!({"path": "/tmp/x"})).await;
+    assert_eq!(other.state, ActionState::Verified, "{:?}", other.detail);
+    assert!(world.sh("stat -c '%u %a' /tmp/.shieldops-vault-*").starts_with("0 700") && !world.sh_of("ls /tmp/x").0);
+    assert_eq!(world.undo(&other).await.unwrap().state, ActionState::Undone);
+    assert_eq!(
+        world.sh("cat /tmp/x; cd /tmp; ls -A .shieldops-vault; ls -d .shieldops-vault*"),
+        "bad\n.shieldops-vault"
+    );
+    let again = world.act(QUARANTINE, json!({"path": "/tmp/x"})).await;
+    world.forget();
+    let orphans = world.engine.orphans(target(&world.target).id).await.unwrap();
+    let found: Vec<_> = orphans.iter().map(|orphan| orphan.action_id).collect();
+    assert!(found.len() == 2 && found.contains(&action.id) && found.contains(&again.id), "{found:?}");
+    world.sh("cd /tmp; vault=$(ls -d .shieldops-vault-*); mv $vault mine; mkdir -m 777 $vault; echo bad > x");
+    assert_eq!(world.denied(QUARANTINE, json!({"path": "/tmp/x"})).await, ["no_vault"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

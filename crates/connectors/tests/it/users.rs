@@ -145,6 +145,28 @@ async fn a_link_in_the_user_s_folder_is_never_followed() {
     assert!(error.to_string().contains("ermission denied"), "{error}");
 }
 
+/// Names that only we give, made beforehand by whoever owns the folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_user_puts_beside_the_file_keeps_a_key_in_force() {
+    let Some(world) = World::rooted().await else { return };
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkZQhZ4b1N6nDCgOM0tBhdC3cjpPDv4q0FYBq9xJ7n";
+    world.sh(&format!(
+        "set -e; useradd -m mallory; mkdir /home/mallory/.ssh; cd /home/mallory/.ssh; echo '{key}' > authorized_keys
+        mkdir .authorized_keys.shieldops-new .authorized_keys.0123456789abcdef.shieldops-new
+        ln -s /etc/shadow .authorized_keys.0000000000000000.shieldops-new; echo x > .authorized_keys.1111111111111111.shieldops-new
+        chown -hR mallory: .; chattr +i .authorized_keys.1111111111111111.shieldops-new || true"
+    ));
+    let action = world.act(KEY, json!({"user": "mallory", "key": key})).await;
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert!(world.sh("cat /home/mallory/.ssh/authorized_keys").starts_with("# shieldops:"));
+    assert!(
+        world.sh_of("test -s /etc/shadow -a -L /home/mallory/.ssh/.authorized_keys.0000000000000000.shieldops-new").0
+    );
+    world.sh("chattr -i /home/mallory/.ssh/.authorized_keys.1111111111111111.shieldops-new || true");
+    assert_eq!(world.undo(&action).await.unwrap().state, ActionState::Undone);
+    assert!(!world.sh_of("ls -d /home/mallory/.ssh/.authorized_keys.1*").0, "what a lost program may have left goes");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_with_all_its_processes_and_others_go_on() {
     let Some(world) = World::rooted().await else { return };

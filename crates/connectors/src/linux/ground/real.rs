@@ -20,8 +20,8 @@ use rustix::{
 };
 
 use super::{
-    Context, Ground, Identity, Kind, MAX_ENTRIES, Making, Outcome, Process, Seen, Sockets, Text, Trouble, Who, beside,
-    processes, refused, split, staging::Thing, unchanged,
+    Context, DIGITS, Ground, Identity, Kind, MAX_ENTRIES, Making, Outcome, Process, Seen, Sockets, Text, Trouble, Who,
+    beside, processes, refused, split, staging::Thing, unchanged,
 };
 
 /// The most bytes of extended attributes that a rewritten file keeps.
@@ -179,22 +179,36 @@ fn times(mtime_ns: i64) -> Timestamps {
     Timestamps { last_access: mtime, last_modification: mtime }
 }
 
+/// Digits that nobody knows beforehand.
+fn digits() -> Outcome<String> {
+    const SOURCE: &str = "/proc/sys/kernel/random/uuid";
+    let text = fs::read_to_string(SOURCE).map_err(|error| io_trouble(SOURCE, &error))?;
+    Ok(text.chars().filter(char::is_ascii_hexdigit).take(DIGITS).collect())
+}
+
 /// A whole file under a name beside the one that it is for. Where the filesystem can, it has no name until it is whole.
 fn make(folder: &OwnedFd, name: &str, content: (&[u8], Making), old: Option<&OwnedFd>) -> Outcome<()> {
-    let ((bytes, as_), failed) = (content, |error: Errno| trouble(name, error));
-    match unlinkat(folder, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(failed(error)),
-    }
+    let failed = |error: Errno| trouble(name, error);
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    let unnamed = openat2(folder, ".", flags | OFlags::TMPFILE, Mode::RUSR, STRAIGHT);
-    let (file, named) = match unnamed {
+    match openat2(folder, ".", flags | OFlags::TMPFILE, Mode::RUSR, STRAIGHT) {
         Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL) => {
-            let made = openat2(folder, name, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR, STRAIGHT);
-            (made.map_err(failed)?, true)
+            let file = openat2(folder, name, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR, STRAIGHT);
+            let filled = fill(file.map_err(failed)?, name, content, old);
+            if filled.is_err() {
+                unlinkat(folder, name, AtFlags::empty()).map_err(failed)?;
+            }
+            filled.map(drop)
         }
-        file => (file.map_err(failed)?, false),
-    };
+        file => {
+            let file = fill(file.map_err(failed)?, name, content, old)?;
+            let magic = format!("/proc/self/fd/{}", file.as_raw_fd());
+            linkat(CWD, &magic, folder, name, AtFlags::SYMLINK_FOLLOW).map_err(failed)
+        }
+    }
+}
+
+fn fill(file: OwnedFd, name: &str, content: (&[u8], Making), old: Option<&OwnedFd>) -> Outcome<OwnedFd> {
+    let ((bytes, as_), failed) = (content, |error: Errno| trouble(name, error));
     let mut file = File::from(file);
     file.write_all(bytes).map_err(|error| io_trouble(name, &error))?;
     fchown(&file, Some(Uid::from_raw(as_.uid)), Some(Gid::from_raw(as_.gid))).map_err(failed)?;
@@ -207,8 +221,7 @@ fn make(folder: &OwnedFd, name: &str, content: (&[u8], Making), old: Option<&Own
         futimens(&file, &times(mtime_ns)).map_err(failed)?;
     }
     rustix::fs::fsync(&file).map_err(failed)?;
-    let magic = format!("/proc/self/fd/{}", file.as_raw_fd());
-    if named { Ok(()) } else { linkat(CWD, &magic, folder, name, AtFlags::SYMLINK_FOLLOW).map_err(failed) }
+    Ok(file)
 }
 
 /// Access lists and labels go with the file.
@@ -244,8 +257,7 @@ fn write(path: &str, over: Option<&Seen>, bytes: &[u8], as_: Making) -> Outcome<
         Some(_) => Some(open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?),
         None => None,
     };
-    let new = beside(path);
-    let new = split(&new).1;
+    let new = &beside(name, &digits()?);
     make(&fd, new, (bytes, as_), old.as_ref())?;
     let still = over.is_none_or(|over| find(path).ok().flatten().is_some_and(|now| unchanged(&now, over)));
     let how = if over.is_some() { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
@@ -326,10 +338,12 @@ impl Ground for Real {
         sync_folder(to_folder)
     }
 
-    fn remove(&mut self, path: &str) -> Outcome<()> {
+    fn remove(&mut self, path: &str, who: Who) -> Outcome<()> {
         let (folder, name) = split(path);
-        let folder = open_folder(folder)?;
-        unlinkat(&folder, name, AtFlags::empty()).map_err(|error| trouble(path, error))
+        as_who(who, || {
+            let folder = open_folder(folder)?;
+            unlinkat(&folder, name, AtFlags::empty()).map_err(|error| trouble(path, error))
+        })
     }
 
     fn make_folder(&mut self, path: &str) -> Outcome<()> {

@@ -33,10 +33,30 @@ pub(super) struct Entry {
     vault: String,
 }
 
-/// The vault of the filesystem that a path is on, when its folder is there.
-fn place(on: &dyn Ground, path: &str) -> Outcome<Option<String>> {
+/// The root of the filesystem that a path is on, when its folder is there.
+fn root(on: &dyn Ground, path: &str) -> Outcome<Option<String>> {
     let folder = on.find(split(path).0, Who::Root)?;
-    Ok(folder.filter(|folder| folder.kind == Kind::Folder).map(|folder| join(&folder.mount, NAME)))
+    Ok(folder.filter(|folder| folder.kind == Kind::Folder).map(|folder| folder.mount))
+}
+
+/// Where the vault of a filesystem may be: under a name of this installation's where somebody took the first one.
+fn places(on: &dyn Ground, root: &str) -> [String; 2] {
+    let installation = on.with().marker.rsplit(':').next().unwrap_or_default().to_owned();
+    [NAME.to_owned(), format!("{NAME}-{installation}")].map(|name| join(root, &name))
+}
+
+/// The vaults that are there. What is no vault of ours holds nothing of ours.
+fn vaults(on: &dyn Ground, root: &str) -> Vec<String> {
+    places(on, root).into_iter().filter(|vault| trusted(on, vault).unwrap_or(false)).collect()
+}
+
+/// The vault to put a file in, and whether it is there.
+pub(super) fn room(on: &dyn Ground, path: &str) -> Outcome<(String, bool)> {
+    let root = root(on, path)?.ok_or_else(|| Trouble::Failed(format!("the folder of {path} is gone")))?;
+    let [first, second] = places(on, &root);
+    let vault = if trusted(on, &first).is_ok() { first } else { second };
+    let there = trusted(on, &vault)?;
+    Ok((vault, there))
 }
 
 /// Whether the vault is there; one that others could enter is not ours.
@@ -50,9 +70,6 @@ fn trusted(on: &dyn Ground, vault: &str) -> Outcome<bool> {
 
 /// The entries of one vault: the action, the path, and the entry.
 fn entries(on: &dyn Ground, vault: &str) -> Outcome<Vec<(Note, Entry)>> {
-    if !trusted(on, vault)? {
-        return Ok(Vec::new());
-    }
     let mut found = Vec::new();
     for name in on.list(vault, Who::Root)?.unwrap_or_default() {
         let Some(key) = name.strip_suffix(".json") else { continue };
@@ -70,29 +87,37 @@ fn entries(on: &dyn Ground, vault: &str) -> Outcome<Vec<(Note, Entry)>> {
 }
 
 pub(super) fn find(on: &dyn Ground, path: &str) -> Outcome<Option<Entry>> {
-    let Some(vault) = place(on, path)? else { return Ok(None) };
-    Ok(entries(on, &vault)?.into_iter().find(|(note, _)| note.path == path).map(|(_, entry)| entry))
+    let Some(root) = root(on, path)? else { return Ok(None) };
+    for vault in vaults(on, &root) {
+        let found = entries(on, &vault)?.into_iter().find(|(note, _)| note.path == path);
+        if let Some((_, entry)) = found {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a note of ours about this path is there and its file is not, or the vault is there for nothing.
 pub(super) fn leftover(on: &dyn Ground, path: &str) -> Outcome<bool> {
-    let Some(vault) = place(on, path)? else { return Ok(false) };
-    if !trusted(on, &vault)? {
-        return Ok(false);
-    }
+    let Some(root) = root(on, path)? else { return Ok(false) };
     let of_path = |note: &Option<Note>| note.as_ref().is_none_or(|note| note.path == path);
-    Ok(stale(on, &vault)?.iter().any(|(_, note)| of_path(note))
-        || on.list(&vault, Who::Root)?.is_some_and(|all| all.is_empty()))
+    for vault in vaults(on, &root) {
+        let empty = on.list(&vault, Who::Root)?.is_some_and(|all| all.is_empty());
+        if empty || stale(on, &vault)?.iter().any(|(_, note)| of_path(note)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The end of a move that was cut off.
 pub(super) fn tidy(on: &mut dyn Ground, path: &str) -> Outcome<()> {
-    let Some(vault) = place(on, path)? else { return Ok(()) };
-    if !trusted(on, &vault)? {
-        return Ok(());
+    let Some(root) = root(on, path)? else { return Ok(()) };
+    for vault in vaults(on, &root) {
+        sweep(on, &vault)?;
+        on.remove_empty(&vault)?;
     }
-    sweep(on, &vault)?;
-    on.remove_empty(&vault)
+    Ok(())
 }
 
 /// Action and path of everything in the vaults at the usual places.
@@ -104,8 +129,9 @@ pub(super) fn all(on: &dyn Ground) -> Outcome<Vec<(String, String)>> {
             // A link: the folder that it names is asked for by its own name.
             Ok(None) | Err(_) => continue,
         };
-        if mount == folder {
-            found.extend(entries(on, &join(&mount, NAME))?.into_iter().map(|(note, _)| (note.action, note.path)));
+        let vaults = if mount == folder { vaults(on, &mount) } else { Vec::new() };
+        for vault in vaults {
+            found.extend(entries(on, &vault)?.into_iter().map(|(note, _)| (note.action, note.path)));
         }
     }
     Ok(found)
@@ -113,8 +139,8 @@ pub(super) fn all(on: &dyn Ground) -> Outcome<Vec<(String, String)>> {
 
 /// Moves the file in. The note comes first: a file without one could not be found again.
 pub(super) fn put(on: &mut dyn Ground, path: &str, seen: &Seen, action: &str) -> Outcome<()> {
-    let vault = place(on, path)?.ok_or_else(|| Trouble::Failed(format!("the folder of {path} is gone")))?;
-    if !trusted(on, &vault)? {
+    let (vault, there) = room(on, path)?;
+    if !there {
         on.make_folder(&vault)?;
     }
     sweep(on, &vault)?;
@@ -125,10 +151,10 @@ pub(super) fn put(on: &mut dyn Ground, path: &str, seen: &Seen, action: &str) ->
     let bytes = serde_json::to_vec(&note).map_err(|error| Trouble::Failed(error.to_string()))?;
     let (file, note) = (join(&vault, action), join(&vault, &format!("{action}.json")));
     let making = Making { mode: 0o600, uid: 0, gid: 0, mtime_ns: None };
-    on.write(&note, Who::Root, None, &bytes, making)?;
-    let moved = on.shift(path, seen, &file);
-    if moved.is_err() {
-        on.remove(&note)?;
+    let moved = on.write(&note, Who::Root, None, &bytes, making).and_then(|()| on.shift(path, seen, &file));
+    // Moved and then not synced it is in there, and is found by its note.
+    if moved.is_err() && on.find(&file, Who::Root)?.is_none() {
+        sweep(on, &vault)?;
         on.remove_empty(&vault)?;
     }
     moved
@@ -137,7 +163,7 @@ pub(super) fn put(on: &mut dyn Ground, path: &str, seen: &Seen, action: &str) ->
 /// Moves the file back; the vault goes with its last entry.
 pub(super) fn take(on: &mut dyn Ground, path: &str, entry: &Entry) -> Outcome<()> {
     on.shift(&entry.file, &entry.seen, path)?;
-    on.remove(&entry.note)?;
+    on.remove(&entry.note, Who::Root)?;
     sweep(on, &entry.vault)?;
     on.remove_empty(&entry.vault)
 }
@@ -163,5 +189,5 @@ fn stale(on: &dyn Ground, vault: &str) -> Outcome<Vec<(String, Option<Note>)>> {
 }
 
 fn sweep(on: &mut dyn Ground, vault: &str) -> Outcome<()> {
-    stale(on, vault)?.iter().try_for_each(|(name, _)| on.remove(&join(vault, name)))
+    stale(on, vault)?.iter().try_for_each(|(name, _)| on.remove(&join(vault, name), Who::Root))
 }

@@ -382,7 +382,7 @@ impl Ground for Simulated {
         Ok(())
     }
 
-    fn remove(&mut self, path: &str) -> Outcome<()> {
+    fn remove(&mut self, path: &str, _who: Who) -> Outcome<()> {
         let gone = self.host.files.remove(path).is_some();
         if gone { Ok(()) } else { Err(Trouble::Unavailable(format!("`{path}`: No such file or directory"))) }
     }
