@@ -135,8 +135,16 @@ async fn a_folder_of_somebody_with_the_name_of_our_vault_hides_no_other() {
     let orphans = world.engine.orphans(target(&world.target).id).await.unwrap();
     let found: Vec<_> = orphans.iter().map(|orphan| orphan.action_id).collect();
     assert!(found.len() == 2 && found.contains(&action.id) && found.contains(&again.id), "{found:?}");
-    world.sh("cd /tmp; vault=$(ls -d .shieldops-vault-*); mv $vault mine; mkdir -m 777 $vault; echo bad > x");
+    world.sh(
+        "cd /tmp; vault=$(ls -d .shieldops-vault-*); mv $vault mine; mkdir $vault; chown mallory: $vault; echo bad > x",
+    );
     assert_eq!(world.denied(QUARANTINE, json!({"path": "/tmp/x"})).await, ["no_vault"]);
+    world.sh("chmod 755 /home/.shieldops-vault");
+    let error = world.engine.orphans(target(&world.target).id).await.unwrap_err();
+    assert!(
+        error.to_string().contains("only root can enter"),
+        "ours may be in it, so that nothing is there is not said: {error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

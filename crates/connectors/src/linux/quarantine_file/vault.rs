@@ -45,26 +45,46 @@ fn places(on: &dyn Ground, root: &str) -> [String; 2] {
     [NAME.to_owned(), format!("{NAME}-{installation}")].map(|name| join(root, &name))
 }
 
-/// The vaults that are there. What is no vault of ours holds nothing of ours.
-fn vaults(on: &dyn Ground, root: &str) -> Vec<String> {
-    places(on, root).into_iter().filter(|vault| trusted(on, vault).unwrap_or(false)).collect()
+/// Our vaults that are there.
+fn vaults(on: &dyn Ground, root: &str) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    for vault in places(on, root) {
+        if whose(on, &vault)? == Whose::Ours {
+            found.push(vault);
+        }
+    }
+    Ok(found)
 }
 
 /// The vault to put a file in, and whether it is there.
 pub(super) fn room(on: &dyn Ground, path: &str) -> Outcome<(String, bool)> {
     let root = root(on, path)?.ok_or_else(|| Trouble::Failed(format!("the folder of {path} is gone")))?;
-    let [first, second] = places(on, &root);
-    let vault = if trusted(on, &first).is_ok() { first } else { second };
-    let there = trusted(on, &vault)?;
-    Ok((vault, there))
+    for vault in places(on, &root) {
+        match whose(on, &vault)? {
+            Whose::Ours => return Ok((vault, true)),
+            Whose::Nobodys => return Ok((vault, false)),
+            Whose::Others => {}
+        }
+    }
+    refused(format!("what has the names of our vaults in {root} is not root's: it is not ours"))
 }
 
-/// Whether the vault is there; one that others could enter is not ours.
-fn trusted(on: &dyn Ground, vault: &str) -> Outcome<bool> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// A folder that only root can enter.
+    Ours,
+    Nobodys,
+    /// Somebody made it who is not root: nothing of ours is in it.
+    Others,
+}
+
+/// Whose vault it is; one of root's that others can enter may be ours, and is not gone by.
+fn whose(on: &dyn Ground, vault: &str) -> Outcome<Whose> {
     match on.find(vault, Who::Root)? {
-        None => Ok(false),
-        Some(seen) if seen.kind == Kind::Folder && seen.uid == 0 && seen.mode & NOT_ROOT == 0 => Ok(true),
-        Some(_) => refused(format!("{vault} is not a folder that only root can enter: it is not ours")),
+        None => Ok(Whose::Nobodys),
+        Some(seen) if seen.uid != 0 => Ok(Whose::Others),
+        Some(seen) if seen.kind == Kind::Folder && seen.mode & NOT_ROOT == 0 => Ok(Whose::Ours),
+        Some(_) => refused(format!("{vault} is not a folder that only root can enter")),
     }
 }
 
@@ -88,7 +108,7 @@ fn entries(on: &dyn Ground, vault: &str) -> Outcome<Vec<(Note, Entry)>> {
 
 pub(super) fn find(on: &dyn Ground, path: &str) -> Outcome<Option<Entry>> {
     let Some(root) = root(on, path)? else { return Ok(None) };
-    for vault in vaults(on, &root) {
+    for vault in vaults(on, &root)? {
         let found = entries(on, &vault)?.into_iter().find(|(note, _)| note.path == path);
         if let Some((_, entry)) = found {
             return Ok(Some(entry));
@@ -101,7 +121,7 @@ pub(super) fn find(on: &dyn Ground, path: &str) -> Outcome<Option<Entry>> {
 pub(super) fn leftover(on: &dyn Ground, path: &str) -> Outcome<bool> {
     let Some(root) = root(on, path)? else { return Ok(false) };
     let of_path = |note: &Option<Note>| note.as_ref().is_none_or(|note| note.path == path);
-    for vault in vaults(on, &root) {
+    for vault in vaults(on, &root)? {
         let empty = on.list(&vault, Who::Root)?.is_some_and(|all| all.is_empty());
         if empty || stale(on, &vault)?.iter().any(|(_, note)| of_path(note)) {
             return Ok(true);
@@ -113,7 +133,7 @@ pub(super) fn leftover(on: &dyn Ground, path: &str) -> Outcome<bool> {
 /// The end of a move that was cut off.
 pub(super) fn tidy(on: &mut dyn Ground, path: &str) -> Outcome<()> {
     let Some(root) = root(on, path)? else { return Ok(()) };
-    for vault in vaults(on, &root) {
+    for vault in vaults(on, &root)? {
         sweep(on, &vault)?;
         on.remove_empty(&vault)?;
     }
@@ -129,7 +149,7 @@ pub(super) fn all(on: &dyn Ground) -> Outcome<Vec<(String, String)>> {
             // A link: the folder that it names is asked for by its own name.
             Ok(None) | Err(_) => continue,
         };
-        let vaults = if mount == folder { vaults(on, &mount) } else { Vec::new() };
+        let vaults = if mount == folder { vaults(on, &mount)? } else { Vec::new() };
         for vault in vaults {
             found.extend(entries(on, &vault)?.into_iter().map(|(note, _)| (note.action, note.path)));
         }
