@@ -198,6 +198,23 @@ async fn an_action_that_hangs_before_its_change_is_told_as_it_is_and_leaves_noth
     it.is_as_before("hung before renameat2");
 }
 
+/// Between two changes a vault is empty: whoever looked then would take it for what a lost program left.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_looks_at_a_host_between_two_changes_of_an_action() {
+    let Some(it) = Traced::new("linux.quarantine_file").await else { return };
+    it.world.sh("cd /run/shieldops-twin; sed 's/signal=KILL/delay_enter=1500000/' traced > slow && cat slow > traced; echo bad > /home/y");
+    it.arm("linkat", 1);
+    let look = async {
+        while !it.world.sh_of("test -d /home/.shieldops-vault").0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        it.world.try_plan(it.name, json!({"path": "/home/y"})).await.unwrap()
+    };
+    let (action, plan) = tokio::join!(it.act(), look);
+    assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
+    assert_eq!(plan.actions[0].from.get("leftover"), None, "{}", plan.actions[0].from);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_that_is_cut_off_before_any_change_is_told_as_it_is_and_can_be_repeated() {
     for name in REVERSIBLE {
