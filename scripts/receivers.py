@@ -1,10 +1,12 @@
 """The mail server and the web server of `scripts/receivers`: they keep what they are sent, and fail where they are asked to.
 
-By the name before the @: `greylist` is put off once for each letter, `later` always, `reject` is refused for good.
+By the name before the @: `greylist` is put off once for each letter, `later` always, `reject` is refused for good,
+`mute` is taken and told nothing of it for 60 s, the first time.
 By the path: /ok answers 204, /503 always 503, /429 says when to come again, /410 410, /redirect 302, /slow nothing for 30 s,
 /once/NAME 503 the first time.
 """
 
+import asyncio
 import email
 import json
 import os
@@ -58,6 +60,8 @@ class Mail:
             "subject": str(email.header.make_header(email.header.decode_header(message["Subject"]))),
             "parts": {part.get_content_type(): part.get_payload(decode=True).decode() for part in message.walk() if not part.is_multipart()},
         })
+        if any(to.startswith("mute") for to in envelope.rcpt_tos) and first_time(message["Message-ID"]):
+            await asyncio.sleep(60)
         return "250 OK"
 
 

@@ -48,8 +48,15 @@ impl Receivers {
         Server::start_with(&[], &self.env(&[]))
     }
 
-    /// What arrived of this kind that holds every word.
+    /// What arrived of this kind that holds every word. Of a letter that came again, because the server was killed before it
+    /// could note that it was taken, one copy: as a mailbox shows it, which knows them by their Message-ID.
     pub(crate) fn of(&self, kind: &str, words: &[&str]) -> Vec<Value> {
+        let mut known = std::collections::BTreeSet::new();
+        let copies = self.copies(kind, words).into_iter();
+        copies.filter(|copy| message_id(copy).is_none_or(|id| known.insert(id.to_owned()))).collect()
+    }
+
+    pub(crate) fn copies(&self, kind: &str, words: &[&str]) -> Vec<Value> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.kept).unwrap() {
             let path = entry.unwrap().path();
@@ -77,6 +84,12 @@ impl Receivers {
         assert_eq!(status, 200, "{answer}");
         assert!(!answer.to_string().contains(SECRET) && answer["webhook"]["secret_set"] == true, "{answer}");
     }
+}
+
+/// Of an e-mail.
+fn message_id(copy: &Value) -> Option<&str> {
+    let header = copy["headers"].as_array()?.iter().find(|header| header[0] == "Message-ID")?;
+    header[1].as_str()
 }
 
 pub(crate) fn id(plan: &Value) -> &str {
@@ -199,11 +212,33 @@ fn a_letter_that_nobody_takes_is_tried_again_after_a_kill_or_given_up_and_holds_
     let entries = server.get("/api/v1/ledger?kind=notice.undelivered", &ann).unwrap();
     assert_eq!(entries["items"].as_array().unwrap().len(), 1, "{entries}");
     // The webhook refused the first time and took the second; both copies have one id.
-    let copies = until(WAIT, || Some(receivers.of("http", &[id(&plan)])).filter(|copies| copies.len() >= 2));
+    let copies = until(WAIT, || Some(receivers.copies("http", &[id(&plan)])).filter(|copies| copies.len() >= 2));
     let body = |copy: &Value| serde_json::from_str::<Value>(copy["body"].as_str().unwrap()).unwrap()["id"].clone();
     assert_eq!(body(&copies[0]), body(&copies[1]));
     let done = server.post(&path(&plan, "approve"), &bea, &json!({"hash": plan["hash"]})).unwrap();
     assert_eq!(done["state"], "executed", "{done}");
+}
+
+#[test]
+fn a_letter_whose_server_was_killed_before_it_heard_that_it_was_taken_comes_again_under_the_same_id() {
+    let Some(receivers) = receivers() else { return };
+    let mut server = receivers.start();
+    let ann = server.token("personal");
+    target(&server, &ann, "sim/web", false);
+    colleague(&server, &ann, "mute@example.org", "analyst");
+    let plan = waiting(&server, &ann, "203.0.113.86");
+    receivers.wait("mail", &[id(&plan)]);
+    let letters = |server: &Server| all(server, &ann, "/api/v1/notifications/outbox");
+    assert_eq!(letters(&server)[0]["state"], "queued", "nobody has said that it was taken");
+    server.kill();
+    server.restart_with(&[], &receivers.env(&[]));
+    let sent = until(WAIT, || Some(letters(&server)).filter(|letters| letters[0]["state"] == "sent"));
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(receivers.copies("mail", &[id(&plan)]).len(), 2, "it comes again rather than never");
+    let known = receivers.of("mail", &[id(&plan)]);
+    assert_eq!(known.len(), 1, "and a mailbox can tell that it is the same");
+    let mark = format!("<{}@shield.example>", sent[0]["id"].as_str().unwrap());
+    assert_eq!(message_id(&known[0]), Some(mark.as_str()));
 }
 
 #[test]
