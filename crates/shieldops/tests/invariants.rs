@@ -26,7 +26,6 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde_json::{Value, json};
 use server::{Server, until};
 
-const WAIT: Duration = Duration::from_secs(30);
 /// Root from a public address: one line of this is an incident.
 const LINE: &str = "Nov 21 10:15:02 web-07 sshd[4211]: Accepted password for root from 203.0.113.66 port 51122 ssh2";
 
@@ -69,7 +68,7 @@ fn all(server: &Server, token: &str, path: &str) -> Vec<Value> {
 }
 
 fn processed(server: &Server, token: &str, events: u64) {
-    until(WAIT, || {
+    until(|| {
         server.get("/api/v1/ingest/stats", token).ok().filter(|stats| stats["processed"].as_u64() >= Some(events))
     });
 }
@@ -84,7 +83,7 @@ fn invariant_13_the_overview_is_what_the_lists_add_up_to() {
     let server = Server::start(&["--demo"]);
     let ann = server.token("personal");
     server.demo_incident(&ann);
-    until(WAIT, || {
+    until(|| {
         let before = server.get("/api/v1/overview?hours=168", &ann).unwrap();
         let (alerts, incidents) = (all(&server, &ann, "/api/v1/alerts"), all(&server, &ann, "/api/v1/incidents"));
         let plans = all(&server, &ann, "/api/v1/plans");
@@ -120,7 +119,7 @@ fn invariant_15_every_list_has_one_shape_and_keeps_its_limit() {
     let incident = server.demo_incident(&ann);
     let targets = server.get("/api/v1/targets", &ann).unwrap();
     let target = targets["items"][0]["id"].as_str().unwrap();
-    let actions = until(WAIT, || server.get("/api/v1/actions", &ann).ok().filter(|page| page["items"][0].is_object()));
+    let actions = until(|| server.get("/api/v1/actions", &ann).ok().filter(|page| page["items"][0].is_object()));
     let action = actions["items"][0]["id"].as_str().unwrap();
     let text = "title: One's own\nid: 5f0f1a52-1f0e-4c39-9a9c-0d5a3f6f3b11\nlevel: low\nlogsource: {product: linux}\n\
         detection:\n  one: {user: root}\n  condition: one\n";
@@ -159,7 +158,7 @@ fn several_values_between_commas_are_any_of_them_and_an_empty_filter_is_none() {
     let server = Server::start(&[]);
     let (ann, ingest) = (server.token("personal"), server.token("ingest"));
     server.post_text("/api/v1/events", &ingest, LINE);
-    until(WAIT, || Some(all(&server, &ann, "/api/v1/incidents")).filter(|incidents| !incidents.is_empty()));
+    until(|| Some(all(&server, &ann, "/api/v1/incidents")).filter(|incidents| !incidents.is_empty()));
     let found = |query: &str| server.get(query, &ann).unwrap()["items"].as_array().unwrap().len();
     let every = "informational,low,medium,high,critical";
     assert!(found("/api/v1/alerts?status=new,in_progress") > 0);

@@ -18,15 +18,11 @@ mod server;
 #[path = "support/site.rs"]
 mod site;
 
-use std::time::Duration;
-
 use live::Live;
 use pg::Database;
 use serde_json::{Value, json};
-use server::{Server, until};
+use server::{PATIENCE, Server, until};
 use site::{Caller, Org, PASSWORD, Reply, Site, attack};
-
-const WAIT: Duration = Duration::from_secs(30);
 
 /// Two nodes for people, and one for everything else.
 struct Nodes {
@@ -176,7 +172,7 @@ fn a_change_on_one_node_is_told_on_the_other() {
     let mut socket = Live::with_headers(there.url(), &there.headers, "spread");
     nodes.org.admin.post("/api/v1/targets", &json!({"kind": "linux_host", "name": "sim/told"}));
     // What was changed before may still come first.
-    let told = std::iter::from_fn(|| socket.next(Duration::from_secs(5))).any(|frame| frame["kind"] == "target");
+    let told = std::iter::from_fn(|| socket.next(PATIENCE)).any(|frame| frame["kind"] == "target");
     assert!(told, "no frame of the target");
     assert_eq!(there.items("/api/v1/targets").len(), 1);
 }
@@ -193,8 +189,8 @@ fn events_are_taken_where_the_log_is_and_their_alerts_are_seen_everywhere() {
     worker.call("GET", "/api/v1/alerts", None).refused(421, "role_not_here");
     assert_eq!(shipper.at(nodes.worker.url()).send_lines(&attack("spread-1", 3))["accepted"], 1);
     let there = nodes.there(&nodes.org.admin);
-    until(WAIT, || (!there.items("/api/v1/alerts").is_empty()).then_some(()));
-    let incident = until(WAIT, || there.items("/api/v1/incidents").into_iter().next());
+    until(|| (!there.items("/api/v1/alerts").is_empty()).then_some(()));
+    let incident = until(|| there.items("/api/v1/incidents").into_iter().next());
     assert!(incident["id"].is_string());
 }
 
@@ -204,17 +200,15 @@ fn work_moves_to_another_node_when_its_own_is_killed() {
     let env = environment(&nodes.database, &nodes.keys);
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let id = |database: &Database| database.value("SELECT count(*) FROM leases WHERE name LIKE 'response.watch/%'");
-    until(WAIT, || (id(&nodes.database) != "0").then_some(()));
+    until(|| (id(&nodes.database) != "0").then_some(()));
     let holders = |database: &Database| {
         database.value("SELECT string_agg(DISTINCT holder, ' ') FROM leases WHERE name LIKE 'response.watch/%' AND expires_at > extract(epoch FROM now()) * 1000000")
     };
-    let first = until(WAIT, || Some(holders(&nodes.database)).filter(|holder| !holder.is_empty()));
+    let first = until(|| Some(holders(&nodes.database)).filter(|holder| !holder.is_empty()));
     let _other = Server::start_with(&["--roles", "respond"], &env);
     assert_eq!(holders(&nodes.database), first, "who works goes on");
     nodes.worker.kill();
-    let second = until(Duration::from_secs(90), || {
-        Some(holders(&nodes.database)).filter(|now| !now.is_empty() && *now != first)
-    });
+    let second = until(|| Some(holders(&nodes.database)).filter(|now| !now.is_empty() && *now != first));
     assert_ne!(first, second);
 }
 
@@ -229,21 +223,18 @@ fn of_two_processes_that_respond_one_acts_for_a_tenant_and_the_other_can_halt_an
     let there = admin.at(stand_by.url());
     let action = json!({"capability": "linux.block_ip", "target": {"kind": "linux_host", "name": "sim/calm"}, "params": {"address": "203.0.113.9"}});
     let plan = json!({"actions": [action]});
-    let refused =
-        until(WAIT, || Some(there.call("POST", "/api/v1/plans", Some(&plan))).filter(|got| got.status == 421));
+    let refused = until(|| Some(there.call("POST", "/api/v1/plans", Some(&plan))).filter(|got| got.status == 421));
     refused.refused(421, "role_not_here");
     assert!(refused.text.contains("stands by"), "{}", refused.text);
     there.post("/api/v1/automation/halt", &json!({"reason": "in doubt"}));
     nodes.worker.kill();
-    let made = until(Duration::from_secs(90), || {
-        Some(there.call("POST", "/api/v1/plans", Some(&plan))).filter(|got| got.status < 300)
-    });
+    let made = until(|| Some(there.call("POST", "/api/v1/plans", Some(&plan))).filter(|got| got.status < 300));
     there.post("/api/v1/automation/resume", &json!({"reason": "all is well"}));
     let made = made.json();
     let voted = json!({"hash": made["hash"]});
     let plan = format!("/api/v1/plans/{}", text(&made["id"]));
     second.at(stand_by.url()).post(&format!("{plan}/approve"), &voted);
-    let done = until(WAIT, || Some(there.get(&plan)).filter(|plan| plan["state"] == "executed"));
+    let done = until(|| Some(there.get(&plan)).filter(|plan| plan["state"] == "executed"));
     assert_eq!(done["actions"][0]["state"], "verified", "{done}");
 }
 
@@ -260,7 +251,7 @@ fn what_was_done_on_the_host_of_a_node_that_is_gone_is_undone_by_that_node_alone
     let made = admin.at(first.url()).post("/api/v1/plans", &json!({"actions": [action]}));
     let plan = format!("/api/v1/plans/{}", text(&made["id"]));
     second.at(first.url()).post(&format!("{plan}/approve"), &json!({"hash": made["hash"]}));
-    let done = until(WAIT, || Some(admin.get(&plan)).filter(|plan| plan["state"] == "executed"));
+    let done = until(|| Some(admin.get(&plan)).filter(|plan| plan["state"] == "executed"));
     let action = format!("/api/v1/actions/{}", text(&done["actions"][0]["id"]));
     assert_eq!(admin.get(&action)["state"], "verified");
 
@@ -269,15 +260,15 @@ fn what_was_done_on_the_host_of_a_node_that_is_gone_is_undone_by_that_node_alone
     let undo = |at: &Server| {
         admin.at(at.url()).call("POST", &format!("{action}/undo"), Some(&json!({"reason": "it is over"})))
     };
-    let refused = until(Duration::from_secs(90), || Some(undo(&other)).filter(|got| got.status != 421));
+    let refused = until(|| Some(undo(&other)).filter(|got| got.status != 421));
     assert!(refused.status >= 400 && refused.text.contains("is the host of node"), "{}", refused.text);
     let state = text(&admin.get(&action)["state"]);
     assert!(["verified", "unverified"].contains(&state.as_str()), "{state}");
 
     other.kill();
     first.restart_with(&roles, &env);
-    until(Duration::from_secs(90), || Some(undo(&first)).filter(|got| got.status < 300));
-    until(WAIT, || Some(admin.get(&action)).filter(|action| action["state"] == "undone"));
+    until(|| Some(undo(&first)).filter(|got| got.status < 300));
+    until(|| Some(admin.get(&action)).filter(|action| action["state"] == "undone"));
 }
 
 /// A policy that denies every plan, with its test, put in force by two people at `here`.
@@ -290,7 +281,7 @@ fn forbid_all(here: &Caller, second: &Caller) {
         "/api/v1/policies/replays/{}",
         text(&here.post("/api/v1/policies/replays", &json!({"version": 1}))["id"])
     );
-    until(WAIT, || (here.get(&replay)["state"] == "done").then_some(()));
+    until(|| (here.get(&replay)["state"] == "done").then_some(()));
     let made = second.post("/api/v1/policies/versions/1/activate", &json!({"reason": "agreed"}));
     assert_eq!(made["state"], "in_force", "{made}");
 }

@@ -13,7 +13,7 @@ mod server;
 #[path = "../../connectors/tests/it/sshd.rs"]
 mod sshd;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 use server::{Server, until};
@@ -21,7 +21,6 @@ use sshd::{Host, OTHER, SSHD, THERE, in_a_namespace, reaches};
 
 const NAME: &str = "ssh/web-1";
 const ATTACKER: &str = "203.0.113.66";
-const WAIT: Duration = Duration::from_mins(1);
 
 /// Where the database lies while the rescue goes on.
 struct Away(tempfile::TempDir);
@@ -61,7 +60,7 @@ fn carried_out(server: &Server, person: &str, actions: &[(&str, Value)]) -> Vec<
     server.post(&path, person, &json!({})).unwrap_or_else(|error| panic!("{error}: {plan}"));
     // Over SSH a run takes longer than an answer waits for it.
     let shown = || server.get(path.trim_end_matches("/execute"), person).ok();
-    let done = until(WAIT, || shown().filter(|plan| plan["state"] == "executed"));
+    let done = until(|| shown().filter(|plan| plan["state"] == "executed"));
     let states = |plan: &Value| plan["actions"].as_array().unwrap().iter().all(|action| action["state"] == "verified");
     assert!(states(&done), "{}: {} {}", done["state"], done["decision"], done["actions"][0]["detail"]);
     done["actions"].as_array().unwrap().clone()
@@ -144,7 +143,7 @@ fn accounted(server: &mut Server, ann: &str, away: Away, host: &Host) {
             page["items"].as_array().unwrap().iter().filter(|item| wanted(item)).count()
         };
         let rescued = || count("/api/v1/ledger?kind=action.rescued", &|_| true);
-        until(WAIT, || (rescued() >= 3).then_some(()));
+        until(|| (rescued() >= 3).then_some(()));
         assert_eq!((rescued(), count("/api/v1/actions", &|action| action["state"] == "undone")), (3, 2));
         server.kill();
     }
@@ -177,7 +176,7 @@ fn a_rescue_of_a_simulated_host_says_what_it_did_and_a_second_one_does_nothing()
     assert_eq!(foreseen(&server), ["nothing"]);
     away.give_back(server.data_dir());
     server.restart(&[]);
-    until(WAIT, || {
+    until(|| {
         let actions = server.get("/api/v1/actions", &ann).unwrap();
         (actions["items"][0]["state"] == "undone").then_some(())
     });

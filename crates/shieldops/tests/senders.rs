@@ -29,7 +29,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use feed::{Running, WAIT, config, filter, free_port, has, markers, post, quoted, search, send, settled, wait_for};
+use feed::{Running, config, filter, free_port, has, markers, post, quoted, search, send, settled, wait_for};
 use serde_json::{Value, json};
 use server::{Server, until};
 
@@ -71,7 +71,7 @@ action(type="omelasticsearch" server="127.0.0.1" serverport="{server_port}" sear
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let port = until(WAIT, || fs::read_to_string(&port_file).ok()?.trim().parse().ok());
+    let port = until(|| fs::read_to_string(&port_file).ok()?.trim().parse().ok());
     (Running(child), port)
 }
 
@@ -92,12 +92,12 @@ fn what_rsyslog_sends_survives_a_killed_server() {
         }
     };
     say(0..300);
-    until(WAIT, || (!search(&server, &person, "q=rsys-").is_empty()).then_some(()));
+    until(|| (!search(&server, &person, "q=rsys-").is_empty()).then_some(()));
     let address = server.url().strip_prefix("http://").unwrap().to_owned();
     server.kill();
     say(300..600);
     server.restart_at(&address, &[], &[]);
-    let seen = until(WAIT * 2, || Some(markers(&server, &person, "rsys")).filter(|seen| seen.len() >= 600));
+    let seen = until(|| Some(markers(&server, &person, "rsys")).filter(|seen| seen.len() >= 600));
     assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), (0..600).collect(), "nothing is lost");
     // A batch whose answer the kill swallowed comes again; all others come once.
     assert!(seen.values().sum::<usize>() <= 600 + 2 * 40, "{seen:?}");
@@ -332,7 +332,7 @@ fn a_followed_file_is_read_once_through_rotation_and_restarts() {
     let mut server = Server::start(&["--config", &arg]);
     let person = server.token("personal");
     let wait = |server: &Server, count: usize| {
-        let seen = until(WAIT, || Some(markers(server, &person, "tail")).filter(|seen| seen.len() >= count));
+        let seen = until(|| Some(markers(server, &person, "tail")).filter(|seen| seen.len() >= count));
         assert_eq!(seen, (0..count).map(|number| (number, 1)).collect(), "each line once");
     };
     wait(&server, 20);

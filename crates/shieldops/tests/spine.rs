@@ -15,13 +15,9 @@ mod lab;
 #[path = "support/server.rs"]
 mod server;
 
-use std::time::Duration;
-
 use lab::{ATTACKER, Lab};
 use serde_json::{Value, json};
 use server::{Server, until};
-
-const WAIT: Duration = Duration::from_secs(20);
 
 /// Root from a public address: one line of this is enough for a plan.
 const LINE: &str = "Nov 21 10:15:02 web-07 sshd[4211]: Accepted password for root from 203.0.113.66 port 51122 ssh2";
@@ -86,7 +82,7 @@ impl Walk {
 
     /// Its own alerts, and one incident of just these, which has a revision when it is first seen.
     fn understood(&self, event: &str) -> String {
-        let found = until(WAIT, || Some(self.items("/api/v1/incidents")).filter(|found| !found.is_empty()));
+        let found = until(|| Some(self.items("/api/v1/incidents")).filter(|found| !found.is_empty()));
         assert_eq!((found.len(), &found[0]["revision"]), (1, &json!(1)), "{found:?}");
         let incident = text(&found[0]["id"]);
         let revision = self.get(&format!("/api/v1/incidents/{incident}/investigation"));
@@ -106,7 +102,7 @@ impl Walk {
 
     /// By the system and not by a person, against the attacker of that line, on the host that it names.
     fn planned(&self, incident: &str) -> Value {
-        let plan = until(WAIT, || self.items(&format!("/api/v1/plans?incident_id={incident}")).into_iter().next());
+        let plan = until(|| self.items(&format!("/api/v1/plans?incident_id={incident}")).into_iter().next());
         assert_eq!((&plan["requester"], &plan["state"]), (&json!("system:investigation"), &json!("proposed")));
         assert_eq!(plan["simulated"], self.lab.is_none(), "{plan}");
         assert!(["medium", "high"].contains(&plan["risk"].as_str().unwrap()), "{plan}");
@@ -190,7 +186,7 @@ fn the_demonstration_stops_a_real_packet_of_its_own_twin() {
     let person = server.token("personal");
     let incident = server.demo_incident(&person);
     let listed = format!("/api/v1/plans?incident_id={incident}");
-    let plan = until(WAIT, || server.get(&listed, &person).ok()?["items"].as_array()?.first().cloned());
+    let plan = until(|| server.get(&listed, &person).ok()?["items"].as_array()?.first().cloned());
     assert_eq!(plan["demo"], true, "{plan}");
     let path = format!("/api/v1/plans/{}/approve", text(&plan["id"]));
     let done = server.post(&path, &person, &json!({"hash": plan["hash"]})).unwrap();

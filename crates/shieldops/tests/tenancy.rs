@@ -49,8 +49,6 @@ use serde_json::{Value, json};
 use server::until;
 use site::{Caller, Org, PASSWORD, Site, accept, attack};
 
-const WAIT: Duration = Duration::from_secs(30);
-
 /// A time from now, as the API takes it.
 fn from_now(by: &str) -> String {
     let args = ["-u", "-d", by, "+%Y-%m-%dT%H:%M:%SZ"];

@@ -10,8 +10,6 @@ use std::{path::Path, time::Duration};
 use serde_json::{Value, json};
 use server::{Ran, Server, until};
 
-const WAIT: Duration = Duration::from_secs(30);
-
 /// Root from a public address: one line of this is enough for a plan. The host name is looked for after a deletion.
 const LINE: &str =
     "Nov 21 10:15:02 zebra-7781 sshd[4211]: Accepted password for root from 203.0.113.66 port 51122 ssh2";
@@ -80,9 +78,9 @@ fn a_tenant_that_is_made_while_the_server_runs_has_its_events_detected() {
     let two = Two::start();
     let sent = two.server.post_text("/api/v1/events", &two.ingest, LINE);
     assert_eq!(sent["accepted"], 1, "{sent}");
-    let alert = until(WAIT, || two.list("/api/v1/alerts").into_iter().next());
+    let alert = until(|| two.list("/api/v1/alerts").into_iter().next());
     assert!(alert["entities"].to_string().contains("zebra-7781"), "{alert}");
-    until(WAIT, || two.list("/api/v1/incidents").into_iter().next());
+    until(|| two.list("/api/v1/incidents").into_iter().next());
     let theirs = two.server.get("/api/v1/alerts", &two.operator).unwrap();
     assert_eq!(theirs["items"], json!([]), "the other tenant sees nothing of it");
 }
@@ -94,15 +92,15 @@ fn a_suspended_tenant_is_watched_and_nothing_new_is_planned_until_it_is_resumed(
     two.operate("tenant suspend acme --reason unpaid");
     let sent = two.server.post_text("/api/v1/events", &two.ingest, LINE);
     assert_eq!(sent["accepted"], 1, "events are durable all the same: {sent}");
-    let incident = until(WAIT, || two.list("/api/v1/incidents").into_iter().next());
+    let incident = until(|| two.list("/api/v1/incidents").into_iter().next());
     let revision = format!("/api/v1/incidents/{}/investigation", incident["id"].as_str().unwrap());
-    let found = until(WAIT, || two.server.get(&revision, &two.person).ok());
+    let found = until(|| two.server.get(&revision, &two.person).ok());
     assert!(!found["proposed_plans"].as_array().unwrap().is_empty(), "something would be planned: {found}");
     // Proposals are looked at within two seconds of a revision.
     std::thread::park_timeout(Duration::from_secs(4));
     assert_eq!(two.list("/api/v1/plans"), Vec::<Value>::new());
     two.operate("tenant resume acme --reason paid");
-    let plan = until(WAIT, || two.list("/api/v1/plans").into_iter().next());
+    let plan = until(|| two.list("/api/v1/plans").into_iter().next());
     assert_eq!(plan["requester"], "system:investigation", "{plan}");
 }
 
@@ -110,10 +108,10 @@ fn a_suspended_tenant_is_watched_and_nothing_new_is_planned_until_it_is_resumed(
 fn a_deleted_tenant_leaves_nothing_but_its_sealed_ledger() {
     let mut two = Two::start();
     two.server.post_text("/api/v1/events", &two.ingest, LINE);
-    until(WAIT, || two.list("/api/v1/incidents").into_iter().next());
+    until(|| two.list("/api/v1/incidents").into_iter().next());
     assert!(!holding(Path::new(two.server.data_dir()), b"zebra-7781").is_empty(), "the marker is somewhere before");
     two.operate("tenant delete acme --reason left --grace 0");
-    until(WAIT, || two.server.get("/api/v1/tenants/acme", &two.operator).err());
+    until(|| two.server.get("/api/v1/tenants/acme", &two.operator).err());
     let refused = two.server.get("/api/v1/alerts", &two.person).unwrap_err();
     assert_eq!(refused["status"], 401, "{refused}");
     two.server.stop();

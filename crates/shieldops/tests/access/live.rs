@@ -13,7 +13,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use super::*;
+use super::{server::PATIENCE, *};
 
 /// A revoked or changed caller is cut off within this.
 const REVOKED: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ impl Live {
     /// The status of the refusal where there is no connection.
     fn open(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let mut live = Self::connect(server, "", headers)?;
-        assert_eq!(live.next(Duration::from_secs(5)).expect("a greeting")["kind"], "hello");
+        assert_eq!(live.next(PATIENCE).expect("a greeting")["kind"], "hello");
         Ok(live)
     }
 
@@ -40,7 +40,7 @@ impl Live {
         let mut live = Self::connect(server, &format!("?since={seq}"), &headers).unwrap();
         let mut frames = Vec::new();
         loop {
-            let frame = live.next(Duration::from_secs(5)).expect("a greeting");
+            let frame = live.next(PATIENCE).expect("a greeting");
             if frame["kind"] == "hello" {
                 return (live, frames, frame["seq"].as_u64().unwrap());
             }
@@ -69,6 +69,16 @@ impl Live {
 
     fn with_cookie(server: &Server, cookie: &str) -> Self {
         Self::open(server, &[("cookie", cookie), ("origin", server.url())]).unwrap()
+    }
+
+    /// The frames up to the first of each kind, and what comes behind them until nothing does for a while.
+    pub(super) fn through(&mut self, kinds: &[&str]) -> Vec<Value> {
+        let mut frames: Vec<Value> = Vec::new();
+        while !kinds.iter().all(|kind| frames.iter().any(|frame| frame["kind"] == *kind)) {
+            frames.push(self.next(PATIENCE).expect("a frame of each kind"));
+        }
+        frames.extend(std::iter::from_fn(|| self.next(Duration::from_secs(3))));
+        frames
     }
 
     /// The next frame; nothing when none came in time, or when the connection ended.
@@ -174,15 +184,10 @@ fn live_updates_are_told_to_whoever_may_read_the_list_and_to_no_foreign_page() {
     let mut blind = Live::with_token(&server, &ingest);
     let line = "Nov 21 10:15:02 web-07 sshd[4211]: Accepted password for root from 203.0.113.66 port 51122 ssh2";
     server.post_text("/api/v1/events", &ingest, line);
-    let mut kinds = Vec::new();
-    while let Some(frame) = sees.next(Duration::from_secs(3)) {
+    for frame in sees.through(&["alert", "incident", "investigation"]) {
         let mut names: Vec<_> = frame.as_object().unwrap().keys().cloned().collect();
         names.retain(|name| !["kind", "id", "version", "seq"].contains(&name.as_str()));
         assert_eq!(names, [""; 0], "a frame holds nothing of what it is about: {frame}");
-        kinds.push(frame["kind"].as_str().unwrap().to_owned());
-    }
-    for kind in ["alert", "incident", "investigation"] {
-        assert!(kinds.iter().any(|seen| seen == kind), "no frame of {kind}: {kinds:?}");
     }
     assert_eq!(blind.next(Duration::from_millis(200)), None, "an ingest token reads nothing");
 }
@@ -206,7 +211,7 @@ fn more_connections_than_the_server_holds_wait_and_cost_the_others_nothing() {
     while held.len() < CONNECTIONS - 2 {
         let mut connection = Plain::connect(&address).unwrap();
         connection.write_all(ask).unwrap();
-        assert_eq!(asked(&mut connection, Duration::from_secs(10)).as_deref(), Some("HTTP/1.1 200"), "{}", held.len());
+        assert_eq!(asked(&mut connection, PATIENCE).as_deref(), Some("HTTP/1.1 200"), "{}", held.len());
         held.push(connection);
     }
     let mut waiting: Vec<Plain> = (0..8).map(|_| Plain::connect(&address).unwrap()).collect();
@@ -227,13 +232,13 @@ fn more_connections_than_the_server_holds_wait_and_cost_the_others_nothing() {
     first.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     drop(first.read_to_end(&mut rest));
     first.write_all(ask).unwrap();
-    assert_eq!(asked(first, Duration::from_secs(5)).as_deref(), Some("HTTP/1.1 200"));
+    assert_eq!(asked(first, PATIENCE).as_deref(), Some("HTTP/1.1 200"));
     // And whoever waits, once somebody leaves.
     held.truncate(CONNECTIONS / 2);
     for connection in &mut waiting {
-        assert_eq!(asked(connection, Duration::from_secs(5)).as_deref(), Some("HTTP/1.1 200"));
+        assert_eq!(asked(connection, PATIENCE).as_deref(), Some("HTTP/1.1 200"));
     }
     server.post("/api/v1/automation/halt", &admin, &json!({"reason": "test"})).unwrap();
-    assert_eq!(live.next(Duration::from_secs(5)).expect("it is told still")["kind"], "automation");
+    assert_eq!(live.next(PATIENCE).expect("it is told still")["kind"], "automation");
     assert!(server.runs());
 }

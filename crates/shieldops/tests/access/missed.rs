@@ -1,15 +1,13 @@
 //! A client of live updates that was away: what it is told when it comes back.
 
-use std::time::Duration;
-
-use super::{live::Live, *};
+use super::{live::Live, server::PATIENCE, *};
 
 const LINE: &str = "Nov 21 10:15:02 web-07 sshd[4211]: Accepted password for root from 203.0.113.66 port 51122 ssh2";
 
 /// Posts what raises an alert, and waits until nothing more comes of it.
 fn attack(server: &Server, watch: &mut Live, ingest: &str) {
     server.post_text("/api/v1/events", ingest, LINE);
-    while watch.next(Duration::from_secs(3)).is_some() {}
+    watch.through(&["alert", "incident", "investigation"]);
 }
 
 #[test]
@@ -37,7 +35,7 @@ fn whoever_comes_back_is_told_what_changed_meanwhile_and_nothing_of_its_content(
         }
     }
     server.post("/api/v1/automation/resume", &admin, &json!({"reason": "test"})).unwrap();
-    assert_eq!(back.next(Duration::from_secs(5)).expect("it goes on")["kind"], "automation");
+    assert_eq!(back.next(PATIENCE).expect("it goes on")["kind"], "automation");
     let (_, rest, _) = Live::since(&server, &admin, now + 1);
     assert!(rest.iter().all(|frame| frame["kind"] != "resync"), "{rest:?}");
 }

@@ -94,7 +94,7 @@ fn a_response_that_is_gone_is_told_to_who_may_approve_once() {
     server.restart_with(&[], &receivers.env(&[]));
     let entries = server.get("/api/v1/ledger?kind=action.drifted", &ann).unwrap();
     assert_eq!(entries["items"].as_array().unwrap().len(), 1, "{entries}");
-    until(WAIT, || {
+    until(|| {
         let sent = all(&server, &ann, "/api/v1/notifications/outbox");
         sent.iter().all(|letter| letter["state"] == "sent").then_some(())
     });
@@ -123,7 +123,7 @@ fn a_broken_glass_is_told_to_every_administrator_with_its_reason() {
     let (status, done) = strong.post(&server, &path(&plan, "break-glass"), Some(&body.to_string()));
     assert_eq!((status, &done["state"]), (200, &json!("executed")), "{done}");
     assert_eq!(done["actions"][0]["state"], "verified", "{done}");
-    until(WAIT, || {
+    until(|| {
         let to = recipients(&receivers, &plan, "approvals were set aside");
         (to == ["adm@example.org", "eve@example.org"]).then_some(())
     });

@@ -8,7 +8,7 @@ fn invariant_14_a_repeated_finding_starts_nothing_new_and_a_related_one_joins() 
     let (ann, ingest) = (server.token("personal"), server.token("ingest"));
     server.post("/api/v1/targets", &ann, &json!({"kind": "linux_host", "name": "sim/web", "host": "web-07"})).unwrap();
     server.post_text("/api/v1/events", &ingest, LINE);
-    let plans = until(WAIT, || Some(all(&server, &ann, "/api/v1/plans")).filter(|plans| !plans.is_empty()));
+    let plans = until(|| Some(all(&server, &ann, "/api/v1/plans")).filter(|plans| !plans.is_empty()));
     let (alerts, first) = (all(&server, &ann, "/api/v1/alerts"), all(&server, &ann, "/api/v1/incidents"));
     let ids = |items: &[Value]| items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let count = |items: &[Value]| items.iter().filter_map(|alert| alert["count"].as_u64()).sum::<u64>();
@@ -34,16 +34,14 @@ fn invariant_14_a_repeated_finding_starts_nothing_new_and_a_related_one_joins() 
     assert!(more.iter().all(|alert| alert["incident_id"] == first[0]["id"]), "{more:?}");
     assert_eq!(ids(&all(&server, &ann, "/api/v1/incidents")), ids(&first));
 
-    // What shares nothing with it is another incident.
+    // What shares nothing with it is another incident: shown once it was investigated.
     let other = LINE.replace("web-07", "db-02").replace("203.0.113.66", "198.51.100.23").replace("root", "postgres");
     server.post_text("/api/v1/events", &ingest, &other);
-    processed(&server, &ann, 6);
-    let incidents = all(&server, &ann, "/api/v1/incidents");
-    assert_eq!(incidents.len(), 2, "{incidents:?}");
+    until(|| (all(&server, &ann, "/api/v1/incidents").len() == 2).then_some(()));
 
     // A later revision, which proposes what the first one did, keeps its plan.
     let investigation = format!("/api/v1/incidents/{}", first[0]["id"].as_str().unwrap());
-    until(WAIT, || server.get(&investigation, &ann).ok().filter(|incident| incident["revision"].as_u64() > Some(1)));
+    until(|| server.get(&investigation, &ann).ok().filter(|incident| incident["revision"].as_u64() > Some(1)));
     assert_eq!(ids(&all(&server, &ann, "/api/v1/plans")), ids(&plans));
 }
 
@@ -56,14 +54,14 @@ fn investigated() -> String {
     let lines = std::fs::read_to_string(recording.join("auth.log")).unwrap();
     let sent = server.post_text("/api/v1/events", &ingest, &lines);
     processed(&server, &ann, sent["accepted"].as_u64().unwrap());
-    let incident = until(WAIT, || all(&server, &ann, "/api/v1/incidents").into_iter().next());
+    let incident = until(|| all(&server, &ann, "/api/v1/incidents").into_iter().next());
     let at = format!("/api/v1/incidents/{}", incident["id"].as_str().unwrap());
     let settled = || {
         let incident = server.get(&at, &ann).ok()?;
         let revision = server.get(&format!("{at}/investigation"), &ann).ok()?;
         (revision["timeline"].as_array()?.len() > 3 && revision["revision"] == incident["revision"]).then_some(revision)
     };
-    let mut revision = until(WAIT, settled);
+    let mut revision = until(settled);
     // Whether it is the first or the second depends on how fast the lines came.
     std::thread::park_timeout(Duration::from_secs(7));
     revision = settled().unwrap_or(revision);
@@ -106,7 +104,7 @@ fn invariant_16_without_a_language_model_the_journey_ends_in_a_plan_and_says_who
     let (ann, ingest) = (server.token("personal"), server.token("ingest"));
     server.post("/api/v1/targets", &ann, &json!({"kind": "linux_host", "name": "sim/web", "host": "web-07"})).unwrap();
     server.post_text("/api/v1/events", &ingest, LINE);
-    let incidents = until(WAIT, || Some(all(&server, &ann, "/api/v1/incidents")).filter(|found| !found.is_empty()));
+    let incidents = until(|| Some(all(&server, &ann, "/api/v1/incidents")).filter(|found| !found.is_empty()));
     let path = format!("/api/v1/incidents/{}/investigation?revision=1", incidents[0]["id"].as_str().unwrap());
     let revision = server.get(&path, &ann).unwrap();
     assert!(!revision["steps"].as_array().unwrap().is_empty(), "{revision}");
@@ -115,7 +113,7 @@ fn invariant_16_without_a_language_model_the_journey_ends_in_a_plan_and_says_who
             server.get(&format!("/api/v1/events/{}", evidence["event_id"].as_str().unwrap()), &ann).unwrap();
         }
     }
-    let plan = until(WAIT, || all(&server, &ann, "/api/v1/plans").into_iter().next());
+    let plan = until(|| all(&server, &ann, "/api/v1/plans").into_iter().next());
     assert_eq!(plan["requester"], "system:investigation", "{plan}");
     let done = server
         .post(&format!("/api/v1/plans/{}/approve", plan["id"].as_str().unwrap()), &ann, &json!({"hash": plan["hash"]}))
@@ -157,7 +155,7 @@ fn invariant_18_what_an_attacker_writes_is_no_title_no_parameter_and_no_markup()
     let lines = hostile_lines();
     server.post_text("/api/v1/events", &ingest, &lines.join("\n"));
     processed(&server, &ann, u64::try_from(lines.len()).unwrap());
-    let plans = until(WAIT, || Some(all(&server, &ann, "/api/v1/plans")).filter(|plans| !plans.is_empty()));
+    let plans = until(|| Some(all(&server, &ann, "/api/v1/plans")).filter(|plans| !plans.is_empty()));
     let said = |text: &str| HOSTILE.iter().find(|word| text.contains(**word)).copied();
     for plan in &plans {
         assert_eq!(said(&plan.to_string()), None, "{plan}");
@@ -166,8 +164,7 @@ fn invariant_18_what_an_attacker_writes_is_no_title_no_parameter_and_no_markup()
         }
     }
     // One a guesser, and one a host that nobody heard of, where the name could be one.
-    let incidents =
-        until(WAIT, || Some(all(&server, &ann, "/api/v1/incidents")).filter(|found| found.len() > HOSTILE.len()));
+    let incidents = until(|| Some(all(&server, &ann, "/api/v1/incidents")).filter(|found| found.len() > HOSTILE.len()));
     let mut shown = 0;
     for incident in incidents {
         assert_eq!(said(incident["title"].as_str().unwrap()), None, "{incident}");
@@ -189,7 +186,7 @@ fn invariant_19_a_demonstration_is_labelled_wherever_it_is_seen() {
     let server = Server::start(&["--demo"]);
     let ann = server.token("personal");
     let incident = server.demo_incident(&ann);
-    let plans = until(WAIT, || Some(all(&server, &ann, "/api/v1/plans")).filter(|plans| !plans.is_empty()));
+    let plans = until(|| Some(all(&server, &ann, "/api/v1/plans")).filter(|plans| !plans.is_empty()));
     for noun in ["incidents", "alerts", "events", "plans", "actions", "targets"] {
         let list = server.get(&format!("/api/v1/{noun}?limit=50"), &ann).unwrap();
         let items = list["items"].as_array().unwrap();

@@ -74,7 +74,7 @@ impl Receivers {
 
     /// Waits for one of this kind.
     pub(crate) fn wait(&self, kind: &str, words: &[&str]) -> Value {
-        until(WAIT, || self.of(kind, words).pop())
+        until(|| self.of(kind, words).pop())
     }
 
     pub(crate) fn hook(&self, server: &Server, admin: &str, path: &str) {
@@ -151,7 +151,7 @@ fn an_approval_that_nobody_gives_is_told_to_more_and_more_people_and_is_never_a_
     let bea = colleague(&server, &ann, "bea@example.org", "analyst");
     colleague(&server, &ann, "adm@example.org", "admin");
     let plan = waiting(&server, &ann, "203.0.113.82");
-    until(WAIT, || (receivers.of("mail", &[id(&plan)]).len() == 2).then_some(()));
+    until(|| (receivers.of("mail", &[id(&plan)]).len() == 2).then_some(()));
     let letters = |server: &Server| all(server, &ann, "/api/v1/notifications/outbox").len();
     assert_eq!(letters(&server), 2, "both may approve");
 
@@ -162,7 +162,7 @@ fn an_approval_that_nobody_gives_is_told_to_more_and_more_people_and_is_never_a_
         server.kill();
         let later = clock.by(ahead);
         server.restart_with(&[], &receivers.env(&later));
-        until(WAIT, || (receivers.of("mail", &[id(&plan)]).len() == all_letters).then_some(()));
+        until(|| (receivers.of("mail", &[id(&plan)]).len() == all_letters).then_some(()));
         let newest = server.get("/api/v1/notifications/outbox?limit=1", &ann).unwrap();
         assert_eq!(newest["items"][0]["kind"], more, "{newest}");
     }
@@ -195,7 +195,7 @@ fn a_letter_that_nobody_takes_is_tried_again_after_a_kill_or_given_up_and_holds_
         let all = mail.len() == 2 && mail.iter().all(|letter| letter["attempts"].as_u64() >= Some(1));
         all.then_some(mail)
     };
-    let before = until(WAIT, tried);
+    let before = until(tried);
     assert!(before.iter().all(|letter| letter["state"] == "queued" && letter["error"].is_string()), "{before:?}");
     server.kill();
     server.restart_with(&[], &receivers.env(&[]));
@@ -204,7 +204,7 @@ fn a_letter_that_nobody_takes_is_tried_again_after_a_kill_or_given_up_and_holds_
     let to_bea = before.iter().find(|letter| letter["to"] == "bea@example.org").unwrap();
     let mark = format!("<{}@shield.example>", to_bea["id"].as_str().unwrap());
     assert!(arrived["headers"].to_string().contains(&mark), "the same letter: {arrived}");
-    let dead = until(WAIT, || {
+    let dead = until(|| {
         let list = server.get("/api/v1/notifications/outbox?state=dead", &ann).unwrap();
         list["items"].as_array().unwrap().first().cloned()
     });
@@ -212,7 +212,7 @@ fn a_letter_that_nobody_takes_is_tried_again_after_a_kill_or_given_up_and_holds_
     let entries = server.get("/api/v1/ledger?kind=notice.undelivered", &ann).unwrap();
     assert_eq!(entries["items"].as_array().unwrap().len(), 1, "{entries}");
     // The webhook refused the first time and took the second; both copies have one id.
-    let copies = until(WAIT, || Some(receivers.copies("http", &[id(&plan)])).filter(|copies| copies.len() >= 2));
+    let copies = until(|| Some(receivers.copies("http", &[id(&plan)])).filter(|copies| copies.len() >= 2));
     let body = |copy: &Value| serde_json::from_str::<Value>(copy["body"].as_str().unwrap()).unwrap()["id"].clone();
     assert_eq!(body(&copies[0]), body(&copies[1]));
     let done = server.post(&path(&plan, "approve"), &bea, &json!({"hash": plan["hash"]})).unwrap();
@@ -232,7 +232,7 @@ fn a_letter_whose_server_was_killed_before_it_heard_that_it_was_taken_comes_agai
     assert_eq!(letters(&server)[0]["state"], "queued", "nobody has said that it was taken");
     server.kill();
     server.restart_with(&[], &receivers.env(&[]));
-    let sent = until(WAIT, || Some(letters(&server)).filter(|letters| letters[0]["state"] == "sent"));
+    let sent = until(|| Some(letters(&server)).filter(|letters| letters[0]["state"] == "sent"));
     assert_eq!(sent.len(), 1, "{sent:?}");
     assert_eq!(receivers.copies("mail", &[id(&plan)]).len(), 2, "it comes again rather than never");
     let known = receivers.of("mail", &[id(&plan)]);
@@ -264,7 +264,7 @@ fn a_webhook_goes_nowhere_inside_and_a_halt_and_a_test_are_told() {
     receivers.hook(&server, &ann, "/ok?tenant=told");
     let made = server.post("/api/v1/notifications/test", &ann, &json!({})).unwrap();
     let notice = made["notice_id"].as_str().unwrap().to_owned();
-    until(WAIT, || {
+    until(|| {
         let list = all(&server, &ann, "/api/v1/notifications/outbox");
         list.into_iter().find(|letter| letter["notice_id"] == notice.as_str() && letter["state"] == "sent")
     });

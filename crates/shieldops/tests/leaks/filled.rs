@@ -1,9 +1,6 @@
 //! Two tenants with something of everything in them. Each thing of the first has a marker in its name or text.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -13,7 +10,6 @@ use crate::{
 };
 
 pub(crate) const MARKER: &str = "qx7markz";
-const WAIT: Duration = Duration::from_mins(1);
 
 /// A tenant with people and things.
 pub(crate) struct Filled {
@@ -52,12 +48,12 @@ fn events(org: &Org, mark: &str, incidents: usize) {
     assert_eq!(shipper.send_lines(&lines.join("\n"))["accepted"], json!(incidents));
     let broken = format!("{{\"message\": \"{mark} fine\"}}\n{{{mark} broken\n");
     shipper.bytes("POST", "/api/v1/events", &[], "application/x-ndjson", broken.as_bytes()).ok();
-    until(WAIT, || {
+    until(|| {
         let found = org.admin.items("/api/v1/incidents?limit=200");
         let known = |incident: &Value| !incident["revision"].is_null();
         (found.len() >= incidents && found.iter().all(known)).then_some(())
     });
-    until(WAIT, || (!org.admin.items("/api/v1/dead-letters").is_empty()).then_some(()));
+    until(|| (!org.admin.items("/api/v1/dead-letters").is_empty()).then_some(()));
 }
 
 /// What people write about alerts and incidents.
@@ -132,7 +128,7 @@ fn policies(org: &Org, mark: &str) {
         org.admin.post("/api/v1/policies/versions", &json!({"files": files, "reason": format!("{mark} nights")}));
     let job = org.admin.post("/api/v1/policies/replays", &json!({"version": made["number"]}));
     let path = format!("/api/v1/policies/replays/{}", text(&job["id"]));
-    until(WAIT, || (org.admin.get(&path)["state"] == "done").then_some(()));
+    until(|| (org.admin.get(&path)["state"] == "done").then_some(()));
 }
 
 /// The id of the rule of a tenant's own that was filled with this mark.
@@ -157,7 +153,7 @@ fn detection(org: &Org, mark: &str) {
         org.admin.call("POST", &format!("/api/v1/rules/{rule}/backtest"), Some(&json!({"from": a_day_ago()})));
     assert_eq!(backtest.status, 202, "{}", backtest.text);
     let job = backtest.header("location").unwrap().to_owned();
-    until(WAIT, || (org.admin.get(&job)["state"] != "running").then_some(()));
+    until(|| (org.admin.get(&job)["state"] != "running").then_some(()));
     let filter = format!(
         "title: {mark} backups\nlogsource:\n  product: linux\n  service: sshd\nfilter:\n  rules: [{rule}]\n  known:\n    message|contains: {mark}backup\n  condition: not known\n"
     );
@@ -178,7 +174,7 @@ fn detection(org: &Org, mark: &str) {
     org.admin
         .bytes("POST", &format!("{list}/import"), &[("idempotency-key", mark)], "text/plain", entries.as_bytes())
         .ok();
-    until(WAIT, || (org.admin.get(&list)["state"] == "in_use").then_some(()));
+    until(|| (org.admin.get(&list)["state"] == "in_use").then_some(()));
 }
 
 /// An action that collected something.
@@ -190,7 +186,7 @@ fn evidence(org: &Org, mark: &str) {
     if plan["state"] == "proposed" {
         org.admin.post(&format!("{path}/execute"), &json!({}));
     }
-    let done = until(WAIT, || Some(org.admin.get(&path)).filter(|plan| plan["state"] == "executed"));
+    let done = until(|| Some(org.admin.get(&path)).filter(|plan| plan["state"] == "executed"));
     let collected = format!("/api/v1/actions/{}/evidence", text(&done["actions"][0]["id"]));
     assert!(!org.admin.items(&collected).is_empty(), "{done}");
 }

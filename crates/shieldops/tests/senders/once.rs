@@ -3,7 +3,7 @@
 use std::{fs, io::Write as _, path::Path};
 
 use crate::{
-    feed::{WAIT, config, markers, quoted},
+    feed::{config, markers, quoted},
     server::{Server, until},
 };
 
@@ -27,7 +27,7 @@ fn a_kill_between_the_append_and_the_saved_place_repeats_no_line() {
     let mut server = Server::start(&["--config", &arg]);
     let person = server.token("personal");
     let wait = |server: &Server, count: usize| {
-        let seen = until(WAIT, || Some(markers(server, &person, "once")).filter(|seen| seen.len() >= count));
+        let seen = until(|| Some(markers(server, &person, "once")).filter(|seen| seen.len() >= count));
         assert_eq!(seen, (0..count).map(|number| (number, 1)).collect(), "each line once");
     };
     wait(&server, 10);

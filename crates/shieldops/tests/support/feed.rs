@@ -15,8 +15,6 @@ use serde_json::Value;
 
 use crate::server::{Server, until};
 
-pub(crate) const WAIT: Duration = Duration::from_secs(20);
-
 /// An answer of any kind.
 pub(crate) struct Answered {
     pub(crate) status: u16,
@@ -79,12 +77,12 @@ pub(crate) fn search(server: &Server, token: &str, query: &str) -> Vec<Value> {
 
 /// Waits until a search gives so many events or more.
 pub(crate) fn wait_for(server: &Server, token: &str, query: &str, count: usize) -> Vec<Value> {
-    until(WAIT, || Some(search(server, token, query)).filter(|found| found.len() >= count))
+    until(|| Some(search(server, token, query)).filter(|found| found.len() >= count))
 }
 
 /// Waits until everything acknowledged has been looked at by the rules.
 pub(crate) fn settled(server: &Server, token: &str) -> Value {
-    until(WAIT, || server.get("/api/v1/ingest/stats", token).ok().filter(|stats| stats["lag_events"] == 0))
+    until(|| server.get("/api/v1/ingest/stats", token).ok().filter(|stats| stats["lag_events"] == 0))
 }
 
 /// How often each marker `NAME-123;` stands in stored events that hold `name`.

@@ -84,7 +84,7 @@ impl Lab {
         works("ip", &["netns", "exec", &lab.victim.0, "nft", "-j", "list", "ruleset"]).then_some(())?;
         let listener = lab.victim.within(|| TcpListener::bind((VICTIM, PORT))).ok()?;
         thread::spawn(move || listener.incoming().for_each(drop));
-        until(Duration::from_secs(10), || lab.reaches().then_some(()));
+        until(|| lab.reaches().then_some(()));
         Some(lab)
     }
 

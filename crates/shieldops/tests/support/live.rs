@@ -16,6 +16,8 @@ use tokio_tungstenite::{
     },
 };
 
+use crate::server::PATIENCE;
+
 pub(crate) struct Live {
     runtime: Runtime,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -25,7 +27,7 @@ impl Live {
     /// Listens, past the greeting.
     pub(crate) fn with_headers(url: &str, headers: &[(String, String)], slug: &str) -> Self {
         let mut live = Self::connect(url, headers, slug).unwrap_or_else(|refused| panic!("{refused:?}"));
-        assert_eq!(live.next(Duration::from_secs(5)).expect("a greeting")["kind"], "hello");
+        assert_eq!(live.next(PATIENCE).expect("a greeting")["kind"], "hello");
         live
     }
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use ureq::Agent;
 
 /// Longer than anything that is waited for should take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct Machine {
     /// Removed with the last machine that uses it.

@@ -32,7 +32,7 @@ fn a_key_ends_at_its_time_and_when_it_is_rotated_after_the_overlap() {
     let short = org.admin.post("/api/v1/keys", &body);
     let short = Caller::bearer(site.url(), &text(&short["key"]));
     short.call("GET", "/api/v1/alerts", None).ok();
-    until(WAIT, || (short.call("GET", "/api/v1/alerts", None).status == 401).then_some(()));
+    until(|| (short.call("GET", "/api/v1/alerts", None).status == 401).then_some(()));
 
     let made = org.admin.post("/api/v1/keys", &json!({"name": "long", "permissions": ["alert.read"]}));
     let old = Caller::bearer(site.url(), &text(&made["key"]));
@@ -42,7 +42,7 @@ fn a_key_ends_at_its_time_and_when_it_is_rotated_after_the_overlap() {
     for both in [&old, &new] {
         both.call("GET", "/api/v1/alerts", None).ok();
     }
-    until(WAIT, || (old.call("GET", "/api/v1/alerts", None).status == 401).then_some(()));
+    until(|| (old.call("GET", "/api/v1/alerts", None).status == 401).then_some(()));
     new.call("GET", "/api/v1/alerts", None).ok();
 }
 

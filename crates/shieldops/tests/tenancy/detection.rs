@@ -35,7 +35,7 @@ fn send(org: &Org, shipper: &Caller, line: &str) {
         let stats = org.admin.get("/api/v1/ingest/stats");
         (stats["processed"].as_u64()? >= stats["accepted"].as_u64()?).then_some(())
     };
-    until(WAIT, looked_at);
+    until(looked_at);
 }
 
 /// How often the rule has raised or raised again an alert.
@@ -49,7 +49,7 @@ fn backtest(who: &Caller) -> Value {
     let begun = who.call("POST", &path("/backtest"), Some(&body));
     assert_eq!(begun.status, 202, "{}", begun.text);
     let job = begun.header("location").unwrap().to_owned();
-    until(WAIT, || Some(who.get(&job)).filter(|job| job["state"] != "running"));
+    until(|| Some(who.get(&job)).filter(|job| job["state"] != "running"));
     let id = text(&begun.json()["id"]);
     who.get(&path(&format!("/backtests/{id}")))
 }

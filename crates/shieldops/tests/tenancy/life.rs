@@ -76,7 +76,7 @@ fn a_suspended_tenant_is_read_and_takes_events_and_makes_nothing_until_it_is_res
         .refused(403, "tenant_suspended");
     org.admin.call("POST", "/api/v1/plans", Some(&block("sim/none"))).refused(403, "tenant_suspended");
     assert_eq!(shipper.send_lines(&attack("slow-1", 1))["accepted"], 1);
-    until(WAIT, || (!org.admin.items("/api/v1/alerts").is_empty()).then_some(()));
+    until(|| (!org.admin.items("/api/v1/alerts").is_empty()).then_some(()));
     assert_eq!(permission(&org.admin, "role.write")["rule"], "tenant suspended");
     change(&site, "slow", "resume");
     org.admin.post("/api/v1/roles", &json!({"name": "r", "permissions": ["alert.read"]}));
@@ -118,7 +118,7 @@ fn a_locked_tenant_lets_nobody_in_and_keeps_what_it_is_sent() {
     assert!(refused.status == 403 || refused.status == 401, "{} {}", refused.status, refused.text);
     assert_eq!(shipper.send_lines("one line")["accepted"], 1);
     change(&site, "shut", "unlock");
-    until(WAIT, || {
+    until(|| {
         let found = org.admin.call("GET", "/api/v1/events", None);
         (found.status == 200 && !found.json()["items"].as_array()?.is_empty()).then_some(())
     });
@@ -182,8 +182,7 @@ fn planted(site: &Site) -> Org {
     let [event, note, role, machine] = MARKERS;
     let shipper = org.shipper("edge");
     shipper.send_lines(&attack(event, 7));
-    let incident =
-        until(WAIT, || org.admin.items("/api/v1/incidents").into_iter().find(|one| !one["revision"].is_null()));
+    let incident = until(|| org.admin.items("/api/v1/incidents").into_iter().find(|one| !one["revision"].is_null()));
     let path = format!("/api/v1/incidents/{}/notes", text(&incident["id"]));
     org.admin.post(&path, &json!({"text": note}));
     org.admin.post("/api/v1/roles", &json!({"name": role, "permissions": ["alert.read"]}));
@@ -221,11 +220,11 @@ fn of_a_deleted_tenant_no_byte_is_left_that_says_something_and_the_ledger_still_
     assert!(!holding(&data, &MARKERS).is_empty(), "what was planted can be found before");
     site.operator.call("DELETE", "/api/v1/tenants/gone?reason=closing&grace_hours=0", None).ok();
     let deleted = || site.operator.items("/api/v1/tenants?state=deleted");
-    until(WAIT, || (deleted().len() == 1).then_some(()));
+    until(|| (deleted().len() == 1).then_some(()));
     org.admin.call("GET", "/api/v1/me", None).refused(401, "unauthenticated");
     assert_eq!(site.sign_in("gone-admin", PASSWORD).status, 401);
     assert_eq!(beside.admin.items("/api/v1/roles").len(), 1, "the other tenant is as it was");
-    until(WAIT, || holding(&data, &MARKERS).is_empty().then_some(()));
+    until(|| holding(&data, &MARKERS).is_empty().then_some(()));
     let tenant = text(&deleted()[0]["id"]);
     assert_eq!(holding(&data.join("sim"), &[&tenant]), Vec::<PathBuf>::new(), "nor a folder of its name");
     site.server.stop();

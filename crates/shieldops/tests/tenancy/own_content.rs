@@ -31,7 +31,7 @@ fn send(org: &Org, shipper: &Caller, line: &str) {
         let stats = org.admin.get("/api/v1/ingest/stats");
         (stats["processed"].as_u64()? >= stats["accepted"].as_u64()?).then_some(())
     };
-    until(WAIT, looked_at);
+    until(looked_at);
 }
 
 /// As by a power cut, at the same address.
@@ -98,7 +98,7 @@ fn a_correlation_of_a_tenant_finds_its_own_events_over_a_restart_and_nobody_else
     let begun = admin.call("POST", &format!("/api/v1/rules/{CORRELATION}/backtest"), Some(&test));
     assert_eq!((begun.status, &begun.json()["subject"]), (202, &json!(CORRELATION)), "{}", begun.text);
     let job = begun.header("location").unwrap().to_owned();
-    until(WAIT, || Some(admin.get(&job)).filter(|job| job["state"] != "running"));
+    until(|| Some(admin.get(&job)).filter(|job| job["state"] != "running"));
     let report = admin.get(&format!("/api/v1/rules/{CORRELATION}/backtests/{}", text(&begun.json()["id"])));
     assert_eq!((&report["state"], &report["report"]["matches"]), (&json!("done"), &json!(1)), "{report}");
 
@@ -281,7 +281,7 @@ fn rules_of_a_folder_are_explained_and_tried_as_they_run_with_a_tenants_list_and
     let test = json!({"from": from_now("-1 day"), "to": from_now("10 minutes")});
     let begun = admin.call("POST", &format!("/api/v1/rules/{BASE}/backtest"), Some(&test));
     let job = begun.header("location").unwrap().to_owned();
-    until(WAIT, || Some(admin.get(&job)).filter(|job| job["state"] != "running"));
+    until(|| Some(admin.get(&job)).filter(|job| job["state"] != "running"));
     let report = admin.get(&format!("/api/v1/rules/{BASE}/backtests/{}", text(&begun.json()["id"])));
     assert_eq!(report["report"]["matches"], json!(1), "{report}");
 }

@@ -35,7 +35,7 @@ fn the_peers_of_a_range_in_the_events_are_the_blast_radius_of_a_plan_and_too_man
     assert_eq!((&alone["blast_radius"], &alone["state"]), (&json!(2), &json!("proposed")), "{alone}");
     let shipper = org.shipper("edge");
     shipper.send_lines(&signed_in(1..=12));
-    until(WAIT, || (plan(&org)["blast_radius"] == 13).then_some(()));
+    until(|| (plan(&org)["blast_radius"] == 13).then_some(()));
     let seen = plan(&org);
     let resources = seen["actions"][0]["resources"].as_array().unwrap();
     assert!(resources.contains(&json!("peer:198.51.100.12")) && resources.len() == 13, "{seen}");
@@ -46,7 +46,7 @@ fn the_peers_of_a_range_in_the_events_are_the_blast_radius_of_a_plan_and_too_man
     );
     assert!(seen["estimated_ms"].as_u64().unwrap() > 0);
     shipper.send_lines(&signed_in(13..=30));
-    until(WAIT, || (plan(&org)["blast_radius"] == 31).then_some(()));
+    until(|| (plan(&org)["blast_radius"] == 31).then_some(()));
     let over = plan(&org);
     assert!(over["state"] == "denied" && codes(&over).contains(&"blast_radius"), "{over}");
     let narrow = org.admin.post("/api/v1/plans", &block_range("sim/web", "198.51.100.0/28"));
@@ -73,7 +73,7 @@ fn a_peer_is_remembered_for_seven_days_and_over_restarts() {
         let planner = planner.at(at);
         let radius =
             || planner.post("/api/v1/plans", &block_range("sim/web", "198.51.100.0/24"))["blast_radius"].clone();
-        until(WAIT, || (radius() == wanted).then_some(()));
+        until(|| (radius() == wanted).then_some(()));
     };
     comes_to(site.url(), 0, 1..=3, 4);
     for (days, number, wanted) in [(6, 9, 5), (8, 10, 3)] {

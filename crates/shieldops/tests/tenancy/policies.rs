@@ -28,7 +28,7 @@ fn activate(who: &Caller, number: i64) -> site::Reply {
 fn replayed(who: &Caller, body: &Value) -> Value {
     let job = who.post(&format!("{POLICIES}/replays"), body);
     let path = format!("{POLICIES}/replays/{}", text(&job["id"]));
-    until(WAIT, || Some(who.get(&path)).filter(|replay| replay["state"] != "running"))
+    until(|| Some(who.get(&path)).filter(|replay| replay["state"] != "running"))
 }
 
 /// Written by one, replayed, and put in force by another.
@@ -69,7 +69,7 @@ fn what_a_tenant_forbids_itself_is_denied_from_the_next_decision_on_and_after_a_
     second.call("POST", &path, Some(&json!({"hash": before["hash"]}))).ok();
     // What was allowed before is decided again at its run.
     let path = format!("/api/v1/plans/{}", text(&before["id"]));
-    until(WAIT, || Some(org.admin.get(&path)).filter(|plan| plan["state"] == "denied"));
+    until(|| Some(org.admin.get(&path)).filter(|plan| plan["state"] == "denied"));
     site.server.kill();
     site.server.restart_with(&[], &[("SHIELDOPS_LIMITS__ENABLED", "false")]);
     let (admin, second) = (org.admin.at(site.url()), second.at(site.url()));

@@ -153,7 +153,7 @@ fn many_items_become_a_job_that_says_what_became_of_each() {
     let line = "Nov 21 03:00:00 web-07 sshd[411]: Accepted password for root from 203.0.113.9 port 51000 ssh2";
     org.shipper("in").bytes("POST", "/api/v1/events?source=sshd", &[], "text/plain", line.as_bytes()).ok();
     let found = || org.admin.get("/api/v1/alerts")["items"][0]["id"].as_str().map(str::to_owned);
-    let alert = until(WAIT, found);
+    let alert = until(found);
     let mut ids = vec!["alt_01h455vb4pex5vsknk084sn02q".to_owned(); 2_500];
     ids.push(alert.clone());
     let body = json!({"ids": ids, "status": "in_progress", "reason": "a look"});
@@ -161,7 +161,7 @@ fn many_items_become_a_job_that_says_what_became_of_each() {
     let begun = org.admin.call_with("POST", "/api/v1/alerts/bulk", &headers, Some(&body));
     assert_eq!(begun.status, 202, "{}", begun.text);
     let at = begun.header("location").unwrap().to_owned();
-    let job = until(WAIT, || Some(org.admin.get(&at)).filter(|job| job["state"] != "running"));
+    let job = until(|| Some(org.admin.get(&at)).filter(|job| job["state"] != "running"));
     assert_eq!(
         (&job["state"], &job["total"], &job["done"], &job["failed"]),
         (&json!("done"), &json!(2_501), &json!(2_501), &json!(2_500))
@@ -188,7 +188,7 @@ fn a_job_ends_with_the_right_that_began_it() {
     };
     let ended = |job: &str| {
         let path = format!("/api/v1/jobs/{job}");
-        let job = until(WAIT, || Some(org.admin.get(&path)).filter(|job| job["state"] != "running"));
+        let job = until(|| Some(org.admin.get(&path)).filter(|job| job["state"] != "running"));
         assert_eq!(job["state"], "failed", "{} of {}", job["done"], job["total"]);
         text(&job["why"])
     };
@@ -248,7 +248,7 @@ fn a_length_that_is_only_said_costs_nobody_the_intake() {
 /// Status line and body of what is answered to these bytes.
 fn spoken(url: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-    stream.set_read_timeout(Some(WAIT)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(bytes).unwrap();
     let mut text = Vec::new();
     drop(stream.read_to_end(&mut text));
@@ -287,7 +287,7 @@ fn many_alerts_are_told_in_one_shape_at_once_and_as_a_job() {
     let site = Site::start(&[]);
     let org = site.tenant("many", "Many", None);
     org.shipper("edge").send_lines(&attack("web", 7));
-    let alert = until(WAIT, || org.admin.items("/api/v1/alerts").into_iter().next());
+    let alert = until(|| org.admin.items("/api/v1/alerts").into_iter().next());
     let body = json!({"ids": [alert["id"], "alt_01h455vb4pex5vsknk084sn02q"], "status": "in_progress"});
     let at_once = org.admin.post(PATH, &body)["results"].clone();
     assert_eq!(at_once[0], json!({"id": alert["id"], "status": 200, "code": null, "detail": null}));
@@ -299,7 +299,7 @@ fn many_alerts_are_told_in_one_shape_at_once_and_as_a_job() {
     let begun = later(&body);
     assert_eq!(begun.status, 202, "{}", begun.text);
     let job = format!("/api/v1/jobs/{}", text(&begun.json()["id"]));
-    let done = until(WAIT, || Some(org.admin.get(&job)).filter(|job| job["state"] == "done"));
+    let done = until(|| Some(org.admin.get(&job)).filter(|job| job["state"] == "done"));
     assert_eq!(done["results"], at_once, "one shape");
     let version = org.admin.get(&format!("/api/v1/alerts/{}", text(&alert["id"])))["version"].clone();
     for nothing in [json!({"ids": [alert["id"]]}), json!({"ids": [alert["id"]], "reason": "because"})] {
@@ -348,7 +348,7 @@ fn a_job_whose_process_was_killed_has_failed_as_soon_as_the_next_one_serves() {
     site.server.kill();
     site.server.restart_with(&[], &[("SHIELDOPS_LIMITS__ENABLED", "false")]);
     let (job, admin) = (format!("/api/v1/jobs/{}", text(&begun.json()["id"])), org.admin.at(site.url()));
-    let ended = until(WAIT, || Some(admin.get(&job)).filter(|job| job["state"] != "running"));
+    let ended = until(|| Some(admin.get(&job)).filter(|job| job["state"] != "running"));
     assert_eq!(ended["state"], "failed", "{}", ended["done"]);
     let told = admin.items("/api/v1/ledger?kind=job.finished");
     assert_eq!(told[0]["actor"], "system:server", "{}", told[0]);

@@ -109,7 +109,7 @@ fn a_grant_ends_by_itself() {
     grant(&child, "viewer", "+4 seconds");
     let there = parent.admin.about("child");
     there.call("GET", "/api/v1/alerts", None).ok();
-    until(WAIT, || (there.call("GET", "/api/v1/alerts", None).status == 404).then_some(()));
+    until(|| (there.call("GET", "/api/v1/alerts", None).status == 404).then_some(()));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn matches(admin: &Caller, shipper: &Caller) -> u64 {
         let stats = admin.get("/api/v1/ingest/stats");
         (stats["processed"].as_u64()? >= stats["accepted"].as_u64()?).then_some(())
     };
-    until(WAIT, looked_at);
+    until(looked_at);
     let alerts = admin.items(&format!("/api/v1/alerts?rule_id={RULE}"));
     alerts.iter().map(|alert| alert["count"].as_u64().unwrap()).sum()
 }

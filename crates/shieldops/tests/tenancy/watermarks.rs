@@ -4,10 +4,10 @@ use super::*;
 
 /// One event of the source `app` with a time of its own.
 fn send(shipper: &Caller, admin: &Caller, time: &str) -> Value {
-    let before = admin.get("/api/v1/ingest/stats")["processed"].as_u64().unwrap();
+    let before = admin.get("/api/v1/ingest/stats")["accepted"].as_u64().unwrap();
     let event = json!({"time": from_now(time), "message": "hello"}).to_string();
     shipper.bytes("POST", "/api/v1/events?source=app", &[], "application/json", event.as_bytes()).ok();
-    until(WAIT, || {
+    until(|| {
         let stats = admin.get("/api/v1/ingest/stats");
         (stats["processed"].as_u64()? > before).then_some(stats)
     })
