@@ -2,8 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rand::RngExt as _;
@@ -16,27 +20,32 @@ use crate::{
 };
 
 const ROUNDS: u32 = 20;
+/// Fewer than two people have at the least when they are done.
+const ANSWERS: u32 = 30;
 const HOSTS: [&str; 2] = ["sim/web", "sim/db"];
 
 #[test]
 fn actions_are_neither_lost_doubled_nor_misreported_by_kills_at_random_moments() {
     let (mut tally, mut random) = (Tally::new("actions"), rng());
     let mut staffed = Staffed::new(&HOSTS);
-    let (longest, first) = undisturbed(&mut staffed);
-    let mut told: Vec<Told> = vec![first];
-    for round in 1..=ROUNDS {
+    let mut told: Vec<Told> = Vec::new();
+    for round in 0..ROUNDS {
         staffed.machine.start(&[]).unwrap();
+        let answers = Arc::new(AtomicU32::new(0));
         let people: Vec<_> = (0_u32..2)
             .map(|number| {
                 let (client, ann, bea) = (staffed.machine.client.clone(), staffed.ann.clone(), staffed.bea.clone());
-                let first = round * 12 + number * 6;
-                thread::spawn(move || work(&Office { client, ann, bea }, first))
+                let (answers, first) = (Arc::clone(&answers), round * 12 + number * 6);
+                thread::spawn(move || work(&Office { client, ann, bea, answers }, first))
             })
             .collect();
-        pause(random.random_range(Duration::from_millis(20)..longest));
+        // So many answers, and a moment: a time alone would be too early on a busy machine.
+        let enough = random.random_range(0..ANSWERS);
+        assert!(within_time(PATIENCE, || (answers.load(Ordering::SeqCst) >= enough).then_some(())).is_some());
+        pause(Duration::from_millis(random.random_range(0..150)));
         staffed.machine.kill();
         told.extend(people.into_iter().flat_map(|person| person.join().unwrap()));
-        if round % 5 == 0 {
+        if round % 5 == 4 {
             // In the middle of recovery.
             staffed.machine.spawn(&[], &[]);
             pause(Duration::from_millis(random.random_range(200..900)));
@@ -76,20 +85,6 @@ fn actions_are_neither_lost_doubled_nor_misreported_by_kills_at_random_moments()
     tally.close();
 }
 
-/// The longest that a kill is waited for, which is several actions of a machine as busy as this one, and the action that
-/// it was measured by.
-fn undisturbed(staffed: &mut Staffed) -> (Duration, Told) {
-    staffed.machine.start(&[]).unwrap();
-    let client = staffed.machine.client.clone();
-    let office = Office { client, ann: staffed.ann.clone(), bea: staffed.bea.clone() };
-    let began = Instant::now();
-    let mut first = office.plan(0).unwrap();
-    office.carry_out(&mut first, false).unwrap();
-    let longest = (began.elapsed() * 5).max(Duration::from_millis(1_800));
-    staffed.machine.kill();
-    (longest, first)
-}
-
 fn count(told: &[Told], wanted: impl Fn(&Told) -> bool) -> usize {
     told.iter().filter(|told| wanted(told)).count()
 }
@@ -109,6 +104,8 @@ struct Office {
     client: Client,
     ann: String,
     bea: String,
+    /// Of the server, to both people.
+    answers: Arc<AtomicU32>,
 }
 
 /// Blocks one address after the other and undoes every second one, until the server is gone.
@@ -126,13 +123,20 @@ fn work(office: &Office, first: u32) -> Vec<Told> {
 }
 
 impl Office {
+    fn answered<T>(&self, answer: Option<T>) -> Option<T> {
+        if answer.is_some() {
+            self.answers.fetch_add(1, Ordering::SeqCst);
+        }
+        answer
+    }
+
     fn plan(&self, number: u32) -> Option<Told> {
         let host = HOSTS.get(usize::try_from(number).unwrap() % HOSTS.len()).unwrap();
         let address = format!("198.51.{}.{}", 100 + number / 250, 1 + number % 250);
         let target = json!({"kind": "linux_host", "name": host});
         let wanted =
             json!({"actions": [{"capability": "linux.block_ip", "target": target, "params": {"address": address}}]});
-        let (status, plan) = self.client.post("/api/v1/plans", &self.ann, &wanted)?;
+        let (status, plan) = self.answered(self.client.post("/api/v1/plans", &self.ann, &wanted))?;
         assert_eq!(status, 201, "{plan}");
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (plan, action) = (text(&plan["id"]), text(&plan["actions"][0]["id"]));
@@ -141,15 +145,16 @@ impl Office {
 
     fn carry_out(&self, told: &mut Told, and_undo: bool) -> Option<()> {
         let path = format!("/api/v1/plans/{}", told.plan);
-        let (_, plan) = self.client.send("GET", &path, &self.bea, "application/json", "")?;
+        let (_, plan) = self.answered(self.client.send("GET", &path, &self.bea, "application/json", ""))?;
         told.asked_approval = true;
-        let (status, done) = self.client.post(&format!("{path}/approve"), &self.bea, &json!({"hash": plan["hash"]}))?;
+        let approved = self.client.post(&format!("{path}/approve"), &self.bea, &json!({"hash": plan["hash"]}));
+        let (status, done) = self.answered(approved)?;
         assert_eq!(status, 200, "{done}");
         told.done = Some(done["actions"][0]["state"].as_str().unwrap().to_owned());
         if and_undo {
             told.asked_undo = true;
-            let (status, undone) =
-                self.client.post(&format!("/api/v1/actions/{}/undo", told.action), &self.ann, &json!({}))?;
+            let undone = self.client.post(&format!("/api/v1/actions/{}/undo", told.action), &self.ann, &json!({}));
+            let (status, undone) = self.answered(undone)?;
             assert_eq!(status, 200, "{undone}");
             told.undone = undone["state"] == "undone";
         }
