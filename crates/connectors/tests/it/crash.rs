@@ -35,7 +35,7 @@ async fn block_with_crash_at(world: &mut World, point: &str) {
     assert_eq!(lost.state != PlanState::Executed || point == "after_run_ended", reached, "{point}");
     world.restart(CrashPoints::none());
     world.engine.recover().await.unwrap();
-    let plan = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
+    let plan = world.engine.wait(plan.id, std::time::Duration::from_mins(2)).await.unwrap();
     let action = &plan.actions[0];
     assert_eq!(action.state, ActionState::Verified, "{point}: {:?}", action.detail);
     assert!(!world.reaches(ATTACKER).await, "{point}: not in force");
@@ -55,7 +55,7 @@ async fn undo_with_crash_at(world: &mut World, point: &str) {
     world.engine.recover().await.unwrap();
     let plans = world.journal.plans_of_undo(action.plan_id);
     for plan in plans {
-        world.engine.wait(plan, std::time::Duration::from_secs(10)).await.unwrap();
+        world.engine.wait(plan, std::time::Duration::from_mins(2)).await.unwrap();
     }
     if point == "before_undo_planned" {
         // Nothing was written of it: it is as if nobody had asked.
@@ -114,7 +114,7 @@ async fn while_halted_recovery_only_observes_and_a_person_lets_it_go_on() {
         let paused = world.journal.entries().iter().filter(|entry| entry.kind == "run.paused").count();
         assert_eq!(paused, usize::from(plan_state == PlanState::Executing), "{point}");
         world.engine.resume(&person(1), "it is over").await.unwrap();
-        let plan = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
+        let plan = world.engine.wait(plan.id, std::time::Duration::from_mins(2)).await.unwrap();
         assert_eq!(plan.actions[0].state, ActionState::Verified, "{point}: {:?}", plan.actions[0].detail);
         assert!(!world.reaches(ATTACKER).await, "{point}");
     }

@@ -108,7 +108,7 @@ async fn nobody_approves_the_loss_of_their_own_way_in() {
     assert!(matches!(&denied, Error::Denied(reasons) if reasons[0].code == "operator_address"), "{denied}");
     let blind = Person { client_addr: None, ..person(1) };
     world.engine.approve(plan.id, &plan.hash, &blind).await.unwrap();
-    let plan = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
+    let plan = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
     assert_eq!((plan.state, plan.decision.denies[0].code.as_str()), (PlanState::Denied, "operator_unknown"));
 }
 
@@ -134,7 +134,7 @@ async fn a_target_that_changed_since_the_plan_voids_its_approval() {
         ..target("sim/test")
     });
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-    let plan = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
+    let plan = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
     assert_eq!((plan.state, plan.decision.denies[0].code.as_str()), (PlanState::Denied, "plan_changed"));
     assert!(world.reaches(ATTACKER).await);
 }
@@ -145,7 +145,7 @@ async fn a_target_that_was_protected_since_the_plan_is_not_touched() {
     let plan = world.propose(json!({"address": ATTACKER})).await;
     world.journal.put_target(shieldops_model::Target { protected: true, ..target("sim/test") });
     world.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-    let plan = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
+    let plan = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
     assert_eq!((plan.state, plan.decision.denies[0].code.as_str()), (PlanState::Denied, "protected_target"));
 }
 
@@ -161,7 +161,7 @@ async fn halting_holds_every_run_that_has_not_begun_and_no_undo() {
     assert_eq!(world.engine.execute(plan.id, &person(1)).await.unwrap_err(), Error::Halted);
     assert_eq!(world.undo(&live).await.unwrap().state, ActionState::Undone);
     world.engine.resume(&person(1), "it is over").await.unwrap();
-    let run = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
+    let run = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
     assert_eq!(run.actions[0].state, ActionState::Verified);
 }
 

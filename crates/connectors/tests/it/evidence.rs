@@ -18,7 +18,7 @@ async fn collected(world: &World, params: Value) -> Action {
     let plan = world.engine.propose(request).await.unwrap();
     assert_eq!(plan.decision.approvals_needed, 0, "{:?}", plan.decision);
     world.engine.execute(plan.id, &crate::support::person(1)).await.unwrap();
-    world.engine.wait(plan.id, std::time::Duration::from_secs(30)).await.unwrap().actions.remove(0)
+    world.engine.wait(plan.id, std::time::Duration::from_mins(2)).await.unwrap().actions.remove(0)
 }
 
 fn kept(world: &World, name: &str) -> Option<(Vec<u8>, Option<String>)> {
@@ -126,7 +126,7 @@ async fn reading_is_lost_at(point: &str, before: usize) {
     assert_eq!((world.journal.collected().len(), lost.actions[0].state), (before, ActionState::Running), "{point}");
     world.restart(shieldops_respond::CrashPoints::none());
     world.engine.recover().await.unwrap();
-    let done = world.engine.wait(plan.id, std::time::Duration::from_secs(10)).await.unwrap();
+    let done = world.engine.wait(plan.id, std::time::Duration::from_mins(2)).await.unwrap();
     assert_eq!(done.actions[0].state, ActionState::Verified, "{point}: {:?}", done.actions[0].detail);
     // What was read before is kept as well: each piece is told of with its own hash.
     let told = world.journal.entries().iter().filter(|entry| entry.kind == "evidence.collected").count();

@@ -31,7 +31,7 @@ async fn a_halt_in_the_middle_of_a_run_pauses_it_before_its_next_action() {
     assert_eq!(states(&paused), [ActionState::Verified, ActionState::Planned]);
     assert!(world.reaches(OTHER).await, "nothing begins after a halt");
     world.engine.resume(&person(1), "it is over").await.unwrap();
-    let done = world.engine.wait(plan.id, Duration::from_secs(5)).await.unwrap();
+    let done = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
     assert_eq!((done.state, states(&done)), (PlanState::Executed, vec![ActionState::Verified; 2]));
     assert!(!world.reaches(OTHER).await);
 }

@@ -50,7 +50,7 @@ impl World {
             }
         }
         self.settled().await;
-        let plan = self.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap();
+        let plan = self.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
         plan.actions[0].clone()
     }
 
@@ -197,7 +197,7 @@ async fn a_twin_and_all_in_it_end_with_it() {
         !said.stdout.is_empty()
     };
     let comes_to = async |wanted: bool| {
-        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        let deadline = std::time::Instant::now() + Duration::from_mins(2);
         while running() != wanted && std::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

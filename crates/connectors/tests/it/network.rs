@@ -49,7 +49,7 @@ async fn approved(world: &World, plan: &Plan) {
 
 async fn run(world: &World, plan: &Plan) -> Action {
     approved(world, plan).await;
-    world.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap().actions.remove(0)
+    world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap().actions.remove(0)
 }
 
 async fn verified(world: &World, capability: &str, params: Value) -> Action {
@@ -181,7 +181,7 @@ async fn a_process_that_is_lost_before_it_disarms_leaves_a_host_that_opens_by_it
     }
     world.restart(CrashPoints::none());
     world.engine.recover().await.unwrap();
-    let plan = world.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap();
+    let plan = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
     let action = plan.actions[0].clone();
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
     assert!(!world.reaches(ATTACKER).await);
@@ -198,7 +198,7 @@ async fn a_process_that_comes_back_in_time_disarms_what_it_armed() {
     world.idle().await;
     world.restart(CrashPoints::none());
     world.engine.recover().await.unwrap();
-    let action = world.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap().actions.remove(0);
+    let action = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap().actions.remove(0);
     assert_eq!(action.state, ActionState::Verified, "{:?}", action.detail);
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert!(!world.reaches(ATTACKER).await, "the revert fired although it was disarmed");

@@ -200,7 +200,7 @@ async fn adopting_and_undoing_an_orphan_are_finished_after_a_crash_at_every_poin
             world.idle().await;
             world.restart(CrashPoints::none());
             world.engine.recover().await.unwrap();
-            let plan = world.engine.wait(plan.id, Duration::from_secs(10)).await.unwrap();
+            let plan = world.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
             let action = &plan.actions[0];
             assert_eq!(action.state, ActionState::Verified, "{point}: {:?}", action.detail);
             assert_eq!((action.owners.len(), world.reaches(ATTACKER).await), (usize::from(adopts), !adopts), "{point}");

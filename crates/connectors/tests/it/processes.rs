@@ -10,7 +10,7 @@ const KILL: &str = "linux.kill_process";
 fn start(world: &World) -> u32 {
     let said = world.sh("setsid sleep 600 >/dev/null 2>&1 & echo $!");
     // Until it runs `sleep` it is another process: `setsid`.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !world.sh_of(&format!("grep -qx sleep /proc/{said}/comm")).0 && std::time::Instant::now() < deadline {}
     said.parse().unwrap()
 }
@@ -37,7 +37,7 @@ async fn another_process_of_the_same_number_is_never_killed() {
     let plan = world.try_plan(KILL, json!({"pid": pid})).await.unwrap();
     // The number is given to the next process that is made.
     world.sh(&format!("kill -9 {pid}"));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while world.sh_of(&format!("test -e /proc/{pid}")).0 && std::time::Instant::now() < deadline {}
     let said = world
         .sh(&format!("echo {} > /proc/sys/kernel/ns_last_pid; setsid sleep 601 >/dev/null 2>&1 & echo $!", pid - 1));
@@ -64,7 +64,7 @@ async fn a_process_that_runs_another_program_since_the_plan_is_not_taken_for_gon
         .sh("setsid sh -c 'while ! test -e /home/go; do sleep 0.1; done; exec sleep 600' >/dev/null 2>&1 & echo $!");
     let runs = |program: &str| {
         let is = format!("grep -qx {program} /proc/{said}/comm");
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
         while !world.sh_of(&is).0 && std::time::Instant::now() < deadline {}
         assert!(world.sh_of(&is).0, "it does not run {program}");
     };
@@ -83,7 +83,7 @@ async fn what_starts_it_again_is_shown() {
     let Some(world) = World::rooted().await else { return };
     world.sh("cp /bin/sleep /home/again; printf 'while true; do /home/again 600; done' > /home/loop; setsid sh /home/loop >/dev/null 2>&1 &");
     let find = "pgrep -x again";
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !world.sh_of(find).0 && std::time::Instant::now() < deadline {}
     let pid: u32 = world.sh(find).parse().unwrap();
     let action = world.act(KILL, json!({"pid": pid})).await;
@@ -116,7 +116,7 @@ async fn a_process_is_not_protected_by_the_name_that_it_gives_itself() {
     let renamed = "setsid sh -c 'printf mongod > /proc/$$/comm; while :; do sleep 600; done' >/dev/null 2>&1 & echo $!";
     let renamed: u32 = world.sh(renamed).parse().unwrap();
     let named = |name: &str| {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
         while !world.sh_of(&format!("pgrep -x {name}")).0 && std::time::Instant::now() < deadline {}
         world.sh(&format!("pgrep -x {name}")).parse::<u32>().unwrap()
     };

@@ -144,7 +144,7 @@ impl Lab {
     async fn run(&self) -> Plan {
         let plan = self.propose().await;
         self.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-        self.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap()
+        self.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap()
     }
 
     fn told(&self, kind: &str) -> usize {
@@ -220,7 +220,7 @@ async fn a_run_that_is_asked_for_twice_applies_once() {
         lab.engine.execute(plan.id, &person(1)).await.unwrap();
         lab.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
     }
-    lab.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap();
+    lab.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
     lab.engine.recover().await.unwrap();
     assert_eq!((lab.switch.applied.load(Ordering::SeqCst), lab.told("run.started")), (1, 1));
 }
@@ -251,7 +251,7 @@ async fn what_went_wrong_is_told_in_the_transaction_that_says_so() {
 
     let plan = engine.propose(request()).await.unwrap();
     engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-    let action = engine.wait(plan.id, Duration::from_secs(20)).await.unwrap().actions.remove(0);
+    let action = engine.wait(plan.id, Duration::from_mins(2)).await.unwrap().actions.remove(0);
     let _failed = engine.undo(action.id, &person(2), "a false alarm").await;
     let waiting = outbox::waiting(&mut scope.read().await.unwrap(), clock.now(), 50).await.unwrap();
     let asked = waiting.iter().filter(|one| one.notice.kind == NoticeKind::ApprovalRequest);

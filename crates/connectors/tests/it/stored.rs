@@ -81,8 +81,8 @@ async fn two_owners_an_undo_and_their_entries_are_stored() {
     let store = open(folder.path()).await;
     let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
     register(&store).await;
-    let first = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
-    let second = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
+    let first = approved(&engine, Duration::from_mins(2)).await.actions.remove(0);
+    let second = approved(&engine, Duration::from_mins(2)).await.actions.remove(0);
     assert_eq!((first.state, second.state, second.owners.len()), (ActionState::Verified, ActionState::Verified, 2));
     let undone = engine.undo(first.id, &person(2), "no longer").await.unwrap();
     assert!(undone.detail.unwrap().contains("1 other live action"));
@@ -109,7 +109,7 @@ async fn a_lost_process_is_recovered_from_the_database_at_every_point() {
         tracker.wait().await;
         let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
         engine.recover().await.unwrap();
-        let plan = engine.wait(lost.id, Duration::from_secs(10)).await.unwrap();
+        let plan = engine.wait(lost.id, Duration::from_mins(2)).await.unwrap();
         assert_eq!(plan.actions[0].state, ActionState::Verified, "{point}: {:?}", plan.actions[0].detail);
         let mut reader = store.job(store.first().await.unwrap().id, Job::Cli).unwrap().read().await.unwrap();
         assert_eq!(plans::get(&mut reader, lost.id).await.unwrap().hash, lost.hash);
@@ -131,7 +131,7 @@ async fn a_process_whose_duty_went_to_another_begins_nothing_and_the_other_does(
         begin_with(journal, (&scope, folder.path()), CrashPoints::none(), &TaskTracker::new())
     };
     let before = begin_on(&old).await;
-    assert_eq!(approved(&before, Duration::from_secs(10)).await.actions[0].state, ActionState::Verified);
+    assert_eq!(approved(&before, Duration::from_mins(2)).await.actions[0].state, ActionState::Verified);
     let after = begin_on(&new).await;
     let left = approved(&before, Duration::from_secs(1)).await;
     assert_eq!((left.state, left.actions[0].state), (PlanState::Approved, ActionState::Planned));
@@ -139,7 +139,7 @@ async fn a_process_whose_duty_went_to_another_begins_nothing_and_the_other_does(
     let steps = actions::journal_of(&mut scope.read().await.unwrap(), left.actions[0].id).await.unwrap();
     assert!(steps.is_empty(), "without an intent there is no effect: {steps:?}");
     after.recover().await.unwrap();
-    let done = after.wait(left.id, Duration::from_secs(10)).await.unwrap();
+    let done = after.wait(left.id, Duration::from_mins(2)).await.unwrap();
     assert_eq!(done.actions[0].state, ActionState::Verified);
 }
 
@@ -161,7 +161,7 @@ async fn what_is_on_the_host_of_another_node_is_out_of_reach_and_its_undo_waits_
     let scope = store.job(store.first().await.unwrap().id, Job::Response).unwrap();
     let journal = StoreJournal::new(scope.clone(), false).on_duty(duty);
     let engine = begin_with(journal, (&scope, folder.path()), CrashPoints::none(), &TaskTracker::new());
-    let done = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
+    let done = approved(&engine, Duration::from_mins(2)).await.actions.remove(0);
     assert_eq!(done.state, ActionState::Verified);
     let row = async || targets::get(&mut scope.read().await.unwrap(), done.target_id).await.unwrap();
     assert_eq!((row().await.node.as_deref(), row().await.version), (Some(store.node()), 1));
@@ -293,7 +293,7 @@ async fn a_drift_counts_although_the_effect_came_back_or_was_undone() {
     let store = open(folder.path()).await;
     register(&store).await;
     let engine = begin(&store, folder.path(), CrashPoints::none(), &TaskTracker::new()).await;
-    let action = approved(&engine, Duration::from_secs(10)).await.actions.remove(0);
+    let action = approved(&engine, Duration::from_mins(2)).await.actions.remove(0);
     let (file, scope) =
         (folder.path().join("sim/test.json"), store.job(store.first().await.unwrap().id, Job::Response).unwrap());
     let blocked = std::fs::read(&file).unwrap();

@@ -189,7 +189,7 @@ impl World {
 
     pub(crate) async fn approved(&self, plan: &Plan) -> Action {
         self.engine.approve(plan.id, &plan.hash, &person(1)).await.unwrap();
-        let plan = self.engine.wait(plan.id, Duration::from_secs(20)).await.unwrap();
+        let plan = self.engine.wait(plan.id, Duration::from_mins(2)).await.unwrap();
         plan.actions[0].clone()
     }
 
