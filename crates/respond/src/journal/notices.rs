@@ -2,7 +2,7 @@
 //! blocks nothing and allows nothing, and nothing waits for it.
 
 use serde_json::Value;
-use shieldops_model::{Action, ActionState, Audience, Notice, NoticeKind, Plan};
+use shieldops_model::{Action, ActionState, Audience, Notice, NoticeKind, Plan, PlanState};
 
 use super::{Change, Entry, Lowered, Write};
 
@@ -12,12 +12,18 @@ const LISTED: usize = 5;
 /// Everything that people are told of a commit.
 pub(super) fn of(change: &Change) -> Vec<Notice> {
     let Some(entry) = &change.entry else { return Vec::new() };
-    let plan = change.writes.iter().find_map(|write| match write {
+    let inserted = change.writes.iter().find_map(|write| match write {
         Write::InsertPlan { plan, .. } => Some(&**plan),
-        Write::UpdatePlan(plan) => Some(&**plan),
         _ => None,
     });
-    let action = change.writes.iter().find_map(|write| match write {
+    // What the commit is about is written last: before it stand rows that end with it.
+    let plan = inserted.or_else(|| {
+        change.writes.iter().rev().find_map(|write| match write {
+            Write::UpdatePlan(plan) => Some(&**plan),
+            _ => None,
+        })
+    });
+    let action = change.writes.iter().rev().find_map(|write| match write {
         Write::UpdateAction(action) => Some(&**action),
         _ => None,
     });
@@ -26,6 +32,11 @@ pub(super) fn of(change: &Change) -> Vec<Notice> {
         return failed;
     }
     match (plan, action) {
+        // The plan of an undo comes with what is said of the action that it undoes.
+        (Some(plan), Some(action)) if entry.kind.starts_with("action.") => {
+            let waits = plan.state == PlanState::Proposed;
+            of_action(entry, action).into_iter().chain(waits.then(|| proposed(plan)).into_iter().flatten()).collect()
+        }
         (Some(plan), _) => of_plan(entry, plan),
         (None, Some(action)) => of_action(entry, action).into_iter().collect(),
         (None, None) => of_tenant(entry).into_iter().collect(),

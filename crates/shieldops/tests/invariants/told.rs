@@ -142,6 +142,37 @@ fn approvers_are_told_by_letter_and_signed_webhook_and_a_link_that_is_followed_a
 }
 
 #[test]
+fn an_undo_that_waits_for_somebody_asks_them_as_any_plan_does() {
+    let Some(receivers) = receivers() else { return };
+    let server = receivers.start();
+    let ann = server.token("personal");
+    target(&server, &ann, "sim/web", false);
+    let bea = colleague(&server, &ann, "bea@example.org", "analyst");
+    colleague(&server, &ann, "vic@example.org", "viewer");
+    let mut body = block("sim/web", "203.0.113.87");
+    body["actions"][0]["params"]["expires_in_s"] = json!(600);
+    let plan = server.post("/api/v1/plans", &ann, &body).unwrap();
+    let done = server.post(&path(&plan, "approve"), &bea, &json!({"hash": plan["hash"]})).unwrap();
+    let action = done["actions"][0]["id"].as_str().unwrap();
+
+    // Somebody made it last by hand: what they made of it is not overwritten unasked.
+    let mut host: Value = serde_json::from_str(&simulated(&server, "web")).unwrap();
+    let element = &mut host["table"]["sets"]["blocked_v4"]["elements"]["203.0.113.87"];
+    (element["timeout_s"], element["ends"]) = (Value::Null, Value::Null);
+    std::fs::write(Path::new(server.data_dir()).join("sim/web.json"), host.to_string()).unwrap();
+    let asked = server.post(&format!("/api/v1/actions/{action}/undo"), &ann, &json!({"reason": "over"})).unwrap();
+    assert_eq!(asked["state"], "drifted", "{asked}");
+    let plans = server.get("/api/v1/plans?state=proposed", &ann).unwrap();
+    let undo = &plans["items"][0];
+    assert_eq!(undo["undo_of"], plan["id"], "{plans}");
+    let letter = receivers.wait("mail", &[id(undo), "Approval needed"]);
+    assert_eq!(letter["to"], json!(["bea@example.org"]), "neither who asked nor who may not");
+    receivers.wait("mail", &[action, "no longer in force"]);
+    let done = server.post(&path(undo, "approve"), &bea, &json!({"hash": undo["hash"]})).unwrap();
+    assert_eq!(done["state"], "executed", "{done}");
+}
+
+#[test]
 fn an_approval_that_nobody_gives_is_told_to_more_and_more_people_and_is_never_a_yes() {
     let (Some(receivers), dir) = (receivers(), tempfile::tempdir().unwrap()) else { return };
     let Some(mut clock) = clock::ahead(dir.path()) else { return };
