@@ -25,6 +25,8 @@ pub enum NoticeKind {
     FreezeOverridden,
     /// Automation may do less than before.
     AutonomyLowered,
+    /// A run ended, and something of its plan was not done.
+    NotDone,
     UndoFailed,
     Drifted,
     Unverified,
@@ -38,13 +40,14 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ApprovalRequest,
         Self::Unanswered,
         Self::PlanAnnounced,
         Self::BreakGlass,
         Self::FreezeOverridden,
         Self::AutonomyLowered,
+        Self::NotDone,
         Self::UndoFailed,
         Self::Drifted,
         Self::Unverified,
@@ -63,6 +66,7 @@ impl NoticeKind {
             Self::BreakGlass => "break_glass",
             Self::FreezeOverridden => "freeze_overridden",
             Self::AutonomyLowered => "autonomy_lowered",
+            Self::NotDone => "not_done",
             Self::UndoFailed => "undo_failed",
             Self::Drifted => "drifted",
             Self::Unverified => "unverified",
@@ -87,6 +91,7 @@ impl NoticeKind {
             Self::BreakGlass => "Break-glass: approvals were set aside",
             Self::FreezeOverridden => "A change freeze was overridden",
             Self::AutonomyLowered => "Automation was lowered",
+            Self::NotDone => "A response was not carried out",
             Self::UndoFailed => "An undo failed",
             Self::Drifted => "A response is no longer in force",
             Self::Unverified => "A response could not be verified",

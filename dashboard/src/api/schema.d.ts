@@ -6231,7 +6231,7 @@ export interface components {
             text: string;
         };
         /** @enum {string} */
-        NoticeKind: "approval_request" | "unanswered" | "plan_announced" | "break_glass" | "freeze_overridden" | "autonomy_lowered" | "undo_failed" | "drifted" | "unverified" | "orphaned" | "automation_halted" | "automation_resumed" | "clock_set" | "test";
+        NoticeKind: "approval_request" | "unanswered" | "plan_announced" | "break_glass" | "freeze_overridden" | "autonomy_lowered" | "not_done" | "undo_failed" | "drifted" | "unverified" | "orphaned" | "automation_halted" | "automation_resumed" | "clock_set" | "test";
         NotificationsBody: {
             email: boolean;
             webhook?: components["schemas"]["WebhookBody"] | null;

@@ -6,6 +6,8 @@ use shieldops_model::{Action, ActionState, Audience, Notice, NoticeKind, Plan, P
 
 use super::{Change, Entry, Lowered, Write};
 
+/// Who carries plans out.
+const EXECUTOR: &str = "system:executor";
 /// Actions of a plan that a letter lists.
 const LISTED: usize = 5;
 
@@ -72,8 +74,25 @@ fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
             notices.extend(proposed(plan).into_iter().filter(|notice| notice.audience != Audience::Everyone));
             notices
         }
+        "run.ended" => not_done(plan).into_iter().collect(),
+        "plan.denied" if entry.actor == EXECUTOR => {
+            let why = entry.payload.get("why").and_then(Value::as_str).unwrap_or_default();
+            vec![about(plan, NoticeKind::NotDone, Audience::Approvers).with("Not done", format!("denied: {why}"))]
+        }
         _ => Vec::new(),
     }
+}
+
+/// What a run left out though it was agreed to: whoever approved need not be looking any more. An undo that fails is told of
+/// the action that it is of.
+fn not_done(plan: &Plan) -> Option<Notice> {
+    let undone = |action: &&Action| matches!(action.state, ActionState::Failed | ActionState::Aborted);
+    let left: Vec<&Action> = plan.actions.iter().filter(undone).filter(|action| action.undo_of.is_none()).collect();
+    let notice = (!left.is_empty()).then(|| about(plan, NoticeKind::NotDone, Audience::Approvers))?;
+    Some(left.into_iter().take(LISTED).fold(notice, |notice, action| {
+        let why = action.detail.as_deref().unwrap_or_default();
+        notice.with("Not done", format!("{} on {}: {why}", action.capability, action.target.name))
+    }))
 }
 
 /// A plan that needs a person asks for one; whom else policy wants told is told.
@@ -220,8 +239,7 @@ mod tests {
         );
     }
 
-    /// What a plan's own entry tells, and whom.
-    fn of_a_plan(kind: &'static str, more: &Value) -> Vec<(NoticeKind, Audience, Vec<String>)> {
+    fn a_plan(more: &Value) -> Box<Plan> {
         let mut plan = json!({
             "id": "pln_01h455vb4pex5vsknk084sn02q", "hash": "", "state": "proposed", "title": "Restart", "why": "", "risk": "low",
             "simulated": false, "demo": false, "incident_id": null, "requester": "usr_1", "requester_addr": null, "actions": [],
@@ -231,7 +249,12 @@ mod tests {
             "expires_at": "2026-01-02T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "version": 1,
         });
         plan.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let plan = Box::new(serde_json::from_value(plan).unwrap());
+        Box::new(serde_json::from_value(plan).unwrap())
+    }
+
+    /// What a plan's own entry tells, and whom.
+    fn of_a_plan(kind: &'static str, more: &Value) -> Vec<(NoticeKind, Audience, Vec<String>)> {
+        let plan = a_plan(more);
         let entry = Entry { kind, subjects: Vec::new(), actor: "usr_1".to_owned(), payload: json!({"by": "ann"}) };
         let writes = vec![Write::InsertPlan { plan, proposal: None }];
         let told = of(&Change { at: Timestamp::from_secs(1_790_000_000), writes, entry: Some(entry) });
@@ -257,6 +280,19 @@ mod tests {
         assert_eq!(of_a_plan("plan.proposed", &json!({})), [asked, everyone(NoticeKind::PlanAnnounced, &[])]);
         let broken = of_a_plan("plan.break_glass", &json!({"break_glass": by}));
         assert_eq!(broken, [(NoticeKind::BreakGlass, Audience::Administrators, vec!["it burns".to_owned()])]);
+    }
+
+    #[test]
+    fn a_no_of_policy_at_the_last_moment_is_told_and_one_at_the_planning_is_not() {
+        let denied = |actor: &str| {
+            let payload = json!({"why": "forbidden_effect: deletes backups"});
+            let entry = Entry { kind: "plan.denied", subjects: Vec::new(), actor: actor.to_owned(), payload };
+            of_plan(&entry, &a_plan(&json!({"state": "denied"})))
+        };
+        let told = denied(EXECUTOR).remove(0);
+        assert_eq!((told.kind, told.audience), (NoticeKind::NotDone, Audience::Approvers));
+        assert_eq!(told.facts.last().unwrap().value, "denied: forbidden_effect: deletes backups");
+        assert_eq!(denied("usr_1"), []);
     }
 
     fn heard(kind: &'static str, payload: Value) -> Vec<Notice> {

@@ -54,7 +54,7 @@ fn code(secret: &str) -> String {
 }
 
 /// Whom the letters of this kind about this plan went to.
-fn recipients(receivers: &Receivers, plan: &Value, headline: &str) -> Vec<String> {
+pub(crate) fn recipients(receivers: &Receivers, plan: &Value, headline: &str) -> Vec<String> {
     let letters = receivers.of("mail", &[id(plan), headline]);
     let mut to: Vec<String> = letters
         .iter()

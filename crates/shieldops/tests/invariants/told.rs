@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests read where the receivers are")]
 
-use super::*;
+use super::{alarms::recipients, *};
 
 const SECRET: &str = "thirty-two characters and some more";
 
@@ -170,6 +170,33 @@ fn an_undo_that_waits_for_somebody_asks_them_as_any_plan_does() {
     receivers.wait("mail", &[action, "no longer in force"]);
     let done = server.post(&path(undo, "approve"), &bea, &json!({"hash": undo["hash"]})).unwrap();
     assert_eq!(done["state"], "executed", "{done}");
+}
+
+#[test]
+fn a_response_that_was_agreed_to_and_not_carried_out_is_told_to_who_asked_and_who_may_approve() {
+    let Some(receivers) = receivers() else { return };
+    let server = receivers.start();
+    let ann = server.token("personal");
+    target(&server, &ann, "sim/web", false);
+    let (bea, eve) = (
+        colleague(&server, &ann, "bea@example.org", "analyst"),
+        colleague(&server, &ann, "eve@example.org", "analyst"),
+    );
+    colleague(&server, &ann, "vic@example.org", "viewer");
+    let plan = waiting(&server, &eve, "203.0.113.88");
+
+    // The host cannot be read any more as the run begins.
+    let hosts = Path::new(server.data_dir()).join("sim");
+    std::fs::create_dir_all(&hosts).unwrap();
+    std::fs::write(hosts.join("web.json"), "no host").unwrap();
+    let done = server.post(&path(&plan, "approve"), &bea, &json!({"hash": plan["hash"]})).unwrap();
+    assert_eq!(done["actions"][0]["state"], "aborted", "{done}");
+    until(|| {
+        (recipients(&receivers, &plan, "was not carried out") == ["bea@example.org", "eve@example.org"]).then_some(())
+    });
+    let letter = receivers.wait("mail", &[id(&plan), "was not carried out"]);
+    let text = letter["parts"]["text/plain"].as_str().unwrap();
+    assert!(text.contains("Not done: linux.block_ip on sim/web: "), "{text}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Desk {
         }
         if settings.email && self.outbound.mailer.is_some() {
             let mut meant = around.members(&notice.audience);
-            if notice.kind == NoticeKind::Unanswered {
+            if matches!(notice.kind, NoticeKind::Unanswered | NoticeKind::NotDone) {
                 meant.extend(around.requester());
             }
             let addresses: BTreeSet<&str> =
