@@ -1,7 +1,7 @@
 """The mail server and the web server of `scripts/receivers`: they keep what they are sent, and fail where they are asked to.
 
 By the name before the @: `greylist` is put off once for each letter, `later` always, `reject` is refused for good,
-`mute` is taken and told nothing of it for 60 s, the first time.
+`mute` is taken and told nothing of it while there is no file `answered-MESSAGE-ID` in our folder.
 By the path: /ok answers 204, /503 always 503, /429 says when to come again, /410 410, /redirect 302, /slow nothing for 30 s,
 /once/NAME 503 the first time.
 """
@@ -40,6 +40,10 @@ def first_time(what):
         return new
 
 
+def answered(message_id):
+    return os.path.basename(message_id) == message_id and os.path.exists(os.path.join(HOME, f"answered-{message_id}"))
+
+
 class Mail:
     async def handle_RCPT(self, server, session, envelope, address, options):
         name = address.split("@")[0]
@@ -60,7 +64,7 @@ class Mail:
             "subject": str(email.header.make_header(email.header.decode_header(message["Subject"]))),
             "parts": {part.get_content_type(): part.get_payload(decode=True).decode() for part in message.walk() if not part.is_multipart()},
         })
-        if any(to.startswith("mute") for to in envelope.rcpt_tos) and first_time(message["Message-ID"]):
+        if any(to.startswith("mute") for to in envelope.rcpt_tos) and not answered(message["Message-ID"]):
             await asyncio.sleep(60)
         return "250 OK"
 

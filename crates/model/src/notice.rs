@@ -25,7 +25,7 @@ pub enum NoticeKind {
     FreezeOverridden,
     /// Automation may do less than before.
     AutonomyLowered,
-    /// A run ended, and something of its plan was not done.
+    /// A plan ended, and not all of it was done, or none; or it was taken back.
     NotDone,
     UndoFailed,
     Drifted,
@@ -91,7 +91,7 @@ impl NoticeKind {
             Self::BreakGlass => "Break-glass: approvals were set aside",
             Self::FreezeOverridden => "A change freeze was overridden",
             Self::AutonomyLowered => "Automation was lowered",
-            Self::NotDone => "A response was not carried out",
+            Self::NotDone => "A response was not carried out as planned",
             Self::UndoFailed => "An undo failed",
             Self::Drifted => "A response is no longer in force",
             Self::Unverified => "A response could not be verified",

@@ -127,7 +127,7 @@ impl Engine {
             "plan.rejected",
             &person.user.to_string(),
             &plan,
-            json!({"hash": plan.hash, "reason": reason, "veto": waits, "confirmed": person.confirmed}),
+            json!({"hash": plan.hash, "reason": reason, "veto": waits, "by": person.name, "confirmed": person.confirmed}),
         );
         self.save_plan(&mut plan, writes, what).await?;
         Ok(plan)
@@ -278,9 +278,9 @@ impl Engine {
     }
 
     pub(crate) async fn expire_plan(&self, plan: &mut Plan) -> Result<(), Error> {
-        plan.state = PlanState::Expired;
+        let was = std::mem::replace(&mut plan.state, PlanState::Expired);
         let writes = self.undo_not_done(plan).await?;
-        let what = entry("plan.expired", "system:expiry", plan, json!({"hash": plan.hash}));
+        let what = entry("plan.expired", "system:expiry", plan, json!({"hash": plan.hash, "was": was}));
         self.save_plan(plan, writes, what).await
     }
 

@@ -342,6 +342,9 @@ pub(crate) fn action_entry(kind: &'static str, actor: &str, action: &Action, pay
     Entry { kind, subjects, actor: actor.to_owned(), payload }
 }
 
+/// Who carries plans out.
+pub(crate) const EXECUTOR: &str = "system:executor";
+
 pub(crate) fn door(plan: &Plan) -> Door {
     if plan.undo_of.is_some() || removes_orphan(plan) { Door::Undo } else { Door::Action }
 }

@@ -135,8 +135,8 @@ pub trait Journal: Send + Sync + 'static {
     async fn left_planned(&self, now: Timestamp) -> Result<Vec<Plan>, JournalError>;
     /// Proposed plans whose time is over, oldest first, a thousand at most.
     async fn overdue(&self, now: Timestamp) -> Result<Vec<Plan>, JournalError>;
-    /// The plans that undo something of this one and wait or run, oldest first.
-    async fn open_undos(&self, of: PlanId) -> Result<Vec<Plan>, JournalError>;
+    /// The plans that undo something of this one and wait, run, or were rejected, oldest first.
+    async fn undos_asked(&self, of: PlanId) -> Result<Vec<Plan>, JournalError>;
     /// Undos of many that were begun since and have not ended.
     async fn open_undos_of_many(&self, from: Timestamp) -> Result<Vec<OpenUndo>, JournalError>;
     /// Actions that own a state and stand in one of these states, oldest first: all of them.

@@ -286,9 +286,9 @@ impl Journal for MemoryJournal {
         Ok(self.lock().plans_where(|plan| plan.state == PlanState::Proposed && plan.expires_at <= now))
     }
 
-    async fn open_undos(&self, of: PlanId) -> Stored<Vec<Plan>> {
-        let open = [PlanState::Proposed, PlanState::Approved, PlanState::Executing];
-        Ok(self.lock().plans_where(|plan| plan.undo_of == Some(of) && open.contains(&plan.state)))
+    async fn undos_asked(&self, of: PlanId) -> Stored<Vec<Plan>> {
+        let asked = [PlanState::Proposed, PlanState::Approved, PlanState::Executing, PlanState::Rejected];
+        Ok(self.lock().plans_where(|plan| plan.undo_of == Some(of) && asked.contains(&plan.state)))
     }
 
     async fn owning(&self, states: &[ActionState]) -> Stored<Vec<Action>> {

@@ -7,7 +7,7 @@ use shieldops_model::{Action, ActionState, Plan, PlanId, PlanState};
 
 use crate::{
     Child, Engine, Error,
-    engine::{Ready, action_entry},
+    engine::{EXECUTOR, Ready, action_entry},
     run::{Seen, conclude, cut_off, last_sign, reads},
 };
 
@@ -160,7 +160,7 @@ impl Engine {
         writes.push(self.step(action.id, "observed", json!({"side": side, "recovered": true})));
         action.state = ActionState::Planned;
         (action.applied_at, action.expires_at) = (None, None);
-        let what = action_entry("action.planned", "system:executor", action, json!({"side": side, "detail": detail}));
+        let what = action_entry("action.planned", EXECUTOR, action, json!({"side": side, "detail": detail}));
         self.crash("before_planned_again")?;
         self.save_action(action, writes, what).await?;
         self.crash("after_planned_again")

@@ -14,7 +14,7 @@ use shieldops_policy::{Entry as Door, Evaluation, Stage};
 use crate::{
     Engine, Error, Fault, ProbeResult, Write,
     diff::wanting,
-    engine::{Ready, action_entry, door, entry, removes_orphan},
+    engine::{EXECUTOR, Ready, action_entry, door, entry, removes_orphan},
     plan::{plan_hash, rows, word},
 };
 pub(crate) use resume::last_sign;
@@ -106,7 +106,7 @@ impl Engine {
         }
         steps.extend(self.now_undoing(&plan).await?);
         let payload = json!({"hash": plan.hash, "decision": evaluation.decision()});
-        let what = entry("run.started", "system:executor", &plan, payload);
+        let what = entry("run.started", EXECUTOR, &plan, payload);
         self.save_plan(&mut plan, steps, what).await?;
         drop(counting);
         self.crash("after_run_started")?;
@@ -158,7 +158,7 @@ impl Engine {
         self.crash("before_paused")?;
         plan.paused_at = Some(self.now());
         let steps = waiting.iter().map(|id| self.step(*id, "paused", json!({"plan": plan.id}))).collect();
-        let what = entry("run.paused", "system:executor", &plan, json!({"hash": plan.hash, "waiting": waiting}));
+        let what = entry("run.paused", EXECUTOR, &plan, json!({"hash": plan.hash, "waiting": waiting}));
         self.save_plan(&mut plan, steps, what).await?;
         self.crash("after_paused")?;
         Ok(plan)
@@ -173,7 +173,7 @@ impl Engine {
         plan.paused_at = None;
         let waiting = waiting(plan);
         let steps = waiting.iter().map(|id| self.step(*id, "resumed", json!({"plan": plan.id}))).collect();
-        let what = entry("run.resumed", "system:executor", plan, json!({"hash": plan.hash, "waiting": waiting}));
+        let what = entry("run.resumed", EXECUTOR, plan, json!({"hash": plan.hash, "waiting": waiting}));
         self.save_plan(plan, steps, what).await?;
         self.crash("after_resumed")
     }
@@ -270,7 +270,7 @@ impl Engine {
         writes.push(self.step(action.id, "outcome", json!({"state": action.state, "detail": action.detail})));
         self.crash("before_outcome")?;
         let payload = json!({"plan_hash": plan.hash, "side": end.side, "detail": action.detail, "changed": action.changed, "proofs": action.proofs});
-        let what = action_entry(kind_of(action.state), "system:executor", action, payload);
+        let what = action_entry(kind_of(action.state), EXECUTOR, action, payload);
         self.save_action(action, writes, what).await?;
         self.crash("after_outcome")?;
         if let Some(original) = action.undo_of.filter(|_| verified) {
@@ -295,7 +295,7 @@ impl Engine {
             action.proofs.push(Proof { moment, at: self.now(), result, detail });
         }
         let Some(proof) = action.proofs.get(known) else { return Ok(()) };
-        let what = action_entry("action.proved", "system:executor", action, json!({"proof": proof}));
+        let what = action_entry("action.proved", EXECUTOR, action, json!({"proof": proof}));
         self.crash("before_proved")?;
         self.save_action(action, Vec::new(), what).await?;
         self.crash("after_proved")
@@ -317,7 +317,7 @@ impl Engine {
     /// The run cannot even look: what was begun is unverified, the rest was not done.
     async fn give_up(&self, plan: Plan, error: &Error) -> Result<Plan, Error> {
         self.leave_unverified(&plan, &error.to_string()).await?;
-        self.take_back(plan.id, true).await?;
+        let taken_back = self.take_back(plan.id, true).await?;
         let (mut plan, mut writes) = (self.get_plan(plan.id).await?, Vec::new());
         let orphan = removes_orphan(&plan);
         for action in &mut plan.actions {
@@ -340,7 +340,8 @@ impl Engine {
             }
         }
         (plan.state, plan.paused_at) = (PlanState::Executed, None);
-        let what = entry("run.ended", "system:executor", &plan, json!({"error": error.to_string()}));
+        let payload = json!({"error": error.to_string(), "taken_back": taken_back});
+        let what = entry("run.ended", EXECUTOR, &plan, payload);
         self.crash("before_given_up")?;
         self.save_plan(&mut plan, writes, what).await?;
         self.crash("after_given_up")?;
@@ -357,7 +358,7 @@ impl Engine {
             let mut writes = vec![self.step(action.id, "outcome", json!({"state": action.state, "detail": why}))];
             writes.extend(self.lower_after(plan, &action).await?);
             let payload = json!({"plan_hash": plan.hash, "side": "unknown", "detail": why});
-            let what = action_entry(kind_of(action.state), "system:executor", &action, payload);
+            let what = action_entry(kind_of(action.state), EXECUTOR, &action, payload);
             self.crash("before_unverified")?;
             self.save_action(&mut action, writes, what).await?;
             self.crash("after_unverified")?;
@@ -376,19 +377,20 @@ impl Engine {
         plan.decision.allow = false;
         let payload = json!({"hash": plan.hash, "denies": reasons, "why": why});
         plan.decision.denies = reasons;
-        let what = entry("plan.denied", "system:executor", &plan, payload);
+        let what = entry("plan.denied", EXECUTOR, &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)
     }
 
     async fn end_run(&self, id: PlanId) -> Result<Plan, Error> {
-        self.take_back(id, false).await?;
+        let taken_back = self.take_back(id, false).await?;
         self.crash("before_run_ended")?;
         let mut plan = self.get_plan(id).await?;
         (plan.state, plan.paused_at) = (PlanState::Executed, None);
         let states: Vec<Value> =
             plan.actions.iter().map(|action| json!({"id": action.id, "state": action.state})).collect();
-        let what = entry("run.ended", "system:executor", &plan, json!({"hash": plan.hash, "actions": states}));
+        let payload = json!({"hash": plan.hash, "actions": states, "taken_back": taken_back});
+        let what = entry("run.ended", EXECUTOR, &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         self.crash("after_run_ended")?;
         Ok(plan)

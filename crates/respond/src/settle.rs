@@ -10,7 +10,10 @@ use std::{
 use serde_json::json;
 use shieldops_model::{Action, ActionId, ActionState, Plan, PlanId, PlanState};
 
-use crate::{Engine, Error, engine::action_entry};
+use crate::{
+    Engine, Error,
+    engine::{EXECUTOR, action_entry},
+};
 
 #[derive(Debug, Clone, Copy)]
 struct Wait {
@@ -53,7 +56,7 @@ impl Engine {
         action.detail = Some(format!("the target took it; it is in force within {} s", takes.as_secs()));
         let detail = json!({"takes_ms": takes.as_millis()});
         let step = self.step(action.id, "settling", detail.clone());
-        let what = action_entry("action.settling", "system:executor", action, detail);
+        let what = action_entry("action.settling", EXECUTOR, action, detail);
         self.save_action(action, vec![step], what).await?;
         self.settling.left(action, takes, self.with.clock.boot());
         self.crash("after_settling")?;

@@ -6,7 +6,7 @@ mod left;
 mod lift;
 mod many;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use shieldops_model::{
@@ -27,6 +27,9 @@ pub use many::{By, MAX_UNDONE, Prospect, UndoItem, UndoReport, UndoScope};
 
 /// Who expires things.
 pub(crate) const EXPIRY: &str = "system:expiry";
+
+/// How long the end of an effect's time does not ask again for an undo that a person rejected.
+const NO_LASTS: Duration = Duration::from_hours(24);
 
 /// A person at the door: who, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +61,10 @@ pub(crate) struct Wish {
 fn wished(person: &Person, reason: &str) -> Wish {
     let requester = Requester { id: person.user.to_string(), kind: RequesterKind::User };
     Wish { requester, addr: person.client_addr.clone(), why: reason.to_owned() }
+}
+
+fn undoes(plan: &Plan, original: &Action) -> bool {
+    plan.actions.iter().any(|action| action.undo_of == Some(original.id))
 }
 
 impl Engine {
@@ -125,8 +132,9 @@ impl Engine {
         if plan.state == PlanState::Denied {
             return Err(Error::Denied(plan.decision.denies));
         }
-        // It waits for somebody, and so would this one.
-        if open.is_some() && plan.decision.approvals_needed > 0 {
+        // It waits for somebody, and so would this one; or somebody said no to it.
+        let asks = plan.decision.approvals_needed > 0;
+        if asks && (open.is_some() || self.was_rejected(&original, &wish).await?) {
             return Ok(None);
         }
         let superseded = open.map(|open| self.superseded(open, &plan)).unwrap_or_default();
@@ -149,9 +157,19 @@ impl Engine {
 
     /// The undo of this action that waits or runs.
     async fn open_undo(&self, original: &Action) -> Result<Option<Plan>, Error> {
-        let open = self.with.journal.open_undos(original.plan_id).await?;
-        let undoes = |plan: &Plan| plan.actions.iter().any(|action| action.undo_of == Some(original.id));
-        Ok(open.into_iter().find(undoes))
+        let asked = self.with.journal.undos_asked(original.plan_id).await?;
+        Ok(asked.into_iter().find(|plan| plan.state != PlanState::Rejected && undoes(plan, original)))
+    }
+
+    /// Whether a person said no to this undo of late: the end of its time does not ask again at once.
+    async fn was_rejected(&self, original: &Action, wish: &Wish) -> Result<bool, Error> {
+        if wish.requester.id != EXPIRY {
+            return Ok(false);
+        }
+        let since = self.now().minus(NO_LASTS);
+        let asked = self.with.journal.undos_asked(original.plan_id).await?;
+        let late = |plan: &Plan| plan.state == PlanState::Rejected && plan.updated_at > since;
+        Ok(asked.iter().any(|plan| late(plan) && undoes(plan, original)))
     }
 
     /// The state to restore, and whether somebody changed the target since the action.

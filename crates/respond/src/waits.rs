@@ -14,7 +14,7 @@ use shieldops_policy::Entry as Door;
 use crate::{
     Engine, Error, Write,
     clocks::disagree,
-    engine::{Ready, door, entry},
+    engine::{EXECUTOR, Ready, door, entry},
     plan::{plan_hash, rows},
 };
 
@@ -157,7 +157,7 @@ impl Engine {
         let detail = "policy asks for more than when the plan was agreed to";
         let payload =
             json!({"hash": plan.hash, "replaces": before, "votes": votes, "detail": detail, "decision": plan.decision});
-        let what = entry("plan.returned", "system:executor", &plan, payload);
+        let what = entry("plan.returned", EXECUTOR, &plan, payload);
         self.save_plan(&mut plan, writes, what).await?;
         self.get_plan(plan.id).await
     }
@@ -175,7 +175,7 @@ impl Engine {
         plan.not_before = None;
         let detail = "no run began in time, or somebody who voted may not any more: the votes are void";
         let payload = json!({"hash": plan.hash, "votes": votes.len(), "detail": detail});
-        let what = entry("plan.votes_void", "system:executor", &plan, payload);
+        let what = entry("plan.votes_void", EXECUTOR, &plan, payload);
         self.save_plan(&mut plan, Vec::new(), what).await?;
         Ok(plan)
     }

@@ -95,7 +95,15 @@ pub async fn waiting(access: &mut impl Access, now: Timestamp, limit: i64) -> Re
     .bind(limit)
     .fetch_all(access.conn())
     .await?;
-    rows.iter().map(|row| read(access, row)).collect()
+    // One that cannot be read, of a later version perhaps, waits and holds up no other.
+    let known = |row: &AnyRow| match read(access, row) {
+        Ok(notice) => Some(notice),
+        Err(error) => {
+            tracing::error!(%error, "a notice cannot be read and waits");
+            None
+        }
+    };
+    Ok(rows.iter().filter_map(known).collect())
 }
 
 pub async fn find(access: &mut impl Access, id: NoticeId) -> Result<Option<Queued>> {

@@ -157,18 +157,20 @@ pub async fn in_state(access: &mut impl Access, state: PlanState) -> Result<Vec<
     }
 }
 
-/// The plans that undo something of this one and wait or run, oldest first.
-pub async fn open_undos(access: &mut impl Access, of: PlanId) -> Result<Vec<Plan>> {
+/// The plans that undo something of this one and wait, run, or were rejected, oldest first.
+pub async fn undos_asked(access: &mut impl Access, of: PlanId) -> Result<Vec<Plan>> {
     let tenant = access.t();
-    let rows =
-        sqlx::query("SELECT id, body FROM plans WHERE tenant_id=$1 AND state IN ($2,$3,$4) AND undo_of=$5 ORDER BY id")
-            .bind(tenant)
-            .bind(word(&PlanState::Proposed))
-            .bind(word(&PlanState::Approved))
-            .bind(word(&PlanState::Executing))
-            .bind(of.to_bytes().to_vec())
-            .fetch_all(access.conn())
-            .await?;
+    let rows = sqlx::query(
+        "SELECT id, body FROM plans WHERE tenant_id=$1 AND state IN ($2,$3,$4,$5) AND undo_of=$6 ORDER BY id",
+    )
+    .bind(tenant)
+    .bind(word(&PlanState::Proposed))
+    .bind(word(&PlanState::Approved))
+    .bind(word(&PlanState::Executing))
+    .bind(word(&PlanState::Rejected))
+    .bind(of.to_bytes().to_vec())
+    .fetch_all(access.conn())
+    .await?;
     all(access, &rows).await
 }
 

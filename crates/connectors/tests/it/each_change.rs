@@ -202,7 +202,7 @@ async fn an_action_that_hangs_before_its_change_is_told_as_it_is_and_leaves_noth
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_looks_at_a_host_between_two_changes_of_an_action() {
     let Some(it) = Traced::new("linux.quarantine_file").await else { return };
-    it.world.sh("cd /run/shieldops-twin; sed 's/signal=KILL/delay_enter=1500000/' traced > slow && cat slow > traced; echo bad > /home/y");
+    it.world.sh("cd /run/shieldops-twin; sed 's/signal=KILL/delay_enter=4000000/' traced > slow && cat slow > traced; echo bad > /home/y");
     it.arm("linkat", 1);
     let look = async {
         while !it.world.sh_of("test -d /home/.shieldops-vault").0 {

@@ -28,18 +28,22 @@ async fn asked(world: &World, action: &Action) -> Plan {
     assert_eq!((preview.need_approval, preview.undoable), (1, 0), "{:?}", preview.items);
     let after = world.engine.undo(action.id, &person(2), "a false alarm").await.unwrap();
     assert_eq!((after.state, after.owners.len()), (ActionState::Verified, 1), "{:?}", after.detail);
-    let open = world.journal.open_undos(action.plan_id).await.unwrap();
+    let open = world.journal.undos_asked(action.plan_id).await.unwrap();
     assert_eq!(after.detail.unwrap(), format!("the undo waits for approval of {}", open[0].id));
     assert!(!world.reaches(ATTACKER).await);
     open[0].clone()
 }
 
-/// Somebody takes the block away by hand.
-fn lift_by_hand(world: &World) {
+/// Somebody changes what is blocked by hand.
+fn change_by_hand(world: &World, change: impl FnOnce(&mut serde_json::Value)) {
     let file = world.folder.path().join("sim/test.json");
     let mut host: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    host["table"]["sets"]["blocked_v4"]["elements"].as_object_mut().unwrap().clear();
+    change(&mut host["table"]["sets"]["blocked_v4"]["elements"]);
     std::fs::write(&file, host.to_string()).unwrap();
+}
+
+fn lift_by_hand(world: &World) {
+    change_by_hand(world, |elements| elements.as_object_mut().unwrap().clear());
 }
 
 #[tokio::test]
@@ -132,4 +136,32 @@ async fn an_action_that_was_left_undoing_is_undone_when_it_is_asked_for() {
     world.journal.commit(Change { at: action.updated_at, writes, entry: Some(entry) }).await.unwrap();
     assert_eq!(world.undo(&action).await.unwrap().state, ActionState::Undone);
     assert!(world.reaches(ATTACKER).await);
+}
+
+#[tokio::test]
+async fn the_undo_of_an_effect_whose_time_is_over_is_not_asked_for_again_for_a_day_when_a_person_rejects_it() {
+    let world = World::new("sim/test");
+    let action = world.done(json!({"address": ATTACKER, "expires_in_s": 600})).await;
+    // Somebody made it last by hand: the end of its time asks before it takes that away.
+    change_by_hand(&world, |elements| {
+        let element = &mut elements[ATTACKER];
+        (element["timeout_s"], element["ends"]) = (serde_json::Value::Null, serde_json::Value::Null);
+    });
+    let waits = async || {
+        world.engine.expire_due().await.unwrap();
+        let asked = world.journal.undos_asked(action.plan_id).await.unwrap();
+        asked.into_iter().find(|plan| plan.state == PlanState::Proposed)
+    };
+    world.clock.advance(Duration::from_mins(10));
+    let undo = waits().await.expect("somebody is asked");
+    world.engine.reject(undo.id, "it stays", &person(3)).await.unwrap();
+    for _ in 0..5 {
+        world.clock.advance(Duration::from_hours(4));
+        assert_eq!(waits().await, None, "a person said no");
+    }
+    assert!(!world.reaches(ATTACKER).await);
+    world.clock.advance(Duration::from_hours(5));
+    assert!(waits().await.is_some(), "a day later it is asked again");
+    let again = world.engine.undo(action.id, &person(2), "over").await;
+    assert!(again.is_ok(), "and by a person at any time: {again:?}");
 }

@@ -5,9 +5,8 @@ use serde_json::Value;
 use shieldops_model::{Action, ActionState, Audience, Notice, NoticeKind, Plan, PlanState};
 
 use super::{Change, Entry, Lowered, Write};
+use crate::{engine::EXECUTOR, plan::word};
 
-/// Who carries plans out.
-const EXECUTOR: &str = "system:executor";
 /// Actions of a plan that a letter lists.
 const LISTED: usize = 5;
 
@@ -19,36 +18,45 @@ pub(super) fn of(change: &Change) -> Vec<Notice> {
         _ => None,
     });
     // What the commit is about is written last: before it stand rows that end with it.
-    let plan = inserted.or_else(|| {
-        change.writes.iter().rev().find_map(|write| match write {
-            Write::UpdatePlan(plan) => Some(&**plan),
-            _ => None,
-        })
+    let updated = change.writes.iter().rev().find_map(|write| match write {
+        Write::UpdatePlan(plan) => Some(&**plan),
+        _ => None,
     });
     let action = change.writes.iter().rev().find_map(|write| match write {
         Write::UpdateAction(action) => Some(&**action),
         _ => None,
     });
-    let failed: Vec<Notice> = change.writes.iter().filter_map(|write| undo_failed(entry, write)).collect();
-    if !failed.is_empty() {
-        return failed;
+    let mut notices = undos_that_failed(entry, &change.writes);
+    let of_action = || action.and_then(|action| of_action(entry, action));
+    match (inserted.or(updated), action) {
+        _ if entry.kind.starts_with("action.") => match inserted {
+            // Of an undo that waits people are asked; that somebody changed the state stands in its reason.
+            Some(undo) if undo.state == PlanState::Proposed => notices.extend(proposed(undo)),
+            Some(_) => {}
+            // An undo that could not be verified failed, and that is told already.
+            None if notices.is_empty() => notices.extend(of_action()),
+            None => {}
+        },
+        (Some(plan), _) => notices.extend(of_plan(entry, plan)),
+        (None, None) => notices.extend(of_tenant(entry)),
+        (None, Some(_)) => {}
     }
-    match (plan, action) {
-        // The plan of an undo comes with what is said of the action that it undoes.
-        (Some(plan), Some(action)) if entry.kind.starts_with("action.") => {
-            let waits = plan.state == PlanState::Proposed;
-            of_action(entry, action).into_iter().chain(waits.then(|| proposed(plan)).into_iter().flatten()).collect()
-        }
-        (Some(plan), _) => of_plan(entry, plan),
-        (None, Some(action)) => of_action(entry, action).into_iter().collect(),
-        (None, None) => of_tenant(entry).into_iter().collect(),
-    }
+    notices
 }
 
-/// An undo is an action of its own; what failed is told of the one that should be undone.
-fn undo_failed(entry: &Entry, write: &Write) -> Option<Notice> {
-    let Write::UpdateAction(action) = write else { return None };
-    (action.state == ActionState::UndoFailed).then(|| told(entry, action, NoticeKind::UndoFailed))
+/// An undo is an action of its own; what failed is told of the one that should be undone, by the commit in which it did.
+fn undos_that_failed(entry: &Entry, writes: &[Write]) -> Vec<Notice> {
+    let by_step = |action: &Action| {
+        writes
+            .iter()
+            .any(|write| matches!(write, Write::Step(step) if step.action == action.id && step.kind == "undo_failed"))
+    };
+    let failed = writes.iter().filter_map(|write| match write {
+        Write::UpdateAction(action) if action.state == ActionState::UndoFailed => Some(action),
+        _ => None,
+    });
+    let now = failed.filter(|action| entry.kind == "action.undo_failed" || by_step(action));
+    now.map(|action| told(entry, action, NoticeKind::UndoFailed)).collect()
 }
 
 fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
@@ -74,25 +82,75 @@ fn of_plan(entry: &Entry, plan: &Plan) -> Vec<Notice> {
             notices.extend(proposed(plan).into_iter().filter(|notice| notice.audience != Audience::Everyone));
             notices
         }
-        "run.ended" => not_done(plan).into_iter().collect(),
-        "plan.denied" if entry.actor == EXECUTOR => {
-            let why = entry.payload.get("why").and_then(Value::as_str).unwrap_or_default();
-            vec![about(plan, NoticeKind::NotDone, Audience::Approvers).with("Not done", format!("denied: {why}"))]
+        "run.ended" => not_as_planned(entry, plan).into_iter().collect(),
+        "plan.denied" if entry.actor == EXECUTOR => vec![not_begun(plan, Audience::Approvers)],
+        "plan.returned" => vec![not_begun(plan, Audience::Approvers)],
+        "plan.expired" if entry.payload["was"] == word(&PlanState::Approved) => {
+            vec![not_begun(plan, Audience::Approvers)]
         }
+        "plan.rejected" => rejected(entry, plan).into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
-/// What a run left out though it was agreed to: whoever approved need not be looking any more. An undo that fails is told of
-/// the action that it is of.
-fn not_done(plan: &Plan) -> Option<Notice> {
-    let undone = |action: &&Action| matches!(action.state, ActionState::Failed | ActionState::Aborted);
-    let left: Vec<&Action> = plan.actions.iter().filter(undone).filter(|action| action.undo_of.is_none()).collect();
-    let notice = (!left.is_empty()).then(|| about(plan, NoticeKind::NotDone, Audience::Approvers))?;
-    Some(left.into_iter().take(LISTED).fold(notice, |notice, action| {
-        let why = action.detail.as_deref().unwrap_or_default();
-        notice.with("Not done", format!("{} on {}: {why}", action.capability, action.target.name))
-    }))
+/// What was agreed to and came to its end without a run: whoever agreed need not be looking any more.
+fn not_begun(plan: &Plan, audience: Audience) -> Notice {
+    let why = plan.over().unwrap_or_else(|| "a change freeze holds the plan".to_owned());
+    plan_named(plan, NoticeKind::NotDone, audience).with("Not done", why).with("Why", &plan.why)
+}
+
+/// A no to what was about to begin is told as widely as that it was about to. A no to what waited is told to who asked.
+fn rejected(entry: &Entry, plan: &Plan) -> Option<Notice> {
+    let audience = if entry.payload["veto"] == true { Some(Audience::Approvers) } else { requester(entry, plan) };
+    Some(by(not_begun(plan, audience?), entry))
+}
+
+/// Whoever asked, unless they did this themselves or are no person.
+fn requester(entry: &Entry, plan: &Plan) -> Option<Audience> {
+    plan.requester.parse().ok().filter(|_| plan.requester != entry.actor).map(Audience::Person)
+}
+
+/// What a run did otherwise than was agreed. That an action could not be verified was told to who may approve by itself; that
+/// an undo failed is told of the action that it is of.
+fn not_as_planned(entry: &Entry, plan: &Plan) -> Option<Notice> {
+    let taken_back = entry.payload["taken_back"] == true;
+    let left_out =
+        |action: &Action| matches!(action.state, ActionState::Failed | ActionState::Aborted | ActionState::Skipped);
+    let unverified = plan.actions.iter().any(|action| action.state == ActionState::Unverified);
+    let audience = match plan.undo_of {
+        None if taken_back || plan.actions.iter().any(left_out) => Some(Audience::Approvers),
+        None if unverified => requester(entry, plan),
+        _ => None,
+    };
+    let verified = plan.actions.iter().filter(|action| action.state == ActionState::Verified).count();
+    let others: Vec<&Action> = plan.actions.iter().filter(|action| action.state != ActionState::Verified).collect();
+    let notice = plan_named(plan, NoticeKind::NotDone, audience?)
+        .with("Verified", format!("{verified} of {} actions", plan.actions.len()));
+    let listed = others.iter().take(LISTED);
+    let notice = listed.fold(notice, |notice, action| {
+        let why = action.detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let what = format!("{} on {}{why}", action.capability, action.target.name);
+        notice.with(came_to(action.state, taken_back), what)
+    });
+    let more = others.len().saturating_sub(LISTED);
+    let notice = if more > 0 { notice.with("Further actions", more) } else { notice };
+    Some(notice.with("Why", &plan.why))
+}
+
+/// How an action of a run that went otherwise stands, for people.
+const fn came_to(state: ActionState, taken_back: bool) -> &'static str {
+    match state {
+        ActionState::Failed => "Failed",
+        ActionState::Aborted => "Aborted",
+        ActionState::Skipped => "Not begun",
+        ActionState::Drifted => "Changed since",
+        ActionState::Undone if taken_back => "Taken back",
+        ActionState::Undone | ActionState::Undoing => "Undone",
+        ActionState::Expired => "Expired",
+        ActionState::UndoFailed => "Not undone",
+        ActionState::Verified => "Verified",
+        ActionState::Planned | ActionState::Running | ActionState::Settling | ActionState::Unverified => "Not verified",
+    }
 }
 
 /// A plan that needs a person asks for one; whom else policy wants told is told.
@@ -111,7 +169,7 @@ fn proposed(plan: &Plan) -> Vec<Notice> {
     notices
 }
 
-fn about(plan: &Plan, kind: NoticeKind, audience: Audience) -> Notice {
+fn plan_named(plan: &Plan, kind: NoticeKind, audience: Audience) -> Notice {
     let notice = Notice {
         plan: Some(plan.id),
         by: plan.requester.clone(),
@@ -119,8 +177,13 @@ fn about(plan: &Plan, kind: NoticeKind, audience: Audience) -> Notice {
         demo: plan.demo,
         ..Notice::new(kind, audience)
     };
+    notice.with("Plan", &plan.title).with("Risk", word(&plan.risk))
+}
+
+/// A plan that is not over, and what it would do.
+fn about(plan: &Plan, kind: NoticeKind, audience: Audience) -> Notice {
+    let notice = plan_named(plan, kind, audience);
     let needed = plan.decision.approvals_needed;
-    let notice = notice.with("Plan", &plan.title).with("Risk", crate::plan::word(&plan.risk));
     let notice = if needed > 0 { notice.with("Approvals needed", needed) } else { notice };
     let listed = plan.actions.iter().take(LISTED);
     let notice = listed.fold(notice, |notice, action| {
@@ -203,114 +266,4 @@ pub(super) fn lowered(lowered: &Lowered) -> Notice {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use shieldops_model::Timestamp;
-
-    use super::*;
-    use crate::Automation;
-
-    #[test]
-    fn a_lower_level_is_told_with_its_reason() {
-        let at = Timestamp::from_secs(1_790_000_000);
-        let why = "3 drifts in 24 h".to_owned();
-        let told = lowered(&Lowered { capability: "block_ip".to_owned(), target: None, to: 2, why, at, until: None });
-        let values: Vec<_> = told.facts.iter().map(|fact| fact.value.as_str()).collect();
-        assert_eq!(values, ["block_ip", "every target", "2", "3 drifts in 24 h"]);
-    }
-
-    #[test]
-    fn what_an_undo_of_many_left_is_told_and_nothing_where_nothing_was_left() {
-        let ended = |left: Value| Entry {
-            kind: "undo.ended",
-            subjects: Vec::new(),
-            actor: "usr_1".to_owned(),
-            payload: json!({"undone": 1, "left": left}),
-        };
-        assert!(of_tenant(&ended(json!([]))).is_none());
-        let told = of_tenant(&ended(
-            json!([{"action": "act_1", "capability": "linux.block_ip", "target": "local", "why": "no answer"}]),
-        ));
-        let told = told.unwrap();
-        let values: Vec<_> = told.facts.iter().map(|fact| fact.value.as_str()).collect();
-        assert_eq!(
-            (told.kind, values),
-            (NoticeKind::UndoFailed, vec!["1 left", "act_1 linux.block_ip local: no answer"])
-        );
-    }
-
-    fn a_plan(more: &Value) -> Box<Plan> {
-        let mut plan = json!({
-            "id": "pln_01h455vb4pex5vsknk084sn02q", "hash": "", "state": "proposed", "title": "Restart", "why": "", "risk": "low",
-            "simulated": false, "demo": false, "incident_id": null, "requester": "usr_1", "requester_addr": null, "actions": [],
-            "decision": {"allow": true, "denies": [], "approvals_needed": 1, "risk": "low", "risk_terms": [], "input_hash": "",
-                "policy_hash": "", "obligations": {"notify": ["approvers", "everyone"]}},
-            "approvals": [], "rejected_reason": null, "undo_of": null, "not_checkable": [], "created_at": "2026-01-01T00:00:00Z",
-            "expires_at": "2026-01-02T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "version": 1,
-        });
-        plan.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Box::new(serde_json::from_value(plan).unwrap())
-    }
-
-    /// What a plan's own entry tells, and whom.
-    fn of_a_plan(kind: &'static str, more: &Value) -> Vec<(NoticeKind, Audience, Vec<String>)> {
-        let plan = a_plan(more);
-        let entry = Entry { kind, subjects: Vec::new(), actor: "usr_1".to_owned(), payload: json!({"by": "ann"}) };
-        let writes = vec![Write::InsertPlan { plan, proposal: None }];
-        let told = of(&Change { at: Timestamp::from_secs(1_790_000_000), writes, entry: Some(entry) });
-        let shown = |notice: Notice| {
-            let reason =
-                notice.facts.into_iter().filter(|fact| fact.label == "Reason").map(|fact| fact.value).collect();
-            (notice.kind, notice.audience, reason)
-        };
-        told.into_iter().map(shown).collect()
-    }
-
-    #[test]
-    fn a_freeze_that_is_set_aside_is_told_to_everyone_once_with_its_reason_and_asks_for_approval_all_the_same() {
-        let by = json!({"by": "usr_01h455vb4pex5vsknk084sn02q", "name": "ann", "reason": "it burns", "at": "2026-01-01T00:00:00Z"});
-        let asked = (NoticeKind::ApprovalRequest, Audience::Approvers, Vec::new());
-        let everyone =
-            |kind, reason: &[&str]| (kind, Audience::Everyone, reason.iter().map(ToString::to_string).collect());
-        assert_eq!(
-            of_a_plan("plan.freeze_overridden", &json!({"freeze_override": by})),
-            [everyone(NoticeKind::FreezeOverridden, &["it burns"]), asked.clone()]
-        );
-        assert_eq!(of_a_plan("plan.votes_void", &json!({}))[0], asked, "and again, when the votes are void");
-        assert_eq!(of_a_plan("plan.proposed", &json!({})), [asked, everyone(NoticeKind::PlanAnnounced, &[])]);
-        let broken = of_a_plan("plan.break_glass", &json!({"break_glass": by}));
-        assert_eq!(broken, [(NoticeKind::BreakGlass, Audience::Administrators, vec!["it burns".to_owned()])]);
-    }
-
-    #[test]
-    fn a_no_of_policy_at_the_last_moment_is_told_and_one_at_the_planning_is_not() {
-        let denied = |actor: &str| {
-            let payload = json!({"why": "forbidden_effect: deletes backups"});
-            let entry = Entry { kind: "plan.denied", subjects: Vec::new(), actor: actor.to_owned(), payload };
-            of_plan(&entry, &a_plan(&json!({"state": "denied"})))
-        };
-        let told = denied(EXECUTOR).remove(0);
-        assert_eq!((told.kind, told.audience), (NoticeKind::NotDone, Audience::Approvers));
-        assert_eq!(told.facts.last().unwrap().value, "denied: forbidden_effect: deletes backups");
-        assert_eq!(denied("usr_1"), []);
-    }
-
-    fn heard(kind: &'static str, payload: Value) -> Vec<Notice> {
-        let automation = Automation { halted: true, by: None, at: None, reason: None };
-        let entry = Entry { kind, subjects: Vec::new(), actor: "usr_1".to_owned(), payload };
-        let writes = vec![Write::Automation(automation)];
-        of(&Change { at: Timestamp::from_secs(1_790_000_000), writes, entry: Some(entry) })
-    }
-
-    #[test]
-    fn a_halt_and_an_orphan_are_told_and_what_is_nobody_s_business_is_not() {
-        let halted = heard("automation.halted", json!({"reason": "wrong host", "by": "ann"}));
-        assert_eq!((halted[0].kind, halted[0].by.as_str()), (NoticeKind::AutomationHalted, "ann (usr_1)"));
-        assert_eq!(halted[0].facts[0].value, "wrong host");
-        let orphan = heard("target.orphaned", json!({"capability": "block_ip", "target": "sim/a", "simulated": true}));
-        assert!(orphan[0].simulated && orphan[0].kind == NoticeKind::Orphaned);
-        assert_eq!(heard("action.verified", json!({})), []);
-        let silent = Change { at: Timestamp::from_secs(0), writes: Vec::new(), entry: None };
-        assert_eq!(of(&silent), []);
-    }
-}
+mod tests;

@@ -135,8 +135,8 @@ impl Journal for StoreJournal {
         Ok(plans::overdue(&mut self.read().await?, now).await?)
     }
 
-    async fn open_undos(&self, of: PlanId) -> Stored<Vec<Plan>> {
-        Ok(plans::open_undos(&mut self.read().await?, of).await?)
+    async fn undos_asked(&self, of: PlanId) -> Stored<Vec<Plan>> {
+        Ok(plans::undos_asked(&mut self.read().await?, of).await?)
     }
 
     async fn owning(&self, states: &[ActionState]) -> Stored<Vec<Action>> {

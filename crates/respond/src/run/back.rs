@@ -18,17 +18,17 @@ const FAILURE: &str = "system:failure";
 const BEGUN: &str = "taking_back";
 
 impl Engine {
-    /// Newest first. An undo that fails says so on its action and keeps no other. The targets are held. Boxed, for an undo is a
+    /// Newest first; whether there was anything to take back. An undo that fails says so on its action and keeps no other. The targets are held. Boxed, for an undo is a
     /// run that ends, too.
-    pub(super) fn take_back(&self, id: PlanId, failed: bool) -> BoxFuture<'_, Result<(), Error>> {
+    pub(super) fn take_back(&self, id: PlanId, failed: bool) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move {
             let plan = self.get_plan(id).await?;
             if plan.on_failure == OnFailure::Keep || door(&plan) == Door::Undo {
-                return Ok(());
+                return Ok(false);
             }
             let failed = failed || plan.actions.iter().any(did_not_succeed);
             if !self.begin_to_take_back(&plan, failed).await? {
-                return Ok(());
+                return Ok(false);
             }
             for action in plan.actions.iter().rev().filter(|action| stands(action)) {
                 let requester = Requester { id: FAILURE.to_owned(), kind: RequesterKind::System };
@@ -39,7 +39,7 @@ impl Engine {
                     Err(error) => self.not_taken_back(action, &error).await?,
                 }
             }
-            Ok(())
+            Ok(true)
         })
     }
 

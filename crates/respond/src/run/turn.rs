@@ -10,7 +10,7 @@ use super::{End, Seen, children::Children, conclude, cut_off};
 use crate::{
     Change, Engine, Error, Fault, Site, Write,
     diff::told,
-    engine::{Ready, action_entry, span},
+    engine::{EXECUTOR, Ready, action_entry, span},
 };
 
 /// Between two looks while an effect settles.
@@ -209,7 +209,7 @@ impl Engine {
             action.applied_at = Some(self.now());
         }
         let payload = json!({"plan_hash": turn.plan.hash, "from": action.from, "to": wanted});
-        let what = action_entry("action.intent", "system:executor", action, payload);
+        let what = action_entry("action.intent", EXECUTOR, action, payload);
         self.save_action(action, writes, what).await?;
         self.crash("after_intent")
     }
@@ -249,7 +249,7 @@ impl Engine {
             }
             let writes = self.own(&mut action, turn.ready, before)?;
             let payload = json!({"plan_hash": turn.plan.hash, "changed": false, "nonce": permit.nonce()});
-            let what = action_entry("action.intent", "system:executor", &action, payload);
+            let what = action_entry("action.intent", EXECUTOR, &action, payload);
             self.crash("before_joined")?;
             self.save_action(&mut action, writes, what).await?;
             self.crash("after_joined")?;
@@ -287,7 +287,7 @@ impl Engine {
             if action.state != ActionState::Settling {
                 self.crash("before_settling")?;
                 action.state = ActionState::Settling;
-                let what = action_entry("action.settling", "system:executor", action, json!({}));
+                let what = action_entry("action.settling", EXECUTOR, action, json!({}));
                 self.save_action(action, Vec::new(), what).await?;
                 self.crash("after_settling")?;
             }

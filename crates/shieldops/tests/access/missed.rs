@@ -1,6 +1,6 @@
 //! A client of live updates that was away: what it is told when it comes back.
 
-use super::{live::Live, server::PATIENCE, *};
+use super::{live::Live, *};
 
 const LINE: &str = "Nov 21 10:15:02 web-07 sshd[4211]: Accepted password for root from 203.0.113.66 port 51122 ssh2";
 
@@ -35,7 +35,7 @@ fn whoever_comes_back_is_told_what_changed_meanwhile_and_nothing_of_its_content(
         }
     }
     server.post("/api/v1/automation/resume", &admin, &json!({"reason": "test"})).unwrap();
-    assert_eq!(back.next(PATIENCE).expect("it goes on")["kind"], "automation");
+    back.through(&["automation"]);
     let (_, rest, _) = Live::since(&server, &admin, now + 1);
     assert!(rest.iter().all(|frame| frame["kind"] != "resync"), "{rest:?}");
 }

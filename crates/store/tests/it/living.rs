@@ -105,7 +105,7 @@ async fn more_open_plans_than_one_query_reads_are_all_found_and_the_undo_of_one_
     tx.commit(world.clock.now()).await.unwrap();
     let mut reader = world.scope().read().await.unwrap();
     assert_eq!(plans::in_state(&mut reader, PlanState::Proposed).await.unwrap().len(), 1_003);
-    let found = plans::open_undos(&mut reader, first.id).await.unwrap();
+    let found = plans::undos_asked(&mut reader, first.id).await.unwrap();
     assert_eq!(found.iter().map(|plan| plan.id).collect::<Vec<_>>(), [undo.id]);
     assert_eq!(plans::overdue(&mut reader, first.expires_at).await.unwrap()[0].id, first.id);
 }

@@ -8,7 +8,7 @@ export const TOLD: Record<NoticeKind, string> = {
   break_glass: 'Approvals were set aside',
   freeze_overridden: 'A freeze was set aside',
   autonomy_lowered: 'Automation was lowered',
-  not_done: 'A response was not carried out',
+  not_done: 'A response was not carried out as planned',
   undo_failed: 'An undo failed',
   drifted: 'A response is no longer in force',
   unverified: 'A response could not be verified',

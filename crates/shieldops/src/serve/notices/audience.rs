@@ -8,6 +8,7 @@ use shieldops_policy::Team;
 use shieldops_store::{people::User, roles::Role};
 
 /// What is known when a notice is addressed.
+#[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) people: &'a [User],
     pub(super) roles: &'a [Role],
@@ -36,15 +37,18 @@ impl Around<'_> {
             }
             Audience::Person(id) => {
                 let id = *id;
-                Box::new(move |user| user.id == id)
+                // What is said of a plan is for those who may read it.
+                let of_plan = !self.requester.is_empty();
+                Box::new(move |user| user.id == id && (!of_plan || self.may(user, Permission::PlanRead)))
             }
         };
         self.people.iter().filter(|user| !user.disabled && meant(user)).collect()
     }
 
-    /// The requester, where a member asked.
+    /// The requester, where a member asked who may still read the plan.
     pub(super) fn requester(&self) -> Option<&User> {
-        self.people.iter().find(|user| !user.disabled && user.id.to_string() == self.requester)
+        let asked = self.people.iter().find(|user| !user.disabled && user.id.to_string() == self.requester);
+        asked.filter(|user| self.may(user, Permission::PlanRead))
     }
 
     /// Everybody in a team that has one of the targets.
@@ -54,16 +58,18 @@ impl Around<'_> {
     }
 
     fn may_approve(&self, user: &User) -> bool {
-        if user.id.to_string() == self.requester {
-            return false;
-        }
+        user.id.to_string() != self.requester && self.may(user, Permission::PlanApprove)
+    }
+
+    /// By their role, in every environment of the targets.
+    fn may(&self, user: &User, permission: Permission) -> bool {
         let custom = self.roles.iter().find(|role| role.id.to_string() == user.role);
-        let Some(role) = custom else { return permission::allows(&user.role, Permission::PlanApprove) };
+        let Some(role) = custom else { return permission::allows(&user.role, permission) };
         let within = role
             .environments
             .as_ref()
             .is_none_or(|known| self.targets.iter().all(|(environment, _)| known.contains(environment)));
-        within && Permissions::known(&role.permissions).contains(Permission::PlanApprove)
+        within && Permissions::known(&role.permissions).contains(permission)
     }
 }
 
@@ -119,6 +125,13 @@ mod tests {
         assert_eq!(names(&around, &Audience::Everyone), ["ann", "bob", "cat", "eve", "nan"]);
         assert_eq!(names(&around, &Audience::Person(people[3].id)), [""; 0]);
         assert_eq!(around.requester().map(|user| user.name.as_str()), Some("eve"));
+        // What is said of a plan is for those who may read it, whoever asked for it once.
+        let gone = people[5].id.to_string();
+        let lost = Around { requester: &gone, ..around };
+        assert_eq!(lost.requester(), None);
+        assert_eq!(names(&lost, &Audience::Person(people[5].id)), [""; 0]);
+        let of_no_plan = Around { requester: "", ..around };
+        assert_eq!(names(&of_no_plan, &Audience::Person(people[5].id)), ["nan"]);
         let staging = [(Environment::Staging, BTreeMap::new())];
         let elsewhere = Around { targets: &staging, ..around };
         assert_eq!(names(&elsewhere, &Audience::TeamApprovers), ["ann", "bob", "nan"], "no team has it: all of them");
