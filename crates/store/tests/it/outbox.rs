@@ -173,3 +173,27 @@ async fn the_secret_of_a_webhook_rests_sealed_and_stands_in_no_entry() {
     let entry = entries.iter().find(|one| one.kind == "notifications.changed").unwrap();
     assert!(!format!("{entry:?}").contains("planted"));
 }
+
+/// As a node of an earlier version sees what a later one wrote.
+#[tokio::test]
+async fn a_notice_or_letter_that_cannot_be_read_waits_and_holds_up_no_other() {
+    let Some(world) = world().await else { return };
+    let (scope, now) = (world.scope(), world.clock.now());
+    let mut tx = scope.begin().await.unwrap();
+    let test = Notice::new(NoticeKind::Test, Audience::Everyone);
+    let strange = outbox::queue(&mut tx, &test, now, now).await.unwrap().unwrap();
+    let known = outbox::queue(&mut tx, &request(plan(), 0), now, now).await.unwrap().unwrap();
+    tx.commit(now).await.unwrap();
+    world.sql("UPDATE outbox SET body=(SELECT body FROM outbox WHERE kind='approval_request') WHERE kind='test'").await;
+    let mut reader = scope.read().await.unwrap();
+    let waiting = outbox::waiting(&mut reader, now, 10).await.unwrap();
+    assert_eq!(waiting.iter().map(|queued| queued.id).collect::<Vec<_>>(), [known]);
+    let mut tx = scope.begin().await.unwrap();
+    outbox::address(&mut tx, (strange, NoticeKind::Test), &[to("ann@example.org")], now).await.unwrap();
+    outbox::address(&mut tx, (known, NoticeKind::ApprovalRequest), &[to("bob@example.org")], now).await.unwrap();
+    tx.commit(now).await.unwrap();
+    world.sql("UPDATE outbox_letters SET kind='of_tomorrow' WHERE kind='test'").await;
+    let due = outbox::due(&mut reader, now, 10).await.unwrap();
+    assert_eq!(due.iter().map(|letter| letter.to.as_str()).collect::<Vec<_>>(), ["bob@example.org"]);
+    assert_eq!(outbox::tally(&mut reader).await.unwrap(), (2, 0), "it is not lost");
+}
