@@ -28,10 +28,16 @@ async fn asked(world: &World, action: &Action) -> Plan {
     assert_eq!((preview.need_approval, preview.undoable), (1, 0), "{:?}", preview.items);
     let after = world.engine.undo(action.id, &person(2), "a false alarm").await.unwrap();
     assert_eq!((after.state, after.owners.len()), (ActionState::Verified, 1), "{:?}", after.detail);
-    let open = world.journal.undos_asked(action.plan_id).await.unwrap();
-    assert_eq!(after.detail.unwrap(), format!("the undo waits for approval of {}", open[0].id));
+    let open = proposed(world, action).await.unwrap();
+    assert_eq!(after.detail.unwrap(), format!("the undo waits for approval of {}", open.id));
     assert!(!world.reaches(ATTACKER).await);
-    open[0].clone()
+    open
+}
+
+/// The undo of this action that waits for somebody.
+async fn proposed(world: &World, action: &Action) -> Option<Plan> {
+    let asked = world.journal.undos_asked(action.plan_id).await.unwrap();
+    asked.into_iter().find(|plan| plan.state == PlanState::Proposed)
 }
 
 /// Somebody changes what is blocked by hand.
@@ -149,8 +155,7 @@ async fn the_undo_of_an_effect_whose_time_is_over_is_not_asked_for_again_for_a_d
     });
     let waits = async || {
         world.engine.expire_due().await.unwrap();
-        let asked = world.journal.undos_asked(action.plan_id).await.unwrap();
-        asked.into_iter().find(|plan| plan.state == PlanState::Proposed)
+        proposed(&world, &action).await
     };
     world.clock.advance(Duration::from_mins(10));
     let undo = waits().await.expect("somebody is asked");
