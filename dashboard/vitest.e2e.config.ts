@@ -5,7 +5,9 @@ export default defineConfig({
     environment: 'node',
     include: ['tests/e2e/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Of a machine that is busy with other things. A test that passes waits for none of it.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

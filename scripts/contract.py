@@ -1,7 +1,8 @@
 """One run of Schemathesis against a throw-away server without limits of rates.
 
 Usage: contract.py BINARY operator|tenant SECONDS. Fails on a failed check, on a panic of the server, and when less than 90 %
-of the operations that the principal may call were answered with success at least once.
+of the operations that the principal may call were answered with success at least once. A machine that was too slow for that tries
+those that are missing again. CONTRACT_SEED is the seed (1): another finds other things.
 """
 
 import json
@@ -25,6 +26,9 @@ PASSWORD = "a phrase of some length"
 # Would end the principal that asks, or the links that it came by.
 LEFT_OUT = ["DELETE /api/v1/session", "POST /api/v1/me/password"]
 WANTED = 0.9
+# Runs at most over what was not reached.
+AGAIN = 3
+SEED = os.environ.get("CONTRACT_SEED", "1")
 
 
 class Server:
@@ -50,7 +54,7 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=180)
         self.log.close()
 
 
@@ -67,14 +71,14 @@ class Caller:
 
     def call(self, method, path, body=None):
         more = {"Idempotency-Key": os.urandom(8).hex()} if method == "POST" else {"If-Match": "*"}
-        answer = requests.request(method, self.url + path, json=body, headers={**self.headers, **more}, timeout=60)
+        answer = requests.request(method, self.url + path, json=body, headers={**self.headers, **more}, timeout=120)
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.text else answer
 
     def opened(self, path, body):
         """The session that a request opens."""
-        answer = requests.post(self.url + path, json=body, timeout=60)
+        answer = requests.post(self.url + path, json=body, timeout=120)
         if answer.status_code != 204:
             raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
         return Caller(self.url, cookie=answer.headers["set-cookie"].split(";")[0])
@@ -101,7 +105,7 @@ def fill(caller):
         for n in range(1, 40)
     )
     headers = {"Authorization": f"Bearer {made['token']}", "Content-Type": "text/plain"}
-    requests.post(f"{caller.url}/api/v1/events", data=lines, headers=headers, timeout=60).raise_for_status()
+    requests.post(f"{caller.url}/api/v1/events", data=lines, headers=headers, timeout=120).raise_for_status()
     caller.call("POST", "/api/v1/targets", {"kind": "linux_host", "name": "sim/tried", "host": "web-1"})
 
 
@@ -141,30 +145,44 @@ def run(server, caller, site, who, seconds, directory):
     # Whether a credential is asked for was seen with the token.
     session += ["--include-tag", "account", "--checks", CHECKS.replace(",ignored_auth", ""), "--max-time", str(max(15, seconds // 8))]
     codes = [schemathesis(arguments + left_out, server, environment) for arguments in [token, session]]
+    for _ in range(AGAIN):
+        wanted, missed = reached(directory, who)
+        if share(wanted, missed) >= WANTED:
+            break
+        print(f"contract: {len(missed)} operations are tried again")
+        only = [part for name in missed for part in ["--include-operation-id", ids[name]]]
+        codes.append(schemathesis(token + only, server, environment))
     return max(codes)
 
 
 def schemathesis(arguments, server, environment):
     command = [
         str(pathlib.Path(sys.executable).with_name("st")), "run", "docs/openapi.json", "--url", server.url,
-        "--continue-on-failure", "--warnings", "off", "--request-timeout", "30", *arguments,
+        "--continue-on-failure", "--warnings", "off", "--request-timeout", "120", "--seed", SEED, *arguments,
     ]
     return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
 def reached(directory, who):
+    """The operations that should be answered with success, and those of them that never were."""
     seen = set((directory / "seen").read_text().splitlines()) if (directory / "seen").exists() else set()
     wanted = [name for name in operations() if name not in LEFT_OUT]
     if who == "tenant":
         # Tenants, the installation and people with a password are the operator's.
         others = ["/api/v1/tenants", "/api/v1/installation", "POST /api/v1/users"]
         wanted = [name for name in wanted if not any(other in name for other in others) or name.endswith("/reset")]
-    missed = [name for name in wanted if name not in seen]
-    share = 1 - len(missed) / len(wanted)
-    print(f"contract: as {who}, {share:.0%} of {len(wanted)} operations were answered with success at least once")
+    return wanted, [name for name in wanted if name not in seen]
+
+
+def share(wanted, missed):
+    return 1 - len(missed) / len(wanted)
+
+
+def tell(who, wanted, missed):
+    part = share(wanted, missed)
+    print(f"contract: as {who}, {part:.0%} of {len(wanted)} operations were answered with success at least once")
     if missed:
         print("contract: never: " + ", ".join(missed))
-    return share
 
 
 def main():
@@ -179,7 +197,8 @@ def main():
             site.call("PATCH", "/api/v1/tenants/main", {"parent": "parent"})
             fill(caller)
             code = run(server, caller, site, who, seconds, directory)
-            share = reached(directory, who)
+            wanted, missed = reached(directory, who)
+            tell(who, wanted, missed)
             alive = server.process.poll() is None
         finally:
             server.stop()
@@ -187,7 +206,7 @@ def main():
         if not alive or "panicked" in log:
             print(f"contract: the server {'panicked' if alive else 'ended'}:\n{log[-4000:]}")
             return 1
-        if share < WANTED:
+        if share(wanted, missed) < WANTED:
             print(f"contract: at least {WANTED:.0%} are wanted")
             return 1
         return code

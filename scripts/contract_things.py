@@ -20,7 +20,7 @@ LATER = "2026-12-20T10:00:00Z"
 def ask(method, path, body=None, site=False):
     headers = dict(FACTS["site"] if site else FACTS["session"])
     headers |= {"Idempotency-Key": os.urandom(8).hex()} if method == "POST" else {"If-Match": "*"}
-    answer = requests.request(method, FACTS["url"] + path, json=body, headers=headers, timeout=60)
+    answer = requests.request(method, FACTS["url"] + path, json=body, headers=headers, timeout=120)
     answer.raise_for_status()
     return answer.json() if answer.text else {}
 
@@ -58,7 +58,7 @@ def second():
 
 def opened(login):
     body = {"name": login, "password": FACTS["password"]}
-    answer = requests.post(FACTS["url"] + "/api/v1/session", json=body, timeout=60)
+    answer = requests.post(FACTS["url"] + "/api/v1/session", json=body, timeout=120)
     answer.raise_for_status()
     return held(answer)[0]
 
@@ -66,7 +66,7 @@ def opened(login):
 def held(answer):
     """What the session that was opened sends, and whose it is."""
     headers = {"Cookie": answer.headers["set-cookie"].split(";")[0]}
-    me = requests.get(FACTS["url"] + "/api/v1/me", headers=headers, timeout=60).json()
+    me = requests.get(FACTS["url"] + "/api/v1/me", headers=headers, timeout=120).json()
     return headers | {"Shieldops-Csrf": me["csrf"]}, me["user"]["id"]
 
 
@@ -81,7 +81,7 @@ def code(secret):
 def own(method, path, body=None):
     """As the person whose account is tried."""
     headers = FACTS["account"] | {"If-Match": "*"}
-    answer = requests.request(method, FACTS["url"] + path, json=body, headers=headers, timeout=60)
+    answer = requests.request(method, FACTS["url"] + path, json=body, headers=headers, timeout=120)
     answer.raise_for_status()
     return answer.json() if answer.text else {}
 
@@ -102,11 +102,11 @@ def challenged():
     """The second step of a sign-in, with a recovery code."""
     made = person()
     headers = opened(made["name"])
-    offer = requests.post(FACTS["url"] + "/api/v1/me/totp", headers=headers, timeout=60).json()
+    offer = requests.post(FACTS["url"] + "/api/v1/me/totp", headers=headers, timeout=120).json()
     body = {"ticket": offer["ticket"], "code": code(offer["secret"])}
-    codes = requests.post(FACTS["url"] + "/api/v1/me/totp/confirm", json=body, headers=headers, timeout=60).json()
+    codes = requests.post(FACTS["url"] + "/api/v1/me/totp/confirm", json=body, headers=headers, timeout=120).json()
     login = {"name": made["name"], "password": FACTS["password"]}
-    refused = requests.post(FACTS["url"] + "/api/v1/session", json=login, timeout=60).json()
+    refused = requests.post(FACTS["url"] + "/api/v1/session", json=login, timeout=120).json()
     return {"ticket": refused["ticket"], "recovery_code": codes["recovery_codes"][0]}
 
 
@@ -117,7 +117,7 @@ def as_second(path, body):
     if not APPROVER:
         APPROVER.update(second())
     headers = APPROVER | {"Idempotency-Key": os.urandom(8).hex()}
-    answer = requests.post(FACTS["url"] + path, json=body, headers=headers, timeout=60)
+    answer = requests.post(FACTS["url"] + path, json=body, headers=headers, timeout=120)
     answer.raise_for_status()
     return answer.json()
 
@@ -173,7 +173,7 @@ def person(role_name="viewer"):
     """By invitation: only an operator makes people with a password beside other tenants."""
     body = {"name": name(), "role": role_name}
     link = fragment(ask("POST", "/api/v1/invitations", body))
-    answer = requests.post(FACTS["url"] + "/api/v1/invitations/accept", json={"link": link, "password": FACTS["password"]}, timeout=60)
+    answer = requests.post(FACTS["url"] + "/api/v1/invitations/accept", json={"link": link, "password": FACTS["password"]}, timeout=120)
     answer.raise_for_status()
     headers, identity = held(answer)
     return {"name": body["name"], "id": identity, "headers": headers}
@@ -258,7 +258,7 @@ def gate_change(who):
         return ask("PATCH", path, {"criticality": "low"})["id"]
     if not APPROVER:
         APPROVER.update(second())
-    answer = requests.patch(FACTS["url"] + path, json={"criticality": "low"}, headers=APPROVER | {"If-Match": "*"}, timeout=60)
+    answer = requests.patch(FACTS["url"] + path, json={"criticality": "low"}, headers=APPROVER | {"If-Match": "*"}, timeout=120)
     answer.raise_for_status()
     return answer.json()["id"]
 
@@ -368,7 +368,7 @@ def policy_version(case):
 def replayed(body):
     """A replay that has ended."""
     path = "/api/v1/policies/replays/" + ask("POST", "/api/v1/policies/replays", body)["id"]
-    for _ in range(100):
+    for _ in range(600):
         if ask("GET", path)["state"] != "running":
             break
         time.sleep(0.1)

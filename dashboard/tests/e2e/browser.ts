@@ -15,22 +15,34 @@ const ARGS = [
   '--disable-sync',
 ]
 
+const VIEW = { ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 } }
+
+/** As long as a busy machine needs. */
+function patient(context: BrowserContext): BrowserContext {
+  context.setDefaultTimeout(60_000)
+  return context
+}
+
 /** `bypassCSP` only for injecting axe; everything else runs under the real policy. */
-export const openBrowser = (bypassCSP = false): Promise<BrowserContext> =>
-  chromium.launchPersistentContext(mkdtempSync(join(tmpdir(), 'shieldops-e2e-')), {
+export async function openBrowser(bypassCSP = false): Promise<BrowserContext> {
+  const context = await chromium.launchPersistentContext(mkdtempSync(join(tmpdir(), 'shieldops-e2e-')), {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
     bypassCSP,
-    ignoreHTTPSErrors: true,
     args: ARGS,
-    viewport: { width: 1440, height: 900 },
+    ...VIEW,
   })
+  return patient(context)
+}
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** One browser for many contexts, each with cookies and storage of its own. */
 export const launch = (): Promise<Browser> =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: ARGS })
+
+/** One of them. */
+export const newContext = async (browser: Browser): Promise<BrowserContext> => patient(await browser.newContext(VIEW))
 
 type Violation = { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }
 

@@ -1,7 +1,7 @@
 /** What is critical, from the incident to the undo of the last hour: three people in three browsers, two of whom say yes. */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch } from './browser'
+import { launch, newContext } from './browser'
 import { accept, addAuthenticator, call, fresh, invite, makeSide, open, type Side, totp } from './people'
 import { type Server, startServer } from './server'
 
@@ -9,7 +9,6 @@ const REAL = !!process.env.SHIELDOPS_E2E_URL
 if (!REAL) console.warn('SKIPPED: two people for what is critical want a server: set SHIELDOPS_E2E_URL')
 const [HOST, ADDRESS] = ['app-07', '198.51.100.61']
 const TARGET = `sim/${HOST}`
-const SLOW = { timeout: 60_000 }
 
 /** Somebody who votes, on the page that has their passkey, or whose app shows a code. */
 type Voter = { name: string; page: Page; prove: () => Promise<void> }
@@ -21,7 +20,7 @@ let page: Page
 let first: Voter
 let second: Voter
 let planPath = ''
-const context = () => browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 } })
+const context = () => newContext(browser)
 const url = (path: string) => `${server.url}/t/${side.slug}${path}`
 const confirming = (page: Page) => page.getByRole('dialog', { name: 'Confirm who you are' })
 /** By what a dialog before it does not hide. */
@@ -32,7 +31,6 @@ async function join(word: string): Promise<{ name: string; page: Page }> {
   const [name, own] = [fresh(word), await context()]
   await accept(own, await invite(side, server, name, 'admin'))
   const page = await open(own, server, `/t/${side.slug}/settings?tab=account`)
-  page.setDefaultTimeout(SLOW.timeout)
   return { name, page }
 }
 
@@ -120,8 +118,7 @@ beforeAll(async () => {
   first = await withPasskey(await join('first'))
   second = await withApp(await join('second'))
   page = await open(side.context, server, `/t/${side.slug}/settings?tab=targets`)
-  page.setDefaultTimeout(SLOW.timeout)
-}, 240_000)
+})
 afterAll(async () => {
   await browser?.close()
   server?.stop()
@@ -140,7 +137,7 @@ describe.skipIf(!REAL)('what is critical', () => {
     expect(await sent.json()).toMatchObject({ accepted: 7, rejected: 0 })
     await page.getByRole('link', { name: `Password guessing from ${ADDRESS}` }).click()
     await page.getByRole('heading', { name: `Password guessing from ${ADDRESS}` }).waitFor()
-  }, 120_000)
+  })
 
   test('is planned from the incident by one who may not say yes to it', async () => {
     await page.getByRole('button', { name: 'Plan a response' }).click()
@@ -157,7 +154,7 @@ describe.skipIf(!REAL)('what is critical', () => {
     await plan.getByText('Policy allows it with 2 approvals by different people, none by the requester.').waitFor()
     await plan.getByText(`These people may: ${first.name}, ${second.name}.`, { exact: false }).waitFor()
     expect(await plan.getByRole('button', { name: /^Approve|^Run/ }).count()).toBe(0)
-  }, 120_000)
+  })
 
   test('is done after two said yes, each with a proof of that moment, and neither twice', async () => {
     await vote(first)
@@ -173,11 +170,11 @@ describe.skipIf(!REAL)('what is critical', () => {
     expect((JSON.parse(again.text) as { approvals: unknown[] }).approvals.length).toBe(1)
     expect(await theirs.getAttribute('data-state')).toBe('proposed')
     await vote(second)
-    await expect.poll(() => actionOf(page).getAttribute('data-state'), SLOW).toBe('verified')
+    await expect.poll(() => actionOf(page).getAttribute('data-state')).toBe('verified')
     const votes = planCard(page).getByText(/^Approved by/)
     expect(await votes.filter({ hasText: 'confirmed with a code of an authenticator app' }).count()).toBe(1)
     expect(await votes.count()).toBe(2)
-  }, 120_000)
+  })
 
   test('is undone with the last hour once another person agrees: it lets go an open incident', async () => {
     await page.goto(url('/actions?tab=undo'))
@@ -194,9 +191,9 @@ describe.skipIf(!REAL)('what is critical', () => {
     await undo.getByText('This lets go what contains an open incident, and its plan was critical').waitFor()
     await undo.getByRole('button', { name: 'Approve and run' }).click()
     await page.goto(server.url + planPath)
-    await expect.poll(() => actionOf(page).getAttribute('data-state'), SLOW).toBe('undone')
+    await expect.poll(() => actionOf(page).getAttribute('data-state')).toBe('undone')
     await actionOf(page).getByText('Reachable').nth(1).waitFor()
     await page.goto(url('/ledger'))
     await page.locator('[data-verified=true]').waitFor()
-  }, 120_000)
+  })
 })

@@ -115,7 +115,7 @@ describe('a rule', () => {
     const page = await open(context, server, path)
     await page.getByRole('tab', { name: 'Backtest' }).click()
     await page.getByRole('button', { name: 'Run backtest' }).click()
-    await page.locator('[data-backtest=done]').waitFor({ timeout: 45_000 })
+    await page.locator('[data-backtest=done]').waitFor()
     await page.locator('[data-day-bars]').waitFor()
     await page.getByRole('tab', { name: 'Rule', exact: true }).click()
     await page.locator('[data-ready=true]').waitFor()
@@ -222,7 +222,7 @@ describe('a pipeline', () => {
     await page.getByRole('dialog').getByLabel(`Type ${name} to confirm`).fill(name)
     await page.getByRole('button', { name: 'Delete pipeline' }).click()
     await page.getByRole('button', { name: 'New pipeline' }).waitFor()
-    expect(await page.getByRole('button', { name, exact: true }).count()).toBe(0)
+    await expect.poll(() => page.getByRole('button', { name, exact: true }).count()).toBe(0)
     await page.close()
   })
 })
@@ -260,7 +260,7 @@ describe.skipIf(!REAL)('what it raises', () => {
   test('is an alert, which an exception silences from then on', async () => {
     const page = await open(context, server, path)
     expect((await call(page, 'POST', '/api/v1/events?source=e2e', logon(marker, 1))).status).toBe(200)
-    await expect.poll(async () => (await alerts(page)).length, { timeout: 20_000 }).toBe(1)
+    await expect.poll(async () => (await alerts(page)).length).toBe(1)
     const [alert] = await alerts(page)
     await page.goto(`${server.url}/alerts/${alert?.id}`)
     await page.getByRole('link', { name: 'Make an exception of it' }).first().click()
@@ -275,13 +275,10 @@ describe.skipIf(!REAL)('what it raises', () => {
     const before = await alerts(page)
     expect((await call(page, 'POST', '/api/v1/events?source=e2e', logon(marker, 2))).status).toBe(200)
     await expect
-      .poll(
-        async () => {
-          const answer = await page.request.get(`${server.url}/api/v1/rules/${id}`)
-          return ((await answer.json()) as { scorecard: { excepted_matches: number } }).scorecard.excepted_matches
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        const answer = await page.request.get(`${server.url}/api/v1/rules/${id}`)
+        return ((await answer.json()) as { scorecard: { excepted_matches: number } }).scorecard.excepted_matches
+      })
       .toBe(1)
     expect(await alerts(page)).toEqual(before)
     await page.close()
@@ -301,10 +298,10 @@ describe.skipIf(!REAL)('what it raises', () => {
     await page.getByRole('dialog', { name: '1 indicator imported' }).waitFor()
     await page.getByRole('button', { name: 'Done' }).click()
     await page.getByRole('table', { name: 'Indicators of the list' }).getByText('198.51.100.77').waitFor()
-    await page.getByText('In use', { exact: true }).waitFor({ timeout: 30_000 })
+    await page.getByText('In use', { exact: true }).waitFor()
     expect((await call(page, 'POST', '/api/v1/events?source=e2e', logon(marker, 77))).status).toBe(200)
     await page.getByRole('tab', { name: 'Hits' }).click()
-    await page.getByRole('table', { name: 'List of hits' }).getByText('line 1').waitFor({ timeout: 30_000 })
+    await page.getByRole('table', { name: 'List of hits' }).getByText('line 1').waitFor()
     await page.close()
   })
 })

@@ -1,7 +1,7 @@
 /** What takes two people, through two browsers and a real server: settings of the gate, autonomy, and the row of a target. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch } from './browser'
+import { launch, newContext } from './browser'
 import { accept, call, fresh, invite, makeSide, open, type Side } from './people'
 import { PASSWORD, type Server, startServer } from './server'
 
@@ -12,7 +12,7 @@ let server: Server
 let browser: Browser
 let side: Side
 let second: BrowserContext
-const context = () => browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 } })
+const context = () => newContext(browser)
 const settings = (who: BrowserContext, tab: string) => open(who, server, `/t/${side.slug}/settings?tab=${tab}`)
 
 beforeAll(async () => {
@@ -61,7 +61,7 @@ describe.skipIf(!REAL)('two people at the gate', () => {
     await other.getByText('version 1 is in force', { exact: true }).waitFor()
     await page.getByText('version 1 is in force', { exact: true }).waitFor()
     await Promise.all([page.close(), other.close()])
-  }, 90_000)
+  })
 
   test('automation may act where two want it, and is lowered by one', async () => {
     const page = await settings(side.context, 'autonomy')
@@ -79,7 +79,7 @@ describe.skipIf(!REAL)('two people at the gate', () => {
     await reason(page, 'Set it')
     await expect.poll(() => level.inputValue()).toBe('1')
     await Promise.all([page.close(), other.close()])
-  }, 90_000)
+  })
 
   test('a target is lowered by two, and granted to automation for a time', async () => {
     const page = await settings(side.context, 'targets')
@@ -106,7 +106,7 @@ describe.skipIf(!REAL)('two people at the gate', () => {
     await reason(page, 'Grant')
     await page.getByRole('cell', { name: 'sim/gate' }).waitFor()
     await Promise.all([page.close(), other.close()])
-  }, 90_000)
+  })
 
   test('a freeze holds what changes: it is set aside with a reason, and what contains goes on', async () => {
     const page = await settings(side.context, 'autonomy')
@@ -146,7 +146,7 @@ describe.skipIf(!REAL)('two people at the gate', () => {
     await page.getByText(/^Policy allows it/).waitFor()
     expect(await page.getByText('A freeze was set aside').count()).toBe(0)
     await page.close()
-  }, 90_000)
+  })
 
   test('policies of one person are replayed and put in force by the other, and taken out by both', async () => {
     const files = [
@@ -184,7 +184,7 @@ test_nothing_denies_where_nothing_changes if count(quiet.deny) == 0 with input a
     const activate = other.getByRole('button', { name: 'Activate…' })
     expect(await activate.getAttribute('aria-description')).toMatch(/not replayed/)
     await other.getByRole('button', { name: 'Run replay' }).click()
-    await other.locator('[data-replay]').waitFor({ timeout: 30_000 })
+    await other.locator('[data-replay]').waitFor()
     await expect.poll(() => activate.getAttribute('aria-disabled')).toBeNull()
     await activate.click()
     await reason(other, 'Put in force')
@@ -199,5 +199,5 @@ test_nothing_denies_where_nothing_changes if count(quiet.deny) == 0 with input a
     await reason(other, 'Confirm change')
     await page.getByText('built in only').waitFor()
     await Promise.all([page.close(), other.close()])
-  }, 120_000)
+  })
 })

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch } from './browser'
+import { launch, newContext } from './browser'
 import { accept, addAuthenticator, fresh, invite, makeSide, open, type Side, shown, totp } from './people'
 import { PASSWORD, type Server, startServer } from './server'
 
@@ -13,7 +13,7 @@ let server: Server
 let browser: Browser
 let alpha: Side
 let beta: Side
-const context = () => browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 } })
+const context = () => newContext(browser)
 
 beforeAll(async () => {
   if (!REAL) return
@@ -126,7 +126,7 @@ describe.skipIf(!REAL)('two tenants side by side', () => {
       for (const url of mine.sockets) expect(new URL(url).searchParams.get('tenant')).toBe(own.slug)
     }
     await Promise.all(pages.map(page => page.close()))
-  }, 180_000)
+  })
 
   test('the address of the other tenant opens nothing, and does not say whether it exists', async () => {
     const page = await alpha.context.newPage()
@@ -170,7 +170,7 @@ describe.skipIf(!REAL)('two tenants side by side', () => {
     await first.keyboard.press('Enter')
     await first.waitForURL(`**/t/${alpha.slug}/settings`)
     await Promise.all([first.close(), second.close()])
-  }, 120_000)
+  })
 })
 
 describe.skipIf(!REAL)('who may what', () => {
@@ -306,19 +306,12 @@ describe.skipIf(!REAL)('credentials', () => {
     await page.getByRole('alert').waitFor()
     // The session that was open is gone with the sign-out: the account comes back by a code of the app.
     await page.getByRole('button', { name: 'Use a code of the authenticator app' }).click()
-    await expect
-      .poll(
-        async () => {
-          await page.getByLabel('Code of your authenticator app').fill(totp(secret ?? ''))
-          await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-          await page.waitForTimeout(2_000)
-          return page.getByText('9 of 10 left').isVisible()
-        },
-        { timeout: 45_000, interval: 5_000 },
-      )
-      .toBe(true)
+    // A code is taken once, and the one of now may be the one that turned it on: the next is taken already.
+    await page.getByLabel('Code of your authenticator app').fill(totp(secret ?? '', Date.now() + 30_000))
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.getByText('9 of 10 left').waitFor()
     await page.close()
-  }, 90_000)
+  })
 
   test('a passkey is registered, and signs in alone', async () => {
     const page = await open(alpha.context, server, `/t/${alpha.slug}/settings?tab=account`)

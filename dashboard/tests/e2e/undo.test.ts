@@ -1,7 +1,7 @@
 /** From the catalogue to a plan that another person approves, and back: the undo of the last hour. */
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch } from './browser'
+import { launch, newContext } from './browser'
 import { accept, fresh, invite, makeSide, open, type Side } from './people'
 import { type Server, startServer } from './server'
 
@@ -13,7 +13,7 @@ let server: Server
 let browser: Browser
 let side: Side
 let second: BrowserContext
-const context = () => browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 } })
+const context = () => newContext(browser)
 const at = (who: BrowserContext, path: string) => open(who, server, `/t/${side.slug}${path}`)
 
 beforeAll(async () => {
@@ -54,7 +54,7 @@ async function block(address: string) {
   const other = await open(second, server, path)
   await other.getByRole('button', { name: /^Approve/ }).click()
   const action = page.getByRole('region', { name: /^Action linux.block_ip/ })
-  await expect.poll(() => action.getAttribute('data-state'), { timeout: 15_000 }).toBe('verified')
+  await expect.poll(() => action.getAttribute('data-state')).toBe('verified')
   await Promise.all([page.close(), other.close()])
 }
 
@@ -77,5 +77,5 @@ describe.skipIf(!REAL)('undo of the last hour', () => {
     await page.goto(`${server.url}/t/${side.slug}/actions?state=undone`)
     await expect.poll(() => page.getByRole('cell', { name: 'Undone', exact: true }).count()).toBe(2)
     await page.close()
-  }, 120_000)
+  })
 })
