@@ -14,7 +14,6 @@ import uuid
 import requests
 
 FACTS = json.loads(os.environ["CONTRACT"])
-LATER = "2026-12-20T10:00:00Z"
 
 
 def ask(method, path, body=None, site=False):
@@ -165,7 +164,7 @@ def fragment(made):
 
 
 def grant():
-    body = {"role": "viewer", "reason": "a look", "expires_at": LATER}
+    body = {"role": "viewer", "reason": "a look", "expires_at": soon()}
     return ask("POST", "/api/v1/grants", body)["id"]
 
 
@@ -188,7 +187,7 @@ def rule():
 def exception():
     text = (f"title: {name()}\nlogsource: {{product: linux}}\n"
             "filter:\n  rules: any\n  one: {user: backup}\n  condition: not one\n")
-    return {"filter": text, "owner": "me", "reason": "to be tried", "expires_at": LATER}
+    return {"filter": text, "owner": "me", "reason": "to be tried", "expires_at": soon()}
 
 
 def value_list():

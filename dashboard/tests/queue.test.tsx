@@ -153,7 +153,7 @@ describe('the queue and the address', () => {
     }
     world.alerts.unshift(fresh as (typeof world.alerts)[number])
     act(() => applyFrames([{ kind: 'alert', id: fresh.id, version: 1, seq: 99 }]))
-    expect(await screen.findByRole('button', { name: /1 new alert/ }, { timeout: 3_000 })).toBeInTheDocument()
+    expect(await screen.findByRole('button', { name: /1 new alert/ })).toBeInTheDocument()
     expect(screen.queryByText('Brand new')).toBeNull()
     await user.keyboard('.')
     expect(await screen.findAllByText('Brand new')).not.toHaveLength(0)

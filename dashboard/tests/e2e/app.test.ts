@@ -291,7 +291,8 @@ test('plan a response from the incident: its address and host are filled in, and
 test('who is told: a webhook is set, a test is sent, and what becomes of it is listed', async () => {
   const page = await open(strict, '/notifications')
   await page.getByRole('button', { name: 'Change…' }).click()
-  const dialog = page.getByRole('dialog')
+  // Not the one that asks for the password.
+  const dialog = page.getByRole('dialog').filter({ has: page.getByRole('button', { name: 'Save' }) })
   await dialog.getByLabel('Address of the webhook').fill('https://hooks.example.org/shieldops')
   await dialog.getByRole('button', { name: 'Make one' }).click()
   await dialog.getByRole('button', { name: 'Save' }).click()
@@ -300,7 +301,7 @@ test('who is told: a webhook is set, a test is sent, and what becomes of it is l
   if (await proof.isVisible()) {
     await proof.fill(PASSWORD)
     await proof.press('Enter')
-    await dialog.first().waitFor({ state: 'detached' })
+    await dialog.waitFor({ state: 'detached' })
   }
   await page.getByText('https://hooks.example.org/shieldops').waitFor()
   await page.getByRole('button', { name: 'Send a test' }).click()

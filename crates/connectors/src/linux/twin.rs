@@ -29,6 +29,8 @@ use super::{exec, process};
 pub(super) const PORT: u16 = 8022;
 /// A dropped packet shows by silence: longer than a round trip inside one machine ever takes.
 const PROBE_MS: u64 = 250;
+/// What the prober may take to answer, with what a busy machine adds.
+const ANSWERS: Duration = Duration::from_secs(5);
 /// How long a twin may take to come up.
 const START: Duration = Duration::from_secs(10);
 /// How long the link may take to carry its first packet.
@@ -249,7 +251,7 @@ impl Talk {
         self.asked += 1;
         let asked = self.asked.to_string();
         writeln!(self.stdin, "{asked} {from} {to} {PROBE_MS}")?;
-        let deadline = Instant::now() + Duration::from_millis(PROBE_MS * 2);
+        let deadline = Instant::now() + ANSWERS;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let answer = self
