@@ -65,7 +65,7 @@ BODIES = {
     "POST /api/v1/tenants/{slug}/invitations": lambda: {"name": name(), "role": "viewer"},
     "POST /api/v1/tenants": lambda: {"slug": name(), "name": "Made"},
     "PATCH /api/v1/tenants/{slug}": lambda: {"name": "Renamed"},
-    "POST /api/v1/grants": lambda: {"role": "viewer", "reason": "a look", "expires_at": LATER},
+    "POST /api/v1/grants": lambda: {"role": "viewer", "reason": "a look", "expires_at": soon()},
     "PUT /api/v1/settings": lambda: {"session_idle_minutes": 55},
     "PUT /api/v1/notifications": lambda: {"email": True},
     "POST /api/v1/settings/rollback": lambda: {"version": rolled()},

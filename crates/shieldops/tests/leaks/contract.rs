@@ -1,8 +1,10 @@
 //! The description of the API as a list of operations, with every place in each that could carry somebody else's id.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use shieldops_model::{Clock as _, SystemClock};
 
 /// How deep a body is looked into.
 const DEPTH: usize = 6;
@@ -202,12 +204,17 @@ fn is_text(schema: &Value) -> bool {
 
 fn text(schema: &Value) -> Value {
     if schema["format"] == "date-time" {
-        return json!("2026-12-01T10:00:00Z");
+        return json!(soon());
     }
     match schema["pattern"].as_str().and_then(|pattern| pattern.trim_start_matches('^').split_once('_')) {
         Some((prefix, _)) if prefix.len() == 3 => json!(format!("{prefix}_{}", "0".repeat(26))),
         _ => json!("a text"),
     }
+}
+
+/// A week from now.
+fn soon() -> String {
+    SystemClock.now().plus(Duration::from_hours(7 * 24)).to_string()
 }
 
 /// Bodies that a schema alone does not tell.
@@ -222,9 +229,6 @@ pub(crate) fn known_bodies() -> BTreeMap<(&'static str, &'static str), Value> {
         (("POST", "/api/v1/roles"), json!({"name": "made", "permissions": ["alert.read"]})),
         (("PUT", "/api/v1/roles/{id}"), json!({"name": "made", "permissions": ["alert.read"]})),
         (("POST", "/api/v1/invitations"), json!({"name": "nobody-yet", "role": "viewer"})),
-        (
-            ("POST", "/api/v1/grants"),
-            json!({"role": "viewer", "reason": "a look", "expires_at": "2026-12-01T10:00:00Z"}),
-        ),
+        (("POST", "/api/v1/grants"), json!({"role": "viewer", "reason": "a look", "expires_at": soon()})),
     ])
 }
